@@ -1,0 +1,60 @@
+# Everything one does with this project, on a clean clone too: `make demo` builds .venv first. Python 3.11 to 3.13.
+#   make demo                    train on drawn balloons and look at the result
+#   make test | test-slow | test-all
+#   make check | format          what must be clean before a commit | mend what can be mended by itself
+#   make bench [BENCH=file.py]   the figures of docs/results.md
+#   make docs                    do README and docs still say what is true?
+# PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
+# TESTS=tests/test_x.py picks tests.
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+TESTS ?=
+BENCH ?= $(wildcard benchmarks/*.py)
+
+VENV := .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow test-all check format bench docs
+
+help:
+	@sed -n 's/^#  *\(make .*\)/\1/p' Makefile
+
+install: $(READY)
+
+# torch goes first and alone, so that the build you choose (CPU or CUDA) is the one that stays.
+$(READY): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements/dev.txt) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install --quiet -r requirements/dev.txt -e .
+	@touch $(READY)
+
+demo: $(READY)
+	$(BIN)/maskwright demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not slow" $(TESTS)
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow $(TESTS)
+
+test-all: $(READY)
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
+
+docs: $(READY)
+	$(BIN)/python -m pytest tests/test_house.py

@@ -1,0 +1,81 @@
+"""Progress bars on stderr, one under the other; imported when the first one is shown."""
+
+from __future__ import annotations
+
+import time
+
+from rich import progress
+from rich.console import Console as RichConsole
+from rich.text import Text
+
+
+class _TimeLeft(progress.ProgressColumn):
+    """Counts down to the expected end, also between two items: an epoch may take minutes."""
+
+    def render(self, task: progress.Task) -> Text:
+        end = task.fields["end"]
+        return Text("" if end is None else time_text(max(0.0, end - time.monotonic())), style="progress.remaining")
+
+
+class Bars:
+    """All bars that are shown at the moment."""
+
+    def __init__(self) -> None:
+        self._shown = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=30),
+            progress.TextColumn("{task.fields[count]}", markup=False),
+            _TimeLeft(),
+            console=RichConsole(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._shown.start()
+
+    def __len__(self) -> int:
+        return len(self._shown.tasks)
+
+    def open(self, label: str, total: int | None) -> progress.TaskID:
+        return self._shown.add_task(label, total=total, count="", end=None)
+
+    def update(self, bar: progress.TaskID, done: int, unit: str, start: float) -> None:
+        """`start` is when the work began (time.monotonic), which is before its bar appeared."""
+        total = self._shown.tasks[self._shown.task_ids.index(bar)].total
+        now = time.monotonic()
+        end = now + (now - start) / done * (total - done) if done and total is not None else None
+        self._shown.update(bar, completed=done, count=count_text(done, total, unit), end=end)
+
+    def close(self, bar: progress.TaskID) -> None:
+        self._shown.remove_task(bar)
+
+    def print(self, text: str) -> None:
+        """A line above the bars."""
+        self._shown.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        self._shown.stop()
+
+
+def count_text(done: int, total: float | None, unit: str) -> str:
+    """How far, in words.
+
+    >>> count_text(12, 61, "photos"), count_text(3_100_000, 84_000_000, "B")
+    ('12 of 61 photos', '3.1 of 84.0 MB')
+    """
+    if unit == "B":
+        return f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
+    return f"{done:,} {unit}".rstrip() if total is None else f"{done:,} of {total:,.0f} {unit}".rstrip()
+
+
+def time_text(seconds: float) -> str:
+    """What is left, no finer than one can know.
+
+    >>> time_text(42.3), time_text(605), time_text(7300)
+    ('43 s left', '10 min 5 s left', '2 h 1 min left')
+    """
+    whole = int(-(-seconds // 1))
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min left"
+    return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"

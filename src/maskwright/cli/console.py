@@ -1,0 +1,266 @@
+"""The terminal, in one place: results on stdout; progress, remarks and errors on stderr; exit codes.
+
+    0    done                          70   something unexpected (a fault of ours)
+    1    it could not be done          130  stopped by Ctrl-C
+    2    the input is wrong            141  the reader of our output went away
+
+Commands get a `Console`; library functions get its `progress`. Nothing else in the house prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import math
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from maskwright.errors import InputError, MaskwrightError
+
+if TYPE_CHECKING:
+    from maskwright.cli.bars import Bars
+
+Item = TypeVar("Item")
+
+PATIENCE = 2.0  # seconds something may take before a progress bar appears
+
+FAILED, WRONG_INPUT, UNEXPECTED, STOPPED, READER_GONE = 1, 2, 70, 130, 141
+
+
+class Console:
+    """What a command says and shows.
+
+    json   one JSON document on stdout instead of text and tables; remarks are kept back
+    quiet  no remarks and no progress; results and errors stay
+    debug  tracebacks
+    """
+
+    def __init__(self, *, json: bool = False, quiet: bool = False, debug: bool = False) -> None:
+        self.json, self.quiet, self.debug = json, quiet, debug
+        self._bars: Bars | None = None  # while at least one is shown
+
+    @classmethod
+    def of(cls, arguments: Sequence[str]) -> Console:
+        """As the command line asks, before it is parsed: even a misspelt option is reported as --json wishes."""
+        given = {argument for argument in arguments if argument != "--"}
+        return cls(json="--json" in given, quiet="--quiet" in given, debug="--debug" in given)
+
+    # --- results: stdout ----------------------------------------------------------------------------------------------
+    def result(self, facts: object, text: str | Callable[[], None] | None = None) -> None:
+        """What the command found out. With --json `facts` as one document, otherwise `text` (or what it shows).
+
+        >>> console.result({"photos": 61}, "61 photos")
+        """
+        if self.json:
+            print(json.dumps(plain(facts), indent=2, allow_nan=False))  # ASCII only: safe on every console
+        elif callable(text):
+            text()
+        elif text is not None:
+            self.show(text)
+
+    def show(self, text: str = "") -> None:
+        """A line of the result, for people."""
+        if not self.json:
+            print(text)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+        """A table of the result, for people: numbers to the right, everything else to the left."""
+        if not self.json:
+            if title:
+                print(_bold(title))
+            print(table_text(columns, rows, head=_bold))
+
+    # --- remarks and progress: stderr ---------------------------------------------------------------------------------
+    def say(self, text: str) -> None:
+        """A remark that is no result."""
+        if self.quiet or self.json:
+            return
+        if self._bars is not None:
+            self._bars.print(text)
+        else:
+            print(text, file=sys.stderr)
+
+    def progress(
+        self, items: Iterable[Item], total: int | None = None, label: str = "", unit: str = ""
+    ) -> Iterable[Item]:
+        """The same items (a `maskwright.progress.Progress`); a bar with the time left once they take over two seconds.
+
+        >>> for photo in console.progress(photos, label="reading", unit="photos"): ...
+        """
+        if self.quiet or not sys.stderr.isatty():
+            return items
+        if total is None and isinstance(items, Sized):
+            total = len(items)
+        return self._with_bar(items, total, label, unit)
+
+    def _with_bar(self, items: Iterable[Item], total: int | None, label: str, unit: str) -> Iterator[Item]:
+        start, bar, done = time.monotonic(), None, 0
+        try:
+            for item in items:
+                if bar is None and time.monotonic() - start > PATIENCE:
+                    from maskwright.cli.bars import Bars
+
+                    self._bars = self._bars or Bars()
+                    bar = self._bars.open(label, total)
+                if bar is not None and self._bars is not None:
+                    self._bars.update(bar, done, unit, start)
+                yield item
+                done += len(item) if unit == "B" and isinstance(item, Sized) else 1
+        finally:
+            if bar is not None and self._bars is not None:  # an error may have swept all bars away
+                self._bars.close(bar)
+                if not len(self._bars):
+                    self._sweep()
+
+    def _sweep(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+    def run(self, work: Callable[[], object]) -> int:
+        """Do the work of a command and say how it ended: the exit code. Every error becomes words here."""
+        try:
+            code = work()
+            sys.stdout.flush()
+            return code if type(code) is int else 0
+        except (KeyboardInterrupt, click.Abort):
+            return self._end(STOPPED, "Stopped.", {"error": "Stopped", "message": "stopped by Ctrl-C"})
+        except MaskwrightError as error:
+            code = WRONG_INPUT if isinstance(error, InputError) else FAILED
+            return self._end(code, str(error), error.facts())
+        except click.ClickException as error:
+            return self._end(
+                WRONG_INPUT, _usage_text(error), {"error": "UsageError", "message": error.format_message()}
+            )
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == 22):
+                _hush()
+                return READER_GONE
+            return self._unexpected(error)
+        except Exception as error:
+            return self._unexpected(error)
+
+    def _unexpected(self, error: Exception) -> int:
+        what = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
+        message = f"Something unexpected happened ({what})."
+        if not self.debug:
+            message += " Run the same command with --debug to see where, and please report it."
+        return self._end(UNEXPECTED, message, {"error": "Unexpected", "message": what})
+
+    def _end(self, code: int, message: str, facts: Mapping[str, object]) -> int:
+        """Message on stderr, with --json its parts as the one document on stdout; with --debug the way it came."""
+        self._sweep()
+        try:
+            if self.debug:
+                traceback.print_exc()
+            print(message, file=sys.stderr)
+            if self.json:
+                self.result(facts)
+            sys.stdout.flush()
+        except OSError:
+            _hush()
+        return code
+
+
+def prepare_streams() -> None:
+    """Letters that a console cannot show become "?", not an error (Windows code pages, LANG=C, odd file names)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+# --- plain things -----------------------------------------------------------------------------------------------------
+def plain(value: Any) -> Any:
+    """The same facts in JSON's own types: arrays as lists, paths as text, NaN and infinities as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(each) for key, each in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Path):
+        return value.as_posix()
+    to_list = getattr(value, "tolist", None)  # numpy's and torch's, without importing them
+    if callable(to_list) and not isinstance(value, type):
+        return plain(to_list())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(each) for each in value]
+    return value if value is None or isinstance(value, (str, int, bool)) else str(value)
+
+
+def table_text(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], head: Callable[[str], str] = lambda text: text
+) -> str:
+    """A table as plain text, two spaces between columns; None is an empty cell.
+
+    >>> print(table_text(["class", "objects"], [["balloon", 255], ["string", 7]]))
+    class    objects
+    balloon      255
+    string         7
+    """
+    rows = [list(row) for row in rows]
+    numeric = [
+        any(_is_number(row[place]) for row in rows)
+        and all(_is_number(row[place]) or row[place] is None for row in rows)
+        for place in range(len(columns))
+    ]
+    cells = [list(columns), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(_width(line[place]) for line in cells) for place in range(len(columns))]
+
+    def line_of(line: Sequence[str]) -> str:
+        padded = []
+        for text, width, right in zip(line, widths, numeric, strict=True):
+            space = " " * (width - _width(text))
+            padded.append(space + text if right else text + space)
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([head(line_of(cells[0])), *(line_of(line) for line in cells[1:])])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}" if math.isfinite(value) else "-"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: Chinese, Japanese and Korean letters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _bold(text: str) -> str:
+    return click.style(text, bold=True) if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
+
+
+def _usage_text(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return error.format_message()
+    usage = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
+    return f"{error.format_message()}\n  usage   {usage}\n  help    {context.command_path} --help"
+
+
+def _hush() -> None:
+    """Point stdout at nothing, so that Python's own last flush does not complain about the closed pipe."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

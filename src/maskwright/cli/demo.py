@@ -1,0 +1,63 @@
+"""maskwright demo: the whole way once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+
+
+@click.command(options_metavar="[options]")
+@options.out("A folder of its own.", default=Path("runs/demo"), show_default=True)
+@click.option(
+    "--seconds", type=click.FloatRange(5), default=60, show_default=True, metavar="S", help="How long to train."
+)
+@options.device
+@options.precision
+@options.seed
+@options.console
+def command(out: Path, seconds: float, device: str, precision: str, seed: int, console: Console) -> None:
+    """See everything once in under three minutes: rendered party photos, training, figures, splash, a page.
+
+    \b
+      maskwright demo
+      maskwright demo --seconds 300 --out runs/longer
+    """
+    from maskwright.jobs.demo import demo
+
+    done = demo(
+        out,
+        seconds=seconds,
+        seed=seed,
+        device=device,
+        precision=precision,
+        progress=console.progress,
+        say=console.say,
+    )
+    figures = done.evaluated.figures
+    facts = {
+        "report": done.report,
+        "run": done.trained.folder,
+        "counts": done.counts,
+        "seconds": round(done.seconds, 1),
+        "figures": figures.facts(),
+    }
+
+    def tell() -> None:
+        mask = figures.mask
+        if mask is not None and mask.AP50 is not None:
+            low, high = mask.intervals.get("AP50") or (mask.AP50, mask.AP50)
+            console.show(f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) on {figures.photos} photos it never saw")
+        counted = ", ".join(f"{count} {name}" for name, count in done.counts.items()) or "nothing"
+        console.show(f"counted {counted} on them ({figures.truths} are there), all in {done.seconds:.0f} seconds")
+        console.show(f"report  {done.report}")
+        console.show("")
+        console.show("Your turn, with a folder of your own photos and their VIA or COCO file:")
+        console.show("  maskwright show FOLDER")
+        console.show("  maskwright train FOLDER --time-budget 20m --name mine")
+        console.show("  maskwright splash runs/mine PHOTO")
+
+    console.result(facts, tell)

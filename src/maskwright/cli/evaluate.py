@@ -1,0 +1,103 @@
+"""maskwright evaluate: how good a model is, with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+
+
+@click.command(options_metavar="[options]")
+@click.argument("model", type=str)
+@options.data
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test", "all"]),
+    help="Which photos.  [default: test, else val, else those the run held back, else all]",
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Resamples for the intervals; 0 gives none.",
+)
+@click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: the model's]")
+@options.out("A folder for evaluation.json and evaluation.html.")
+@options.allow_faulty
+@options.device
+@options.precision
+@options.seed
+@options.console
+def command(
+    model: str,
+    data: Path,
+    split: str | None,
+    bootstrap: int,
+    size: int | None,
+    out: Path | None,
+    allow_faulty: bool,
+    device: str,
+    precision: str,
+    seed: int,
+    console: Console,
+) -> None:
+    """Measure how well a model finds the objects of annotated photos.
+
+    \b
+      maskwright evaluate runs/party party/ --out party-figures/
+      maskwright evaluate balloons holiday/via_region_data.json --split all
+    """
+    from maskwright.jobs.evaluate import evaluate
+
+    done = evaluate(
+        model,
+        data,
+        split=split,
+        bootstrap=bootstrap,
+        seed=seed,
+        out=out,
+        allow_faulty=allow_faulty,
+        device=device,
+        precision=precision,
+        size=size,
+        progress=console.progress,
+        say=console.say,
+    )
+    figures = done.figures
+
+    def tell() -> None:
+        for kind in (figures.mask, figures.box):
+            if kind is None:
+                continue
+            rows = [
+                [
+                    row["class"],
+                    row["truths"],
+                    _with(row["AP"], row["AP interval"]),
+                    _with(row["AP50"], row["AP50 interval"]),
+                    _with(row["AR100"], None),
+                ]
+                for row in kind.rows()
+            ]
+            console.table(
+                ["class", "objects", "AP", "AP50", "AR100"],
+                rows if len(rows) > 2 else rows[-1:],
+                title=f"{kind.kind} ({figures.photos} photos)",
+            )
+        for kind, reason in figures.reasons.items():
+            console.show(f"{kind}: n/a, {reason}")
+        if out:
+            console.show(f"report  {out / 'evaluation.html'}")
+
+    console.result({"split": done.which, **figures.facts()}, tell)
+
+
+def _with(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.3f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")

@@ -1,0 +1,168 @@
+"""`maskwright`: the table of commands. A command's module is imported when it is called, not before."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from maskwright.cli.console import Console, prepare_streams
+from maskwright.errors import RecipeError, UnknownName
+
+COMMANDS = {  # heading -> name -> where it lives, what it does
+    "Data": {
+        "show": ("maskwright.cli.show:command", "See your photos with their outlines, and what is in the data."),
+        "split": ("maskwright.cli.split:command", "Divide a data set; near-identical photos stay together."),
+        "synth": ("maskwright.cli.synth:command", "Make practice photos with exact outlines."),
+        "download": ("maskwright.cli.download:command", "Fetch weights or a published data set."),
+    },
+    "Train": {
+        "train": ("maskwright.cli.train:command", "Train on your own photos."),
+    },
+    "Use": {
+        "predict": ("maskwright.cli.predict:command", "Find objects in photos."),
+        "splash": ("maskwright.cli.splash:command", "Keep the objects in colour, turn the rest grey."),
+        "evaluate": ("maskwright.cli.evaluate:command", "Measure how well a model does, with intervals."),
+    },
+    "House": {
+        "demo": ("maskwright.cli.demo:command", "Everything once, on bundled data, in a minute."),
+        "doctor": ("maskwright.cli.doctor:command", "What this computer has, and whether all is well."),
+        "models": ("maskwright.cli.models:command", "The models there are, their size and licence."),
+    },
+}
+PLACES = {name: place for commands in COMMANDS.values() for name, place in commands.items()}
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name only."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in PLACES:
+            return None
+        module, attribute = PLACES[cmd_name][0].split(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
+        name, *rest = args
+        command = self.get_command(ctx, name)
+        if command is None:
+            if name.startswith("-"):
+                raise click.NoSuchOption(name, ctx=ctx)
+            raise UnknownName("command", name, PLACES, "`maskwright --help` lists them all")
+        return name, command, spelled_out(rest, command, name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, commands in COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<8}", line) for name, (_, line) in commands.items()], col_max=12)
+
+
+def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from maskwright import __version__
+
+        click.echo(f"maskwright {__version__}")
+        context.exit()
+
+
+@click.command(
+    cls=Commands,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [options]",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="`maskwright COMMAND --help` explains one. Options may be written `epochs=3` or `--epochs 3`.",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """Train, check, evaluate and run instance segmentation on your own photos."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The whole program: never returns, and never shows a traceback without --debug."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    prepare_streams()
+    console = Console.of(arguments)
+    sys.exit(console.run(lambda: _invoke(arguments, console)))
+
+
+def _invoke(arguments: list[str], console: Console) -> object:
+    """What click's own `main` does, less its ways to end: those are the console's."""
+    try:
+        with commands.make_context("maskwright", arguments, obj=console) as context:
+            return commands.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+
+
+# --- epochs=3 ---------------------------------------------------------------------------------------------------------
+_PAIR = re.compile(r"([A-Za-z][\w-]*)=(.*)", re.DOTALL)
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+def spelled_out(arguments: Sequence[str], command: click.Command, name: str) -> list[str]:
+    """The arguments with every `epochs=3` as `--epochs=3`, where the command has such an option.
+
+    Values of options before it (`--out a=b`), everything behind `--` and names of files that exist stay as they are.
+    """
+    options = _long_options(command)
+    takes_value = {
+        opt
+        for each in command.params
+        if isinstance(each, click.Option) and not each.is_flag and not each.count
+        for opt in each.opts
+    }
+    spelled: list[str] = []
+    for place, argument in enumerate(arguments):
+        if argument == "--":
+            return [*spelled, *arguments[place:]]
+        pair = _PAIR.fullmatch(argument)
+        if pair is None or (place and arguments[place - 1] in takes_value):
+            spelled.append(argument)
+            continue
+        key, value = pair[1].replace("_", "-"), pair[2]
+        if key in options:
+            spelled += _option(options[key], key, value)
+        elif difflib.get_close_matches(key, options, n=1) and not Path(argument).exists():
+            raise UnknownName("option", key, options, f"`maskwright {name} --help` lists them all")
+        else:
+            spelled.append(argument)
+    return spelled
+
+
+def _long_options(command: click.Command) -> dict[str, click.Option]:
+    return {
+        opt[2:]: each
+        for each in command.params
+        if isinstance(each, click.Option)
+        for opt in (*each.opts, *each.secondary_opts)
+        if opt.startswith("--")
+    }
+
+
+def _option(option: click.Option, key: str, value: str) -> list[str]:
+    if not option.is_flag:
+        return [f"--{key}={value}"]
+    if value.lower() not in _YES + _NO:
+        raise RecipeError("this option is a switch", field=key, wanted="true or false", got=value)
+    wanted = value.lower() in _YES
+    if key in (opt[2:] for opt in option.secondary_opts):
+        wanted = not wanted
+    if wanted:
+        return [option.opts[0]]
+    return option.secondary_opts[:1]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""maskwright predict: the objects of photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+
+
+@click.command(options_metavar="[options]")
+@click.argument("model", type=str)
+@click.argument("sources", nargs=-1, required=True)
+@options.out("A folder for pictures and results.", default=Path("predictions"), show_default=True)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="SCORE",
+    help="Show objects from this score on.  [default: the model's]",
+)
+@click.option("--classes", metavar="A,B", help="Only these classes.")
+@click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: the model's]")
+@click.option("--save-json", is_flag=True, help="predictions.json: boxes, scores, masks as run lengths.")
+@click.option("--save-csv", is_flag=True, help="predictions.csv: one line an object.")
+@click.option("--save-coco", is_flag=True, help="coco_results.json: a COCO results list.")
+@click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
+@click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
+@click.option("--no-pictures", is_flag=True, help="Do not draw.")
+@options.device
+@options.precision
+@options.console
+def command(
+    model: str,
+    sources: tuple[str, ...],
+    out: Path,
+    threshold: float | None,
+    classes: str | None,
+    size: int | None,
+    no_pictures: bool,
+    device: str,
+    precision: str,
+    console: Console,
+    **saved: bool,
+) -> int:
+    """Find the objects of photos.
+
+    \b
+      maskwright predict balloons party.jpg
+      maskwright predict runs/rust inspection/ --save-csv --save-masks --out found/
+
+    A source is a file, a folder, a pattern, an address, or - for standard input.
+    """
+    from maskwright.jobs.predict import predict
+
+    save = [name.removeprefix("save_") for name, wanted in saved.items() if wanted]
+    chosen = [name.strip() for name in classes.split(",")] if classes else None
+    done = predict(
+        model,
+        list(sources),
+        out=out,
+        threshold=threshold,
+        classes=chosen,
+        save=save,
+        pictures=not no_pictures,
+        size=size,
+        device=device,
+        precision=precision,
+        progress=console.progress,
+    )
+    return tell_counts(done, out, console)
+
+
+def tell_counts(done, out: Path, console: Console) -> int:
+    """Counts of each class a photo, and what could not be read; the exit code."""
+    facts = {
+        "photos": [each.facts() for each in done.photos],
+        "counts": done.counts(),
+        "failed": [error.facts() for error in done.failed],
+        "files": done.files,
+    }
+
+    def tell() -> None:
+        for each in done.photos:
+            counts = ", ".join(f"{count} {name}" for name, count in each.instances.counts().items())
+            console.show(f"{each.photo}: {counts or 'nothing found'}")
+        if len(done.photos) > 1:
+            total = ", ".join(f"{count} {name}" for name, count in done.counts().items())
+            console.show(f"{len(done.photos)} photos: {total or 'nothing found'}")
+
+    console.result(facts, tell)
+    for error in done.failed:
+        console.say(str(error))
+    if any(each.files for each in done.photos):
+        console.say(f"pictures in {out}")
+    return 1 if done.failed else 0

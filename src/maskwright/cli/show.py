@@ -1,0 +1,137 @@
+"""maskwright show: what is in a data set, and how it looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+from maskwright.errors import PhotoError, RecipeError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from maskwright.types import Dataset, Record
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+CELL = (320, 240)  # width and height of one picture on the sheet, in pixels
+
+
+@click.command(options_metavar="[options]")
+@options.data
+@options.out("The contact sheet (PNG or JPEG).", default=Path("sheet.png"), show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(0),
+    default=12,
+    show_default=True,
+    metavar="N",
+    help="Photos on the sheet, spread over the data; 0 draws none.",
+)
+@options.allow_faulty
+@options.console
+def command(data: Path, out: Path, count: int, allow_faulty: bool, console: Console) -> None:
+    """See your photos with their outlines, and what is in the data.
+
+    \b
+      maskwright show party/
+      maskwright show party/train/via_region_data.json --out party.png --count 30
+    """
+    from maskwright import formats
+
+    dataset = formats.read(data, allow_faulty=allow_faulty)
+    shown = _draw_sheet(dataset, out, count, console) if count and len(dataset) else 0
+    facts = _facts(dataset) | {"sheet": out if shown else None}
+    console.result(facts, lambda: _tell(dataset, console))
+    if shown:
+        console.say(f"{shown} of {len(dataset)} photos drawn on {out}")
+
+
+def _facts(dataset: Dataset) -> dict[str, object]:
+    return {
+        "name": dataset.name,
+        "format": dataset.format,
+        "photos": len(dataset),
+        "states": dataset.state_counts(),
+        "splits": {name: len(part) for name, part in dataset.splits().items()},
+        "objects": dataset.instance_count,
+        "masks": dataset.has_masks,
+        "classes": dataset.class_counts(),
+        "remarks": dataset.remarks,
+        "faults": dataset.faults,
+    }
+
+
+def _tell(dataset: Dataset, console: Console) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
+    console.show(f"{dataset.name} ({dataset.format}): {_many(len(dataset), 'photo')}{f' ({states})' if states else ''}")
+    splits = dataset.splits() or {"": dataset}
+    counted = "photos" if any(record.labels is not None for record in dataset) else "objects"
+    columns = ["class", *(name or counted for name in splits)]
+    if len(splits) > 1:
+        columns.append("all")
+    counts = [part.class_counts() for part in splits.values()]
+    rows = []
+    for name in dataset.names:
+        each = [count[name] for count in counts]
+        rows.append([name, *each, sum(each)] if len(splits) > 1 else [name, *each])
+    console.table(columns, rows)
+    for remark in dataset.remarks:
+        console.show(f"note: {remark}")
+    for fault in dataset.faults:
+        console.show(f"fault: {fault}")
+
+
+def _draw_sheet(dataset: Dataset, out: Path, count: int, console: Console) -> int:
+    """How many photos came onto the sheet."""
+    import numpy as np
+    from PIL import Image
+
+    from maskwright.files import writing
+    from maskwright.pictures.sheet import sheet
+
+    if out.suffix.lower() not in PICTURES:
+        raise RecipeError("not a kind of picture we write", field="--out", wanted=" ".join(PICTURES), got=out.name)
+    spread = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)).tolist()
+    drawn = list(_drawn([dataset.records[place] for place in spread], dataset.names, console))
+    if drawn:
+        with writing(out) as temporary:
+            Image.fromarray(sheet(drawn, cell=CELL)).save(temporary)
+    return len(drawn)
+
+
+def _drawn(records: list[Record], names: tuple[str, ...], console: Console) -> Iterator[tuple[np.ndarray, str]]:
+    """Each photo reduced to its cell, with its outlines and a caption; unreadable ones are named and left out."""
+    from maskwright.photos.decode import decode
+    from maskwright.pictures import outlines
+    from maskwright.pictures.sheet import fit
+
+    for record in console.progress(records, label="drawing", unit="photos"):
+        try:
+            pixels = decode(record.photo).pixels
+        except PhotoError as error:
+            console.say(f"left out: {error}")
+            continue
+        if record.instances is not None:
+            # Drawn large and reduced with the photo: a line of two pixels on the sheet, whatever the photo's size.
+            reduced = max(pixels.shape[1] / CELL[0], pixels.shape[0] / CELL[1])
+            pixels = outlines.draw(pixels, record.instances, labels=[""] * len(record.instances), width=2 * reduced)
+        yield fit(pixels, CELL), f"{record.photo.name}: {_content(record, names)}"
+
+
+def _content(record: Record, names: tuple[str, ...]) -> str:
+    if record.labels is not None and not record.skipped:
+        return ", ".join(names[label] for label in record.labels)
+    if record.state != "labelled" or record.instances is None:
+        return record.state
+    counts = Counter(record.instances.labels)
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common())
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,65 @@
+"""maskwright splash: the objects in colour on a grey photo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+from maskwright.cli.predict import tell_counts
+
+
+@click.command(options_metavar="[options]")
+@click.argument("model", type=str)
+@click.argument("sources", nargs=-1, required=True)
+@options.out("A folder for the pictures.", default=Path("splash"), show_default=True)
+@click.option("--side-by-side", is_flag=True, help="The photo as it was at the left.")
+@click.option("--invert", is_flag=True, help="The objects grey, the rest in colour.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="SCORE",
+    help="Take objects from this score on.  [default: the model's]",
+)
+@click.option("--classes", metavar="A,B", help="Only these classes.")
+@click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: the model's]")
+@options.device
+@options.precision
+@options.console
+def command(
+    model: str,
+    sources: tuple[str, ...],
+    out: Path,
+    side_by_side: bool,
+    invert: bool,
+    threshold: float | None,
+    classes: str | None,
+    size: int | None,
+    device: str,
+    precision: str,
+    console: Console,
+) -> int:
+    """Keep the objects in colour and turn the rest grey.
+
+    \b
+      maskwright splash balloons party.jpg
+      maskwright splash runs/party holiday/*.jpg --side-by-side --out pictures/
+    """
+    from maskwright.jobs.splash import splash
+
+    done = splash(
+        model,
+        list(sources),
+        out=out,
+        side_by_side=side_by_side,
+        invert=invert,
+        threshold=threshold,
+        classes=[name.strip() for name in classes.split(",")] if classes else None,
+        size=size,
+        device=device,
+        precision=precision,
+        progress=console.progress,
+    )
+    return tell_counts(done, out, console)

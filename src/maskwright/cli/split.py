@@ -1,0 +1,139 @@
+"""maskwright split: one data set into train, val and test folders."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+from maskwright.errors import DatasetError, UnknownName
+
+if TYPE_CHECKING:
+    from maskwright.types import Dataset, Record
+
+ANNOTATION_FILES = {"coco": "annotations.json", "via": "via_region_data.json"}  # how each format's own tools call it
+
+
+@click.command(options_metavar="[options]")
+@options.data
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--val",
+    type=float,
+    default=0.2,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of photos held back for validation, 0..1.",
+)
+@click.option(
+    "--test",
+    type=float,
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of photos held back for a last judgement, 0..1.",
+)
+@click.option(
+    "--group-by",
+    default="near-duplicate",
+    show_default=True,
+    metavar="RULE",
+    help="What is never divided: near-duplicate, folder, series, or a regex on the path.",
+)
+@click.option(
+    "--format",
+    default="coco",
+    show_default=True,
+    metavar="NAME",
+    help="Of the annotations written; coco keeps holes and parts, via is for drawing on in VIA.",
+)
+@options.seed
+@options.allow_faulty
+@options.console
+def command(
+    data: Path,
+    out: Path,
+    val: float,
+    test: float,
+    group_by: str,
+    format: str,
+    seed: int,
+    allow_faulty: bool,
+    console: Console,
+) -> None:
+    """Divide a data set so that near-identical photos never end up on both sides.
+
+    Photos are copied into OUT/train, OUT/val (and OUT/test), each with its annotations. DATA is left as it is.
+
+    \b
+      maskwright split party/ party-split/ --val 0.2
+    """
+    from maskwright import formats
+    from maskwright.curate.split import split
+    from maskwright.files import writing_folder
+
+    if format not in ANNOTATION_FILES:
+        raise UnknownName("format that can be written", format, ANNOTATION_FILES)
+    options.refuse_filled(out)
+    dataset = formats.read(data, allow_faulty=allow_faulty)
+    parts = split(dataset, val, test, seed, group_by, progress=console.progress).splits()
+    remarks = [*dataset.remarks, *_left_out(dataset, parts)]
+    with writing_folder(out) as temporary:
+        for name, part in parts.items():
+            copied = _copy_photos(part, temporary / name, console)
+            if any(record.instances is not None for record in part):
+                remarks += formats.write(copied, temporary / name / ANNOTATION_FILES[format], format)
+    facts = {name: {"photos": len(part), "objects": part.class_counts()} for name, part in parts.items()}
+    console.result({"out": out, "splits": facts, "remarks": remarks}, lambda: _tell(parts, console))
+    for remark in dict.fromkeys(remarks):
+        console.say(f"note: {remark}")
+
+
+def _copy_photos(part: Dataset, folder: Path, console: Console) -> Dataset:
+    """The same records with their photos in `folder`; those of a classification set below their class."""
+    folder.mkdir(parents=True)
+    taken: set[str] = set()
+    records = []
+    for record in console.progress(part.records, label=f"copying {folder.name}", unit="photos"):
+        place = folder / _free_name(record, part.names, taken)
+        place.parent.mkdir(exist_ok=True)
+        try:
+            shutil.copy2(record.photo, place)
+        except FileNotFoundError as error:
+            raise DatasetError("this photo is no longer there", file=record.photo) from error
+        records.append(replace(record, photo=place))
+    return replace(part, records=tuple(records))
+
+
+def _free_name(record: Record, names: tuple[str, ...], taken: set[str]) -> str:
+    """A file name no other photo of this part has: photos of different folders may share one."""
+    below = f"{names[record.labels[0]]}/" if record.labels else ""
+    name = below + record.photo.name
+    number = 2
+    while name.casefold() in taken:  # some file systems hold A.jpg and a.jpg for the same
+        name = f"{below}{record.photo.parent.name}_{record.photo.stem}_{number}{record.photo.suffix}"
+        number += 1
+    taken.add(name.casefold())
+    return name
+
+
+def _left_out(dataset: Dataset, parts: dict[str, Dataset]) -> list[str]:
+    remarks = []
+    left = len(dataset) - sum(len(part) for part in parts.values())
+    if left:
+        remarks.append(f"{left} unlabelled or skipped photos were not copied")
+    if dataset.splits():
+        came = ", ".join(f"{len(part)} {name}" for name, part in dataset.splits().items())
+        remarks.append(f"the data came divided ({came}) and were divided anew")
+    return remarks
+
+
+def _tell(parts: dict[str, Dataset], console: Console) -> None:
+    names = next(iter(parts.values())).names
+    counts = {name: part.class_counts() for name, part in parts.items()}
+    console.table(["", "photos", *names], [[name, len(part), *counts[name].values()] for name, part in parts.items()])

@@ -1,0 +1,114 @@
+"""maskwright train: annotated photos in, a model out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """20m, 90s, 1.5h or plain seconds."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip().lower())
+    if not found or not float(found[1]):
+        raise click.BadParameter(f"{value!r} is no span of time: 90s, 20m or 1.5h", context, parameter)
+    return float(found[1]) * UNITS[found[2]]
+
+
+@click.command(options_metavar="[options]")
+@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.option("--task", type=click.Choice(["segment", "detect"]), help="Outlines or boxes.  [default: segment]")
+@click.option("--model", metavar="NAME", help="small, mask_rcnn_r50 or mask_rcnn_r50_v2.  [default: small]")
+@click.option(
+    "--backbone", metavar="NAME", help="Of `small`: mobilenet_v3_large or mobilenet_v2.  [default: mobilenet_v3_large]"
+)
+@click.option(
+    "--weights",
+    metavar="WHAT",
+    help="To start from: bundled, coco, imagenet, last, best, none, or a path.  [default: bundled]",
+)
+@click.option(
+    "--layers", metavar="WHICH", help="heads, 3+, 4+, 5+, all, or a regular expression.  [default: heads, then all]"
+)
+@click.option(
+    "--epochs", type=click.IntRange(1), metavar="N", help="Rounds; each ends with a validation.  [default: 30]"
+)
+@click.option(
+    "--time-budget",
+    metavar="SPAN",
+    callback=seconds,
+    help="Stop after this long, such as 20m; what was used before --resume counts.",
+)
+@click.option(
+    "--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: 512 for small]"
+)
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Photos a step.  [default: 4 for small]")
+@click.option(
+    "--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate.  [default: 0.001 for small]"
+)
+@click.option("--workers", type=click.IntRange(0), metavar="N", help="Threads that prepare photos.  [default: 1]")
+@click.option(
+    "--patience",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Stop after N epochs without a better figure, 0 never.  [default: 20]",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]")
+@click.option("--precision", type=click.Choice(["auto", "f32", "bf16"]), help="Of the arithmetic.  [default: auto]")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="Another seed, another draw.  [default: 0]")
+@click.option(
+    "--recipe", type=click.Path(path_type=Path), metavar="FILE", help="A TOML recipe; options go on top of it."
+)
+@click.option("--name", metavar="NAME", help="Of the run's folder.  [default: the data's name]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    metavar="DIR",
+    help="Where run folders are made.",
+)
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run, exactly where it was."
+)
+@click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
+@options.console
+def command(data: Path | None, console: Console, **chosen: Any) -> None:
+    """Train on your own annotated photos.
+
+    \b
+      maskwright train party/ --time-budget 20m
+      maskwright train party/ --model small --weights none --epochs 60 --name first
+      maskwright train --resume runs/first
+    """
+    from maskwright.jobs.train import train
+
+    trained = train(data, progress=console.progress, say=console.say, **chosen)
+    facts = {
+        "run": trained.folder,
+        "model": trained.model,
+        "epochs": trained.epochs,
+        "best_epoch": trained.best_epoch,
+        "seconds": round(trained.seconds, 1),
+        "validation": trained.figures,
+    }
+
+    def tell() -> None:
+        figures = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in trained.figures.items())
+        console.show(f"best epoch {trained.best_epoch} of {trained.epochs}: {figures}")
+        console.show(f"model   {trained.model}")
+        console.show(f"report  {trained.folder / 'report.html'}")
+        console.show(
+            f"next    maskwright splash {trained.folder} PHOTO   or   maskwright evaluate {trained.folder} DATA"
+        )
+
+    console.result(facts, tell)

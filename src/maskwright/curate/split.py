@@ -1,0 +1,254 @@
+"""Splitting: photos into train, val and test so that what belongs together stays together.
+
+    records -> groups (a series, one original's copies) -> parts of the wanted shares, classes spread evenly
+
+Groups are indivisible, so the shares are met as well as they allow. One cost says how far a division is from the one
+that was asked for, and the division goes downhill from a shuffled start until no move of one or two groups helps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.curate.twins import find_twins, joined
+from maskwright.errors import DatasetError, RecipeError, UnknownName
+from maskwright.progress import Progress, silent
+from maskwright.types import Dataset, Record
+
+RULES = ("near-duplicate", "folder", "series")
+Rule = str | re.Pattern[str] | Callable[[Record], object]
+
+EMPTY = 1e6  # a part without photos costs more than everything else,
+MISSING = 1e3  # and a part without a class that could be there more than any uneven share
+RUNNING_NUMBER = re.compile(r"[ _.\-(\[]*\d+[)\]]*$")
+
+
+def split(
+    dataset: Dataset,
+    val: float = 0.2,
+    test: float = 0.0,
+    seed: int = 0,
+    group_by: Rule = "near-duplicate",
+    progress: Progress = silent,
+) -> Dataset:
+    """The same data set with every usable record's `split` set to train, val or test.
+
+    val, test  shares of photos held back, 0..1; what is left is train
+    seed       another seed, another division; the same seed always the same one, whatever the order of the records
+    group_by   what may not be divided, on top of `Record.group`, which never is:
+               "near-duplicate"  photos that show the same, also turned or mirrored (reads the photos)
+               "folder"          photos of one folder
+               "series"          photos whose names differ in the last number only (C0002_0001, C0002_0002)
+               a regex           photos for which it finds the same text (its first group, if it has one) in the path
+               a callable        photos whose records give the same value; None for "stands alone"
+
+    Every class stands in train; in val too where two groups have it, in test too where three have it, unless
+    groups of several classes make that impossible: a remark names what is missing. Unlabelled and skipped records
+    get `split=None`.
+    """
+    for name, share in (("val", val), ("test", test)):
+        if not 0 <= share < 1:
+            raise RecipeError("not a share of photos", field=name, wanted="0 or more, less than 1", got=share)
+    if val + test >= 1:
+        raise RecipeError(
+            "nothing would be left to train on", field="val + test", wanted="less than 1", got=f"{val + test:g}"
+        )
+    shares = {"train": 1 - val - test, "val": val, "test": test}
+    shares = {name: share for name, share in shares.items() if share > 0}
+    usable, groups = _groups(dataset, group_by, progress)
+    _enough(dataset, len(usable), len(groups), len(shares), " and ".join(shares))
+    groups = _shuffled(usable, groups, seed)
+    parts = _divide(_features(dataset, usable, groups), np.array(list(shares.values())))
+    place = {
+        id(usable[member]): tuple(shares)[part] for group, part in zip(groups, parts, strict=True) for member in group
+    }
+    divided = replace(
+        dataset, records=tuple(replace(record, split=place.get(id(record))) for record in dataset.records)
+    )
+    return replace(divided, remarks=dataset.remarks + _missing(divided, tuple(shares)))
+
+
+def folds(
+    dataset: Dataset,
+    k: int = 3,
+    repeats: int = 1,
+    seed: int = 0,
+    group_by: Rule = "near-duplicate",
+    progress: Progress = silent,
+) -> list[tuple[Dataset, Dataset]]:
+    """k-fold cross-validation: [(train, val), ...], k for each repeat; every usable photo is once in a val.
+
+    Groups and classes are treated as by `split`; another repeat is another division of the same groups.
+
+    >>> for train, val in folds(dataset, k=3):
+    ...     figures.append(evaluate(fit(train), val))
+    """
+    if k < 2 or repeats < 1:
+        raise RecipeError("not a number of folds", field="k, repeats", wanted="k >= 2, repeats >= 1", got=(k, repeats))
+    usable, groups = _groups(dataset, group_by, progress)
+    _enough(dataset, len(usable), len(groups), k, f"{k} folds")
+    pairs = []
+    for repeat in range(repeats):
+        groups = _shuffled(usable, groups, f"{seed} {repeat}")
+        parts = _divide(_features(dataset, usable, groups), np.full(k, 1 / k))
+        part = {id(usable[member]): parts[index] for index, group in enumerate(groups) for member in group}
+        for fold in range(k):
+            train = [replace(record, split="train") for record in usable if part[id(record)] != fold]
+            val = [replace(record, split="val") for record in usable if part[id(record)] == fold]
+            pairs.append((replace(dataset, records=tuple(train)), replace(dataset, records=tuple(val))))
+    return pairs
+
+
+# --- groups -------------------------------------------------------------------------------------------
+def _groups(dataset: Dataset, group_by: Rule, progress: Progress) -> tuple[list[Record], list[tuple[int, ...]]]:
+    """The usable records, and their places in groups: every record in exactly one."""
+    usable = list(dataset.usable().records)
+    keys = [None if record.group is None else ("group", record.group) for record in usable]
+    links = _alike(keys)
+    if group_by == "near-duplicate":
+        twins = find_twins([record.photo for record in usable], progress=progress)
+        links += [(pair.first, pair.second) for pair in twins.pairs]
+    else:
+        links += _alike([_key(record, group_by) for record in usable])
+    together = joined(len(usable), links)
+    members = {member for group in together for member in group}
+    return usable, [*together, *((place,) for place in range(len(usable)) if place not in members)]
+
+
+def _alike(keys: Sequence[object]) -> list[tuple[int, int]]:
+    """Each record joined to the first one of the same key; None joins nothing."""
+    first: dict[object, int] = {}
+    return [(first.setdefault(key, place), place) for place, key in enumerate(keys) if key is not None]
+
+
+def _key(record: Record, group_by: Rule) -> object:
+    """What a rule says about one record; records of equal keys belong together."""
+    if callable(group_by):
+        return group_by(record)
+    if group_by == "folder":
+        return record.photo.parent
+    if group_by == "series":
+        return record.photo.parent / RUNNING_NUMBER.sub("", record.photo.stem)
+    if isinstance(group_by, str) and not set(group_by) & set(r".^$*+?{}[]\|()"):
+        raise UnknownName("grouping rule", group_by, RULES, "or a regex, such as '(^[^_]+)_'")
+    try:
+        found = re.search(group_by, record.photo.as_posix())
+    except re.error as error:
+        raise RecipeError("not a regex", field="group_by", got=group_by, wanted=f"a regex ({error})") from error
+    return found and found.group(min(1, found.re.groups))
+
+
+def _enough(dataset: Dataset, photos: int, groups: int, parts: int, wanted: str) -> None:
+    if groups < parts:
+        counts = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
+        raise DatasetError(
+            "too few groups of photos to divide",
+            file=dataset.name,
+            wanted=f"at least {parts} groups that need not stay together, for {wanted}",
+            got=f"{groups} (photos: {counts or 'none'})",
+            fix="label more photos" if photos < parts else "choose another --group-by, or label photos of other series",
+        )
+
+
+def _shuffled(usable: list[Record], groups: list[tuple[int, ...]], seed: object) -> list[tuple[int, ...]]:
+    """The groups in an order made of the seed and the photos' names, not of the records' order or the machine."""
+    try:
+        root = os.path.commonpath([record.photo.parent for record in usable])
+        names = [Path(os.path.relpath(record.photo, root)).as_posix() for record in usable]
+    except ValueError:  # several drives, or absolute and relative paths together
+        names = [record.photo.as_posix() for record in usable]
+
+    def draw(group: tuple[int, ...]) -> bytes:
+        return hashlib.sha256(f"{seed} {min(names[member] for member in group)}".encode()).digest()
+
+    return sorted(groups, key=draw)
+
+
+# --- dividing -----------------------------------------------------------------------------------------
+def _features(dataset: Dataset, usable: list[Record], groups: list[tuple[int, ...]]) -> np.ndarray:
+    """groups × (1 + classes + 1): photos, photos with each class, photos without any object."""
+    rows = np.zeros((len(usable), 1 + len(dataset.names) + 1))
+    rows[:, 0] = 1
+    for row, record in zip(rows, usable, strict=True):
+        found = [] if record.instances is None else np.unique(record.instances.classes).tolist()
+        row[[1 + label for label in (*found, *(record.labels or ()))] or [-1]] = 1
+    return np.array([rows[list(group)].sum(axis=0) for group in groups])
+
+
+def _divide(features: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The part of each group: 0..len(shares)-1.
+
+    features  groups × kinds: how many photos, photos of a class, ... a group brings; kind 0 are the photos,
+              the last kind those without objects; groups in shuffled order
+    shares    of the photos for each part; add up to 1
+    """
+    total = features.sum(axis=0)
+    aims = shares[:, None] * total
+    weight = 1 / np.maximum(total, 1)
+    # A kind that g groups have must stand in the first g parts: train before val before test.
+    needed = (features > 0).sum(axis=0) > np.arange(len(shares))[:, None]
+    price = np.full(len(total), MISSING)
+    price[0], price[-1] = EMPTY, 0  # photos without objects are spread, but may be missing
+
+    def moved(parts: np.ndarray) -> np.ndarray:
+        """groups × parts: the cost of the division after moving one group to one part (its own: the cost as it is)."""
+        sums = np.array([features[parts == part].sum(axis=0) for part in range(len(shares))])
+        after = np.repeat(sums[None], len(features), axis=0)
+        after[np.arange(len(features)), parts] -= features
+        costs = np.empty((len(features), len(shares)))
+        for part in range(len(shares)):
+            after[:, part] += features
+            costs[:, part] = ((after - aims) ** 2 * weight + (needed & (after <= 0)) * price).sum(axis=(1, 2))
+            after[:, part] -= features
+        return costs
+
+    def best(costs: np.ndarray) -> tuple[int, int]:
+        group, part = np.unravel_index(np.argmin(costs), costs.shape)
+        return int(group), int(part)
+
+    parts = _dealt(features[:, 0], aims[:, 0])
+    for _ in range(10 * len(features)):  # far more than it ever takes: each step costs strictly less
+        costs = moved(parts)
+        now = costs[0, parts[0]] - 1e-9
+        plans = [[best(costs)]]
+        if costs[plans[0][0]] >= now:  # no single move helps: look two moves ahead, from the most promising ones
+            costs[np.arange(len(parts)), parts] = np.inf
+            plans = []
+            for place in np.argsort(costs, axis=None, kind="stable")[:12]:
+                group, part = divmod(int(place), len(shares))
+                after = moved(np.where(np.arange(len(parts)) == group, part, parts))
+                if after.min() < now:
+                    now, plans = after.min(), [[(group, part), best(after)]]
+        if not plans:
+            break
+        for group, part in plans[0]:
+            parts[group] = part
+    return parts
+
+
+def _dealt(photos: np.ndarray, aims: np.ndarray) -> np.ndarray:
+    """A start: groups dealt in their order, first to the last part until it has its share; the rest is part 0."""
+    parts = np.zeros(len(photos), np.int64)
+    for part in range(len(aims) - 1, 0, -1):
+        left = np.flatnonzero(parts == 0)
+        parts[left[np.cumsum(photos[left]) <= aims[part]]] = part
+    return parts
+
+
+def _missing(dataset: Dataset, parts: tuple[str, ...]) -> tuple[str, ...]:
+    """One remark for each part that lacks a class."""
+    whole = [name for name, count in dataset.class_counts().items() if count]
+    remarks = []
+    for part in parts:
+        counts = dataset.where(lambda record, part=part: record.split == part).class_counts()
+        lacking = [name for name in whole if not counts[name]]
+        if lacking:
+            remarks.append(f"{part} has no {', '.join(lacking)}: too few groups of photos show it")
+    return tuple(remarks)

@@ -1,0 +1,78 @@
+"""The torch engine: a model folder, or a network in the middle of training, behind the engines' protocol."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from maskwright.engines import hardware
+from maskwright.errors import WeightsError
+from maskwright.models import catalogue
+from maskwright.types import RawDetections
+from maskwright.weights import checkpoint
+from maskwright.weights.card import WEIGHTS, Card, read_card
+
+
+def normalise(
+    canvases: np.ndarray | Tensor, card: Card, sizes: Sequence[tuple[int, int]], device: torch.device
+) -> Tensor:
+    """B×H×W×3 uint8 -> B×3×H×W float32, mean 0 and deviation 1 a channel; beyond the photo exactly 0."""
+    pixels = torch.as_tensor(canvases).to(device)
+    scale = torch.tensor(card.deviation, device=device).reciprocal()
+    values = (pixels.float() - torch.tensor(card.mean, device=device)) * scale
+    for value, (height, width) in zip(values, sizes, strict=True):
+        value[height:] = 0
+        value[:, width:] = 0
+    return values.permute(0, 3, 1, 2)  # channels last in memory, as the pixels came
+
+
+class TorchEngine:
+    """Runs a network of ours in torch."""
+
+    def __init__(self, network: nn.Module, card: Card, device: str = "auto", precision: str = "auto") -> None:
+        self.card = card
+        self.device = hardware.choose_device(device)
+        self.precision = hardware.choose_precision(precision, self.device)
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @classmethod
+    def prepare(cls, folder: Path, device: str = "auto", precision: str = "auto") -> TorchEngine:
+        card = read_card(folder)
+        network = catalogue.find(card.model).build(len(card.classes), card.backbone, masks=card.task == "segment")
+        tensors = checkpoint.load(folder / WEIGHTS)
+        own = network.state_dict()
+        wrong = [name for name in own if name not in tensors or tensors[name].shape != own[name].shape]
+        if wrong:
+            raise WeightsError(
+                f"the weights do not fit the card's network ({card.model}, {len(card.classes)} classes)",
+                file=folder / WEIGHTS,
+                field=wrong[0],
+                wanted=tuple(own[wrong[0]].shape),
+                got=tuple(tensors[wrong[0]].shape) if wrong[0] in tensors else "nothing",
+            )
+        network.load_state_dict(tensors, strict=False)
+        return cls(network.eval(), card, device, precision)
+
+    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+        self.network.eval()
+        with torch.inference_mode(), self.autocast():
+            found = self.network.detect(normalise(np.stack(canvases), self.card, sizes, self.device), list(sizes))  # type: ignore[operator]
+        return [
+            RawDetections(
+                each.boxes.float().cpu().numpy(),
+                each.scores.float().cpu().numpy(),
+                each.classes.cpu().numpy(),
+                None if each.soft is None else each.soft.float().cpu().numpy(),
+            )
+            for each in found
+        ]
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()

@@ -1,0 +1,152 @@
+"""How sure a figure is: Wilson's interval for shares, the percentile bootstrap over photos for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+Figure = Callable[[np.ndarray], float | None]  # the figure of the photos with these indices (repeats allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What the second has over the first, on the same photos.
+
+    value      second minus first
+    low, high  95 % interval of it
+    share      of the resamples in which the second is better (equal ones count half), 0..1
+    """
+
+    value: float
+    low: float
+    high: float
+    share: float
+
+    @property
+    def clear(self) -> bool:
+        """The interval leaves 0 out: the difference is more than the choice of photos."""
+        return self.low > 0 or self.high < 0
+
+
+def wilson(hits: int, total: int, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Interval of the share hits / total (Wilson's score interval, 1927); None where total is 0.
+
+    >>> low, high = wilson(8, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.49, 0.943)
+    """
+    assert 0 <= hits <= total, f"{hits} of {total}"
+    if total == 0:
+        return None
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share, shrink = hits / total, 1 + z * z / total
+    middle = (share + z * z / (2 * total)) / shrink
+    half = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / shrink
+    # At 0 and at `total` the interval touches the edge exactly; rounding must not push it off.
+    return (0.0 if hits == 0 else float(middle - half)), (1.0 if hits == total else float(middle + half))
+
+
+def draws(count: int, n: int, seed: int = 0, groups: Sequence[Hashable] | None = None) -> np.ndarray:
+    """n resamples of `count` photos as n×count int64: how often each photo is in it; 0 is ordinary.
+
+    groups  one a photo: photos of one group (a series, one original's copies) come and go together;
+            None in the sequence is a group of its own
+    """
+    member = _members(count, groups)
+    number = int(member.max()) + 1 if count else 0
+    random = np.random.default_rng(seed)
+    times = random.multinomial(number, np.full(number, 1 / number), size=n) if number else np.zeros((n, 0), np.int64)
+    return times[:, member]
+
+
+def bootstrap(
+    figure: Figure | Sequence[float] | np.ndarray, n: int = 1000, seed: int = 0,
+    groups: Sequence[Hashable] | None = None, *, count: int | None = None, confidence: float = 0.95,
+) -> tuple[float, float] | None:  # fmt: skip
+    """(low, high): the percentile bootstrap interval.
+
+    figure  numbers, one a photo (their mean is the figure), or a function of photo indices; with a function `count`
+            says how many photos there are. The function may answer None or NaN: that resample is left out
+
+    None where fewer than two photos (or groups) make resampling meaningless.
+
+    >>> low, high = bootstrap([0.0, 1.0, 1.0, 1.0], n=200)
+    >>> (low, high)
+    (0.25, 1.0)
+    """
+    figure, count = _as_function(figure, count)
+    if not enough(count, groups):
+        return None
+    return percentiles([_number(figure(rows)) for rows in _index_rows(draws(count, n, seed, groups))], confidence)
+
+
+def difference(
+    first: Figure | Sequence[float] | np.ndarray, second: Figure | Sequence[float] | np.ndarray, n: int = 1000,
+    seed: int = 0, groups: Sequence[Hashable] | None = None, *, count: int | None = None, confidence: float = 0.95,
+) -> Difference | None:  # fmt: skip
+    """The paired bootstrap: both are judged on the same resample each time, so what makes a photo hard cancels out.
+
+    Arguments as for `bootstrap`; None where resampling is meaningless or either figure does not exist.
+    """
+    first, count = _as_function(first, count)
+    second, other = _as_function(second, count)
+    assert count == other, f"not the same photos: {count} and {other}"
+    everything = np.arange(count)
+    if not enough(count, groups):
+        return None
+    both = np.array([(_number(first(rows)), _number(second(rows)))
+                     for rows in [everything, *_index_rows(draws(count, n, seed, groups))]])  # fmt: skip
+    return paired(both[0, 1] - both[0, 0], both[1:, 1] - both[1:, 0], confidence)
+
+
+def paired(value: float, gaps: np.ndarray, confidence: float = 0.95) -> Difference | None:
+    """Difference from its value on all photos and its values on the resamples; NaN = does not exist."""
+    between = percentiles(gaps, confidence)
+    if between is None or np.isnan(value):
+        return None
+    gaps = gaps[~np.isnan(gaps)]
+    return Difference(float(value), *between, float(np.mean(gaps > 0) + np.mean(gaps == 0) / 2))
+
+
+def percentiles(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> tuple[float, float] | None:
+    """The middle `confidence` of the values, NaN left out; None where none is left."""
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    if len(values) == 0:
+        return None
+    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def enough(count: int, groups: Sequence[Hashable] | None = None) -> bool:
+    """At least two photos or groups."""
+    return count > 1 and int(_members(count, groups).max()) > 0
+
+
+def _members(count: int, groups: Sequence[Hashable] | None) -> np.ndarray:
+    """The group number of each photo, 0, 1, 2 .. in order of first appearance."""
+    if groups is None:
+        return np.arange(count)
+    assert len(groups) == count, f"{len(groups)} groups for {count} photos"
+    keys = [("alone", place) if group is None else ("group", group) for place, group in enumerate(groups)]
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    return np.array([number[key] for key in keys], np.int64)
+
+
+def _index_rows(times: np.ndarray) -> list[np.ndarray]:
+    return [np.repeat(np.arange(times.shape[1]), row) for row in times]
+
+
+def _as_function(figure: Figure | Sequence[float] | np.ndarray, count: int | None) -> tuple[Figure, int]:
+    if callable(figure):
+        assert count is not None, "a function needs `count`"
+        return figure, count
+    values = np.asarray(figure, np.float64)
+    return (lambda rows: float(values[rows].mean()) if len(rows) else None), len(values)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,250 @@
+"""COCO JSON: one file with lists of images, annotations and categories.
+
+Looks like   {"images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}], "categories": [{"id": 1,
+             "name": "rust"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, w, h],
+             "segmentation": [[x1, y1, x2, y2, ...]], "iscrowd": 0}]}
+Known by     a .json file with "images" and "annotations", or annotations with "image_id" and "category_id"
+Holds        polygons (several parts), run lengths (plain and compressed), boxes, crowds, photos without objects
+Cannot hold  unlabelled beside empty photos, photo labels. On writing: unlabelled photos and scores are left out and
+             counted; masks go out as compressed run lengths, which lose nothing (holes, parts, single pixels)
+In the wild  ids as texts, ids with gaps, one category listed six times; one flat polygon instead of a list of them;
+             no width, height, bbox, area or iscrowd; run lengths of another size than the photo (a fault: never
+             stretched); a super-category or _background_ without objects; results lists saved as data sets
+Classes      those with at least one object, in the file's order; all that are listed where there is no object at all.
+             Two categories of one name are one class
+Source       cocodataset.org/#format-data (2017); pycocotools 2.0, coco.py and mask.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import AnnotationError
+from maskwright.files import write_text
+from maskwright.formats.reading import (
+    Draft,
+    Evidence,
+    Faults,
+    Head,
+    Losses,
+    PhotoFinder,
+    Regions,
+    assemble,
+    data_name,
+    data_root,
+    read_json,
+    written_name,
+)
+from maskwright.types import Dataset, Instances
+
+_KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
+
+
+def sniff(head: Head) -> Evidence | None:
+    if head.ending != ".json":
+        return None
+    text = head.text
+    keys = [key for key in _KEYS if re.search(rf'"{key}"\s*:', text)]
+    if re.match(r"\s*\[", text):
+        if "image_id" in keys and ("category_id" in keys or '"score"' in text):
+            return Evidence(0.9, "a COCO results list: detections, no photos and no class names", dataset=False)
+        return None
+    if '"segments_info"' in text or '"isthing"' in text:
+        return Evidence(0.6, "a COCO panoptic file: its masks are PNG images", dataset=False)
+    if len(keys) >= 2:
+        return Evidence(0.95, f"it has {', '.join(keys)}")
+    return None
+
+
+# --- reading ----------------------------------------------------------------------------------------
+def read(path: Path, faults: Faults) -> Dataset:
+    data = read_json(path)
+    images, annotations, categories = _lists(path, data)
+    classes = _classes(path, categories)
+    root = data_root(path)
+    finder = PhotoFinder(root, faults, near=path.parent)
+    by_image = _by_image(images, annotations or [], faults)
+    drafts, used = [], set()
+    for key, image in images.items():
+        mine = by_image[key]
+        found = finder.photo(image["file_name"], regions=len(mine))
+        if found is None:
+            continue
+        if annotations is None:  # a list of photos only, as for COCO's test set
+            drafts.append(Draft(found, None))
+            continue
+        regions = Regions(faults, found, stated=_stated(image))
+        for number, annotation in mine:
+            label = classes.get(_key(annotation.get("category_id")))
+            if label is None:
+                regions.lacks(number, "category_id", "the id of a listed category",
+                              annotation.get("category_id"), "add the category to the file's list")  # fmt: skip
+                continue
+            used.add(label)
+            _draw(annotation, number, label, regions)
+        drafts.append(Draft(found, regions))
+    listed = dict.fromkeys(classes.values())
+    names = [name for name in listed if name in used or not used]
+    return assemble(data_name(root), names, drafts, "coco", faults)
+
+
+def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] | None, list[Any]]:
+    """Images by id, annotations (None where the file has no such list), categories."""
+    if isinstance(data, list):
+        raise AnnotationError(
+            "a COCO results list, not a data set", file=path, wanted="images, annotations and categories",
+            got=f"a list of {len(data)} detections: no photos, no class names",
+            fix="name the truth file that these results belong to",
+        )  # fmt: skip
+    if not isinstance(data, dict):
+        raise AnnotationError("not a COCO file", file=path, wanted="an object", got=type(data).__name__)
+    for name in ("images", "annotations", "categories"):
+        if not isinstance(data.get(name, []), list):
+            got = type(data[name]).__name__
+            raise AnnotationError("not a COCO file", file=path, field=name, wanted="a list", got=got)
+    if "images" not in data:
+        got = ", ".join(list(data)[:8]) or "nothing"
+        raise AnnotationError("not a COCO file", file=path, wanted='a list "images"', got=got)
+    annotations = data.get("annotations")
+    if annotations and isinstance(annotations[0], dict) and "segments_info" in annotations[0]:
+        raise AnnotationError("a COCO panoptic file, not instances", file=path, wanted="annotations with image_id",
+                              got="annotations with segments_info", fix="name the folder of its masks")  # fmt: skip
+    images: dict[str, dict[str, Any]] = {}
+    for place, image in enumerate(data["images"]):
+        key = _key(image.get("id")) if isinstance(image, dict) else None
+        if key is None or not isinstance(image.get("file_name"), str):
+            raise AnnotationError("an image without id or file name", file=path, record=f"image {place}",
+                                  wanted='"id" and "file_name"', got=str(image)[:80])  # fmt: skip
+        if key in images:
+            other = images[key]["file_name"]
+            raise AnnotationError("two images with one id", file=path, record=f"image {place}", field="id",
+                                  wanted="an id of its own", got=f'{key}, as "{other}" has')  # fmt: skip
+        images[key] = image
+    return images, annotations, data.get("categories", [])
+
+
+def _classes(path: Path, categories: list[Any]) -> dict[str | None, str]:
+    """Category id -> class name."""
+    classes: dict[str | None, str] = {}
+    for place, category in enumerate(categories):
+        key = _key(category.get("id")) if isinstance(category, dict) else None
+        name = category.get("name") if isinstance(category, dict) else None
+        if key is None or not isinstance(name, str) or not name.strip():
+            raise AnnotationError("a category without id or name", file=path, record=f"category {place}",
+                                  wanted='"id" and "name"', got=str(category)[:80])  # fmt: skip
+        if classes.setdefault(key, name.strip()) != name.strip():
+            raise AnnotationError("two categories with one id", file=path, record=f"category {place}", field="id",
+                                  wanted="an id of its own", got=f"{key}, as {classes[key]} has")  # fmt: skip
+    return classes
+
+
+def _by_image(
+    images: dict[str, dict[str, Any]], annotations: list[Any], faults: Faults
+) -> dict[str, list[tuple[object, dict[str, Any]]]]:
+    """Image id -> its annotations, each with the id (or place) by which people find it."""
+    found: dict[str, list[tuple[object, dict[str, Any]]]] = defaultdict(list)
+    for place, annotation in enumerate(annotations):
+        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
+        number = annotation.get("id", place) if isinstance(annotation, dict) else place
+        if key is None or key not in images:
+            faults.saw()
+            faults.add(f"annotation {number}", "image_id", "the id of a listed image", "none" if key is None else key)
+            continue
+        found[key].append((number, annotation))
+    return found
+
+
+def _key(value: Any) -> str | None:
+    """An id as a text: 7, 7.0 and "7" are one."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, int | str) else None
+
+
+def _stated(image: dict[str, Any]) -> tuple[int, int] | None:
+    """(height, width) where the file gives both as whole numbers above 0."""
+    sides = image.get("height"), image.get("width")
+    whole = all(isinstance(side, int | float) and not isinstance(side, bool) and 0 < side < 1e9 for side in sides)
+    return (int(sides[0]), int(sides[1])) if whole else None  # type: ignore[arg-type]
+
+
+def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regions) -> None:
+    """Hand one annotation to `regions`: run lengths, outlines, or else its box."""
+    crowd = annotation.get("iscrowd") in (1, "1", True)
+    segmentation, box = annotation.get("segmentation"), _corners(annotation.get("bbox"))
+    if isinstance(segmentation, dict):
+        regions.runs(number, label, segmentation, crowd=crowd, box=box)
+    elif isinstance(segmentation, list) and segmentation:
+        flat = segmentation if isinstance(segmentation[0], list) else [segmentation]  # VIA writes one flat list
+        parts = [part for part in flat if isinstance(part, list) and len(part) >= 6] or flat
+        for _ in flat[len(parts) :]:
+            regions.faults.unused("part of an outline with fewer than 3 points")
+        if any(not isinstance(part, list) or len(part) % 2 for part in parts):
+            wrong = next(part for part in parts if not isinstance(part, list) or len(part) % 2)
+            regions.lacks(number, "segmentation", "pairs of x and y", wrong, "draw that outline again")
+            return
+        pairs = [list(zip(part[::2], part[1::2], strict=True)) for part in parts]
+        regions.outline(number, label, pairs, crowd=crowd, box=box)
+    elif box is not None:
+        regions.box(number, label, *box, crowd=crowd)
+    elif annotation.get("bbox") is not None:
+        regions.lacks(number, "bbox", "four numbers [x, y, width, height]", annotation["bbox"])
+    else:
+        regions.lacks(number, "segmentation", "a segmentation or a bbox", "none", "draw the object, or delete it")
+
+
+def _corners(bbox: Any) -> list[float] | None:
+    """[x, y, width, height] -> [x1, y1, x2, y2]; None where it is not four numbers."""
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        return None
+    if any(isinstance(side, bool) or not isinstance(side, int | float) or abs(side) > 1e9 for side in bbox):
+        return None
+    x, y, width, height = bbox
+    return [x, y, x + width, y + height]
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """Masks as compressed run lengths, boxes where there are no masks; ids from 1."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for record in dataset.records:
+        if record.instances is None:
+            losses.add("skipped photo" if record.skipped else "unlabelled photo")
+            continue
+        losses.add("list of photo labels", int(record.labels is not None), "lists of photo labels")
+        height, width = record.size
+        image = {"id": len(images) + 1, "file_name": written_name(record.photo, path), "width": width, "height": height}
+        images.append(image)
+        for row in _rows(record.instances, losses):
+            annotations.append({"id": len(annotations) + 1, "image_id": image["id"], **row})
+    categories = [{"id": place + 1, "name": name, "supercategory": ""} for place, name in enumerate(dataset.names)]
+    info = {"description": dataset.name}
+    written = {"info": info, "images": images, "annotations": annotations, "categories": categories}
+    write_text(path, json.dumps(written, ensure_ascii=False))
+
+
+def _rows(instances: Instances, losses: Losses) -> list[dict[str, Any]]:
+    losses.add("score", 0 if instances.scores is None else len(instances))
+    runs = [] if instances.masks is None else instances.masks.to_coco()
+    areas = None if instances.masks is None else instances.masks.area
+    rows = []
+    for place, box in enumerate(instances.boxes.tolist()):
+        x1, y1, x2, y2 = box
+        x, y, width, height = (round(side, 3) for side in (x1, y1, x2 - x1, y2 - y1))
+        rows.append(
+            {
+                "category_id": int(instances.classes[place]) + 1,
+                "bbox": [x, y, width, height],
+                "area": round(width * height, 3) if areas is None else int(areas[place]),
+                "iscrowd": int(instances.crowd is not None and bool(instances.crowd[place])),
+                "segmentation": runs[place] if runs else [],
+            }
+        )
+    return rows

@@ -1,0 +1,156 @@
+"""Faults and losses: what was put aside while reading, what could not be kept while writing, by name and by number."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from maskwright.errors import AnnotationError, DatasetError
+from maskwright.types import Dataset, Fault
+
+MOST_FAULTY = 0.05  # share of regions; above it somebody should look before anybody trains
+SHOWN = 5
+
+
+class Faults:
+    """Collects what is wrong with single records while a format reads on.
+
+    add()      one region or photo is faulty and is put aside
+    saw()      so many regions were looked at (the faulty ones among them)
+    absent()   a photo is named and not there: counted and named, but no fault of the annotations
+    clipped()  an outline or box reached past the edge and was cut there
+    unused()   a shape that no task can use (a point, a line)
+    remark()   anything else that was mended or is worth knowing, in one sentence
+
+    `into(dataset)` puts all of it into the Dataset, or raises when more than 5 % of the regions are faulty.
+    """
+
+    def __init__(self, file: Path | str, allow_faulty: bool = False) -> None:
+        self.file = str(file)
+        self.allow_faulty = allow_faulty
+        self.regions = 0
+        self.faulty_regions = 0
+        self.faults: list[Fault] = []
+        self.missing: list[Fault] = []
+        self._photos = 0
+        self._counts: Counter[str] = Counter()
+        self._remarks: dict[str, None] = {}
+
+    def add(self, record: str, field: str, wanted: str, got: object, fix: str = "", *, regions: int = 1) -> None:
+        """`record` as people say it: 'photo "party_07.jpg", region 3'; `regions` are put aside by this fault."""
+        self.faulty_regions += regions
+        self.faults.append(Fault(self.file, record, field, wanted, _short(got), fix))
+
+    def saw(self, regions: int = 1) -> None:
+        self.regions += regions
+
+    def absent(self, name: str) -> None:
+        """A photo that the annotations name and that is nowhere in the folder."""
+        self.missing.append(Fault(self.file, f'photo "{name}"', "photo", "a file in the folder", "absent"))
+
+    def found(self) -> None:
+        """One named photo is there (so that `absent` can be told as a share)."""
+        self._photos += 1
+
+    def clipped(self, what: str = "outline") -> None:
+        self._counts[f"{what}|reached past the edge: cut there|"] += 1
+
+    def unused(self, what: str) -> None:
+        self._counts[f"{what}|cannot be used here: left out|"] += 1
+
+    def filled(self) -> None:
+        """A box became a rectangular mask, because other regions of its photo have outlines."""
+        self._counts["box|became a rectangular mask, beside outlines in the same photo|boxes"] += 1
+
+    def turned(self) -> None:
+        """A photo that EXIF turns, in a format that does not say in which frame it was annotated."""
+        self._counts["photo|with an EXIF turn, taken as annotated after the turn|"] += 1
+
+    def remark(self, sentence: str) -> None:
+        self._remarks.setdefault(sentence)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        told = list(self._remarks)
+        for key, number in self._counts.items():
+            what, said, plural = key.split("|")
+            told.append(f"{number} {what if number == 1 else plural or _plural(what)} {said}")
+        if self.missing:
+            named = len(self.missing) + self._photos
+            first = ", ".join(fault.record.removeprefix("photo ") for fault in self.missing[:3])
+            more = ", ..." if len(self.missing) > 3 else ""
+            told.append(f"{len(self.missing)} of {named} named photos are absent: {first}{more}")
+        if self.faults:
+            told.append(f"{len(self.faults)} faulty records were put aside" if len(self.faults) > 1 else
+                        f"1 faulty record was put aside: {self.faults[0]}")  # fmt: skip
+        return tuple(told)
+
+    @property
+    def share(self) -> float:
+        """Faulty regions by all regions, 0..1."""
+        return self.faulty_regions / max(self.regions, self.faulty_regions, 1)
+
+    def into(self, dataset: Dataset) -> Dataset:
+        """The data set with these faults and remarks.
+
+        AnnotationError when too much is faulty and nobody allowed it; DatasetError when no named photo is there.
+        """
+        if self.missing and not self._photos:
+            names = ", ".join(fault.record.removeprefix("photo ") for fault in self.missing[:3])
+            raise DatasetError(
+                "none of the photos it names is in the folder", file=self.file, wanted=f"{len(self.missing)} photos",
+                got=f"none of {names}" + (", ..." if len(self.missing) > 3 else ""),
+                fix="put the photos beside this file, or into a sub-folder images",
+            )  # fmt: skip
+        if self.faults and self.share > MOST_FAULTY and not self.allow_faulty:
+            first = self.faults[0]
+            shown = "".join(f"\n          {fault}" for fault in self.faults[:SHOWN])
+            more = f"\n          ... and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
+            raise AnnotationError(
+                f"{self.faulty_regions} of {max(self.regions, self.faulty_regions)} regions are faulty",
+                file=self.file,
+                record=first.record,
+                field=first.field,
+                wanted=first.wanted,
+                got=first.got + (f"; the first ones:{shown}{more}" if len(self.faults) > 1 else ""),
+                fix=(first.fix + "; " if first.fix else "") + "or put the faulty ones aside with --allow-faulty",
+            )
+        return replace(
+            dataset,
+            faults=dataset.faults + tuple(self.faults) + tuple(self.missing),
+            remarks=tuple(dict.fromkeys(dataset.remarks + self.remarks)),
+        )
+
+
+class Losses:
+    """Counts what the target format cannot hold, while `write` goes on.
+
+    >>> losses.add("score"); losses.add("score"); losses.told()
+    ('2 scores cannot be kept',)
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._plurals: dict[str, str] = {}
+
+    def add(self, what: str, number: int = 1, plural: str = "") -> None:
+        """`what` in the singular ("score", "unlabelled photo"); its plural where an "s" at the end is not enough."""
+        if number:
+            self.counts[what] += number
+            self._plurals[what] = plural or _plural(what)
+
+    def told(self) -> tuple[str, ...]:
+        return tuple(
+            f"{number} {what if number == 1 else self._plurals[what]} cannot be kept"
+            for what, number in self.counts.items()
+        )
+
+
+def _plural(noun: str) -> str:
+    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
+
+
+def _short(value: object, most: int = 80) -> str:
+    text = str(value)
+    return text if len(text) <= most else text[: most - 3] + "..."

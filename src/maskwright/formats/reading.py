@@ -1,0 +1,251 @@
+"""What every format reads with: bounded JSON, XML and CSV; the first look at a path; where the photos lie.
+
+A format's module holds
+
+    sniff(head: Head) -> Evidence | None                    cheap: first kilobytes and file names only
+    read(path: Path, faults: Faults) -> Dataset             a bad record goes to `faults`, a bad file raises
+    write(dataset: Dataset, path: Path, losses: Losses)     where it can
+
+and takes all it shares with others from here (`Faults` and `Losses` live in faults.py, `PhotoFinder` in finding.py,
+`Regions` and `assemble` in regions.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+import msgspec
+from defusedxml.common import DefusedXmlException
+
+from maskwright.errors import AnnotationError
+from maskwright.formats.faults import Faults, Losses
+from maskwright.formats.finding import (
+    LABEL_FOLDERS,
+    PHOTO_ENDINGS,
+    SPLIT_FOLDERS,
+    FoundPhoto,
+    PhotoFinder,
+    data_name,
+    data_root,
+    measured,
+    photos_below,
+    photos_in,
+    written_name,
+)
+from maskwright.formats.regions import Draft, Regions, assemble, natural
+
+__all__ = [
+    "LABEL_FOLDERS", "PHOTO_ENDINGS", "SPLIT_FOLDERS", "Draft", "Evidence", "Faults", "FoundPhoto", "Head", "Losses",
+    "PhotoFinder", "Regions", "assemble", "data_name", "data_root", "measured", "natural", "parse_json", "photos_below",
+    "photos_in", "read_json", "read_rows", "read_text", "read_xml", "written_name",
+]  # fmt: skip
+
+MOST_BYTES = 2**30  # the annotations of COCO 2017 (118,000 photos) have 450 MB
+FIRST_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why a format believes that a path is its own.
+
+    certainty  0..1; below 0.5 is a weak claim, heard only where nobody makes a strong one (class folders, say)
+    because    half a sentence for people: 'each record has "filename" and "regions"'
+    dataset    False for a file of this format that is no data set by itself (a results list, attribute definitions):
+               passed over in a folder; whoever names it gets `read`'s error, which says what the file is
+    """
+
+    certainty: float
+    because: str
+    dataset: bool = True
+
+
+@dataclass(frozen=True)
+class Head:
+    """What `sniff` sees: a file's first 64 kilobytes, or the names in a folder (read when first asked for)."""
+
+    path: Path
+
+    @cached_property
+    def is_folder(self) -> bool:
+        return os.path.isdir(self.path)  # noqa: PTH112 (never raises, whatever the rights)
+
+    @property
+    def ending(self) -> str:
+        """ ".json", in lower case; "" for a folder."""
+        return "" if self.is_folder else self.path.suffix.lower()
+
+    @cached_property
+    def text(self) -> str:
+        """The beginning of the file; "" for a folder or where it cannot be read."""
+        if self.is_folder:
+            return ""
+        try:
+            with self.path.open("rb") as stream:
+                return stream.read(FIRST_BYTES).decode("utf-8-sig", errors="replace")
+        except OSError:
+            return ""
+
+    @cached_property
+    def entries(self) -> tuple[str, ...]:
+        """Names in the folder, sorted; those of sub-folders end in "/"; hidden ones left out; () for a file."""
+        try:
+            with os.scandir(self.path) as entries:
+                found = [each.name + "/" * each.is_dir() for each in entries if not each.name.startswith(".")]
+        except OSError:
+            return ()
+        return tuple(sorted(found))
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of sub-folders, without the "/"."""
+        return tuple(name[:-1] for name in self.entries if name.endswith("/"))
+
+    def files(self, *endings: str) -> tuple[str, ...]:
+        """Names of files with one of these endings (".xml"); all files when none is given."""
+        files = (name for name in self.entries if not name.endswith("/"))
+        return tuple(name for name in files if not endings or name.lower().endswith(endings))
+
+    @property
+    def photos(self) -> tuple[str, ...]:
+        """Names of files that are photos by their ending."""
+        return self.files(*PHOTO_ENDINGS)
+
+    def child(self, name: str) -> Head:
+        """The same look one step down: head.child("Annotations").child("a.xml")."""
+        return Head(self.path / name)
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The whole file; refused when it is bigger than any annotation file."""
+    try:
+        size = path.stat().st_size
+        if size > most:
+            raise AnnotationError(
+                "too big for an annotation file", file=path, wanted=f"at most {most:,} bytes", got=f"{size:,} bytes"
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise AnnotationError(f"cannot be read ({error.strerror or error})", file=path) from error
+    if not data.strip(b"\0 \t\r\n\xef\xbb\xbf"):
+        raise AnnotationError("the file is empty", file=path, got=f"{size:,} bytes without content")
+    return data
+
+
+def read_text(path: Path) -> str:
+    """The whole file as text: UTF-8 (a byte order mark is passed over), or UTF-16 where it says so."""
+    data = read_bytes(path)
+    code = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(code)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise AnnotationError(
+            "not UTF-8 text", file=path, record=f"line {line}", got=f"byte {data[error.start]:#04x} at {error.start}",
+            fix="save the file as UTF-8",
+        ) from error  # fmt: skip
+
+
+def read_json(path: Path) -> Any:
+    """Strict JSON: NaN, Infinity and numbers beyond a double are refused; of half a file it says where it ends."""
+    data = read_bytes(path)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = read_text(path).encode()
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return msgspec.json.decode(data)
+    except RecursionError as error:
+        raise AnnotationError("nested deeper than any annotation file", file=path) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise _explain_json(path, data, str(error)) from error
+
+
+def parse_json(text: str) -> Any:
+    """A cell of a CSV file; ValueError where it is not strict JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _line(before: bytes) -> int:
+    return before.count(b"\n") + 1
+
+
+def _explain_json(path: Path, data: bytes, reason: str) -> AnnotationError:
+    if "truncated" in reason:
+        ending = data[-18:].decode("utf-8", errors="replace").strip()
+        return AnnotationError(
+            "the file ends in the middle",
+            file=path,
+            record=f"line {_line(data)}",
+            wanted="a complete JSON file",
+            got=f"the end after {len(data):,} bytes, behind {ending!r}",
+            fix="copy or export the file again",
+        )
+    found = re.search(r"byte (\d+)", reason)
+    if found is None:
+        return AnnotationError("not JSON", file=path, got=reason)
+    at = int(found[1])
+    # the parser names the byte behind which it gave up; what people look for stands right there
+    near = data[max(0, at - 12) : at + 18].decode("utf-8", errors="replace")
+    not_a_number = re.search(r"NaN|-?Infinity|\b[nN]an\b|undefined", near)
+    return AnnotationError(
+        "not JSON",
+        file=path,
+        record=f"line {_line(data[:at])}, byte {at:,}",
+        wanted="a number" if not_a_number else "strict JSON",
+        got=not_a_number[0] if not_a_number else repr(near),
+        fix="correct the file there" if not_a_number else "correct the file there, or export it again",
+    )
+
+
+def read_xml(path: Path) -> Element:
+    """The root element; entities, external references and half files are refused."""
+    data = read_bytes(path, most=2**28)
+    try:
+        return defusedxml.ElementTree.fromstring(data, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise AnnotationError(
+            "XML with a document type or entities is refused", file=path, fix="remove the DOCTYPE"
+        ) from error
+    except (ParseError, ValueError, LookupError, RecursionError) as error:
+        line, column = getattr(error, "position", (None, None))
+        raise AnnotationError(
+            "not well-formed XML", file=path, record=None if line is None else f"line {line}, column {column}",
+            wanted="a complete XML file", got=str(error), fix="copy or export the file again",
+        ) from error  # fmt: skip
+
+
+def read_rows(path: Path, needed: Iterable[str] = ()) -> list[dict[str, str]]:
+    """Rows of a CSV file by column name (without a leading "#" and blanks); AnnotationError when a needed one lacks."""
+    rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        header = [name.strip().lstrip("#").strip() for name in next(rows, [])]
+        missing = [name for name in needed if name not in header]
+        if missing:
+            raise AnnotationError(
+                "a column is missing", file=path, record="line 1", wanted=", ".join(missing), got=", ".join(header)
+            )
+        table = []
+        for row in rows:
+            if not row:
+                continue
+            if len(row) < len(header):
+                raise AnnotationError(
+                    "a row is too short", file=path, record=f"line {rows.line_num}",
+                    wanted=f"{len(header)} cells", got=f"{len(row)}", fix="the file may be cut off: export it again",
+                )  # fmt: skip
+            table.append(dict(zip(header, row, strict=False)))
+    except csv.Error as error:
+        raise AnnotationError("not a CSV file", file=path, record=f"line {rows.line_num}", got=str(error)) from error
+    return table

@@ -1,0 +1,299 @@
+"""Pascal VOC: one XML file beside each photo, or in Annotations beside JPEGImages; palette PNGs for masks.
+
+Looks like   <annotation><filename>a.jpg</filename><size>...</size><object><name>rust</name><bndbox>...</object>
+Known by     .xml files with the root <annotation>; a folder SegmentationObject
+Holds        boxes, difficult, truncated; masks in SegmentationObject (ids) and SegmentationClass, 255 is void
+Cannot hold  masks in the XML, scores, crowd, unlabelled photos. On writing they are dropped and counted
+In the wild  <path> and <folder> of another machine; corners in any order or swapped; photos renamed after their XML;
+             <size> of zeros; depth 1; lists in ImageSets/Main that name absent photos, and <class>_train.txt, which
+             say whether a class occurs and are no splits
+Coordinates  are taken and written as they stand, as edges from 0 to the photo's width. That is what labelImg, Roboflow
+             and most scripts mean. The original development kit counts pixels from 1 with both ends included: its
+             boxes come out half a pixel to the lower right and one pixel short, which no AP notices.
+Source       the VOC2012 development kit (layout, colours, 255 = void); labelImg 1.8 (what its writer stores)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PureWindowsPath
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+import numpy as np
+
+from maskwright.errors import AnnotationError, DatasetError, OutputError
+from maskwright.files import writing, writing_folder
+from maskwright.formats import voc_masks
+from maskwright.formats.reading import (
+    LABEL_FOLDERS,
+    Draft,
+    Evidence,
+    Faults,
+    FoundPhoto,
+    Head,
+    Losses,
+    PhotoFinder,
+    Regions,
+    assemble,
+    data_name,
+    data_root,
+    measured,
+    photos_in,
+    read_text,
+    read_xml,
+)
+from maskwright.types import Dataset, Record
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def sniff(head: Head) -> Evidence | None:
+    if not head.is_folder:
+        return Evidence(0.9, "its root is <annotation>") if head.ending == ".xml" and _is_voc(head) else None
+    for folder in _xml_folders(head):
+        if any(_is_voc(folder.child(name)) for name in folder.files(".xml")[:5]):
+            return Evidence(0.9, "it holds .xml files with the root <annotation>")
+    if voc_masks.OBJECTS in head.folders and head.child(voc_masks.OBJECTS).files(".png"):
+        return Evidence(0.9, f"it holds {voc_masks.OBJECTS}")
+    return None
+
+
+def read(path: Path, faults: Faults) -> Dataset:
+    head = Head(path)
+    root = data_root(path)
+    files = [path]
+    if head.is_folder:
+        files = [each.path / name for each in _xml_folders(head) for name in each.files(".xml")]
+    slips = _Slips()
+    pages = [_Page.of(file, faults) for file in files]
+    drafts = []
+    finders = {file.parent: PhotoFinder(root, faults, near=file.parent) for file in files}
+    for page in pages:
+        photo = _photo_of(page, finders[page.file.parent], faults, slips)
+        if photo is not None:
+            drafts.append(Draft(photo, _regions(page, photo, faults, slips)))
+    slips.tell(faults)
+    names = {label for page in pages for label in page.labels if label}
+    dataset = assemble(data_name(path), sorted(names), drafts, "voc", faults)
+    if head.is_folder:
+        dataset = voc_masks.join(root, dataset, faults)
+        dataset = _with_unlabelled(root, dataset, faults)
+    return _with_splits(root, dataset, faults)
+
+
+# --- XML --------------------------------------------------------------------------------------------
+@dataclass
+class _Slips:
+    """What was mended, to be told once with a number and the first example."""
+
+    found: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, what: str, example: str) -> None:
+        self.found.setdefault(what, []).append(example)
+
+    def tell(self, faults: Faults) -> None:
+        for what, examples in self.found.items():
+            faults.remark(f"{what}: {len(examples)} ({examples[0]}{', ...' if len(examples) > 1 else ''})")
+
+
+@dataclass
+class _Page:
+    """One XML file; `root` is None where it could not be read."""
+
+    file: Path
+    root: Element | None
+
+    @classmethod
+    def of(cls, file: Path, faults: Faults) -> _Page:
+        try:
+            root = read_xml(file)
+        except AnnotationError as error:
+            faults.add(f'file "{file.name}"', "XML", "a complete XML file", error.parts.get("got", error.headline),
+                       "copy or export the file again")  # fmt: skip
+            return cls(file, None)
+        if root.tag != "annotation":
+            faults.add(f'file "{file.name}"', "root", "<annotation>", f"<{root.tag}>")
+            return cls(file, None)
+        return cls(file, root)
+
+    @property
+    def objects(self) -> list[Element]:
+        return [] if self.root is None else self.root.findall("object")
+
+    @property
+    def labels(self) -> list[str]:
+        return [_text(each, "name") for each in self.objects]
+
+    @property
+    def photo_name(self) -> str:
+        """<filename> without folders of another machine; the XML's own stem where it says nothing."""
+        named = "" if self.root is None else _text(self.root, "filename")
+        return PureWindowsPath(named).name or self.file.stem  # knows both kinds of slashes
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) as stated, None where it is absent or nonsense."""
+        sides = [] if self.root is None else [_text(self.root, f"size/{side}") for side in ("height", "width")]
+        return (
+            (int(sides[0]), int(sides[1]))
+            if sides and all(s.isdecimal() and len(s) < 7 and int(s) for s in sides)
+            else None
+        )
+
+
+def _photo_of(page: _Page, finder: PhotoFinder, faults: Faults, slips: _Slips) -> FoundPhoto | None:
+    """The photo that lies under the XML's own name; else the one it names."""
+    named = page.photo_name
+    if Path(named).stem.casefold() != page.file.stem.casefold():
+        own = finder.find(page.file.stem)
+        if own is not None:
+            slips.add("XML files that name another photo, where the one of the XML's own name was taken",
+                      f'"{page.file.name}" names "{named}"')  # fmt: skip
+            named = own.name
+    return finder.photo(named, regions=len(page.objects))
+
+
+def _regions(page: _Page, photo: FoundPhoto, faults: Faults, slips: _Slips) -> Regions:
+    regions = Regions(faults, photo, stated=page.size)
+    if page.root is None:
+        regions.saw()  # its fault is noted: the photo is skipped, not empty
+    for number, element in enumerate(page.objects):
+        label = _text(element, "name")
+        if not label:
+            regions.lacks(number, "name", "a class name", "none", "name the class in the XML")
+            continue
+        corners = [_number(_text(element, f"bndbox/{corner}")) for corner in CORNERS]
+        x1, y1, x2, y2 = corners
+        if x1 is None or y1 is None or x2 is None or y2 is None:
+            got = ", ".join(_text(element, f"bndbox/{corner}") or "nothing" for corner in CORNERS)
+            regions.lacks(number, "bndbox", "four numbers xmin, ymin, xmax, ymax", got, "draw that box again")
+            continue
+        if x1 > x2 or y1 > y2:
+            slips.add("boxes with swapped corners, put in order", f'photo "{photo.name}", region {number}')
+        regions.box(number, label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+    return regions
+
+
+def _text(element: Element, path: str) -> str:
+    return (element.findtext(path) or "").strip()
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+# --- what lies beside -------------------------------------------------------------------------------
+def _with_unlabelled(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
+    """Photos in the same folders that no XML speaks of."""
+    known = {record.photo for record in dataset.records}
+    named = {fault.record for fault in faults.faults}
+    folders = sorted({photo.parent for photo in known} | {root, root / "JPEGImages"})
+    others = [path for folder in folders for path in photos_in(folder)
+              if path not in known and f'photo "{path.name}"' not in named]  # fmt: skip
+    found = (measured(path, faults, path.relative_to(root).as_posix()) for path in others)
+    records = tuple(Record(photo.path, photo.size, None) for photo in found if photo is not None)
+    return replace(dataset, records=dataset.records + records)
+
+
+def _with_splits(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
+    """train, val and test from ImageSets/Main (or Segmentation); trainval only where the first two are absent."""
+    folder = next(
+        (root / "ImageSets" / kind for kind in ("Main", "Segmentation") if (root / "ImageSets" / kind).is_dir()), root
+    )
+    lists = {split: _stems(folder / f"{split}.txt") for split in ("train", "val", "test")} if folder != root else {}
+    if lists and not lists["train"] and not lists["val"]:
+        lists["train"] = _stems(folder / "trainval.txt")
+    present = {record.photo.stem.casefold() for record in dataset.records}
+    place: dict[str, str] = {}
+    for split, stems in lists.items():
+        absent = stems - present
+        if absent:
+            faults.remark(
+                f"ImageSets/{folder.name}/{split}.txt names {len(stems)} photos, {len(absent)} of them absent"
+            )
+        twice = [stem for stem in stems if place.setdefault(stem, split) != split]
+        if twice:
+            faults.remark(
+                f"{len(twice)} photos of {split}.txt stand in {place[min(twice)]}.txt too, and are left there"
+            )
+    records = tuple(replace(record, split=place.get(record.photo.stem.casefold())) for record in dataset.records)
+    return replace(dataset, records=records)
+
+
+def _stems(file: Path) -> set[str]:
+    """The first word of each line; lines may go on with 1 or -1."""
+    return (
+        {line.split()[0].casefold() for line in read_text(file).splitlines() if line.split()}
+        if file.is_file()
+        else set()
+    )
+
+
+def _xml_folders(head: Head) -> Iterator[Head]:
+    """The folder itself and its folders of annotations, those with XML."""
+    below = [head.child(name) for name in head.folders if name.casefold() in LABEL_FOLDERS]
+    return (folder for folder in (head, *below) if folder.files(".xml"))
+
+
+def _is_voc(head: Head) -> bool:
+    return "<annotation>" in head.text or "<annotation " in head.text
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """A folder: Annotations/<stem>.xml for each labelled photo, ImageSets/Main/<split>.txt where records name splits.
+
+    Photos are not copied. A path that ends in .xml takes a data set of one photo.
+    """
+    records = [record for record in dataset.records if record.instances is not None and not record.skipped]
+    losses.add("unlabelled or skipped photo", len(dataset.records) - len(records))
+    stems = Counter(record.photo.stem for record in records)
+    twice = [stem for stem, count in stems.items() if count > 1]
+    if twice:
+        raise DatasetError("two photos would share one XML file", file=dataset.name, record=f'photo "{twice[0]}"',
+                           wanted="different names, folder and ending apart", fix="rename one of them")  # fmt: skip
+    if path.suffix.lower() == ".xml":
+        if len(records) != 1:
+            raise OutputError(
+                "one XML file holds one photo", file=path, got=f"{len(records)} photos", fix="name a folder"
+            )
+        with writing(path) as temporary:
+            _xml(records[0], losses).write(temporary, encoding="utf-8")
+        return
+    with writing_folder(path) as temporary:
+        (temporary / "Annotations").mkdir()
+        for record in records:
+            _xml(record, losses).write(temporary / "Annotations" / f"{record.photo.stem}.xml", encoding="utf-8")
+        for split in ("train", "val", "test"):
+            stemmed = [record.photo.stem for record in records if record.split == split]
+            if stemmed:
+                (temporary / "ImageSets" / "Main").mkdir(parents=True, exist_ok=True)
+                text = "".join(f"{stem}\n" for stem in stemmed)
+                (temporary / "ImageSets" / "Main" / f"{split}.txt").write_text(text, encoding="utf-8")
+
+
+def _xml(record: Record, losses: Losses) -> ElementTree:
+    instances = record.instances
+    assert instances is not None
+    root = Element("annotation")
+    SubElement(root, "filename").text = record.photo.name
+    size = SubElement(root, "size")
+    for side, value in zip(("width", "height", "depth"), (record.size[1], record.size[0], 3), strict=True):
+        SubElement(size, side).text = str(value)
+    for label, box in zip(instances.labels, instances.boxes, strict=True):
+        element = SubElement(root, "object")
+        SubElement(element, "name").text = label
+        corners = SubElement(element, "bndbox")
+        for corner, value in zip(CORNERS, box, strict=True):
+            SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
+    losses.add("outline", 0 if instances.masks is None else len(instances))
+    losses.add("score", 0 if instances.scores is None else len(instances))
+    losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
+    indent(root)
+    return ElementTree(root)

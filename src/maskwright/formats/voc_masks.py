@@ -1,0 +1,103 @@
+"""The masks of Pascal VOC: palette pictures in SegmentationObject (which object) and SegmentationClass (what it is)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.formats import mask_files
+from maskwright.formats.reading import Draft, Faults, FoundPhoto, PhotoFinder, Regions, assemble, photos_in, read_text
+from maskwright.types import Dataset, Instances, Record, RleMasks
+
+CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)  # fmt: skip
+"""The kit's own classes, 1..20 in SegmentationClass where no list of names lies beside it."""
+OBJECTS, KINDS, VOID = "SegmentationObject", "SegmentationClass", 255
+NAME_LISTS = ("class_names.txt", "labels.txt", "classes.txt")
+
+
+def join(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
+    """Records with masks where SegmentationObject has them: beside the XML's boxes, or without any XML."""
+    files = {path.stem.casefold(): path for path in photos_in(root / OBJECTS)}
+    if not files:
+        return dataset
+    records, disagreeing = [], []
+    for record in dataset.records:
+        file = files.pop(record.photo.stem.casefold(), None)
+        if file is not None and record.instances is not None and len(record.instances):
+            masked = _matched(record.instances, file, record, faults)
+            disagreeing += [file.name] if masked is None else []
+            record = record if masked is None else replace(record, instances=masked)
+        records.append(record)
+    if disagreeing:
+        examples = disagreeing[0] + (", ..." if len(disagreeing) > 1 else "")
+        faults.remark(
+            f"pictures in {OBJECTS} that do not fit the XML's boxes, left out: {len(disagreeing)} ({examples})"
+        )
+    finder, kinds = PhotoFinder(root, faults, near=root / "JPEGImages"), _kind_names(root)
+    drafts = []
+    for file in files.values():
+        photo = finder.photo(file.stem)
+        if photo is not None:
+            drafts.append(Draft(photo, _drawn(file, root / KINDS / file.name, photo, kinds, faults)))
+    names = sorted({label for draft in drafts if draft.regions for label in draft.regions.labels})
+    more = assemble(dataset.name, names, drafts, "voc", faults)
+    joined = Dataset.join(dataset.name, [replace(dataset, records=tuple(records)), more])
+    return replace(joined, format="voc")
+
+
+def _matched(boxes: Instances, file: Path, record: Record, faults: Faults) -> Instances | None:
+    """Object k of the picture is object k of the XML, if it covers its box; None where the two disagree."""
+    if mask_files.measured_mask(file, faults, record.photo.name) != record.size:
+        return None
+    ids = mask_files.read_ids(file, faults, record.photo.name)
+    if ids is None:
+        return None
+    numbers, masks = mask_files.rows(ids, (0, VOID))
+    if not numbers or numbers[0] < 1 or numbers[-1] > len(boxes):
+        return None
+    given = np.array(numbers) - 1
+    if np.abs(masks.boxes - boxes.boxes[given]).max() > 10:
+        return None
+    rest = np.setdiff1d(np.arange(len(boxes)), given)
+    if len(rest):  # the kit draws no mask for objects it calls difficult
+        masks = RleMasks.join([masks, RleMasks.from_boxes(boxes.boxes[rest], record.size)])
+        for _ in rest:
+            faults.filled()
+    return replace(boxes, masks=masks[np.argsort(np.concatenate([given, rest]))])
+
+
+def _drawn(file: Path, kind_file: Path, photo: FoundPhoto, names: tuple[str, ...], faults: Faults) -> Regions:
+    """Objects from the two pictures alone: the class of each is the commonest value under its mask."""
+    size = mask_files.measured_mask(file, faults, photo.name)
+    regions = Regions(faults, photo, stated=size)
+    pictures = [mask_files.read_ids(each, faults, photo.name) for each in (file, kind_file)] if size else [None]
+    ids, kinds = pictures[0], pictures[-1]
+    if ids is None or kinds is None:
+        regions.saw()
+        return regions
+    numbers, masks = mask_files.rows(ids, (0, VOID))
+    for row, number in enumerate(numbers):
+        under = Counter(mask_files.values_under(masks[row], kinds).tolist()) if kinds.shape == ids.shape else Counter()
+        under.pop(VOID, None)
+        kind = max(under, key=lambda value: (under[value], -value), default=0)
+        if 1 <= kind <= len(names):
+            regions.mask(number, names[kind - 1], masks[row])
+        else:
+            regions.lacks(number, KINDS, f"a class 1 to {len(names)} under the mask", kind, "correct that picture")
+    return regions
+
+
+def _kind_names(root: Path) -> tuple[str, ...]:
+    """Class names without the background, which may or may not stand first in the list."""
+    for name in NAME_LISTS:
+        if (root / name).is_file():
+            lines = [line.strip() for line in read_text(root / name).splitlines() if line.strip()]
+            lines = [line for line in lines if line != "__ignore__"]
+            return tuple(lines[1:] if lines and "background" in lines[0].casefold() else lines)
+    return CLASSES

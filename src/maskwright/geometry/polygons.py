@@ -1,0 +1,145 @@
+"""Outlines to run lengths. An outline is k×2 float (x, y) in photo pixels: pixel edges are whole numbers, so the
+photo's upper left corner is (0, 0) and the centre of its first pixel (0.5, 0.5). The last point joins the first.
+
+The way back, run lengths to outlines, is `trace`; `parts` takes a mask apart (both in tracing.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from maskwright.geometry.spans import Strips, each, from_strips, merged, to_counts
+from maskwright.geometry.tracing import Outline, parts, trace
+
+__all__ = ["Outline", "area", "circle", "ellipse", "fill", "parts", "rectangle", "trace"]
+
+FARTHEST = 1e7
+"""Points farther out than this are moved to it: no photo is so large, and sums stay exact to 1e-9 pixel."""
+
+
+def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Run lengths (counts, offsets) of n objects, each a list of parts, each part an outline; clipped to the photo.
+
+    A pixel belongs when its centre is inside: even-odd within one part, the parts united. So a mask's area is the
+    outline's, and two outlines that share an edge share no pixel.
+
+    An object too thin to hold any pixel's centre (a line, a point, a sliver) gets the pixels its outlines pass
+    through instead. So only what lies wholly outside the photo (or has no points) is an empty mask.
+
+    >>> counts, offsets = fill([[rectangle(1, 1, 2, 3)], [np.array([[0.2, 0.2], [0.3, 0.2]])]], size=(5, 5))
+    >>> counts
+    array([ 6,  3,  2,  3, 11,  0,  1, 24])
+    """
+    height, width = size
+    pieces = [_points(part) for object_parts in outlines for part in object_parts]
+    object_of_part = np.repeat(np.arange(len(outlines)), [len(object_parts) for object_parts in outlines])
+    part, (x0, y0, x1, y1) = _edges(pieces)
+    inside = _inside(part, x0, y0, x1, y1, size)
+    strips = inside._replace(owner=object_of_part[inside.owner])
+
+    missing = np.bincount(strips.owner, minlength=len(outlines)) == 0
+    thin = missing[object_of_part[part]]
+    touched = _touched(object_of_part[part[thin]], x0[thin], y0[thin], x1[thin], y1[thin], size)
+    strips = Strips(*(np.concatenate(both) for both in zip(strips, touched, strict=True)))
+    return to_counts(merged(from_strips(strips, height)), len(outlines), height * width)
+
+
+def area(outline: np.ndarray) -> float:
+    """Signed area by the shoelace formula: above 0 where the points go clockwise as seen on the photo.
+
+    >>> area(rectangle(10, 10, 4, 3))
+    12.0
+    """
+    x, y = _points(outline).T
+    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def rectangle(x: float, y: float, w: float, h: float) -> np.ndarray:
+    """4×2 corners, clockwise from the upper left one."""
+    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64)
+
+
+def circle(cx: float, cy: float, r: float, points: int | None = None) -> np.ndarray:
+    """`ellipse` with one radius."""
+    return ellipse(cx, cy, r, r, points=points)
+
+
+def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0, points: int | None = None) -> np.ndarray:
+    """points×2, on the rim of an ellipse whose axis rx is turned by `theta` radians, clockwise as seen on the photo.
+
+    points  as many as keep the chords within 1/20 pixel of the rim, if None
+    """
+    if points is None:
+        points = int(np.clip(np.pi * np.sqrt(max(abs(rx), abs(ry), 1.0) / 0.1), 16, 4096))
+    angle = np.arange(points) * (2 * np.pi / points)
+    along, across = rx * np.cos(angle), ry * np.sin(angle)
+    cos, sin = np.cos(theta), np.sin(theta)
+    return np.stack([cx + along * cos - across * sin, cy + along * sin + across * cos], axis=1)
+
+
+# --- inside -----------------------------------------------------------------------------------------
+def _points(outline: np.ndarray) -> np.ndarray:
+    """k×2 float64, finite and within reason."""
+    points = np.asarray(outline, np.float64).reshape(-1, 2)
+    if not np.isfinite(points).all():
+        raise ValueError("an outline has a coordinate that is not a finite number")
+    return np.clip(points, -FARTHEST, FARTHEST)
+
+
+def _edges(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """All edges of all parts: number of the part, and x0 y0 x1 y1. A part of one point has an edge of length 0."""
+    lengths = np.array([len(piece) for piece in pieces], np.int64)
+    part, place = each(lengths)
+    start = np.concatenate([np.zeros((0, 2)), *pieces])
+    after = np.arange(len(part)) + 1
+    ends = place == lengths[part] - 1
+    after[ends] -= lengths[part[ends]]
+    stop = start[after]
+    return part, (start[:, 0], start[:, 1], stop[:, 0], stop[:, 1])
+
+
+def _inside(
+    part: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, size: tuple[int, int]
+) -> Strips:
+    """Scanlines down the pixel columns: strips owned by parts, those of one part do not overlap."""
+    height, width = size
+    # An edge crosses the middle of a column x when left <= x + 0.5 < right: each column an even number of edges.
+    first = np.clip(np.ceil(np.minimum(x0, x1) - 0.5), 0, width).astype(np.int64)
+    after = np.clip(np.ceil(np.maximum(x0, x1) - 0.5), 0, width).astype(np.int64)
+    edge, place = each(after - first)
+    x = first[edge] + place
+    slope = (y1 - y0)[edge] / (x1 - x0)[edge]
+    y = y0[edge] + (x + 0.5 - x0[edge]) * slope
+    row = np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)  # the first pixel whose centre is not above y
+
+    # Sorted by column and row, crossings of a part enter and leave by turns.
+    key = ((part[edge] * width) + x) * (height + 1) + row
+    key.sort()
+    column, row = key // (height + 1), key % (height + 1)
+    top, bottom, column = row[0::2], row[1::2], column[0::2]
+    some = top < bottom
+    return Strips(column[some] // max(width, 1), column[some] % max(width, 1), top[some], bottom[some])
+
+
+def _touched(
+    owner: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, size: tuple[int, int]
+) -> Strips:
+    """The pixels that edges pass through, as strips of one pixel, found by steps of at most half a pixel."""
+    height, width = size
+    begin, end = np.zeros(len(owner)), np.ones(len(owner))  # the share of each edge that lies in the photo
+    for at, far, side in ((x0, x1, width), (y0, y1, height)):
+        length = far - at
+        flat = np.abs(length) < 1e-9
+        to_low, to_high = (-at / np.where(flat, 1, length)), ((side - at) / np.where(flat, 1, length))
+        begin = np.where(flat, begin, np.maximum(begin, np.minimum(to_low, to_high)))
+        end = np.where(flat, np.where((at < 0) | (at > side), -1, end), np.minimum(end, np.maximum(to_low, to_high)))
+    seen = (begin <= end) & (min(size) > 0)
+    owner, x0, y0, x1, y1, begin, end = (values[seen] for values in (owner, x0, y0, x1, y1, begin, end))
+    steps = np.ceil(2 * np.maximum(np.abs(x1 - x0), np.abs(y1 - y0)) * (end - begin)).astype(np.int64) + 1
+    edge, place = each(steps)
+    share = begin[edge] + (end - begin)[edge] * (place / np.maximum(steps - 1, 1)[edge])
+    x = np.clip(x0[edge] + (x1 - x0)[edge] * share, 0, width - 1).astype(np.int64)
+    y = np.clip(y0[edge] + (y1 - y0)[edge] * share, 0, height - 1).astype(np.int64)
+    return Strips(owner[edge], x, y, y + 1)

@@ -1,0 +1,142 @@
+"""Run lengths to outlines, and a mask taken apart into its connected parts. Both work on runs, not on pixels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from maskwright.geometry.spans import Strips, each, from_counts, from_strips, merged, to_counts, to_strips
+
+
+class Outline(NamedTuple):
+    """One closed line along pixel edges, only its corners.
+
+    points  k×2 float64 (x, y); clockwise as seen on the photo around an object, the other way around a hole
+    hole    whether it goes around a hole
+    """
+
+    points: np.ndarray
+    hole: bool
+
+
+def trace(counts: np.ndarray, offsets: np.ndarray, size: tuple[int, int], connectivity: int = 8) -> list[list[Outline]]:
+    """The outlines of each mask: one around each connected part, one around each hole.
+
+    connectivity  8: pixels that meet at a corner are one part (the usual rule); 4: they are two
+
+    >>> counts, offsets = np.array([4, 1, 4]), np.array([0, 3])
+    >>> [outline.points.tolist() for outline in trace(counts, offsets, size=(3, 3))[0]]
+    [[[1.0, 1.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0]]]
+    """
+    traced: list[list[Outline]] = [[] for _ in offsets[1:]]
+    owner, start, way, length = _border(to_strips(from_counts(counts, offsets), size[0]), size)
+    follow = _followers(owner, start, start + _WAYS[way] * length[:, None], way, connectivity).tolist()
+    corner = np.ones(len(owner), bool)
+    corner[follow] = way != way[follow]  # where the line goes straight on there is no corner
+
+    left = np.ones(len(owner), bool).tolist()
+    for first in range(len(follow)):
+        if not left[first]:
+            continue
+        loop, at = [], first
+        while left[at]:
+            left[at] = False
+            loop.append(at)
+            at = follow[at]
+        line = np.array(loop)
+        points = start[line[corner[line]]].astype(np.float64)
+        x, y = points.T
+        hole = bool(x @ np.roll(y, -1) < y @ np.roll(x, -1))
+        traced[owner[first]].append(Outline(points, hole))
+    return traced
+
+
+def parts(counts: np.ndarray, size: tuple[int, int], connectivity: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """(counts, offsets) with one mask for each connected part of one mask, from left to right; none for none.
+
+    >>> parts(np.array([0, 1, 5, 1, 2]), size=(3, 3))
+    (array([0, 1, 8, 6, 1, 2]), array([0, 3, 6]))
+    """
+    height, width = size
+    strips = to_strips(from_counts(counts, np.array([0, len(counts)])), height)
+    label = _components(len(strips.x), *_neighbours(strips, height, reach=int(connectivity == 8)))
+    names, owner = np.unique(label, return_inverse=True)
+    spans = merged(from_strips(strips._replace(owner=owner.reshape(-1)), height))
+    return to_counts(spans, len(names), height * width)
+
+
+# --- inside -----------------------------------------------------------------------------------------
+_WAYS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
+"""The four ways a border can go, each a turn to the right of the one before (y goes down)."""
+
+
+def _border(strips: Strips, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """All pieces of border, with the object on the right hand: (owner, start m×2, way, length)."""
+    owner, x, top, bottom = strips
+    one = np.ones_like(x)
+    level = [
+        (owner, np.stack([x, top], axis=1), 0 * one, one),
+        (owner, np.stack([x + 1, bottom], axis=1), 2 * one, one),
+    ]
+    upright = [_upright(strips, size)] if len(owner) else []
+    owners, starts, ways, lengths = zip(*level, *upright, strict=True)
+    return np.concatenate(owners), np.concatenate(starts), np.concatenate(ways), np.concatenate(lengths)
+
+
+def _upright(strips: Strips, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Borders between two columns: where only the column on the left, or only that on the right, belongs."""
+    height, width = size
+    owner, x, top, bottom = strips
+    lines = np.concatenate([owner * (width + 1) + x + 1, owner * (width + 1) + x])  # its right, its left side
+    one = np.ones_like(x)
+    where = np.concatenate([lines, lines]) * (height + 1) + np.concatenate([top, top, bottom, bottom])
+    change = np.concatenate([one, 2 * one, -one, -2 * one])  # state 1: left belongs, 2: right, 3: both
+    order = np.argsort(where, kind="stable")
+    where, state = where[order], np.cumsum(change[order])
+    some = np.flatnonzero((where[:-1] < where[1:]) & ((state[:-1] == 1) | (state[:-1] == 2)))
+    line, y0, y1 = where[some] // (height + 1), where[some] % (height + 1), where[some + 1] % (height + 1)
+    down = state[some] == 1
+    start = np.stack([line % (width + 1), np.where(down, y0, y1)], axis=1)
+    return line // (width + 1), start, np.where(down, 1, 3), y1 - y0
+
+
+def _followers(
+    owner: np.ndarray, start: np.ndarray, stop: np.ndarray, way: np.ndarray, connectivity: int
+) -> np.ndarray:
+    """For each piece of border the one that goes on where it stops. Where two do (pixels that meet at a corner),
+    turning right stays with the own pixel, turning left goes over to the other."""
+    if not len(owner):
+        return np.zeros(0, np.int64)
+    high, wide = int(start[:, 1].max()) + 1, int(start[:, 0].max()) + 1
+    begins, ends = (((owner * wide) + at[:, 0]) * high + at[:, 1] for at in (start, stop))
+    order = np.lexsort((way, begins))
+    begins, ways = begins[order], way[order]
+    found = np.searchsorted(begins, ends)
+    second = np.minimum(found + 1, len(begins) - 1)
+    wanted = (way + (3 if connectivity == 8 else 1)) % 4
+    found = np.where((begins[second] == ends) & (ways[second] == wanted), second, found)
+    return order[found]
+
+
+def _neighbours(strips: Strips, height: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of strips in neighbouring columns that overlap (reach 0) or at least meet at a corner (reach 1)."""
+    stride = height + 2
+    tops, bottoms = strips.x * stride + strips.top, strips.x * stride + strips.bottom
+    first = np.searchsorted(bottoms, tops + stride - reach, side="right")
+    after = np.searchsorted(tops, bottoms + stride + reach, side="left")
+    which, place = each(np.maximum(after - first, 0))
+    return which, first[which] + place
+
+
+def _components(number: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The lowest number of each connected set, for numbers 0..number-1 with pairs (a, b) connected."""
+    label = np.arange(number)
+    while len(a):
+        low, high = np.minimum(label[a], label[b]), np.maximum(label[a], label[b])
+        apart = low != high
+        a, b = a[apart], b[apart]
+        np.minimum.at(label, high[apart], low[apart])
+        while not np.array_equal(label, jumped := label[label]):
+            label = jumped
+    return label

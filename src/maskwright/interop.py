@@ -1,0 +1,237 @@
+"""Instances to and from what other programs use: rows of dicts, CSV, pandas, supervision, COCO results.
+
+The types know none of these; supervision and pandas are imported when first asked for.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from maskwright.errors import AnnotationError, MissingExtra, UnknownName
+from maskwright.geometry import boxes
+from maskwright.types import Instances, RleMasks
+
+CSV_COLUMNS = ("photo", "class", "score", "x1", "y1", "x2", "y2", "area", "crowd")
+
+
+# --- rows of dicts ----------------------------------------------------------------------------------
+def to_rows(instances: Instances) -> list[dict[str, Any]]:
+    """One dict an object, ready for JSON; `from_rows` undoes it exactly.
+
+    class  name                    score  0..1 (absent where a person drew them)
+    box    [x1, y1, x2, y2] in photo pixels
+    area   pixels of the mask, or of the box where there is no mask
+    mask   COCO run lengths {"size": [h, w], "counts": text} (absent without masks)
+    crowd  true or false (absent where the column does not exist)
+
+    >>> to_rows(Instances(np.array([[0, 0, 3, 2]]), np.array([0]), np.array([0.9]), None, ("cat",)))
+    [{'class': 'cat', 'score': 0.9, 'box': [0.0, 0.0, 3.0, 2.0], 'area': 6.0}]
+    """
+    rows: list[dict[str, Any]] = [{"class": label} for label in instances.labels]
+    if instances.scores is not None:
+        _put(rows, "score", [_short(score) for score in instances.scores])
+    _put(rows, "box", [[_short(edge) for edge in box] for box in instances.boxes])
+    _put(rows, "area", _areas(instances))
+    if instances.masks is not None:
+        _put(rows, "mask", instances.masks.to_coco())
+    if instances.crowd is not None:
+        _put(rows, "crowd", [bool(each) for each in instances.crowd])
+    return rows
+
+
+def from_rows(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None, size: tuple[int, int] | None = None,
+    *, file: object = None,
+) -> Instances:  # fmt: skip
+    """The other way; `area` is not read. A column must be in all rows or in none.
+
+    names  default: the classes in order of first appearance
+    size   (height, width) of the photo: with it no rows give an empty masks column, and masks must be of it
+    file   where the rows came from, for messages
+    """
+    wanted = {"class": "a name", "box": "[x1, y1, x2, y2], four numbers", "score": "a number 0..1",
+              "mask": '{"size": [h, w], "counts": ...}', "crowd": "true or false"}  # fmt: skip
+    fits = {"class": _is_name, "box": _is_box, "score": _is_share, "mask": _is_mask, "crowd": _is_flag}
+    present = {key for row in rows if isinstance(row, Mapping) for key in row} & set(wanted) | {"class", "box"}
+    for number, row in enumerate(rows, start=1):
+        for key in sorted(present, key=list(wanted).index):
+            got = row.get(key, "nothing") if isinstance(row, Mapping) else row
+            if not isinstance(row, Mapping) or key not in row or not fits[key](got):
+                raise AnnotationError("a row cannot be read", file=file, record=f"row {number}", field=key,
+                                      wanted=wanted[key], got=str(got)[:80])  # fmt: skip
+    known = tuple(names) if names is not None else tuple(dict.fromkeys(row["class"] for row in rows))
+    for row in rows:
+        if row["class"] not in known:
+            raise UnknownName("class", row["class"], known)
+    if not rows:
+        return Instances.empty(known, size)
+
+    def column(key: str) -> np.ndarray | None:
+        return np.array([row[key] for row in rows]) if key in present else None
+
+    masks = _masks([row["mask"] for row in rows], size, file) if "mask" in present else None
+    classes = np.array([known.index(row["class"]) for row in rows])
+    return Instances(np.array([row["box"] for row in rows]), classes, column("score"), masks, known, column("crowd"))
+
+
+# --- tables -----------------------------------------------------------------------------------------
+def to_csv(photos: Sequence[Instances], photo_names: Sequence[str]) -> str:
+    """All objects of all photos as CSV text with a header; masks are left out (their area is there).
+
+    Lines end in a line feed. A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in _flat_rows(photos, photo_names):
+        row = {**row, "photo": _no_formula(row["photo"]), "class": _no_formula(row["class"])}
+        writer.writerow(["" if row[key] is None else row[key] for key in CSV_COLUMNS])
+    return text.getvalue()
+
+
+def to_frame(photos: Sequence[Instances], photo_names: Sequence[str]) -> Any:
+    """The same table as a pandas DataFrame."""
+    try:
+        import pandas  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise MissingExtra("pandas is not installed", fix="pip install pandas") from error
+    return pandas.DataFrame(_flat_rows(photos, photo_names), columns=list(CSV_COLUMNS))
+
+
+# --- COCO -------------------------------------------------------------------------------------------
+def to_coco_results(
+    photos: Sequence[Instances], image_ids: Sequence[int], category_ids: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """COCO's results list: image_id, category_id, bbox [x, y, width, height], score, segmentation where there is one.
+
+    category_ids  class name -> id; default: place among the names, from 1
+    """
+    results = []
+    for instances, image in zip(photos, image_ids, strict=True):
+        ids = category_ids or {name: place for place, name in enumerate(instances.names, start=1)}
+        for row in to_rows(instances):
+            if row["class"] not in ids:
+                raise UnknownName("category", row["class"], ids)
+            x1, y1, x2, y2 = row["box"]
+            one = {"image_id": int(image), "category_id": ids[row["class"]], "bbox": [x1, y1, x2 - x1, y2 - y1],
+                   "score": row.get("score", 1.0)}  # fmt: skip
+            results.append({**one, "segmentation": row["mask"]} if "mask" in row else one)
+    return results
+
+
+# --- supervision ------------------------------------------------------------------------------------
+def to_supervision(instances: Instances) -> Any:
+    """As supervision.Detections, the class names in data["class_name"]. Its masks are dense: n full frames of bool."""
+    try:
+        import supervision  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise MissingExtra("supervision is not installed", fix="pip install supervision") from error
+    return supervision.Detections(
+        xyxy=instances.boxes.copy(),
+        mask=None if instances.masks is None else instances.masks.dense(),
+        confidence=None if instances.scores is None else instances.scores.copy(),
+        class_id=instances.classes.astype(int),
+        data={"class_name": np.array(instances.labels, dtype=str)},
+    )
+
+
+def from_supervision(detections: Any, names: Sequence[str] | None = None) -> Instances:
+    """From supervision.Detections; supervision itself is not needed.
+
+    names  default: those in data["class_name"], at the places their class_id says; a place nobody names is "class 3",
+           and detections without class_id are all of one class, "object"
+    """
+    number = len(detections.xyxy)
+    classes = np.zeros(number, np.int64) if detections.class_id is None else np.asarray(detections.class_id, np.int64)
+    if number and classes.min() < 0:
+        raise AnnotationError("a class number is negative", field="class_id", wanted="0 or more", got=classes.min())
+    if names is None:
+        most = int(classes.max()) + 1 if number else 0
+        known = ["object"] if detections.class_id is None else [f"class {place}" for place in range(most)]
+        said = (detections.data or {}).get("class_name", ())
+        for place, name in zip(classes.tolist(), said, strict=False):
+            known[place] = str(name)
+        names = known
+    elif number and classes.max() >= len(names):
+        raise AnnotationError("a class number has no name", field="class_id", wanted=f"below {len(names)}",
+                              got=classes.max())  # fmt: skip
+    mask = detections.mask
+    masks = None if mask is None else RleMasks.from_dense(np.asarray(mask, bool))
+    return Instances(detections.xyxy, classes, detections.confidence, masks, tuple(names))
+
+
+# --- inside -----------------------------------------------------------------------------------------
+def _flat_rows(photos: Sequence[Instances], photo_names: Sequence[str]) -> list[dict[str, Any]]:
+    flat = []
+    for name, instances in zip(photo_names, photos, strict=True):
+        for row in to_rows(instances):
+            edges = dict(zip(("x1", "y1", "x2", "y2"), row["box"], strict=True))
+            optional = {"score": row.get("score"), "crowd": row.get("crowd")}
+            flat.append({"photo": str(name), "class": row["class"], "area": row["area"], **edges, **optional})
+    return flat
+
+
+def _put(rows: list[dict[str, Any]], key: str, values: Sequence[Any]) -> None:
+    for row, value in zip(rows, values, strict=True):
+        row[key] = value
+
+
+def _areas(instances: Instances) -> list[Any]:
+    if instances.masks is None:
+        return [_short(each) for each in boxes.area(instances.boxes)]
+    return [int(each) for each in instances.masks.area]
+
+
+def _short(value: np.floating) -> float:
+    """The shortest decimal that is this float32: 0.9, not 0.8999999761581421."""
+    return float(str(value))
+
+
+def _no_formula(text: str) -> str:
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _masks(segmentations: list[dict], size: tuple[int, int] | None, file: object) -> RleMasks:
+    first = size if size is not None else tuple(segmentations[0]["size"])
+    for number, each in enumerate(segmentations, start=1):
+        if tuple(each["size"]) != tuple(first):
+            raise AnnotationError("a mask is not of the photo's size", file=file, record=f"row {number}", field="mask",
+                                  wanted=list(first), got=each["size"])  # fmt: skip
+    try:
+        return RleMasks.from_coco(segmentations)
+    except (ValueError, TypeError) as error:
+        raise AnnotationError("run lengths cannot be read", file=file, field="mask", wanted="COCO run lengths",
+                              got=error) from error  # fmt: skip
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e9
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 4 and all(_is_number(edge) for edge in value)
+
+
+def _is_mask(value: Any) -> bool:
+    """The outside only; the run lengths are checked where they are read."""
+    size = value.get("size") if isinstance(value, Mapping) else None
+    whole = isinstance(size, list | tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
+    return whole and isinstance(value.get("counts"), str | bytes | list)

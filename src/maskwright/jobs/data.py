@@ -1,0 +1,141 @@
+"""The data of a run: read, found usable for the task, divided into train, val and test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from maskwright import formats
+from maskwright.curate.split import split
+from maskwright.errors import DatasetError
+from maskwright.progress import Progress, silent
+from maskwright.types import Dataset, Instances
+
+Say = Callable[[str], None]
+
+
+def open_data(
+    data: str | Path | Dataset,
+    task: str,
+    *,
+    seed: int = 0,
+    allow_faulty: bool = False,
+    say: Say = lambda line: None,
+    progress: Progress = silent,
+) -> dict[str, Dataset]:
+    """{"train": ..., "val": ..., perhaps "test": ...}, every record labelled and usable for `task`.
+
+    Splits that the data name themselves are used as they are; otherwise (or where only train is named) the photos are
+    divided 80 / 20 with near-duplicates kept together, and `say` is told.
+    """
+    whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
+    for remark in whole.remarks:
+        say(f"{whole.name}: {remark}")
+    if whole.faults:
+        say(f"{whole.name}: {len(whole.faults)} faults put aside, such as {whole.faults[0]}")
+    usable = _for_task(whole, task).usable()
+    _enough(whole, usable, data)
+    parts = usable.splits()
+    if "val" not in parts:
+        test = parts.pop("test", None)
+        divided = split(parts.get("train", usable), val=0.2, seed=seed, progress=progress).splits()
+        parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
+        say(
+            f"no validation photos are named: {len(parts['train'])} photos to train on, {len(parts['val'])} held back, "
+            f"near-duplicates together (seed {seed})"
+        )
+    elif "train" not in parts:
+        raise DatasetError(
+            "there is nothing to train on", file=data_name(data), wanted="a train folder or list", got=", ".join(parts)
+        )
+    _known(parts, data)
+    return parts
+
+
+def data_name(data: str | Path | Dataset) -> str:
+    return data.name if isinstance(data, Dataset) else str(data)
+
+
+def _for_task(data: Dataset, task: str) -> Dataset:
+    if any(record.labels is not None for record in data):
+        raise DatasetError(
+            "these photos carry a class each, and no objects",
+            file=data.name,
+            wanted="outlines or boxes",
+            got=data.format,
+            fix="draw outlines, for example in VIA or LabelMe",
+        )
+    if task == "segment" and not data.has_masks and data.instance_count:
+        raise DatasetError(
+            "these objects have boxes and no outlines",
+            file=data.name,
+            wanted="outlines, for --task segment",
+            got=data.format,
+            fix="train a box detector with --task detect, or draw outlines",
+        )
+    if task == "detect":
+        return replace(
+            data,
+            records=tuple(
+                record if record.instances is None else replace(record, instances=_boxes_only(record.instances))
+                for record in data
+            ),
+        )
+    boxes = sum(
+        record.instances.masks is None for record in data if record.instances is not None and len(record.instances)
+    )
+    if boxes:
+        return replace(
+            data,
+            records=tuple(
+                replace(record, skipped=True)
+                if record.instances is not None and len(record.instances) and record.instances.masks is None
+                else record
+                for record in data
+            ),
+            remarks=(*data.remarks, f"{boxes} photos have boxes only: left out"),
+        )
+    return data
+
+
+def _boxes_only(instances: Instances) -> Instances:
+    return replace(instances, masks=None)
+
+
+def _enough(whole: Dataset, usable: Dataset, data: str | Path | Dataset) -> None:
+    if not len(usable):
+        states = ", ".join(f"{count} {state}" for state, count in whole.state_counts().items() if count) or "no photos"
+        raise DatasetError(
+            "no photo here can be trained on", file=data_name(data), wanted="labelled photos", got=states
+        )
+    if not usable.instance_count:
+        raise DatasetError(
+            "nothing is drawn on these photos",
+            file=data_name(data),
+            wanted="at least one object",
+            got=f"{len(usable)} photos, all empty",
+        )
+
+
+def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:
+    """A class that only the validation photos have cannot be learnt: usually the same class written in two ways."""
+    taught = {name for name, count in parts["train"].class_counts().items() if count}
+    for which in parts.keys() - {"train"}:
+        for name, count in parts[which].class_counts().items():
+            if count and name not in taught:
+                raise DatasetError(
+                    f'the {which} photos have a class that no training photo has: "{name}"',
+                    file=data_name(data),
+                    wanted=", ".join(sorted(taught)),
+                    got=f"{name} ({count} objects)",
+                    fix="name it the same way on both sides, or divide anew",
+                )
+
+
+def relative(record_path: Path, root: Path) -> str:
+    """A photo's name inside its data set, with forward slashes; its own name where it lies elsewhere."""
+    try:
+        return record_path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        return record_path.name

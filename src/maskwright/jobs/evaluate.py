@@ -1,0 +1,180 @@
+"""Evaluate: a model against annotated photos, with intervals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskwright import files, formats
+from maskwright.errors import DatasetError
+from maskwright.evaluation import detection
+from maskwright.evaluation.figures import Figures, KindFigures
+from maskwright.jobs.data import Say, data_name, relative
+from maskwright.photos.decode import decode
+from maskwright.pictures import outlines
+from maskwright.pictures.sheet import fit as reduced
+from maskwright.prediction.predictor import Predictor, load
+from maskwright.progress import Progress, silent
+from maskwright.report import page, sections
+from maskwright.types import Dataset, Instances
+
+CELL = (560, 420)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """figures (see evaluation.figures), the photos they are about, and what was found on each."""
+
+    figures: Figures
+    data: Dataset
+    found: list[Instances]
+    which: str
+
+
+def evaluate(
+    model: str | Path | Predictor,
+    data: str | Path | Dataset,
+    *,
+    split: str | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    out: str | Path | None = None,
+    allow_faulty: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    size: int | None = None,
+    progress: Progress = silent,
+    say: Say = lambda line: None,
+) -> Evaluated:
+    """Judge a model by COCO's figures, each with a 95 % interval over photos.
+
+    split  which part of the data: test where there is one, else val, else what the run held back, else everything
+    out    a folder for evaluation.json and evaluation.html
+
+    >>> maskwright.evaluate("runs/party", "party/").figures.mask.AP50
+    0.71
+    """
+    whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
+    part, which = _part(whole, split, model, data)
+    part = part.usable()
+    if not len(part):
+        raise DatasetError(
+            "there is nothing to judge the model by",
+            file=data_name(data),
+            wanted="labelled photos",
+            got=f"0 in {which}",
+        )
+    say(f"judging on {len(part)} photos ({which})")
+    find = model if isinstance(model, Predictor) else load(model, device=device, precision=precision, size=size)
+    every = Predictor(find.engine, threshold=0.0, size=find.size)
+    photos = progress(
+        (decode(record.photo) for record in part), total=len(part), label="looking at photos", unit="photos"
+    )
+    found = [instances for _, instances in every.batches(photos)]
+    truth = [record.instances for record in part if record.instances is not None]
+    figures = detection.evaluate(
+        truth,
+        found,
+        [record.size for record in part],
+        names=part.names,
+        photo_names=[record.photo.name for record in part],
+        bootstrap=bootstrap,
+        seed=seed,
+        groups=[record.group or f"photo {place}" for place, record in enumerate(part)],
+    )
+    evaluated = Evaluated(figures, part, found, which)
+    if out is not None:
+        write(evaluated, Path(out), find)
+    return evaluated
+
+
+def _part(whole: Dataset, split: str | None, model: object, data: object) -> tuple[Dataset, str]:
+    parts = whole.splits()
+    if split is not None and split != "all":
+        if split not in parts:
+            raise DatasetError(
+                f"these data have no {split} photos", file=whole.name, wanted=split, got=", ".join(parts) or "no splits"
+            )
+        return parts[split], split
+    if split == "all":
+        return whole, "all"
+    for name in ("test", "val"):
+        if name in parts:
+            return parts[name], name
+    held = _held_back(whole, model, data)
+    return (held, "held back by the run") if held else (whole, "all")
+
+
+def _held_back(whole: Dataset, model: object, data: object) -> Dataset | None:
+    """The photos that the model's own run did not train on, where it ran on these very data."""
+    if not isinstance(model, (str, Path)) or not isinstance(data, (str, Path)):
+        return None
+    for folder in (Path(model), Path(model).parent):
+        file = folder / "run.json"
+        if file.is_file():
+            facts = json.loads(file.read_text(encoding="utf-8"))
+            if facts.get("data") == str(Path(data).resolve()):
+                held = set(facts["photos"].get("test") or facts["photos"].get("val", ()))
+                return whole.where(lambda record, held=held: relative(record.photo, Path(data)) in held)
+    return None
+
+
+# --- the page -----------------------------------------------------------------------------------------
+def write(evaluated: Evaluated, out: Path, find: Predictor) -> None:
+    """evaluation.json and evaluation.html in the folder `out`."""
+    facts = {"split": evaluated.which, **evaluated.figures.facts()}
+    files.write_text(out / "evaluation.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    kinds = [kind for kind in (evaluated.figures.mask, evaluated.figures.box) if kind is not None]
+    parts: list[sections.Section] = [_figures(kind, evaluated) for kind in kinds]
+    if kinds:
+        parts.append(_classes(kinds[0]))
+        parts.append(_curves(kinds[0]))
+    parts.append(
+        sections.Gallery("The photos it does worst on", worst(evaluated, find, 8), note="lowest F1 at IoU 0.5 first")
+    )
+    files.write_text(out / "evaluation.html", page.render(evaluated.data.name, parts, "how well the model does"))
+
+
+def _figures(kind: KindFigures, evaluated: Evaluated) -> sections.Figures:
+    shown = [
+        sections.Figure(name, getattr(kind, name), kind.intervals.get(name)) for name in ("AP", "AP50", "AP75", "AR100")
+    ]
+    shown += [
+        sections.Figure(f"AP {size}", getattr(kind, name))
+        for size, name in (("small", "APs"), ("medium", "APm"), ("large", "APl"))
+    ]
+    return sections.Figures(
+        f"{kind.kind.capitalize()} figures",
+        shown,
+        note=f"{evaluated.figures.photos} photos ({evaluated.which}), {evaluated.figures.truths} objects; "
+        "bootstrap over photos",
+    )
+
+
+def _classes(kind: KindFigures) -> sections.Table:
+    columns = ["class", "truths", "found", "AP", "AP50", "AR100", "threshold", "f1"]
+    return sections.Table("Classes", columns, [[row[column] for column in columns] for row in kind.rows()])
+
+
+def _curves(kind: KindFigures) -> sections.PrecisionRecall:
+    curves = [
+        sections.Series(name, curve.recall, curve.precision)
+        for index, name in enumerate(kind.matches.names)
+        if len((curve := kind.matches.curve(index)).scores)
+    ]
+    return sections.PrecisionRecall("Precision and recall at IoU 0.5", curves)
+
+
+def worst(evaluated: Evaluated, find: Predictor, count: int) -> list[sections.Picture]:
+    """The worst photos, with what the model shows at its threshold."""
+    places = {record.photo.name: place for place, record in enumerate(evaluated.data)}
+    pictures = []
+    for name, score in evaluated.figures.worst_photos(count):
+        found = evaluated.found[places[name]]
+        found = found[found.scores >= find.threshold]  # type: ignore[operator]
+        drawn = outlines.draw(decode(evaluated.data.records[places[name]].photo), found)
+        pictures.append(
+            sections.Picture(reduced(drawn, CELL), f"{name}: {len(score.missed)} missed, {len(score.false)} false")
+        )
+    return pictures

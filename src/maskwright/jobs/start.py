@@ -1,0 +1,96 @@
+"""The weights a training run starts from: found by name, put into the network, told in a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from maskwright.errors import WeightsError
+from maskwright.progress import Progress, silent
+from maskwright.weights import checkpoint, sources
+from maskwright.weights.card import CARD, WEIGHTS, read_card
+from maskwright.weights.transfer import COCO_NAMES, transfer
+
+
+def start_weights(
+    network: nn.Module,
+    weights: str,
+    model: str,
+    backbone: str,
+    names: tuple[str, ...],
+    runs: Path,
+    progress: Progress = silent,
+) -> str:
+    """Fill `network` from `weights` and say what was kept.
+
+    weights  none; bundled; coco, imagenet (from the cache, or downloaded); last, best (of the newest run in `runs`);
+             a model or run folder; a .pth, .pt or .safetensors file
+    """
+    if weights == "none":
+        return "weights: none, all layers start at random"
+    folder = _folder(weights, model, backbone, runs)
+    if folder is not None:
+        card = read_card(folder)
+        if card.backbone != backbone:
+            raise WeightsError(
+                "these weights belong to another backbone",
+                file=folder,
+                wanted=backbone,
+                got=f"{card.model} on {card.backbone}",
+                fix=f"--backbone {card.backbone}, or other --weights",
+            )
+        told = transfer(network, checkpoint.load(folder / WEIGHTS), card.classes, names)
+        return f"weights: {weights} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"
+    file = Path(weights)
+    if weights in ("coco", "imagenet"):
+        file = sources.published_file(weights, model, backbone, progress)
+    tensors = checkpoint.load(file)
+    rows = next((len(value) for name, value in tensors.items() if name.endswith("cls_score.bias")), 0)
+    told = transfer(network, tensors, COCO_NAMES if rows == len(COCO_NAMES) + 1 else (), names)
+    if not told.kept:
+        raise WeightsError(
+            f"nothing in these weights fits {model} on {backbone}",
+            file=file,
+            got=f"{len(tensors)} tensors, such as {next(iter(tensors))}",
+        )
+    if weights == "coco" and model == "mask_rcnn_r50":
+        _without_eps(network)
+    return f"weights: {weights}: {told}"
+
+
+def _folder(weights: str, model: str, backbone: str, runs: Path) -> Path | None:
+    if weights == "bundled":
+        fitting = [
+            sources.BUNDLED / name
+            for name in ("small", *sources.bundled_names())
+            if (sources.BUNDLED / name / CARD).is_file()
+        ]
+        fitting = [
+            folder for folder in fitting if read_card(folder).model == model and read_card(folder).backbone == backbone
+        ]
+        if not fitting:
+            raise WeightsError(
+                f"no bundled weights fit {model} on {backbone}",
+                wanted="none, imagenet, coco or a path",
+                got="bundled",
+                fix="--weights none starts at random; --model small has bundled weights",
+            )
+        return fitting[0]
+    if weights in ("last", "best"):
+        found = sorted(Path(runs).glob(f"*/{weights}/{CARD}"), key=lambda path: path.stat().st_mtime)
+        if not found:
+            raise WeightsError(
+                f"there is no run to take the {weights} weights of", file=runs, fix="--weights bundled, or a path"
+            )
+        return found[-1].parent
+    if weights in ("coco", "imagenet") or Path(weights).is_file():
+        return None
+    return sources.model_folder(weights)
+
+
+def _without_eps(network: nn.Module) -> None:
+    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance."""
+    for module in network.modules():
+        if type(module).__name__ == "FrozenBatchNorm":
+            module.eps = 0.0  # type: ignore[assignment]

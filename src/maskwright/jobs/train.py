@@ -1,0 +1,203 @@
+"""Train: annotated photos in, a run folder with a model out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maskwright import __version__
+from maskwright.engines import hardware
+from maskwright.errors import RecipeError
+from maskwright.jobs import training_report
+from maskwright.jobs.data import Say, open_data, relative
+from maskwright.jobs.start import start_weights
+from maskwright.models import catalogue
+from maskwright.progress import Progress, silent
+from maskwright.training.loop import Trainer
+from maskwright.training.recipe import Recipe, from_options, read_recipe
+from maskwright.training.run_folder import RunFolder
+from maskwright.types import Dataset
+from maskwright.weights.card import Card
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run came to.
+
+    folder   runs/NAME;  model  its best/ folder, ready for predict
+    figures  the validation figures of the best epoch, shares 0..1
+    """
+
+    folder: Path
+    model: Path
+    epochs: int
+    best_epoch: int
+    seconds: float
+    figures: dict[str, float]
+
+
+def train(
+    data: str | Path | Dataset | None = None,
+    *,
+    recipe: str | Path | Recipe | None = None,
+    resume: str | Path | None = None,
+    name: str | None = None,
+    out: str | Path = "runs",
+    progress: Progress = silent,
+    say: Say = lambda line: None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    **options: Any,
+) -> Trained:
+    """Train on annotated photos; the model with the best validation figure is kept.
+
+    data      a folder or annotation file of any format we read, or a Dataset
+    recipe    a TOML file or a Recipe; `options` (model=, weights=, epochs=, lr=, ... as on the command line) go on top
+    resume    a run's folder: goes on where it stopped, with its own recipe and data
+
+    >>> trained = maskwright.train("party/", epochs=10)
+    >>> trained.figures["mask_AP50"]
+    0.71
+    """
+    if resume is not None:
+        return _resume(
+            Path(resume), progress, say, on_epoch, {name for name, value in options.items() if value is not None}
+        )
+    if data is None:
+        raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
+    base = recipe if isinstance(recipe, Recipe) or recipe is None else read_recipe(Path(recipe))
+    plan = from_options(base, **options)
+    parts = open_data(data, plan.task, seed=plan.seed, allow_faulty=plan.allow_faulty, say=say, progress=progress)
+    folder = RunFolder.create(Path(out), name, parts["train"].name)
+    trainer = _trainer(plan, parts, folder, progress, say, on_epoch)
+    say(
+        start_weights(
+            trainer.network, plan.weights, plan.model, trainer.card.backbone, parts["train"].names, Path(out), progress
+        )
+    )
+    trainer.averaged.load_state_dict(trainer.network.state_dict())
+    root = Path(str(data)) if not isinstance(data, Dataset) else Path()
+    folder.begin(
+        plan,
+        {
+            "maskwright": __version__,
+            "data": str(root.resolve()) if not isinstance(data, Dataset) else None,
+            "photos": {which: [relative(record.photo, root) for record in part] for which, part in parts.items()},
+        },
+    )
+    return _run(trainer, parts, say)
+
+
+def _resume(path: Path, progress: Progress, say: Say, on_epoch: Callable | None, also: set[str]) -> Trained:
+    if also:
+        raise RecipeError(
+            "a resumed run keeps its own recipe",
+            field=", ".join(sorted(also)),
+            wanted="--resume alone",
+            got="other options beside it",
+            fix="start a new run from it instead: --weights RUN/last",
+        )
+    folder = RunFolder.existing(path)
+    plan, facts = folder.recipe(), folder.facts()
+    if not facts.get("data"):
+        raise RecipeError(
+            "this run was started from data in memory",
+            file=folder.path,
+            fix="start a new run from it: weights=RUN/last",
+        )
+    parts = open_data(
+        facts["data"], plan.task, seed=plan.seed, allow_faulty=plan.allow_faulty, say=say, progress=progress
+    )
+    for which, names in facts["photos"].items():
+        if [relative(record.photo, Path(facts["data"])) for record in parts.get(which, ())] != names:
+            raise RecipeError(
+                "the data have changed since this run began",
+                file=facts["data"],
+                field=which,
+                wanted=f"the same {len(names)} photos",
+                got=f"{len(parts.get(which, ()))} photos",
+                fix="put them back, or start a new run from it: --weights RUN/last",
+            )
+    trainer = _trainer(plan, parts, folder, progress, say, on_epoch)
+    trainer.resume()
+    say(
+        f"going on with {folder.path} at epoch {trainer.at.epoch + 1}, step {trainer.at.step}, "
+        f"after {_minutes(trainer.at.seconds)}"
+    )
+    return _run(trainer, parts, say)
+
+
+def _trainer(
+    plan: Recipe, parts: dict[str, Dataset], folder: RunFolder, progress: Progress, say: Say, on_epoch: Callable | None
+) -> Trainer:
+    import torch
+
+    torch.manual_seed(plan.seed)
+    network_row = catalogue.find(plan.model)
+    backbone = plan.backbone or network_row.backbones[0]
+    names = parts["train"].names
+    network = network_row.build(len(names), backbone, masks=plan.task == "segment")
+    card = Card(
+        plan.model,
+        backbone,
+        plan.task,
+        names,
+        plan.size,
+        trained_on=f"{parts['train'].name}: {len(parts['train'])} photos",
+        started_from=plan.weights,
+        maskwright=__version__,
+    )
+    callbacks = [_teller(say)] + ([on_epoch] if on_epoch else [])
+    return Trainer(
+        plan, network, card, parts["train"], parts["val"], folder, progress=progress, say=say, on_epoch=callbacks
+    )
+
+
+def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
+    plan = trainer.recipe
+    counts = ", ".join(f"{len(part)} {which}" for which, part in parts.items())
+    say(
+        f"{plan.model} on {hardware.describe(trainer.engine.device, trainer.engine.precision)}; photos: {counts}; "
+        f"canvas {trainer.loader.canvas[1]}x{trainer.loader.canvas[0]}; {_expected(trainer)}"
+    )
+    at = trainer.run()
+    folder = trainer.folder.path
+    training_report.write(folder, trainer, parts)
+    best = at.history[at.best_epoch - 1] if at.history else {}
+    figures = {key: value for key, value in best.items() if key.startswith(("box_", "mask_"))}
+    return Trained(folder, folder / "best", at.epoch, at.best_epoch, at.seconds, figures)
+
+
+def _expected(trainer: Trainer) -> str:
+    """How long it will take: the budget, or a trial step times the steps to come."""
+    if trainer.recipe.time_budget:
+        return f"{_minutes(trainer.recipe.time_budget - trainer.at.seconds)} to go"
+    steps = trainer.schedule.total_steps - trainer.at.step
+    expected = _minutes(trainer.seconds_per_step() * steps)
+    return f"about {expected} for {trainer.recipe.epochs} epochs of {trainer.loader.steps} steps"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{max(seconds, 0):.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+
+
+def _teller(say: Say) -> Callable[[dict[str, Any]], None]:
+    began = time.monotonic()
+
+    def tell(row: dict[str, Any]) -> None:
+        kinds = [
+            f"{kind} AP {row[f'{kind}_AP']:.3f} AP50 {row[f'{kind}_AP50']:.3f}"
+            for kind in ("mask", "box")
+            if f"{kind}_AP" in row
+        ]
+        loss = f"loss {row['loss']:.3f}" + (f", validation {row['val_loss']:.3f}" if "val_loss" in row else "")
+        say(f"epoch {row['epoch']:>3}  {loss}  {'  '.join(kinds)}  ({_minutes(time.monotonic() - began)})")
+
+    return tell
+
+
+def default_recipe(**options: Any) -> Recipe:
+    """The recipe that `train` would use, to look at or to change: msgspec.structs.replace(recipe, seed=1)."""
+    return from_options(None, **options)

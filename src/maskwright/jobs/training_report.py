@@ -1,0 +1,85 @@
+"""The page a run leaves behind: curves, figures, and what the best model sees on the validation photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from maskwright import files
+from maskwright.photos.decode import decode
+from maskwright.pictures import outlines
+from maskwright.pictures.sheet import fit as reduced
+from maskwright.report import page
+from maskwright.report.sections import Facts, Figure, Figures, Gallery, Lines, Picture, Section, Series
+from maskwright.types import Dataset
+
+if TYPE_CHECKING:
+    from maskwright.training.loop import Trainer
+
+SHOWN = 8
+CELL = (560, 420)
+
+
+def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
+    """report.html in the run's folder."""
+    history = trainer.at.history
+    if not history:
+        return
+    best = history[trainer.at.best_epoch - 1]
+    named = {"mask AP": "mask_AP", "mask AP50": "mask_AP50", "box AP": "box_AP", "box AP50": "box_AP50"}
+    sections: list[Section] = [
+        Figures(
+            "Best epoch, on the validation photos",
+            [Figure(name, best[key]) for name, key in named.items() if key in best],
+            note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; no interval: this figure chose the epoch, "
+            "judge the model on other photos with `maskwright evaluate`",
+        ),
+        Lines("Loss", _curves(history, {"training": "loss", "validation": "val_loss"}), label_y="loss"),
+        Lines("Average precision on the validation photos", _curves(history, named), range_y=(0.0, 1.0), label_y="AP"),
+        Gallery("Validation photos", _pictures(folder, parts["val"]), note="what the best model finds there"),
+        Facts("Run", _facts(trainer, parts)),
+    ]
+    files.write_text(folder / "report.html", page.render(parts["train"].name, sections, "a training run of maskwright"))
+
+
+def _curves(history: list[dict[str, Any]], named: dict[str, str]) -> list[Series]:
+    return [
+        Series(name, [row["epoch"] for row in history if key in row], [row[key] for row in history if key in row])
+        for name, key in named.items()
+        if any(key in row for row in history)
+    ]
+
+
+def _pictures(folder: Path, val: Dataset) -> list[Picture]:
+    from maskwright.prediction.predictor import load
+
+    find = load(folder / "best")
+    spread = np.unique(np.linspace(0, len(val) - 1, min(SHOWN, len(val))).round().astype(int)) if len(val) else []
+    pictures = []
+    for place in spread:
+        record = val.records[int(place)]
+        photo = decode(record.photo)
+        found = find(photo)
+        truth = 0 if record.instances is None else len(record.instances)
+        pixels = np.asarray(Image.fromarray(reduced(outlines.draw(photo, found), CELL)))
+        pictures.append(Picture(pixels, f"{record.photo.name}: found {len(found)}, drawn by hand {truth}"))
+    return pictures
+
+
+def _facts(trainer: Trainer, parts: dict[str, Dataset]) -> dict[str, object]:
+    recipe, card = trainer.recipe, trainer.card
+    return {
+        "model": f"{card.model} on {card.backbone}",
+        "classes": ", ".join(card.classes),
+        "started from": recipe.weights,
+        "canvas": f"{trainer.loader.canvas[1]} x {trainer.loader.canvas[0]} px",
+        "batch": recipe.batch,
+        "precision": trainer.engine.precision,
+        "steps": trainer.at.step,
+        "seconds": round(trainer.at.seconds),
+        "seed": recipe.seed,
+        **{f"photos, {which}": len(part) for which, part in parts.items()},
+    }

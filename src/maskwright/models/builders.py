@@ -1,0 +1,79 @@
+"""How each network of the catalogue is put together."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from maskwright.models.backbones import (
+    FeaturePyramid,
+    FrozenBatchNorm,
+    MobileNetV2,
+    MobileNetV3Large,
+    ResNet,
+    SeparableConv,
+)
+from maskwright.models.heads import BoxHead, MaskHead
+from maskwright.models.mask_rcnn import MaskRCNN, Rules
+from maskwright.models.proposals import ProposalHead, ProposalRules
+
+
+def _batch_norm(channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels)
+
+
+def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True) -> MaskRCNN:
+    """Our own network for a CPU: at most 7 million parameters.
+
+    Where it differs from the paper, and why: separable convolutions in the pyramid and the proposal head (most of the
+    work lies at stride 4), anchors from 16 px (people's flaws are small), 128 RoIs and 400 proposals a photo.
+    """
+    width = 96
+    body = {"mobilenet_v3_large": MobileNetV3Large, "mobilenet_v2": MobileNetV2}[backbone](norm=_batch_norm)
+    sizes = tuple((float(side),) for side in (24, 48, 96, 192, 384))
+    rules = Rules(
+        training=ProposalRules(sizes, per_level=400, kept=400),
+        using=ProposalRules(sizes, per_level=300, kept=200),
+        rois_per_photo=128,
+        anchors_per_photo=128,
+    )
+    for layer in body.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    return MaskRCNN(
+        body,
+        FeaturePyramid(body.channels, width, _batch_norm, SeparableConv),
+        ProposalHead(width, anchors=3, conv=SeparableConv),
+        BoxHead(width, classes, hidden=256),
+        MaskHead(width, classes, convs=3) if masks else None,
+        rules,
+    )
+
+
+def mask_rcnn_r50(classes: int, backbone: str = "resnet50", masks: bool = True) -> MaskRCNN:
+    """torchvision's maskrcnn_resnet50_fpn: frozen batch norm, no norm in pyramid and heads."""
+    body = ResNet(norm=FrozenBatchNorm)
+    return MaskRCNN(
+        body,
+        FeaturePyramid(body.channels, 256, None),
+        ProposalHead(256, anchors=3),
+        BoxHead(256, classes, hidden=1024),
+        MaskHead(256, classes) if masks else None,
+        Rules(),
+    )
+
+
+def mask_rcnn_r50_v2(classes: int, backbone: str = "resnet50", masks: bool = True) -> MaskRCNN:
+    """torchvision's maskrcnn_resnet50_fpn_v2 (Li et al. 2021): norms everywhere, deeper proposal and box heads."""
+    body = ResNet(norm=_batch_norm)
+    return MaskRCNN(
+        body,
+        FeaturePyramid(body.channels, 256, _batch_norm),
+        ProposalHead(256, anchors=3, depth=2),
+        BoxHead(256, classes, hidden=1024, depth=1, convs=4, norm=_batch_norm),
+        MaskHead(256, classes, convs=4, norm=_batch_norm) if masks else None,
+        Rules(),
+    )
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

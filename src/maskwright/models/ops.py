@@ -1,0 +1,197 @@
+"""What a Mask R-CNN needs beyond torch's own: suppression, RoI Align, a depthwise convolution that trains fast.
+
+RoI Align is written as one weighted look-up: every output cell is a sum of at most 16 rows of a table whose rows are
+feature vectors, which is exactly `embedding_bag`. The table holds all pyramid levels of all photos, so one call pools
+everything, and its gradient comes for free.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def box_iou(a: Tensor, b: Tensor) -> Tensor:
+    """a×4 and b×4 boxes (x1 y1 x2 y2) -> a×b intersection over union; boxes without area give 0."""
+    top_left = torch.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = torch.minimum(a[:, None, 2:], b[None, :, 2:])
+    inter = (bottom_right - top_left).clamp_(min=0).prod(2)
+    area_a, area_b = (a[:, 2:] - a[:, :2]).prod(1), (b[:, 2:] - b[:, :2]).prod(1)
+    return inter / (area_a[:, None] + area_b[None, :] - inter).clamp_(min=1e-9)
+
+
+def nms(boxes: Tensor, scores: Tensor, threshold: float) -> Tensor:
+    """Indices of the boxes that greedy suppression keeps, by falling score.
+
+    Greedy suppression is the one fixed point of "a box stays if no better box that stays overlaps it", reached by
+    iterating that sentence: each round settles at least the next box, in practice nearly all of them.
+    """
+    order = scores.argsort(descending=True, stable=True)
+    if len(order) < 2:
+        return order
+    ranked = boxes[order]
+    over = (box_iou(ranked, ranked) > threshold).triu_(1).float()
+    stays = torch.ones(len(order), device=boxes.device)
+    while True:
+        after = (stays @ over == 0).float()
+        if torch.equal(after, stays):
+            return order[stays.bool()]
+        stays = after
+
+
+def nms_by_group(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> Tensor:
+    """Suppression within each group (a class, a pyramid level) only; kept indices by falling score over all groups."""
+    kept = [
+        members[nms(boxes[members], scores[members], threshold)]
+        for members in (torch.nonzero(groups == group)[:, 0] for group in groups.unique())
+    ]
+    if not kept:
+        return torch.zeros(0, dtype=torch.long, device=boxes.device)
+    together = torch.cat(kept)
+    return together[scores[together].argsort(descending=True, stable=True)]
+
+
+def pyramid_levels(
+    boxes: Tensor, count: int, canonical: float = 224.0, canonical_level: int = 4, lowest: int = 2
+) -> Tensor:
+    """Which pyramid level pools each box (Feature Pyramid Networks, equation 1): n int64, 0 is the finest."""
+    side = (boxes[:, 2:] - boxes[:, :2]).prod(1).clamp(min=0).sqrt()
+    level = torch.floor(canonical_level + torch.log2(side / canonical + 1e-6))
+    return level.clamp(lowest, lowest + count - 1).long() - lowest
+
+
+def feature_table(pyramid: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """All feature vectors as rows: (rows×C, layout).
+
+    pyramid  levels of B×C×H×W
+    layout   levels×3 int64: first row of the level, height, width; rows go photo, line, column
+    """
+    rows, layout, first = [], [], 0
+    for level in pyramid:
+        batch, channels, height, width = level.shape
+        rows.append(level.permute(0, 2, 3, 1).reshape(-1, channels))
+        layout.append((first, height, width))
+        first += batch * height * width
+    return torch.cat(rows), torch.tensor(layout, device=pyramid[0].device)
+
+
+def roi_align(
+    pyramid: list[Tensor], strides: list[int], boxes: Tensor, photos: Tensor, levels: Tensor, out: int, samples: int = 2
+) -> Tensor:
+    """Mask R-CNN's RoI Align over a pyramid: n×C×out×out.
+
+    pyramid  levels of B×C×H×W, strides in canvas pixels
+    boxes    n×4 x1 y1 x2 y2, canvas pixels
+    photos   n int64, which photo of the batch;  levels n int64, which level
+    samples  points per cell and axis, averaged
+
+    The rule is torchvision's roi_align(aligned=False): points are not shifted by half a pixel, a box is at least one
+    feature cell large, points beyond the map's last row or column take its value.
+    """
+    table, layout = feature_table(pyramid)
+    scale = 1.0 / torch.tensor(strides, dtype=boxes.dtype, device=boxes.device)[levels]
+    first, height, width = layout[levels].unbind(1)
+    start = boxes[:, :2] * scale[:, None]
+    span = (boxes[:, 2:] * scale[:, None] - start).clamp(min=1.0)
+    steps = (torch.arange(out * samples, device=boxes.device, dtype=boxes.dtype) + 0.5) / (out * samples)
+    x = start[:, :1] + span[:, :1] * steps  # n × out*samples
+    y = start[:, 1:] + span[:, 1:] * steps
+    first = first + photos * height * width
+    return look_up(table, first, height, width, y, x, out, samples)
+
+
+def look_up(
+    table: Tensor, first: Tensor, height: Tensor, width: Tensor, y: Tensor, x: Tensor, out: int, samples: int
+) -> Tensor:
+    """Bilinear values at the grid y × x of each box, averaged over samples×samples points a cell: n×C×out×out.
+
+    y, x  n × (out*samples), in cells of the box's own level, where 0 is the middle of the first one
+    """
+    n, channels = len(y), table.shape[1]
+    if n == 0:
+        return table.new_zeros((0, channels, out, out))
+    y0, y1, wy = _neighbours(y, height)
+    x0, x1, wx = _neighbours(x, width)
+    ys, xs = torch.stack([y0, y1], 2), torch.stack([x0, x1], 2)  # n × points × 2
+    weights_y, weights_x = torch.stack([1 - wy, wy], 2), torch.stack([1 - wx, wx], 2)
+    # cell row, cell column, then the points of the cell: (samples*2) lines × (samples*2) columns
+    ys, weights_y = ys.view(n, out, 1, samples * 2, 1), weights_y.view(n, out, 1, samples * 2, 1)
+    xs, weights_x = xs.view(n, 1, out, 1, samples * 2), weights_x.view(n, 1, out, 1, samples * 2)
+    index = first.view(n, 1, 1, 1, 1) + ys * width.view(n, 1, 1, 1, 1) + xs
+    weight = weights_y * weights_x / samples**2
+    points = (samples * 2) ** 2
+    pooled = F.embedding_bag(
+        index.reshape(-1, points),
+        table,
+        mode="sum",
+        per_sample_weights=weight.reshape(-1, points).to(table.dtype),
+    )
+    return pooled.view(n, out, out, channels).permute(0, 3, 1, 2)
+
+
+def _neighbours(at: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The two cells around each coordinate and the weight of the second; coordinates are held inside the map."""
+    last = (length - 1).to(at.dtype)[:, None]
+    at = torch.minimum(at.clamp(min=0), last)
+    low = at.floor()
+    high = torch.minimum(low + 1, last)
+    return low.long(), high.long(), at - low
+
+
+class DepthwiseConv(nn.Conv2d):
+    """A convolution of each channel by itself. Same weights, same answers as nn.Conv2d(groups=channels).
+
+    torch's own gradient of it is up to fifty times slower than its forward pass on a CPU (5x5 kernels and strides in
+    bf16 most of all: benchmarks/depthwise.py), which made it 40 % of a training step.
+    """
+
+    def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
+        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        x = input
+        if x.device.type != "cpu" or not torch.is_grad_enabled() or not (x.requires_grad or self.weight.requires_grad):
+            return super().forward(x)
+        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        return _Depthwise.apply(x.to(kind), self.weight.to(kind), self.stride[0])  # type: ignore[return-value]
+
+
+class _Depthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, stride: int) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        return F.conv2d(x, weight, None, stride, weight.shape[2] // 2, groups=len(weight))
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        stride, padding = ctx.stride, weight.shape[2] // 2
+        to_x = to_weight = None
+        if ctx.needs_input_grad[0]:
+            # the gradient of a convolution is one with the kernel turned round; a stride puts zeros between the values
+            if stride > 1:
+                spread = grad.new_zeros((len(x), x.shape[2], x.shape[3], x.shape[1]))
+                spread[:, ::stride, ::stride] = grad.permute(0, 2, 3, 1)
+                spread = spread.permute(0, 3, 1, 2)
+            else:
+                spread = grad
+            to_x = F.conv2d(spread, weight.flip(2, 3), None, 1, padding, groups=len(weight))
+        if ctx.needs_input_grad[1]:
+            kind = torch.float32 if weight.shape[2] > 3 else grad.dtype
+            _, to_weight, _ = torch.ops.aten.convolution_backward(
+                grad.to(kind),
+                x.to(kind),
+                weight.to(kind),
+                None,
+                [stride] * 2,
+                [padding] * 2,
+                [1, 1],
+                False,
+                [0, 0],
+                len(weight),
+                [False, True, False],
+            )
+            to_weight = to_weight.to(weight.dtype)
+        return to_x, to_weight, None

@@ -1,0 +1,85 @@
+"""What each anchor and proposal should have said: matching, sampling, deltas, mask targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from maskwright.models.ops import box_iou
+from maskwright.models.proposals import encode
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a person drew on one canvas.
+
+    boxes    n×4 float32 x1 y1 x2 y2, canvas pixels
+    classes  n int64
+    patches  n×S×S float32 | None  each mask inside its own box, 0..1; None where there are only boxes
+    crowd    n×4 or 0×4 float32    regions where nothing is learnt
+    """
+
+    boxes: Tensor
+    classes: Tensor
+    patches: Tensor | None
+    crowd: Tensor
+
+
+def match(boxes: Tensor, truth: Truth, low: float, high: float, rescue: bool) -> tuple[Tensor, Tensor]:
+    """For each box its most overlapping truth, and its label: 1 from `high` up, 0 below `low`, -1 between.
+
+    rescue  a truth that no box reaches with `high` still gets the boxes that overlap it most (Faster R-CNN, 3.1.2)
+    Boxes that lie half or more in a crowd, and are not positive, get -1.
+    """
+    labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
+    nearest = torch.zeros_like(labels)
+    if len(truth.boxes):
+        overlap = box_iou(boxes, truth.boxes)
+        best, nearest = overlap.max(1)
+        labels[best >= low] = -1
+        labels[best >= high] = 1
+        if rescue:
+            peak = overlap.max(0).values
+            labels[((overlap == peak) & (peak > 1e-6)).any(1)] = 1
+    if len(truth.crowd):
+        top_left = torch.maximum(boxes[:, None, :2], truth.crowd[None, :, :2])
+        bottom_right = torch.minimum(boxes[:, None, 2:], truth.crowd[None, :, 2:])
+        inside = (bottom_right - top_left).clamp(min=0).prod(2).amax(1)
+        half = inside >= 0.5 * (boxes[:, 2:] - boxes[:, :2]).prod(1)
+        labels[half & (labels == 0)] = -1
+    return nearest, labels
+
+
+def sample(labels: Tensor, count: int, positive_share: float, generator: torch.Generator | None) -> Tensor:
+    """At most `count` rows, at most `positive_share` of them positive, the rest background: the others become -1."""
+    positive, negative = (labels == 1).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]
+    take_positive = min(len(positive), int(count * positive_share))
+    take_negative = min(len(negative), count - take_positive)
+    chosen = torch.full_like(labels, -1)
+    for rows, take, label in ((positive, take_positive, 1), (negative, take_negative, 0)):
+        order = torch.randperm(len(rows), generator=generator)[:take].to(labels.device)
+        chosen[rows[order]] = label
+    return chosen
+
+
+def deltas_for(boxes: Tensor, truth: Truth, nearest: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+    """n×4 deltas from each box to its truth; zeros where there is none."""
+    if not len(truth.boxes):
+        return boxes.new_zeros((len(boxes), 4))
+    return encode(boxes, truth.boxes[nearest], weights)
+
+
+def mask_targets(boxes: Tensor, truth: Truth, nearest: Tensor, side: int = 28) -> Tensor:
+    """n×side×side of 0 and 1: the truth's mask seen through each box, sampled at the middles of the box's cells."""
+    assert truth.patches is not None
+    patches, frames = truth.patches[nearest], truth.boxes[nearest]
+    steps = (torch.arange(side, device=boxes.device, dtype=boxes.dtype) + 0.5) / side
+    span = (frames[:, 2:] - frames[:, :2]).clamp(min=1e-6)
+    x = (boxes[:, :1] + (boxes[:, 2] - boxes[:, 0])[:, None] * steps - frames[:, :1]) / span[:, :1]
+    y = (boxes[:, 1:2] + (boxes[:, 3] - boxes[:, 1])[:, None] * steps - frames[:, 1:2]) / span[:, 1:]
+    # grid_sample runs from -1 (left edge) to 1 (right edge) and gives 0 outside: outside its box an object is absent
+    grid = torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], 3) * 2 - 1
+    seen = torch.nn.functional.grid_sample(patches[:, None], grid, align_corners=False, padding_mode="zeros")
+    return (seen[:, 0] >= 0.5).float()

@@ -1,0 +1,69 @@
+"""The two verbs of a network, and which of its weights are trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from maskwright.errors import RecipeError
+from maskwright.models.mask_rcnn import Found
+from maskwright.models.targets import Truth
+
+LAYERS = ("heads", "3+", "4+", "5+", "all")
+HEADS = ("fpn.", "rpn.", "box_head.", "mask_head.")
+
+
+class Network(Protocol):
+    """What the training loop and the torch engine ask of a network."""
+
+    def losses(
+        self,
+        canvas: Tensor,
+        sizes: list[tuple[int, int]],
+        truths: list[Truth],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]: ...
+
+    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]: ...
+
+
+def choose_layers(network: nn.Module, layers: str) -> list[str]:
+    """Make only the named part trainable; returns the names of the parameters that are.
+
+    heads             pyramid, proposal head, box head, mask head
+    3+, 4+, 5+        these and the backbone's stages from there
+    all               everything
+    anything else     a regular expression that must match a parameter's whole name
+    """
+    stage_of: Callable[[str], int] = network.backbone.stage_of  # type: ignore[assignment,union-attr]
+    lowest = {"heads": 9, "3+": 3, "4+": 4, "5+": 5, "all": 0}.get(layers, 0)
+    try:
+        pattern = None if layers in LAYERS else re.compile(layers)
+    except re.error as error:
+        raise RecipeError(
+            "these layers are no name and no regular expression", field="layers", wanted=", ".join(LAYERS), got=layers
+        ) from error
+    chosen = []
+    for name, parameter in network.named_parameters():
+        if pattern is not None:
+            wanted = pattern.fullmatch(name) is not None
+        else:
+            wanted = name.startswith(HEADS) or stage_of(name.removeprefix("backbone.")) >= lowest
+        parameter.requires_grad_(wanted)
+        if wanted:
+            chosen.append(name)
+    if not chosen:
+        raise RecipeError("no layer has such a name", field="layers", wanted=", ".join(LAYERS), got=layers)
+    return chosen
+
+
+def training_mode(network: nn.Module, live_norms: bool) -> None:
+    """Switch to training. Batch norms that are not trained (or all, without `live_norms`) keep their statistics."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and not (live_norms and module.weight.requires_grad):
+            module.eval()

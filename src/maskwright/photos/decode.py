@@ -1,0 +1,300 @@
+"""A photo file becomes a Photo: 8-bit RGB, turned as EXIF asks, or a PhotoError that says what to do.
+
+Reads        JPEG, PNG, WebP, BMP, TIFF; what a file is, its first bytes say, not its ending
+Turns        once, by EXIF's orientation (TIFF: its own tag); an orientation that stands only in XMP is left alone,
+             as browsers and OpenCV do
+Becomes RGB  grey, 1-bit, palette, CMYK; transparent parts are laid over white; of several frames the first is taken;
+             16-bit, 32-bit and float grey go through a grey window (window.py)
+Refuses      what is truncated, something else under a photo's name, or of more pixels than `limit_pixels`
+
+Pillow's own opener guards against giant photos by one number for the whole process and warns below it.
+Here its readers are called directly, and the limit is an argument.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from maskwright.errors import PhotoError
+from maskwright.photos import window as grey
+from maskwright.types.photo import Photo, Window
+
+LIMIT_PIXELS = 300_000_000
+"""More than this many pixels (height times width) are taken for a decompression bomb unless the user says otherwise."""
+
+READABLE = "a JPEG, PNG, WebP, BMP or TIFF photo"
+
+# where, which bytes -> who reads it
+_READERS: tuple[tuple[int, bytes, Callable[..., ImageFile.ImageFile]], ...] = (
+    (0, b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+    (0, b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (8, b"WEBP", WebPImagePlugin.WebPImageFile),
+    (0, b"BM", BmpImagePlugin.BmpImageFile),
+    (0, b"II*\0", TiffImagePlugin.TiffImageFile),
+    (0, b"MM\0*", TiffImagePlugin.TiffImageFile),
+    (0, b"II+\0", TiffImagePlugin.TiffImageFile),  # BigTIFF
+    (0, b"MM\0+", TiffImagePlugin.TiffImageFile),
+)
+_STRANGERS = (  # where, which bytes -> what to call it; met under photo names, and not read here
+    (4, b"ftyphei", "a HEIC photo, as phones save them"),
+    (4, b"ftypmif1", "a HEIC photo, as phones save them"),
+    (4, b"ftypavif", "an AVIF photo"),
+    (4, b"ftyp", "a video (MP4 or MOV)"),
+    (0, b"GIF8", "a GIF"),
+    (0, b"\0\0\0\x0cjP", "a JPEG 2000 photo"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 photo"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"version https://git-lfs", "a Git LFS pointer: the photo itself was not fetched (git lfs pull)"),
+    (0, b"<!DOCTYPE", "a web page"),
+    (0, b"<html", "a web page"),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<?xml", "XML text"),
+)
+
+# EXIF's orientation -> the move that undoes it (1 is upright; others do not exist)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LYING = (5, 6, 7, 8)  # these exchange height and width
+_ORIENTATION, _PHOTOMETRIC = 274, 262  # tags of EXIF and TIFF
+_WIDE_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+
+
+def decode(
+    data: bytes | str | Path,
+    name: str | None = None,
+    window: Window | None = None,
+    limit_pixels: int = LIMIT_PIXELS,
+) -> Photo:
+    """A file (path) or its bytes -> Photo.
+
+    name          what messages call it; the path, where there is one
+    window        grey values window.low..window.high become 0..255, in photos of any depth; without it
+                  photos of more than 8 bits get a window of their own (0.5 % to 99.5 %), others none
+    limit_pixels  more pixels than these are refused before any is decoded
+
+    The pixels are read-only: who wants to draw on them copies them first.
+
+    >>> photo = decode("party_07.jpg")
+    >>> photo.size, photo.turned
+    ((768, 1024), False)
+    """
+    name = name or ("photo" if isinstance(data, bytes) else str(data))
+    with _opened(data, name) as (image, stream):
+        height, width = _size(image, orientation := _orientation(image, stream))
+        if height * width > limit_pixels:
+            raise PhotoError(
+                "this photo has too many pixels",
+                file=name,
+                wanted=f"at most {limit_pixels / 1e6:g} megapixels",
+                got=f"{width} × {height}, {height * width / 1e6:.0f} megapixels",
+                fix="make it smaller, cut it into parts, or raise limit_pixels if memory allows (7 bytes a pixel)",
+            )
+        _load(image)
+        turn = 1 if _is_tiff(image) else orientation  # Pillow turns a TIFF, and only a TIFF, while loading
+        pixels, window = _pixels(image, turn, window)
+        return Photo(pixels, name, orientation in _TURNS, window)
+
+
+def from_pil(image: Image.Image, name: str = "photo", window: Window | None = None) -> Photo:
+    """A PIL image -> the Photo its file would give (so one opened from a phone's photo is turned)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()  # a TIFF is turned by this, and forgets that it was not
+            orientation = 1 if _is_tiff(image) else _exif_orientation(image.info.get("exif"))
+            pixels, window = _pixels(image, orientation, window)
+            return Photo(pixels, name, orientation in _TURNS, window)
+    except Exception as error:  # what was opened lazily may turn out broken only here
+        raise _explain(error, b"", name) from error
+
+
+def measure(path: str | Path) -> tuple[tuple[int, int], bool]:
+    """(height, width) after EXIF's turn, and whether EXIF asks for one; from the header alone, in a tenth of a ms.
+
+    It says what `decode` would give, but a file whose header is whole may still be truncated.
+
+    >>> measure("party_07.jpg")
+    ((768, 1024), False)
+    """
+    with _opened(path, str(path)) as (image, stream):
+        orientation = _orientation(image, stream)
+        return _size(image, orientation), orientation in _TURNS
+
+
+@contextlib.contextmanager
+def _opened(data: bytes | str | Path, name: str) -> Iterator[tuple[ImageFile.ImageFile, io.BufferedIOBase]]:
+    """The photo with its header read, pixels not yet; whatever goes wrong inside leaves as PhotoError."""
+    try:
+        with (
+            warnings.catch_warnings(),
+            io.BytesIO(data) if isinstance(data, bytes) else Path(data).open("rb") as stream,
+        ):
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
+            reader = _reader(stream.read(64), name)
+            stream.seek(0)
+            with reader(stream) as image:
+                yield image, stream
+    except PhotoError:
+        raise
+    except Exception as error:  # a broken file can make Pillow raise nearly anything
+        raise _explain(error, data, name) from error
+
+
+def _reader(head: bytes, name: str) -> Callable[..., ImageFile.ImageFile]:
+    for start, magic, reader in _READERS:
+        if head[start : start + len(magic)] == magic:
+            return reader
+    if not head:
+        raise PhotoError("this file is empty", file=name, wanted=READABLE, got="0 bytes", fix="copy the photo again")
+    named = (what for start, magic, what in _STRANGERS if head[start:].lower().startswith(magic.lower()))
+    if (what := next(named, None)) is None:
+        text = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
+        what = (
+            f'text that begins "{" ".join(head.decode("ascii").split())[:30]}"' if text else "a file of some other kind"
+        )
+    raise PhotoError(
+        "this is not a photo that can be read", file=name, wanted=READABLE, got=what, fix="save it as JPEG or PNG"
+    )
+
+
+def _explain(error: Exception, data: object, name: str) -> PhotoError:
+    if isinstance(error, FileNotFoundError):
+        return PhotoError("there is no such file", file=name, wanted=READABLE, got="nothing", fix="check the path")
+    if not isinstance(data, bytes) and isinstance(error, OSError | ValueError) and _is_folder(data):
+        return PhotoError("this is a folder", file=name, wanted=READABLE, got="a folder", fix="name a photo in it")
+    if isinstance(error, PermissionError):
+        return PhotoError("no right to read this file", file=name, wanted=READABLE, fix="ask its owner for the right")
+    if isinstance(error, MemoryError):
+        return PhotoError("there is not enough memory for this photo", file=name, fix="make it smaller, or cut it up")
+    if isinstance(error, Image.DecompressionBombError):
+        return PhotoError("this photo has too many pixels to be read", file=name, got=error, fix="save it as TIFF")
+    return PhotoError(
+        "this photo is damaged or incomplete",
+        file=name,
+        wanted=READABLE + ", whole",
+        got=str(error) or type(error).__name__,
+        fix="copy it again from where it came; or open it in another program and save it anew",
+    )
+
+
+def _is_folder(path: object) -> bool:
+    try:
+        return Path(str(path)).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_tiff(image: Image.Image) -> bool:
+    return isinstance(image, TiffImagePlugin.TiffImageFile)
+
+
+def _orientation(image: ImageFile.ImageFile, stream: io.BufferedIOBase) -> int:
+    """EXIF's orientation, 1..8; 1 where there is none or it cannot be read."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        found = image.tag_v2.get(_ORIENTATION)
+        return found if found in _TURNS else 1
+    raw = image.info.get("exif")
+    if raw is None and isinstance(image, PngImagePlugin.PngImageFile):
+        raw = _exif_at_the_end(stream)
+    return _exif_orientation(raw)
+
+
+def _exif_orientation(raw: bytes | None) -> int:
+    if not raw:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(raw)
+        found = exif.get(_ORIENTATION)
+    except Exception:  # broken EXIF in a sound photo: then nobody else turns it either
+        return 1
+    return found if isinstance(found, int) and found in _TURNS else 1
+
+
+def _exif_at_the_end(stream: io.BufferedIOBase) -> bytes | None:
+    """The EXIF chunk that some programs write behind a PNG's pixels, where it is among the last 64 KiB."""
+    place = stream.tell()
+    length = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, length - 65536))
+    tail = stream.read()
+    stream.seek(place)
+    start = tail.rfind(b"eXIf")
+    if start < 4:
+        return None
+    end = start + 4 + int.from_bytes(tail[start - 4 : start], "big")
+    sound = zlib.crc32(tail[start:end]) == int.from_bytes(tail[end : end + 4], "big")
+    return tail[start + 4 : end] if sound else None
+
+
+def _size(image: ImageFile.ImageFile, orientation: int) -> tuple[int, int]:
+    width, height = image.size
+    if orientation in _LYING and not _is_tiff(image):  # a TIFF's size is said upright already
+        width, height = height, width
+    return height, width
+
+
+_GIANTS = threading.Lock()
+
+
+def _load(image: ImageFile.ImageFile) -> None:
+    """Decode. Pillow's TIFF reader asks its process-wide limit once more: lifted for what it would stop, one by one."""
+    if _is_tiff(image):
+        image.info.pop("xmp", None)  # or Pillow turns it by that while loading
+    width, height = image.size
+    if not _is_tiff(image) or width * height <= (Image.MAX_IMAGE_PIXELS or LIMIT_PIXELS):
+        image.load()
+        return
+    with _GIANTS:
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image.load()
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
+
+
+def _pixels(image: Image.Image, orientation: int, window: Window | None) -> tuple[np.ndarray, Window | None]:
+    """A loaded photo -> H×W×3 uint8, upright, and the window that was used."""
+    upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+    if image.mode in _WIDE_GREY:
+        pixels = np.asarray(upright)
+        if _is_tiff(image) and image.tag_v2.get(_PHOTOMETRIC) == 0:  # type: ignore[attr-defined]
+            pixels = (65535 if image.mode.startswith("I;16") else 0) - pixels  # small values are white here
+        window = window or grey.find_window(pixels)
+    else:
+        pixels = np.asarray(_rgb(upright))
+    if window is not None:
+        pixels = grey.apply(pixels, window)
+    pixels = rgb_array(pixels)
+    pixels.setflags(write=False)
+    return pixels, window
+
+
+def rgb_array(pixels: np.ndarray) -> np.ndarray:
+    """H×W or H×W×3 uint8 -> H×W×3."""
+    return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Any 8-bit photo -> RGB, transparent parts over white."""
+    if not image.has_transparency_data:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

@@ -1,0 +1,272 @@
+"""What a user may call "photos": files, folders, patterns, addresses, standard input, arrays."""
+
+from __future__ import annotations
+
+import glob
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from PIL import Image
+
+from maskwright import fetch
+from maskwright.errors import DatasetError, InputError, MissingExtra, PhotoError
+from maskwright.photos import window as grey
+from maskwright.photos.decode import LIMIT_PIXELS, decode, from_pil, rgb_array
+from maskwright.types.photo import Photo, Window
+
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")
+"""By these a photo is known in a folder (upper or lower case). A file named by itself may have any ending."""
+
+LIMIT_BYTES = 500_000_000
+"""A photo from the network or from standard input may have at most this many bytes."""
+
+Origin = str | Path | bytes | np.ndarray | Photo | Image.Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One photo that can be opened.
+
+    name    what messages and results call it: the path or address as given, "stdin", "photo 3"
+    stem    for the names of output files; no two of one list have the same, whatever the case
+    origin  a Path, an address (str), "-" for standard input, bytes, an array, a PIL image or a Photo
+    """
+
+    name: str
+    stem: str
+    origin: Origin
+
+
+def is_photo_name(name: str | Path) -> bool:
+    """It ends like a photo and is not hidden."""
+    name = Path(name).name
+    return not name.startswith(".") and name.lower().endswith(PHOTO_ENDINGS)
+
+
+def naturally(path: str | Path) -> tuple:
+    """A key for sorting as people count: photo2 before photo10, case ignored."""
+    parts = re.split(r"(\d+)", str(path).casefold())
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), str(path)
+
+
+def expand(sources: Sequence[Origin] | Origin) -> list[Source]:
+    """Everything the user named, photo by photo, in the order given (inside a folder or pattern: naturally sorted).
+
+    A source is a file; a folder (its own photos, not those of folders in it); a pattern ("scans/**/*.png");
+    an address (http, https, or what fsspec knows: s3://..., also with a pattern); "-" for standard input;
+    bytes of a photo file; an array; a PIL image; a Photo. Nothing is opened yet.
+
+    >>> [source.stem for source in expand(["party/", "extra/party_2.jpg"])]
+    ['party_1', 'party_2', 'party_10', 'party_2_2']
+    """
+    if isinstance(sources, str | Path | bytes | np.ndarray | Photo | Image.Image):
+        several: list[Origin] = [sources]
+    else:
+        several = list(sources)
+    found = [each for place, source in enumerate(several, start=1) for each in _expand_one(source, place)]
+    if not found:
+        raise DatasetError("no photos were named", wanted="a photo, a folder, a pattern or an address", got="nothing")
+    return list(_distinct(found))
+
+
+def open_source(source: Source, window: Window | None = None, limit_pixels: int = LIMIT_PIXELS) -> Photo:
+    """Read and decode it; `window` and `limit_pixels` as in decode."""
+    origin = source.origin
+    if isinstance(origin, Photo):
+        return origin
+    if isinstance(origin, np.ndarray):
+        return _from_array(origin, source.name, window)
+    if isinstance(origin, Image.Image):
+        return from_pil(origin, source.name, window)
+    if isinstance(origin, str):
+        origin = _read_stdin() if origin == "-" else _read_address(origin)
+    return decode(origin, source.name, window, limit_pixels)
+
+
+# --- finding ------------------------------------------------------------------------------------
+def _expand_one(source: Origin, place: int) -> list[Source]:
+    if isinstance(source, Photo):
+        return [Source(source.name, _stem(source.name), source)]
+    if isinstance(source, bytes | np.ndarray | Image.Image):
+        return [Source(f"photo {place}", f"photo_{place}", source)]
+    if not isinstance(source, str | Path):
+        raise InputError(
+            "this cannot be opened as a photo",
+            record=f"source {place}",
+            wanted="a path, an address, bytes, an array, a PIL image or a Photo",
+            got=type(source).__name__,
+        )
+    if source == "-":
+        return [Source("stdin", "stdin", "-")]
+    if isinstance(source, str) and "://" in source:
+        web = source.lower().startswith(("http://", "https://"))
+        addresses = [source] if web else _expand_fsspec(source)
+        return [Source(address, _stem(unquote(urlsplit(address).path)), address) for address in addresses]
+    return [Source(str(path), _stem(str(path)), path) for path in _expand_path(str(source))]
+
+
+def _expand_path(text: str) -> list[Path]:
+    try:
+        path = Path(text).expanduser()
+        if path.is_dir():
+            return _photos_of(path)
+        if not path.exists() and glob.has_magic(text):
+            return _matches(text, (Path(name) for name in glob.iglob(str(path), recursive=True)))  # noqa: PTH207
+        if path.exists():
+            return [path]
+    except (OSError, ValueError, RuntimeError) as error:  # no right to look, a name no file can have, an unknown ~user
+        raise DatasetError("this cannot be looked into", file=text, got=error) from error
+    raise DatasetError(
+        "there is no such file or folder",
+        file=text,
+        wanted="a photo, a folder, a pattern or an address",
+        got="nothing",
+        fix=f"check the path (looked for from {Path.cwd()})",
+    )
+
+
+def _photos_of(folder: Path) -> list[Path]:
+    found = sorted((path for path in folder.iterdir() if is_photo_name(path) and path.is_file()), key=naturally)
+    if found:
+        return found
+    deeper = next((path for path in sorted(folder.glob("*/*")) if is_photo_name(path)), None)
+    raise DatasetError(
+        "there are no photos in this folder",
+        file=folder,
+        wanted="files that end in " + " ".join(PHOTO_ENDINGS),
+        got=f"photos only in folders of it, as {deeper.relative_to(folder).as_posix()}" if deeper else "none",
+        fix=f'name one of these folders, or all by a pattern: "{(folder / "**" / "*").as_posix()}"' if deeper else None,
+    )
+
+
+def _matches(pattern: str, names: Iterable[Path]) -> list[Path]:
+    names = [path for path in names if path.is_file()]
+    found = sorted(filter(is_photo_name, names), key=naturally)
+    if not found:
+        raise DatasetError(
+            "no photo matches this pattern",
+            file=pattern,
+            wanted="files that end in " + " ".join(PHOTO_ENDINGS),
+            got=f"{len(names)} other files" if names else "no file at all",
+            fix=f"check the pattern (looked for from {Path.cwd()})",
+        )
+    return found
+
+
+def _expand_fsspec(address: str) -> list[str]:
+    """One address, or the photos of a folder or pattern there."""
+    try:
+        files, path = _filesystem(address)
+        if glob.has_magic(path):
+            names = files.glob(path)
+        elif files.isdir(path):
+            names = files.ls(path, detail=False)
+        else:
+            return [address]
+        found = sorted(filter(is_photo_name, (str(name) for name in names)), key=naturally)
+    except (InputError, MissingExtra):
+        raise
+    except Exception as error:  # each file system has errors of its own
+        raise DatasetError("this address cannot be looked into", file=address, got=error) from error
+    if not found:
+        raise DatasetError(
+            "there are no photos at this address",
+            file=address,
+            wanted="files that end in " + " ".join(PHOTO_ENDINGS),
+            got=f"{len(names)} other files",
+        )
+    return [files.unstrip_protocol(name) for name in found]
+
+
+def _filesystem(address: str):
+    try:
+        import fsspec
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise MissingExtra(
+            "addresses of this kind need the package fsspec", got=address, fix="pip install maskwright[urls]"
+        ) from error
+    scheme = address.split("://", 1)[0].split("::", 1)[0]
+    if scheme not in fsspec.available_protocols():
+        raise InputError(f'"{scheme}" is no kind of address that can be read', got=address, wanted="http, https, s3 …")
+    try:
+        return url_to_fs(address)
+    except ImportError as error:
+        raise MissingExtra(
+            f"{scheme}:// needs another package", got=error, fix="install it beside maskwright[urls]"
+        ) from error
+
+
+# --- naming -------------------------------------------------------------------------------------
+def _stem(name: str) -> str:
+    """The last part without its ending, and without what some system cannot have in a file name."""
+    stem = Path(name.replace("\\", "/")).stem
+    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", stem).strip(" .") or "photo"
+
+
+def _distinct(sources: Iterable[Source]) -> Iterable[Source]:
+    """The second "a" becomes "a_2", in the order of the list."""
+    taken: set[str] = set()
+    for source in sources:
+        stem, number = source.stem, 1
+        while stem.casefold() in taken:
+            number += 1
+            stem = f"{source.stem}_{number}"
+        taken.add(stem.casefold())
+        yield replace(source, stem=stem)
+
+
+# --- opening ------------------------------------------------------------------------------------
+def _read_stdin() -> bytes:
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None or sys.stdin.isatty():
+        raise PhotoError(
+            "nothing comes in", file="stdin", wanted="a photo file", fix="maskwright predict - < photo.jpg"
+        )
+    return _bounded(stream.read(LIMIT_BYTES + 1), "stdin")
+
+
+def _read_address(address: str) -> bytes:
+    if address.lower().startswith(("http://", "https://")):
+        return fetch.read_bytes(address, limit=LIMIT_BYTES)
+    try:
+        files, path = _filesystem(address)
+        with files.open(path, "rb") as stream:
+            return _bounded(stream.read(LIMIT_BYTES + 1), address)
+    except (InputError, MissingExtra):
+        raise
+    except FileNotFoundError as error:
+        raise PhotoError("there is no such photo", file=address, fix="check the address") from error
+    except Exception as error:  # each file system has errors of its own
+        raise PhotoError("this address cannot be read", file=address, got=error) from error
+
+
+def _bounded(data: bytes, name: str) -> bytes:
+    if len(data) > LIMIT_BYTES:
+        raise PhotoError("this is too long for a photo", file=name, wanted=f"at most {LIMIT_BYTES // 1_000_000} MB")
+    return data
+
+
+def _from_array(array: np.ndarray, name: str, window: Window | None) -> Photo:
+    """H×W×3 uint8 as it is; H×W of any real numbers is grey, with a window of its own unless it is uint8."""
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    colour = array.ndim == 3 and array.shape[2] == 3 and array.dtype == np.uint8
+    plain = array.ndim == 2 and array.dtype.kind in "uif"
+    if not (colour or plain) or 0 in array.shape:
+        raise PhotoError(
+            "this array is no photo",
+            file=name,
+            wanted="height × width × 3 uint8 (RGB, 0..255), or height × width (grey)",
+            got=f"{' × '.join(map(str, array.shape)) or 'a single number'} {array.dtype}",
+            fix="colours of 0..1: (255 * a).round().astype(np.uint8); channels first: a.transpose(1, 2, 0)",
+        )
+    if plain and array.dtype != np.uint8:
+        window = window or grey.find_window(array)
+    pixels = array if window is None else grey.apply(array, window)
+    return Photo(rgb_array(pixels), name, window=window)

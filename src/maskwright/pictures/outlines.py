@@ -1,0 +1,181 @@
+"""Outlines, boxes and labels on a photo."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from maskwright.pictures.colours import Colour, colours_of, ink_on
+from maskwright.pictures.lettering import Font, readable
+from maskwright.types.instances import Instances
+from maskwright.types.photo import Photo
+
+FILL = 0.22  # share of the object's colour inside its outline: enough to see, little enough to judge the photo by
+HALO = 0.55  # darkness of the thin rim around lines, so that they show on a ground of their own colour
+
+Rect = tuple[float, float, float, float]  # x1 y1 x2 y2
+
+
+def draw(
+    photo: Photo | np.ndarray,
+    instances: Instances,
+    *,
+    scores: bool = True,
+    colours: Sequence[Colour] | None = None,
+    labels: Sequence[str] | None = None,
+    width: float | None = None,
+) -> np.ndarray:
+    """The photo with every object outlined, lightly filled and named; H×W×3 uint8, the photo itself is left alone.
+
+    photo      a Photo, or H×W×3 uint8 RGB
+    instances  outlined by their masks; by their boxes where there are none, or a mask is empty
+    scores     write each score behind the class name, where there are scores
+    colours    one (red, green, blue) an object; by class if None (by object where there is a single class)
+    labels     one text an object, "" for none; the class names if None
+    width      of the lines in pixels; a share of the photo's size if None
+
+    Small objects are drawn over large ones. A label that finds no free place is left out rather than piled up.
+
+    >>> draw(photo, found[found.scores > 0.5])
+    """
+    pixels = photo.pixels if isinstance(photo, Photo) else photo
+    image = Image.fromarray(np.array(pixels, np.uint8))  # a copy
+    scale = math.sqrt(image.width * image.height)
+    line = max(1.8, scale / 330) if width is None else float(width)
+    colours = colours_of(instances) if colours is None else colours
+    texts = _texts(instances, scores) if labels is None else labels
+
+    boxes = instances.boxes.astype(np.float64)
+    by_area = np.argsort(-_areas(boxes), kind="stable")
+    for row in map(int, by_area):
+        cut = _cut(instances, row, image.size, line)
+        if cut is None:
+            _draw_box(image, boxes[row], colours[row], line)
+        else:
+            _draw_mask(image, *cut, colours[row], line)
+
+    taken: list[Rect] = []
+    size = round(min(max(11.0, scale / 48), 96))
+    for row in map(int, by_area[::-1]):
+        if texts[row]:
+            _draw_label(image, texts[row], boxes[row], colours[row], line, size, taken)
+    return np.asarray(image)
+
+
+def _texts(instances: Instances, scores: bool) -> list[str]:
+    if not scores or instances.scores is None:
+        return instances.labels
+    return [f"{name} {score:.2f}" for name, score in zip(instances.labels, instances.scores, strict=True)]
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+# --- masks ------------------------------------------------------------------------------------------------------------
+def _cut(
+    instances: Instances, row: int, photo_size: tuple[int, int], line: float
+) -> tuple[np.ndarray, int, int] | None:
+    """One mask in its own box and a margin for the line: h×w bool, left, top; None where nothing is drawn by mask."""
+    if instances.masks is None:
+        return None
+    mask = instances.masks[row]
+    if not mask.area[0]:
+        return None
+    margin = math.ceil(line * 2) + 2
+    x1, y1, x2, y2 = mask.boxes[0].astype(int).tolist()
+    box = (max(x1 - margin, 0), max(y1 - margin, 0), min(x2 + margin, photo_size[0]), min(y2 + margin, photo_size[1]))
+    return mask.patches(np.array([box]))[0], box[0], box[1]
+
+
+def _draw_mask(image: Image.Image, mask: np.ndarray, left: int, top: int, colour: Colour, line: float) -> None:
+    blur = 0.5 + 0.6 * line
+    soft = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(blur))
+    peak = soft.getextrema()[1]
+    if isinstance(peak, (int, float)) and 0 < peak < 250:  # thinner than the blur: a hair must not lose its outline
+        soft = soft.point([min(255, round(level * 255 / peak)) for level in range(256)])
+    at = (left, top)
+    image.paste(colour, at, soft.point([round(level * FILL) for level in range(256)]))
+    image.paste((0, 0, 0), at, soft.point(_band(blur, line / 2 + max(0.7, line * 0.3), HALO)))
+    image.paste(colour, at, soft.point(_band(blur, line / 2, 1.0)))
+
+
+@lru_cache(maxsize=32)
+def _band(blur: float, reach: float, strength: float) -> list[int]:
+    """Grey level of a blurred mask -> how opaque a band is that reaches `reach` pixels to both sides of its edge.
+
+    Across a straight edge a Gaussian blur is the normal distribution, so its inverse tells each pixel's distance
+    from the edge, to a fraction of a pixel: the line comes out anti-aliased and equally thick in all directions.
+    """
+    normal = NormalDist(sigma=blur)
+    distances = [abs(normal.inv_cdf(min(max(level / 255, 1e-4), 1 - 1e-4))) for level in range(256)]
+    return [round(255 * strength * min(max(reach + 0.5 - distance, 0.0), 1.0)) for distance in distances]
+
+
+# --- boxes ------------------------------------------------------------------------------------------------------------
+def _draw_box(image: Image.Image, box: np.ndarray, colour: Colour, line: float) -> None:
+    pen = ImageDraw.Draw(image)
+    thick, rim = max(1, round(line)), max(1, round(line * 0.3))
+    half = thick // 2
+    left, top = np.floor(box[:2]).astype(int).tolist()
+    right, bottom = (np.ceil(box[2:]).astype(int) - 1).tolist()
+    right, bottom = max(right, left), max(bottom, top)
+    for grow, width, ink in ((half + rim, thick + 2 * rim, (24, 24, 24)), (half, thick, colour)):
+        pen.rectangle((left - grow, top - grow, right + grow, bottom + grow), outline=ink, width=width)
+
+
+# --- labels -----------------------------------------------------------------------------------------------------------
+def _draw_label(
+    image: Image.Image, text: str, box: np.ndarray, colour: Colour, line: float, size: int, taken: list[Rect]
+) -> None:
+    text, font = readable(text, size)
+    rect = _place(_plate(text, font, size), box, line, image.size, taken)
+    if rect is None:
+        return
+    taken.append(rect)
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((rect[0], rect[1], rect[2] - 1, rect[3] - 1), fill=colour)
+    middle = ((rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2)
+    rise, fall = _rise_and_fall(font, size)
+    pen.text((middle[0], middle[1] + (rise - fall) / 2), text, fill=ink_on(colour), font=font, anchor="ms")
+
+
+def _plate(text: str, font: Font, size: int) -> tuple[int, int]:
+    """Width and height of the coloured plate under the text."""
+    return math.ceil(font.getlength(text) + size * 0.6), round(size * 1.32)
+
+
+def _rise_and_fall(font: Font, size: int) -> tuple[float, float]:
+    """How far letters reach above and (half, for most have no tail) below their base line: what a plate centres."""
+    _, top, _, bottom = font.getbbox("dpHx", anchor="ls")
+    return -top if top < 0 else size * 0.75, max(bottom, 0) * 0.55
+
+
+def _place(
+    plate: tuple[int, int], box: np.ndarray, line: float, photo: tuple[int, int], taken: list[Rect]
+) -> Rect | None:
+    """The first free one of: above the box, inside its top, below it, beside it, its middle; None if all are taken."""
+    width, height = plate
+    x1, y1, x2, y2 = box
+    gap = line
+    anchors = [
+        (x1, y1 - height - gap), (x1 + gap, y1 + gap), (x2 - width, y1 - height - gap), (x1, y2 + gap),
+        (x2 + gap, y1), (x1 - width - gap, y1), ((x1 + x2 - width) / 2, (y1 + y2 - height) / 2), (x2 - width, y2 + gap),
+    ]  # fmt: skip
+    for x, y in anchors:
+        left = round(min(max(x, 0), max(photo[0] - width, 0)))
+        top = round(min(max(y, 0), max(photo[1] - height, 0)))
+        rect = (left, top, left + width, top + height)
+        far = abs(left - x) > width or abs(top - y) > height * 1.5  # pushed back into the photo, away from its object
+        if not far and not any(_overlap(rect, other) for other in taken):
+            return rect
+    return None
+
+
+def _overlap(one: Rect, other: Rect) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

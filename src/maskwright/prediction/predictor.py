@@ -1,0 +1,71 @@
+"""WHERE A PHOTO BECOMES A MASK: open it, fit it on a canvas, let the engine look, restore what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.engines.protocol import Engine, open_engine
+from maskwright.photos import sources
+from maskwright.photos.sources import Origin
+from maskwright.samples.fit import covered, fit, restore
+from maskwright.types import Instances, Photo, Placement
+from maskwright.weights import card as cards
+from maskwright.weights.sources import model_folder
+
+
+class Predictor:
+    """A model and how to use it. Made by `load`."""
+
+    def __init__(self, engine: Engine, threshold: float | None = None, size: int | None = None) -> None:
+        self.engine = engine
+        self.card: cards.Card = engine.card
+        self.threshold = self.card.threshold if threshold is None else threshold
+        self.size = size or self.card.size
+
+    def __call__(self, source: Origin) -> Instances:
+        """The objects of one photo."""
+        photo = source if isinstance(source, Photo) else sources.open_source(sources.expand(source)[0])
+        canvas, placement = fit(photo, self.size)
+        raw = self.engine.run([canvas], [covered(placement)])[0]
+        return restore(raw, placement, self.card.classes, self.threshold)
+
+    def batches(self, photos: Iterable[Photo], batch: int = 4) -> Iterator[tuple[Photo, Instances]]:
+        """The objects of many photos, in order; neighbours of one canvas shape are looked at together."""
+        waiting: list[tuple[Photo, np.ndarray, Placement]] = []
+        for photo in photos:
+            canvas, placement = fit(photo, self.size)
+            if waiting and (len(waiting) == batch or waiting[0][1].shape != canvas.shape):
+                yield from self._look(waiting)
+                waiting = []
+            waiting.append((photo, canvas, placement))
+        yield from self._look(waiting)
+
+    def _look(self, waiting: Sequence[tuple[Photo, np.ndarray, Placement]]) -> Iterator[tuple[Photo, Instances]]:
+        if not waiting:
+            return
+        found = self.engine.run(
+            [canvas for _, canvas, _ in waiting], [covered(placement) for _, _, placement in waiting]
+        )
+        for (photo, _, placement), raw in zip(waiting, found, strict=True):
+            yield photo, restore(raw, placement, self.card.classes, self.threshold)
+
+
+def load(
+    model: str | Path = "bundled",
+    *,
+    threshold: float | None = None,
+    size: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "torch",
+) -> Predictor:
+    """A model ready for photos: a run's folder (its best is taken), a model folder, or the name of a bundled one.
+
+    >>> find = maskwright.load("balloons")
+    >>> find("party.jpg").counts()
+    {'balloon': 7}
+    """
+    return Predictor(open_engine(model_folder(model), engine, device, precision), threshold, size)

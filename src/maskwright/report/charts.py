@@ -1,0 +1,266 @@
+"""Charts as inline SVG. Colours, type and strokes come from the page's style sheet, so they follow light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from maskwright.report.sections import Bars, Interval, Lines, PrecisionRecall, Series
+
+WIDTH = 880  # of every chart's own coordinates; the page scales it to its column
+HUES = 7  # the style sheet knows this many series colours; dashes tell the next ones apart
+MOST_POINTS = 80  # of one series with a mark and a value to point at; longer ones are only a line
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """The plotting area in chart coordinates, and the data range it shows."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    x: Interval
+    y: Interval
+
+    def at_x(self, value: float) -> float:
+        return self.left + (value - self.x[0]) / (self.x[1] - self.x[0]) * (self.right - self.left)
+
+    def at_y(self, value: float) -> float:
+        return self.bottom - (value - self.y[0]) / (self.y[1] - self.y[0]) * (self.bottom - self.top)
+
+
+def lines(section: Lines) -> Markup:
+    """Several series over one x axis, each named at its end."""
+    points = [point for series in section.series for point in _points(series)]
+    if not points:
+        return nothing()
+    across = [x for x, _ in points]
+    up = section.range_y or _nice_range([y for _, y in points])
+    frame = _Frame(
+        56, 16, WIDTH - 150, 268, (min(across), max(across) if max(across) > min(across) else min(across) + 1), up
+    )
+    whole = all(float(x).is_integer() for x in across)
+    parts = [_axes(frame, ticks(*frame.x, 8, whole=whole), ticks(*frame.y, 5), section.label_x, section.label_y)]
+    parts += [_line(series, number, frame) for number, series in enumerate(section.series)]
+    parts.append(_end_labels(section.series, frame))
+    return _svg(parts, 312, f"{section.heading}: " + ", ".join(series.name for series in section.series))
+
+
+def precision_recall(section: PrecisionRecall) -> Markup:
+    """Curves on the unit square."""
+    if not any(_points(series) for series in section.curves):
+        return nothing()
+    frame = _Frame(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
+    fifths = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    parts = [_axes(frame, fifths, fifths, "recall", "precision")]
+    for number, series in enumerate(section.curves):
+        parts.append(_line(series, number, frame, marks=False))
+        chosen = section.points.get(series.name)
+        if chosen is not None:
+            parts.append(
+                _mark(frame, *chosen, number, 4.5, f"{series.name}: recall {chosen[0]:.3f}, precision {chosen[1]:.3f}")
+            )
+    parts.append(_legend(section.curves, frame.right + 28, frame.top + 12))
+    return _svg(parts, 360, f"{section.heading}: precision over recall")
+
+
+def bars(section: Bars) -> Markup:
+    """Level bars with the name before and the value behind each; whiskers show intervals."""
+    if not section.values:
+        return nothing()
+    known = [value for value in section.values.values() if value is not None and math.isfinite(value)]
+    ends = [interval[1] for interval in section.intervals.values() if interval is not None]
+    most = section.most or max([*known, *ends, 1e-9])
+    row, left, right = 30, 190, WIDTH - 90
+
+    def at(level: float) -> float:
+        return left + min(max(level / most, 0), 1) * (right - left)
+
+    parts = []
+    for number, (name, value) in enumerate(section.values.items()):
+        y = 8 + row * number + row / 2
+        parts.append(_text("name", left - 12, y + 4.5, _cut(name, 26), "end"))
+        parts.append(f'<rect class="track" x="{left}" y="{y - 8:.1f}" width="{right - left}" height="16" rx="2"/>')
+        if value is None or not math.isfinite(value):
+            parts.append(_text("value", right + 12, y + 4.5, "–"))
+            continue
+        parts.append(
+            f'<rect class="bar" x="{left}" y="{y - 8:.1f}" width="{at(value) - left:.1f}" height="16" rx="2"/>'
+        )
+        interval = section.intervals.get(name)
+        if interval is not None:
+            low, high = at(interval[0]), at(interval[1])
+            ends = f"M{low:.1f} {y - 4:.1f}v8M{high:.1f} {y - 4:.1f}v8"
+            parts.append(f'<path class="whisker" d="M{low:.1f} {y:.1f}H{high:.1f}{ends}"/>')
+        parts.append(_text("value", right + 12, y + 4.5, f"{number_text(value)} {section.unit}".rstrip()))
+    return _svg(parts, 16 + row * len(section.values), section.heading)
+
+
+def strip(value: float | None, interval: Interval | None, most: float = 1.0) -> Markup:
+    """A small scale from 0 to `most` with the value as a dot and its interval as a line; for tables."""
+    if value is None or not math.isfinite(value):
+        return Markup("")
+
+    def at(level: float) -> float:
+        return 4 + min(max(level / most, 0), 1) * 132
+
+    parts = ['<path class="axis" d="M4 9H136"/>']
+    if interval is not None:
+        parts.append(f'<path class="range" d="M{at(interval[0]):.1f} 9H{at(interval[1]):.1f}"/>')
+    parts.append(f'<circle class="dot" cx="{at(value):.1f}" cy="9" r="4"/>')
+    return Markup(f'<svg class="strip" viewBox="0 0 140 18" role="img" aria-hidden="true">{"".join(parts)}</svg>')
+
+
+def nothing() -> Markup:
+    return Markup('<p class="nothing">Nothing to show yet.</p>')
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+def ticks(low: float, high: float, about: int, *, whole: bool = False) -> list[float]:
+    """Round numbers in low..high, 1, 2 or 5 times a power of ten apart, close to `about` of them.
+
+    >>> ticks(0, 1.3, 5), ticks(1, 24, 6, whole=True)
+    ([0.0, 0.5, 1.0], [5.0, 10.0, 15.0, 20.0])
+    """
+    raw = (high - low) / max(about, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= raw * 0.999)
+    if whole:
+        step = max(1.0, float(math.ceil(step)))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(step * number, 12) for number in range(first, last + 1)]
+
+
+def number_text(value: float) -> str:
+    """As many digits as help: 0.6123 -> 0.612, 0.0008 -> 0.0008, 12.04 -> 12.0, 1255.0 -> 1,255."""
+    if not math.isfinite(value):
+        return "–"
+    if float(value).is_integer() and abs(value) >= 1:
+        return f"{value:,.0f}"
+    size = abs(value)
+    if 0 < size < 0.01:
+        return f"{value:.3g}"
+    return f"{value:.3f}" if size < 10 else f"{value:,.1f}" if size < 1000 else f"{value:,.0f}"
+
+
+def _nice_range(values: Sequence[float]) -> Interval:
+    """A range for an axis: from 0 unless the values lie far from it, and up to a round number."""
+    low, high = min(values), max(values)
+    if 0 <= low < 0.7 * high:
+        low = 0.0
+    if high - low < 1e-9 * max(1.0, abs(high)):  # all alike: the line runs through the middle
+        around = max(abs(high) * 0.1, 1e-9) if high else 1.0
+        low, high = (0.0, 1.0) if high == 0 else (low - around, high + around)
+    step = ticks(low, high, 5)
+    width = step[1] - step[0]
+    return (0.0 if low == 0 else math.floor(low / width + 1e-9) * width), math.ceil(high / width - 1e-9) * width
+
+
+def _points(series: Series) -> list[tuple[float, float]]:
+    return [
+        (float(x), float(y)) for x, y in zip(series.x, series.y, strict=True) if math.isfinite(x) and math.isfinite(y)
+    ]
+
+
+# --- parts ------------------------------------------------------------------------------------------------------------
+def _svg(parts: Sequence[str], height: int, label: str) -> Markup:
+    return Markup(  # every text in the parts is escaped where it is put in
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _axes(frame: _Frame, ticks_x: Sequence[float], ticks_y: Sequence[float], label_x: str, label_y: str) -> str:
+    parts = []
+    digits = max((len(f"{level:g}".partition(".")[2]) for level in ticks_y), default=0)
+    for level in ticks_y:
+        y = frame.at_y(level)
+        parts.append(f'<path class="grid" d="M{frame.left} {y:.1f}H{frame.right}"/>')
+        parts.append(_text("tick", frame.left - 8, y + 4, f"{level:,.{digits}f}", "end"))
+    for value in ticks_x:
+        x = frame.at_x(value)
+        parts.append(f'<path class="axis" d="M{x:.1f} {frame.bottom}v5"/>')
+        parts.append(_text("tick", x, frame.bottom + 19, f"{value:g}", "middle"))
+    parts.append(f'<path class="axis" d="M{frame.left} {frame.bottom}H{frame.right}"/>')
+    parts.append(
+        f'<text class="label" x="{frame.right}" y="{frame.bottom + 38}" text-anchor="end">{escape(label_x)}</text>'
+    )
+    if label_y:
+        parts.append(
+            f'<text class="label" transform="translate(14 {(frame.top + frame.bottom) / 2:.0f}) rotate(-90)"'
+            f' text-anchor="middle">{escape(label_y)}</text>'
+        )
+    return "".join(parts)
+
+
+def _hue(number: int) -> str:
+    return f"s{number % HUES} d{number // HUES % 3}"
+
+
+def _line(series: Series, number: int, frame: _Frame, marks: bool = True) -> str:
+    """One series: a path with gaps where y is no number, and marks that tell their value when pointed at."""
+    path, pen_up = [], True
+    for x, y in zip(series.x, series.y, strict=True):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            pen_up = True
+            continue
+        inside = min(max(float(y), frame.y[0]), frame.y[1])
+        path.append(f"{'M' if pen_up else 'L'}{frame.at_x(float(x)):.1f} {frame.at_y(inside):.1f}")
+        pen_up = False
+    parts = [f'<path class="line {_hue(number)}" d="{"".join(path)}"/>']
+    points = _points(series)
+    if marks and len(points) <= MOST_POINTS:
+        for x, y in points:
+            inside = min(max(y, frame.y[0]), frame.y[1])
+            parts.append(
+                _mark(frame, x, inside, number, 2.4 if len(points) > 1 else 4, f"{series.name} at {x:g}: {y:.4g}")
+            )
+    return "".join(parts)
+
+
+def _mark(frame: _Frame, x: float, y: float, number: int, radius: float, told: str) -> str:
+    """A dot that says `told` when pointed at."""
+    return (
+        f'<circle class="mark {_hue(number)}" cx="{frame.at_x(x):.1f}" cy="{frame.at_y(y):.1f}" r="{radius}">'
+        f"<title>{escape(told)}</title></circle>"
+    )
+
+
+def _text(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _end_labels(series: Sequence[Series], frame: _Frame) -> str:
+    """Names where the lines end, pushed apart so that none covers another."""
+    ends = [(frame.at_y(min(max(points[-1][1], frame.y[0]), frame.y[1])), number)
+            for number, each in enumerate(series) if (points := _points(each))]  # fmt: skip
+    gap, parts, below = 16.0, [], frame.bottom + 8
+    places: dict[int, float] = {}
+    for y, number in sorted(ends, reverse=True):  # from the bottom upwards
+        below = places[number] = min(y, below - gap)
+    above = frame.top - gap
+    for _, number in sorted(ends):  # and back down where the top was passed
+        above = places[number] = max(places[number], above + gap)
+    for _, number in ends:
+        name = _cut(series[number].name, 18)
+        parts.append(_text(f"series {_hue(number)}", frame.right + 10, places[number] + 4, name))
+    return "".join(parts)
+
+
+def _legend(series: Sequence[Series], x: float, y: float) -> str:
+    parts = []
+    for number, each in enumerate(series[:18]):
+        line = y + number * 17
+        parts.append(f'<path class="line {_hue(number)}" d="M{x:.0f} {line:.0f}h20"/>')
+        parts.append(_text("name", x + 28, line + 4, _cut(each.name, 34)))
+    if len(series) > 18:
+        parts.append(_text("tick", x, y + 18 * 17 + 4, f"and {len(series) - 18} more"))
+    return "".join(parts)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,138 @@
+"""What a report can hold. Each section is a plain record of facts; `page` draws it.
+
+Every section has a heading, and a `note` of a sentence or two below it. Empty sections are ordinary:
+they say that there is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number, with its interval where it has one.
+
+    >>> Figure("mask AP", 0.612, (0.544, 0.671), "13 photos, 50 objects")
+    """
+
+    name: str
+    value: float | None
+    interval: Interval | None = None
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """A line of a chart: as many x as y; y that is no finite number leaves a gap."""
+
+    name: str
+    x: Sequence[float] | np.ndarray
+    y: Sequence[float] | np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """H×W×3 uint8 and what stands below it."""
+
+    pixels: np.ndarray
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and values: the data, the recipe, the computer."""
+
+    heading: str
+    facts: Mapping[str, object]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Measured numbers between 0 and `most`, each with its interval drawn."""
+
+    heading: str
+    figures: Sequence[Figure]
+    most: float = 1.0
+    interval_label: str = "95 % interval"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of anything: numbers to the right, None empty."""
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Losses or figures by epoch. `range_y` fixes the axis (AP: 0..1), otherwise it fits the data."""
+
+    heading: str
+    series: Sequence[Series]
+    label_x: str = "epoch"
+    label_y: str = ""
+    range_y: Interval | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionRecall:
+    """Precision (y) over recall (x), 0..1, one series a class; `points` marks a chosen (recall, precision) on each."""
+
+    heading: str
+    curves: Sequence[Series]
+    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """One bar a name, from 0; None where nothing could be measured."""
+
+    heading: str
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, Interval | None] = field(default_factory=dict)
+    unit: str = ""
+    most: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Photos with captions: the worst, the best, the doubtful."""
+
+    heading: str
+    pictures: Sequence[Picture]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Paragraphs."""
+
+    heading: str
+    paragraphs: Sequence[str]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Warnings:
+    """What a reader must know before believing the rest."""
+
+    warnings: Sequence[str]
+    heading: str = "Worth knowing"
+    note: str = ""
+
+
+Section = Facts | Figures | Table | Lines | PrecisionRecall | Bars | Gallery | Text | Warnings

@@ -1,0 +1,258 @@
+"""One view of a training photo: geometry, pasted objects, colour. Boxes and masks follow the pixels.
+
+A view is a function of the photo, the settings and a random generator, nothing else: the same seed gives the same view
+whichever thread makes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from PIL import Image, ImageFilter
+
+from maskwright.samples.fit import PADDING
+from maskwright.samples.training_photos import Cutout, TrainingPhoto
+
+PATCH = 56  # side of the mask patches: twice what the mask head draws
+
+
+class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How training photos are varied. Shares are probabilities, 0..1.
+
+    zoom      (low, high) factor on the scale at which the photo fits the canvas
+    rotate    degrees, to both sides, in half of the views
+    colour    0 leaves colours alone, 1 is strong
+    paste     share of views that get up to `paste_most` objects of another photo
+    """
+
+    flip: float = 0.5
+    flip_vertical: float = 0.0
+    zoom: tuple[float, float] = (0.6, 1.6)
+    rotate: float = 10.0
+    colour: float = 0.5
+    grey: float = 0.05
+    blur: float = 0.1
+    paste: float = 0.3
+    paste_most: int = 4
+
+
+NOTHING = Augment(0.0, 0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """What the network is shown, and what it should say.
+
+    canvas   H×W×3 uint8
+    boxes    n×4 float32, canvas pixels     classes  n int64
+    patches  n×56×56 uint8 | None, 0..255: each mask inside its own box; None where only boxes are known
+    crowd    m×4 float32: regions where nothing is learnt
+    name     the photo, for messages
+    """
+
+    canvas: np.ndarray
+    boxes: np.ndarray
+    classes: np.ndarray
+    patches: np.ndarray | None
+    crowd: np.ndarray
+    name: str
+
+
+def view(
+    photo: TrainingPhoto,
+    canvas_size: tuple[int, int],
+    settings: Augment,
+    random: np.random.Generator,
+    donor: TrainingPhoto | None = None,
+) -> Sample:
+    """A random view of `photo` on a canvas of (height, width); `donor` lends objects to paste."""
+    matrix, objects = _look(photo, canvas_size, settings, random)
+    for _ in range(3):  # a view without any object of a photo that has some teaches little: look again a few times
+        if photo.cutouts and not objects:
+            matrix, objects = _look(photo, canvas_size, settings, random)
+    canvas = _warp(photo.pixels, matrix, canvas_size)
+    if donor is not None and random.random() < settings.paste:
+        objects = _paste(canvas, objects, donor, settings, random)
+    canvas = _recolour(canvas, settings, random)
+    return _sample(canvas, objects, photo.name)
+
+
+def _look(
+    photo: TrainingPhoto, canvas: tuple[int, int], settings: Augment, random: np.random.Generator
+) -> tuple[np.ndarray, list[Cutout]]:
+    matrix = _random_matrix(photo.pixels.shape[:2], canvas, settings, random)
+    return matrix, [moved for cutout in photo.cutouts if (moved := _move(cutout, matrix, canvas)) is not None]
+
+
+# --- geometry -------------------------------------------------------------------------------------
+def _random_matrix(
+    size: tuple[int, int], canvas: tuple[int, int], settings: Augment, random: np.random.Generator
+) -> np.ndarray:
+    """2×3: photo pixels -> canvas pixels."""
+    fits = min(canvas[0] / size[0], canvas[1] / size[1])
+    scale = fits * np.exp(random.uniform(*np.log(settings.zoom)))
+    angle = np.deg2rad(random.uniform(-settings.rotate, settings.rotate)) if random.random() < 0.5 else 0.0
+    mirror = np.array(
+        [-1.0 if random.random() < settings.flip else 1.0, -1.0 if random.random() < settings.flip_vertical else 1.0]
+    )
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale * mirror
+    middle = turn @ (np.array([size[1], size[0]]) / 2)
+    extent = np.array([size[1], size[0]]) * scale
+    room = np.array([canvas[1], canvas[0]]) - extent  # negative where the photo is larger: then it is a crop
+    place = np.array([canvas[1], canvas[0]]) / 2 + room * random.uniform(-0.5, 0.5, 2)
+    return np.concatenate([turn, (place - middle)[:, None]], 1)
+
+
+def _inverse(
+    matrix: np.ndarray, offset_to: tuple[float, float] = (0, 0), offset_from: tuple[float, float] = (0, 0)
+) -> tuple[float, ...]:
+    """Pillow's six numbers for canvas -> source, for windows whose corners lie at the given offsets."""
+    turn = np.linalg.inv(matrix[:, :2])
+    shift = turn @ (np.array(offset_to) - matrix[:, 2]) - np.array(offset_from)
+    return (turn[0, 0], turn[0, 1], shift[0], turn[1, 0], turn[1, 1], shift[1])
+
+
+def _warp(pixels: np.ndarray, matrix: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
+    image = Image.fromarray(pixels)
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    if scale < 0.6:  # bilinear sampling skips pixels when shrinking: halve by averaging first
+        by = max(int(1 / scale), 1) if scale < 0.5 else 2
+        image = image.reduce(by)
+        matrix = np.concatenate([matrix[:, :2] * by, matrix[:, 2:]], 1)
+    return np.array(
+        image.transform(
+            (canvas[1], canvas[0]),
+            Image.Transform.AFFINE,
+            _inverse(matrix),
+            Image.Resampling.BILINEAR,
+            fillcolor=PADDING,
+        )
+    )
+
+
+def _move(cutout: Cutout, matrix: np.ndarray, canvas: tuple[int, int]) -> Cutout | None:
+    """The object as it lies on the canvas, cut to what is visible; None where too little is."""
+    height, width = cutout.mask.shape
+    left, top = cutout.corner
+    corners = np.array([[left, top], [left + width, top], [left, top + height], [left + width, top + height]], float)
+    moved = corners @ matrix[:, :2].T + matrix[:, 2]
+    low = np.maximum(np.floor(moved.min(0)), 0).astype(int)
+    high = np.minimum(np.ceil(moved.max(0)), [canvas[1], canvas[0]]).astype(int)
+    if (high - low < 1).any():
+        return None
+    mask = np.asarray(
+        Image.fromarray(cutout.mask).transform(
+            (int(high[0] - low[0]), int(high[1] - low[1])),
+            Image.Transform.AFFINE,
+            _inverse(matrix, tuple(low), (left, top)),
+            Image.Resampling.BILINEAR,
+        )
+    )
+    whole = np.count_nonzero(cutout.mask) * abs(np.linalg.det(matrix[:, :2]))
+    return tight(
+        Cutout((int(low[0]), int(low[1])), np.where(mask >= 128, 255, 0).astype(np.uint8), cutout.label, cutout.drawn),
+        at_least=max(2.0, 0.05 * whole),
+    )
+
+
+def tight(cutout: Cutout, at_least: float = 1.0) -> Cutout | None:
+    """The same object with a mask cut to its own bounds; None when fewer than `at_least` pixels are left."""
+    mask = cutout.mask
+    if np.count_nonzero(mask) < at_least:
+        return None
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    return Cutout(
+        (cutout.corner[0] + int(left), cutout.corner[1] + int(top)),
+        mask[top:bottom, left:right],
+        cutout.label,
+        cutout.drawn,
+    )
+
+
+# --- copy and paste (Ghiasi et al. 2021) --------------------------------------------------------------
+def _paste(
+    canvas: np.ndarray, objects: list[Cutout], donor: TrainingPhoto, settings: Augment, random: np.random.Generator
+) -> list[Cutout]:
+    """Draw some of the donor's outlined objects onto the canvas (in place); what they hide is cut from the others."""
+    candidates = [cutout for cutout in donor.cutouts if cutout.drawn and cutout.label >= 0]
+    count = min(len(candidates), int(random.integers(1, settings.paste_most + 1))) if candidates else 0
+    for pick in random.permutation(len(candidates))[:count]:
+        cutout = candidates[pick]
+        matrix = _random_matrix(donor.pixels.shape[:2], canvas.shape[:2], settings, random)
+        middle = matrix[:, :2] @ (np.array(cutout.corner) + np.array(cutout.mask.shape[::-1]) / 2)
+        matrix[:, 2] = random.uniform(0, 1, 2) * canvas.shape[1::-1] - middle
+        pasted = _move(cutout, matrix, canvas.shape[:2])
+        if pasted is None:
+            continue
+        (left, top), (height, width) = pasted.corner, pasted.mask.shape
+        pixels = np.asarray(
+            Image.fromarray(donor.pixels).transform(
+                (width, height), Image.Transform.AFFINE, _inverse(matrix, (left, top)), Image.Resampling.BILINEAR
+            )
+        )
+        soft = (
+            np.asarray(Image.fromarray(pasted.mask).filter(ImageFilter.GaussianBlur(0.7)), np.float32)[..., None] / 255
+        )
+        below = canvas[top : top + height, left : left + width]
+        below[:] = (below * (1 - soft) + pixels * soft).astype(np.uint8)
+        objects = [kept for each in objects if (kept := _hide(each, pasted)) is not None] + [pasted]
+    return objects
+
+
+def _hide(below: Cutout, above: Cutout) -> Cutout | None:
+    (x, y), (h, w) = below.corner, below.mask.shape
+    (ax, ay), (ah, aw) = above.corner, above.mask.shape
+    left, top, right, bottom = max(x, ax), max(y, ay), min(x + w, ax + aw), min(y + h, ay + ah)
+    if left >= right or top >= bottom:
+        return below
+    mask = below.mask.copy()
+    mask[top - y : bottom - y, left - x : right - x][above.mask[top - ay : bottom - ay, left - ax : right - ax] > 0] = 0
+    return tight(
+        Cutout(below.corner, mask, below.label, below.drawn), at_least=max(2.0, 0.1 * np.count_nonzero(below.mask))
+    )
+
+
+# --- colour -----------------------------------------------------------------------------------------
+def _recolour(canvas: np.ndarray, settings: Augment, random: np.random.Generator) -> np.ndarray:
+    strength = settings.colour
+    if strength:
+        gamma = np.exp(random.normal(0, 0.25 * strength))
+        contrast = np.exp(random.normal(0, 0.3 * strength))
+        gains = np.exp(random.normal(0, 0.12 * strength, 3))
+        light = random.normal(0, 30 * strength)
+        ramp = (np.linspace(0, 1, 256) ** gamma * 255 - 128) * contrast + 128 + light
+        table = np.clip(ramp[:, None] * gains, 0, 255).astype(np.uint8)
+        canvas = np.stack([table[canvas[..., channel], channel] for channel in range(3)], 2)
+    saturation = 0.0 if random.random() < settings.grey else np.exp(random.normal(0, 0.4 * strength))
+    if saturation != 1.0:
+        grey = canvas @ np.array([0.299, 0.587, 0.114], np.float32)
+        mixed = grey[..., None] + (canvas - grey[..., None]) * np.float32(saturation)
+        canvas = np.clip(mixed, 0, 255).astype(np.uint8)
+    if random.random() < settings.blur:
+        canvas = np.array(Image.fromarray(canvas).filter(ImageFilter.GaussianBlur(float(random.uniform(0.4, 1.6)))))
+    return canvas
+
+
+# --- the sample ---------------------------------------------------------------------------------------
+def _sample(canvas: np.ndarray, objects: list[Cutout], name: str) -> Sample:
+    real, crowd = [each for each in objects if each.label >= 0], [each for each in objects if each.label < 0]
+    outlined = any(each.drawn for each in real)
+    patches = np.stack([patch(each.mask) for each in real]) if real and outlined else None
+    return Sample(
+        canvas, _bounds(real), np.array([each.label for each in real], np.int64), patches, _bounds(crowd), name
+    )
+
+
+def patch(mask: np.ndarray) -> np.ndarray:
+    """56×56 uint8 of a mask in its own box."""
+    return np.asarray(Image.fromarray(mask).resize((PATCH, PATCH), Image.Resampling.BILINEAR))
+
+
+def _bounds(cutouts: list[Cutout]) -> np.ndarray:
+    rows = [
+        (*each.corner, each.corner[0] + each.mask.shape[1], each.corner[1] + each.mask.shape[0]) for each in cutouts
+    ]
+    return np.array(rows, np.float32).reshape(-1, 4)

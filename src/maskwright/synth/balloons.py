@@ -1,0 +1,206 @@
+"""Balloon scenes: one at a time, in bunches, in heaps, on strings, held by people, far away in the sky."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maskwright.synth.backdrops import Place, paint_backdrop
+from maskwright.synth.camera import develop
+from maskwright.synth.canvas import Canvas, any_colour, ellipse, linear
+from maskwright.synth.inflated import Balloon, paint_balloon
+from maskwright.synth.party import Party
+from maskwright.synth.people import person
+from maskwright.synth.solids import limb
+from maskwright.synth.things import pole, round_thing
+
+__all__ = ["NAMES", "develop", "paint"]
+
+NAMES = ("balloon",)
+
+
+def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndarray], empty: bool) -> list[int]:
+    """Paint a whole scene; gives the class of each balloon, whose rows in `canvas.owner` are 0, 1, ..
+
+    Place, things, balloons and people in front each have their own stream of chance, so that an empty scene
+    is the same scene without its balloons.
+    """
+    behind, things, inside, front = (np.random.default_rng(stream) for stream in chance.spawn(4))
+    place = paint_backdrop(canvas, behind, pictures)
+    hands = _furnish(canvas, things, place)
+    balloons, strings = ([], []) if empty else _arrange(canvas, inside, place, hands)
+    tone = (
+        linear(*([inside.uniform(0.6, 1)] * 3)) if inside.random() < 0.7 else any_colour(inside, (0.3, 0.9), (0.4, 0.9))
+    )
+    thick = float(np.clip(np.mean([b.radius for b in balloons] or [0]) * 0.03, 0.5, 2.2))
+    canvas.lines(strings, thick, tone, inside.uniform(0.35, 0.95))
+    for row, balloon in enumerate(balloons):
+        paint_balloon(canvas, balloon, place.light, row)
+    _occlude(canvas, front, place, balloons)
+    return [0] * len(balloons)
+
+
+# --- who stands about ----------------------------------------------------------------------------
+def _furnish(canvas: Canvas, rng: np.random.Generator, place: Place) -> list[tuple[float, float]]:
+    """Round things and people behind the balloons; gives the people's hands."""
+    height, width = canvas.size
+    for _ in range(int(rng.integers(-1, place.things + 1))):
+        round_thing(canvas, rng, place.light, place.ground)
+    if rng.random() < 0.35:
+        return []
+    near = height * np.exp(rng.uniform(np.log(0.2), np.log(1.3)))  # how tall the nearest person is
+    hands = []
+    sizes = np.sort(near * rng.uniform(0.55, 1.0, int(rng.integers(0, place.people + 1))))
+    for tall in sizes:  # the farther, the smaller, and the first painted
+        feet = (
+            place.ground
+            + (height * 1.02 - place.ground) * rng.uniform(0.2, 1)
+            + max(0, tall - 0.8 * height) * rng.uniform(0.3, 1)
+        )
+        hands.append(person(canvas, rng, place.light, rng.uniform(-0.05, 1.05) * width, feet, tall))
+    return hands
+
+
+def _occlude(canvas: Canvas, rng: np.random.Generator, place: Place, balloons: list[Balloon]) -> None:
+    """Sometimes something stands before the balloons: a person, a head, a post, a hand."""
+    height, width = canvas.size
+    if rng.random() < 0.18 and place.people:
+        tall = height * rng.uniform(0.5, 1.5)
+        person(canvas, rng, place.light, rng.uniform(0, width), height + max(0.0, tall - 0.75 * height), tall)
+    if rng.random() < 0.1:
+        pole(canvas, rng, place.light)
+    short = min(height, width)
+    reachable = [each for each in balloons if 0.07 * short < each.radius < 0.3 * short and 0 < each.x < width]
+    if reachable and rng.random() < 0.15:  # fingers round one of them
+        held = reachable[int(rng.integers(len(reachable)))]
+        skin, at = linear(0.92, 0.7, 0.58) * rng.uniform(0.3, 1), rng.uniform(0.3, 2.8)
+        for step in range(4):
+            angle, thick = at + 0.17 * step, held.radius * 0.075
+            outer = (held.x + 1.02 * held.radius * np.cos(angle), held.y + 1.02 * held.radius * np.sin(angle))
+            inner = (
+                held.x + 0.68 * held.radius * np.cos(angle + 0.1),
+                held.y + 0.68 * held.radius * np.sin(angle + 0.1),
+            )
+            limb(canvas, outer, inner, thick * 1.1, thick, skin, place.light, 0.03)
+        far = 1.5 * max(height, width)  # the arm comes from outside the photo
+        elbow = (held.x + far * np.cos(at + 0.3), held.y + far * np.sin(at + 0.3))
+        palm = (held.x + 1.12 * held.radius * np.cos(at + 0.25), held.y + 1.12 * held.radius * np.sin(at + 0.25))
+        sleeve = any_colour(rng, (0, 0.8), (0.1, 0.9)) if rng.random() < 0.6 else skin
+        share = 0.9 * held.radius / far
+        cuff = (palm[0] + share * (elbow[0] - palm[0]), palm[1] + share * (elbow[1] - palm[1]))
+        limb(canvas, palm, cuff, held.radius * 0.2, held.radius * 0.16, skin, place.light, 0.03)
+        limb(canvas, cuff, elbow, held.radius * 0.2, held.radius * 0.3, sleeve, place.light, 0.15)
+
+
+# --- where the balloons are ----------------------------------------------------------------------
+def _arrange(canvas: Canvas, rng: np.random.Generator, place: Place, hands: list[tuple[float, float]]):
+    """Balloons in the order of painting (far ones first), and the paths of their strings."""
+    height, width = canvas.size
+    short = min(height, width)
+    party = Party.some(rng)
+    plan = rng.choice(
+        ["one", "few", "bunch", "bunches", "heap", "chain", "far"], p=[0.29, 0.21, 0.22, 0.08, 0.09, 0.05, 0.06]
+    )
+    made: list[Balloon] = []
+    strings: list[list[tuple[float, float]]] = []
+    hand = hands[int(rng.integers(len(hands)))] if hands and rng.random() < 0.6 else None
+
+    def radius(low: float, high: float) -> float:
+        return short * float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+    if plan in ("one", "few", "far"):
+        count = {"one": 1, "few": int(rng.integers(2, 6)), "far": int(rng.integers(1, 9))}[plan]
+        low, high = {"one": (0.07, 0.6), "few": (0.07, 0.36), "far": (0.016, 0.045)}[plan]
+        typical = radius(low, high)
+        for _ in range(count):
+            r = max(4.0, typical * rng.uniform(0.75, 1.3))
+            x, y = rng.uniform(0.02, 0.98) * width, rng.uniform(0.05, 0.95) * height
+            lying = y > place.ground - r and rng.random() < 0.7
+            balloon = party.balloon(rng, x, y, r, rng.uniform(-3, 3) if lying else rng.normal(0, 0.22))
+            if lying:
+                _shadow(canvas, balloon, place)
+            elif hand is not None and len(made) == 0:
+                balloon.x, balloon.y = hand[0] + rng.normal(0, 0.6) * r, hand[1] - r * rng.uniform(1.6, 4)
+                strings.append(_string(rng, balloon.end(), hand))
+            elif rng.random() < 0.6:
+                strings.append(_string(rng, balloon.end(), (x + rng.normal(0, r), y + r * rng.uniform(2, 7))))
+            made.append(balloon)
+    elif plan in ("bunch", "bunches"):
+        for _ in range(1 if plan == "bunch" else int(rng.integers(2, 4))):
+            count = int(rng.integers(3, 13)) if plan == "bunches" or rng.random() < 0.8 else int(rng.integers(12, 27))
+            r = max(4.0, radius(0.05, 0.3) / (1 + count / 18))
+            middle = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.65) * height)
+            knot = (
+                hand
+                if hand is not None and rng.random() < 0.8
+                else (middle[0] + rng.normal(0, r), middle[1] + r * rng.uniform(3, 9))
+            )
+            if knot is hand and hand is not None:
+                middle = (hand[0] + rng.normal(0, r), hand[1] - r * rng.uniform(2.5, 6))
+            for balloon in _bunch(rng, party, middle, knot, r, count):
+                strings.append(_string(rng, balloon.end(), knot))
+                made.append(balloon)
+    elif plan == "heap":
+        r, floor = radius(0.06, 0.2), rng.uniform(0.35, 0.9) * height
+        count = int(np.clip(0.9 * width * (height - floor + r) / (np.pi * r * r) * rng.uniform(0.4, 1.1), 4, 30))
+        spots = np.stack([rng.uniform(0, width, count), floor + rng.uniform(0, 1, count) * (height - floor)], axis=1)
+        for x, y in spots[np.argsort(spots[:, 1])]:
+            made.append(
+                party.balloon(rng, x, y, r * rng.uniform(0.8, 1.2) * (0.75 + 0.4 * y / height), rng.uniform(-3, 3))
+            )
+    else:  # a garland
+        r, count = radius(0.03, 0.09), int(rng.integers(7, 26))
+        start, end = (
+            (rng.uniform(-0.1, 0.4) * width, rng.uniform(0.05, 0.9) * height),
+            (rng.uniform(0.6, 1.1) * width, rng.uniform(0.05, 0.9) * height),
+        )
+        bow = rng.uniform(-0.5, 0.4) * height
+        for share in rng.permutation(np.linspace(0, 1, count)):
+            x = start[0] + share * (end[0] - start[0]) + rng.normal(0, 0.5) * r
+            y = start[1] + share * (end[1] - start[1]) + 4 * bow * share * (1 - share) + rng.normal(0, 0.5) * r
+            made.append(party.balloon(rng, x, y, max(4.0, r * rng.uniform(0.6, 1.25)), rng.uniform(-3, 3)))
+    return made, strings
+
+
+def _bunch(
+    rng: np.random.Generator, party: Party, middle: tuple[float, float], knot: tuple[float, float], r: float, count: int
+):
+    """Balloons that push each other apart in a ball, nearest last; knots point to where the strings meet."""
+    spots = rng.normal(0, r * count ** (1 / 3), (count, 3))
+    spacing = r * rng.uniform(1.5, 2.1)
+    for _ in range(24):
+        gap = spots[:, None] - spots[None]
+        far = np.maximum(np.linalg.norm(gap, axis=-1), 1e-3) + 1e9 * np.eye(count)
+        push = (np.maximum(spacing - far, 0) / far)[..., None] * gap
+        spots += 0.5 * push.sum(1) - 0.03 * spots
+    for x, y, z in spots[np.argsort(spots[:, 2])]:
+        x, y = middle[0] + x, middle[1] + 0.9 * y
+        tilt = np.arctan2(x - knot[0], max(knot[1] - y, r)) * rng.uniform(0.6, 1.0) + rng.normal(0, 0.1)
+        yield party.balloon(rng, x, y, max(4.0, r * rng.uniform(0.85, 1.12) * (1 + 0.04 * z / r)), tilt)
+
+
+def _string(
+    rng: np.random.Generator, start: tuple[float, float], end: tuple[float, float]
+) -> list[tuple[float, float]]:
+    share = np.linspace(0, 1, 14)
+    length = np.hypot(end[0] - start[0], end[1] - start[1])
+    sag, curl = rng.normal(0, 0.08) * length, rng.uniform(0, 0.015) * length
+    x = (
+        start[0]
+        + share * (end[0] - start[0])
+        + 4 * sag * share * (1 - share)
+        + curl * np.sin(share * rng.uniform(5, 25))
+    )
+    y = start[1] + share * (end[1] - start[1])
+    return list(zip(x.tolist(), y.tolist(), strict=True))
+
+
+def _shadow(canvas: Canvas, balloon: Balloon, place: Place) -> None:
+    """What a balloon that lies on the ground takes of the light there."""
+    r, (tx, _, _) = balloon.radius, place.light.towards
+    window = canvas.around(balloon.x - tx * r * 0.8, balloon.y + r, 2 * r)
+    if window is None:
+        return
+    cover, _, _ = ellipse(
+        window, balloon.x - tx * r * 0.8, balloon.y + r * 0.9, r * 1.1, r * 0.32, soft=max(3.0, r * 0.35)
+    )
+    canvas.darken(window, 0.55 * cover)

@@ -1,0 +1,277 @@
+"""The training loop: one for all tasks and networks."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, nn
+
+from maskwright.engines.torch_engine import TorchEngine, normalise
+from maskwright.errors import TrainingError
+from maskwright.models.verbs import choose_layers, training_mode
+from maskwright.progress import Progress, silent
+from maskwright.training import validation
+from maskwright.training.loader import Batch, Loader
+from maskwright.training.recipe import Recipe
+from maskwright.training.run_folder import RunFolder, flatten, unflatten
+from maskwright.training.stages import Schedule
+from maskwright.types import Dataset
+from maskwright.weights.card import Card
+
+SAVE_EVERY = 180.0  # seconds between saves of the state within an epoch
+
+
+@dataclass
+class Position:
+    """Where a run stands; everything but tensors."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    stage: int = -1
+    steps_in_stage: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    best_epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)  # losses of the epoch so far
+
+
+class Trainer:
+    """A run: network, data and recipe. `run()` trains to the end; `resume()` first takes up a saved state."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        network: nn.Module,
+        card: Card,
+        train: Dataset,
+        val: Dataset,
+        folder: RunFolder,
+        *,
+        progress: Progress = silent,
+        say: Callable[[str], None] = lambda line: None,
+        on_epoch: Sequence[Callable[[dict[str, Any]], None]] = (),
+    ) -> None:
+        self.recipe, self.card, self.train, self.val, self.folder = recipe, card, train, val, folder
+        self.progress, self.say, self.on_epoch = progress, say, on_epoch
+        torch.manual_seed(recipe.seed)
+        self.engine = TorchEngine(network, card, recipe.device, recipe.precision)
+        self.network = self.engine.network
+        self.averaged = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else self.network
+        self.judge = TorchEngine(self.averaged, card, recipe.device, recipe.precision)
+        self.loader = Loader(
+            train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers
+        )
+        self.schedule = Schedule(recipe, self.loader.steps)
+        self.at = Position()
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.999))
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Backbone and heads learn at different rates; norms and biases do not decay."""
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.network.named_parameters():
+            groups.setdefault((name.startswith("backbone."), parameter.ndim > 1), []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "factor": self.recipe.backbone_rate if body else 1.0,
+                "weight_decay": self.recipe.weight_decay if decays else 0.0,
+            }
+            for (body, decays), parameters in groups.items()
+        ]
+
+    # --- the run --------------------------------------------------------------------------------
+    def run(self) -> Position:
+        if self.at.step == 0:
+            self.save()
+        while not self._finished():
+            self._epoch()
+        return self.at
+
+    def _finished(self) -> bool:
+        patience, at = self.recipe.patience, self.at
+        if (
+            patience
+            and at.best_epoch
+            and at.epoch - at.best_epoch >= patience
+            and at.stage == len(self.recipe.stages) - 1
+        ):
+            self.say(f"no better validation figure for {patience} epochs: stopped early (--patience 0 goes on)")
+            return True
+        if self.recipe.time_budget:
+            return self.at.seconds >= self.recipe.time_budget
+        return self.at.epoch >= self.recipe.epochs
+
+    def _epoch(self) -> None:
+        at, began, saved = self.at, time.monotonic(), time.monotonic()
+        before = at.seconds
+        left = self.loader.steps - at.step_in_epoch
+        batches = self.loader.epoch(at.epoch, at.step_in_epoch)
+        shown = f"epoch {at.epoch + 1}" + ("" if self.recipe.time_budget else f"/{self.recipe.epochs}")
+        for batch in self.progress(batches, total=left, label=shown):
+            share = self.schedule.share(at.step, at.seconds)
+            self._enter_stage(share)
+            self._step(batch, share)
+            at.step, at.step_in_epoch, at.steps_in_stage = at.step + 1, at.step_in_epoch + 1, at.steps_in_stage + 1
+            at.seconds = before + time.monotonic() - began
+            if self.recipe.time_budget and at.seconds >= self.recipe.time_budget:
+                break
+            if time.monotonic() - saved > SAVE_EVERY:
+                self.save()
+                saved = time.monotonic()
+        self._close_epoch()
+        at.seconds = before + time.monotonic() - began
+        self.save()
+
+    def _enter_stage(self, share: float) -> None:
+        place, stage = self.schedule.stage(share)
+        if place != self.at.stage:
+            self.at.stage, self.at.steps_in_stage = place, 0
+            self._train_only(stage.layers)
+
+    def _train_only(self, layers: str) -> None:
+        chosen = choose_layers(self.network, layers)
+        count = sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)
+        self.say(f"training {layers}: {len(chosen)} tensors, {count / 1e6:.2f} million numbers")
+        for parameter in self.network.parameters():
+            if not parameter.requires_grad:
+                parameter.grad = None
+
+    # --- one step -------------------------------------------------------------------------------
+    def _step(self, batch: Batch, share: float) -> None:
+        training_mode(self.network, self.recipe.live_norms)
+        rate = self.schedule.rate(share, self.recipe.stages[self.at.stage], self.at.steps_in_stage)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        losses = self.losses(self.network, batch, self.recipe.seed * 1_000_003 + self.at.step)
+        total = torch.stack(list(losses.values())).sum()
+        if not math.isfinite(float(total.detach())):
+            self._not_a_number(losses, batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        trained = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
+        nn.utils.clip_grad_norm_(trained, self.recipe.clip)
+        self.optimizer.step()
+        self._average()
+        for name, value in losses.items():
+            self.at.sums[name] = self.at.sums.get(name, 0.0) + float(value.detach())
+
+    def losses(self, network: nn.Module, batch: Batch, seed: int) -> dict[str, Tensor]:
+        device = self.engine.device
+        sizes = [batch.canvases.shape[1:3]] * len(batch.canvases)
+        canvas = normalise(batch.canvases, self.card, sizes, device)
+        truths = [
+            dataclasses.replace(
+                truth, **{key: value.to(device) for key, value in vars(truth).items() if value is not None}
+            )
+            for truth in batch.truths
+        ]
+        with self.engine.autocast():
+            return network.losses(canvas, sizes, truths, torch.Generator().manual_seed(seed))  # type: ignore[operator]
+
+    def _not_a_number(self, losses: dict[str, Tensor], batch: Batch) -> None:
+        which = ", ".join(name for name, value in losses.items() if not math.isfinite(float(value)))
+        raise TrainingError(
+            "the loss is no longer a number",
+            record=", ".join(batch.names),
+            field=f"losses: {which}",
+            fix="a lower --lr; look at these photos with `maskwright show`; the last good state is in "
+            f"{self.folder.path / 'last'}",
+        )
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        if self.averaged is self.network:
+            return
+        decay = min(self.recipe.ema, (1 + self.at.step) / (10 + self.at.step))
+        pairs = list(zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True))
+        mine = [a for a, b in pairs if a.is_floating_point()]
+        theirs = [b for a, b in pairs if a.is_floating_point()]
+        torch._foreach_lerp_(mine, theirs, 1 - decay)
+        for a, b in pairs:
+            if not a.is_floating_point():
+                a.copy_(b)
+
+    def seconds_per_step(self) -> float:
+        """A trial: two forward and backward passes that change nothing, the second one counts."""
+        batch = next(self.loader.epoch(self.at.epoch, self.at.step_in_epoch))
+        layers = self.recipe.stages[max(self.at.stage, len(self.recipe.stages) - 1)].layers
+        kept = {name: parameter.requires_grad for name, parameter in self.network.named_parameters()}
+        buffers = {name: value.clone() for name, value in self.network.named_buffers()}
+        choose_layers(self.network, layers)
+        training_mode(self.network, self.recipe.live_norms)
+        took = 0.0
+        for _ in range(2):
+            began = time.monotonic()
+            torch.stack(list(self.losses(self.network, batch, 0).values())).sum().backward()
+            took = time.monotonic() - began
+        self.optimizer.zero_grad(set_to_none=True)
+        for name, value in self.network.named_buffers():
+            value.copy_(buffers[name])
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(kept[name])
+        return took
+
+    # --- the end of an epoch --------------------------------------------------------------------
+    def _close_epoch(self) -> None:
+        at = self.at
+        row: dict[str, Any] = {
+            "epoch": at.epoch + 1,
+            "step": at.step,
+            "seconds": round(at.seconds, 1),
+            "rate": self.optimizer.param_groups[-1]["lr"],
+        }
+        means = {name: value / max(at.step_in_epoch, 1) for name, value in at.sums.items()}
+        row |= {"loss": round(sum(means.values()), 5)} | {
+            f"loss_{name}": round(value, 5) for name, value in means.items()
+        }
+        row |= validation.validate(self, self.val)
+        figure = row.get("mask_AP", row.get("box_AP")) or 0.0
+        at.history.append(row)
+        at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
+        if figure > at.best or not at.best_epoch:
+            at.best, at.best_epoch = figure, at.epoch
+            self.folder.save_model("best", self._card(row), self.averaged.state_dict())
+        self.folder.write_history(at.history)
+        for callback in self.on_epoch:
+            callback(row)
+
+    def _card(self, row: dict[str, Any]) -> Card:
+        kept = {
+            key: row[key] for key in ("epoch", "box_AP", "box_AP50", "mask_AP", "mask_AP50") if row.get(key) is not None
+        }
+        threshold = row.get("threshold") or self.card.threshold
+        return msgspec.structs.replace(self.card, threshold=round(float(threshold), 3), figures={"validation": kept})
+
+    # --- going on later -------------------------------------------------------------------------
+    def save(self) -> None:
+        names = {id(parameter): name for name, parameter in self.network.named_parameters()}
+        tensors = {f"network/{name}": value for name, value in self.network.state_dict().items()}
+        if self.averaged is not self.network:
+            tensors |= {f"averaged/{name}": value.clone() for name, value in self.averaged.state_dict().items()}
+        tensors |= flatten(self.optimizer, names)
+        self.folder.save_model(
+            "last", self._card(self.at.history[-1] if self.at.history else {}), self.averaged.state_dict()
+        )
+        self.folder.save_state(tensors, dataclasses.asdict(self.at))
+
+    def resume(self) -> None:
+        """Take up the folder's saved state: weights, averages, optimizer, position. The rest follows from the seed."""
+        tensors, facts = self.folder.load_state()
+        self.at = Position(**facts)
+        for prefix, network in (("network/", self.network), ("averaged/", self.averaged)):
+            own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            if own:
+                network.load_state_dict(own)
+        unflatten(self.optimizer, dict(self.network.named_parameters()), tensors)
+        if self.at.stage >= 0:
+            self._train_only(self.recipe.stages[self.at.stage].layers)

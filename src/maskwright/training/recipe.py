@@ -1,0 +1,176 @@
+"""A training recipe: every choice of a run in one strict TOML file. Needs no torch."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from maskwright import files
+from maskwright.errors import RecipeError, UnknownName
+from maskwright.models import catalogue
+from maskwright.samples.augment import Augment
+
+TASKS = ("segment", "detect")
+
+
+class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Part of a run: which layers learn, for how many epochs, at which rate.
+
+    With a time budget the epochs say how the time is divided.
+    """
+
+    layers: str = "all"
+    epochs: int = 30
+    rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not 0 < self.rate < 10:
+            raise ValueError("epochs must be at least 1 and the rate between 0 and 10")
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All choices of a run; what is left out takes these defaults.
+
+    size           long side of the canvas, pixels
+    batch          photos a step
+    steps          steps an epoch has at least: 60 photos seen 15 times a validation would validate most of the time
+    time_budget    seconds of training in all, 0 for as many epochs as the stages say
+    patience       epochs without a better validation figure after which training stops; 0 never stops early
+    backbone_rate  factor on the rate for the backbone
+    ema            decay of the averaged weights that are validated and kept; 0 averages nothing
+    live_norms     batch norms go on learning their statistics (else those of the start are kept)
+    """
+
+    task: str = "segment"
+    model: str = "small"
+    backbone: str = ""
+    weights: str = "bundled"
+    size: int = 512
+    batch: int = 4
+    steps: int = 25
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    workers: int = 1
+    time_budget: float = 0.0
+    patience: int = 20
+    warm_up: int = 20
+    weight_decay: float = 0.01
+    backbone_rate: float = 0.5
+    clip: float = 5.0
+    ema: float = 0.998
+    live_norms: bool = True
+    allow_faulty: bool = False
+    stages: tuple[Stage, ...] = (Stage("heads", 4, 1e-3), Stage("all", 26, 1e-3))
+    augment: Augment = msgspec.field(default_factory=Augment)
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise UnknownName("task", self.task, TASKS)
+        network = catalogue.find(self.model)
+        if self.backbone and self.backbone not in network.backbones:
+            raise UnknownName("backbone", self.backbone, network.backbones)
+        for field, low, high in (("size", 64, 4096), ("batch", 1, 1024), ("steps", 1, 10**6), ("workers", 0, 64)):
+            if not low <= getattr(self, field) <= high:
+                raise RecipeError(
+                    "a number is out of range", field=field, wanted=f"{low} to {high}", got=getattr(self, field)
+                )
+        if self.size % 64:
+            raise RecipeError(
+                "the canvas must divide by 64",
+                field="size",
+                wanted=f"{self.size // 64 * 64} or {-(-self.size // 64) * 64}",
+                got=self.size,
+            )
+        if not self.stages:
+            raise RecipeError("a recipe needs a stage", field="stages", wanted="at least one [[stages]]", got="none")
+
+    @property
+    def epochs(self) -> int:
+        return sum(stage.epochs for stage in self.stages)
+
+
+def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
+    """A recipe from what a person asked for (None means: not said), on top of `base` or of the model's own defaults.
+
+    `epochs`, `layers` and `lr` speak of the stages: `layers` gives one stage; `epochs` is divided over the stages as
+    before; `lr` is the rate of all.
+    """
+    said = {name: value for name, value in options.items() if value is not None}
+    epochs, layers, rate = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
+    if base is None:
+        network = catalogue.find(said.get("model", "small"))
+        defaults = {"size": network.size, "batch": network.batch}
+        stages = tuple(msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages)
+        if said.get("weights", Recipe().weights) == "none":
+            stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
+        base = Recipe(**{**defaults, "stages": stages, "model": said.get("model", "small")})
+    stages = base.stages
+    if layers is not None:
+        stages = (Stage(layers, sum(stage.epochs for stage in stages), stages[-1].rate),)
+    if epochs is not None:
+        stages = _divide_epochs(stages, epochs)
+    if rate is not None:
+        stages = tuple(msgspec.structs.replace(stage, rate=rate) for stage in stages)
+    unknown = set(said) - set(Recipe.__struct_fields__)
+    if unknown:
+        raise UnknownName("option of a recipe", sorted(unknown)[0], Recipe.__struct_fields__)
+    return msgspec.structs.replace(base, stages=stages, **said)
+
+
+def _divide_epochs(stages: tuple[Stage, ...], epochs: int) -> tuple[Stage, ...]:
+    if epochs < 1:
+        raise RecipeError("nothing to train", field="epochs", wanted="at least 1", got=epochs)
+    if epochs < len(stages):
+        return (msgspec.structs.replace(stages[-1], epochs=epochs),)
+    whole, done, parts = sum(stage.epochs for stage in stages), 0, []
+    for place, stage in enumerate(stages):
+        left = len(stages) - place - 1
+        share = epochs - done if left == 0 else min(max(round(epochs * stage.epochs / whole), 1), epochs - done - left)
+        parts.append(msgspec.structs.replace(stage, epochs=share))
+        done += share
+    return tuple(parts)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe file, strictly: an unknown key is an error that names it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return msgspec.convert(tomllib.loads(text), Recipe)
+    except OSError as error:
+        raise RecipeError("the recipe cannot be read", file=path, got=error.strerror) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(
+            "the recipe is not TOML", file=path, got=error, fix="see docs/training.md for an example"
+        ) from error
+    except msgspec.ValidationError as error:
+        raise RecipeError(
+            "the recipe has a wrong value", file=path, got=error, wanted=f"keys: {', '.join(Recipe.__struct_fields__)}"
+        ) from error
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Every choice written out, so that the file alone repeats the run."""
+    files.write_text(path, _toml(recipe))
+
+
+def _toml(recipe: Recipe) -> str:
+    plain = msgspec.to_builtins(recipe)
+    lines = [f"{key} = {_value(value)}" for key, value in plain.items() if key not in ("stages", "augment")]
+    for stage in plain["stages"]:
+        lines += ["", "[[stages]]", *(f"{key} = {_value(value)}" for key, value in stage.items())]
+    lines += ["", "[augment]", *(f"{key} = {_value(value)}" for key, value in plain["augment"].items())]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_value, value))}]"
+    return repr(value)

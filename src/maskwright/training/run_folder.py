@@ -1,0 +1,129 @@
+"""What a run leaves on disk: recipe.toml, run.json, results.csv, best/, last/ (with the state to go on from)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from maskwright import files
+from maskwright.errors import RecipeError, WeightsError
+from maskwright.training.recipe import Recipe, read_recipe, write_recipe
+from maskwright.weights import checkpoint
+from maskwright.weights.card import WEIGHTS, Card, write_card
+
+STATE = "state.safetensors"
+
+
+class RunFolder:
+    """One run's folder; everything in it is written atomically."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def create(cls, out: Path, name: str | None, default: str) -> RunFolder:
+        """`out/name`; without a name `out/default`, `out/default-2`, ... whichever is free."""
+        if name is not None:
+            folder = Path(out) / name
+            if (folder / "last" / STATE).exists():
+                raise RecipeError(
+                    "a run of that name is there already",
+                    file=folder,
+                    fix=f"--resume {folder} to go on with it, another --name, or delete the folder",
+                )
+            return cls(folder)
+        for number in range(1, 10**6):
+            folder = Path(out) / (default if number == 1 else f"{default}-{number}")
+            if not folder.exists():
+                return cls(folder)
+        raise AssertionError("a million runs")
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        path = Path(path)
+        path = path.parent if path.name in ("last", "best") else path
+        if not (path / "last" / STATE).is_file():
+            raise RecipeError(
+                "no run to go on with", file=path, wanted=f"a run's folder with last/{STATE}", got="none there"
+            )
+        return cls(path)
+
+    # --- facts ----------------------------------------------------------------------------------
+    def begin(self, recipe: Recipe, facts: dict[str, Any]) -> None:
+        write_recipe(recipe, self.path / "recipe.toml")
+        files.write_text(self.path / "run.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+
+    def recipe(self) -> Recipe:
+        return read_recipe(self.path / "recipe.toml")
+
+    def facts(self) -> dict[str, Any]:
+        return json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """results.csv: one line an epoch."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        files.write_text(self.path / "results.csv", text.getvalue())
+
+    def history(self) -> list[dict[str, Any]]:
+        """results.csv again; [] before the first epoch is done."""
+        file = self.path / "results.csv"
+        if not file.is_file():
+            return []
+        with file.open(encoding="utf-8", newline="") as opened:
+            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(opened)]
+
+    # --- weights --------------------------------------------------------------------------------
+    def save_model(self, which: str, card: Card, tensors: dict[str, Tensor]) -> None:
+        folder = self.path / which
+        checkpoint.save(tensors, folder / WEIGHTS)
+        write_card(card, folder)
+
+    def save_state(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Everything needed to go on, in one file: either the old state or the new one, never half of each."""
+        with files.writing(self.path / "last" / STATE) as temporary:
+            plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(plain, temporary, metadata={"facts": json.dumps(facts)})
+
+    def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        file = self.path / "last" / STATE
+        try:
+            with safe_open(file, "pt") as opened:
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a dict
+                return tensors, json.loads(opened.metadata()["facts"])
+        except Exception as error:
+            raise WeightsError(
+                "the state of this run cannot be read",
+                file=file,
+                got=error,
+                fix="start a new run from its best: --weights best",
+            ) from error
+
+
+def flatten(optimizer: torch.optim.Optimizer, names: dict[int, str]) -> dict[str, Tensor]:
+    """The optimizer's tensors under "optimizer/<parameter>/<what>"."""
+    found = {}
+    for parameter, state in optimizer.state.items():
+        for what, value in state.items():
+            found[f"optimizer/{names[id(parameter)]}/{what}"] = torch.as_tensor(value)
+    return found
+
+
+def unflatten(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:
+    for key, value in tensors.items():
+        if key.startswith("optimizer/"):
+            _, name, what = key.split("/")
+            parameter = parameters[name]
+            value = value if what == "step" else value.to(parameter.device)
+            optimizer.state[parameter][what] = value.clone(memory_format=torch.preserve_format)

@@ -1,0 +1,59 @@
+"""The figures of a network in training: loss and AP on the validation photos, which go the way of photos in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from maskwright.evaluation.detection import evaluate
+from maskwright.models.verbs import training_mode
+from maskwright.photos.decode import decode
+from maskwright.prediction.predictor import Predictor
+from maskwright.samples.augment import NOTHING, view
+from maskwright.samples.training_photos import load
+from maskwright.training.loader import collate
+from maskwright.types import Dataset
+
+if TYPE_CHECKING:
+    from maskwright.training.loop import Trainer
+
+
+def validate(trainer: Trainer, data: Dataset) -> dict[str, Any]:
+    """{"val_loss", "box_AP", "box_AP50", "mask_AP", "mask_AP50", "threshold"}; a figure nobody can know is left out.
+
+    threshold  the score from which finds are worth showing: best F1 at IoU 0.5 on these photos
+    """
+    if not len(data):
+        return {}
+    row: dict[str, Any] = {"val_loss": round(_loss(trainer, data), 5)}
+    found = [
+        instances
+        for _, instances in Predictor(trainer.judge, threshold=0.0, size=trainer.recipe.size).batches(
+            (decode(record.photo) for record in data), batch=trainer.recipe.batch
+        )
+    ]
+    truth = [record.instances for record in data if record.instances is not None]
+    figures = evaluate(truth, found, [record.size for record in data], names=data.names)
+    for kind, judged in (("box", figures.box), ("mask", figures.mask)):
+        if judged is not None and judged.AP is not None and judged.AP50 is not None:
+            row |= {f"{kind}_AP": round(judged.AP, 5), f"{kind}_AP50": round(judged.AP50, 5)}
+    chosen = figures.best_kind
+    thresholds = [value for value in (chosen.thresholds().values() if chosen else ()) if value is not None]
+    if thresholds:
+        row["threshold"] = round(float(np.clip(np.median(thresholds), 0.1, 0.9)), 3)
+    return row
+
+
+def _loss(trainer: Trainer, data: Dataset) -> float:
+    """The mean training loss on unvaried photos, with a fixed choice of anchors and proposals."""
+    totals = []
+    training_mode(trainer.averaged, live_norms=False)
+    with torch.no_grad():
+        for place, record in enumerate(data):
+            photo = load(record, trainer.recipe.size)
+            batch = collate([view(photo, trainer.loader.canvas, NOTHING, np.random.default_rng(0))])
+            totals.append(sum(float(value) for value in trainer.losses(trainer.averaged, batch, place).values()))
+    trainer.averaged.eval()
+    return float(np.mean(totals))

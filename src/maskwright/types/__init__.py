@@ -1,0 +1,8 @@
+"""What travels between the rooms: frozen dataclasses, checked once at the door."""
+
+from maskwright.types.dataset import Dataset, Fault, Record
+from maskwright.types.instances import Instances, RawDetections
+from maskwright.types.masks import RleMasks
+from maskwright.types.photo import Photo, Placement, Window
+
+__all__ = ["Dataset", "Fault", "Instances", "Photo", "Placement", "RawDetections", "Record", "RleMasks", "Window"]

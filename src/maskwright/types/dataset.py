@@ -1,0 +1,157 @@
+"""Dataset: photos and what people said about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.types.instances import Instances
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One record (or part of one) that was put aside, by name."""
+
+    file: str
+    record: str
+    field: str
+    wanted: str
+    got: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.record}: {self.field}: wanted {self.wanted}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One photo of a data set and its labels.
+
+    photo      path of the photo file
+    size       (height, width) after EXIF's turn: the frame of all coordinates
+    instances  what was drawn; None where nobody has labelled it (n = 0 means: labelled, and there is nothing)
+    skipped    somebody said "leave it out", or its record was faulty; never trained on, never judged
+    labels     image-level classes, as indices into the data set's names; None where there are none
+    group      photos that belong together (a series, one original's copies): never divided by a split
+    split      "train", "val", "test" where the data say so
+    """
+
+    photo: Path
+    size: tuple[int, int]
+    instances: Instances | None
+    skipped: bool = False
+    labels: tuple[int, ...] | None = None
+    group: str | None = None
+    split: str | None = None
+
+    @property
+    def state(self) -> str:
+        """labelled, empty, unlabelled or skipped: four different things."""
+        if self.skipped:
+            return "skipped"
+        if self.labels is not None:
+            return "labelled"
+        if self.instances is None:
+            return "unlabelled"
+        return "labelled" if len(self.instances) else "empty"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Photos with labels; one split, or several when each record names its own.
+
+    name     how people call it (the folder's name)
+    names    class names; every record's instances use this very tuple
+    records  in a stable order (the file's, or by photo name)
+    format   which reader read it, for messages
+    faults   what was put aside, by name
+    remarks  what was mended or is worth knowing, one sentence each ("13 outlines reached past the edge: clipped")
+    """
+
+    name: str
+    names: tuple[str, ...]
+    records: tuple[Record, ...]
+    format: str = ""
+    faults: tuple[Fault, ...] = ()
+    remarks: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self.records)
+
+    def where(self, keep: Callable[[Record], bool]) -> Dataset:
+        """The same data set with only the records for which `keep` is true."""
+        return replace(self, records=tuple(record for record in self.records if keep(record)))
+
+    def usable(self) -> Dataset:
+        """Only records one may train on or judge: labelled (or labelled as empty) and not skipped."""
+        return self.where(lambda record: record.state in ("labelled", "empty"))
+
+    def splits(self) -> dict[str, Dataset]:
+        """By the records' own split, in the order train, val, test; {} where the data name none."""
+        found = [name for name in ("train", "val", "test") if any(record.split == name for record in self.records)]
+        return {name: self.where(lambda record, name=name: record.split == name) for name in found}
+
+    @property
+    def instance_count(self) -> int:
+        return sum(len(record.instances) for record in self.records if record.instances is not None)
+
+    @property
+    def has_masks(self) -> bool:
+        """At least one object has an outline."""
+        return any(
+            record.instances is not None and record.instances.masks is not None and len(record.instances)
+            for record in self.records
+        )
+
+    def class_counts(self) -> dict[str, int]:
+        """Instances (or labelled photos, in a classification set) of each class, in the order of `names`."""
+        counts: Counter[str] = Counter(dict.fromkeys(self.names, 0))
+        for record in self.records:
+            if record.instances is not None:
+                counts.update(record.instances.labels)
+            if record.labels is not None:
+                counts.update(self.names[index] for index in record.labels)
+        return dict(counts)
+
+    def state_counts(self) -> dict[str, int]:
+        """{"labelled": 61, "empty": 0, "unlabelled": 0, "skipped": 0}"""
+        counts = {"labelled": 0, "empty": 0, "unlabelled": 0, "skipped": 0}
+        for record in self.records:
+            counts[record.state] += 1
+        return counts
+
+    def with_names(self, names: tuple[str, ...]) -> Dataset:
+        """The same objects under another list of names that contains all of these (order may differ)."""
+        place = np.array([names.index(name) for name in self.names], np.int64)
+
+        def move(record: Record) -> Record:
+            instances, labels = record.instances, record.labels
+            if instances is not None:
+                instances = replace(instances, classes=place[instances.classes], names=names)
+            if labels is not None:
+                labels = tuple(int(place[label]) for label in labels)
+            return replace(record, instances=instances, labels=labels)
+
+        return replace(self, names=names, records=tuple(move(record) for record in self.records))
+
+    @staticmethod
+    def join(name: str, several: Iterable[Dataset]) -> Dataset:
+        """All records of several; class names united in order of first appearance."""
+        several = list(several)
+        names = tuple(dict.fromkeys(name for each in several for name in each.names))
+        moved = [each.with_names(names) for each in several]
+        return Dataset(
+            name,
+            names,
+            tuple(record for each in moved for record in each.records),
+            " + ".join(dict.fromkeys(each.format for each in several)),
+            tuple(fault for each in several for fault in each.faults),
+            tuple(dict.fromkeys(remark for each in several for remark in each.remarks)),
+        )

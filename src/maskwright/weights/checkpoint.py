@@ -1,0 +1,91 @@
+"""Parameters in and out: safetensors; other people's .pth only as plain tensors. No pickle is ever executed."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from maskwright import files
+from maskwright.errors import WeightsError
+
+
+def save(tensors: dict[str, Tensor], path: Path, half: bool = False) -> None:
+    """Write tensors atomically; with `half` the floating ones are stored in 16 bits."""
+
+    def pack(tensor: Tensor) -> Tensor:
+        tensor = tensor.detach().cpu().contiguous()
+        return tensor.half() if half and tensor.is_floating_point() else tensor
+
+    with files.writing(path) as temporary:
+        save_file({name: pack(tensor) for name, tensor in tensors.items()}, temporary)
+
+
+def load(path: Path) -> dict[str, Tensor]:
+    """All tensors of a .safetensors, .pth or .pt file; 16-bit ones come back as float32."""
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError("no such file of weights", file=path)
+    tensors = _load_safetensors(path) if _is_safetensors(path) else _load_torch(path)
+    return {
+        name: tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(9)
+    return path.suffix == ".safetensors" or (len(head) == 9 and head[8:9] == b"{")
+
+
+def _load_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(
+            "the weights cannot be read",
+            file=path,
+            wanted="a whole safetensors file",
+            got=error,
+            fix="copy the file again; a stopped download or a full disk cuts files short",
+        ) from error
+
+
+def _load_torch(path: Path) -> dict[str, Tensor]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+        UnicodeDecodeError,
+        AttributeError,
+        ImportError,
+        OSError,
+        TypeError,
+        IndexError,
+    ) as error:
+        raise WeightsError(
+            "these weights are not plain tensors, and nothing else is ever executed",
+            file=path,
+            wanted="a state dict saved by torch.save, or safetensors",
+            got=str(error).splitlines()[0][:200],
+            fix="save it again as torch.save(model.state_dict(), path)",
+        ) from error
+    for key in ("model", "state_dict", "model_state_dict"):
+        if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
+            loaded = loaded[key]
+    if not isinstance(loaded, dict) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise WeightsError(
+            "this file holds no state dict", file=path, wanted="names and tensors", got=type(loaded).__name__
+        )
+    return loaded

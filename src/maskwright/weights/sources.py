@@ -1,0 +1,100 @@
+"""Where weights come from, by name: bundled, coco, imagenet, last, best, none, a path. Knows files, no torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskwright import fetch
+from maskwright.errors import UnknownName, WeightsError
+from maskwright.progress import Progress, silent
+from maskwright.weights.card import CARD, WEIGHTS
+
+BUNDLED = Path(__file__).parent / "bundled"
+HUB = "https://download.pytorch.org/models/"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of weights one can download.
+
+    sha256  its first eight hexadecimal digits stand in the file's name, as torchvision writes them
+    """
+
+    file: str
+    megabytes: int
+    licence: str
+    holds: str
+
+    @property
+    def url(self) -> str:
+        return HUB + self.file
+
+
+PUBLISHED = {  # (weights, model or backbone) -> file
+    ("coco", "mask_rcnn_r50"): Published(
+        "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        170,
+        "BSD-3-Clause; trained on COCO",
+        "91 places, box AP 37.9, mask AP 34.6",
+    ),
+    ("coco", "mask_rcnn_r50_v2"): Published(
+        "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+        177,
+        "BSD-3-Clause; trained on COCO",
+        "91 places, box AP 47.4, mask AP 41.8",
+    ),
+    ("imagenet", "resnet50"): Published("resnet50-0676ba61.pth", 98, "BSD-3-Clause; trained on ImageNet", "backbone"),
+    ("imagenet", "mobilenet_v3_large"): Published(
+        "mobilenet_v3_large-8738ca79.pth", 21, "BSD-3-Clause; trained on ImageNet", "backbone"
+    ),
+    ("imagenet", "mobilenet_v2"): Published(
+        "mobilenet_v2-b0353104.pth", 14, "BSD-3-Clause; trained on ImageNet", "backbone"
+    ),
+}
+
+
+def bundled_names() -> list[str]:
+    """The models that came with the package."""
+    return sorted(folder.name for folder in BUNDLED.iterdir() if (folder / CARD).is_file()) if BUNDLED.is_dir() else []
+
+
+def model_folder(model: str | Path) -> Path:
+    """The folder (card and weights) that a person means: a bundled name, a model folder, a run folder, `runs/NAME`."""
+    if str(model) in bundled_names():
+        return BUNDLED / str(model)
+    if str(model) == "bundled":
+        return BUNDLED / "balloons"
+    for folder in (Path(model), Path(model) / "best", Path("runs") / model, Path("runs") / model / "best"):
+        if (folder / CARD).is_file() and (folder / WEIGHTS).is_file():
+            return folder
+    if not Path(model).exists() and Path(model).name == str(model):
+        known = bundled_names() + (
+            sorted(path.name for path in Path("runs").iterdir() if path.is_dir()) if Path("runs").is_dir() else []
+        )
+        raise UnknownName("model", str(model), known, "a run's folder, or a bundled name")
+    raise WeightsError(
+        "no model here",
+        file=model,
+        wanted=f"a folder with {CARD} and {WEIGHTS}",
+        got="a file" if Path(model).is_file() else "a folder without them" if Path(model).is_dir() else "nothing there",
+        fix="name a run's folder, such as runs/NAME; `maskwright models` lists what came with the package",
+    )
+
+
+def published_file(weights: str, model: str, backbone: str, progress: Progress = silent, download: bool = True) -> Path:
+    """The file of `coco` or `imagenet` weights for a network: from the cache, or downloaded."""
+    entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
+    if entry is None:
+        offered = sorted({kind for kind, name in PUBLISHED if name in (model, backbone)})
+        raise WeightsError(
+            f"there are no {weights} weights for {model} ({backbone})",
+            wanted=", ".join([*offered, "bundled", "none", "a path"]),
+            got=weights,
+        )
+    target = fetch.cache_folder() / "weights" / entry.file
+    if target.is_file() or not download:
+        return target
+    digits = re.search(r"-([0-9a-f]{8})\.pth$", entry.file)
+    return fetch.fetch(entry.url, target, sha256=digits[1] if digits else None, progress=progress)

@@ -1,0 +1,26 @@
+"""What all tests share: where the real data lie, and quiet, repeatable runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("maskwright", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("maskwright")
+
+
+def shared_folder() -> Path | None:
+    """The folder of real data beside the clone, or where MASKWRIGHT_SHARED points; None for most people."""
+    folder = Path(os.environ.get("MASKWRIGHT_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    return folder if (folder / "data").is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = shared_folder()
+    if folder is None:
+        pytest.skip("the shared real data are not here (set MASKWRIGHT_SHARED)")
+    return folder

@@ -1,0 +1,132 @@
+"""Class folders: the folder says what the photo shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from maskwright.errors import DatasetError
+from maskwright.formats import class_folders
+from maskwright.formats.reading import Faults, Head
+from maskwright.types import Dataset
+
+
+def read(path: Path, allow_faulty: bool = False) -> Dataset:
+    faults = Faults(path, allow_faulty)
+    return faults.into(class_folders.read(path, faults))
+
+
+def save(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (6, 4)).save(folder / name)
+
+
+def claimed(folder: Path) -> bool:
+    return class_folders.sniff(Head(folder)) is not None
+
+
+def test_an_empty_folder_is_no_class_folder(tmp_path):
+    assert not claimed(tmp_path)
+    with pytest.raises(DatasetError, match="no class folders"):
+        read(tmp_path)
+
+
+def test_each_folder_is_a_class_and_each_photo_has_one(tmp_path):
+    save(tmp_path, "rust/a.png", "rust/b.JPEG", "norust/c.png")
+    found = read(tmp_path)
+    assert (found.names, [record.labels for record in found]) == (("norust", "rust"), [(0,), (1,), (1,)])
+    assert found.records[0].instances is None and found.records[0].size == (4, 6)
+    assert found.class_counts() == {"norust": 1, "rust": 2} and found.state_counts()["labelled"] == 3
+
+
+def test_the_claim_is_weak(tmp_path):
+    save(tmp_path, "rust/a.png", "norust/c.png")
+    assert class_folders.sniff(Head(tmp_path)).certainty < 0.5
+
+
+def test_class_folders_one_level_down_are_found(tmp_path):
+    save(tmp_path, "download/rust/a.png", "download/norust/b.png", "boxes/train/a.png")
+    found = read(tmp_path)
+    assert len(found) == 2 and found.remarks == ('the class folders in "download" were read',)
+
+
+def test_photos_one_level_below_a_class_belong_to_it(tmp_path):
+    save(tmp_path, "rust/north/a.png", "norust/b.png")
+    assert read(tmp_path).class_counts() == {"norust": 1, "rust": 1}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("rust/a.png",),  # one class
+        ("train/a.png", "val/b.png"),  # splits
+        ("images/a.png", "masks/a.png"),  # photos and what was drawn on them
+        ("a.png", "rust/a.png", "norust/b.png"),  # photos beside
+    ],
+)
+def test_other_folders_are_not_claimed(tmp_path, names):
+    save(tmp_path, *names)
+    assert not claimed(tmp_path)
+
+
+def test_annotations_in_a_folder_say_that_it_is_no_class(tmp_path):
+    save(tmp_path, "C0001/a.png", "C0002/b.png")
+    (tmp_path / "C0001" / "ground_truth.txt").write_text("1 2 3 4 5")
+    assert not claimed(tmp_path)
+
+
+def test_a_broken_photo_is_a_fault_by_name(tmp_path):
+    save(tmp_path, *(f"rust/{place}.png" for place in range(30)), "norust/a.png")
+    (tmp_path / "norust" / "b.png").write_bytes(b"nothing")
+    found = read(tmp_path)
+    assert (len(found), found.faults[0].record) == (31, 'photo "norust/b.png"')
+
+
+def test_file_names_tell_the_class(tmp_path):
+    save(tmp_path, "rust.0.jpg", "rust.1.jpg", "norust.0.jpg", "norust.10.jpg")
+    found = read(tmp_path)
+    assert found.class_counts() == {"norust": 2, "rust": 2}
+    assert found.remarks == ("the classes were taken from the beginning of the file names",)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("IMG_1.jpg", "IMG_2.jpg", "DSC_1.jpg", "DSC_2.jpg"),  # cameras
+        ("rust.0.jpg", "rust.1.jpg"),  # one class
+        ("rust.0.jpg", "rust.1.jpg", "dent.0.jpg"),  # a single photo proves nothing
+        ("rust.0.jpg", "rust.1.jpg", "dent.0.jpg", "dent.1.jpg", "other.jpg"),
+    ],
+)
+def test_other_file_names_tell_nothing(tmp_path, names):
+    save(tmp_path, *names)
+    assert not claimed(tmp_path)
+
+
+def test_rust_at_its_root_is_a_classification_set(shared):
+    path = shared / "data/rust"
+    found = read(path)
+    assert claimed(path)
+    assert (len(found), found.class_counts(), found.faults) == (155, {"norust": 72, "rust": 83}, ())
+
+
+@pytest.mark.parametrize(
+    ("case", "classes"),
+    [
+        ("class_folders", {"bird": 1, "cat": 2, "dog": 1, "monkey": 1}),
+        ("class_by_file_name", {"Bacterial_leaf_blight": 2, "Brown_spot": 2, "Leaf_smut": 2}),
+    ],
+)
+def test_cases_of_the_zoo_have_their_counts(shared, case, classes):
+    path = shared / "data/zoo" / case
+    assert claimed(path) and read(path).class_counts() == classes
+
+
+@pytest.mark.parametrize(
+    "name", ["balloon", "bccd", "pennfudan", "gdxray", "corrosion_via", "rust/objDet", "rust/objDet/train"]
+)
+def test_other_sets_are_not_claimed(shared, name):
+    assert not claimed(shared / "data" / name)

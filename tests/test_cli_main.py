@@ -1,0 +1,219 @@
+"""The command line as a whole: one table of commands, nothing heavy before it is needed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from maskwright.cli import options
+from maskwright.cli.main import COMMANDS, PLACES, commands, main, spelled_out
+from maskwright.errors import RecipeError, UnknownName
+
+HEAVY = ("torch", "numpy", "PIL", "rich", "maskwright.types")
+
+
+def run(*arguments: str, **settings) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "maskwright", *arguments], capture_output=True, encoding="utf-8", timeout=60, **settings
+    )
+
+
+def heavy_modules_after(code: str) -> list[str]:
+    """Which of the heavy modules a fresh interpreter has loaded after this code, whether or not it ended by exit."""
+    code = f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    pass\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return [name for name in HEAVY if name in done.stdout.split()]
+
+
+# --- light ------------------------------------------------------------------------------------------------------------
+def test_help_loads_nothing_heavy_and_no_command():
+    assert heavy_modules_after("from maskwright.cli.main import main; main(['--help'])") == []
+    code = "from maskwright.cli.main import main; main(['--help'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\ntry:\n    {code}\nexcept SystemExit:\n    print(*sys.modules)"],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    loaded = {name for name in done.stdout.split() if name.startswith("maskwright.cli.")}
+    assert loaded == {"maskwright.cli.main", "maskwright.cli.console"}
+
+
+def test_the_test_above_would_notice():
+    assert heavy_modules_after("import maskwright.types, maskwright.cli.main") == ["numpy", "maskwright.types"]
+
+
+@pytest.mark.parametrize("name", [name for name in PLACES if name in ("show", "split", "synth")])
+def test_a_commands_help_loads_nothing_heavy(name):
+    assert heavy_modules_after(f"from maskwright.cli.main import main; main(['{name}', '--help'])") == []
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+def test_every_command_stands_under_one_heading():
+    assert list(COMMANDS) == ["Data", "Train", "Use", "House"]
+    assert len(PLACES) == sum(len(names) for names in COMMANDS.values())
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_every_command_in_the_table_can_be_loaded_and_explains_itself(name, capsys):
+    module, attribute = PLACES[name][0].split(":")
+    command = getattr(importlib.import_module(module), attribute)
+    assert isinstance(command, click.Command) and module == f"maskwright.cli.{name}"
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert f"  maskwright {name}" in text, "an example that runs"
+    assert all(option.help for option in command.params if isinstance(option, click.Option)), "each option is explained"
+    assert "--json" in text and "--debug" in text
+
+
+def test_help_groups_the_commands(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert end.value.code == 0
+    assert text.index("Data:") < text.index("split") < text.index("Train:") < text.index("Use:") < text.index("House:")
+    assert all(f"\n  {name} " in text for name in PLACES)
+
+
+def test_no_command_shows_the_help(capsys):
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0 and "Data:" in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys):
+    import maskwright
+
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0 and capsys.readouterr().out == f"maskwright {maskwright.__version__}\n"
+
+
+def test_a_misspelt_command_is_named_with_the_nearest_one(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["spilt", "party"])
+    assert end.value.code == 2
+    assert capsys.readouterr() == (
+        "", 'UnknownName: no command "spilt". Did you mean "split"? (`maskwright --help` lists them all)\n'
+    )  # fmt: skip
+
+
+def test_a_misspelt_option_is_named_with_the_nearest_one_and_obeys_json(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["split", "a", "b", "--vall", "0.2", "--json"])
+    out, err = capsys.readouterr()
+    assert end.value.code == 2 and "--val" in err
+    assert json.loads(out)["error"] == "UsageError"
+
+
+# --- epochs=3 ---------------------------------------------------------------------------------------------------------
+@click.command()
+@click.argument("data", nargs=-1)
+@click.option("--epochs", "-e", type=int, default=1)
+@click.option("--group-by", default="folder")
+@click.option("--pretrained/--from-scratch", default=True)
+@options.console
+def practice(data, epochs, group_by, pretrained, console):
+    """Practice."""
+
+
+def parsed(*arguments: str) -> dict:
+    values = practice.make_context("train", spelled_out(arguments, practice, "train")).params
+    return {name: values[name] for name in ("data", "epochs", "group_by", "pretrained", "as_json")}
+
+
+def test_no_arguments_stay_none():
+    assert spelled_out([], practice, "train") == []
+
+
+@pytest.mark.parametrize(
+    ("pairs", "dashes"),
+    [
+        (["epochs=3"], ["--epochs", "3"]),
+        (["party", "epochs=3"], ["party", "--epochs=3"]),
+        (["group_by=a=b"], ["--group-by", "a=b"]),
+        (["group-by="], ["--group-by", ""]),
+        (["json=true"], ["--json"]),
+        (["json=false"], []),
+        (["pretrained=no"], ["--from-scratch"]),
+        (["from-scratch=yes"], ["--from-scratch"]),
+        (["from-scratch=no"], []),
+    ],
+)
+def test_an_option_may_be_written_either_way(pairs, dashes):
+    assert parsed(*pairs) == parsed(*dashes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data"),
+    [
+        (["--", "epochs=3"], ("epochs=3",)),
+        (["a=b.jpg"], ("a=b.jpg",)),
+        (["photos/epochs=3"], ("photos/epochs=3",)),
+    ],
+)
+def test_what_is_no_option_stays_as_it_is(arguments, data):
+    assert parsed(*arguments)["data"] == data and parsed(*arguments)["epochs"] == 1
+
+
+def test_the_value_of_an_option_is_not_taken_for_another_option():
+    assert parsed("--group-by", "epochs=3")["group_by"] == "epochs=3"
+    assert parsed("-e", "3", "json=yes")["as_json"]
+
+
+def test_a_file_whose_name_looks_like_a_misspelt_option_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownName, match=r'no option "epoch".*Did you mean "epochs"'):
+        parsed("epoch=3")
+    (tmp_path / "epoch=3").touch()
+    assert parsed("epoch=3")["data"] == ("epoch=3",)
+
+
+def test_a_switch_takes_only_yes_or_no():
+    with pytest.raises(RecipeError, match="this option is a switch"):
+        parsed("json=perhaps")
+
+
+# --- as a program -----------------------------------------------------------------------------------------------------
+def test_a_wrong_file_gives_2_and_no_traceback():
+    done = run("show", "nowhere", "--json")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["error"] == "DatasetError"
+
+
+def test_a_closed_pipe_ends_quietly():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "maskwright", "--help"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(write)
+    assert done.returncode == 141 and done.stderr == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_letters_a_console_cannot_show_do_not_stop_the_program(encoding):
+    done = subprocess.run(
+        [sys.executable, "-m", "maskwright", "show", "気球 ø"], capture_output=True, timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 2 and b"DatasetError" in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_a_folder_with_something_in_it_is_never_replaced(tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
+    with pytest.raises(SystemExit) as end:
+        main(["split", str(tmp_path), str(tmp_path)])
+    assert end.value.code == 1
+    assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "precious"
+    assert "this is there already" in capsys.readouterr().err
+
+
+def test_the_group_has_nothing_but_its_commands():
+    assert commands.list_commands(click.Context(commands)) == list(PLACES)

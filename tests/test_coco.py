@@ -1,0 +1,314 @@
+"""COCO JSON: run lengths, crowds, odd ids; real files with their counts, and agreement with pycocotools."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from attacks import annotations as attacks
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+from pycocotools.coco import COCO
+from strategies import masks
+
+from maskwright import formats
+from maskwright.errors import AnnotationError, MaskwrightError
+from maskwright.types import Dataset, Instances, Record, RleMasks
+
+THEIR_NUMPY = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SQUARE = {"segmentation": [[2, 2, 12, 2, 12, 12, 2, 12]]}
+BOX = {"bbox": [3, 4.5, 10, 6], "segmentation": []}
+
+
+def only(dataset: Dataset) -> Instances:
+    (record,) = dataset.records
+    assert record.instances is not None
+    return record.instances
+
+
+def areas(dataset: Dataset) -> list[int]:
+    found = only(dataset)
+    assert found.masks is not None
+    return found.masks.area.tolist()
+
+
+# --- what a file may hold -----------------------------------------------------------------------
+def test_a_photo_without_annotations_is_labelled_as_empty(tmp_path):
+    data = formats.read(attacks.coco(tmp_path))
+    assert data.state_counts()["empty"] == 1 and data.format == "coco"
+    assert data.names == ("rust",)  # nothing is drawn, so every listed class may be meant
+
+
+def test_a_file_without_a_list_of_annotations_is_unlabelled(tmp_path):
+    path = attacks.coco(tmp_path)
+    data = json.loads(path.read_text("utf-8"))
+    del data["annotations"]
+    assert formats.read(attacks.written(path, data)).state_counts()["unlabelled"] == 1
+
+
+def test_polygons_boxes_and_run_lengths(tmp_path):
+    plain = {"segmentation": {"size": [30, 40], "counts": [30, 60, 1110]}}
+    packed = {"segmentation": RleMasks.from_boxes(np.array([[0, 0, 5, 5]]), (30, 40)).to_coco()[0]}
+    data = formats.read(attacks.coco(tmp_path, SQUARE, plain, packed, BOX))
+    assert areas(data)[:3] == [100, 60, 25]
+    assert only(data).boxes.tolist() == [[2, 2, 12, 12], [1, 0, 3, 30], [0, 0, 5, 5], [3, 4.5, 13, 10.5]]
+    assert data.remarks == ("1 box became a rectangular mask, beside outlines in the same photo",)
+
+
+def test_boxes_alone_give_no_masks(tmp_path):
+    found = only(formats.read(attacks.coco(tmp_path, BOX)))
+    assert found.masks is None and found.boxes.tolist() == [[3, 4.5, 13, 10.5]]
+
+
+def test_several_parts_are_one_object(tmp_path):
+    parts = [[2, 2, 12, 2, 12, 12, 2, 12], [20, 20, 22, 20, 22, 22, 20, 22], [1, 1, 2, 2]]
+    data = formats.read(attacks.coco(tmp_path, {"segmentation": parts}))
+    assert areas(data) == [104]
+    assert data.remarks == ("1 part of an outline with fewer than 3 points cannot be used here: left out",)
+
+
+def test_a_flat_polygon_is_one_part(tmp_path):
+    assert areas(formats.read(attacks.coco(tmp_path, {"segmentation": SQUARE["segmentation"][0]}))) == [100]
+
+
+def test_a_crowd_is_marked(tmp_path):
+    found = only(formats.read(attacks.coco(tmp_path, {**SQUARE, "iscrowd": 1}, {**SQUARE, "iscrowd": 0}, SQUARE)))
+    assert found.crowd is not None and found.crowd.tolist() == [True, False, False]
+
+
+def test_the_files_own_box_is_kept_beside_a_mask(tmp_path):
+    found = only(formats.read(attacks.coco(tmp_path, {**SQUARE, "bbox": [1.75, 2, 10.5, 10]})))
+    assert found.boxes.tolist() == [[1.75, 2, 12.25, 12]]
+
+
+def test_ids_may_be_texts_and_have_gaps(tmp_path):
+    images = [{"id": "7", "file_name": "a.jpg"}]
+    categories = [{"id": 90, "name": "rust"}, {"id": 3, "name": "hole "}, {"id": 4, "name": "hole"}]
+    rows = [{**SQUARE, "image_id": 7, "category_id": str(n)} for n in (90, 3, 4)]
+    data = formats.read(attacks.coco(tmp_path, *rows, images=images, categories=categories))
+    assert data.class_counts() == {"rust": 1, "hole": 2}
+
+
+def test_a_category_without_objects_is_left_out(tmp_path):
+    categories = [{"id": 0, "name": "things", "supercategory": "none"}, {"id": 1, "name": "rust"}]
+    assert formats.read(attacks.coco(tmp_path, SQUARE, categories=categories)).names == ("rust",)
+
+
+# --- faults -------------------------------------------------------------------------------------
+BAD = [
+    {"segmentation": []},
+    {"bbox": [1, 2, 3]},
+    {"bbox": [1, 2, -3, 4]},
+    {"bbox": [100, 100, 5, 5]},
+    {"bbox": ["1", 2, 3, 4]},
+    {"segmentation": [[1, 2, 3, 4]]},
+    {"segmentation": [[1, 2, 9, 4, 5, 8, 7]]},
+    {"segmentation": [["a"] * 6]},
+    {"segmentation": [5, [1, 2, 3, 4, 5, 6]]},
+    {"segmentation": {"size": [30, 40]}},
+    {"segmentation": {"size": [40, 30], "counts": [1200]}},
+    {"segmentation": {"size": [30, 40], "counts": [1, 2, 3]}},
+    {"segmentation": {"size": [30, 40], "counts": [-1, 1201]}},
+    {"segmentation": {"size": [30, 40], "counts": "QQQ"}},
+    {"segmentation": {"size": [30, 40], "counts": "\u00ff"}},
+    {"segmentation": {"size": [30, 40], "counts": [1200]}},
+    {"segmentation": {"size": "30", "counts": [1200]}},
+    {**SQUARE, "category_id": 5},
+    {**SQUARE, "image_id": 5},
+]
+
+
+@pytest.mark.parametrize("annotation", BAD)
+def test_a_bad_annotation_is_put_aside_by_name_and_the_others_stay(tmp_path, annotation):
+    data = formats.read(attacks.coco(tmp_path, *[SQUARE] * 19, annotation))
+    assert len(only(data)) == 19
+    assert len(data.faults) == 1 and data.faults[0].record.endswith(("region 20", "annotation 20"))
+
+
+def test_run_lengths_of_another_size_are_never_stretched(tmp_path):
+    path = attacks.coco(tmp_path, {"segmentation": {"size": [15, 20], "counts": [0, 300]}})
+    with pytest.raises(AnnotationError) as caught:
+        formats.read(path)
+    assert str(caught.value) == (
+        f"AnnotationError: {path}: 1 of 1 regions are faulty\n"
+        '  record  photo "a.jpg", region 1\n'
+        "  field   segmentation.size\n"
+        "  wanted  30 x 40 (height x width of the photo)\n"
+        "  got     15 x 20\n"
+        "  fix     export the mask again at the photo's size; or put the faulty ones aside with --allow-faulty"
+    )
+
+
+def test_a_photo_of_another_size_than_stated_is_put_aside(tmp_path):
+    path = attacks.coco(tmp_path, SQUARE)
+    attacks.photo(tmp_path / "a.jpg", (60, 80))
+    with pytest.raises(AnnotationError, match="30 x 40"):
+        formats.read(path)
+    assert formats.read(path, allow_faulty=True).state_counts()["skipped"] == 1
+
+
+def test_a_results_list_is_refused_by_what_it_is(tmp_path):
+    path = attacks.written(
+        tmp_path / "results.json", [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]
+    )
+    with pytest.raises(AnnotationError) as caught:
+        formats.read(path)
+    assert str(caught.value) == (
+        f"AnnotationError: {path}: a COCO results list, not a data set\n"
+        "  wanted  images, annotations and categories\n"
+        "  got     a list of 1 detections: no photos, no class names\n"
+        "  fix     name the truth file that these results belong to"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [({"images": 7}, "not a COCO file"), ({"images": [7]}, "an image without id"),
+     ({"categories": [{"id": 1}]}, "a category without id or name"),
+     ({"images": [{"id": 1, "file_name": "a.jpg"}, {"id": "1", "file_name": "b.jpg"}]}, "two images with one id"),
+     ({"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}, "two categories with one id"),
+     ({"annotations": [{"segments_info": [], "image_id": 1, "category_id": 1}]}, "panoptic")],
+)  # fmt: skip
+def test_a_bad_list_is_refused_by_name(tmp_path, parts, said):
+    with pytest.raises(AnnotationError, match=said):
+        formats.read(attacks.coco(tmp_path, SQUARE, **parts))
+
+
+# --- photos turned by EXIF ----------------------------------------------------------------------
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_what_was_drawn_unturned_is_turned_where_the_file_proves_it(tmp_path, orientation):
+    """Outlines, boxes and run lengths go the way that the pixels go."""
+    mask = np.zeros((1, 30, 40), bool)
+    mask[0, 2:5, 6:26] = True
+    polygon, box = [6, 2, 26, 2, 26, 5, 6, 5], [6, 2, 20, 3]
+    rows = ({"segmentation": [polygon]}, {"segmentation": RleMasks.from_dense(mask).to_coco()[0]}, {"bbox": box})
+    path = attacks.coco(tmp_path, *rows)
+    attacks.photo(tmp_path / "a.jpg", (30, 40), orientation)
+    image = Image.fromarray(mask[0].astype(np.uint8) * 255)
+    image.getexif()[0x0112] = orientation
+    upright = np.asarray(ImageOps.exif_transpose(image)) > 0
+    data = formats.read(path)
+    found = only(data)
+    assert found.masks is not None and data.records[0].size == (40, 30)
+    assert all((each == upright).all() for each in found.masks.dense())
+    assert data.remarks[0] == '"a.jpg" is turned by EXIF and was annotated unturned: its regions were turned too'
+
+
+def test_what_was_drawn_turned_stays(tmp_path):
+    path = attacks.coco(tmp_path, SQUARE, size=(40, 30))
+    attacks.photo(tmp_path / "a.jpg", (30, 40), 6)
+    assert only(formats.read(path)).boxes.tolist() == [[2, 2, 12, 12]]
+
+
+# --- writing ------------------------------------------------------------------------------------
+@given(masks(size=(6, 9)))
+def test_masks_come_back_bit_for_bit(tmp_path_factory, dense):
+    folder = tmp_path_factory.mktemp("coco")
+    photo = attacks.photo(folder / "photos" / "a.png", (6, 9))
+    dense = dense[dense.any(axis=(1, 2))]
+    runs = RleMasks.from_dense(dense)
+    crowd = np.arange(len(dense)) % 2 == 1
+    there = Instances(runs.boxes, np.zeros(len(dense), int), None, runs, ("rust",), crowd if crowd.any() else None)
+    assert formats.write(Dataset("x", ("rust",), (Record(photo, (6, 9), there),)), folder / "out.json", "coco") == ()
+    back = only(formats.read(folder / "out.json"))
+    assert len(back) == len(dense)
+    if len(dense):
+        assert back.masks is not None and (back.masks.dense() == dense).all() and (back.boxes == there.boxes).all()
+        assert (back.crowd is None) == (there.crowd is None)
+
+
+def test_what_coco_cannot_hold_is_counted(tmp_path):
+    photos = [attacks.photo(tmp_path / name) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    boxes = Instances(np.array([[1, 2, 11, 12]]), np.array([0]), np.array([0.5]), None, ("rust",))
+    rows = (Record(photos[0], (30, 40), boxes), Record(photos[1], (30, 40), None),
+            Record(photos[2], (30, 40), None, skipped=True))  # fmt: skip
+    told = formats.write(Dataset("x", ("rust",), rows), tmp_path / "out.json", "coco")
+    assert told == ("1 score cannot be kept", "1 unlabelled photo cannot be kept", "1 skipped photo cannot be kept")
+
+
+@THEIR_NUMPY
+def test_pycocotools_reads_what_is_written(tmp_path, capsys):
+    data = formats.read(attacks.coco(tmp_path, SQUARE, {"segmentation": {"size": [30, 40], "counts": [30, 60, 1110]}}))
+    formats.write(data, tmp_path / "out.json", "coco")
+    theirs = COCO(str(tmp_path / "out.json"))
+    found = theirs.loadAnns(theirs.getAnnIds())
+    assert [each["area"] for each in found] == [int(theirs.annToMask(each).sum()) for each in found] == areas(data)
+
+
+# --- anything at all ----------------------------------------------------------------------------
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-50, 2000) | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(
+        st.sampled_from(["size", "counts", "id", "file_name", "image_id", "category_id", "bbox"]), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+RUNS = st.fixed_dictionaries({"size": st.just([30, 40]) | ANYTHING, "counts": ANYTHING | st.text(max_size=20)})
+ROWS = st.fixed_dictionaries({}, optional={"segmentation": ANYTHING | RUNS, "bbox": ANYTHING, "iscrowd": ANYTHING,
+                                           "category_id": ANYTHING, "id": ANYTHING})  # fmt: skip
+
+
+@given(st.lists(ROWS, max_size=4), st.sampled_from(["images", "annotations", "categories", "info"]), ANYTHING)
+def test_any_file_gives_a_data_set_or_our_error(tmp_path_factory, rows: list[dict[str, Any]], part: str, other: Any):
+    folder = tmp_path_factory.mktemp("any")
+    for parts in ({}, {part: other}, {part: [other]}):
+        try:
+            data = formats.read(attacks.coco(folder, *rows, **parts), format="coco", allow_faulty=True)
+        except MaskwrightError:
+            continue
+        assert isinstance(data, Dataset)
+
+
+# --- real data ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("case", "photos", "counts"),
+    [("coco_crowd_and_gaps_tiny", 2, {"a": 1, "b": 2}), ("coco_cvat_boxes", 12, {"Car": 71, "Person": 29}),
+     ("coco_labelme_converter", 3, {"bottle": 1, "bus": 2, "car": 1, "chair": 1, "person": 6, "sofa": 1}),
+     ("coco_roboflow", 9, {"shuttlecock": 36}), ("via_coco_export", 1, {"Date": 1, "Header": 1, "Total": 1}),
+     ("coco_results_and_truth", 1, {"Scratch": 4})],
+)  # fmt: skip
+def test_real_files_of_many_hands_are_counted_right(shared, case, photos, counts):
+    data = formats.read(shared / "data" / "zoo" / case)
+    assert (len(data), data.class_counts()) == (photos, counts)
+    assert all(fault.got == "absent" for fault in data.faults)
+
+
+def test_a_real_crowd_in_plain_run_lengths(shared):
+    data = formats.read(shared / "data" / "zoo" / "coco_crowd_and_gaps_tiny")
+    assert {split: len(part) for split, part in data.splits().items()} == {"train": 1, "val": 1}
+    crowds = [
+        record.instances.crowd.tolist() for record in data if record.instances and record.instances.crowd is not None
+    ]
+    assert sum(map(sum, crowds)) == 1
+
+
+def test_a_results_list_beside_its_truth_is_passed_over(shared):
+    data = formats.read(shared / "data" / "zoo" / "coco_results_and_truth")
+    assert any(remark.startswith("coco_instances_results.json was passed over") for remark in data.remarks)
+
+
+def test_real_run_lengths_of_another_size_are_a_fault_by_name(shared):
+    path = shared / "data" / "zoo" / "coco_rle_minimal"
+    with pytest.raises(AnnotationError, match="250 x 360"):
+        formats.read(path)
+    data = formats.read(path, allow_faulty=True)
+    assert {record.photo.stem: record.state for record in data} == {
+        "dog": "labelled", "kitchen": "skipped", "dashcam": "empty"}  # fmt: skip
+    (dog,) = [record.instances for record in data if record.photo.stem == "dog"]
+    assert dog is not None and dog.masks is not None and dog.masks.area.tolist() == [17717]
+
+
+@THEIR_NUMPY
+def test_a_real_polygon_covers_what_pycocotools_says(shared, capsys):
+    path = shared / "data" / "zoo" / "coco_labelme_converter" / "annotations.json"
+    theirs = COCO(str(path))
+    data = formats.read(path)
+    for image, record in zip(theirs.loadImgs(theirs.getImgIds()), data, strict=True):
+        found = record.instances
+        assert found is not None and found.masks is not None
+        for each, mask in zip(theirs.loadAnns(theirs.getAnnIds(image["id"])), found.masks.dense(), strict=True):
+            their = theirs.annToMask(each).astype(bool)
+            assert (their & mask).sum() / (their | mask).sum() > 0.97  # they draw the line half a pixel wide

@@ -1,0 +1,316 @@
+"""Bounded reading, faults by name, and where the photos lie."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+from attacks import annotations as attacks
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright import formats
+from maskwright.errors import AnnotationError, DatasetError, MaskwrightError
+from maskwright.formats import reading
+from maskwright.formats.reading import Faults, Head, Losses, PhotoFinder, data_name, data_root
+from maskwright.types import Dataset
+
+
+# --- JSON, XML, CSV -----------------------------------------------------------------------------
+@pytest.mark.parametrize("content", [b"", b"  \n", b"\0\0\0", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(AnnotationError, match="the file is empty"):
+        reading.read_json(path)
+
+
+def test_half_a_file_says_where_it_ends(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"images": [\n{"id": 1, "file_na', "utf-8")
+    with pytest.raises(AnnotationError) as caught:
+        reading.read_json(path)
+    assert str(caught.value) == (
+        f"AnnotationError: {path}: the file ends in the middle\n"
+        "  record  line 2\n"
+        "  wanted  a complete JSON file\n"
+        """  got     the end after 31 bytes, behind '{"id": 1, "file_na'\n"""
+        "  fix     copy or export the file again"
+    )
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "undefined", "1e999", "'text'", "01"])
+def test_what_is_not_strict_json_is_refused_with_its_place(tmp_path, value):
+    with pytest.raises(AnnotationError, match="not JSON") as caught:
+        reading.read_json(attacks.not_a_number(tmp_path, value))
+    assert "line 1, byte" in str(caught.value) or "out of range" in str(caught.value)
+
+
+def test_the_parser_gives_up_on_deep_nesting_without_dying(tmp_path):
+    with pytest.raises(AnnotationError, match="nested deeper"):
+        reading.read_json(attacks.deep(tmp_path))
+
+
+def test_a_file_too_big_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "big.json"
+    with path.open("wb") as stream:
+        stream.truncate(reading.MOST_BYTES + 1)  # sparse: takes no room
+    with pytest.raises(AnnotationError, match="too big"):
+        reading.read_json(path)
+
+
+@pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16"])
+def test_json_in_any_unicode_is_read(tmp_path, code):
+    path = tmp_path / "a.json"
+    path.write_bytes('{"größe": 1}'.encode(code))
+    assert reading.read_json(path) == {"größe": 1}
+
+
+def test_text_in_another_code_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("filename\ngröße.jpg\n".encode("latin-1"))
+    with pytest.raises(AnnotationError, match="line 2"):
+        reading.read_rows(path)
+
+
+@pytest.mark.parametrize("attack", [attacks.entities, attacks.outside_entity])
+def test_xml_entities_are_never_expanded(tmp_path, attack):
+    with pytest.raises(AnnotationError, match="entities is refused"):
+        reading.read_xml(attack(tmp_path))
+
+
+def test_half_an_xml_file_says_where_it_ends(tmp_path):
+    path = tmp_path / "a.xml"
+    path.write_text("<annotation>\n<object>", "utf-8")
+    with pytest.raises(AnnotationError, match="line 2"):
+        reading.read_xml(path)
+
+
+def test_a_table_names_its_columns_without_the_hash(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('#filename, size\na.jpg,"1"\n\nb.jpg,2\n', "utf-8")
+    assert reading.read_rows(path) == [{"filename": "a.jpg", "size": "1"}, {"filename": "b.jpg", "size": "2"}]
+
+
+@pytest.mark.parametrize(("text", "said"), [("a,b\n", "a column is missing"), ("filename,x\na.jpg\n", "too short"),
+                                            ('filename\n"a', "not a CSV file")])  # fmt: skip
+def test_a_bad_table_is_refused(tmp_path, text, said):
+    path = tmp_path / "a.csv"
+    path.write_text(text, "utf-8")
+    with pytest.raises(AnnotationError, match=said):
+        reading.read_rows(path, ["filename"])
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_give_data_or_our_error(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("bytes") / "a"
+    path.write_bytes(data)
+    for read in (reading.read_json, reading.read_xml, reading.read_rows, reading.read_text):
+        with contextlib.suppress(MaskwrightError):
+            read(path)
+
+
+def test_a_name_too_long_for_any_disk_is_an_error_of_ours():
+    with pytest.raises(DatasetError, match="there is no such file or folder"):
+        formats.read("x" * 5000)
+
+
+def test_a_head_shows_names_and_first_letters(tmp_path):
+    attacks.photo(tmp_path / "a.JPG")
+    attacks.written(tmp_path / "inside" / "b.json", {"x": 1})
+    (tmp_path / ".hidden").mkdir()
+    head = Head(tmp_path)
+    assert head.entries == ("a.JPG", "inside/") and head.photos == ("a.JPG",) and head.folders == ("inside",)
+    inside = head.child("inside").child("b.json")
+    assert (inside.text, inside.ending, inside.entries) == ('{"x": 1}', ".json", ())
+    assert Head(tmp_path / "nowhere").text == ""
+
+
+# --- faults and losses --------------------------------------------------------------------------
+EMPTY = Dataset("party", (), ())
+
+
+def test_no_faults_change_nothing():
+    done = Faults("a.json").into(EMPTY)
+    assert done.faults == () and done.remarks == ()
+
+
+def test_one_fault_in_twenty_is_put_aside_and_told():
+    faults = Faults("a.json")
+    faults.saw(20)
+    faults.add('photo "b.jpg", region 3', "points", "at least 3 different points", "2")
+    done = faults.into(EMPTY)
+    assert [str(fault) for fault in done.faults] == [
+        'photo "b.jpg", region 3: points: wanted at least 3 different points, got 2'
+    ]
+    assert done.remarks[0].startswith("1 faulty record was put aside: photo")
+
+
+def test_two_faults_in_twenty_stop_the_reading_unless_allowed():
+    def two(allow: bool) -> Dataset:
+        faults = Faults("a.json", allow_faulty=allow)
+        faults.saw(20)
+        faults.add('photo "b.jpg", region 3', "points", "3 points", "2", "draw it again")
+        faults.add('photo "b.jpg", region 4', "points", "3 points", "1", "draw it again")
+        return faults.into(EMPTY)
+
+    assert len(two(True).faults) == 2
+    with pytest.raises(AnnotationError) as caught:
+        two(False)
+    assert str(caught.value) == (
+        "AnnotationError: a.json: 2 of 20 regions are faulty\n"
+        '  record  photo "b.jpg", region 3\n'
+        "  field   points\n"
+        "  wanted  3 points\n"
+        "  got     2; the first ones:\n"
+        '          photo "b.jpg", region 3: points: wanted 3 points, got 2\n'
+        '          photo "b.jpg", region 4: points: wanted 3 points, got 1\n'
+        "  fix     draw it again; or put the faulty ones aside with --allow-faulty"
+    )
+
+
+def test_absent_photos_are_named_but_are_no_faults_of_the_annotations():
+    faults = Faults("a.json")
+    faults.absent("b.jpg")
+    faults.found()
+    done = faults.into(EMPTY)
+    assert done.remarks == ('1 of 2 named photos are absent: "b.jpg"',)
+    assert [(fault.field, fault.got) for fault in done.faults] == [("photo", "absent")]
+
+
+def test_all_photos_absent_is_an_error():
+    faults = Faults("a.json")
+    faults.absent("b.jpg")
+    with pytest.raises(DatasetError, match="none of the photos it names is in the folder"):
+        faults.into(EMPTY)
+
+
+def test_counts_are_told_in_words():
+    faults = Faults("a.json")
+    for _ in range(13):
+        faults.clipped()
+    faults.clipped("box")
+    faults.unused("point")
+    assert faults.remarks == (
+        "13 outlines reached past the edge: cut there",
+        "1 box reached past the edge: cut there",
+        "1 point cannot be used here: left out",
+    )
+
+
+def test_losses_are_told_with_their_number():
+    losses = Losses()
+    losses.add("hole", 0)
+    assert losses.told() == ()
+    losses.add("score", 2)
+    losses.add("hole")
+    assert losses.told() == ("2 scores cannot be kept", "1 hole cannot be kept")
+
+
+# --- finding photos -----------------------------------------------------------------------------
+def found(folder: Path, name: str, near: Path | None = None) -> str | None:
+    path = PhotoFinder(folder, Faults("a.json"), near).find(name)
+    return None if path is None else path.relative_to(folder).as_posix()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["images/B (1).JPG", "B (1).JPG", "b (1).jpg", "b (1).png", "B (1)", "images\\B (1).JPG", "/home/other/B (1).JPG",
+     "C:\\Users\\other\\B (1).JPG", "elsewhere/B (1).JPG", "https://there.example/B (1).JPG", "./images/B (1).JPG"],
+)  # fmt: skip
+def test_a_photo_is_found_under_any_of_its_names(tmp_path, name):
+    attacks.photo(tmp_path / "images" / "B (1).JPG")
+    assert found(tmp_path, name) == "images/B (1).JPG"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "a\0b", "images", "b.jpg", "x" * 5000, "../a.jpg/.."])
+def test_names_of_nothing_find_nothing(tmp_path, name):
+    attacks.photo(tmp_path / "images" / "a.jpg")
+    assert found(tmp_path, name) is None
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "..\\secret.jpg", "x/../../secret.jpg", "secret.jpg"])
+def test_no_photo_is_found_outside_the_folder(tmp_path, name):
+    attacks.photo(tmp_path / "secret.jpg")
+    (tmp_path / "data").mkdir()
+    assert found(tmp_path / "data", name) is None
+
+
+def test_the_absolute_path_of_a_secret_is_not_followed(tmp_path):
+    secret = attacks.photo(tmp_path / "secret.jpg")
+    (tmp_path / "data").mkdir()
+    assert found(tmp_path / "data", str(secret)) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
+    secret = attacks.photo(tmp_path / "secret.jpg")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a.jpg").symlink_to(secret)
+    assert found(tmp_path / "data", "a.jpg") is None and reading.photos_in(tmp_path / "data") == []
+
+
+def test_of_several_the_nearest_is_taken(tmp_path):
+    for place in ("a.jpg", "images/a.jpg", "deep/down/a.jpg"):
+        attacks.photo(tmp_path / place)
+    assert found(tmp_path, "a.jpg") == "a.jpg"
+    assert found(tmp_path, "down/a.jpg") == "a.jpg"  # beside the annotations comes first
+    assert found(tmp_path, "deep/down/a.jpg") == "deep/down/a.jpg"
+
+
+def test_of_several_as_near_one_is_taken_and_named(tmp_path):
+    attacks.photo(tmp_path / "one" / "a.jpg")
+    attacks.photo(tmp_path / "two" / "a.jpg")
+    faults = Faults("a.json")
+    finder = PhotoFinder(tmp_path, faults)
+    assert finder.find("a.jpg") == tmp_path / "one" / "a.jpg"
+    assert faults.remarks == ('"a.jpg" is there 2 times: one/a.jpg was taken, not two/a.jpg',)
+    assert finder.find("two/a.jpg") == tmp_path / "two" / "a.jpg" and len(faults.remarks) == 1
+
+
+def test_another_ending_counts_only_when_it_is_the_only_one(tmp_path):
+    attacks.photo(tmp_path / "a.jpg")
+    attacks.photo(tmp_path / "a.png")
+    assert found(tmp_path, "a.bmp") is None
+
+
+def test_accents_composed_or_taken_apart_are_the_same(tmp_path):
+    attacks.photo(tmp_path / "images" / "caf\u00e9.jpg")
+    assert found(tmp_path, "cafe\u0301.jpg") is not None
+
+
+def test_photos_of_another_machine_are_found_by_their_last_folder(tmp_path):
+    attacks.photo(tmp_path / "x" / "one" / "a.jpg")
+    attacks.photo(tmp_path / "x" / "two" / "a.jpg")
+    assert found(tmp_path, "D:\\photos\\two\\a.jpg") == "x/two/a.jpg"
+
+
+def test_a_broken_photo_is_a_fault_by_name(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"not a photo")
+    faults = Faults("a.json")
+    assert PhotoFinder(tmp_path, faults).photo("a.jpg", regions=4) is None
+    assert faults.faulty_regions == 4 and faults.faults[0].record == 'photo "a.jpg"'
+
+
+def test_annotations_in_their_own_folder_have_photos_beside_it(tmp_path):
+    attacks.photo(tmp_path / "images" / "a.jpg")
+    path = attacks.written(tmp_path / "annotations" / "a.json", {})
+    assert data_root(path) == tmp_path and data_root(tmp_path) == tmp_path
+    attacks.photo(path.parent / "b.jpg")
+    assert data_root(path) == path.parent
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("balloon/train/via.json", "balloon"), ("corrosion_via/x.json", "corrosion"), ("rust-dataset/data/x.json", "rust"),
+     ("car_damage_via/val/x.json", "car_damage"), ("my data set/x.json", "my"),
+     ("Bolts_coco_annotations/x.json", "Bolts")],
+)  # fmt: skip
+def test_data_are_called_by_their_folder(tmp_path, path, name):
+    assert data_name(attacks.written(tmp_path / path, {})) == name
+
+
+def test_the_root_of_the_disk_has_no_name():
+    assert data_name(Path(Path.cwd().anchor) / "train") == "object"

@@ -1,0 +1,266 @@
+"""Whatever a user calls photos: found, named, opened."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from maskwright.errors import DatasetError, FetchError, InputError, MissingExtra, PhotoError
+from maskwright.photos.sources import Source, _distinct, expand, naturally, open_source
+from maskwright.types import Photo, Window
+
+RED = np.full((4, 6, 3), (255, 0, 0), np.uint8)
+
+
+def png() -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(RED).save(data, "PNG")
+    return data.getvalue()
+
+
+@pytest.fixture
+def party(tmp_path) -> Path:
+    folder = tmp_path / "party"
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("photo_10.png", "photo_2.PNG", "Photo_1.png", ".hidden.png", "deeper/photo_3.png"):
+        (folder / name).write_bytes(png())
+    (folder / "notes.txt").write_text("no photo")
+    (folder / "folder.png").mkdir()
+    return folder
+
+
+def names(found: list[Source]) -> list[str]:
+    return [Path(source.name).name for source in found]
+
+
+# --- finding ------------------------------------------------------------------------------------
+def test_naming_nothing_is_an_error():
+    with pytest.raises(DatasetError, match="no photos were named"):
+        expand([])
+
+
+def test_a_folder_gives_its_photos_as_people_count(party):
+    assert names(expand([party])) == ["Photo_1.png", "photo_2.PNG", "photo_10.png"]
+    assert names(expand(str(party))) == ["Photo_1.png", "photo_2.PNG", "photo_10.png"]
+
+
+def test_a_pattern_gives_photos_only(party):
+    assert names(expand([f"{party}/*"])) == ["Photo_1.png", "photo_2.PNG", "photo_10.png"]
+    deep = names(expand([f"{party}/**/*.png"]))
+    assert sorted(deep) == ["Photo_1.png", "photo_10.png", "photo_3.png"]
+
+
+def test_a_file_is_taken_whatever_its_ending(party):
+    (party / "scan.dat").write_bytes(png())
+    (source,) = expand([party / "scan.dat"])
+    assert open_source(source).size == (4, 6)
+
+
+def test_a_name_that_looks_like_a_pattern_but_exists_is_a_file(party):
+    (party / "photo[1].png").write_bytes(png())
+    assert names(expand([party / "photo[1].png"])) == ["photo[1].png"]
+
+
+def test_the_order_of_the_user_is_kept(party):
+    assert names(expand([party / "photo_10.png", party / "Photo_1.png"])) == ["photo_10.png", "Photo_1.png"]
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(DatasetError) as caught:
+        expand([tmp_path / "none.jpg"])
+    assert str(caught.value) == (
+        f"DatasetError: {tmp_path / 'none.jpg'}: there is no such file or folder\n"
+        "  wanted  a photo, a folder, a pattern or an address\n"
+        "  got     nothing\n"
+        f"  fix     check the path (looked for from {Path.cwd()})"
+    )
+
+
+def test_a_folder_without_photos_says_where_there_are_some(tmp_path, party):
+    with pytest.raises(DatasetError) as caught:
+        expand([tmp_path])
+    assert caught.value.parts["got"] == "photos only in folders of it, as party/Photo_1.png"
+    assert caught.value.parts["fix"].endswith('**/*"')
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(DatasetError, match="no photos in this folder"):
+        expand([tmp_path / "bare"])
+
+
+def test_a_pattern_without_photos_says_what_it_met(party):
+    with pytest.raises(DatasetError) as caught:
+        expand([f"{party}/*.txt"])
+    assert caught.value.parts["got"] == "1 other files"
+
+
+@pytest.mark.parametrize("path", ["a\0b.jpg", "x" * 5000, "~nobody-of-this-name/a.jpg"])
+def test_an_impossible_name_is_our_error(path):
+    with pytest.raises(DatasetError):
+        expand([path])
+
+
+def test_what_is_no_source_is_said(party):
+    with pytest.raises(InputError, match="cannot be opened as a photo"):
+        expand([3.5])  # type: ignore[list-item]
+
+
+@given(st.lists(st.text("aB12_.", max_size=6), max_size=8))
+def test_natural_order_is_an_order(paths):
+    """Any names can be sorted, and the order they came in does not matter."""
+    once = sorted(paths, key=naturally)
+    paths.reverse()
+    assert sorted(paths, key=naturally) == once
+
+
+# --- naming --------------------------------------------------------------------------------------
+@given(st.lists(st.sampled_from(["a", "A", "a_2", "a_2_2", "b"]), max_size=12))
+def test_no_two_stems_are_the_same(stems):
+    """Whatever the case, for some file systems ignore it; and the first keeps its name."""
+    given_out = [source.stem for source in _distinct(Source(stem, stem, b"") for stem in stems)]
+    assert len({stem.casefold() for stem in given_out}) == len(stems)
+    assert given_out[:1] == stems[:1]
+
+
+def test_the_second_of_a_name_is_numbered(party):
+    found = expand([party / "photo_10.png", party / "deeper" / "photo_3.png", party / "photo_10.png"])
+    assert [source.stem for source in found] == ["photo_10", "photo_3", "photo_10_2"]
+
+
+def test_stems_can_be_file_names_everywhere():
+    (source,) = expand(["https://example.org/photos/caf%C3%A9%3A1.jpg?size=large"])
+    assert source.stem == "café_1"
+    assert source.name == "https://example.org/photos/caf%C3%A9%3A1.jpg?size=large"
+
+
+# --- arrays and images ---------------------------------------------------------------------------
+def test_arrays_bytes_images_and_photos_are_sources():
+    photo = Photo(RED, "mine.jpg")
+    found = expand([RED, png(), Image.fromarray(RED), photo])
+    assert [source.stem for source in found] == ["photo_1", "photo_2", "photo_3", "mine"]
+    assert all(np.array_equal(open_source(source).pixels, RED) for source in found)
+    assert open_source(found[3]) is photo
+
+
+def test_one_array_is_one_photo_and_not_a_list_of_rows():
+    assert len(expand(RED)) == 1
+
+
+def test_a_grey_array_gets_three_channels():
+    grey = RED[:, :, 0]
+    for array in (grey, grey[:, :, None]):
+        photo = open_source(expand(array)[0])
+        assert photo.pixels.shape == (4, 6, 3) and photo.window is None
+
+
+def test_a_deep_grey_array_gets_a_window():
+    photo = open_source(expand(np.arange(24.0).reshape(4, 6))[0])
+    assert photo.window is not None and photo.pixels.max() == 255
+    assert open_source(expand(RED)[0], window=Window(0, 510)).pixels.max() == 128
+
+
+@pytest.mark.parametrize(
+    "array",
+    [RED / 255, RED.transpose(2, 0, 1), RED[None], np.zeros((0, 5), np.uint8), np.array(["a"]), np.array(5)],
+    ids=["floats", "channels first", "batch", "no rows", "text", "one number"],
+)
+def test_an_array_that_is_no_photo_is_refused(array):
+    with pytest.raises(PhotoError, match="this array is no photo"):
+        open_source(expand(array)[0])
+
+
+# --- standard input ------------------------------------------------------------------------------
+class Stdin:
+    def __init__(self, data: bytes, terminal: bool = False) -> None:
+        self.buffer, self.isatty = io.BytesIO(data), lambda: terminal
+
+
+def test_standard_input_is_a_photo(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Stdin(png()))
+    photo = open_source(expand("-")[0])
+    assert (photo.name, photo.size) == ("stdin", (4, 6))
+
+
+@pytest.mark.parametrize("stdin", [Stdin(b""), Stdin(b"", terminal=True)], ids=["empty", "terminal"])
+def test_nothing_on_standard_input_is_an_error_and_no_waiting(monkeypatch, stdin):
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(PhotoError):
+        open_source(expand("-")[0])
+
+
+# --- addresses -----------------------------------------------------------------------------------
+@pytest.fixture
+def server():
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            data = png() if self.path == "/red%20one.png" else b""
+            self.send_response(200 if data else 404)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format, *args) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_web_address_is_a_photo(server):
+    (source,) = expand([f"{server}/red one.png"])
+    photo = open_source(source)
+    assert (photo.name, source.stem, photo.size) == (f"{server}/red one.png", "red one", (4, 6))
+
+
+def test_a_web_address_that_is_not_there_is_a_fetch_error(server):
+    with pytest.raises(FetchError) as caught:
+        open_source(expand([f"{server}/none.png"])[0])
+    assert caught.value.parts["got"] == "the server answers 404 Not Found"
+
+
+def test_a_web_photo_has_a_limit(server, monkeypatch):
+    monkeypatch.setattr("maskwright.photos.sources.LIMIT_BYTES", 50)
+    with pytest.raises(FetchError, match="cannot be downloaded"):
+        open_source(expand([f"{server}/red one.png"])[0])
+
+
+def test_addresses_of_other_kinds_go_through_fsspec():
+    fsspec = pytest.importorskip("fsspec")
+    files = fsspec.filesystem("memory")
+    for name in ("/bucket/b_10.png", "/bucket/b_9.png", "/bucket/notes.txt"):
+        files.pipe(name, png())
+    for address in ("memory://bucket/", "memory://bucket/*.png"):
+        found = expand([address])
+        assert [source.stem for source in found] == ["b_9", "b_10"]
+        assert open_source(found[0]).size == (4, 6)
+    assert open_source(expand(["memory://bucket/b_9.png"])[0]).name == "memory://bucket/b_9.png"
+    with pytest.raises(PhotoError, match="no such photo"):
+        open_source(expand(["memory://bucket/none.png"])[0])
+    with pytest.raises(DatasetError, match="no photos at this address"):
+        expand(["memory://bucket/*.txt"])
+
+
+def test_an_unknown_kind_of_address_is_said():
+    pytest.importorskip("fsspec")
+    with pytest.raises(InputError, match='"gopher" is no kind of address'):
+        expand(["gopher://example.org/a.png"])
+
+
+def test_without_fsspec_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingExtra) as caught:
+        expand(["s3://bucket/a.png"])
+    assert str(caught.value) == (
+        "MissingExtra: addresses of this kind need the package fsspec\n"
+        "  got     s3://bucket/a.png\n"
+        "  fix     pip install maskwright[urls]"
+    )

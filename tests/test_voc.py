@@ -1,0 +1,316 @@
+"""Pascal VOC: XML beside photos, palette masks, lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from maskwright.errors import AnnotationError, DatasetError, OutputError
+from maskwright.formats import voc
+from maskwright.formats.reading import Faults, Head, Losses
+from maskwright.types import Dataset, Instances, Record, RleMasks
+
+
+def read(path: Path, allow_faulty: bool = False) -> Dataset:
+    faults = Faults(path, allow_faulty)
+    return faults.into(voc.read(path, faults))
+
+
+def box(label: str, *corners: object) -> str:
+    tags = "".join(f"<{tag}>{value}</{tag}>" for tag, value in zip(voc.CORNERS, corners, strict=True))
+    return f"<object><name>{label}</name><bndbox>{tags}</bndbox></object>"
+
+
+def page(folder: Path, stem: str, *objects: str, named: str | None = None, size: str = "", photo: bool = True) -> Path:
+    """One XML file and its 40 x 30 photo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if photo:
+        Image.new("RGB", (40, 30)).save(folder / f"{stem}.png")
+    file = folder / f"{stem}.xml"
+    name = f"{stem}.png" if named is None else named
+    file.write_text(f"<annotation><filename>{name}</filename>{size}{''.join(objects)}</annotation>")
+    return file
+
+
+# --- what is there ----------------------------------------------------------------------------------
+def test_a_file_without_objects_is_labelled_and_empty(tmp_path):
+    page(tmp_path, "a")
+    found = read(tmp_path)
+    assert (found.names, found.state_counts()["empty"], found.faults) == ((), 1, ())
+
+
+def test_a_photo_without_xml_is_unlabelled(tmp_path):
+    page(tmp_path, "a", box("rust", 1, 2, 3, 4))
+    Image.new("RGB", (9, 9)).save(tmp_path / "b.png")
+    assert [(record.photo.name, record.state) for record in read(tmp_path)] == [
+        ("a.png", "labelled"),
+        ("b.png", "unlabelled"),
+    ]
+
+
+def test_numbers_are_edges_and_stay_as_they_are(tmp_path):
+    page(tmp_path, "a", box("rust", 0, 0, 40, 30), box("dent", "1.5", 2, " 3 ", 4))
+    found = read(tmp_path)
+    assert found.names == ("dent", "rust")
+    assert found.records[0].instances.boxes.tolist() == [[0, 0, 40, 30], [1.5, 2, 3, 4]]
+    assert found.records[0].instances.labels == ["rust", "dent"]
+    assert found.records[0].instances.masks is None and found.remarks == ()
+
+
+def test_roboflow_writes_the_corners_in_another_order(tmp_path):
+    corners = "<xmin>2</xmin><xmax>5</xmax><ymin>1</ymin><ymax>2</ymax>"
+    page(tmp_path, "a", f"<object><name>rust</name><bndbox>{corners}</bndbox></object>")
+    assert read(tmp_path).records[0].instances.boxes.tolist() == [[2, 1, 5, 2]]
+
+
+def test_parts_of_a_person_are_no_objects(tmp_path):
+    head = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>"
+    page(tmp_path, "a", box("person", 1, 1, 9, 9).replace("</object>", head + "</object>"))
+    assert read(tmp_path).instance_count == 1
+
+
+def test_folders_of_another_machine_do_not_matter(tmp_path):
+    page(tmp_path, "a (1)", box("rust", 1, 1, 2, 2), named=r"C:\Users\me\Training Images\a (1).png")
+    assert len(read(tmp_path).usable()) == 1
+
+
+def test_one_xml_file_can_be_named_alone(tmp_path):
+    file = page(tmp_path, "a", box("rust", 1, 1, 2, 2))
+    page(tmp_path, "b")
+    assert [record.photo.name for record in read(file)] == ["a.png"]
+
+
+# --- what is mended ---------------------------------------------------------------------------------
+def test_the_photo_of_the_same_name_wins_over_the_name_inside(tmp_path):
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2), named="b.png")
+    page(tmp_path, "b", box("dent", 1, 1, 2, 2))
+    found = read(tmp_path)
+    assert {record.photo.name: record.instances.labels for record in found} == {"a.png": ["rust"], "b.png": ["dent"]}
+    assert found.remarks == (
+        'XML files that name another photo, where the one of the XML\'s own name was taken: 1 ("a.xml" names "b.png")',
+    )
+
+
+def test_the_name_inside_is_used_when_there_is_no_other(tmp_path):
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2), named="c.png", photo=False)
+    Image.new("RGB", (40, 30)).save(tmp_path / "c.png")
+    assert read(tmp_path).records[0].photo.name == "c.png"
+
+
+def test_swapped_corners_are_put_in_order_and_told(tmp_path):
+    page(tmp_path, "a", box("rust", 9, 8, 1, 2))
+    found = read(tmp_path)
+    assert found.records[0].instances.boxes.tolist() == [[1, 2, 9, 8]]
+    assert found.remarks == ('boxes with swapped corners, put in order: 1 (photo "a.png", region 0)',)
+
+
+def test_a_box_over_the_edge_is_cut_there(tmp_path):
+    page(tmp_path, "a", box("rust", -3, 5, 41, 50))
+    found = read(tmp_path)
+    assert found.records[0].instances.boxes.tolist() == [[0, 5, 40, 30]]
+    assert found.remarks == ("1 box reached past the edge: cut there",)
+
+
+# --- what is put aside ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("objects", "field", "got"),
+    [
+        (box("rust", 50, 5, 60, 9), "points", "x 50 to 60, y 5 to 9"),
+        (box("rust", 5, 5, 5, 9), "box", "0 x 4"),
+        (box("rust", "one", 5, 5, 9), "bndbox", "one, 5, 5, 9"),
+        ("<object><name>rust</name></object>", "bndbox", "nothing, nothing, nothing, nothing"),
+        (box("rust", "nan", 5, 5, 9), "bndbox", "nan, 5, 5, 9"),
+        (box(" ", 1, 5, 5, 9), "name", "none"),
+    ],
+)
+def test_a_faulty_box_is_put_aside_by_name(tmp_path, objects, field, got):
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2), objects)
+    with pytest.raises(AnnotationError, match="1 of 2 regions are faulty"):
+        read(tmp_path)
+    found = read(tmp_path, allow_faulty=True)
+    (fault,) = found.faults
+    assert (fault.record, fault.field, found.instance_count) == ('photo "a.png", region 1', field, 1)
+    assert fault.got.startswith(got)
+
+
+def test_half_a_file_is_a_fault_and_its_photo_is_skipped(tmp_path):
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2))
+    file = page(tmp_path, "b", box("rust", 1, 1, 2, 2))
+    file.write_text(file.read_text()[:60])
+    found = read(tmp_path, allow_faulty=True)
+    assert [record.state for record in found] == ["labelled", "skipped"]
+    assert found.faults[0].record == 'file "b.xml"'
+
+
+def test_another_size_than_the_photos_is_a_fault(tmp_path):
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2), size="<size><width>80</width><height>60</height></size>")
+    found = read(tmp_path, allow_faulty=True)
+    assert (found.faults[0].wanted, found.faults[0].got) == ("30 x 40, the photo's own", "60 x 80")
+    assert found.records[0].state == "skipped"
+
+
+def test_a_size_of_zeros_says_nothing(tmp_path):
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2), size="<size><width>0</width><height>0</height></size>")
+    assert read(tmp_path).instance_count == 1
+
+
+def test_entities_are_refused(tmp_path):
+    file = page(tmp_path, "a")
+    file.write_text('<!DOCTYPE a [<!ENTITY b "c">]><annotation><filename>&b;</filename></annotation>')
+    assert read(tmp_path, allow_faulty=True).faults[0].field == "XML"
+
+
+# --- lists and masks --------------------------------------------------------------------------------
+def test_lists_are_splits_but_those_of_a_class_are_not(tmp_path):
+    for stem in "abc":
+        page(tmp_path, stem)
+    lists = tmp_path / "ImageSets" / "Main"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a\nz\n")
+    (lists / "val.txt").write_text("b\n")
+    (lists / "rust_train.txt").write_text("c  1\n")
+    found = read(tmp_path)
+    assert [record.split for record in found] == ["train", "val", None]
+    assert found.remarks == ("ImageSets/Main/train.txt names 2 photos, 1 of them absent",)
+
+
+def palette(file: Path, pixels: np.ndarray) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(pixels.astype(np.uint8), mode=None)
+    picture.putpalette(bytes(range(256)) * 3)
+    picture.save(file)
+
+
+def test_masks_that_fit_the_boxes_join_them(tmp_path):
+    page(tmp_path, "a", box("rust", 0, 0, 4, 4), box("dent", 10, 10, 20, 20))
+    ids = np.zeros((30, 40))
+    ids[:4, :4] = 1
+    ids[0, 0] = 255
+    palette(tmp_path / "SegmentationObject" / "a.png", ids)
+    instances = read(tmp_path).records[0].instances
+    assert instances.masks.area.tolist() == [15, 100]  # the second has no mask of its own: its box, filled
+    assert instances.labels == ["rust", "dent"]
+
+
+def test_masks_alone_take_their_class_from_the_other_picture(tmp_path):
+    (tmp_path / "JPEGImages").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "JPEGImages" / "a.jpg")
+    (tmp_path / "class_names.txt").write_text("_background_\nrust\ndent\n")
+    ids, kinds = np.zeros((30, 40)), np.zeros((30, 40))
+    ids[:4, :4], kinds[:4, :4] = 3, 2
+    ids[9, 9], kinds[9, 9] = 7, 1
+    kinds[4, :4] = 255
+    palette(tmp_path / "SegmentationObject" / "a.png", ids)
+    palette(tmp_path / "SegmentationClass" / "a.png", kinds)
+    found = read(tmp_path)
+    assert voc.sniff(Head(tmp_path)) is not None
+    assert found.records[0].instances.labels == ["dent", "rust"]
+    assert found.records[0].instances.masks.area.tolist() == [16, 1]
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def written(folder: Path, records: list[Record]) -> tuple[str, ...]:
+    losses = Losses()
+    voc.write(Dataset("party", ("rust", "dent"), tuple(records)), folder, losses)
+    return losses.told()
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 19.75, width=32)] * 2, *[st.floats(0.25, 10, width=32)] * 2, st.integers(0, 1)))
+)
+def test_what_is_written_is_read_again(tmp_path_factory, rows):
+    """Boxes to the last bit, classes, empty photos."""
+    folder = tmp_path_factory.mktemp("voc")
+    Image.new("RGB", (40, 30)).save(folder / "a.png")
+    boxes = np.array([(x, y, x + w, y + h) for x, y, w, h, _ in rows], np.float32).reshape(-1, 4)
+    instances = Instances(boxes, np.array([row[4] for row in rows], np.int64), None, None, ("rust", "dent"))
+    assert written(folder / "out", [Record(folder / "a.png", (30, 40), instances)]) == ()
+    Image.new("RGB", (40, 30)).save(folder / "out" / "a.png")
+    (again,) = read(folder / "out").records
+    assert np.array_equal(again.instances.boxes, instances.boxes)
+    assert again.instances.labels == instances.labels and again.state == ("labelled" if rows else "empty")
+
+
+def test_what_cannot_be_kept_is_counted(tmp_path):
+    boxes = np.array([[0, 0, 2, 2], [1, 1, 3, 3]])
+    masks = RleMasks.from_boxes(boxes, (30, 40))
+    instances = Instances(boxes, [0, 1], [0.5, 0.7], masks, ("rust", "dent"), np.array([True, False]))
+    records = [Record(tmp_path / "a.png", (30, 40), instances), Record(tmp_path / "b.png", (30, 40), None)]
+    assert written(tmp_path / "out", records) == (
+        "1 unlabelled or skipped photo cannot be kept",
+        "2 outlines cannot be kept",
+        "2 scores cannot be kept",
+        "1 crowd mark cannot be kept",
+    )
+
+
+def test_splits_become_lists(tmp_path):
+    empty = Instances.empty(("rust", "dent"))
+    places = {"a": "train", "b": "val", "c": "val"}
+    written(
+        tmp_path / "out", [Record(Path(f"{stem}.png"), (9, 9), empty, split=place) for stem, place in places.items()]
+    )
+    assert (tmp_path / "out/ImageSets/Main/val.txt").read_text() == "b\nc\n"
+
+
+def test_two_photos_of_one_stem_cannot_share_a_file(tmp_path):
+    empty = Instances.empty(("rust", "dent"))
+    with pytest.raises(DatasetError, match="share one XML file"):
+        written(tmp_path / "out", [Record(Path("x/a.png"), (9, 9), empty), Record(Path("y/a.jpg"), (9, 9), empty)])
+    with pytest.raises(OutputError, match="one XML file holds one photo"):
+        written(tmp_path / "out.xml", [])
+
+
+# --- real data --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("folder", "photos", "classes"),
+    [
+        ("bccd", 100, {"Platelets": 128, "RBC": 1406, "WBC": 107}),
+        ("rust/objDet/train", 39, {"rust": 153}),
+        ("rust/objDet/test", 6, {"rust": 16}),
+        ("zoo/voc_labelme_converter", 3, {"bus": 2, "car": 1, "person": 6}),
+        ("zoo/voc_masks_and_imagesets_tiny", 2, {"cat": 1, "person": 1}),
+        ("zoo/voc_palette_png", 3, {"bottle": 1, "bus": 2, "car": 1, "chair": 1, "person": 6, "sofa": 1}),
+        ("zoo/voc_png_corrosion", 6, {"corrosion": 24}),
+        ("zoo/voc_roboflow_tiny/train", 2, {"label_0": 1, "label_1": 1}),
+        ("zoo/voc_roboflow_tiny/val", 1, {"label_0": 1, "label_1": 1}),
+    ],
+)
+def test_real_sets_have_their_counts_without_a_fault(shared, folder, photos, classes):
+    path = shared / "data" / folder
+    found = read(path)
+    assert voc.sniff(Head(path)).certainty > 0.5
+    assert (len(found), found.class_counts(), found.faults) == (photos, classes, ())
+
+
+def test_the_lists_of_bccd_name_absent_photos(shared):
+    found = read(shared / "data/bccd")
+    assert {name: len(part) for name, part in found.splits().items()} == {"train": 57, "val": 19, "test": 24}
+    assert "ImageSets/Main/train.txt names 205 photos, 148 of them absent" in found.remarks
+
+
+def test_two_of_labelimg_have_no_photo(shared):
+    found = read(shared / "data/zoo/voc_labelimg")
+    assert (len(found), sorted(fault.record for fault in found.faults)) == (
+        4, ['photo "raccoon-100.jpg"', 'photo "raccoon-63.jpg"']
+    )  # fmt: skip
+
+
+def test_names_with_blanks_are_named_as_absent(shared):
+    path = shared / "data/zoo/voc_names_with_blanks"
+    faults = Faults(path)
+    assert voc.read(path, faults).names == ("skystone", "stone")
+    assert 'photo "skystone-10-27 (11).jpg"' in [fault.record for fault in faults.missing]
+
+
+def test_object_pictures_agree_with_their_own_pixels(shared):
+    root = shared / "data/zoo/voc_palette_png"
+    for record in read(root):
+        ids = np.asarray(Image.open(root / "SegmentationObject" / f"{record.photo.stem}.png"))
+        numbers = sorted(set(np.unique(ids).tolist()) - {0, 255})
+        assert record.instances.masks.area.tolist() == [(ids == number).sum() for number in numbers]
