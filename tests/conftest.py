@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,3 +26,23 @@ def shared() -> Path:
     if folder is None:
         pytest.skip("the shared real data are not here (set MASKWRIGHT_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> Any:
+    """torchvision, to agree with; beside a CPU torch its operators load only with the tool beside the shared data."""
+    folder = shared_folder()
+    tools = [] if folder is None else [str(folder / "tools")]
+    sys.path[:0] = tools
+    try:
+        if tools:
+            import torchvision_cpu
+
+            torchvision_cpu.ensure()
+        import torchvision
+    except Exception as why:
+        pytest.skip(f"torchvision does not load here: {why}")
+    finally:
+        for tool in tools:
+            sys.path.remove(tool)
+    return torchvision

@@ -117,6 +117,33 @@ def test_what_is_there_with_another_checksum_is_replaced(server, tmp_path):
     assert (tmp_path / "a").read_bytes() == DATA
 
 
+def test_the_first_eight_digits_of_a_checksum_are_enough(server, tmp_path):
+    """torchvision's file names carry no more: maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth."""
+    (tmp_path / "a").write_bytes(b"old")
+    for digits in (SUM[:8], SUM[:8].upper(), SUM[:20]):
+        fetch(f"{server.address}/file.bin", tmp_path / "a", digits)
+    assert (tmp_path / "a").read_bytes() == DATA and len(server.asked) == 1
+
+
+def test_eight_wrong_digits_are_noticed(server, tmp_path):
+    with pytest.raises(FetchError) as caught:
+        fetch(f"{server.address}/file.bin", tmp_path / "a", "00000000")
+    assert caught.value.parts["wanted"] == "sha256 00000000..." and left(tmp_path) == []
+
+
+def test_with_eight_digits_a_download_is_taken_up_again(server, tmp_path):
+    (tmp_path / "a.part").write_bytes(DATA[:1000])
+    fetch(f"{server.address}/file.bin", tmp_path / "a", SUM[:8])
+    assert server.asked == ["bytes=1000-"] and (tmp_path / "a").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("digits", ["", SUM[:7], SUM + "0", "g" * 64])
+def test_what_is_no_checksum_checks_nothing_and_is_refused(digits, server, tmp_path):
+    with pytest.raises(ValueError, match="8 to 64"):
+        fetch(f"{server.address}/file.bin", tmp_path / "a", digits)
+    assert server.asked == []
+
+
 def test_a_redirect_is_followed(server, tmp_path):
     assert fetch(f"{server.address}/moved.bin", tmp_path / "a").read_bytes() == DATA
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import doctest
-import sys
 
 import numpy as np
 import pytest
-from conftest import shared_folder
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import boxes, soft_masks
@@ -114,28 +112,8 @@ def test_small_masks_of_any_size_are_enlarged(cells):
     agree(rng.random((3, cells, cells)).astype(np.float32), table, SIZE)
 
 
-@pytest.fixture(scope="module")
-def paste_masks_in_image():
-    """torchvision's own; its operators load beside a CPU torch only with the shared tool."""
-    folder = shared_folder()
-    if folder is not None:
-        sys.path.insert(0, str(folder / "tools"))
-    try:
-        if folder is not None:
-            import torchvision_cpu
-
-            torchvision_cpu.ensure()
-        from torchvision.models.detection.roi_heads import paste_masks_in_image
-    except Exception as why:
-        pytest.skip(f"torchvision does not load here: {why}")
-    finally:
-        if folder is not None:
-            sys.path.remove(str(folder / "tools"))
-    return paste_masks_in_image
-
-
 @pytest.mark.parametrize("size", [(120, 160), (1, 1), (37, 500)])
-def test_the_runs_are_torchvisions_pixels(paste_masks_in_image, size):
+def test_the_runs_are_torchvisions_pixels(torchvision, size):
     """All pixels equal but those within rounding of the threshold."""
     import torch
 
@@ -146,7 +124,8 @@ def test_the_runs_are_torchvisions_pixels(paste_masks_in_image, size):
     corners = rng.uniform([-width / 9, -height / 9], [width * 0.9, height * 0.9], (60, 2))
     table = np.concatenate([corners, corners + rng.uniform(0, [width / 2, height / 2], (60, 2))], axis=1)
     table = np.minimum(np.maximum(table, -0.4), [width, height, width, height]).astype(np.float32)
-    theirs = paste_masks_in_image(torch.tensor(soft)[:, None], torch.tensor(table), size)[:, 0].numpy()
+    paint = torchvision.models.detection.roi_heads.paste_masks_in_image
+    theirs = paint(torch.tensor(soft)[:, None], torch.tensor(table), size)[:, 0].numpy()
     ours = rle.to_dense(*paste_masks(soft, table, size), size)
     different = ours != (theirs >= 0.5)
     assert np.abs(theirs[different] - 0.5).max(initial=0) < 1e-5

@@ -176,7 +176,9 @@ SERIES = [record(f"C{series}_{view:04}.jpg", [0]) for series in range(6) for vie
 
 
 @pytest.mark.parametrize(
-    "rule", ["series", r"C\d", re.compile(r"(C\d)_"), lambda each: each.photo.name[:2]], ids=str
+    "rule",
+    ["series", r"C\d", re.compile(r"(C\d)_"), lambda each: each.photo.name[:2]],
+    ids=["series", "text", "pattern", "callable"],
 )  # fmt: skip
 def test_a_series_is_kept_whole_by_every_kind_of_rule(rule):
     divided = split(dataset(*SERIES), val=1 / 3, group_by=rule)

@@ -1,11 +1,9 @@
 """Our Mask R-CNN and torchvision's give the same answers from the same weights.
 
-torchvision is loaded by the helper beside the shared data; elsewhere these tests skip.
+Where torchvision does not load (conftest.py) these tests skip.
 """
 
 from __future__ import annotations
-
-import sys
 
 import numpy as np
 import pytest
@@ -17,21 +15,6 @@ from maskwright.types import RleMasks
 from maskwright.weights import transfer
 
 SIZES = [(256, 320), (193, 333), (64, 64), (320, 97)]
-
-
-@pytest.fixture(scope="module")
-def torchvision(shared):
-    sys.path.insert(0, str(shared / "tools"))
-    try:
-        import torchvision_cpu
-
-        torchvision_cpu.ensure()
-        import torchvision
-    except Exception as error:
-        pytest.skip(f"torchvision does not load here: {error}")
-    finally:
-        sys.path.pop(0)
-    return torchvision
 
 
 LOUDNESS = {"cls_score": 0.4, "bbox_pred": 0.05, "cls_logits": 0.2, "mask_fcn_logits": 0.5}

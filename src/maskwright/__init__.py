@@ -19,6 +19,7 @@ _PUBLIC = {  # name -> where it lives
     "RleMasks": "maskwright.types",
     "demo": "maskwright.jobs.demo",
     "evaluate": "maskwright.jobs.evaluate",
+    "folds": "maskwright.jobs.folds",
     "load": "maskwright.prediction.predictor",
     "predict": "maskwright.jobs.predict",
     "read": "maskwright.formats.catalogue",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from maskwright.formats.catalogue import read as read
     from maskwright.jobs.demo import demo as demo
     from maskwright.jobs.evaluate import evaluate as evaluate
+    from maskwright.jobs.folds import folds as folds
     from maskwright.jobs.predict import predict as predict
     from maskwright.jobs.splash import splash as splash
     from maskwright.jobs.train import train as train

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import re
 import socket
 import ssl
 import sys
@@ -67,14 +68,19 @@ def fetch(
 ) -> Path:
     """Download `url` to the file `target`, unless it lies there already (with that checksum, where one is given).
 
-    sha256   64 hexadecimal digits; with it, a download that an earlier call left unfinished is taken up again
+    sha256   its 64 hexadecimal digits, or the first of them (at least 8: what stands in torchvision's file names);
+             with it, a download that an earlier call left unfinished is taken up again
     size     bytes, where known beforehand; a file of another size is refused
     offline  what one can do without a network, for the message
 
     >>> fetch("https://example.org/r50.safetensors", cache_folder() / "r50.safetensors", sha256="9c1e...")
     """
+    if sha256 is not None:
+        sha256 = sha256.lower()
+        if not re.fullmatch(r"[0-9a-f]{8,64}", sha256):  # fewer would let nearly anything pass
+            raise ValueError(f"sha256 wants 8 to 64 hexadecimal digits, got {sha256!r}")
     target = Path(target)
-    if target.is_file() and (sha256 is None or _sum(target) == sha256.lower()):
+    if target.is_file() and (sha256 is None or _sum(target).startswith(sha256)):
         return target
     part = target.with_name(target.name + ".part")
     with writing(target) as temporary:  # it says disk errors in words; what broke off stays in `part`
@@ -84,12 +90,13 @@ def fetch(
         fix = f'put the file by hand at "{target}"' + (f"; or: {offline}" if offline else "")
         resumed = part.exists()
         _insist(download.go_on, url, fix)
-        if sha256 is not None and resumed and _sum(part) != sha256.lower():  # the old part was of another file
+        if sha256 is not None and resumed and not _sum(part).startswith(sha256):  # the old part was of another file
             part.unlink()
             _insist(download.go_on, url, fix)
-        if sha256 is not None and (got := _sum(part)) != sha256.lower():
+        if sha256 is not None and not (got := _sum(part)).startswith(sha256):
             part.unlink()
-            wanted, got = f"sha256 {sha256.lower()}", f"sha256 {got}"
+            wanted = f"sha256 {sha256}{'...' if len(sha256) < 64 else ''}"
+            got = f"sha256 {got}"
             raise FetchError("what came is not the file that was expected", file=url, wanted=wanted, got=got, fix=fix)
         part.replace(temporary)
     return target

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
+
+if TYPE_CHECKING:
+    from maskwright.evaluation.figures import Figures
 
 
 @click.command(options_metavar="[options]")
@@ -26,7 +30,12 @@ from maskwright.cli.console import Console
     metavar="N",
     help="Resamples for the intervals; 0 gives none.",
 )
-@click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: the model's]")
+@click.option(
+    "--size",
+    type=click.IntRange(32, 8192),
+    metavar="PIXELS",
+    help="Long side of what the network sees.  [default: the model's]",
+)
 @options.out("A folder for evaluation.json and evaluation.html.")
 @options.allow_faulty
 @options.device
@@ -71,30 +80,34 @@ def command(
     figures = done.figures
 
     def tell() -> None:
-        for kind in (figures.mask, figures.box):
-            if kind is None:
-                continue
-            rows = [
-                [
-                    row["class"],
-                    row["truths"],
-                    _with(row["AP"], row["AP interval"]),
-                    _with(row["AP50"], row["AP50 interval"]),
-                    _with(row["AR100"], None),
-                ]
-                for row in kind.rows()
-            ]
-            console.table(
-                ["class", "objects", "AP", "AP50", "AR100"],
-                rows if len(rows) > 2 else rows[-1:],
-                title=f"{kind.kind} ({figures.photos} photos)",
-            )
-        for kind, reason in figures.reasons.items():
-            console.show(f"{kind}: n/a, {reason}")
+        show_figures(figures, console)
         if out:
             console.show(f"report  {out / 'evaluation.html'}")
 
     console.result({"split": done.which, **figures.facts()}, tell)
+
+
+def show_figures(figures: Figures, console: Console) -> None:
+    """Masks and boxes, class by class where there are several, each figure with its interval."""
+    for kind in (figures.mask, figures.box):
+        if kind is None:
+            continue
+        rows = [
+            [
+                row["class"],
+                row["truths"],
+                _with(row["AP"], row["AP interval"]),
+                _with(row["AP50"], row["AP50 interval"]),
+                _with(row["AR100"], None),
+            ]
+            for row in kind.rows()
+        ]
+        shown = rows if len(rows) > 2 else rows[-1:]
+        console.table(
+            ["class", "objects", "AP", "AP50", "AR100"], shown, title=f"{kind.kind} ({figures.photos} photos)"
+        )
+    for kind, reason in figures.reasons.items():
+        console.show(f"{kind}: n/a, {reason}")
 
 
 def _with(value: float | None, interval: tuple[float, float] | None) -> str:

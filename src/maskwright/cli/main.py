@@ -24,6 +24,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
     },
     "Train": {
         "train": ("maskwright.cli.train:command", "Train on your own photos."),
+        "folds": ("maskwright.cli.folds:command", "Judge a recipe by k-fold cross-validation."),
     },
     "Use": {
         "predict": ("maskwright.cli.predict:command", "Find objects in photos."),

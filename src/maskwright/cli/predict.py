@@ -21,7 +21,12 @@ from maskwright.cli.console import Console
     help="Show objects from this score on.  [default: the model's]",
 )
 @click.option("--classes", metavar="A,B", help="Only these classes.")
-@click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: the model's]")
+@click.option(
+    "--size",
+    type=click.IntRange(32, 8192),
+    metavar="PIXELS",
+    help="Long side of what the network sees.  [default: the model's]",
+)
 @click.option("--save-json", is_flag=True, help="predictions.json: boxes, scores, masks as run lengths.")
 @click.option("--save-csv", is_flag=True, help="predictions.csv: one line an object.")
 @click.option("--save-coco", is_flag=True, help="coco_results.json: a COCO results list.")

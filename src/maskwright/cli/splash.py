@@ -24,7 +24,12 @@ from maskwright.cli.predict import tell_counts
     help="Take objects from this score on.  [default: the model's]",
 )
 @click.option("--classes", metavar="A,B", help="Only these classes.")
-@click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: the model's]")
+@click.option(
+    "--size",
+    type=click.IntRange(32, 8192),
+    metavar="PIXELS",
+    help="Long side of what the network sees.  [default: the model's]",
+)
 @options.device
 @options.precision
 @options.console

@@ -22,24 +22,36 @@ def open_data(
     seed: int = 0,
     allow_faulty: bool = False,
     say: Say = lambda line: None,
+    validate: bool = True,
     progress: Progress = silent,
 ) -> dict[str, Dataset]:
     """{"train": ..., "val": ..., perhaps "test": ...}, every record labelled and usable for `task`.
 
     Splits that the data name themselves are used as they are; otherwise (or where only train is named) the photos are
-    divided 80 / 20 with near-duplicates kept together, and `say` is told.
+    divided 80 / 20 with near-duplicates kept together, and `say` is told. Without `validate` everything that is not
+    named val or test is trained on, and nothing is judged on the way.
     """
     whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
     for remark in whole.remarks:
         say(f"{whole.name}: {remark}")
     if whole.faults:
         say(f"{whole.name}: {len(whole.faults)} faults put aside, such as {whole.faults[0]}")
-    usable = _for_task(whole, task).usable()
+    usable = for_task(whole, task).usable()
     _enough(whole, usable, data)
     parts = usable.splits()
+    if not validate:
+        train = usable.where(lambda record: record.split not in ("val", "test"))
+        if not len(train):
+            raise DatasetError("there is nothing to train on", file=data_name(data), got=", ".join(parts))
+        return {"train": train, "val": train.where(lambda record: False)}
     if "val" not in parts:
         test = parts.pop("test", None)
-        divided = split(parts.get("train", usable), val=0.2, seed=seed, progress=progress).splits()
+        rest = parts.get("train") or usable.where(lambda record: record.split is None)
+        if not len(rest):
+            raise DatasetError(
+                "there is nothing to train on", file=data_name(data), wanted="a train folder or list", got="test"
+            )
+        divided = split(rest, val=0.2, seed=seed, progress=progress).splits()
         parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
         say(
             f"no validation photos are named: {len(parts['train'])} photos to train on, {len(parts['val'])} held back, "
@@ -57,7 +69,8 @@ def data_name(data: str | Path | Dataset) -> str:
     return data.name if isinstance(data, Dataset) else str(data)
 
 
-def _for_task(data: Dataset, task: str) -> Dataset:
+def for_task(data: Dataset, task: str) -> Dataset:
+    """The data as the task sees them: boxes only for detect; for segment, photos without any outline skipped."""
     if any(record.labels is not None for record in data):
         raise DatasetError(
             "these photos carry a class each, and no objects",
@@ -134,7 +147,9 @@ def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:
 
 
 def relative(record_path: Path, root: Path) -> str:
-    """A photo's name inside its data set, with forward slashes; its own name where it lies elsewhere."""
+    """A photo's name inside its data set (a folder, or an annotation file in it), with forward slashes; its own name
+    where it lies elsewhere."""
+    root = root.parent if root.is_file() else root
     try:
         return record_path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:

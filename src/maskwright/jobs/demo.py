@@ -141,7 +141,7 @@ def _page(
             sections.Figures(
                 "How well it does",
                 figures,
-                note=f"{evaluated.figures.photos} held-out photos; 95 % bootstrap over photos",
+                note=f"{evaluated.figures.photos} held-out photos; bootstrap over photos",
             ),
             sections.Lines("While it learnt", curves, range_y=(0.0, 1.0), label_y="average precision"),
             sections.Facts(
@@ -157,8 +157,10 @@ def _page(
             sections.Text(
                 "Next: your own photos",
                 [
-                    "Draw outlines in VIA, LabelMe, CVAT or any tool that writes VIA or COCO, and put the file beside the photos.",
-                    "maskwright show FOLDER  -  maskwright train FOLDER --time-budget 20m  -  maskwright splash runs/NAME PHOTO",
+                    "Draw outlines in VIA, or a tool that writes COCO files, and put the file beside the photos.",
+                    "maskwright show FOLDER",
+                    "maskwright train FOLDER --time-budget 20m --name mine",
+                    "maskwright splash runs/mine PHOTO",
                 ],
             ),
         ],

@@ -17,7 +17,9 @@ from maskwright.pictures.sheet import fit as reduced
 from maskwright.prediction.predictor import Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
+from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset, Instances
+from maskwright.weights.sources import model_folder
 
 CELL = (560, 420)
 
@@ -67,6 +69,13 @@ def evaluate(
         )
     say(f"judging on {len(part)} photos ({which})")
     find = model if isinstance(model, Predictor) else load(model, device=device, precision=precision, size=size)
+    if not set(find.card.classes) & set(part.names):
+        raise DatasetError(
+            "the model knows none of the classes in these data",
+            file=data_name(data),
+            wanted=", ".join(find.card.classes),
+            got=", ".join(part.names),
+        )
     every = Predictor(find.engine, threshold=0.0, size=find.size)
     photos = progress(
         (decode(record.photo) for record in part), total=len(part), label="looking at photos", unit="photos"
@@ -78,7 +87,7 @@ def evaluate(
         found,
         [record.size for record in part],
         names=part.names,
-        photo_names=[record.photo.name for record in part],
+        photo_names=names_of(part),
         bootstrap=bootstrap,
         seed=seed,
         groups=[record.group or f"photo {place}" for place, record in enumerate(part)],
@@ -110,14 +119,20 @@ def _held_back(whole: Dataset, model: object, data: object) -> Dataset | None:
     """The photos that the model's own run did not train on, where it ran on these very data."""
     if not isinstance(model, (str, Path)) or not isinstance(data, (str, Path)):
         return None
-    for folder in (Path(model), Path(model).parent):
-        file = folder / "run.json"
-        if file.is_file():
-            facts = json.loads(file.read_text(encoding="utf-8"))
-            if facts.get("data") == str(Path(data).resolve()):
-                held = set(facts["photos"].get("test") or facts["photos"].get("val", ()))
-                return whole.where(lambda record, held=held: relative(record.photo, Path(data)) in held)
-    return None
+    run = RunFolder(model_folder(model).parent)
+    if not (run.path / "run.json").is_file():
+        return None
+    facts = run.facts()
+    if facts["data"] != str(Path(data).resolve()):
+        return None
+    held = set(facts["photos"].get("test") or facts["photos"].get("val", ()))
+    return whole.where(lambda record: relative(record.photo, Path(data)) in held)
+
+
+def names_of(data: Dataset) -> list[str]:
+    """Each photo's own name; with as much of its path as tells it from the others where that is not enough."""
+    names = [record.photo.name for record in data]
+    return names if len(set(names)) == len(names) else [record.photo.as_posix() for record in data]
 
 
 # --- the page -----------------------------------------------------------------------------------------
@@ -168,7 +183,7 @@ def _curves(kind: KindFigures) -> sections.PrecisionRecall:
 
 def worst(evaluated: Evaluated, find: Predictor, count: int) -> list[sections.Picture]:
     """The worst photos, with what the model shows at its threshold."""
-    places = {record.photo.name: place for place, record in enumerate(evaluated.data)}
+    places = {name: place for place, name in enumerate(evaluated.figures.photo_names)}
     pictures = []
     for name, score in evaluated.figures.worst_photos(count):
         found = evaluated.found[places[name]]

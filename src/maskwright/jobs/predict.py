@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +96,8 @@ def predict(
     )
     wanted = class_rows(find.card.classes, classes)
     done, failed = [], []
-    for photo, stem, found in look(find, sources, wanted, failed, progress):
+    drawn_in = Path(out) if out is not None and pictures else None
+    for photo, stem, found in look(find, sources, wanted, failed, progress, drawn_in):
         written = [] if out is None else list(_write_each(photo, stem, found, Path(out), save, pictures))
         done.append(Prediction(photo.name, stem, photo.size, found, tuple(written)))
     return Predicted(done, failed, tuple(_write_all(done, Path(out), save)) if out is not None else ())
@@ -107,9 +109,19 @@ def look(
     wanted: np.ndarray,
     failed: list[MaskwrightError],
     progress: Progress = silent,
+    drawn_in: Path | None = None,
 ) -> Iterator[tuple[Photo, str, Instances]]:
-    """(photo, stem for file names, objects of the wanted classes), one photo at a time."""
+    """(photo, stem for file names, objects of the wanted classes), one photo at a time.
+
+    drawn_in  where the pictures will go: never the photos' own folder, where they might replace a photo
+    """
     several = expand(sources)
+    if drawn_in is not None and drawn_in.resolve() in {
+        source.origin.parent.resolve() for source in several if isinstance(source.origin, Path)
+    }:
+        raise OutputError(
+            "the photos themselves lie here, and pictures might replace them", file=drawn_in, fix="name another --out"
+        )
     window = None if find.card.window is None else _window(find.card.window)
     for source in progress(several, total=len(several), label="looking", unit="photos"):
         try:
@@ -147,7 +159,7 @@ def _write_each(
         yield write_picture(outlines.draw(photo, found), out / f"{stem}.jpg")
     for row in range(len(found)) if {"masks", "crops"} & set(save) else ():
         mask, box = _cut(found, row, photo.size)
-        name = f"{stem}_{row + 1}_{found.labels[row]}.png".replace("/", "_")
+        name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", f"{stem}_{row + 1}_{found.labels[row]}.png")
         if "masks" in save:
             full = np.zeros(photo.size, np.uint8)
             full[box[1] : box[3], box[0] : box[2]] = mask * 255

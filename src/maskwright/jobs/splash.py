@@ -43,7 +43,7 @@ def splash(
     wanted = class_rows(find.card.classes, classes)
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
-    for photo, stem, found in look(find, sources, wanted, failed, progress):
+    for photo, stem, found in look(find, sources, wanted, failed, progress, Path(out)):
         drawn = drawing.splash(photo, found, invert)
         if side_by_side:
             drawn = drawing.side_by_side(photo.pixels, drawn)

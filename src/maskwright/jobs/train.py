@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from maskwright import __version__
 from maskwright.engines import hardware
 from maskwright.errors import RecipeError
@@ -15,6 +17,7 @@ from maskwright.jobs import training_report
 from maskwright.jobs.data import Say, open_data, relative
 from maskwright.jobs.start import start_weights
 from maskwright.models import catalogue
+from maskwright.models.verbs import choose_layers
 from maskwright.progress import Progress, silent
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, from_options, read_recipe
@@ -46,6 +49,7 @@ def train(
     resume: str | Path | None = None,
     name: str | None = None,
     out: str | Path = "runs",
+    validate: bool = True,
     progress: Progress = silent,
     say: Say = lambda line: None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
@@ -56,6 +60,7 @@ def train(
     data      a folder or annotation file of any format we read, or a Dataset
     recipe    a TOML file or a Recipe; `options` (model=, weights=, epochs=, lr=, ... as on the command line) go on top
     resume    a run's folder: goes on where it stopped, with its own recipe and data
+    validate  False trains on everything not named val or test; the last weights are then the model
 
     >>> trained = maskwright.train("party/", epochs=10)
     >>> trained.figures["mask_AP50"]
@@ -63,13 +68,29 @@ def train(
     """
     if resume is not None:
         return _resume(
-            Path(resume), progress, say, on_epoch, {name for name, value in options.items() if value is not None}
+            Path(resume),
+            progress,
+            say,
+            on_epoch,
+            {
+                option
+                for option, value in {"DATA": data, "recipe": recipe, "name": name, **options}.items()
+                if value is not None
+            },
         )
     if data is None:
         raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
     base = recipe if isinstance(recipe, Recipe) or recipe is None else read_recipe(Path(recipe))
     plan = from_options(base, **options)
-    parts = open_data(data, plan.task, seed=plan.seed, allow_faulty=plan.allow_faulty, say=say, progress=progress)
+    parts = open_data(
+        data,
+        plan.task,
+        seed=plan.seed,
+        allow_faulty=plan.allow_faulty,
+        validate=validate,
+        say=say,
+        progress=progress,
+    )
     folder = RunFolder.create(Path(out), name, parts["train"].name)
     trainer = _trainer(plan, parts, folder, progress, say, on_epoch)
     say(
@@ -78,9 +99,11 @@ def train(
         )
     )
     trainer.averaged.load_state_dict(trainer.network.state_dict())
+    for stage in plan.stages:  # a misspelt one is found before anything is written
+        choose_layers(trainer.network, stage.layers)
     root = Path(str(data)) if not isinstance(data, Dataset) else Path()
     folder.begin(
-        plan,
+        msgspec.structs.replace(plan, precision=trainer.engine.precision),  # auto is a trial: resume must not repeat it
         {
             "maskwright": __version__,
             "data": str(root.resolve()) if not isinstance(data, Dataset) else None,
@@ -108,7 +131,13 @@ def _resume(path: Path, progress: Progress, say: Say, on_epoch: Callable | None,
             fix="start a new run from it: weights=RUN/last",
         )
     parts = open_data(
-        facts["data"], plan.task, seed=plan.seed, allow_faulty=plan.allow_faulty, say=say, progress=progress
+        facts["data"],
+        plan.task,
+        seed=plan.seed,
+        allow_faulty=plan.allow_faulty,
+        validate=bool(facts["photos"].get("val")),
+        say=say,
+        progress=progress,
     )
     for which, names in facts["photos"].items():
         if [relative(record.photo, Path(facts["data"])) for record in parts.get(which, ())] != names:
@@ -162,8 +191,12 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
         f"{plan.model} on {hardware.describe(trainer.engine.device, trainer.engine.precision)}; photos: {counts}; "
         f"canvas {trainer.loader.canvas[1]}x{trainer.loader.canvas[0]}; {_expected(trainer)}"
     )
-    at = trainer.run()
     folder = trainer.folder.path
+    try:
+        at = trainer.run()
+    except KeyboardInterrupt:
+        say(f"stopped; to go on from the last saved state: maskwright train --resume {folder}")
+        raise
     training_report.write(folder, trainer, parts)
     best = at.history[at.best_epoch - 1] if at.history else {}
     figures = {key: value for key, value in best.items() if key.startswith(("box_", "mask_"))}

@@ -30,7 +30,7 @@ class BoxHead(nn.Module):
         hidden = self.convs(pooled).flatten(1)
         for layer in self.dense:
             hidden = F.relu(layer(hidden))
-        return self.cls_score(hidden).float(), self.bbox_pred(hidden).float().view(len(hidden), -1, 4)
+        return self.cls_score(hidden).float(), self.bbox_pred(hidden).float().unflatten(1, (-1, 4))
 
 
 class MaskHead(nn.Module):

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageFilter
 
+from maskwright.errors import RecipeError
 from maskwright.samples.fit import PADDING
 from maskwright.samples.training_photos import Cutout, TrainingPhoto
 
@@ -36,6 +37,31 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blur: float = 0.1
     paste: float = 0.3
     paste_most: int = 4
+
+    def __post_init__(self) -> None:
+        shares = ("flip", "flip_vertical", "grey", "blur", "paste")
+        for field, low, high in (*((share, 0, 1) for share in shares), ("rotate", 0, 180), ("colour", 0, 4)):
+            if not low <= getattr(self, field) <= high:
+                raise RecipeError(
+                    "a number is out of range",
+                    field=f"augment.{field}",
+                    wanted=f"{low} to {high}",
+                    got=getattr(self, field),
+                )
+        if not 0.05 <= self.zoom[0] <= self.zoom[1] <= 20:
+            raise RecipeError(
+                "this zoom is no range",
+                field="augment.zoom",
+                wanted="two factors from 0.05 to 20, the smaller first",
+                got=self.zoom,
+            )
+        if self.paste and self.paste_most < 1:
+            raise RecipeError(
+                "pasting needs an object",
+                field="augment.paste_most",
+                wanted="at least 1, or paste = 0",
+                got=self.paste_most,
+            )
 
 
 NOTHING = Augment(0.0, 0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0)
@@ -239,7 +265,7 @@ def _recolour(canvas: np.ndarray, settings: Augment, random: np.random.Generator
 # --- the sample ---------------------------------------------------------------------------------------
 def _sample(canvas: np.ndarray, objects: list[Cutout], name: str) -> Sample:
     real, crowd = [each for each in objects if each.label >= 0], [each for each in objects if each.label < 0]
-    outlined = any(each.drawn for each in real)
+    outlined = all(each.drawn for each in real)  # one known only by its box would teach that objects are rectangles
     patches = np.stack([patch(each.mask) for each in real]) if real and outlined else None
     return Sample(
         canvas, _bounds(real), np.array([each.label for each in real], np.int64), patches, _bounds(crowd), name

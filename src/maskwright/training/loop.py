@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.engines.torch_engine import TorchEngine, normalise
-from maskwright.errors import TrainingError
+from maskwright.errors import TrainingError, WeightsError
 from maskwright.models.verbs import choose_layers, training_mode
 from maskwright.progress import Progress, silent
 from maskwright.training import validation
@@ -101,6 +101,7 @@ class Trainer:
         patience, at = self.recipe.patience, self.at
         if (
             patience
+            and len(self.val)
             and at.best_epoch
             and at.epoch - at.best_epoch >= patience
             and at.stage == len(self.recipe.stages) - 1
@@ -155,11 +156,14 @@ class Trainer:
         losses = self.losses(self.network, batch, self.recipe.seed * 1_000_003 + self.at.step)
         total = torch.stack(list(losses.values())).sum()
         if not math.isfinite(float(total.detach())):
-            self._not_a_number(losses, batch)
+            bad = ", ".join(name for name, value in losses.items() if not math.isfinite(float(value)))
+            self._not_a_number("the loss is no longer a number", f"losses: {bad}", batch)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         trained = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
-        nn.utils.clip_grad_norm_(trained, self.recipe.clip)
+        length = nn.utils.clip_grad_norm_(trained, self.recipe.clip)
+        if not math.isfinite(float(length)):  # found before the weights are, so that what is saved stays good
+            self._not_a_number("the gradient is no longer a number", "gradients", batch)
         self.optimizer.step()
         self._average()
         for name, value in losses.items():
@@ -178,12 +182,11 @@ class Trainer:
         with self.engine.autocast():
             return network.losses(canvas, sizes, truths, torch.Generator().manual_seed(seed))  # type: ignore[operator]
 
-    def _not_a_number(self, losses: dict[str, Tensor], batch: Batch) -> None:
-        which = ", ".join(name for name, value in losses.items() if not math.isfinite(float(value)))
+    def _not_a_number(self, headline: str, field: str, batch: Batch) -> None:
         raise TrainingError(
-            "the loss is no longer a number",
+            headline,
             record=", ".join(batch.names),
-            field=f"losses: {which}",
+            field=field,
             fix="a lower --lr; look at these photos with `maskwright show`; the last good state is in "
             f"{self.folder.path / 'last'}",
         )
@@ -238,7 +241,7 @@ class Trainer:
         figure = row.get("mask_AP", row.get("box_AP")) or 0.0
         at.history.append(row)
         at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
-        if figure > at.best or not at.best_epoch:
+        if figure > at.best or not at.best_epoch or not len(self.val):  # nothing to choose by: the newest is kept
             at.best, at.best_epoch = figure, at.epoch
             self.folder.save_model("best", self._card(row), self.averaged.state_dict())
         self.folder.write_history(at.history)
@@ -267,11 +270,19 @@ class Trainer:
     def resume(self) -> None:
         """Take up the folder's saved state: weights, averages, optimizer, position. The rest follows from the seed."""
         tensors, facts = self.folder.load_state()
-        self.at = Position(**facts)
-        for prefix, network in (("network/", self.network), ("averaged/", self.averaged)):
-            own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            if own:
-                network.load_state_dict(own)
-        unflatten(self.optimizer, dict(self.network.named_parameters()), tensors)
+        try:
+            self.at = Position(**facts)
+            for prefix, network in (("network/", self.network), ("averaged/", self.averaged)):
+                own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+                if own:
+                    network.load_state_dict(own)
+            unflatten(self.optimizer, dict(self.network.named_parameters()), tensors)
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise WeightsError(
+                "the state of this run does not fit its recipe or its data's classes",
+                file=self.folder.path,
+                got=str(error).splitlines()[0],
+                fix="put recipe.toml and the data back, or start a new run from it: --weights RUN/last",
+            ) from error
         if self.at.stage >= 0:
             self._train_only(self.recipe.stages[self.at.stage].layers)

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import operator
 import tomllib
+import typing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from maskwright import files
-from maskwright.errors import RecipeError, UnknownName
+from maskwright.errors import InputError, RecipeError, UnknownName
 from maskwright.models import catalogue
 from maskwright.samples.augment import Augment
 
 TASKS = ("segment", "detect")
+RANGES = {
+    "size": (64, 4096),
+    "batch": (1, 1024),
+    "steps": (1, 10**6),
+    "seed": (0, 2**32 - 1),
+    "workers": (0, 64),
+    "time_budget": (0, 10**7),
+    "patience": (0, 10**6),
+    "warm_up": (0, 10**6),
+    "weight_decay": (0, 1),
+    "backbone_rate": (0, 100),
+    "clip": (1e-6, 10**6),
+    "ema": (0, 0.999999),
+    "augment.flip": (0, 1),
+    "augment.flip_vertical": (0, 1),
+    "augment.rotate": (0, 180),
+    "augment.colour": (0, 1),
+    "augment.grey": (0, 1),
+    "augment.blur": (0, 1),
+    "augment.paste": (0, 1),
+    "augment.paste_most": (0, 100),
+}
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,8 +51,10 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or not 0 < self.rate < 10:
-            raise ValueError("epochs must be at least 1 and the rate between 0 and 10")
+        if self.epochs < 1:
+            raise RecipeError("nothing to train", field="epochs", wanted="at least 1", got=self.epochs)
+        if not 0 < self.rate < 10:
+            raise RecipeError("a number is out of range", field="rate", wanted="more than 0, below 10", got=self.rate)
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,11 +99,17 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         network = catalogue.find(self.model)
         if self.backbone and self.backbone not in network.backbones:
             raise UnknownName("backbone", self.backbone, network.backbones)
-        for field, low, high in (("size", 64, 4096), ("batch", 1, 1024), ("steps", 1, 10**6), ("workers", 0, 64)):
-            if not low <= getattr(self, field) <= high:
-                raise RecipeError(
-                    "a number is out of range", field=field, wanted=f"{low} to {high}", got=getattr(self, field)
-                )
+        for field, (low, high) in RANGES.items():
+            value = operator.attrgetter(field)(self)
+            if not low <= value <= high:
+                raise RecipeError("a number is out of range", field=field, wanted=f"{low} to {high}", got=value)
+        if not 0.05 <= self.augment.zoom[0] <= self.augment.zoom[1] <= 20:
+            raise RecipeError(
+                "a number is out of range",
+                field="augment.zoom",
+                wanted="two factors from 0.05 to 20, the smaller one first",
+                got=list(self.augment.zoom),
+            )
         if self.size % 64:
             raise RecipeError(
                 "the canvas must divide by 64",
@@ -99,7 +131,7 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     `epochs`, `layers` and `lr` speak of the stages: `layers` gives one stage; `epochs` is divided over the stages as
     before; `lr` is the rate of all.
     """
-    said = {name: value for name, value in options.items() if value is not None}
+    said = {name: _checked(name, value) for name, value in options.items() if value is not None}
     epochs, layers, rate = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
     if base is None:
         network = catalogue.find(said.get("model", "small"))
@@ -108,7 +140,7 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
         if said.get("weights", Recipe().weights) == "none":
             stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
         base = Recipe(**{**defaults, "stages": stages, "model": said.get("model", "small")})
-    stages = base.stages
+    stages = said.pop("stages", base.stages)
     if layers is not None:
         stages = (Stage(layers, sum(stage.epochs for stage in stages), stages[-1].rate),)
     if epochs is not None:
@@ -119,6 +151,15 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     if unknown:
         raise UnknownName("option of a recipe", sorted(unknown)[0], Recipe.__struct_fields__)
     return msgspec.structs.replace(base, stages=stages, **said)
+
+
+def _checked(name: str, value: Any) -> Any:
+    """An option in the type the recipe wants; paths become text, for the file."""
+    kinds = {"epochs": int, "layers": str, "lr": float} | typing.get_type_hints(Recipe)
+    try:
+        return msgspec.convert(str(value) if isinstance(value, Path) else value, kinds.get(name, Any))
+    except msgspec.ValidationError as error:
+        raise RecipeError("an option has a wrong value", field=name, got=error) from error
 
 
 def _divide_epochs(stages: tuple[Stage, ...], epochs: int) -> tuple[Stage, ...]:
@@ -142,6 +183,9 @@ def read_recipe(path: Path) -> Recipe:
         return msgspec.convert(tomllib.loads(text), Recipe)
     except OSError as error:
         raise RecipeError("the recipe cannot be read", file=path, got=error.strerror) from error
+    except InputError as error:  # a value that one of the checks above refused
+        error.parts = {"file": str(path), **error.parts}
+        raise
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(
             "the recipe is not TOML", file=path, got=error, fix="see docs/training.md for an example"

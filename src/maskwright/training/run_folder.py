@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from maskwright import files
@@ -65,7 +64,19 @@ class RunFolder:
         return read_recipe(self.path / "recipe.toml")
 
     def facts(self) -> dict[str, Any]:
-        return json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        """run.json: the data (None where they were in memory) and the names of the photos of each part."""
+        file = self.path / "run.json"
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))
+            return {"data": facts["data"], "photos": {name: list(photos) for name, photos in facts["photos"].items()}}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RecipeError(
+                "the facts of this run cannot be read",
+                file=file,
+                wanted="JSON as maskwright writes it",
+                got=repr(error),
+                fix="start a new run from it: --weights RUN/last",
+            ) from error
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
         """results.csv: one line an epoch."""
@@ -94,7 +105,7 @@ class RunFolder:
         """Everything needed to go on, in one file: either the old state or the new one, never half of each."""
         with files.writing(self.path / "last" / STATE) as temporary:
             plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(plain, temporary, metadata={"facts": json.dumps(facts)})
+            checkpoint.write(temporary, plain, {"facts": json.dumps(facts)})
 
     def load_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         file = self.path / "last" / STATE

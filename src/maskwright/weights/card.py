@@ -64,7 +64,7 @@ def read_card(folder: Path) -> Card:
                 fix="use the maskwright it was trained with, or train again",
             )
         return msgspec.json.decode(data, type=Card)
-    except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(
             "the card cannot be read", file=file, wanted="JSON as maskwright writes it", got=error
         ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,7 @@ HUB = "https://download.pytorch.org/models/"
 
 @dataclass(frozen=True)
 class Published:
-    """A file of weights one can download.
-
-    sha256  its first eight hexadecimal digits stand in the file's name, as torchvision writes them
-    """
+    """A file of weights one can download, from torchvision's shelf."""
 
     file: str
     megabytes: int
@@ -30,6 +26,16 @@ class Published:
     @property
     def url(self) -> str:
         return HUB + self.file
+
+    @property
+    def sha256(self) -> str:
+        """The first eight hexadecimal digits: torchvision writes them into its files' names."""
+        return self.file.removesuffix(".pth").rpartition("-")[2]
+
+    @property
+    def cached(self) -> Path:
+        """Where it lies once downloaded."""
+        return fetch.cache_folder() / "weights" / self.file
 
 
 PUBLISHED = {  # (weights, model or backbone) -> file
@@ -83,8 +89,8 @@ def model_folder(model: str | Path) -> Path:
     )
 
 
-def published_file(weights: str, model: str, backbone: str, progress: Progress = silent, download: bool = True) -> Path:
-    """The file of `coco` or `imagenet` weights for a network: from the cache, or downloaded."""
+def published(weights: str, model: str, backbone: str) -> Published:
+    """Which file of `coco` or `imagenet` weights is for a network."""
     entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
     if entry is None:
         offered = sorted({kind for kind, name in PUBLISHED if name in (model, backbone)})
@@ -93,8 +99,12 @@ def published_file(weights: str, model: str, backbone: str, progress: Progress =
             wanted=", ".join([*offered, "bundled", "none", "a path"]),
             got=weights,
         )
-    target = fetch.cache_folder() / "weights" / entry.file
-    if target.is_file() or not download:
-        return target
-    digits = re.search(r"-([0-9a-f]{8})\.pth$", entry.file)
-    return fetch.fetch(entry.url, target, sha256=digits[1] if digits else None, progress=progress)
+    return entry
+
+
+def published_file(weights: str, model: str, backbone: str, progress: Progress = silent, download: bool = True) -> Path:
+    """The file of `coco` or `imagenet` weights for a network: from the cache, or downloaded."""
+    entry = published(weights, model, backbone)
+    if entry.cached.is_file() or not download:
+        return entry.cached
+    return fetch.fetch(entry.url, entry.cached, sha256=entry.sha256, progress=progress)

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 # torchvision's name -> ours, the first rule that matches
 TORCHVISION = (
     (r"backbone\.body\.", "backbone."),
+    # files written before torchvision 0.13, its COCO weights of 2019 among them, name plain convolutions
+    (r"backbone\.fpn\.(inner|layer)_blocks\.(\d)\.(weight|bias)", r"fpn.\1_blocks.\2.0.\3"),
+    (r"rpn\.head\.conv\.(weight|bias)", r"rpn.conv.0.0.\1"),
     (r"backbone\.fpn\.", "fpn."),
-    (r"rpn\.head\.conv\.(weight|bias)", r"rpn.conv.0.0.\1"),  # files written before torchvision 0.13
     (r"rpn\.head\.", "rpn."),
     (r"roi_heads\.box_head\.fc6\.", "box_head.dense.0."),
     (r"roi_heads\.box_head\.fc7\.", "box_head.dense.1."),
@@ -95,7 +97,7 @@ def transfer(
     tensors = rename(tensors)
     own = network.state_dict()
     told = Transferred(unused=[name for name in tensors if name not in own])
-    rows = [(0, 0)]
+    rows, named = [(0, 0)], False
     for place, name in enumerate(names, 1):
         if name in source_names:
             rows.append((place, source_names.index(name) + 1))
@@ -108,8 +110,10 @@ def transfer(
     for name, value in own.items():
         given = tensors.get(name)
         head = name.rsplit(".", 1)[0]
-        if given is not None and head in CLASS_ROWS and given.shape[1:] == value.shape[1:] and source_names:
-            each = CLASS_ROWS[head]
+        each = CLASS_ROWS.get(head, 0)
+        whole = (each * (len(source_names) + 1), *value.shape[1:])  # the shape this head has with the source's classes
+        if given is not None and each and source_names and given.shape == whole:
+            named = True
             for to, source in rows:
                 value[to * each : (to + 1) * each].copy_(given[source * each : (source + 1) * each])
             told.kept += 1
@@ -118,5 +122,7 @@ def transfer(
             told.kept += 1
         elif not name.endswith("num_batches_tracked"):
             told.fresh.append(name)
+    if not named:  # no head fitted, so no class kept its row whatever its name
+        told.classes_kept, told.classes_fresh = [], list(names)
     network.load_state_dict(own)
     return told

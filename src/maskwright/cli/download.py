@@ -1,0 +1,64 @@
+"""maskwright download: weights and data sets that others have published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+from maskwright.errors import RecipeError
+
+
+@click.command(options_metavar="[options]")
+@click.argument("what", required=False)
+@click.argument("model", required=False)
+@click.option("--model", "for_model", metavar="NAME", help="The same as MODEL.")
+@options.out("Folder to put it in.  [default: the cache for weights, this folder for data]")
+@click.option("--list", "listed", is_flag=True, help="What there is; so does the command without WHAT.")
+@options.console
+def command(
+    what: str | None, model: str | None, for_model: str | None, out: Path | None, listed: bool, console: Console
+) -> None:
+    """Fetch weights or a published data set, unless it is here already.
+
+    WHAT is coco or imagenet (weights, for the network or backbone MODEL), or the name of a data set. What broke off is
+    taken up again by the same command.
+
+    \b
+      maskwright download --list
+      maskwright download coco mask_rcnn_r50
+      maskwright download balloon --out data
+    """
+    from maskwright.jobs.download import download
+
+    if listed or what is None:
+        return _list(console)
+    if model and for_model and model != for_model:
+        raise RecipeError("two networks are named", field="--model", wanted=model, got=for_model, fix="name one")
+    done = download(what, model or for_model, out=out, progress=console.progress)
+    console.result(done, f"{done.path}")
+    console.say(f"licence: {done.licence}")
+    if done.kind == "data":
+        console.say(f"next:    maskwright show {done.path}")
+    return None
+
+
+def _list(console: Console) -> None:
+    from maskwright.cli.listing import listing
+    from maskwright.cli.models import show_weights
+    from maskwright.curate.published import PUBLISHED
+    from maskwright.jobs.models import weights_to_fetch
+
+    weights = weights_to_fetch()
+
+    def tell() -> None:
+        show_weights(weights, console)
+        console.show()
+        rows = [[name, f"{each.about}\n{each.licence}\n{each.page}"] for name, each in PUBLISHED.items()]
+        listing(console, ["name", "what it is, its licence, where to read about it"], rows, "Data sets")
+        console.show()
+        console.show("maskwright download coco mask_rcnn_r50\nmaskwright download balloon --out data")
+
+    console.result({"weights": weights, "data": PUBLISHED}, tell)

@@ -1,0 +1,128 @@
+"""maskwright models: the networks, the models that came with the package, the weights one can download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+from maskwright.cli.listing import line_width, listing, wrapped
+
+PAGE = "MODEL_CARD.md"
+
+
+@click.command(options_metavar="[options]")
+@click.option("--card", metavar="NAME", help="All about one model: a bundled one, or a run's folder.")
+@options.console
+def command(card: str | None, console: Console) -> None:
+    """The networks one can train, the models that came with the package, the weights one can download.
+
+    \b
+      maskwright models
+      maskwright models --card balloons
+    """
+    if card is not None:
+        return _card(card, console)
+    from maskwright.jobs import models
+
+    networks, bundled, weights = models.networks(), models.bundled(), models.weights_to_fetch()
+
+    def tell() -> None:
+        rows = [
+            [each["name"], each["task"], each["size"],
+             f"{each['about']}\nbackbones {', '.join(each['backbones'])}\nweights {', '.join(each['weights'])}"]
+            for each in networks
+        ]  # fmt: skip
+        listing(console, ["model", "task", "px", "what it is"], rows, "Networks: maskwright train DATA --model NAME")
+        console.show()
+        if bundled:
+            rows = [[each["name"], each.get("model"), each["megabytes"], _about(each)] for each in bundled]
+            title = "Bundled models: maskwright predict NAME PHOTOS"
+            listing(console, ["model", "network", "MB", "classes, figures, licence"], rows, title)
+        else:
+            console.show("No model came with this copy of the package.")
+        console.show()
+        show_weights(weights, console)
+
+    console.result({"networks": networks, "bundled": bundled, "weights": weights}, tell)
+    return None
+
+
+def _about(model: Mapping[str, Any]) -> str:
+    if "fault" in model:
+        return f"{model['fault']}\nmaskwright doctor says more"
+    figures = ", ".join(f"{name} {value}" for name, value in flat(model["figures"]))
+    return "\n".join(line for line in (", ".join(model["classes"]), figures, model["licence"]) if line)
+
+
+def show_weights(weights: list[dict[str, Any]], console: Console) -> None:
+    from maskwright.fetch import cache_folder
+
+    title = "Weights: maskwright download WEIGHTS FOR"
+    rows = [
+        [each["weights"], each["model"], each["megabytes"], "yes" if each["cached"] else "no",
+         f"{each['holds']}\n{each['licence']}"]
+        for each in weights
+    ]  # fmt: skip
+    listing(console, ["weights", "for", "MB", "here", "what they hold, licence"], rows, title)
+    console.show()
+    console.show(f"By hand: save these files in {cache_folder() / 'weights'}")
+    for each in weights:
+        console.show(f"  {each['address']}")
+
+
+# --- one model ----------------------------------------------------------------------------------
+def _card(name: str, console: Console) -> None:
+    import msgspec
+
+    from maskwright.weights.card import read_card
+    from maskwright.weights.sources import model_folder
+
+    folder = model_folder(name)
+    facts = msgspec.to_builtins(read_card(folder))
+    page = _page(folder)
+
+    def tell() -> None:
+        rows = [[key, value] for key, value in flat(facts) if value not in (None, "")]
+        listing(console, ["field", name], rows)
+        console.show(f"\n{folder}")
+        if page:
+            console.show()
+        for line in (page or "").splitlines():
+            console.show(
+                "\n".join(wrapped(line, line_width())) if len(line) > line_width() and line[0] != "|" else line
+            )
+
+    console.result({"folder": folder, "card": facts, "page": page}, tell)
+
+
+def _page(folder: Path) -> str | None:
+    """The page about a model that people wrote; None where there is none."""
+    try:
+        return (folder / PAGE).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str | None]]:
+    """Nested facts, one after the other, as words.
+
+    >>> list(flat({"validation": {"mask_AP": 0.7314, "epoch": 9}}))
+    [('validation mask AP', '0.731'), ('validation epoch', '9')]
+    """
+    for key, value in facts.items():
+        name = f"{before}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{name} ")
+        elif isinstance(value, (list, tuple)):
+            yield name, ", ".join(_number(each) for each in value)
+        else:
+            yield name, None if value is None else _number(value)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -1,0 +1,70 @@
+"""Download: published weights and data sets, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskwright import fetch
+from maskwright.curate.published import PUBLISHED as DATA_SETS
+from maskwright.curate.published import obtain
+from maskwright.errors import RecipeError, UnknownName
+from maskwright.models.catalogue import MODELS
+from maskwright.progress import Progress, silent
+from maskwright.weights import sources
+
+KINDS = tuple(dict.fromkeys(kind for kind, _ in sources.PUBLISHED))  # coco, imagenet
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """What is here now.
+
+    kind  "weights" or "data"
+    path  of the file of weights, or of the data set's folder
+    """
+
+    kind: str
+    path: Path
+    licence: str
+    address: str
+
+
+def download(
+    what: str, model: str | None = None, *, out: str | Path | None = None, progress: Progress = silent
+) -> Downloaded:
+    """Fetch weights or a published data set, unless they are here already.
+
+    what   "coco" or "imagenet" for weights, or the name of a data set
+    model  whose weights: the name of a network, or of a backbone for "imagenet"
+    out    folder to put it in; None is the cache for weights (where training looks) and "." for data
+
+    >>> download("coco", "mask_rcnn_r50").path
+    PosixPath('/home/ana/.cache/maskwright/weights/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth')
+    """
+    if what in DATA_SETS:
+        if model is not None:
+            raise RecipeError("a data set is for no network in particular", field="MODEL", wanted="nothing", got=model)
+        chosen = DATA_SETS[what]
+        return Downloaded("data", obtain(what, out or ".", progress), chosen.licence, chosen.address)
+    if what not in KINDS:
+        raise UnknownName("weights or data set", what, [*KINDS, *DATA_SETS], "`maskwright download` lists them all")
+    file = _weights(what, model)
+    target = file.cached if out is None else Path(out) / file.file
+    return Downloaded("weights", fetch.fetch(file.url, target, file.sha256, progress), file.licence, file.url)
+
+
+def _weights(kind: str, model: str | None) -> sources.Published:
+    offered = [name for each, name in sources.PUBLISHED if each == kind]
+    if model is None:
+        raise RecipeError(
+            f"{kind} weights for which network?",
+            field="MODEL",
+            wanted=" or ".join(offered),
+            fix=f"maskwright download {kind} {offered[0]}",
+        )
+    if model in MODELS:
+        return sources.published(kind, model, MODELS[model].backbones[0])
+    if model not in offered:
+        raise UnknownName("network or backbone", model, [*MODELS, *offered], "`maskwright download` lists them all")
+    return sources.published(kind, model, model)

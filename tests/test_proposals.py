@@ -1,0 +1,162 @@
+"""Boxes and their deltas, anchors, and which of them become proposals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import boxes, solid_boxes
+
+from maskwright.geometry import boxes as twins
+from maskwright.models import ops, proposals
+from maskwright.models.proposals import ProposalHead, ProposalRules
+
+NONE = torch.zeros(0, 4)
+PLAIN = (1.0, 1.0, 1.0, 1.0)
+WEIGHTS = st.sampled_from([PLAIN, (10.0, 10.0, 5.0, 5.0)])
+RULES = ProposalRules(sizes=((16.0,), (32.0,)), per_level=50, kept=20)
+SHAPES, CANVAS = [(16, 16), (8, 8)], (64, 64)
+
+
+# --- deltas ---------------------------------------------------------------------------------------
+def test_no_boxes_have_no_deltas():
+    assert proposals.encode(NONE, NONE, PLAIN).shape == proposals.decode(NONE, NONE, PLAIN).shape == (0, 4)
+    assert proposals.clip(NONE, (5, 5)).shape == (0, 4)
+
+
+@given(solid_boxes(n=4), solid_boxes(n=4), WEIGHTS)
+def test_decode_is_encode_the_other_way_round(reference, table, weights):
+    a, b = torch.tensor(reference).double(), torch.tensor(table).double()
+    again = proposals.decode(a, proposals.encode(a, b, weights), weights)
+    possible = ((b[:, 2:] - b[:, :2]) < 62 * (a[:, 2:] - a[:, :2])).all(1)
+    torch.testing.assert_close(again[possible], b[possible])
+
+
+@given(solid_boxes(n=4), solid_boxes(n=4), WEIGHTS)
+def test_deltas_and_boxes_are_those_of_the_numpy_twins(reference, table, weights):
+    a, b = torch.tensor(reference), torch.tensor(table)
+    deltas = proposals.encode(a, b, weights)
+    np.testing.assert_allclose(deltas.numpy(), twins.encode(reference, table, weights), rtol=1e-4, atol=1e-5)
+    decoded = proposals.decode(a, deltas, weights).numpy()
+    np.testing.assert_allclose(decoded, twins.decode(reference, deltas.numpy(), weights), rtol=1e-4, atol=1e-3)
+
+
+@given(boxes())
+def test_clipping_is_that_of_the_numpy_twin(table):
+    assert np.array_equal(proposals.clip(torch.tensor(table), (20, 50)).numpy(), twins.clip(table, (20, 50)))
+
+
+def test_one_step_grows_a_box_at_most_62_times():
+    grown = proposals.decode(
+        torch.tensor([[0.0, 0, 16, 16]]), torch.full((1, 4), 99.0) * torch.tensor([0, 0, 1, 1]), PLAIN
+    )
+    torch.testing.assert_close(grown, torch.tensor([[-492.0, -492, 508, 508]]))
+
+
+def test_several_classes_of_deltas_move_one_box_each():
+    """n×1×4 boxes with n×c×4 deltas give n×c×4: the box head's use."""
+    reference = torch.tensor([[[0.0, 0, 10, 10]]])
+    moved = proposals.decode(reference, torch.tensor([[[0.0, 0, 0, 0], [1, 0, 0, 0]]]), PLAIN)
+    assert moved.tolist() == [[[0, 0, 10, 10], [10, 0, 20, 10]]]
+
+
+# --- anchors --------------------------------------------------------------------------------------
+def test_anchors_go_line_by_line_and_are_centred_on_their_cells():
+    (level,) = proposals.make_anchors((32, 64), [(2, 4)], ((16.0,),), (0.5, 1.0, 2.0))
+    assert level.shape == (2 * 4 * 3, 4) and level.dtype == torch.float32
+    middles = (level[:, :2] + level[:, 2:]) / 2
+    assert middles[::3].tolist() == [[x, y] for y in (0, 16) for x in (0, 16, 32, 48)]
+    assert level[:3].tolist() == [[-11, -6, 11, 6], [-8, -8, 8, 8], [-6, -11, 6, 11]]
+
+
+def test_anchors_are_torchvisions(torchvision):
+    sizes, ratios, canvas = ((24.0,), (48.0,), (96.0,)), (0.5, 1.0, 2.0), (192, 320)
+    shapes = [(48, 80), (24, 40), (12, 20)]
+    make = torchvision.models.detection.anchor_utils.AnchorGenerator(sizes, (ratios,) * 3)
+    images = torchvision.models.detection.image_list.ImageList(torch.zeros(1, 3, *canvas), [canvas])
+    theirs = make(images, [torch.zeros(1, 1, *shape) for shape in shapes])[0]
+    assert torch.equal(torch.cat(proposals.make_anchors(canvas, shapes, sizes, ratios)), theirs)
+
+
+def test_the_heads_answers_stand_in_the_anchors_order():
+    head = ProposalHead(8, anchors=3)
+    torch.nn.init.zeros_(head.cls_logits.weight)
+    torch.nn.init.zeros_(head.bbox_pred.weight)
+    head.cls_logits.bias.data = torch.tensor([1.0, 2, 3])
+    head.bbox_pred.bias.data = torch.arange(12.0)
+    logits, deltas = head([torch.randn(2, 8, 4, 5), torch.randn(2, 8, 2, 3)])
+    assert [level.shape for level in deltas] == [(2, 60, 4), (2, 18, 4)]
+    assert logits[0].tolist() == [[1, 2, 3] * 20] * 2
+    assert deltas[1][1].tolist() == torch.arange(12.0).view(3, 4).repeat(6, 1).tolist()
+
+
+# --- proposals ------------------------------------------------------------------------------------
+def answers(photos: int = 1, seed: int = 0):
+    """Anchors of two levels, and random answers of a proposal head."""
+    anchors = proposals.make_anchors(CANVAS, SHAPES, RULES.sizes, RULES.ratios)
+    random = torch.Generator().manual_seed(seed)
+    logits = [torch.randn(photos, len(level), generator=random) for level in anchors]
+    return anchors, logits, [torch.randn(photos, len(level), 4, generator=random) * 0.3 for level in anchors]
+
+
+def test_a_head_gone_mad_proposes_nothing():
+    anchors, logits, deltas = answers(photos=2)
+    found = proposals.propose(anchors, logits, [each * torch.nan for each in deltas], [CANVAS] * 2, RULES)
+    assert [each.shape for each in found] == [(0, 4), (0, 4)]
+
+
+def test_proposals_lie_on_the_photos_part_of_the_canvas_and_have_some_area():
+    sizes = [(64, 64), (20, 64), (64, 1), (1, 1)]
+    for found, (height, width) in zip(proposals.propose(*answers(photos=4), sizes, RULES), sizes, strict=True):
+        assert 0 < len(found) <= RULES.kept
+        assert (found >= 0).all() and (found[:, 2] <= width).all() and (found[:, 3] <= height).all()
+        assert (found[:, 2:] - found[:, :2] >= 1e-3).all()
+
+
+def test_each_photo_of_a_batch_gets_what_it_gets_alone():
+    anchors, logits, deltas = answers(photos=3)
+    together = proposals.propose(anchors, logits, deltas, [(64, 64), (30, 64), (64, 30)], RULES)
+    for row, size in enumerate([(64, 64), (30, 64), (64, 30)]):
+        one = slice(row, row + 1)
+        alone = proposals.propose(
+            anchors, [each[one] for each in logits], [each[one] for each in deltas], [size], RULES
+        )
+        assert torch.equal(together[row], alone[0])
+
+
+def test_the_best_anchor_comes_first_and_its_neighbours_on_its_level_are_suppressed():
+    anchors, logits, deltas = answers()
+    logits, deltas = [each * 0 for each in logits], [each * 0 for each in deltas]
+    middle = int((anchors[0] == torch.tensor([24.0, 24, 40, 40])).all(1).nonzero())
+    logits[0][0, middle] = 5.0
+    (found,) = proposals.propose(anchors, logits, deltas, [CANVAS], RULES)
+    assert found[0].tolist() == [24, 24, 40, 40]
+    level = found[(found[:, 2:] - found[:, :2]).prod(1) <= 16 * 16 + 20]
+    overlap = ops.box_iou(level, level).fill_diagonal_(0)
+    assert overlap.max() <= RULES.overlap
+
+
+@pytest.mark.parametrize(("per_level", "kept"), [(1, 20), (50, 1), (3, 4)])
+def test_no_more_are_kept_than_the_rules_say(per_level, kept):
+    rules = ProposalRules(RULES.sizes, per_level=per_level, kept=kept, overlap=1.0)
+    (found,) = proposals.propose(*answers(), [CANVAS], rules)
+    assert len(found) == min(kept, 2 * per_level)
+
+
+# --- losses ---------------------------------------------------------------------------------------
+def test_where_nothing_was_sampled_the_losses_are_0_and_differentiable():
+    logits, deltas = torch.randn(5, requires_grad=True), torch.randn(5, 4, requires_grad=True)
+    losses = proposals.proposal_losses(logits, deltas, torch.full((5,), -1), torch.zeros(5, 4))
+    assert [loss.item() for loss in losses] == [0, 0]
+    sum(losses).backward()  # type: ignore[union-attr]
+    assert logits.grad is not None and not logits.grad.any()
+
+
+def test_only_sampled_anchors_count_and_only_objects_have_deltas():
+    logits = torch.tensor([0.0, 0.0, 50.0])
+    deltas = torch.tensor([[1.0, 0, 0, 0], [9, 9, 9, 9], [9, 9, 9, 9]])
+    objectness, box = proposals.proposal_losses(logits, deltas, torch.tensor([1, 0, -1]), torch.zeros(3, 4))
+    assert objectness.item() == pytest.approx(np.log(2))
+    assert box.item() == pytest.approx((1 - 0.5 / 9) / 2)  # smooth L1 beyond beta, over two sampled anchors
