@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # tiny networks: two threads that wait for a busy core are slower than one
+
 settings.register_profile("maskwright", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("maskwright")
 
@@ -36,7 +40,7 @@ def torchvision() -> Any:
     sys.path[:0] = tools
     try:
         if tools:
-            import torchvision_cpu
+            import torchvision_cpu  # type: ignore[import-not-found]
 
             torchvision_cpu.ensure()
         import torchvision

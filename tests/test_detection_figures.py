@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -192,13 +191,6 @@ def test_intervals_hold_the_figure_and_narrow_with_more_photos():
     again = evaluate(*random_photos(3, photos=8, most=5), bootstrap=300).mask
     assert again is not None and again.intervals == few.intervals
     assert "intervals" in json.dumps(few.facts())
-
-
-def test_a_thousand_resamples_of_a_hundred_photos_take_seconds():
-    photos = random_photos(1, photos=100, most=8)
-    begin = time.perf_counter()
-    evaluate(*photos, bootstrap=1000, kinds=("mask",))
-    assert time.perf_counter() - begin < 6  # 3 on a quiet machine
 
 
 def test_one_photo_has_figures_but_no_interval():

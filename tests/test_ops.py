@@ -48,16 +48,21 @@ def test_boxes_without_area_overlap_nothing():
     assert ops.box_iou(flat, flat).tolist() == [[0, 0], [0, 0]]
 
 
-@given(boxes(most=12).map(on_a_grid), st.data(), st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]))
-def test_suppression_is_the_greedy_one(table, data, threshold):
-    """The best box stays and drops what overlaps it; so on with the rest. Also what the numpy twin keeps."""
+@given(
+    boxes(most=12).map(on_a_grid), st.data(), st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]), st.sampled_from([1, 2, 5, 99])
+)
+def test_suppression_is_the_greedy_one(table, data, threshold, at_once):
+    """The best box stays and drops what overlaps it; so on with the rest. Also what the numpy twin keeps.
+
+    However many are settled at once.
+    """
     scores = scores_for(data, len(table))
     overlap = ops.box_iou(torch.tensor(table), torch.tensor(table)).numpy()
     greedy: list[int] = []
     for row in np.argsort(-scores, kind="stable"):
         if all(overlap[row, kept] <= threshold for kept in greedy):
             greedy.append(int(row))
-    assert ops.nms(torch.tensor(table), torch.tensor(scores), threshold).tolist() == greedy
+    assert ops.nms(torch.tensor(table), torch.tensor(scores), threshold, at_once).tolist() == greedy
     assert twins.nms(table, scores, threshold).tolist() == greedy
 
 
@@ -134,8 +139,11 @@ def test_no_boxes_pool_to_no_rows():
 
 
 @given(
-    boxes(n=3, size=(32, 48)), st.sampled_from([1, 2, 3]), st.sampled_from([1, 2]), st.lists(st.integers(0, 1), min_size=6, max_size=6)
-)  # fmt: skip
+    boxes(n=3, size=(32, 48)),
+    st.sampled_from([1, 2, 3]),
+    st.sampled_from([1, 2]),
+    st.lists(st.integers(0, 1), min_size=6, max_size=6),
+)
 def test_roi_align_is_its_definition(table, out, samples, places):
     """Boxes over the edge, boxes without area, several photos and levels in one call."""
     pyramid, strides = pyramid_of([(8, 12), (4, 6)]), [4, 8]
@@ -146,8 +154,8 @@ def test_roi_align_is_its_definition(table, out, samples, places):
 
 
 def test_a_map_of_one_cell_is_its_value_everywhere():
-    row = torch.tensor([[0.0, 0, 4, 4], [-9, -9, 99, 99]]).double()
-    pooled = ops.roi_align([torch.full((1, 1, 1, 1), 7.0).double()], [4], row, *torch.zeros(2, 2, dtype=torch.long), 2)
+    row, zeros = torch.tensor([[0.0, 0, 4, 4], [-9, -9, 99, 99]]).double(), torch.zeros(2, dtype=torch.long)
+    pooled = ops.roi_align([torch.full((1, 1, 1, 1), 7.0).double()], [4], row, zeros, zeros, 2)
     torch.testing.assert_close(pooled, torch.full((2, 1, 2, 2), 7.0).double())
 
 

@@ -84,8 +84,9 @@ def test_the_heads_answers_stand_in_the_anchors_order():
     head = ProposalHead(8, anchors=3)
     torch.nn.init.zeros_(head.cls_logits.weight)
     torch.nn.init.zeros_(head.bbox_pred.weight)
-    head.cls_logits.bias.data = torch.tensor([1.0, 2, 3])
-    head.bbox_pred.bias.data = torch.arange(12.0)
+    with torch.no_grad():
+        head.cls_logits.bias.copy_(torch.tensor([1.0, 2, 3]))  # type: ignore[union-attr]
+        head.bbox_pred.bias.copy_(torch.arange(12.0))  # type: ignore[union-attr]
     logits, deltas = head([torch.randn(2, 8, 4, 5), torch.randn(2, 8, 2, 3)])
     assert [level.shape for level in deltas] == [(2, 60, 4), (2, 18, 4)]
     assert logits[0].tolist() == [[1, 2, 3] * 20] * 2

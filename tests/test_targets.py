@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -17,12 +18,12 @@ ANCHORS = torch.cat(make_anchors((64, 64), [(16, 16), (8, 8)], ((16.0,), (32.0,)
 
 
 def truth(rows=(), patches: torch.Tensor | None = None, crowd=()) -> Truth:
-    table = torch.as_tensor(rows, dtype=torch.float32).reshape(-1, 4)
+    table = torch.tensor(np.array(rows, np.float32)).reshape(-1, 4)
     return Truth(
         table,
         torch.zeros(len(table), dtype=torch.long),
         patches,
-        torch.as_tensor(crowd, dtype=torch.float32).reshape(-1, 4),
+        torch.tensor(np.array(crowd, np.float32)).reshape(-1, 4),
     )
 
 
@@ -116,7 +117,7 @@ def test_deltas_lead_from_each_box_to_its_own_truth():
 
 def looked_at(patch: torch.Tensor, frame, box, side: int = 28) -> torch.Tensor:
     told = truth([frame], patch[None])
-    rows = torch.tensor([box], dtype=torch.float32)
+    rows = torch.tensor(np.array([box], np.float32))
     return targets.mask_targets(rows, told, torch.zeros(1, dtype=torch.long), side)[0]
 
 

@@ -15,8 +15,6 @@ from maskwright.types import RleMasks
 from maskwright.weights import transfer
 
 SIZES = [(256, 320), (193, 333), (64, 64), (320, 97)]
-
-
 LOUDNESS = {"cls_score": 0.4, "bbox_pred": 0.05, "cls_logits": 0.2, "mask_fcn_logits": 0.5}
 
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from maskwright import formats
 from maskwright.curate.split import split
 from maskwright.errors import DatasetError
+from maskwright.photos.decode import decode
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Instances
 
@@ -63,6 +66,19 @@ def open_data(
         )
     _known(parts, data)
     return parts
+
+
+def common_window(data: Dataset) -> tuple[float, float] | None:
+    """One grey window (low, high) for photos of more than 8 bits, so that a grey value means the same on all of them.
+
+    The middle of the windows that up to 20 photos would have by themselves; None for ordinary photos.
+    """
+    if not len(data) or decode(data.records[0].photo).window is None:
+        return None
+    windows = [decode(record.photo).window for record in data.records[:: max(len(data) // 20, 1)]]
+    ends = np.array([(window.low, window.high) for window in windows if window is not None])
+    low, high = np.median(ends, 0)
+    return float(low), float(high)
 
 
 def data_name(data: str | Path | Dataset) -> str:

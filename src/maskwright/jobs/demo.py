@@ -14,7 +14,6 @@ from maskwright.jobs.data import Say
 from maskwright.jobs.evaluate import Evaluated, evaluate
 from maskwright.jobs.predict import write_picture
 from maskwright.jobs.train import Trained, train
-from maskwright.photos.decode import decode
 from maskwright.pictures import outlines
 from maskwright.pictures import splash as splashing
 from maskwright.prediction.predictor import Predictor, load
@@ -105,7 +104,7 @@ def _draw(
     """Pictures of the first held-out photos (photo, outlines, splash), and the counts on all of them."""
     gallery, counts = [], {}
     for place, record in enumerate(progress(held.records, total=len(held), label="drawing", unit="photos")):
-        photo = decode(record.photo)
+        photo = find.open(record.photo)
         found = find(photo)
         for name, count in found.counts().items():
             counts[name] = counts.get(name, 0) + count

@@ -11,7 +11,6 @@ from maskwright.errors import DatasetError
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures, KindFigures
 from maskwright.jobs.data import Say, data_name, relative
-from maskwright.photos.decode import decode
 from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
 from maskwright.prediction.predictor import Predictor, load
@@ -78,7 +77,7 @@ def evaluate(
         )
     every = Predictor(find.engine, threshold=0.0, size=find.size)
     photos = progress(
-        (decode(record.photo) for record in part), total=len(part), label="looking at photos", unit="photos"
+        (find.open(record.photo) for record in part), total=len(part), label="looking at photos", unit="photos"
     )
     found = [instances for _, instances in every.batches(photos)]
     truth = [record.instances for record in part if record.instances is not None]
@@ -188,7 +187,7 @@ def worst(evaluated: Evaluated, find: Predictor, count: int) -> list[sections.Pi
     for name, score in evaluated.figures.worst_photos(count):
         found = evaluated.found[places[name]]
         found = found[found.scores >= find.threshold]  # type: ignore[operator]
-        drawn = outlines.draw(decode(evaluated.data.records[places[name]].photo), found)
+        drawn = outlines.draw(find.open(evaluated.data.records[places[name]].photo), found)
         pictures.append(
             sections.Picture(reduced(drawn, CELL), f"{name}: {len(score.missed)} missed, {len(score.false)} false")
         )

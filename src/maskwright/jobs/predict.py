@@ -14,7 +14,7 @@ from PIL import Image
 
 from maskwright import files, interop
 from maskwright.errors import MaskwrightError, OutputError, UnknownName
-from maskwright.photos.sources import Origin, expand, open_source
+from maskwright.photos.sources import Origin, expand
 from maskwright.pictures import outlines
 from maskwright.prediction.predictor import Predictor, load
 from maskwright.progress import Progress, silent
@@ -122,10 +122,9 @@ def look(
         raise OutputError(
             "the photos themselves lie here, and pictures might replace them", file=drawn_in, fix="name another --out"
         )
-    window = None if find.card.window is None else _window(find.card.window)
     for source in progress(several, total=len(several), label="looking", unit="photos"):
         try:
-            photo = open_source(source, window)
+            photo = find.open(source)
         except MaskwrightError as error:
             failed.append(error)
             continue
@@ -133,12 +132,6 @@ def look(
         yield photo, source.stem, found[np.isin(found.classes, wanted)]
     if len(failed) == len(several):
         raise failed[0]
-
-
-def _window(pair: tuple[float, float]):
-    from maskwright.types import Window
-
-    return Window(*pair)
 
 
 def class_rows(known: tuple[str, ...], classes: Sequence[str] | None) -> np.ndarray:

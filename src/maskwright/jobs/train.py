@@ -14,7 +14,7 @@ from maskwright import __version__
 from maskwright.engines import hardware
 from maskwright.errors import RecipeError
 from maskwright.jobs import training_report
-from maskwright.jobs.data import Say, open_data, relative
+from maskwright.jobs.data import Say, common_window, open_data, relative
 from maskwright.jobs.start import start_weights
 from maskwright.models import catalogue
 from maskwright.models.verbs import choose_layers
@@ -177,6 +177,7 @@ def _trainer(
         trained_on=f"{parts['train'].name}: {len(parts['train'])} photos",
         started_from=plan.weights,
         maskwright=__version__,
+        window=common_window(parts["train"]),
     )
     callbacks = [_teller(say)] + ([on_epoch] if on_epoch else [])
     return Trainer(

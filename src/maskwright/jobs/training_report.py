@@ -9,7 +9,6 @@ import numpy as np
 from PIL import Image
 
 from maskwright import files
-from maskwright.photos.decode import decode
 from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
 from maskwright.report import page
@@ -61,7 +60,7 @@ def _pictures(folder: Path, val: Dataset) -> list[Picture]:
     pictures = []
     for place in spread:
         record = val.records[int(place)]
-        photo = decode(record.photo)
+        photo = find.open(record.photo)
         found = find(photo)
         truth = 0 if record.instances is None else len(record.instances)
         pixels = np.asarray(Image.fromarray(reduced(outlines.draw(photo, found), CELL)))

@@ -36,13 +36,13 @@ def match(boxes: Tensor, truth: Truth, low: float, high: float, rescue: bool) ->
     labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
     nearest = torch.zeros_like(labels)
     if len(truth.boxes):
-        overlap = box_iou(boxes, truth.boxes)
-        best, nearest = overlap.max(1)
+        overlap = box_iou(truth.boxes, boxes)
+        best, nearest = overlap.max(0)
         labels[best >= low] = -1
         labels[best >= high] = 1
         if rescue:
-            peak = overlap.max(0).values
-            labels[((overlap == peak) & (peak > 1e-6)).any(1)] = 1
+            peak = overlap.amax(1, keepdim=True)
+            labels[((overlap == peak) & (peak > 1e-6)).any(0)] = 1
     if len(truth.crowd):
         top_left = torch.maximum(boxes[:, None, :2], truth.crowd[None, :, :2])
         bottom_right = torch.minimum(boxes[:, None, 2:], truth.crowd[None, :, 2:])

@@ -107,6 +107,14 @@ def decode(
                 got=f"{width} × {height}, {height * width / 1e6:.0f} megapixels",
                 fix="make it smaller, cut it into parts, or raise limit_pixels if memory allows (7 bytes a pixel)",
             )
+        if window is not None and window.low >= 255 and image.mode not in _WIDE_GREY:
+            raise PhotoError(
+                "this photo has 8 bits, and the grey window begins above them",
+                file=name,
+                wanted=f"a photo of more than 8 bits, for the window {window.low:g} to {window.high:g}",
+                got=image.mode,
+                fix="use photos like those the model was trained on",
+            )
         _load(image)
         turn = 1 if _is_tiff(image) else orientation  # Pillow turns a TIFF, and only a TIFF, while loading
         pixels, window = _pixels(image, turn, window)

@@ -9,9 +9,9 @@ import numpy as np
 
 from maskwright.engines.protocol import Engine, open_engine
 from maskwright.photos import sources
-from maskwright.photos.sources import Origin
+from maskwright.photos.sources import Origin, Source
 from maskwright.samples.fit import covered, fit, restore
-from maskwright.types import Instances, Photo, Placement
+from maskwright.types import Instances, Photo, Placement, Window
 from maskwright.weights import card as cards
 from maskwright.weights.sources import model_folder
 
@@ -24,10 +24,15 @@ class Predictor:
         self.card: cards.Card = engine.card
         self.threshold = self.card.threshold if threshold is None else threshold
         self.size = size or self.card.size
+        self.window = None if self.card.window is None else Window(*self.card.window)
+
+    def open(self, source: Source | Origin) -> Photo:
+        """The photo as this model wants it: deep grey through the window that the model learnt with."""
+        return sources.open_source(source if isinstance(source, Source) else sources.expand(source)[0], self.window)
 
     def __call__(self, source: Origin) -> Instances:
         """The objects of one photo."""
-        photo = source if isinstance(source, Photo) else sources.open_source(sources.expand(source)[0])
+        photo = self.open(source)
         canvas, placement = fit(photo, self.size)
         raw = self.engine.run([canvas], [covered(placement)])[0]
         return restore(raw, placement, self.card.classes, self.threshold)

@@ -52,12 +52,12 @@ class Loader:
         augment: Augment,
         seed: int,
         workers: int,
-        window: Window | None = None,
+        window: tuple[float, float] | None = None,
     ) -> None:
         self.data, self.size, self.batch, self.augment, self.seed = data, size, batch, augment, seed
         self.canvas = canvas_size(data, size)
         self.steps = max(steps, -(-len(data) // batch))
-        self.window = window
+        self.window = None if window is None else Window(*window)
         self.workers = workers
         self._kept: dict[int, TrainingPhoto] = {}
         self._bytes = 0

@@ -19,6 +19,8 @@ from maskwright.errors import TrainingError, WeightsError
 from maskwright.models.verbs import choose_layers, training_mode
 from maskwright.progress import Progress, silent
 from maskwright.training import validation
+from maskwright.training.diagnosis import diagnose
+from maskwright.training.events import write_events
 from maskwright.training.loader import Batch, Loader
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder, flatten, unflatten
@@ -69,11 +71,12 @@ class Trainer:
         self.averaged = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else self.network
         self.judge = TorchEngine(self.averaged, card, recipe.device, recipe.precision)
         self.loader = Loader(
-            train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers
+            train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers, card.window
         )
         self.schedule = Schedule(recipe, self.loader.steps)
         self.at = Position()
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.999))
+        on_cpu = self.engine.device.type == "cpu"  # where the fused step takes half the time
+        self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.999), fused=on_cpu or None)
 
     def _groups(self) -> list[dict[str, Any]]:
         """Backbone and heads learn at different rates; norms and biases do not decay."""
@@ -156,7 +159,7 @@ class Trainer:
         losses = self.losses(self.network, batch, self.recipe.seed * 1_000_003 + self.at.step)
         total = torch.stack(list(losses.values())).sum()
         if not math.isfinite(float(total.detach())):
-            bad = ", ".join(name for name, value in losses.items() if not math.isfinite(float(value)))
+            bad = ", ".join(name for name, value in losses.items() if not math.isfinite(float(value.detach())))
             self._not_a_number("the loss is no longer a number", f"losses: {bad}", batch)
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -245,6 +248,9 @@ class Trainer:
             at.best, at.best_epoch = figure, at.epoch
             self.folder.save_model("best", self._card(row), self.averaged.state_dict())
         self.folder.write_history(at.history)
+        write_events(at.history, self.folder.path)
+        if at.epoch == 1 and (remark := diagnose(self, row)):
+            self.say(remark)
         for callback in self.on_epoch:
             callback(row)
 

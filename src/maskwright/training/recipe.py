@@ -214,7 +214,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return msgspec.json.encode(value).decode()
+        return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")  # which JSON allows and TOML does not
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_value, value))}]"
     return repr(value)

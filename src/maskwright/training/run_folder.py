@@ -136,5 +136,8 @@ def unflatten(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor], t
         if key.startswith("optimizer/"):
             _, name, what = key.split("/")
             parameter = parameters[name]
-            value = value if what == "step" else value.to(parameter.device)
-            optimizer.state[parameter][what] = value.clone(memory_format=torch.preserve_format)
+            if (
+                value.shape == parameter.shape
+            ):  # laid out in memory as the parameter is: else the arithmetic rounds anew
+                value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+            optimizer.state[parameter][what] = value

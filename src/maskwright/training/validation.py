@@ -9,7 +9,6 @@ import torch
 
 from maskwright.evaluation.detection import evaluate
 from maskwright.models.verbs import training_mode
-from maskwright.photos.decode import decode
 from maskwright.prediction.predictor import Predictor
 from maskwright.samples.augment import NOTHING, view
 from maskwright.samples.training_photos import load
@@ -28,12 +27,9 @@ def validate(trainer: Trainer, data: Dataset) -> dict[str, Any]:
     if not len(data):
         return {}
     row: dict[str, Any] = {"val_loss": round(_loss(trainer, data), 5)}
-    found = [
-        instances
-        for _, instances in Predictor(trainer.judge, threshold=0.0, size=trainer.recipe.size).batches(
-            (decode(record.photo) for record in data), batch=trainer.recipe.batch
-        )
-    ]
+    find = Predictor(trainer.judge, threshold=0.0, size=trainer.recipe.size)
+    photos = (find.open(record.photo) for record in data)
+    found = [instances for _, instances in find.batches(photos, batch=trainer.recipe.batch)]
     truth = [record.instances for record in data if record.instances is not None]
     figures = evaluate(truth, found, [record.size for record in data], names=data.names)
     for kind, judged in (("box", figures.box), ("mask", figures.mask)):
@@ -52,7 +48,7 @@ def _loss(trainer: Trainer, data: Dataset) -> float:
     training_mode(trainer.averaged, live_norms=False)
     with torch.no_grad():
         for place, record in enumerate(data):
-            photo = load(record, trainer.recipe.size)
+            photo = load(record, trainer.recipe.size, trainer.loader.window)
             batch = collate([view(photo, trainer.loader.canvas, NOTHING, np.random.default_rng(0))])
             totals.append(sum(float(value) for value in trainer.losses(trainer.averaged, batch, place).values()))
     trainer.averaged.eval()

@@ -1,0 +1,290 @@
+"""The tensors of matterport's Mask R-CNN: backbone, pyramid, RPN and heads, with weights under Keras' names.
+
+A convolution and the batch normalisation after it are one product wherever the statistics stand still; that is as exact
+and spares a pass over every map. Any layer's output can be looked at by the original's name (`Taps`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from maskwright.errors import RecipeError
+from maskwright.models import matterport_layers as tf
+from maskwright.models import matterport_layout as layout
+from maskwright.models.matterport_layout import Mode, Part, Settings
+
+EPSILON, MOMENTUM = 1e-3, 0.99  # of batch normalisation, Keras' defaults
+
+
+class Weights(nn.Module):
+    """The weights of one Keras layer, under Keras' names, in torch's order of axes."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__()
+        for name, shape in part.weights():
+            value = to_torch(torch.empty(shape)).contiguous()
+            if name == "kernel":
+                nn.init.xavier_uniform_(value)
+            else:
+                nn.init.constant_(value, float(name in ("gamma", "moving_variance")))
+            if name.startswith("moving"):
+                self.register_buffer(name, value)
+            else:
+                self.register_parameter(name, nn.Parameter(value))
+
+    def named(self) -> dict[str, Tensor]:
+        """Weight name -> tensor, in Keras' order."""
+        return {**dict(self.named_parameters()), **dict(self.named_buffers())}
+
+    def __getattr__(self, name: str) -> Tensor:  # every attribute of ours is a tensor, and type checkers may know it
+        return super().__getattr__(name)  # type: ignore[return-value]
+
+
+def to_torch(value: Tensor) -> Tensor:
+    """Axes (row, column, in, out) -> (out, in, row, column), and (in, out) -> (out, in)."""
+    return value.permute(3, 2, 0, 1) if value.dim() == 4 else value.t() if value.dim() == 2 else value
+
+
+def to_keras(value: Tensor) -> Tensor:
+    """The way back."""
+    return value.permute(2, 3, 1, 0) if value.dim() == 4 else value.t() if value.dim() == 2 else value
+
+
+class Rows(NamedTuple):
+    """Of `count` boxes a photo the heads compute the first `used`; the others are zero rows, equal to the last one."""
+
+    photos: int
+    used: int
+    count: int
+
+    def spread(self, x: Tensor) -> Tensor:
+        """(photos·used)×... -> photos×count×..."""
+        row = torch.arange(self.count, device=x.device).clamp(max=self.used - 1)
+        return x.view(self.photos, self.used, *x.shape[1:])[:, row]
+
+
+class Taps:
+    """Which layers' outputs are asked for by name, and those seen so far (`kept`, torch's order of axes)."""
+
+    def __init__(self, asked: Iterable[str] = (), rows: Rows | None = None) -> None:
+        self.asked, self.rows = frozenset(asked), rows
+        self.kept: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, value: Tensor) -> None:
+        if name in self.asked:  # a copy: much is computed in place
+            self.kept[name] = value.detach().clone() if self.rows is None else self.rows.spread(value.detach())
+
+    def over(self, rows: Rows) -> Taps:
+        """The same taps for layers that work on rows."""
+        taps = Taps(self.asked, rows)
+        taps.kept = self.kept
+        return taps
+
+
+NO_TAPS = Taps()
+
+
+class Network(nn.Module):
+    """The computation, tensors in and out; models/matterport.py makes the two verbs of it."""
+
+    def __init__(self, settings: Settings, mode: Mode, precision: str) -> None:
+        super().__init__()
+        self.settings, self.mode, self.precision = settings, mode, precision
+        self.parts = nn.ModuleDict({part.name: Weights(part) for part in layout.parts(settings, mode) if part.kind})
+        self._ready: dict[tuple[str, str | None], tuple[Tensor, Tensor]] = {}
+
+    def _part(self, name: str) -> Weights:
+        return self.parts[name]  # type: ignore[return-value]
+
+    def get_weight(self, name: str) -> np.ndarray:
+        """A copy of `conv1/kernel:0` in Keras' order of axes."""
+        part, _, weight = name.removesuffix(":0").partition("/")
+        return np.array(to_keras(self._part(part).named()[weight].detach()).cpu().numpy(), order="C")
+
+    def set_weight(self, name: str, value: np.ndarray) -> None:
+        part, _, weight = name.removesuffix(":0").partition("/")
+        with torch.no_grad():
+            own = self._part(part).named()[weight]
+            own.copy_(to_torch(torch.from_numpy(np.ascontiguousarray(value, np.float32))))
+        self.forget()
+
+    def forget(self) -> None:
+        """Call it after changing weights: what was prepared from them is made anew."""
+        self._ready.clear()
+
+    # --- convolutions -------------------------------------------------------------------------------
+    @property
+    def frozen(self) -> bool:
+        """Whether batch normalisation goes by its moving statistics."""
+        if self.settings.train_bn is None:
+            return self.mode == "inference" or not torch.is_grad_enabled()
+        return not self.settings.train_bn
+
+    def _kernel(self, name: str, norm: str | None) -> tuple[Tensor, Tensor]:
+        """Kernel and bias, the normalisation multiplied in; kept where nothing is trained."""
+        if not torch.is_grad_enabled() and (name, norm) in self._ready:
+            return self._ready[name, norm]
+        kernel, bias = self._part(name).kernel, self._part(name).bias
+        if norm is not None:  # in float64: rounding once keeps the deep networks within the original's own error
+            exact = torch.float32 if torch.is_grad_enabled() else torch.float64
+            scale, shift = self._affine(norm, exact)
+            kernel, bias = kernel * scale.view(-1, *[1] * (kernel.dim() - 1)), bias * scale + shift
+        if name == "mrcnn_class_conv1":  # covers its whole input: a product with (row, column, channel) in line
+            kernel = kernel.permute(0, 2, 3, 1)
+        if name.startswith("mrcnn_class_conv"):
+            kernel = kernel.flatten(1)
+        if torch.is_grad_enabled():
+            return kernel, bias
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        layout_ = torch.channels_last if kernel.dim() == 4 else torch.preserve_format
+        self._ready[name, norm] = kernel.to(dtype, memory_format=layout_), bias.to(dtype)
+        return self._ready[name, norm]
+
+    def _affine(self, norm: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        own = self._part(norm)
+        scale = own.gamma.to(dtype) * torch.rsqrt(own.moving_variance.to(dtype) + EPSILON)
+        return scale, own.beta.to(dtype) - own.moving_mean.to(dtype) * scale
+
+    def _conv(self, x: Tensor, name: str, norm: str | None, taps: Taps, stride: int = 1, padding: int = 0) -> Tensor:
+        """A convolution (of rows: a dense layer) and the normalisation after it."""
+        # conv1 sees values up to 150 that mostly cancel: rounding its product with the normalisation would double the
+        # error of everything after it
+        apart = norm is not None and (not self.frozen or name in taps.asked or name == "conv1")
+        kernel, bias = self._kernel(name, None if apart else norm)
+        x = F.linear(x, kernel, bias) if x.dim() == 2 else F.conv2d(x, kernel, bias, stride, padding)
+        if apart:
+            taps(name, x)
+            x = self._normalise(x, norm)
+        taps(norm or name, x)
+        return x
+
+    def _normalise(self, x: Tensor, norm: str) -> Tensor:
+        shape = [1, -1, *[1] * (x.dim() - 2)]
+        if self.frozen:
+            scale, shift = self._affine(norm)
+            return torch.addcmul(shift.view(shape).to(x), x, scale.view(shape).to(x))
+        own, axes, count = self._part(norm), [axis for axis in range(x.dim()) if axis != 1], x.numel() / x.shape[1]
+        mean, variance = x.mean(axes), x.var(axes, unbiased=False)
+        if torch.is_grad_enabled():
+            with torch.no_grad():
+                own.moving_mean.lerp_(mean, 1 - MOMENTUM)
+                own.moving_variance.lerp_(variance * count / (count - (1 + EPSILON)), 1 - MOMENTUM)
+        scale = own.gamma * torch.rsqrt(variance + EPSILON)
+        return x * scale.view(shape) + (own.beta - mean * scale).view(shape)
+
+    # --- the first stage ----------------------------------------------------------------------------
+    def _backbone(self, images: Tensor, taps: Taps) -> list[Tensor]:
+        """B×3×H×W -> C2..C5. The stride stands in the first 1×1 of a block."""
+        activations = 0
+
+        def active(x: Tensor) -> Tensor:
+            nonlocal activations
+            activations += 1
+            x = F.relu_(x)
+            taps(f"activation_{activations}", x)
+            return x
+
+        x = tf.max_pool(active(self._conv(F.pad(images, (3, 3, 3, 3)), "conv1", "bn_conv1", taps, 2)))
+        taps("max_pooling2d_1", x)
+        found, blocks = [], 0
+        for stage, count in enumerate(layout.BLOCKS[self.settings.backbone], start=2):
+            for block in range(count):
+                at, blocks = f"{stage}{chr(ord('a') + block)}", blocks + 1
+                stride = 2 if block == 0 and stage > 2 else 1
+                inner = active(self._conv(x, f"res{at}_branch2a", f"bn{at}_branch2a", taps, stride))
+                inner = active(self._conv(inner, f"res{at}_branch2b", f"bn{at}_branch2b", taps, 1, 1))
+                inner = self._conv(inner, f"res{at}_branch2c", f"bn{at}_branch2c", taps)
+                if block == 0:
+                    x = self._conv(x, f"res{at}_branch1", f"bn{at}_branch1", taps, stride)
+                inner.add_(x)
+                taps(f"add_{blocks}", inner)
+                x = F.relu_(inner)
+                taps(f"res{at}_out", x)
+            found.append(x)
+        return found
+
+    def pyramid(self, images: Tensor, taps: Taps = NO_TAPS) -> list[Tensor]:
+        """B×3×H×W -> P2..P6, strides 4..64."""
+        height, width = images.shape[2:]
+        if height % 64 or width % 64:
+            raise RecipeError(
+                "the molded image cannot be halved six times",
+                field="IMAGE_SHAPE",
+                wanted="multiples of 64",
+                got=f"{height} x {width}",
+                fix="choose such an IMAGE_MAX_DIM, or IMAGE_RESIZE_MODE = 'pad64'",
+            )
+        taps("input_image", images)
+        maps = self._backbone(images, taps)
+        x = self._conv(maps.pop(), "fpn_c5p5", None, taps)
+        merged = [x]
+        for level in (4, 3, 2):
+            up = F.interpolate(x, scale_factor=2)
+            taps(f"fpn_p{level + 1}upsampled", up)
+            x = up.add_(self._conv(maps.pop(), f"fpn_c{level}p{level}", None, taps))
+            taps(f"fpn_p{level}add", x)
+            merged.insert(0, x)
+        levels = [self._conv(x, f"fpn_p{level}", None, taps, 1, 1) for level, x in enumerate(merged, start=2)]
+        levels.append(levels[-1][:, :, ::2, ::2])
+        taps("fpn_p6", levels[-1])
+        return levels
+
+    def rpn(self, levels: list[Tensor], taps: Taps = NO_TAPS) -> tuple[Tensor, Tensor, Tensor]:
+        """P2..P6 -> logits B×L×2 (background, object), probabilities B×L×2, deltas B×L×4: level, row, column, ratio."""
+        logits, deltas, stride = [], [], self.settings.rpn_anchor_stride
+        for level in levels:
+            hidden = F.relu_(self._conv(tf.same_padding(level, 3, stride), "rpn_conv_shared", None, NO_TAPS, stride))
+            for name, found, width in (("rpn_class_raw", logits, 2), ("rpn_bbox_pred", deltas, 4)):
+                value = self._conv(hidden, name, None, NO_TAPS).permute(0, 2, 3, 1)
+                found.append(value.reshape(len(value), -1, width).float())
+        raw, moves = torch.cat(logits, 1), torch.cat(deltas, 1)
+        probs = raw.softmax(2)
+        taps("rpn_class_logits", raw)
+        taps("rpn_class", probs)
+        taps("rpn_bbox", moves)
+        return raw, probs, moves
+
+    # --- the second stage ---------------------------------------------------------------------------
+    def rows(self, boxes: Tensor) -> Rows:
+        """Which of B×N boxes the heads must compute: all where they feed batch statistics."""
+        return Rows(len(boxes), tf.rows_in_use(boxes) if self.frozen else boxes.shape[1], boxes.shape[1])
+
+    def classify(
+        self, table: tuple[Tensor, Tensor], rois: Tensor, area: float, taps: Taps = NO_TAPS
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """B×N rois -> class logits B×N×C, probabilities B×N×C, deltas B×N×C×4.
+
+        table  ops.feature_table([P2, P3, P4, P5]);  area  of the image in pixels
+        """
+        rows = self.rows(rois)
+        told = taps.over(rows)
+        x = tf.pool(*table, rois[:, : rows.used], area, self.settings.pool_size)
+        told("roi_align_classifier", x)
+        x = x.permute(0, 2, 3, 1).flatten(1)
+        for step in (1, 2):
+            x = F.relu_(self._conv(x, f"mrcnn_class_conv{step}", f"mrcnn_class_bn{step}", told))
+        told("pool_squeeze", x)
+        logits = rows.spread(self._conv(x, "mrcnn_class_logits", None, told).float())
+        deltas = rows.spread(self._conv(x, "mrcnn_bbox_fc", None, told).float()).unflatten(2, (-1, 4))
+        probs = logits.softmax(2)
+        taps("mrcnn_class", probs)
+        taps("mrcnn_bbox", deltas)
+        return logits, probs, deltas
+
+    def draw(self, table: tuple[Tensor, Tensor], boxes: Tensor, area: float, taps: Taps = NO_TAPS) -> Tensor:
+        """B×N boxes -> (B·N)×C×h×w probabilities that a cell belongs to an object of that class."""
+        x = tf.pool(*table, boxes, area, self.settings.mask_pool_size)
+        taps("roi_align_mask", x)
+        for step in (1, 2, 3, 4):
+            x = F.relu_(self._conv(x, f"mrcnn_mask_conv{step}", f"mrcnn_mask_bn{step}", taps, 1, 1))
+        x = F.relu_(F.conv_transpose2d(x, *self._kernel("mrcnn_mask_deconv", None), stride=2))
+        taps("mrcnn_mask_deconv", x)
+        x = self._conv(x, "mrcnn_mask", None, NO_TAPS).float().sigmoid()
+        taps("mrcnn_mask", x)
+        return x

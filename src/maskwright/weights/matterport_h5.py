@@ -1,0 +1,303 @@
+"""Keras weight files (.h5) of matterport's Mask R-CNN, read and written with h5py alone.
+
+Looks like   root attribute layer_names; a group a layer with the attribute weight_names; data sets GROUP/WEIGHT_NAME
+Read         files of inference and training mode, of Keras 1.2 to 2.3; a second model of one process (names with _1);
+             everything below model_weights (a whole model); one group that holds a model (multi-GPU);
+             backbones alone (resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5)
+Known by     the layers' names; the weights of a layer by their place, since their names vary
+Axes         convolutions (row, column, in, out), transposed ones (row, column, out, in), dense ones (in, out)
+Written      as Keras 2.2.4 does
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from maskwright import files
+from maskwright.errors import MissingExtra, UnknownName, WeightsError
+
+KERAS = b"2.2.4"
+RPN = "rpn_model"
+# what each class count or anchor count shows in: these layers are the usual `exclude`
+BY_CLASSES = ("mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_bbox", "mrcnn_mask")
+WHOLE = "a file as Keras' save_weights writes it"
+
+
+@dataclass(frozen=True)
+class H5Weights:
+    """A weight file's layers in file order, those without weights too: {layer: [(weight name, array), ...]}."""
+
+    path: Path
+    layers: dict[str, list[tuple[str, np.ndarray]]]
+    keras: str = ""
+
+    @property
+    def weighted(self) -> list[str]:
+        """The names of the layers that have weights."""
+        return [name for name, weights in self.layers.items() if weights]
+
+    @property
+    def backbone(self) -> str | None:
+        """resnet50 or resnet101: the last block of stage 4 tells."""
+        if "res4w_branch2a" in self.layers:
+            return "resnet101"
+        return "resnet50" if "res4f_branch2a" in self.layers and "res4g_branch2a" not in self.layers else None
+
+    @property
+    def mode(self) -> str:
+        """training, inference, or backbone where there are no heads."""
+        if "mrcnn_class_logits" not in self.layers:
+            return "backbone"
+        return "training" if "rpn_class_loss" in self.layers or "proposal_targets" in self.layers else "inference"
+
+    @property
+    def classes(self) -> int | None:
+        """With the background; None in a backbone's file."""
+        return self._side("mrcnn_class_logits", 0, -1)
+
+    @property
+    def ratios(self) -> int | None:
+        """How many anchors stand at each place."""
+        outputs = self._side(RPN, 2, -1)
+        return None if outputs is None else outputs // 2
+
+    def sizes(self) -> dict[str, int]:
+        """Further settings that the shapes show: pyramid, fc, pool."""
+        found = {
+            "top_down_pyramid_size": self._side("fpn_c5p5", 0, -1),
+            "fpn_classif_fc_layers_size": self._side("mrcnn_class_conv1", 0, -1),
+            "pool_size": self._side("mrcnn_class_conv1", 0, 0),
+        }
+        return {name: side for name, side in found.items() if side is not None}
+
+    def _side(self, layer: str, weight: int, axis: int) -> int | None:
+        weights = self.layers.get(layer, [])
+        return int(weights[weight][1].shape[axis]) if len(weights) > weight and weights[weight][1].ndim else None
+
+    def describe(self) -> str:
+        """ "resnet101, 81 classes with the background, inference mode, 190 layers with weights"."""
+        known = [self.backbone or "no backbone of ours"]
+        if self.classes is not None:
+            known.append(f"{self.classes} classes with the background")
+        known.append("a backbone alone" if self.mode == "backbone" else f"{self.mode} mode")
+        return ", ".join([*known, f"{len(self.weighted)} layers with weights"])
+
+
+def _h5py() -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtra("reading .h5 files needs h5py", fix="pip install maskwright[matterport]") from error
+    return h5py
+
+
+# --- reading ----------------------------------------------------------------------------------------
+def read_h5(path: str | Path) -> H5Weights:
+    """All weights of a Keras file, as float32."""
+    h5py, path = _h5py(), Path(path)
+    if not path.is_file():
+        raise WeightsError("no such file of weights", file=path)
+    try:
+        with h5py.File(path, "r") as file:
+            root = file["model_weights"] if "layer_names" not in file.attrs and "model_weights" in file else file
+            names = _names(root, "layer_names")
+            if not names:
+                raise WeightsError(
+                    "this HDF5 file holds no Keras weights", file=path, wanted=WHOLE, got=_contents(file)
+                )
+            _check_size(root, path)
+            keras = root.attrs.get("keras_version", file.attrs.get("keras_version", b""))
+            layers = {name: _layer(root, name, path) for name in names}
+    except WeightsError:
+        raise
+    except (
+        Exception
+    ) as error:  # a damaged file makes the HDF5 library raise OSError, KeyError, RuntimeError, ValueError
+        raise WeightsError(
+            "the weights cannot be read",
+            file=path,
+            wanted=WHOLE,
+            got=(str(error) or type(error).__name__).splitlines()[0][:200],
+            fix="copy the file again; a stopped download or a full disk cuts files short",
+        ) from error
+    return H5Weights(path, _unnested(layers), keras.decode() if isinstance(keras, bytes) else str(keras))
+
+
+def _names(group: Any, attribute: str) -> list[str]:
+    """A list of names; Keras spreads long ones over layer_names0, layer_names1 ..."""
+    values = list(np.ravel(group.attrs[attribute])) if attribute in group.attrs else []
+    part = 0
+    while f"{attribute}{part}" in group.attrs:
+        values += list(np.ravel(group.attrs[f"{attribute}{part}"]))
+        part += 1
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+def _layer(root: Any, name: str, path: Path) -> list[tuple[str, np.ndarray]]:
+    group = root[name]
+    weights = []
+    for weight in _names(group, "weight_names"):
+        value = group[weight]
+        if value.dtype.kind != "f":
+            raise WeightsError(
+                "a weight is not of numbers", file=path, record=f"{name}/{weight}", wanted="float32", got=value.dtype
+            )
+        weights.append((weight, np.asarray(value[()], np.float32)))
+    return weights
+
+
+def _check_size(root: Any, path: Path) -> None:
+    """Refuse a small file that says it holds gigabytes, before anything is unpacked."""
+    total = 0
+
+    def add(_: str, value: Any) -> None:
+        nonlocal total
+        total += getattr(value, "nbytes", 0)
+
+    root.visititems(add)
+    size = path.stat().st_size
+    if total > 20 * size + 2**20:
+        raise WeightsError("the file says it holds far more than it can", file=path, wanted=f"{size} bytes", got=total)
+
+
+def _contents(file: Any) -> str:
+    names = sorted(file)[:5]
+    return "groups " + ", ".join(names) if names else "nothing"
+
+
+def _unnested(layers: dict[str, list[tuple[str, np.ndarray]]]) -> dict[str, list[tuple[str, np.ndarray]]]:
+    """A group that holds a whole model (multi-GPU) taken apart by the first part of its weights' names."""
+    found: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for name, weights in layers.items():
+        owners = [weight.split("/")[0] for weight, _ in weights]
+        if name == RPN or len(set(owners)) < 4:
+            found.setdefault(name, []).extend(weights)
+            continue
+        for owner, pair in zip(owners, weights, strict=True):
+            owner = re.sub(r"_\d+$", "", owner)  # a second model of one process
+            found.setdefault(RPN if owner.startswith("rpn_") else owner, []).append(pair)
+    return found
+
+
+# --- into a network and out of it -------------------------------------------------------------------
+class KerasNetwork(Protocol):
+    """What this module needs of a network (models/matterport.py has it)."""
+
+    def layers(self) -> Any: ...  # of (layer name, weight names, shapes)
+    def get_weight(self, name: str) -> np.ndarray: ...
+    def set_weight(self, name: str, value: np.ndarray) -> None: ...
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of each layer that has weights.
+
+    loaded   taken from the file;           unused    in the file, not in the network
+    missing  in the network, not in the file: these keep the weights they had;   excluded  asked to be left out
+    """
+
+    loaded: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+
+
+def load_into(network: KerasNetwork, weights: H5Weights, by_name: bool = True, exclude: Collection[str] = ()) -> Loaded:
+    """Load a file's weights, layer by layer of the same name.
+
+    by_name  False: the file must have exactly the network's layers
+    exclude  layers to leave as they are, e.g. mrcnn_class_logits, mrcnn_bbox_fc, mrcnn_bbox, mrcnn_mask for other
+             classes; as in the original this means by_name
+
+    Nothing is changed unless everything fits.
+    """
+    own = {layer.name: layer for layer in network.layers()}
+    exclude = set(exclude)
+    for name in exclude - set(own) - {"rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred"} - set(weights.layers):
+        raise UnknownName("layer to exclude", name, own)
+    wanted = [name for name, layer in own.items() if layer.shapes and name not in exclude]
+    report = Loaded(
+        loaded=[name for name in wanted if weights.layers.get(name)],
+        missing=[name for name in wanted if not weights.layers.get(name)],
+        unused=[name for name in weights.weighted if name not in own and name not in exclude],
+        excluded=[name for name in weights.weighted if name in exclude],
+    )
+    _check_kinship(weights, report, own, strict=not by_name and not exclude)
+    values: list[tuple[str, np.ndarray]] = []
+    for name in report.loaded:
+        layer, there = own[name], [value for _, value in weights.layers[name]]
+        if [value.shape for value in there] != list(layer.shapes):
+            raise _misfit(weights, name, layer.shapes, [value.shape for value in there])
+        values += zip(layer.weight_names, there, strict=True)
+    for name, value in values:
+        network.set_weight(name, value)
+    return report
+
+
+def _check_kinship(weights: H5Weights, report: Loaded, own: Collection[str], strict: bool) -> None:
+    wanted = "resnet101" if "res4w_branch2a" in own else "resnet50"
+    if weights.backbone not in (None, wanted) and any(name.startswith("res4") for name in report.loaded):
+        raise WeightsError(
+            "the weights are of another backbone",
+            file=weights.path,
+            field="BACKBONE",
+            wanted=wanted,
+            got=weights.describe(),
+            fix=f"set BACKBONE = {weights.backbone!r} in the config, or use other weights",
+        )
+    if not report.loaded and not report.excluded:
+        raise WeightsError(
+            "none of the network's layers is in this file",
+            file=weights.path,
+            wanted=f"conv1, bn_conv1, res2a_branch2a ... ({wanted})",
+            got=", ".join(weights.weighted[:4]) or "no layers with weights",
+        )
+    if strict and (report.missing or report.unused):
+        raise WeightsError(
+            "the file has not the network's layers",
+            file=weights.path,
+            wanted=f"{len(report.loaded) + len(report.missing)} layers with weights",
+            got=_difference(report) + f" ({weights.describe()})",
+            fix="load it with by_name=True",
+        )
+
+
+def _difference(report: Loaded) -> str:
+    parts = [("lacks", report.missing), ("has besides", report.unused)]
+    return "; ".join(f"{word} {', '.join(names[:4])}{' ...' * (len(names) > 4)}" for word, names in parts if names)
+
+
+def _misfit(weights: H5Weights, layer: str, wanted: Any, got: Any) -> WeightsError:
+    parts: dict[str, Any] = {"wanted": f"shapes {list(wanted)}", "got": f"shapes {got} ({weights.describe()})"}
+    if layer in BY_CLASSES:
+        parts["field"] = "NUM_CLASSES"
+        parts["fix"] = f"set NUM_CLASSES = {weights.classes}, or exclude={list(BY_CLASSES)} to train these anew"
+    elif layer == RPN:
+        parts["field"] = "RPN_ANCHOR_RATIOS"
+        parts["fix"] = f"use {weights.ratios} RPN_ANCHOR_RATIOS, or exclude=['{RPN}'] to train it anew"
+    else:
+        parts["fix"] = "the config contradicts the weights: take the config they were trained with"
+    return WeightsError("the weights do not fit the network", file=weights.path, record=layer, **parts)
+
+
+def write_h5(network: KerasNetwork, path: str | Path) -> None:
+    """Write a network's weights as Keras' save_weights does; the original loads it."""
+    h5py = _h5py()
+    with files.writing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["backend"] = b"tensorflow"
+        file.attrs["keras_version"] = KERAS
+        listed = network.layers()
+        file.attrs["layer_names"] = np.array([layer.name.encode() for layer in listed])
+        for layer in listed:
+            group = file.create_group(layer.name)
+            names = [name.encode() for name in layer.weight_names]
+            group.attrs["weight_names"] = np.array(names) if names else np.array([], np.float64)
+            for name in layer.weight_names:
+                value = network.get_weight(name).astype("<f4", copy=False)
+                group.create_dataset(name, data=value, track_times=False)

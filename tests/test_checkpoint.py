@@ -1,0 +1,128 @@
+"""Parameters in files: what was saved comes back, and nothing that is loaded is ever executed."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import torch
+from attacks import weights as attacks
+from safetensors.torch import save_file
+
+from maskwright.errors import OutputError, WeightsError
+from maskwright.weights import checkpoint
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) and a[name].dtype == b[name].dtype for name in a)
+
+
+TENSORS = {
+    "layer.weight": torch.randn(3, 4),
+    "layer.bias": torch.randn(3),
+    "seen": torch.tensor(7),
+    "none": torch.zeros(0),
+}
+
+
+# --- there and back -------------------------------------------------------------------------------
+def test_no_tensors_make_an_empty_file(tmp_path):
+    checkpoint.save({}, tmp_path / "w.safetensors")
+    assert checkpoint.load(tmp_path / "w.safetensors") == {}
+
+
+def test_what_was_saved_comes_back(tmp_path):
+    checkpoint.save(TENSORS, tmp_path / "new" / "w.safetensors")
+    assert same(checkpoint.load(tmp_path / "new" / "w.safetensors"), TENSORS)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["w.safetensors"]
+
+
+def test_halves_take_half_the_room_and_come_back_as_float32(tmp_path):
+    weight = {"weight": torch.randn(5000), "seen": torch.tensor(7)}
+    checkpoint.save(weight, tmp_path / "half.safetensors", half=True)
+    checkpoint.save(weight, tmp_path / "full.safetensors")
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "full.safetensors").stat().st_size
+    again = checkpoint.load(tmp_path / "half.safetensors")
+    assert again["weight"].dtype == torch.float32 and again["seen"].dtype == torch.int64
+    assert torch.equal(again["weight"], weight["weight"].half().float())
+
+
+def test_tensors_of_any_layout_and_with_gradients_are_saved(tmp_path):
+    weight = torch.randn(2, 3, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
+    checkpoint.save({"weight": weight, "turned": weight.detach().transpose(0, 1)}, tmp_path / "w.safetensors")
+    again = checkpoint.load(tmp_path / "w.safetensors")
+    assert torch.equal(again["weight"], weight) and torch.equal(again["turned"], weight.transpose(0, 1))
+
+
+def test_where_nothing_can_be_written_it_is_said(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError):
+        checkpoint.save(TENSORS, tmp_path / "file" / "w.safetensors")
+
+
+# --- other people's files -------------------------------------------------------------------------
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("key", [None, "model", "state_dict", "model_state_dict"])
+def test_a_state_dict_of_torch_save_is_read_wherever_it_lies(tmp_path, legacy, key):
+    state = TENSORS if key is None else {key: TENSORS, "epoch": 3}
+    torch.save(state, tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)
+    assert same(checkpoint.load(tmp_path / "w.pth"), TENSORS)
+
+
+def test_the_first_bytes_say_what_a_file_is_not_its_ending(tmp_path):
+    save_file(TENSORS, tmp_path / "w.pth")
+    assert same(checkpoint.load(tmp_path / "w.pth"), TENSORS)
+
+
+# --- attacks --------------------------------------------------------------------------------------
+def test_hostile_and_broken_files_are_refused_and_not_executed(tmp_path):
+    for path in attacks.all_refused(tmp_path):
+        with pytest.raises(WeightsError) as caught:
+            checkpoint.load(path)
+        assert caught.value.parts["file"] == str(path) and caught.value.parts["got"]
+    assert not attacks.target(tmp_path).exists()
+
+
+def test_a_payload_that_is_executed_would_be_noticed(tmp_path):
+    pickle.loads(attacks.bare_pickle(tmp_path).read_bytes())
+    assert attacks.target(tmp_path).exists()
+
+
+def test_the_refusal_says_what_to_do(tmp_path):
+    with pytest.raises(WeightsError) as caught:
+        checkpoint.load(attacks.payload_in_a_checkpoint(tmp_path))
+    assert "these weights are not plain tensors, and nothing else is ever executed" in str(caught.value)
+    assert "save it again as torch.save(model.state_dict(), path)" in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    for path in (tmp_path / "none.safetensors", tmp_path):
+        with pytest.raises(WeightsError, match="no such file of weights"):
+            checkpoint.load(path)
+
+
+@pytest.mark.parametrize(
+    "state", [{}, [], torch.ones(3), {"a": 1}, {"a": torch.ones(1), "b": "c"}, {0: torch.ones(1)}, {"model": {}}, None]
+)
+def test_what_is_no_state_dict_is_said(tmp_path, state):
+    with pytest.raises(WeightsError, match="this file holds no state dict"):
+        checkpoint.load(attacks.not_tensors(tmp_path, state))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_a_damaged_file_ends_in_our_error_or_loads(tmp_path, kind):
+    """Cut anywhere it is refused; with a byte turned it is refused, or the byte was one of a number."""
+    whole = tmp_path / "w"
+    if kind == "safetensors":
+        save_file({"a.b": torch.arange(6.0)}, whole)
+    else:
+        torch.save({"a.b": torch.arange(6.0)}, whole, _use_new_zipfile_serialization=kind == "zip")
+    length = whole.stat().st_size
+    for place in range(0, length, max(length // 150, 1)):
+        with pytest.raises(WeightsError):
+            checkpoint.load(attacks.cut(whole, place))
+        try:
+            checkpoint.load(attacks.turned(whole, place))
+        except WeightsError as error:
+            assert error.parts["got"]

@@ -1,0 +1,205 @@
+"""The data of a run: usable for the task, divided as they say or 80 / 20, and every reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_runs import SIZE, party, records
+
+from maskwright.errors import DatasetError
+from maskwright.jobs.data import open_data, relative
+from maskwright.types import Dataset, Instances, Record, RleMasks
+
+NAMES = ("balloon", "cake")
+
+
+def dataset(*several: tuple[Record, ...], names: tuple[str, ...] = ("balloon",)) -> Dataset:
+    return Dataset("party", names, tuple(record for each in several for record in each), "via")
+
+
+def refused(data: Dataset | Path, headline: str, task: str = "segment") -> DatasetError:
+    with pytest.raises(DatasetError, match=headline) as caught:
+        open_data(data, task)
+    assert "party" in caught.value.parts["file"]
+    return caught.value
+
+
+def on_disk(folder: Path, count: int) -> tuple[Record, ...]:
+    """Records whose photos exist and do not look alike."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    made = []
+    for number, record in enumerate(records(count)):
+        path = folder / f"photo_{number}.png"
+        Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)).save(path)
+        made.append(replace(record, photo=path))
+    return tuple(made)
+
+
+# --- nothing to train on ----------------------------------------------------------------------------
+def test_no_photos_are_refused() -> None:
+    assert refused(dataset(), "no photo here can be trained on").parts["got"] == "no photos"
+
+
+def test_photos_nobody_labelled_are_refused_and_counted() -> None:
+    unlabelled = records(3, instances=None)
+    skipped = records(2, skipped=True)
+    assert refused(dataset(unlabelled, skipped), "no photo here").parts["got"] == "3 unlabelled, 2 skipped"
+
+
+def test_photos_without_a_single_object_are_refused() -> None:
+    empty = records(4, instances=Instances.empty(("balloon",), SIZE))
+    assert refused(dataset(empty), "nothing is drawn").parts["got"] == "4 photos, all empty"
+
+
+def test_one_photo_cannot_be_divided(tmp_path: Path) -> None:
+    refused(dataset(on_disk(tmp_path / "party", 1)), "too few groups of photos")
+
+
+def test_validation_photos_alone_are_refused() -> None:
+    assert refused(dataset(records(3, split="val")), "nothing to train on").parts["got"] == "val"
+
+
+def test_test_photos_are_never_trained_on() -> None:
+    refused(dataset(records(5, split="test")), "nothing to train on")
+
+
+def test_class_folders_are_refused_with_a_word_on_what_is_missing(tmp_path: Path) -> None:
+    for name in NAMES:
+        (tmp_path / "party" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (64, 48), (40 * number, 80, 120)).save(tmp_path / "party" / name / f"{number}.png")
+    assert "outlines" in refused(tmp_path / "party", "carry a class each").parts["fix"]
+
+
+# --- the task ---------------------------------------------------------------------------------------
+def test_boxes_alone_are_refused_for_segment_and_the_way_out_is_named() -> None:
+    boxes = dataset(records(4, masks=False, split="train"), records(2, masks=False, split="val"))
+    assert "--task detect" in refused(boxes, "boxes and no outlines").parts["fix"]
+    assert {name: len(part) for name, part in open_data(boxes, "detect").items()} == {"train": 4, "val": 2}
+
+
+def test_for_boxes_the_outlines_are_put_aside() -> None:
+    parts = open_data(dataset(records(4, split="train"), records(2, split="val")), "detect")
+    assert not any(part.has_masks for part in parts.values())
+
+
+def test_photos_with_boxes_only_are_left_out_among_others() -> None:
+    mixed = dataset(records(4, split="train"), records(3, masks=False, split="train"), records(2, split="val"))
+    assert len(open_data(mixed, "segment")["train"]) == 4
+
+
+def test_an_empty_photo_is_kept_whatever_it_has_for_masks() -> None:
+    empty = records(2, instances=Instances.empty(("balloon",)), split="train")
+    assert len(open_data(dataset(records(3, split="train"), empty, records(1, split="val")), "segment")["train"]) == 5
+
+
+# --- classes ----------------------------------------------------------------------------------------
+def test_a_class_only_the_validation_photos_have_is_refused_by_name() -> None:
+    """Usually the same class written in two ways."""
+    train = records(4, ("balloon", "Balloon"), split="train")
+    train = tuple(replace(each, instances=replace(each.instances, classes=np.zeros(1))) for each in train)  # type: ignore[type-var]
+    val = records(2, ("balloon", "Balloon"), split="val")
+    error = refused(dataset(train, val, names=("balloon", "Balloon")), "no training photo has")
+    assert error.parts["got"] == "Balloon (1 objects)" and error.parts["wanted"] == "balloon"
+
+
+def test_a_class_only_the_training_photos_have_is_fine() -> None:
+    data = dataset(records(4, NAMES, split="train"), records(1, NAMES, split="val"), names=NAMES)
+    assert open_data(data, "segment")["train"].names == NAMES
+
+
+def test_a_class_in_the_table_that_nobody_drew_is_fine() -> None:
+    names = ("balloon", "string")
+    data = dataset(records(3, split="train"), records(1, split="val"))
+    data = data.with_names(names)
+    assert open_data(data, "segment")["train"].names == names
+
+
+# --- parts ------------------------------------------------------------------------------------------
+def test_parts_that_are_named_are_used_as_they_are() -> None:
+    said: list[str] = []
+    data = dataset(records(5, split="train"), records(2, split="val"), records(3, split="test"))
+    parts = open_data(data, "segment", say=said.append)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 5, "val": 2, "test": 3}
+    assert said == []
+
+
+def test_rendered_parts_on_disk_are_used_as_they_are(tmp_path: Path) -> None:
+    party(tmp_path / "party")
+    parts = open_data(tmp_path / "party", "segment")
+    assert {name: {each.photo.parent.name for each in part} for name, part in parts.items()} == {
+        "train": {"train"},
+        "val": {"val"},
+    }
+
+
+def test_photos_without_parts_are_divided_and_it_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    parts = open_data(dataset(on_disk(tmp_path / "party", 10)), "segment", seed=3, say=said.append)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 8, "val": 2}
+    assert not {each.photo for each in parts["train"]} & {each.photo for each in parts["val"]}
+    assert len(said) == 1 and "8 photos to train on, 2 held back" in said[0] and "seed 3" in said[0]
+
+
+def test_the_same_seed_divides_the_same_way(tmp_path: Path) -> None:
+    data = dataset(on_disk(tmp_path / "party", 10))
+    held = [[each.photo for each in open_data(data, "segment", seed=seed)["val"]] for seed in (0, 0, 1, 2, 3)]
+    assert held[0] == held[1]
+    assert any(each != held[0] for each in held[2:])
+
+
+def test_training_photos_without_validation_are_divided_and_the_test_photos_stay_apart(tmp_path: Path) -> None:
+    photos = on_disk(tmp_path / "party", 12)
+    train = tuple(replace(each, split="train") for each in photos[:10])
+    test = tuple(replace(each, split="test") for each in photos[10:])
+    parts = open_data(dataset(train, test), "segment")
+    assert {name: len(part) for name, part in parts.items()} == {"train": 8, "val": 2, "test": 2}
+    assert {each.photo for each in parts["test"]} == {each.photo for each in test}
+
+
+def test_photos_beside_test_photos_are_divided_without_these(tmp_path: Path) -> None:
+    photos = on_disk(tmp_path / "party", 12)
+    test = tuple(replace(each, split="test") for each in photos[10:])
+    parts = open_data(dataset(photos[:10], test), "segment")
+    assert {each.photo for each in test}.isdisjoint(each.photo for name in ("train", "val") for each in parts[name])
+
+
+def test_unlabelled_and_skipped_photos_are_in_no_part() -> None:
+    data = dataset(
+        records(3, split="train"), records(2, split="train", instances=None), records(2, split="val"),
+        records(1, split="val", skipped=True),
+    )  # fmt: skip
+    assert {name: len(part) for name, part in open_data(data, "segment").items()} == {"train": 3, "val": 2}
+
+
+def test_remarks_of_the_reader_are_passed_on() -> None:
+    said: list[str] = []
+    data = replace(dataset(records(2, split="train"), records(1, split="val")), remarks=("2 outlines were cut",))
+    open_data(data, "segment", say=said.append)
+    assert said == ["party: 2 outlines were cut"]
+
+
+def test_without_validation_everything_but_the_named_parts_is_trained_on() -> None:
+    parts = open_data(dataset(records(3), records(2, split="test")), "segment", validate=False)
+    assert (len(parts["train"]), len(parts["val"])) == (3, 0)
+
+
+# --- names ------------------------------------------------------------------------------------------
+def test_a_photo_is_called_by_its_path_in_the_data(tmp_path: Path) -> None:
+    """From the folder and from the annotation file in it alike: two folders may have a photo of one name."""
+    photo = tmp_path / "train" / "a.jpg"
+    (tmp_path / "all.json").write_text("{}")
+    assert relative(photo, tmp_path) == relative(photo, tmp_path / "all.json") == "train/a.jpg"
+    assert relative(tmp_path / "elsewhere" / "a.jpg", tmp_path / "train") == "a.jpg"
+
+
+def test_masks_of_the_records_are_real() -> None:
+    """The builder of these tests: one square object a photo, in turn of each class."""
+    drawn = records(2, NAMES)[1].instances
+    assert drawn is not None and isinstance(drawn.masks, RleMasks) and drawn.labels == ["cake"]
+    assert drawn.masks.area.tolist() == [32 * 32]

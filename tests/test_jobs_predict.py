@@ -1,0 +1,323 @@
+"""Predict, splash, evaluate as Python functions, with an engine that finds what the tests know."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_runs import SIZE, Seer, party
+
+from maskwright import formats, interop
+from maskwright.errors import DatasetError, OutputError, PhotoError, UnknownName
+from maskwright.jobs.evaluate import evaluate
+from maskwright.jobs.predict import Predicted, predict
+from maskwright.jobs.splash import splash
+from maskwright.prediction.predictor import Predictor
+from maskwright.types import RleMasks
+
+EVERYTHING = ("json", "csv", "coco", "masks", "crops")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two photos in colour, and a text file that calls itself one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "c.png"):
+        Image.fromarray(rng.integers(0, 255, (*SIZE, 3), dtype=np.uint8)).save(folder / name)
+    (folder / "b.jpg").write_text("not a photo")
+    return folder
+
+
+@pytest.fixture
+def find() -> Predictor:
+    return Predictor(Seer())
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def saved(find: Predictor, photos: Path, tmp_path: Path, *kinds: str, **more: object) -> tuple[Predicted, Path]:
+    out = tmp_path / "out"
+    return predict(find, str(photos / "a.png"), out=out, save=kinds, **more), out  # type: ignore[arg-type]
+
+
+# --- which photos -----------------------------------------------------------------------------------
+def test_nothing_is_written_without_a_folder(find: Predictor, photos: Path) -> None:
+    before = sorted(photos.parent.rglob("*"))
+    assert predict(find, photos / "a.png").counts() == {"balloon": 1, "cake": 1}
+    assert sorted(photos.parent.rglob("*")) == before
+
+
+def test_a_photo_that_cannot_be_read_is_named_and_the_others_go_on(find: Predictor, photos: Path) -> None:
+    done = predict(find, photos)
+    assert [Path(each.photo).name for each in done.photos] == ["a.png", "c.png"]
+    assert [type(error) for error in done.failed] == [PhotoError]
+    assert "b.jpg" in str(done.failed[0])
+
+
+def test_where_no_photo_can_be_read_that_is_the_error(find: Predictor, photos: Path) -> None:
+    with pytest.raises(PhotoError, match=r"b\.jpg"):
+        predict(find, photos / "b.jpg")
+
+
+def test_photos_of_one_name_do_not_overwrite_each_other(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    Image.new("RGB", (64, 48)).save(tmp_path / "more" / "a.png")
+    done = predict(find, [photos / "a.png", tmp_path / "more"], out=tmp_path / "out", save=("masks",))
+    written = [file for each in done.photos for file in each.files]
+    assert len(set(written)) == len(written) and all(file.is_file() for file in written)
+
+
+def test_pictures_never_land_among_the_photos(find: Predictor, photos: Path) -> None:
+    """`--out .` would have drawn over the only copy of a photo."""
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    with pytest.raises(OutputError, match="might replace them"):
+        predict(find, photos, out=photos)
+    with pytest.raises(OutputError, match="might replace them"):
+        splash(find, photos / "a.png", out=photos / ".." / "photos")
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before
+    predict(find, photos / "a.png", out=photos, pictures=False, save=("csv",))  # text replaces no photo
+
+
+def test_a_folder_that_is_a_file_is_an_output_error(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OutputError):
+        predict(find, photos / "a.png", out=tmp_path / "out")
+
+
+# --- what is found ----------------------------------------------------------------------------------
+def test_classes_can_be_chosen(find: Predictor, photos: Path) -> None:
+    assert predict(find, photos / "a.png", classes=["cake"]).counts() == {"cake": 1}
+
+
+def test_an_unknown_class_gets_the_nearest_one(find: Predictor, photos: Path) -> None:
+    with pytest.raises(UnknownName, match=r'"baloon"\. Did you mean "balloon"\?'):
+        predict(find, photos / "a.png", classes=["baloon"])
+
+
+def test_the_threshold_decides_what_is_shown(photos: Path) -> None:
+    assert predict(Predictor(Seer(), threshold=0.85), photos / "a.png").counts() == {"balloon": 1}
+    assert predict(Predictor(Seer(), threshold=0.95), photos / "a.png").counts() == {}
+
+
+def test_a_kind_of_result_nobody_knows_gets_the_nearest_one(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match='Did you mean "masks"'):
+        saved(find, photos, tmp_path, "mask")
+
+
+def test_saving_needs_a_folder(find: Predictor, photos: Path) -> None:
+    with pytest.raises(OutputError, match="no folder to save into"):
+        predict(find, photos / "a.png", save=("csv",))
+
+
+# --- what is written --------------------------------------------------------------------------------
+def test_the_picture_is_of_the_photos_size(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    done, out = saved(find, photos, tmp_path)
+    assert done.photos[0].files == (out / "a.jpg",)
+    assert pixels_of(out / "a.jpg").shape == (*SIZE, 3)
+
+
+def test_json_holds_the_instances_exactly(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    done, out = saved(find, photos, tmp_path, "json")
+    (row,) = json.loads(read(out / "predictions.json"))
+    assert (row["height"], row["width"]) == SIZE and row["counts"] == {"balloon": 1, "cake": 1}
+    back, wanted = interop.from_rows(row["objects"], find.card.classes, SIZE), done.photos[0].instances
+    assert np.array_equal(back.boxes, wanted.boxes) and np.array_equal(back.classes, wanted.classes)
+    assert back.masks is not None and wanted.masks is not None
+    assert np.array_equal(back.masks.dense(), wanted.masks.dense())
+
+
+def test_csv_has_a_line_an_object(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    done, out = saved(find, photos, tmp_path, "csv")
+    rows, wanted = list(csv.DictReader(io.StringIO(read(out / "predictions.csv")))), done.photos[0].instances
+    assert [row["class"] for row in rows] == wanted.labels
+    assert [float(row["x1"]) for row in rows] == wanted.boxes[:, 0].tolist()
+    assert wanted.masks is not None and [float(row["area"]) for row in rows] == wanted.masks.area.tolist()
+    assert {row["photo"] for row in rows} == {str(photos / "a.png")}
+
+
+def test_coco_results_can_be_read_as_masks(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    done, out = saved(find, photos, tmp_path, "coco")
+    results, wanted = json.loads(read(out / "coco_results.json")), done.photos[0].instances
+    assert [(each["image_id"], each["category_id"]) for each in results] == [(1, 1), (1, 2)]
+    masks = RleMasks.from_coco([each["segmentation"] for each in results])
+    assert wanted.masks is not None and np.array_equal(masks.dense(), wanted.masks.dense())
+
+
+def test_masks_are_the_instances_one_file_each(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    done, out = saved(find, photos, tmp_path, "masks")
+    wanted = done.photos[0].instances.masks
+    assert wanted is not None
+    for place, (name, dense) in enumerate(zip(("a_1_balloon.png", "a_2_cake.png"), wanted.dense(), strict=True)):
+        pixels = pixels_of(out / "masks" / name)
+        assert np.array_equal(pixels, dense * np.uint8(255)), place
+
+
+def test_crops_show_the_photo_where_the_object_is_and_nothing_else(
+    find: Predictor, photos: Path, tmp_path: Path
+) -> None:
+    done, out = saved(find, photos, tmp_path, "crops")
+    masks, pixels = done.photos[0].instances.masks, pixels_of(photos / "a.png")
+    assert masks is not None
+    x1, y1, x2, y2 = masks.boxes[0].astype(int)
+    crop = pixels_of(out / "crops" / "a_1_balloon.png")
+    assert np.array_equal(crop[..., :3], pixels[y1:y2, x1:x2])
+    assert np.array_equal(crop[..., 3] == 255, masks.dense()[0, y1:y2, x1:x2])
+
+
+def test_boxes_alone_are_saved_as_their_boxes(photos: Path, tmp_path: Path) -> None:
+    done, out = saved(Predictor(Seer(masks=False)), photos, tmp_path, *EVERYTHING)
+    x1, y1, x2, y2 = done.photos[0].instances.boxes[0]
+    mask = pixels_of(out / "masks" / "a_1_balloon.png")
+    assert np.count_nonzero(mask) == (np.ceil(x2) - np.floor(x1)) * (np.ceil(y2) - np.floor(y1))
+
+
+def test_nothing_found_is_written_as_nothing(photos: Path, tmp_path: Path) -> None:
+    done, out = saved(Predictor(Seer(), threshold=0.99), photos, tmp_path, *EVERYTHING)
+    assert done.counts() == {}
+    assert json.loads(read(out / "predictions.json"))[0]["objects"] == []
+    assert json.loads(read(out / "coco_results.json")) == []
+    assert len(read(out / "predictions.csv").splitlines()) == 1
+    assert not (out / "masks").exists() and (out / "a.jpg").is_file()
+
+
+@pytest.mark.parametrize("name", ["../escape", "a/b", 'q"?*:<>|', "a\\b", "nul\0", "."])
+def test_a_class_name_cannot_reach_out_of_the_folder(photos: Path, tmp_path: Path, name: str) -> None:
+    """Models come from other people; so do their class names."""
+    _, out = saved(Predictor(Seer((name,))), photos, tmp_path, *EVERYTHING)
+    (mask,) = (out / "masks").iterdir()
+    assert mask.parent == out / "masks" and not set(mask.name) & set('<>:"/\\|?*\0')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "photos"]
+
+
+def test_saying_it_twice_writes_it_twice(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    saved(find, photos, tmp_path, *EVERYTHING)
+    done, out = saved(find, photos, tmp_path, *EVERYTHING)
+    assert all(file.is_file() for file in (*done.files, *done.photos[0].files))
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+# --- splash -----------------------------------------------------------------------------------------
+def colours(pixels: np.ndarray) -> np.ndarray:
+    return np.ptp(pixels.astype(int), axis=2)
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_splash_keeps_colours_inside_and_greys_outside(photos: Path, tmp_path: Path, invert: bool) -> None:
+    """Away from the soft border, and but for what JPEG adds: a grey pixel's channels differ by little."""
+    Image.new("RGB", (SIZE[1], SIZE[0]), (200, 40, 40)).save(photos / "a.png")
+    find = Predictor(Seer(half=False))
+    done = splash(find, photos / "a.png", out=tmp_path / "out", invert=invert)
+    drawn = colours(pixels_of(done.photos[0].files[0]))
+    masks = done.photos[0].instances.masks
+    assert masks is not None
+    inside = masks.union().dense()[0]
+    deep, far = _shrunk(inside), _shrunk(~inside)
+    assert deep.sum() > 100 and far.sum() > 1000
+    coloured, greyed = (far, deep) if invert else (deep, far)
+    assert (drawn[coloured] > 100).all()
+    assert (drawn[greyed] < 12).all()
+
+
+def _shrunk(mask: np.ndarray, by: int = 8) -> np.ndarray:
+    """Without all that lies within so many pixels of something else (two squares of JPEG's chroma)."""
+    kept = mask.copy()
+    padded = np.pad(mask, by, constant_values=True)
+    for down in range(2 * by + 1):
+        for right in range(2 * by + 1):
+            kept &= padded[down : down + mask.shape[0], right : right + mask.shape[1]]
+    return kept
+
+
+def test_splash_side_by_side_has_the_photo_at_the_left(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    done = splash(find, photos / "a.png", out=tmp_path / "out", side_by_side=True)
+    drawn = pixels_of(done.photos[0].files[0]).astype(int)
+    assert drawn.shape[0] == SIZE[0] and drawn.shape[1] > 2 * SIZE[1]
+    left = pixels_of(photos / "a.png").astype(int)
+    assert abs(drawn[:, : SIZE[1]].mean() - left.mean()) < 2
+
+
+def test_splash_names_a_photo_that_cannot_be_read_and_goes_on(find: Predictor, photos: Path, tmp_path: Path) -> None:
+    done = splash(find, photos, out=tmp_path / "out")
+    assert (len(done.photos), len(done.failed)) == (2, 1)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "c.jpg"}
+
+
+# --- evaluate ---------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "party"
+    party(folder)
+    return folder
+
+
+def test_a_model_that_knows_nothing_of_these_classes_is_refused(data: Path) -> None:
+    with pytest.raises(DatasetError, match="knows none of the classes") as caught:
+        evaluate(Predictor(Seer(("Balloon", "cake"))), data)
+    assert caught.value.parts["wanted"] == "Balloon, cake" and caught.value.parts["got"] == "balloon"
+
+
+def test_validation_photos_are_taken_where_there_are_no_test_photos(find: Predictor, data: Path) -> None:
+    said: list[str] = []
+    done = evaluate(find, data, bootstrap=0, say=said.append)
+    assert (done.which, len(done.data)) == ("val", 2)
+    assert said == ["judging on 2 photos (val)"]
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 6), ("val", 2), ("all", 8)])
+def test_a_part_can_be_asked_for(find: Predictor, data: Path, split: str, count: int) -> None:
+    assert len(evaluate(find, data, split=split, bootstrap=0).data) == count
+
+
+def test_a_part_that_is_not_there_is_refused(find: Predictor, data: Path) -> None:
+    with pytest.raises(DatasetError, match="no test photos") as caught:
+        evaluate(find, data, split="test")
+    assert caught.value.parts["got"] == "train, val"
+
+
+def test_finds_below_the_threshold_count_too(data: Path) -> None:
+    """AP is about the order of all finds; a threshold would cut the curve short."""
+    high, low = (evaluate(Predictor(Seer(), threshold=each), data, bootstrap=0).figures for each in (0.99, 0.0))
+    assert high.found == low.found > 0
+
+
+def test_the_figures_are_written_as_strict_json_and_a_page(find: Predictor, data: Path, tmp_path: Path) -> None:
+    done = evaluate(find, data, bootstrap=50, out=tmp_path / "figures")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    facts = json.loads(read(tmp_path / "figures" / "evaluation.json"), parse_constant=refuse)
+    assert facts["split"] == "val" and facts["photos"] == 2 and facts["mask"]["AP"] == done.figures.mask.AP  # type: ignore[union-attr]
+    assert "<html" in read(tmp_path / "figures" / "evaluation.html")
+
+
+def test_photos_of_one_name_in_two_folders_stay_two(find: Predictor, data: Path, tmp_path: Path) -> None:
+    import shutil
+
+    for part in ("train", "val"):
+        shutil.copytree(data / "val", tmp_path / "twice" / part)
+    done = evaluate(find, tmp_path / "twice", split="all", bootstrap=0, out=tmp_path / "figures")
+    assert len(set(done.figures.photo_names)) == len(done.data) == 4
+
+
+def test_photos_nobody_labelled_cannot_judge(find: Predictor, data: Path) -> None:
+    from dataclasses import replace
+
+    whole = formats.read(data)
+    bare = replace(whole, records=tuple(replace(record, instances=None) for record in whole))
+    with pytest.raises(DatasetError, match="nothing to judge the model by"):
+        evaluate(find, bare)

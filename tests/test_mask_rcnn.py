@@ -1,0 +1,241 @@
+"""The whole network: no objects first, then losses, detection, what is trained, and that it learns."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from maskwright.errors import RecipeError, UnknownName
+from maskwright.models import catalogue
+from maskwright.models.mask_rcnn import MaskRCNN
+from maskwright.models.ops import box_iou
+from maskwright.models.targets import Truth
+from maskwright.models.verbs import choose_layers, training_mode
+
+SIZE = (128, 128)
+LOSSES = {"proposal", "proposal_box", "label", "box", "mask"}
+
+
+def built(masks: bool = True) -> MaskRCNN:
+    """The small network with fresh weights, looking at fewer boxes than it would, to be quick."""
+    torch.manual_seed(0)
+    network = catalogue.find("small").build(2, masks=masks).eval()
+    few = replace(network.rules.using, per_level=30, kept=20)
+    network.rules = replace(network.rules, training=few, using=few, rois_per_photo=16, found=8)
+    return network
+
+
+@pytest.fixture(scope="module")
+def fresh() -> MaskRCNN:
+    """Shared: tests must not change it."""
+    return built()
+
+
+@pytest.fixture
+def network(fresh) -> MaskRCNN:
+    return copy.deepcopy(fresh)
+
+
+def canvas(photos: int = 1) -> torch.Tensor:
+    return torch.randn(photos, 3, *SIZE, generator=torch.Generator().manual_seed(photos))
+
+
+def truth(rows=(), masks: bool = True, crowd=()) -> Truth:
+    table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 4)
+    patches = torch.ones(len(table), 56, 56) if masks and len(table) else None
+    return Truth(
+        table,
+        torch.arange(len(table)) % 2,
+        patches,
+        torch.tensor(crowd, dtype=torch.float32).reshape(-1, 4),
+    )
+
+
+NOTHING = truth()
+OBJECTS = truth([[10, 10, 60, 50], [70, 30, 120, 100]])
+ONLY_BOXES = truth([[10, 10, 60, 50]], masks=False)
+A_CROWD = truth(crowd=[[0, 0, 128, 128]])
+ALL_CROWD = truth(crowd=[[-900, -900, 900, 900]])  # large anchors reach far over the canvas
+A_FLAT_ONE = truth([[20, 20, 21, 21]])
+
+
+def losses(network: MaskRCNN, *truths: Truth) -> dict[str, torch.Tensor]:
+    return network.losses(canvas(len(truths)), [SIZE] * len(truths), list(truths), torch.Generator().manual_seed(0))
+
+
+# --- use: nothing first ---------------------------------------------------------------------------
+def test_where_all_is_background_there_are_0_rows_of_the_right_shapes(network):
+    network.box_head.cls_score.bias.data[0] = 50.0
+    for found in network.detect(torch.zeros(2, 3, *SIZE), [SIZE, (50, 128)]):
+        assert found.boxes.shape == (0, 4) and found.scores.shape == (0,)
+        assert found.classes.shape == (0,) and found.classes.dtype == torch.long
+        assert found.soft is not None and found.soft.shape == (0, 28, 28)
+
+
+def test_where_nothing_is_even_proposed_there_are_0_rows_too(network):
+    """As with weights that are not numbers: no anchor survives."""
+    network.rpn.bbox_pred.bias.data.fill_(torch.nan)
+    (found,) = network.detect(canvas(), [SIZE])
+    assert found.boxes.shape == (0, 4) and found.soft is not None and found.soft.shape == (0, 28, 28)
+
+
+def test_a_network_without_mask_head_draws_nothing():
+    network = built(masks=False)
+    (found,) = network.detect(canvas(), [SIZE])
+    assert len(found.boxes) and found.soft is None
+    assert set(losses(network, OBJECTS)) == LOSSES - {"mask"}
+
+
+def test_what_is_found_lies_on_the_photo_best_first(fresh):
+    sizes = [SIZE, (40, 128), (128, 1)]
+    for found, (height, width) in zip(fresh.detect(canvas(3), sizes), sizes, strict=True):
+        assert 0 < len(found.boxes) <= fresh.rules.found
+        assert (found.boxes >= 0).all()
+        assert (found.boxes[:, 2] <= width).all() and (found.boxes[:, 3] <= height).all()
+        assert (found.scores.diff() <= 0).all() and found.scores[-1] > fresh.rules.score
+        assert set(found.classes.tolist()) <= {0, 1}
+        assert found.soft is not None and found.soft.shape == (len(found.boxes), 28, 28)
+        assert ((found.soft >= 0) & (found.soft <= 1)).all()
+
+
+def test_each_photo_of_a_batch_gets_what_it_gets_alone(fresh):
+    photos, sizes = canvas(2), [SIZE, (64, 100)]
+    for row, together in enumerate(fresh.detect(photos, sizes)):
+        (alone,) = fresh.detect(photos[row : row + 1], sizes[row : row + 1])
+        assert len(alone.boxes) == len(together.boxes)
+        torch.testing.assert_close(alone.scores, together.scores, atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_from_the_state_of_another_finds_the_same(fresh):
+    other = copy.deepcopy(fresh)
+    other.box_head.cls_score.weight.data.neg_()
+    assert not torch.equal(other.detect(canvas(), [SIZE])[0].scores, fresh.detect(canvas(), [SIZE])[0].scores)
+    other.load_state_dict(fresh.state_dict())
+    (mine,), (theirs,) = fresh.detect(canvas(), [SIZE]), other.detect(canvas(), [SIZE])
+    assert torch.equal(mine.boxes, theirs.boxes) and torch.equal(mine.scores, theirs.scores)
+    assert torch.equal(mine.soft, theirs.soft)  # type: ignore[arg-type]
+
+
+# --- training -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "truths",
+    [(NOTHING,), (A_CROWD,), (ONLY_BOXES,), (A_FLAT_ONE,), (OBJECTS,), (NOTHING, OBJECTS), (ONLY_BOXES, OBJECTS)],
+    ids=["nothing", "crowd", "boxes", "flat", "objects", "nothing and objects", "boxes and objects"],
+)
+def test_losses_are_finite_and_differentiable(network, truths):
+    told = losses(network.requires_grad_(True), *truths)
+    assert set(told) == LOSSES
+    assert all(loss.shape == () and loss.isfinite() and loss >= 0 for loss in told.values())
+    sum(told.values()).backward()  # type: ignore[union-attr]
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_without_objects_boxes_and_masks_have_no_loss(fresh):
+    told = losses(fresh, NOTHING)
+    assert told["box"] == told["mask"] == told["proposal_box"] == 0
+    assert told["proposal"] > 0 and told["label"] > 0
+
+
+def test_objects_known_by_their_boxes_do_not_teach_the_mask_head(fresh):
+    told = losses(fresh, ONLY_BOXES)
+    assert told["mask"] == 0 and told["box"] > 0
+
+
+def test_where_all_is_a_crowd_nothing_is_background(fresh):
+    assert all(loss == 0 for loss in losses(fresh, ALL_CROWD).values())
+    assert losses(fresh, A_CROWD)["label"] == 0
+
+
+def test_the_same_seed_gives_the_same_losses(fresh):
+    assert losses(fresh, OBJECTS) == losses(fresh, OBJECTS)
+
+
+def test_an_object_s_sampled_boxes_name_its_class(fresh):
+    """The network that already says "class 1" everywhere has a smaller label loss where all objects are of class 1."""
+    leaning = copy.deepcopy(fresh)
+    leaning.box_head.cls_score.bias.data[2] += 1.0
+    one = Truth(OBJECTS.boxes, torch.ones(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
+    zero = Truth(OBJECTS.boxes, torch.zeros(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
+    assert losses(leaning, one)["label"] < losses(leaning, zero)["label"]
+
+
+@pytest.mark.slow
+def test_training_on_one_photo_lowers_the_loss_and_finds_its_object(network):
+    photo = torch.zeros(1, 3, *SIZE)
+    photo[:, :, 30:90, 40:100] = 2.0
+    told = truth([[40, 30, 100, 90]])
+    choose_layers(network, "all")
+    training_mode(network, live_norms=True)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+    slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, 150)
+    course = []
+    for step in range(150):
+        total = torch.stack(
+            [*network.losses(photo, [SIZE], [told], torch.Generator().manual_seed(step)).values()]
+        ).sum()
+        optimizer.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        slower.step()
+        course.append(total.item())
+    assert sum(course[-5:]) < 0.5 * sum(course[:5])
+    (found,) = network.eval().detect(photo, [SIZE])
+    assert found.classes[0] == 0 and found.scores[0] > 0.5
+    assert box_iou(found.boxes[:1], told.boxes) > 0.6
+
+
+# --- which layers learn ---------------------------------------------------------------------------
+def test_heads_leave_the_backbone_alone(network):
+    chosen = choose_layers(network, "heads")
+    assert {name.split(".")[0] for name in chosen} == {"fpn", "rpn", "box_head", "mask_head"}
+    assert {name for name, parameter in network.named_parameters() if parameter.requires_grad} == set(chosen)
+
+
+def test_each_name_trains_what_the_next_one_trains_and_more(network):
+    names = [set(choose_layers(network, layers)) for layers in ("heads", "5+", "4+", "3+", "all")]
+    assert all(fewer < more for fewer, more in itertools.pairwise(names))
+    assert len(names[-1]) == len(list(network.parameters()))
+
+
+def test_layers_may_be_a_regular_expression_of_whole_names(network):
+    assert choose_layers(network, r"mask_head\.mask_fcn_logits\.(weight|bias)") == [
+        "mask_head.mask_fcn_logits.weight",
+        "mask_head.mask_fcn_logits.bias",
+    ]
+
+
+@pytest.mark.parametrize("layers", ["(", "mask_head", "2+"])
+def test_layers_that_name_nothing_are_refused(network, layers):
+    with pytest.raises(RecipeError, match="layer"):
+        choose_layers(network, layers)
+
+
+def test_norms_that_are_not_trained_keep_their_statistics(network):
+    choose_layers(network, "heads")
+    for live, learning in ((True, {"fpn"}), (False, set())):
+        training_mode(network, live_norms=live)
+        norms = {
+            n.split(".")[0] for n, m in network.named_modules() if isinstance(m, torch.nn.BatchNorm2d) and m.training
+        }
+        assert norms == learning and network.box_head.training
+
+
+# --- the catalogue --------------------------------------------------------------------------------
+def test_a_wrong_name_offers_the_nearest():
+    with pytest.raises(UnknownName, match='Did you mean "mask_rcnn_r50"'):
+        catalogue.find("mask_rcnn_r5O")
+    with pytest.raises(UnknownName, match="no backbone"):
+        catalogue.find("small").build(2, "resnet50")
+
+
+def test_the_small_network_is_small(fresh):
+    from maskwright.models.builders import count_parameters
+
+    assert count_parameters(fresh) < 7_000_000

@@ -1,0 +1,244 @@
+"""Where a photo becomes a mask: any source, alone or in a batch; and models that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from attacks import weights as attacks
+from PIL import Image
+
+from maskwright.engines.protocol import open_engine
+from maskwright.engines.torch_engine import normalise
+from maskwright.errors import DatasetError, MaskwrightError, PhotoError, RecipeError, UnknownName, WeightsError
+from maskwright.models import catalogue
+from maskwright.prediction.predictor import Predictor, load
+from maskwright.types import Instances, Photo, RawDetections, Window
+from maskwright.weights.card import Card
+
+CARD = Card("small", "mobilenet_v3_large", "segment", ("rust", "dent"), 128, threshold=0.5)
+
+
+class RedFinder:
+    """An engine that finds the bounds of what is red on a canvas: as class 1 surely, as class 0 hardly."""
+
+    def __init__(self, card: Card = CARD) -> None:
+        self.card = card
+        self.batches: list[int] = []
+
+    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+        assert len({canvas.shape for canvas in canvases}) == 1 and len(canvases) == len(sizes)
+        self.batches.append(len(canvases))
+        return [self._look(canvas[: size[0], : size[1]]) for canvas, size in zip(canvases, sizes, strict=True)]
+
+    def _look(self, part: np.ndarray) -> RawDetections:
+        ys, xs = np.nonzero((part[..., 0] > 150) & (part[..., 1] < 100))
+        if not len(ys):
+            return RawDetections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64),
+                                 np.zeros((0, 28, 28), np.float32))  # fmt: skip
+        box = np.array([[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]] * 2, np.float32)
+        return RawDetections(box, np.array([0.9, 0.2], np.float32), np.array([1, 0]), np.ones((2, 28, 28), np.float32))
+
+
+def photo(*box: int, size: tuple[int, int] = (60, 80)) -> Photo:
+    """Grey, with a red rectangle where there is a box."""
+    pixels = np.full((*size, 3), 90, np.uint8)
+    if box:
+        pixels[box[1] : box[3], box[0] : box[2]] = (250, 0, 0)
+    return Photo(pixels)
+
+
+MIXED = [
+    photo(10, 10, 40, 40), photo(), photo(5, 20, 70, 50), photo(10, 10, 40, 40, size=(80, 60)),
+    photo(0, 0, 300, 3, size=(3, 5000)), photo(0, 0, 1, 1, size=(1, 1)), photo(10, 10, 40, 40),
+]  # fmt: skip
+
+
+def same(a: Instances, b: Instances) -> bool:
+    return (
+        np.array_equal(a.boxes, b.boxes)
+        and np.array_equal(a.classes, b.classes)
+        and np.array_equal(a.scores, b.scores)  # type: ignore[arg-type]
+        and a.masks is not None
+        and b.masks is not None
+        and np.array_equal(a.masks.counts, b.masks.counts)
+        and np.array_equal(a.masks.offsets, b.masks.offsets)
+    )
+
+
+# --- one photo ------------------------------------------------------------------------------------
+def test_on_a_photo_of_nothing_nothing_is_found():
+    found = Predictor(RedFinder())(photo())
+    assert len(found) == 0 and found.masks is not None and found.masks.size == (60, 80) and found.counts() == {}
+
+
+def test_what_is_found_lies_where_it_is_in_the_photo():
+    found = Predictor(RedFinder())(photo(10, 20, 60, 40))
+    assert found.labels == ["dent"] and found.names == ("rust", "dent")
+    np.testing.assert_allclose(found.boxes, [[10, 20, 60, 40]], atol=1.01)
+    assert found.masks is not None and found.masks.dense()[0, 21:39, 11:59].all()
+
+
+def test_threshold_and_size_are_the_card_s_unless_said():
+    find = Predictor(RedFinder())
+    assert (find.threshold, find.size) == (0.5, 128)
+    assert len(Predictor(RedFinder(), threshold=0.0)(photo(10, 20, 60, 40))) == 2
+    assert Predictor(RedFinder(), threshold=0.95, size=64).size == 64
+
+
+def test_an_array_a_path_and_the_bytes_of_a_photo_are_the_same_photo(tmp_path):
+    find, given = Predictor(RedFinder()), photo(10, 20, 60, 40)
+    path = tmp_path / "a.png"
+    Image.fromarray(given.pixels).save(path)
+    wanted = find(given)
+    assert len(wanted) == 1
+    for source in (given.pixels, path, str(path), path.read_bytes(), Image.open(path)):
+        assert same(find(source), wanted)
+
+
+def test_deep_grey_is_seen_through_the_window_that_the_model_learnt_with(tmp_path):
+    Image.fromarray(np.full((4, 4), 500, np.uint16)).save(tmp_path / "grey.png")
+    opened = Predictor(RedFinder(msgspec.structs.replace(CARD, window=(0.0, 1000.0)))).open(tmp_path / "grey.png")
+    assert opened.window == Window(0, 1000) and (opened.pixels == 128).all()
+
+
+def test_what_is_no_photo_is_said(tmp_path):
+    with pytest.raises(DatasetError):
+        Predictor(RedFinder())(tmp_path / "none.jpg")
+    with pytest.raises(PhotoError):
+        Predictor(RedFinder())(np.zeros((0, 0, 3), np.uint8))
+
+
+# --- many -----------------------------------------------------------------------------------------
+def test_no_photos_give_no_results():
+    engine = RedFinder()
+    assert list(Predictor(engine).batches([])) == [] and engine.batches == []
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4, 100])
+def test_a_batch_of_mixed_shapes_gives_the_same_as_one_by_one(batch):
+    find = Predictor(RedFinder())
+    together = list(find.batches(MIXED, batch))
+    assert [given for given, _ in together] == MIXED
+    assert all(same(found, find(given)) for given, found in together)
+    assert sum(len(found) for _, found in together) == 6
+
+
+def test_neighbours_of_one_canvas_shape_are_looked_at_together():
+    engine = RedFinder()
+    list(Predictor(engine).batches([photo()] * 5 + [photo(size=(20, 80))] * 2 + [photo()], batch=4))
+    assert engine.batches == [4, 1, 2, 1]
+
+
+def test_results_come_while_photos_are_still_read():
+    """A video has no end: not more than a batch is waited for."""
+
+    def endless():
+        while True:
+            yield photo()
+
+    results = Predictor(RedFinder()).batches(endless(), batch=2)
+    assert [len(next(results)[1]) for _ in range(3)] == [0, 0, 0]
+
+
+# --- the torch engine -----------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return catalogue.find("small").build(2).state_dict()
+
+
+def ready(folder, **options) -> Predictor:
+    return load(folder, device="cpu", precision="f32", **options)
+
+
+def test_a_model_folder_gives_the_same_on_an_array_a_path_and_in_a_batch(tmp_path, state):
+    find = ready(attacks.model(tmp_path / "model", state, threshold=0.3))
+    given = [photo(10, 20, 60, 40), photo(size=(80, 60))]
+    Image.fromarray(given[0].pixels).save(tmp_path / "a.png")
+    wanted = find(given[0])
+    assert len(wanted) and wanted.names == ("rust", "dent")
+    assert same(find(tmp_path / "a.png"), wanted) and same(find(given[0].pixels), wanted)
+    assert [same(found, find(each)) for each, found in find.batches(given)] == [True, True]
+
+
+def test_beyond_the_photo_the_network_sees_exactly_nothing():
+    values = normalise(np.full((1, 64, 64, 3), 255, np.uint8), CARD, [(10, 20)], torch.device("cpu"))
+    assert values.shape == (1, 3, 64, 64) and values.dtype == torch.float32
+    assert (values[:, :, :10, :20] > 2).all()
+    assert not values[:, :, 10:].any() and not values[:, :, :, 20:].any()
+
+
+def test_a_model_without_masks_finds_boxes(tmp_path, state):
+    state = {name: tensor for name, tensor in state.items() if not name.startswith("mask_head.")}
+    found = ready(attacks.model(tmp_path, state, task="detect", threshold=0.3))(photo(10, 20, 60, 40))
+    assert len(found) and found.masks is None
+
+
+# --- models that cannot be used -------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "tensor", "got"),
+    [
+        ("box_head.cls_score.bias", torch.zeros(2), "(2,)"),
+        ("box_head.cls_score.bias", torch.zeros(()), "()"),
+        ("fpn.inner_blocks.0.0.weight", None, "nothing"),
+    ],
+)
+def test_weights_of_wrong_shapes_are_refused_by_name(tmp_path, state, name, tensor, got):
+    wrong = {**state, name: tensor}
+    if tensor is None:
+        del wrong[name]
+    with pytest.raises(WeightsError, match=r"the weights do not fit the card's network \(small, 2 classes\)") as caught:
+        ready(attacks.model(tmp_path, wrong))
+    assert caught.value.parts["field"] == name and caught.value.parts["got"] == got
+
+
+def test_more_classes_on_the_card_than_in_the_weights_are_refused(tmp_path, state):
+    with pytest.raises(WeightsError, match="3 classes"):
+        ready(attacks.model(tmp_path, state, classes=["a", "b", "c"]))
+
+
+def test_weights_that_are_not_numbers_find_nothing(tmp_path, state):
+    broken = {n: t * torch.nan if t.is_floating_point() else t for n, t in state.items()}
+    assert len(ready(attacks.model(tmp_path, broken))(photo(10, 20, 60, 40))) == 0
+
+
+def test_a_card_of_another_version_or_network_is_refused(tmp_path, state):
+    with pytest.raises(WeightsError, match="another version"):
+        ready(attacks.model(tmp_path / "a", state, version=2))
+    with pytest.raises(UnknownName, match='no model "smal"'):
+        ready(attacks.model(tmp_path / "b", state, model="smal"))
+    with pytest.raises(UnknownName, match='no backbone "resnet50"'):
+        ready(attacks.model(tmp_path / "c", state, backbone="resnet50"))
+
+
+def test_a_pickle_in_the_place_of_the_weights_is_not_executed(tmp_path, state):
+    folder = attacks.model(tmp_path, state)
+    attacks.bare_pickle(folder, "weights.safetensors")
+    with pytest.raises(WeightsError, match="the weights cannot be read"):
+        ready(folder)
+    assert not attacks.target(folder).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [({"device": "gpu"}, UnknownName), ({"precision": "f16"}, UnknownName), ({"engine": "onx"}, UnknownName)],
+)
+def test_unknown_devices_precisions_and_engines_are_named(tmp_path, state, options, kind):
+    with pytest.raises(kind, match=f'no {next(iter(options))} "{next(iter(options.values()))}"'):
+        load(attacks.model(tmp_path, state), **options)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what is asked for")
+def test_a_device_that_is_not_there_is_said(tmp_path, state):
+    with pytest.raises(RecipeError, match="this machine has no cuda"):
+        open_engine(attacks.model(tmp_path, state), device="cuda")
+
+
+def test_what_is_no_model_is_said(tmp_path):
+    for model in (tmp_path, tmp_path / "none", "no such name"):
+        with pytest.raises(MaskwrightError, match="no model"):
+            load(model)

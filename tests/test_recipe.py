@@ -1,0 +1,242 @@
+"""Recipes: every choice of a run in one strict TOML file."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright.errors import OutputError, RecipeError, UnknownName
+from maskwright.samples.augment import Augment
+from maskwright.training.recipe import Recipe, Stage, from_options, read_recipe, write_recipe
+
+TWO = Recipe(stages=(Stage("heads", 10, 1e-3), Stage("all", 30, 5e-4)))
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- the file ---------------------------------------------------------------------------------------
+def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
+    assert read_recipe(written(tmp_path, "")) == Recipe()
+
+
+stages = st.builds(
+    Stage,
+    layers=st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=20),
+    epochs=st.integers(1, 500),
+    rate=st.floats(1e-9, 9.9),
+)
+shares = st.floats(0, 1)
+recipes = st.builds(
+    Recipe,
+    weights=st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30),
+    size=st.integers(1, 64).map(lambda each: each * 64),
+    seed=st.integers(0, 2**32 - 1),
+    time_budget=st.floats(0, 1e6),
+    weight_decay=shares,
+    live_norms=st.booleans(),
+    stages=st.lists(stages, min_size=1, max_size=3).map(tuple),
+    augment=st.builds(Augment, flip=shares, colour=shares, zoom=st.tuples(st.floats(0.1, 1), st.floats(1, 3))),
+)
+
+
+@given(recipes)
+def test_a_recipe_comes_back_from_its_file_as_it_was(tmp_path_factory: pytest.TempPathFactory, recipe: Recipe) -> None:
+    """read(write(recipe)) = recipe, whatever stands in names and numbers."""
+    path = tmp_path_factory.mktemp("recipe") / "recipe.toml"
+    write_recipe(recipe, path)
+    assert read_recipe(path) == recipe
+
+
+def test_the_file_names_every_choice(tmp_path: Path) -> None:
+    """So that it alone repeats the run, also after a default has changed."""
+    path = tmp_path / "recipe.toml"
+    write_recipe(Recipe(), path)
+    text = path.read_text(encoding="utf-8")
+    for key in (*Recipe.__struct_fields__, *Stage.__struct_fields__, *Augment.__struct_fields__):
+        assert key in text
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("epoch = 3", "`epoch`"),
+        ("[[stages]]\nlayer = 'all'", "`layer`"),
+        ("[augment]\nflips = 0.5", "`flips`"),
+        ("size = '512'", "$.size"),
+        ("batch = 2.5", "$.batch"),
+        ("batch = true", "$.batch"),
+        ("stages = 3", "$.stages"),
+        ("[[stages]]\nepochs = 'many'", "$.stages[0].epochs"),
+        ("[augment]\nzoom = [1.0]", "$.augment.zoom"),
+    ],
+)
+def test_a_misspelt_key_or_a_wrong_type_is_named(tmp_path: Path, text: str, named: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    assert named in str(caught.value)
+    assert caught.value.parts["file"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("size = 0", "size"),
+        ("size = 100", "size"),
+        ("batch = 0", "batch"),
+        ("steps = 0", "steps"),
+        ("workers = -1", "workers"),
+        ("seed = -1", "seed"),
+        ("time_budget = -5", "time_budget"),
+        ("time_budget = nan", "time_budget"),
+        ("patience = -1", "patience"),
+        ("ema = 1.0", "ema"),
+        ("clip = 0", "clip"),
+        ("stages = []", "stages"),
+        ("[[stages]]\nepochs = 0", "epochs"),
+        ("[[stages]]\nrate = 0", "rate"),
+        ("[[stages]]\nrate = nan", "rate"),
+        ("[augment]\ncolour = -1", "augment.colour"),
+        ("[augment]\nzoom = [0, 0]", "augment.zoom"),
+        ("[augment]\nzoom = [2, 1]", "augment.zoom"),
+    ],
+)
+def test_a_number_out_of_range_is_named(tmp_path: Path, text: str, field: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    assert caught.value.parts["field"] == field
+    assert caught.value.parts["file"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task = 'segments'", 'Did you mean "segment"?'),
+        ("model = 'smal'", 'Did you mean "small"?'),
+        ("backbone = 'mobilenet_v3_larg'", 'Did you mean "mobilenet_v3_large"?'),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest_one(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UnknownName, match=r"Did you mean") as caught:
+        read_recipe(written(tmp_path, text))
+    assert message in str(caught.value)
+    assert "recipe.toml" in str(caught.value)
+
+
+def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="not TOML"):
+        read_recipe(written(tmp_path, "size: 512"))
+    (tmp_path / "recipe.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="not TOML"):
+        read_recipe(tmp_path / "recipe.toml")
+
+
+def test_a_recipe_that_is_absent_or_a_folder_is_said(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(RecipeError, match="cannot be read"):
+            read_recipe(path)
+
+
+def test_a_recipe_cannot_be_written_into_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        write_recipe(Recipe(), tmp_path / "file" / "recipe.toml")
+
+
+# --- options on top ---------------------------------------------------------------------------------
+def test_nothing_said_changes_nothing() -> None:
+    assert from_options(TWO, epochs=None, lr=None, size=None) == TWO
+
+
+def test_options_go_on_top_of_a_recipe() -> None:
+    changed = from_options(TWO, size=256, seed=5)
+    assert (changed.size, changed.seed) == (256, 5)
+    assert changed.stages == TWO.stages
+
+
+def test_without_a_recipe_the_models_own_size_batch_and_rate_are_taken() -> None:
+    from maskwright.models import catalogue
+
+    for name, network in catalogue.MODELS.items():
+        recipe = from_options(model=name)
+        assert (recipe.model, recipe.size, recipe.batch) == (name, network.size, network.batch)
+        assert {stage.rate for stage in recipe.stages} == {network.rate}
+
+
+def test_from_random_weights_every_layer_is_trained_from_the_start() -> None:
+    """Heads on top of a random backbone would learn nothing."""
+    assert [stage.layers for stage in from_options(weights="none").stages] == ["all"]
+
+
+def test_epochs_are_divided_over_the_stages_as_before() -> None:
+    assert [stage.epochs for stage in from_options(TWO, epochs=20).stages] == [5, 15]
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.integers(1, 200))
+def test_the_stages_share_exactly_the_epochs_asked_for(lengths: list[int], epochs: int) -> None:
+    """The sum is what was asked for, every stage that is left has at least one, and the last one stays the last."""
+    base = Recipe(stages=tuple(Stage(str(place), length, 1e-3) for place, length in enumerate(lengths)))
+    changed = from_options(base, epochs=epochs)
+    assert changed.epochs == epochs
+    assert all(stage.epochs >= 1 for stage in changed.stages)
+    assert changed.stages[-1].layers == base.stages[-1].layers
+
+
+def test_layers_give_one_stage_of_all_epochs() -> None:
+    assert from_options(TWO, layers="4+").stages == (Stage("4+", 40, 5e-4),)
+
+
+def test_one_rate_is_the_rate_of_all_stages() -> None:
+    assert [stage.rate for stage in from_options(TWO, lr=0.02).stages] == [0.02, 0.02]
+
+
+def test_a_path_of_weights_can_be_written_and_read(tmp_path: Path) -> None:
+    recipe = from_options(weights=tmp_path / "a.pth")
+    write_recipe(recipe, tmp_path / "recipe.toml")
+    assert read_recipe(tmp_path / "recipe.toml").weights == str(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("epochs", "ten"),
+        ("epochs", 2.5),
+        ("epochs", 0),
+        ("size", "big"),
+        ("size", 100),
+        ("lr", "fast"),
+        ("lr", 20),
+        ("lr", math.nan),
+        ("batch", 2.5),
+        ("layers", 5),
+        ("model", 3),
+        ("seed", -1),
+        ("augment", {"flips": 1}),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_a_recipe_error(option: str, value: Any) -> None:
+    with pytest.raises(RecipeError):
+        from_options(**{option: value})
+
+
+def test_an_option_nobody_knows_gets_the_nearest_one() -> None:
+    with pytest.raises(UnknownName, match='Did you mean "patience"'):
+        from_options(patiense=3)
+
+
+def test_the_range_of_seeds_is_what_the_generators_take() -> None:
+    import torch
+
+    torch.Generator().manual_seed((2**32 - 1) * 1_000_003 + 10**6)
+    assert msgspec.structs.replace(Recipe(), seed=2**32 - 1).seed == 2**32 - 1

@@ -1,0 +1,300 @@
+"""A run that is stopped, however, goes on to the very numbers it would have come to: bit by bit, on a CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_runs import TINY, party, trainer
+
+from maskwright.errors import DatasetError, RecipeError, WeightsError
+from maskwright.jobs.train import train
+from maskwright.training import loop
+from maskwright.training.recipe import Recipe, Stage, read_recipe, write_recipe
+from maskwright.training.run_folder import RunFolder
+
+PLAN = msgspec.structs.replace(
+    TINY, ema=0.9, workers=1, steps=4, stages=(Stage("heads", 1, 1e-2), Stage("all", 2, 1e-2))
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "party"
+    party(folder)
+    return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def facts(run: Path) -> dict[str, Any]:
+    """Everything a run came to, but for the seconds it took."""
+    _, position = RunFolder(run).load_state()
+    for each in (position, *position["history"]):
+        del each["seconds"]
+    return position
+
+
+def assert_same(one: Path, two: Path, why: str = "") -> None:
+    assert facts(one) == facts(two), why
+    for file in ("best/weights.safetensors", "last/weights.safetensors", "last/state.safetensors"):
+        mine, theirs = load_file(one / file), load_file(two / file)
+        assert mine.keys() == theirs.keys(), why
+        different = [name for name in mine if not torch.equal(mine[name], theirs[name])]
+        assert not different, f"{file}: {different[:3]} {why}"
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_after(steps: int, done: list[int]):  # type: ignore[no-untyped-def]
+    """A progress that breaks off when so many steps are done."""
+
+    def progress(items, total=None, label="", unit=""):  # type: ignore[no-untyped-def]
+        for item in items:
+            if done[0] == steps:
+                raise Stopped
+            yield item
+            done[0] += 1
+
+    return progress
+
+
+# --- in one process, at every step ------------------------------------------------------------------
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("every", [0.0, 1e9], ids=["saved after each step", "saved after each epoch"])
+def test_stopped_at_any_step_and_resumed_it_ends_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", every)
+    whole = trainer(data, tmp_path / "whole", PLAN)
+    total = whole.run().step
+    for stop in range(total):
+        folder = tmp_path / f"stopped_{stop}"
+        with pytest.raises(Stopped):
+            trainer(data, folder, PLAN, progress=stop_after(stop, [0])).run()
+        again = trainer(data, folder, PLAN)
+        again.resume()
+        assert again.at.step == (stop if not every else stop // 4 * 4)
+        again.run()
+        assert_same(tmp_path / "whole", folder, f"stopped after step {stop}")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_stopped_again_and_again_it_ends_the_same(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    trainer(data, tmp_path / "whole", PLAN).run()
+    stops = 0
+    while stops < 20:
+        run = trainer(data, tmp_path / "often", PLAN, progress=stop_after(1, [0]))
+        if stops:
+            run.resume()
+        try:
+            run.run()
+            break
+        except Stopped:
+            stops += 1
+    assert 9 <= stops < 20
+    assert_same(tmp_path / "whole", tmp_path / "often")
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_the_tests_above_would_notice(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path / "one", PLAN).run()
+    trainer(data, tmp_path / "two", msgspec.structs.replace(PLAN, seed=1)).run()
+    with pytest.raises(AssertionError):
+        assert_same(tmp_path / "one", tmp_path / "two")
+
+
+# --- what a person may do between -------------------------------------------------------------------
+@pytest.fixture
+def stopped(data: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """(run, its own copy of the data): a run stopped after an epoch, as `train` would have begun it."""
+    mine = tmp_path / "party"
+    shutil.copytree(data, mine)
+    run = trainer(mine, tmp_path / "run", msgspec.structs.replace(PLAN, stages=(Stage("all", 1, 1e-2),)))
+    photos = {"train": run.train, "val": run.val}
+    run.folder.begin(
+        PLAN,
+        {
+            "data": str(mine.resolve()),
+            "photos": {name: [f"{name}/{each.photo.name}" for each in part] for name, part in photos.items()},
+        },
+    )
+    run.run()
+    return tmp_path / "run", mine
+
+
+@pytest.mark.parametrize("beside", [{"data": "party"}, {"recipe": "r.toml"}, {"name": "new"}, {"epochs": 3}])
+def test_nothing_may_stand_beside_resume(stopped: tuple[Path, Path], beside: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match="keeps its own recipe") as caught:
+        train(resume=stopped[0], **beside)
+    assert caught.value.parts["field"].lower() == next(iter(beside))
+
+
+def test_a_photo_more_or_less_is_noticed(stopped: tuple[Path, Path]) -> None:
+    run, mine = stopped
+    file = mine / "train" / "via_region_data.json"
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    rows = rows.get("_via_img_metadata", rows)
+    rows.pop(next(iter(rows)))
+    file.write_text(json.dumps(rows), encoding="utf-8")
+    with pytest.raises(RecipeError, match="the data have changed") as caught:
+        train(resume=run)
+    assert caught.value.parts["field"] == "train"
+
+
+def test_data_that_went_away_are_named(stopped: tuple[Path, Path]) -> None:
+    run, mine = stopped
+    mine.rename(mine.with_name("elsewhere"))
+    with pytest.raises(DatasetError, match="party"):
+        train(resume=run)
+
+
+def test_data_in_memory_cannot_be_found_again(stopped: tuple[Path, Path]) -> None:
+    run, _ = stopped
+    (run / "run.json").write_text(json.dumps({"data": None, "photos": {}}))
+    with pytest.raises(RecipeError, match="data in memory"):
+        train(resume=run)
+
+
+def test_a_recipe_for_another_network_is_noticed(stopped: tuple[Path, Path]) -> None:
+    """The stopped run is of the tiny network; its recipe says `small`, as if somebody had edited it."""
+    with pytest.raises(WeightsError, match="does not fit"):
+        train(resume=stopped[0])
+
+
+def test_a_folder_that_is_no_run_is_said(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(RecipeError, match="no run to go on with"):
+            train(resume=folder)
+
+
+# --- a real network, a real kill --------------------------------------------------------------------
+SCRIPT = """
+import sys
+from maskwright.jobs.train import train
+from maskwright.training import loop
+
+loop.SAVE_EVERY = 0.0
+
+def progress(items, total=None, label="", unit=""):
+    for item in items:
+        yield item
+        print("step", flush=True)
+
+data, recipe, out, name = sys.argv[1:]
+train(data, recipe=recipe, out=out, name=name, progress=progress)
+"""
+TWO_THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+LONG = 300  # seconds; it takes ten, but a loaded machine must not make a test fail
+
+
+def real_recipe(path: Path) -> Path:
+    stages = (Stage("heads", 1, 1e-3), Stage("all", 2, 1e-3))
+    write_recipe(Recipe(weights="none", size=64, batch=2, steps=2, workers=1, ema=0.9, stages=stages), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four photos to train on, one held back."""
+    folder = tmp_path_factory.mktemp("few") / "party"
+    party(folder, 5)
+    return folder
+
+
+def start(*arguments: object, **more: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)], text=True, env={**os.environ, **TWO_THREADS}, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the real network that nobody stopped; beside it the script and the recipe."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "script.py").write_text(SCRIPT)
+    recipe = real_recipe(folder / "recipe.toml")
+    assert start(folder / "script.py", few, recipe, folder, "whole").wait(LONG) == 0
+    return folder / "whole"
+
+
+@pytest.mark.slow
+def test_killed_at_a_random_step_and_resumed_it_ends_the_same(few: Path, whole: Path) -> None:
+    """kill -9: nothing can be tidied up. What is on disk must be enough, and whole."""
+    folder, at = whole.parent, random.randrange(1, 6)
+    delay = random.random() * 0.4
+    why = f"killed {delay:.3f} s after step {at}"
+    with start(folder / "script.py", few, folder / "recipe.toml", folder, "killed", stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        for _ in range(at):
+            assert running.stdout.readline() == "step\n"
+        time.sleep(delay)
+        running.kill()
+    resumed = start("-m", "maskwright", "train", "--resume", folder / "killed", stdout=subprocess.PIPE, cwd=folder)
+    said, _ = resumed.communicate(timeout=LONG)
+    assert resumed.returncode == 0 and "best epoch" in said, why
+    assert_same(whole, folder / "killed", why)
+    assert read_recipe(folder / "killed" / "recipe.toml") == read_recipe(whole / "recipe.toml")
+    assert (folder / "killed" / "report.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C cannot be sent to a process there")
+def test_ctrl_c_leaves_a_run_to_go_on_with(few: Path, whole: Path) -> None:
+    folder = whole.parent
+    arguments = ("train", few, "--recipe", folder / "recipe.toml", "--out", folder, "--name", "halted")
+    with start("-m", "maskwright", *arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as running:
+        assert running.stderr is not None
+        while not (line := running.stderr.readline()).startswith("epoch   1"):
+            assert line, "it ended before its first epoch did"
+        running.send_signal(signal.SIGINT)
+        rest = running.stderr.read()
+        assert running.wait(LONG) == 130
+    assert f"maskwright train --resume {folder / 'halted'}" in rest
+    assert "Traceback" not in rest and rest.rstrip().endswith("Stopped.")
+    said: list[str] = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    trained = train(resume=folder / "halted", say=said.append)
+    torch.set_num_threads(before)
+    assert any(line.startswith("going on with") for line in said)
+    assert trained.epochs == 3
+    assert_same(whole, folder / "halted")
+
+
+@pytest.mark.slow
+def test_the_precision_chosen_by_trial_is_written_down(whole: Path) -> None:
+    """A trial may come out the other way next time; a resumed run must not depend on it."""
+    assert read_recipe(whole / "recipe.toml").precision in ("f32", "bf16")
+
+
+@pytest.mark.slow
+def test_a_run_folder_holds_what_is_promised(few: Path, whole: Path) -> None:
+    for name in ("recipe.toml", "run.json", "results.csv", "report.html", "best/card.json", "last/card.json"):
+        assert (whole / name).is_file(), name
+    facts = json.loads((whole / "run.json").read_text(encoding="utf-8"))
+    assert facts["data"] == str(few.resolve())
+    assert {name: len(photos) for name, photos in facts["photos"].items()} == {"train": 4, "val": 1}
+    assert all((few / photo).is_file() for photos in facts["photos"].values() for photo in photos)

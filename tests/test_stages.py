@@ -1,0 +1,62 @@
+"""Where a run stands: which stage, which rate."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright.training.recipe import Recipe, Stage
+from maskwright.training.stages import FLOOR, Schedule
+
+PLAN = Recipe(stages=(Stage("heads", 2, 1e-3), Stage("all", 6, 1e-2)), warm_up=4)
+
+
+def stage_names(schedule: Schedule) -> list[str]:
+    return [schedule.stage(schedule.share(step, 0.0))[1].layers for step in range(schedule.total_steps)]
+
+
+def test_stages_last_exactly_their_epochs() -> None:
+    assert stage_names(Schedule(PLAN, 5)) == ["heads"] * 10 + ["all"] * 30
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 7))
+def test_no_step_is_lost_between_stages(lengths: list[int], steps: int) -> None:
+    """Thirds and sevenths are not exact in binary; the stages must not shift by a step for it."""
+    plan = Recipe(stages=tuple(Stage(str(place), length, 1e-3) for place, length in enumerate(lengths)))
+    wanted = [str(place) for place, length in enumerate(lengths) for _ in range(length * steps)]
+    assert stage_names(Schedule(plan, steps)) == wanted
+
+
+def test_at_and_after_the_end_it_is_the_last_stage() -> None:
+    schedule = Schedule(PLAN, 5)
+    assert schedule.share(1000, 0.0) == 1.0
+    assert schedule.stage(1.0) == (1, PLAN.stages[1])
+
+
+def test_with_a_time_budget_the_clock_divides_the_stages() -> None:
+    timed = Schedule(Recipe(stages=PLAN.stages, time_budget=80.0), 5)
+    assert timed.share(10**6, 0.0) == 0.0
+    assert timed.stage(timed.share(0, 19.0))[1].layers == "heads"
+    assert timed.stage(timed.share(0, 21.0))[1].layers == "all"
+    assert timed.share(0, 1e9) == 1.0
+
+
+def test_each_stage_warms_up() -> None:
+    """A quarter, a half, three quarters, the whole rate; then no more."""
+    schedule, stage = Schedule(PLAN, 5), PLAN.stages[0]
+    assert [schedule.rate(0.0, stage, step) / stage.rate for step in range(6)] == pytest.approx(
+        [0.25, 0.5, 0.75, 1, 1, 1]
+    )
+
+
+def test_no_warm_up_starts_at_the_whole_rate() -> None:
+    schedule = Schedule(Recipe(stages=PLAN.stages, warm_up=0), 5)
+    assert schedule.rate(0.0, PLAN.stages[0], 0) == pytest.approx(1e-3)
+
+
+def test_the_rate_falls_to_its_floor_and_never_to_nothing() -> None:
+    schedule, stage = Schedule(PLAN, 5), PLAN.stages[1]
+    rates = [schedule.rate(share / 100, stage, 100) for share in range(101)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(FLOOR * stage.rate)

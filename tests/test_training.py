@@ -1,0 +1,420 @@
+"""The training loop, with a network that learns in milliseconds."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from tiny_runs import TINY, TinyNetwork, party, trainer
+
+from maskwright import files
+from maskwright.errors import OutputError, RecipeError, TrainingError, WeightsError
+from maskwright.jobs import training_report
+from maskwright.jobs.data import open_data
+from maskwright.training import loop, validation
+from maskwright.training.recipe import Recipe, Stage
+from maskwright.training.run_folder import RunFolder
+from maskwright.weights import checkpoint
+from maskwright.weights.card import WEIGHTS, read_card
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "party"
+    party(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """So small a network is slower on several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((run / "results.csv").read_text(encoding="utf-8").splitlines()))
+
+
+def plan(*lengths: int, **changes: Any) -> Recipe:
+    names = ("heads",) * (len(lengths) - 1) + ("all",)
+    stages = tuple(Stage(name, length, 1e-2) for name, length in zip(names, lengths, strict=True))
+    return msgspec.structs.replace(TINY, stages=stages, **changes)
+
+
+def figures(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
+    """Validation says these, epoch by epoch, then goes on with the last one."""
+    monkeypatch.setattr(
+        validation, "validate", lambda run, _: {"mask_AP": values[min(run.at.epoch, len(values) - 1)], "threshold": 0.3}
+    )
+
+
+# --- a run ------------------------------------------------------------------------------------------
+def test_a_run_leaves_what_is_promised(data: Path, tmp_path: Path) -> None:
+    run = trainer(data, tmp_path / "run", plan(3))
+    at = run.run()
+    assert (at.epoch, at.step) == (3, 9), "six photos, two a step: three steps an epoch"
+    names = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    models = {f"{which}/{file}" for which in ("best", "last") for file in ("card.json", WEIGHTS)}
+    assert names >= models | {"results.csv", "last/state.safetensors"}
+
+
+def test_results_have_one_row_an_epoch(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path / "run", plan(3)).run()
+    rows = rows_of(tmp_path / "run")
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert [row["step"] for row in rows] == ["3", "6", "9"]
+    for row in rows:
+        assert float(row["loss"]) == pytest.approx(float(row["loss_count"]) + float(row["loss_rest"]), abs=2e-5)
+        assert float(row["val_loss"]) >= 0 and 0 <= float(row["mask_AP"]) <= float(row["mask_AP50"]) <= 1
+
+
+def test_the_loss_falls(data: Path, tmp_path: Path) -> None:
+    at = trainer(data, tmp_path / "run", plan(10, steps=6, ema=0.0)).run()
+    assert at.history[-1]["loss"] < 0.8 * at.history[0]["loss"]
+
+
+def test_callbacks_see_every_row(data: Path, tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+    at = trainer(data, tmp_path / "run", plan(2), on_epoch=[seen.append]).run()
+    assert seen == at.history
+
+
+def test_a_photo_without_objects_can_be_all_there_is_to_validate_by(data: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    run = trainer(data, tmp_path / "run", plan(2))
+    run.val = run.val.where(lambda record: record is run.val.records[0])
+    assert run.val.records[0].instances is not None
+    run.val = replace(run.val, records=(replace(run.val.records[0], instances=run.val.records[0].instances[0:0]),))
+    at = run.run()
+    assert at.epoch == 2 and (tmp_path / "run" / "best" / "card.json").is_file()
+
+
+# --- the best ---------------------------------------------------------------------------------------
+def test_the_best_epoch_by_its_validation_figure_is_kept(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures(monkeypatch, [0.1, 0.5, 0.3, 0.5])
+    run, kept = trainer(data, tmp_path / "run", plan(4)), {}
+
+    def remember(row: dict[str, Any]) -> None:
+        kept[row["epoch"]] = {name: value.clone() for name, value in run.averaged.state_dict().items()}
+
+    run.on_epoch = [remember]
+    assert run.run().best_epoch == 2, "the first of two that are as good"
+    best = checkpoint.load(tmp_path / "run" / "best" / WEIGHTS)
+    assert all(torch.equal(best[name], kept[2][name]) for name in best)
+    assert any(not torch.equal(best[name], kept[4][name]) for name in best)
+    card = read_card(tmp_path / "run" / "best")
+    assert card.threshold == 0.3 and card.figures["validation"]["mask_AP"] == 0.5
+
+
+def test_where_nothing_is_ever_found_the_first_epoch_is_kept(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures(monkeypatch, [0.0])
+    assert trainer(data, tmp_path / "run", plan(3)).run().best_epoch == 1
+
+
+# --- when it ends -----------------------------------------------------------------------------------
+def test_patience_stops_a_run_that_gets_no_better(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures(monkeypatch, [0.1, 0.4, 0.2])
+    said: list[str] = []
+    at = trainer(data, tmp_path / "run", plan(20, patience=3), say=said.append).run()
+    assert (at.epoch, at.best_epoch) == (5, 2)
+    assert "stopped early" in said[-1]
+
+
+def test_no_patience_goes_on_to_the_end(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures(monkeypatch, [0.4, 0.2])
+    assert trainer(data, tmp_path / "run", plan(6, patience=0)).run().epoch == 6
+
+
+def test_patience_waits_for_the_last_stage(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads that have learnt all they can must not keep the backbone from its turn."""
+    figures(monkeypatch, [0.4, 0.2])
+    assert trainer(data, tmp_path / "run", plan(6, 6, patience=2)).run().epoch == 7
+
+
+def test_a_time_budget_ends_the_run_whatever_the_epochs(data: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    at = trainer(data, tmp_path / "run", plan(1, time_budget=1.0, patience=0)).run()
+    assert at.seconds >= 1.0 and at.epoch > 1
+    assert time.monotonic() - began < 10
+
+
+def test_a_time_budget_counts_what_was_used_before(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path / "run", plan(1, time_budget=0.3, patience=0)).run()
+    epochs = len(rows_of(tmp_path / "run"))
+    again = trainer(data, tmp_path / "run", plan(1, time_budget=0.3, patience=0))
+    again.resume()
+    assert again.at.seconds >= 0.3
+    assert len(again.run().history) == epochs, "nothing was left to use"
+
+
+def test_the_shortest_budget_still_takes_a_step_and_leaves_a_model(data: Path, tmp_path: Path) -> None:
+    at = trainer(data, tmp_path / "run", plan(1, time_budget=1e-6)).run()
+    assert (at.step, at.epoch) == (1, 1)
+    assert (tmp_path / "run" / "best" / WEIGHTS).is_file()
+
+
+def test_a_finished_run_taken_up_again_does_nothing(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path / "run", plan(2)).run()
+    before = (tmp_path / "run" / "last" / WEIGHTS).read_bytes()
+    again = trainer(data, tmp_path / "run", plan(2))
+    again.resume()
+    assert again.run().step == 6
+    assert (tmp_path / "run" / "last" / WEIGHTS).read_bytes() == before
+
+
+# --- stages and averages ----------------------------------------------------------------------------
+def test_heads_first_leaves_the_backbone_alone_and_then_all_learn(data: Path, tmp_path: Path) -> None:
+    run = trainer(data, tmp_path / "run", plan(1, 1))
+    start = {name: value.clone() for name, value in run.network.state_dict().items()}
+    after: list[dict[str, torch.Tensor]] = []
+    run.on_epoch = [lambda row: after.append({name: value.clone() for name, value in run.network.state_dict().items()})]
+    run.run()
+    body = [name for name in start if name.startswith("backbone.") and not name.endswith("num_batches_tracked")]
+    assert all(torch.equal(after[0][name], start[name]) for name in body), "batch norm's statistics too"
+    assert not any(torch.equal(after[1][name], start[name]) for name in body if "1.bias" not in name)
+    assert not torch.equal(after[0]["box_head.weight"], start["box_head.weight"])
+
+
+def test_a_misspelt_stage_is_an_error_that_lists_the_names(data: Path, tmp_path: Path) -> None:
+    bad = msgspec.structs.replace(TINY, stages=(Stage("head", 1, 1e-3),))
+    with pytest.raises(RecipeError, match="no layer has such a name"):
+        trainer(data, tmp_path / "run", bad).run()
+
+
+def test_averages_follow_the_network_and_end_between_start_and_end(data: Path, tmp_path: Path) -> None:
+    run = trainer(data, tmp_path / "run", plan(6, ema=0.9))
+    start = run.network.state_dict()["box_head.bias"].clone()
+    run.run()
+    averaged, end = run.averaged.state_dict()["box_head.bias"], run.network.state_dict()["box_head.bias"]
+    assert not torch.equal(averaged, end)
+    assert ((averaged - start).abs() < (end - start).abs() + 1e-6).all()
+    last = checkpoint.load(tmp_path / "run" / "last" / WEIGHTS)
+    assert torch.equal(last["box_head.bias"], averaged), "the averages are the model"
+
+
+def test_without_averages_the_network_itself_is_the_model(data: Path, tmp_path: Path) -> None:
+    run = trainer(data, tmp_path / "run", plan(2, ema=0.0))
+    run.run()
+    assert run.averaged is run.network
+    last = checkpoint.load(tmp_path / "run" / "last" / WEIGHTS)
+    assert torch.equal(last["box_head.bias"], run.network.state_dict()["box_head.bias"])
+
+
+def test_the_trial_step_changes_nothing(data: Path, tmp_path: Path) -> None:
+    """`train` says how long it will take; that must not be felt in what is learnt."""
+    run = trainer(data, tmp_path / "run", plan(1, 1))
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    asked = [parameter.requires_grad for parameter in run.network.parameters()]
+    assert run.seconds_per_step() > 0
+    assert all(torch.equal(value, before[name]) for name, value in run.network.state_dict().items())
+    assert [parameter.requires_grad for parameter in run.network.parameters()] == asked
+    assert all(parameter.grad is None for parameter in run.network.parameters())
+
+
+# --- when it breaks ---------------------------------------------------------------------------------
+class Breaking(TinyNetwork):
+    """Fine for four steps, then not a number: in the loss, or in the gradient only."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where, self.calls = where, 0
+
+    def losses(self, *arguments: Any, **more: Any) -> dict[str, torch.Tensor]:
+        losses = super().losses(*arguments, **more)
+        self.calls += self.training
+        if self.calls > 4 and self.where == "loss":
+            losses["rest"] = losses["rest"] * float("nan")
+        if self.calls > 4 and self.where == "gradient":
+            losses["rest"] = losses["rest"] + (self.box_head.weight.sum() * 0).clamp(min=0).sqrt()  # 0, but 1/0 behind
+        return losses
+
+
+@pytest.mark.parametrize(
+    ("where", "headline", "field"),
+    [
+        ("loss", "the loss is no longer a number", "losses: rest"),
+        ("gradient", "the gradient is no longer a number", "gradients"),
+    ],
+)
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_photos(
+    data: Path, tmp_path: Path, where: str, headline: str, field: str
+) -> None:
+    run = trainer(data, tmp_path / "run", plan(4, ema=0.0, workers=0), network=Breaking(where))
+    with pytest.raises(TrainingError) as caught:
+        run.run()
+    assert caught.value.headline == headline
+    assert caught.value.parts["field"] == field
+    named = caught.value.parts["record"].split(", ")
+    assert len(named) == 2 and all(Path(name).is_file() for name in named)
+    assert "--lr" in caught.value.parts["fix"]
+    for which in ("last", "best"):
+        kept = checkpoint.load(tmp_path / "run" / which / WEIGHTS)
+        assert all(value.isfinite().all() for value in kept.values()), "what is saved stays good"
+    again = trainer(data, tmp_path / "run", plan(4, ema=0.0))
+    again.resume()
+    assert again.at.epoch == 1
+
+
+def test_a_photo_that_goes_away_during_a_run_is_named(data: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from maskwright.errors import PhotoError
+
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    run = trainer(copy, tmp_path / "run", plan(1))
+    gone = run.train.records[0].photo
+    gone.unlink()
+    with pytest.raises(PhotoError, match=gone.name):
+        run.run()
+
+
+# --- the folder -------------------------------------------------------------------------------------
+def full_disk(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """The disk is full from the n-th file of tensors on; what has been written of it stays, cut short."""
+    written, real = [0], checkpoint.save_file
+
+    def save(tensors: object, path: Path, *more: object) -> None:
+        written[0] += 1
+        if written[0] > after:
+            Path(path).write_bytes(b"half")
+            raise checkpoint.SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
+        real(tensors, path, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(checkpoint, "save_file", save)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
+def test_a_full_disk_is_said_and_leaves_no_half_written_file(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """Model and state of the start, best, model and state of the first epoch: whichever of them does not fit."""
+    full_disk(monkeypatch, after)
+    with pytest.raises(OutputError, match="the disk is full"):
+        trainer(data, tmp_path / "run").run()
+    left = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert all(not path.name.startswith(".") for path in left)
+    assert all(checkpoint.load(path) for path in left if path.suffix == ".safetensors")
+    monkeypatch.undo()
+    if after >= 2:
+        again = trainer(data, tmp_path / "run")
+        again.resume()
+        assert again.run().epoch == 2
+
+
+def test_no_right_to_write_is_said(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    with pytest.raises(OutputError, match="no right to write here"):
+        trainer(data, tmp_path / "run").run()
+
+
+def test_a_file_where_the_runs_should_be_is_said(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(OutputError):
+        trainer(data, tmp_path / "runs" / "one").run()
+
+
+def test_the_state_is_either_the_old_or_the_new_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainer(data, tmp_path / "run", plan(1))
+    run.run()
+    before = (tmp_path / "run" / "last" / "state.safetensors").read_bytes()
+    full_disk(monkeypatch, 1)
+    run.at.step += 1
+    with pytest.raises(OutputError):
+        run.save()
+    assert (tmp_path / "run" / "last" / "state.safetensors").read_bytes() == before
+
+
+def test_names_of_runs_are_counted_up(tmp_path: Path) -> None:
+    assert RunFolder.create(tmp_path, None, "party").path == tmp_path / "party"
+    (tmp_path / "party").mkdir()
+    assert RunFolder.create(tmp_path, None, "party").path == tmp_path / "party-2"
+    (tmp_path / "party-2").mkdir()
+    assert RunFolder.create(tmp_path, None, "party").path == tmp_path / "party-3"
+
+
+def test_a_run_is_never_started_over_another(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path / "mine", plan(1)).run()
+    with pytest.raises(RecipeError, match="there already") as caught:
+        RunFolder.create(tmp_path, "mine", "party")
+    assert "--resume" in caught.value.parts["fix"]
+
+
+def test_a_run_is_found_by_its_folder_or_what_is_in_it(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path / "run", plan(1)).run()
+    for named in ("run", "run/last", "run/best"):
+        assert RunFolder.existing(tmp_path / named).path == tmp_path / "run"
+    with pytest.raises(RecipeError, match="no run to go on with"):
+        RunFolder.existing(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"data": 3}', '{"data": "x", "photos": [1]}'])
+def test_spoilt_facts_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RecipeError, match=r"run\.json"):
+        RunFolder(tmp_path).facts()
+
+
+@pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{}" + b[2:]])
+def test_a_spoilt_state_is_an_error_of_ours(data: Path, tmp_path: Path, spoil: Any) -> None:
+    trainer(data, tmp_path / "run", plan(1)).run()
+    state = tmp_path / "run" / "last" / "state.safetensors"
+    state.write_bytes(spoil(state.read_bytes()))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        trainer(data, tmp_path / "run", plan(1)).resume()
+
+
+def test_a_state_of_another_network_is_an_error_of_ours(data: Path, tmp_path: Path) -> None:
+    trainer(data, tmp_path / "run", plan(1)).run()
+    other = TinyNetwork()
+    other.box_head = torch.nn.Conv2d(4, 5, 1)
+    with pytest.raises(WeightsError, match="does not fit"):
+        trainer(data, tmp_path / "run", plan(1), network=other).resume()
+
+
+def test_saves_come_in_the_middle_of_an_epoch_too(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    positions: list[tuple[int, int]] = []
+    run = trainer(data, tmp_path / "run", plan(2))
+    save = run.save
+
+    def watched() -> None:
+        positions.append((run.at.epoch, run.at.step_in_epoch))
+        save()
+
+    run.save = watched  # type: ignore[method-assign]
+    run.run()
+    assert (0, 1) in positions and (1, 2) in positions
+
+
+# --- the page ---------------------------------------------------------------------------------------
+def test_the_report_needs_at_least_an_epoch(data: Path, tmp_path: Path) -> None:
+    run = trainer(data, tmp_path / "run")
+    training_report.write(tmp_path / "run", run, open_data(data, "segment"))
+    assert not (tmp_path / "run" / "report.html").exists()
+
+
+def test_history_stays_plain_json(data: Path, tmp_path: Path) -> None:
+    at = trainer(data, tmp_path / "run").run()
+    assert json.loads(json.dumps(at.history, allow_nan=False)) == at.history
