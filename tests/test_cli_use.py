@@ -334,6 +334,8 @@ def test_boxes_are_trained_and_used_without_masks(capsys: Captured, run: Path, t
     code, out, _ = maskwright(capsys, "train", run.parent / "flat", *arguments, "--out", tmp_path, "--json")
     facts = document(out)
     assert code == 0 and "box_AP" in facts["validation"] and "mask_AP" not in facts["validation"]
+    chosen = read_recipe(Path(facts["run"]) / "recipe.toml").precision
+    assert chosen in ("f32", "bf16"), "auto is a trial, which a resumed run must not repeat: what it chose is written"
     found = maskwright(capsys, "predict", facts["run"], photos / "a.png", "--threshold", 0, "--out", tmp_path, "--json")
     assert found[0] == 0 and all("mask" not in each for each in document(found[1])["photos"][0]["objects"])
     started = maskwright(capsys, "train", run.parent / "flat", *arguments, "--weights", run, "--out", tmp_path)

@@ -30,6 +30,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "predict": ("maskwright.cli.predict:command", "Find objects in photos."),
         "splash": ("maskwright.cli.splash:command", "Keep the objects in colour, turn the rest grey."),
         "evaluate": ("maskwright.cli.evaluate:command", "Measure how well a model does, with intervals."),
+        "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN, as it is."),
     },
     "House": {
         "demo": ("maskwright.cli.demo:command", "Everything once, on bundled data, in a minute."),

@@ -198,10 +198,14 @@ class MobileNetV2(_MobileNet):
         self.features = nn.Sequential(*blocks)
 
 
+def _norm_of_v3(channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels, eps=1e-3)  # the paper's; the published ImageNet weights were trained with it
+
+
 class MobileNetV3Large(_MobileNet):
     taps, channels = (3, 6, 12, 15), (24, 40, 112, 160)
 
-    def __init__(self, norm: Norm = nn.BatchNorm2d) -> None:
+    def __init__(self, norm: Norm = _norm_of_v3) -> None:
         super().__init__()
         table = (  # inputs, kernel, expanded, outputs, squeeze, hard-swish, stride (table 1 of the paper)
             (16, 3, 16, 16, 0, 0, 1),

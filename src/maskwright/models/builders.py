@@ -21,10 +21,6 @@ def _batch_norm(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels)
 
 
-def _batch_norm_v3(channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels, eps=1e-3)  # the paper's; torchvision's ImageNet weights were trained with it
-
-
 def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True) -> MaskRCNN:
     """Our own network for a CPU: at most 7 million parameters.
 
@@ -32,7 +28,7 @@ def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True
     work lies at stride 4), anchors from 16 px (people's flaws are small), 128 RoIs and 400 proposals a photo.
     """
     width = 96
-    body = MobileNetV2(_batch_norm) if backbone == "mobilenet_v2" else MobileNetV3Large(_batch_norm_v3)
+    body = MobileNetV2() if backbone == "mobilenet_v2" else MobileNetV3Large()
     sizes = tuple((float(side),) for side in (24, 48, 96, 192, 384))
     rules = Rules(
         training=ProposalRules(sizes, per_level=400, kept=400),

@@ -1,7 +1,6 @@
 """The tensors of matterport's Mask R-CNN: backbone, pyramid, RPN and heads, with weights under Keras' names.
 
-A convolution and the batch normalisation after it are one product wherever the statistics stand still; that is as exact
-and spares a pass over every map. Any layer's output can be looked at by the original's name (`Taps`).
+Any layer's output can be looked at by the original's name (`Taps`).
 """
 
 from __future__ import annotations
@@ -28,7 +27,8 @@ class Weights(nn.Module):
     def __init__(self, part: Part) -> None:
         super().__init__()
         for name, shape in part.weights():
-            value = to_torch(torch.empty(shape)).contiguous()
+            value = to_torch(torch.empty(shape))
+            value = value.contiguous(memory_format=torch.channels_last if len(shape) == 4 else torch.contiguous_format)
             if name == "kernel":
                 nn.init.xavier_uniform_(value)
             else:
@@ -126,49 +126,64 @@ class Network(nn.Module):
             return self.mode == "inference" or not torch.is_grad_enabled()
         return not self.settings.train_bn
 
+    def _folds(self, name: str) -> bool:
+        """Whether a convolution and its normalisation are computed as one product.
+
+        In float32 detection the backbone's are not: rounding the product adds as much error as all else together (in
+        conv1, whose inputs reach 150 and mostly cancel, more), and the answers are to be the original's.
+        """
+        if torch.is_grad_enabled() or self.precision == "bf16":
+            return name != "conv1"
+        return not name.startswith(("res", "conv1"))
+
     def _kernel(self, name: str, norm: str | None) -> tuple[Tensor, Tensor]:
         """Kernel and bias, the normalisation multiplied in; kept where nothing is trained."""
-        if not torch.is_grad_enabled() and (name, norm) in self._ready:
+        training = torch.is_grad_enabled()
+        if not training and (name, norm) in self._ready:
             return self._ready[name, norm]
         kernel, bias = self._part(name).kernel, self._part(name).bias
-        if norm is not None:  # in float64: rounding once keeps the deep networks within the original's own error
-            exact = torch.float32 if torch.is_grad_enabled() else torch.float64
-            scale, shift = self._affine(norm, exact)
+        if norm is not None:
+            scale, shift = self._affine(norm, torch.float32 if training else torch.float64)
             kernel, bias = kernel * scale.view(-1, *[1] * (kernel.dim() - 1)), bias * scale + shift
         if name == "mrcnn_class_conv1":  # covers its whole input: a product with (row, column, channel) in line
             kernel = kernel.permute(0, 2, 3, 1)
         if name.startswith("mrcnn_class_conv"):
             kernel = kernel.flatten(1)
-        if torch.is_grad_enabled():
-            return kernel, bias
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        layout_ = torch.channels_last if kernel.dim() == 4 else torch.preserve_format
-        self._ready[name, norm] = kernel.to(dtype, memory_format=layout_), bias.to(dtype)
-        return self._ready[name, norm]
+        if not training:
+            kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
+            self._ready[name, norm] = kernel, bias
+        return kernel, bias
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the maps in detection."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     def _affine(self, norm: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+        """Scale and shift of a normalisation by its moving statistics."""
         own = self._part(norm)
         scale = own.gamma.to(dtype) * torch.rsqrt(own.moving_variance.to(dtype) + EPSILON)
         return scale, own.beta.to(dtype) - own.moving_mean.to(dtype) * scale
 
     def _conv(self, x: Tensor, name: str, norm: str | None, taps: Taps, stride: int = 1, padding: int = 0) -> Tensor:
         """A convolution (of rows: a dense layer) and the normalisation after it."""
-        # conv1 sees values up to 150 that mostly cancel: rounding its product with the normalisation would double the
-        # error of everything after it
-        apart = norm is not None and (not self.frozen or name in taps.asked or name == "conv1")
+        apart = norm is not None and (not self.frozen or name in taps.asked or not self._folds(name))
         kernel, bias = self._kernel(name, None if apart else norm)
         x = F.linear(x, kernel, bias) if x.dim() == 2 else F.conv2d(x, kernel, bias, stride, padding)
         if apart:
             taps(name, x)
-            x = self._normalise(x, norm)
+            x = self._normalise(x, norm) if self.frozen else self._normalise_by_batch(x, norm)
         taps(norm or name, x)
         return x
 
     def _normalise(self, x: Tensor, norm: str) -> Tensor:
+        scale, shift = (each.view(1, -1, *[1] * (x.dim() - 2)).to(x) for each in self._affine(norm))
+        if torch.is_grad_enabled():
+            return torch.addcmul(shift, x, scale)
+        return torch.addcmul(shift, x, scale, out=x)
+
+    def _normalise_by_batch(self, x: Tensor, norm: str) -> Tensor:
         shape = [1, -1, *[1] * (x.dim() - 2)]
-        if self.frozen:
-            scale, shift = self._affine(norm)
-            return torch.addcmul(shift.view(shape).to(x), x, scale.view(shape).to(x))
         own, axes, count = self._part(norm), [axis for axis in range(x.dim()) if axis != 1], x.numel() / x.shape[1]
         mean, variance = x.mean(axes), x.var(axes, unbiased=False)
         if torch.is_grad_enabled():

@@ -221,7 +221,7 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _depthwise_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """In tiles of 3x3, the one size for which oneDNN has a fast depthwise gradient; a 5x5 is a corner of four of them."""
+    """In tiles of 3x3, the one size for which oneDNN has a fast depthwise gradient; a 5x5 lies within four of them."""
     kernel, padding = weight.shape[2], weight.shape[2] // 2
     if kernel <= 3:
         return _weight_gradient(grad, x, weight, stride, padding)

@@ -209,7 +209,7 @@ class Trainer:
 
     def seconds_per_step(self) -> float:
         """A trial: two forward and backward passes that change nothing, the second one counts."""
-        batch = next(self.loader.epoch(self.at.epoch, self.at.step_in_epoch))
+        batch = next(self.loader.epoch(self.at.epoch))
         layers = self.recipe.stages[max(self.at.stage, len(self.recipe.stages) - 1)].layers
         kept = {name: parameter.requires_grad for name, parameter in self.network.named_parameters()}
         buffers = {name: value.clone() for name, value in self.network.named_buffers()}

@@ -1,0 +1,75 @@
+"""How soon maskwright answers: help, import, and the first coloured photo from a cold start.
+
+    python benchmarks/startup.py
+    python benchmarks/startup.py --rounds 10
+
+Each line is a fresh Python process, by turns; wall and CPU seconds, medians. `import torch` is there to compare with.
+The splash of a first photo needs a model that comes with the package; without one the line says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from maskwright.synth import render
+from maskwright.weights import sources
+
+HELP, FIRST = 0.4, 5.0  # seconds we promise
+
+
+def spent(command: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of a child process (CPU is not a number where the system does not tell)."""
+    before, began = os.times(), time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True)
+    wall, after = time.perf_counter() - began, os.times()
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return wall, cpu or float("nan")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    python = sys.executable
+    told = "import sys, maskwright; sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    commands = {
+        "python": ([python, "-c", "pass"], None),
+        "maskwright --help": ([python, "-m", "maskwright", "--help"], HELP),
+        "import maskwright": ([python, "-c", told], HELP),
+        "import torch": ([python, "-c", "import torch"], None),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        names = sources.bundled_names()
+        if names:
+            photo = Path(folder) / "party.jpg"
+            render("balloons", seed=7).photo.save(photo)
+            splash = [python, "-m", "maskwright", "splash", names[0], str(photo), "--out", str(Path(folder) / "out")]
+            commands["first splash, cold"] = (splash, FIRST)
+        took: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for turn in range(args.rounds + 1):
+            for name, (command, _) in commands.items():
+                each = spent(command)
+                if turn:  # the first round fills the file cache
+                    took[name].append(each)
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(f"Python {sys.version.split()[0]}, median of {args.rounds} rounds by turns{load}")
+    print(f"{'':22}{'wall s':>8}{'CPU s':>8}   promised")
+    for name, (_, promised) in commands.items():
+        wall, cpu = (statistics.median(each[place] for each in took[name]) for place in (0, 1))
+        held = "" if promised is None else f"   below {promised} s: {'yes' if wall < promised else 'NO'}"
+        print(f"{name:22}{wall:8.2f}{cpu:8.2f}{held}")
+    if not names:
+        print("first splash, cold: skipped, no model comes with this installation")
+
+
+if __name__ == "__main__":
+    main()

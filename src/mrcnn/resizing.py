@@ -1,0 +1,147 @@
+"""Resizing of images and masks: scikit-image's bilinear rule and SciPy's nearest one, both without these libraries.
+
+Bilinear: cell centres at +0.5, no smoothing before. Beyond the rim everything counts as 0, so an enlarged image
+fades at its edges; afterwards values are cut to the range of the input.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mrcnn.sampling import coordinates, taps
+
+Window = tuple[int, int, int, int]
+
+ROWS_AT_ONCE = 32
+"""So many rows of a photo stay in the processor's cache while they are mixed."""
+
+
+def resize(
+    image: np.ndarray,
+    output_shape: Sequence[int],
+    order: int = 1,
+    mode: str = "constant",
+    cval: float = 0,
+    clip: bool = True,
+    preserve_range: bool = False,
+    anti_aliasing: bool = False,
+    anti_aliasing_sigma: float | None = None,
+) -> np.ndarray:
+    """An image H×W or H×W×C made `output_shape` (height, width) large; float.
+
+    Integers are divided by their type's largest value unless `preserve_range`. Only the settings that the original
+    uses are there: order 1, mode "constant", cval 0, no anti-aliasing.
+    """
+    if (order, mode, cval, bool(anti_aliasing)) != (1, "constant", 0, False):
+        raise NotImplementedError('resize knows order=1, mode="constant", cval=0 and anti_aliasing=False only')
+    if image.dtype.kind != "f":
+        top = 1 if preserve_range or image.dtype == bool else np.iinfo(image.dtype).max
+        image = image.astype(np.float64) / top
+    height, width = (int(side) for side in output_shape[:2])
+    at_rows, at_columns = coordinates(image.shape[:2], (height, width))
+    first, second, share1, share2 = taps(at_columns, image.shape[1])
+    tail = (1,) * (image.ndim - 2)
+    wide = image[:, first] * share1.reshape(-1, *tail)
+    wide += image[:, second] * share2.reshape(-1, *tail)
+    first, second, share1, share2 = taps(at_rows, image.shape[0])
+    share1, share2 = (share.reshape(-1, 1, *tail) for share in (share1, share2))
+    resized = np.empty((height, *wide.shape[1:]), image.dtype)
+    low, high = (image.min(), image.max()) if clip and image.size else (-np.inf, np.inf)
+    for begin in range(0, height, ROWS_AT_ONCE):
+        some = slice(begin, begin + ROWS_AT_ONCE)
+        piece = wide[first[some]]
+        piece *= share1[some]
+        below = wide[second[some]]
+        below *= share2[some]
+        piece += below
+        if low <= 0 <= high:
+            np.clip(piece, low, high, out=resized[some])
+        else:  # zeros from beyond the rim stay zeros, though the image has none
+            resized[some] = np.where(piece == 0, 0, np.clip(piece, low, high))
+    return resized
+
+
+def resize_image(
+    image: np.ndarray,
+    min_dim: int | None = None,
+    max_dim: int | None = None,
+    min_scale: float | None = None,
+    mode: str = "square",
+) -> tuple[np.ndarray, Window, float, list[tuple[int, int]], Window | None]:
+    """(image, window, scale, padding, crop): the image as the network takes it.
+
+    min_dim    the short side is enlarged to this; nothing is made smaller for it
+    max_dim    in mode "square" the long side is at most this
+    min_scale  enlarge at least so many times, whatever min_dim says
+    mode       "square": padded to max_dim × max_dim; "pad64": padded to multiples of 64;
+               "crop": a random min_dim × min_dim piece; "none": left alone
+
+    window   (y1, x1, y2, x2) of the photo in the result
+    padding  [(top, bottom), (left, right), (0, 0)]
+    crop     (y, x, height, width) of the piece, in mode "crop" only
+    """
+    dtype = image.dtype
+    height, width = image.shape[:2]
+    window: Window = (0, 0, height, width)
+    nothing = [(0, 0), (0, 0), (0, 0)]
+    scale: Any = 1
+    if mode == "none":
+        return image, window, scale, nothing, None
+    if min_dim:
+        scale = max(1, min_dim / min(height, width))
+    if min_scale and scale < min_scale:
+        scale = min_scale
+    if max_dim and mode == "square" and round(max(height, width) * scale) > max_dim:
+        scale = max_dim / max(height, width)
+    if scale != 1:
+        image = resize(image, (round(height * scale), round(width * scale)), preserve_range=True)
+    height, width = image.shape[:2]
+
+    if mode == "square":
+        assert max_dim, 'mode "square" needs max_dim'
+        padding = [_halves(max_dim - height), _halves(max_dim - width), (0, 0)]
+    elif mode == "pad64":
+        assert min_dim and min_dim % 64 == 0, f'mode "pad64" needs a min_dim that 64 divides, not {min_dim}'
+        padding = [_halves(-height % 64), _halves(-width % 64), (0, 0)]
+    elif mode == "crop":
+        assert min_dim, 'mode "crop" needs min_dim'
+        y, x = random.randint(0, height - min_dim), random.randint(0, width - min_dim)
+        piece = image[y : y + min_dim, x : x + min_dim]
+        return piece.astype(dtype), (0, 0, min_dim, min_dim), scale, nothing, (y, x, min_dim, min_dim)
+    else:
+        raise ValueError(f'no resizing mode "{mode}": there are "square", "pad64", "crop" and "none"')
+    window = (padding[0][0], padding[1][0], padding[0][0] + height, padding[1][0] + width)
+    return np.pad(image, padding[: image.ndim]).astype(dtype), window, scale, padding, None
+
+
+def resize_mask(
+    mask: np.ndarray, scale: float, padding: Sequence[Sequence[int]], crop: Sequence[int] | None = None
+) -> np.ndarray:
+    """Masks H×W×n resized as resize_image did the image: by the nearest pixel, then padded or cropped."""
+    rows, columns = nearest(mask.shape[0], scale), nearest(mask.shape[1], scale)
+    resized = mask[np.maximum(rows, 0)][:, np.maximum(columns, 0)]
+    resized[rows < 0] = 0
+    resized[:, columns < 0] = 0
+    if crop is not None:
+        y, x, height, width = crop
+        return resized[y : y + height, x : x + width]
+    return np.pad(resized, [tuple(int(side) for side in pair) for pair in padding])
+
+
+def nearest(size: int, scale: float) -> np.ndarray:
+    """SciPy's `zoom` of order 0 along one side: the cell of each sample, -1 where rounding puts it past the end.
+
+    The first and the last sample lie on the first and the last cell.
+    """
+    new = round(size * scale)
+    step = (size - 1) / (new - 1) if new > 1 else 1.0
+    at = np.arange(new) * step
+    return np.where(at > size - 1, -1, np.floor(at + 0.5).astype(np.int64))
+
+
+def _halves(rest: int) -> tuple[int, int]:
+    return rest // 2, rest - rest // 2
