@@ -29,7 +29,8 @@ def shapes(height: int, width: int) -> dict[Shape, int]:
 
     def note(layer: nn.Module, inputs: tuple[Tensor, ...], _: object) -> None:
         assert isinstance(layer, DepthwiseConv)
-        shape = (*inputs[0].shape[1:], layer.kernel_size[0], layer.stride[0])
+        _, channels, high, wide = inputs[0].shape
+        shape = (channels, high, wide, layer.kernel_size[0], layer.stride[0])
         seen[shape] = seen.get(shape, 0) + 1
 
     network = MobileNetV3Large().eval()

@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from PIL import Image
+
 from maskwright.synth import render
 from maskwright.weights import sources
 
@@ -51,7 +53,7 @@ def main() -> None:
         names = sources.bundled_names()
         if names:
             photo = Path(folder) / "party.jpg"
-            render("balloons", seed=7).photo.save(photo)
+            Image.fromarray(render("balloons", seed=7).photo).save(photo)
             splash = [python, "-m", "maskwright", "splash", names[0], str(photo), "--out", str(Path(folder) / "out")]
             commands["first splash, cold"] = (splash, FIRST)
         took: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}

@@ -1,6 +1,9 @@
-"""What `check_parity.py --adapter parity_adapter` asks for: the graph functions and training steps, arrays in and out."""
+"""What `check_parity.py --adapter parity_adapter` asks for: graph functions and training steps, arrays in and out."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +17,13 @@ from maskwright.models.matterport_network import Taps
 from maskwright.weights.matterport_h5 import load_into, read_h5
 
 
-def make_settings(values: dict) -> Settings:
+def make_settings(values: dict[str, Any]) -> Settings:
     """Settings of Config attributes in capitals; IMAGE_SHAPE follows from the sides as in the original."""
-    known = {name.lower(): value for name, value in values.items() if name.lower() in Settings.__slots__}
-    side = known.get("image_min_dim", 800) if known.get("image_resize_mode") == "crop" else known.get("image_max_dim", 1024)
-    known.setdefault("image_shape", (side, side, 3))
-    return Settings(**{name: tuple(value) if isinstance(value, list) else value for name, value in known.items()})
+    names = {each.name for each in dataclasses.fields(Settings)}
+    known = {name.lower(): value for name, value in values.items() if name.lower() in names}
+    known = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+    side = known.get("image_min_dim" if known.get("image_resize_mode") == "crop" else "image_max_dim", 1024)
+    return Settings(**{"image_shape": (side, side, 3), **known})
 
 
 def run_layer(name: str, inputs: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
@@ -153,7 +157,8 @@ def run_training(
     names = list(network.trained_weights())
     before = {name: network.get_weight(name) for name in names}
     taps = Taps(["rpn_class_logits", "rpn_bbox", "output_rois", "target_class_ids"])
-    found: dict = {"names": names, "losses": [], "change_norm": []}
+    change: list[np.ndarray] = []
+    found: dict[str, Any] = {"names": names, "losses": [], "change_norm": []}
     for step in range(steps):
         values, grads = network.gradients(batch, taps if step == 0 else Taps())
         if step == 0:
@@ -162,7 +167,7 @@ def run_training(
         network.descend(grads, learning_rate)
         change = [network.get_weight(name) - before[name] for name in names]
         found["change_norm"].append([np.linalg.norm(each) for each in change])
-    found["change"] = np.stack([np.resize(each.ravel()[:8], 8) if each.size >= 8 else np.pad(each.ravel(), (0, 8 - each.size)) for each in change])
+    found["change"] = np.stack([np.pad(each.ravel()[:8], (0, max(8 - each.size, 0))) for each in change])
     renamed = {"output_rois": "rois"}
     found.update({renamed.get(name, name): value.numpy() for name, value in taps.kept.items()})
     return {key: np.array(value) if key in ("losses", "change_norm") else value for key, value in found.items()}

@@ -55,6 +55,10 @@ class EventFile:
 
     def __init__(self, log_dir: str) -> None:
         self._folder, self._rows, self._began = Path(log_dir), [], time.time()
+        earlier = self._folder / "events.out.tfevents.maskwright"
+        if earlier.exists():  # of the epochs before; TensorBoard shows all files of a folder as one run
+            number = len(list(self._folder.glob("events.out.tfevents.*")))
+            earlier.replace(earlier.with_name(f"events.out.tfevents.{number}.maskwright"))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self._rows.append({"step": epoch + 1, "seconds": time.time() - self._began, **logs})

@@ -33,7 +33,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN, as it is."),
     },
     "House": {
-        "demo": ("maskwright.cli.demo:command", "Everything once, on bundled data, in a minute."),
+        "demo": ("maskwright.cli.demo:command", "Everything once, on rendered photos, in three minutes."),
         "doctor": ("maskwright.cli.doctor:command", "What this computer has, and whether all is well."),
         "models": ("maskwright.cli.models:command", "The models there are, their size and licence."),
     },

@@ -51,5 +51,5 @@ class MaskHead(nn.Module):
         # only the row's own map is computed: with 80 classes that is an eightieth of the last layer's work
         weight = self.mask_fcn_logits.weight[classes + 1, :, 0, 0]
         bias = self.mask_fcn_logits.bias[classes + 1]  # type: ignore[index]
-        logits = torch.einsum("nchw,nc->nhw", hidden.float(), weight.float())
-        return logits + bias[:, None, None].float()
+        logits = torch.einsum("nchw,nc->nhw", hidden, weight.to(hidden.dtype))
+        return logits.float() + bias[:, None, None].float()

@@ -33,6 +33,7 @@ class Rules:
     anchors_per_photo: int = 256
     rois_per_photo: int = 512
     roi_positive_share: float = 0.25
+    masks_per_photo: int = 128  # positive boxes whose mask is learnt: with every one of them, torchvision's rule
     score: float = 0.05
     overlap: float = 0.5
     found: int = 100
@@ -153,7 +154,7 @@ class MaskRCNN(nn.Module):
             )
         )
         chosen = [self._choose(boxes, truth, generator) for boxes, truth in zip(proposals, truths, strict=True)]
-        losses |= self._second_stage(canvas, pyramid, chosen, truths)
+        losses |= self._second_stage(canvas, pyramid, chosen, truths, generator)
         return losses
 
     def _anchor_targets(
@@ -173,7 +174,7 @@ class MaskRCNN(nn.Module):
         rows = torch.cat([(labels == 1).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]])
         return boxes[rows], nearest[rows], labels[rows]
 
-    def _second_stage(self, canvas, pyramid, chosen, truths) -> dict[str, Tensor]:
+    def _second_stage(self, canvas, pyramid, chosen, truths, generator) -> dict[str, Tensor]:
         logits, deltas = self.box_head(self.pool(canvas, pyramid, [boxes for boxes, _, _ in chosen], 7))
         classes = torch.cat(
             [
@@ -196,16 +197,18 @@ class MaskRCNN(nn.Module):
             "box": F.smooth_l1_loss(own, wanted[positive], beta=1 / 9, reduction="sum") / max(len(classes), 1),
         }
         if self.mask_head is not None:
-            losses["mask"] = self._mask_loss(canvas, pyramid, chosen, truths)
+            losses["mask"] = self._mask_loss(canvas, pyramid, chosen, truths, generator)
         return losses
 
-    def _mask_loss(self, canvas, pyramid, chosen, truths) -> Tensor:
+    def _mask_loss(self, canvas, pyramid, chosen, truths, generator) -> Tensor:
         boxes, classes, drawn = [], [], []
         for (each, nearest, labels), truth in zip(chosen, truths, strict=True):
-            positive = labels == 1
-            outlined = positive if truth.patches is not None else torch.zeros_like(positive)
+            outlined = (labels == 1).nonzero()[:, 0] if truth.patches is not None else labels.new_zeros(0)
+            if len(outlined) > self.rules.masks_per_photo:
+                order = torch.randperm(len(outlined), generator=generator)[: self.rules.masks_per_photo]
+                outlined = outlined[order.to(outlined.device)]
             boxes.append(each[outlined])
-            if outlined.any():
+            if len(outlined):
                 classes.append(truth.classes[nearest[outlined]])
                 drawn.append(targets.mask_targets(each[outlined], truth, nearest[outlined]))
         if not drawn:

@@ -106,7 +106,7 @@ class MatterportMaskRCNN(Network):
 
     # --- training -----------------------------------------------------------------------------------
     def select_layers(self, which: str) -> list[str]:
-        """Train these layers only: heads, 3+, 4+, 5+, all, or a pattern of whole names. SGD starts anew. Their names."""
+        """Train these only: heads, 3+, 4+, 5+, all, or a pattern of whole names; SGD starts anew. Gives their names."""
         chosen = set(layout.selected(list(self.parts), which))
         for name, part in self.parts.items():
             part.requires_grad_(name in chosen)
@@ -164,6 +164,7 @@ class MatterportMaskRCNN(Network):
             "rpn_class_loss": rules.rpn_class_loss(match, rpn_logits),
             "rpn_bbox_loss": rules.rpn_bbox_loss(rpn_target, match, moves),
             "mrcnn_class_loss": rules.mrcnn_class_loss(truth.class_ids, logits, self._tensor(metas[0, 12:])),
+            # no stop: as in the original, this loss also pulls the proposals, through the deltas they should have
             "mrcnn_bbox_loss": rules.mrcnn_bbox_loss(truth.deltas, truth.class_ids, deltas),
             "mrcnn_mask_loss": rules.mrcnn_mask_loss(
                 truth.masks[:, :drawn].flatten(0, 1), truth.class_ids[:, :drawn].flatten(), soft

@@ -20,18 +20,13 @@ from maskwright.models import ops
 GROW = 1024.0
 
 
-def same_padding(x: Tensor, kernel: int, stride: int, value: float = 0.0) -> Tensor:
+def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
     """B×C×H×W with TensorFlow's 'same' padding around it: the smaller half of an odd rest at the top and left."""
     pads: list[int] = []
     for side in (x.shape[3], x.shape[2]):
         rest = max((-(-side // stride) - 1) * stride + kernel - side, 0)
         pads += [rest // 2, rest - rest // 2]
-    return F.pad(x, pads, value=value) if any(pads) else x
-
-
-def max_pool(x: Tensor) -> Tensor:
-    """3×3, stride 2, 'same'; what is padded never wins."""
-    return F.max_pool2d(same_padding(x, 3, 2, value=float("-inf")), 3, 2)
+    return F.pad(x, pads)
 
 
 # --- boxes ------------------------------------------------------------------------------------------

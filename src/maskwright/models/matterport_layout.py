@@ -6,6 +6,7 @@ The names are the original's own, so that its weight files, its layer patterns a
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -267,7 +268,7 @@ def pyramid_anchors(settings: Settings, size: tuple[int, int]) -> np.ndarray:
 def anchor_count(settings: Settings, size: tuple[int, int]) -> int:
     """How many anchors an image of (height, width) has."""
     sides = [
-        [-(-(-(-side // stride)) // settings.rpn_anchor_stride) for side in size]
+        [math.ceil(math.ceil(side / stride) / settings.rpn_anchor_stride) for side in size]
         for stride in settings.backbone_strides
     ]
     return sum(rows * columns for rows, columns in sides) * len(settings.rpn_anchor_ratios)

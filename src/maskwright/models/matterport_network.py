@@ -57,15 +57,15 @@ def to_keras(value: Tensor) -> Tensor:
 
 
 class Rows(NamedTuple):
-    """Of `count` boxes a photo the heads compute the first `used`; the others are zero rows, equal to the last one."""
+    """Of `total` boxes a photo the heads compute the first `used`; the others are zero rows, equal to the last one."""
 
     photos: int
     used: int
-    count: int
+    total: int
 
     def spread(self, x: Tensor) -> Tensor:
-        """(photos·used)×... -> photos×count×..."""
-        row = torch.arange(self.count, device=x.device).clamp(max=self.used - 1)
+        """(photos·used)×... -> photos×total×..."""
+        row = torch.arange(self.total, device=x.device).clamp(max=self.used - 1)
         return x.view(self.photos, self.used, *x.shape[1:])[:, row]
 
 
@@ -95,7 +95,8 @@ class Network(nn.Module):
 
     def __init__(self, settings: Settings, mode: Mode, precision: str) -> None:
         super().__init__()
-        self.settings, self.mode, self.precision = settings, mode, precision
+        self.settings, self.precision = settings, precision
+        self.mode: Mode = mode
         self.parts = nn.ModuleDict({part.name: Weights(part) for part in layout.parts(settings, mode) if part.kind})
         self._ready: dict[tuple[str, str | None], tuple[Tensor, Tensor]] = {}
 
@@ -167,12 +168,12 @@ class Network(nn.Module):
 
     def _conv(self, x: Tensor, name: str, norm: str | None, taps: Taps, stride: int = 1, padding: int = 0) -> Tensor:
         """A convolution (of rows: a dense layer) and the normalisation after it."""
-        apart = norm is not None and (not self.frozen or name in taps.asked or not self._folds(name))
+        apart = norm if not self.frozen or name in taps.asked or not self._folds(name) else None
         kernel, bias = self._kernel(name, None if apart else norm)
         x = F.linear(x, kernel, bias) if x.dim() == 2 else F.conv2d(x, kernel, bias, stride, padding)
         if apart:
             taps(name, x)
-            x = self._normalise(x, norm) if self.frozen else self._normalise_by_batch(x, norm)
+            x = self._normalise(x, apart) if self.frozen else self._normalise_by_batch(x, apart)
         taps(norm or name, x)
         return x
 
@@ -205,7 +206,10 @@ class Network(nn.Module):
             taps(f"activation_{activations}", x)
             return x
 
-        x = tf.max_pool(active(self._conv(F.pad(images, (3, 3, 3, 3)), "conv1", "bn_conv1", taps, 2)))
+        x = active(self._conv(images, "conv1", "bn_conv1", taps, 2, 3))
+        x = F.max_pool2d(
+            x, 3, 2, ceil_mode=True
+        )  # 'same': sides are even, so what is missing is at the bottom and right
         taps("max_pooling2d_1", x)
         found, blocks = [], 0
         for stage, count in enumerate(layout.BLOCKS[self.settings.backbone], start=2):
@@ -254,7 +258,8 @@ class Network(nn.Module):
         """P2..P6 -> logits B×L×2 (background, object), probabilities B×L×2, deltas B×L×4: level, row, column, ratio."""
         logits, deltas, stride = [], [], self.settings.rpn_anchor_stride
         for level in levels:
-            hidden = F.relu_(self._conv(tf.same_padding(level, 3, stride), "rpn_conv_shared", None, NO_TAPS, stride))
+            level, padding = (level, 1) if stride == 1 else (tf.same_padding(level, 3, stride), 0)
+            hidden = F.relu_(self._conv(level, "rpn_conv_shared", None, NO_TAPS, stride, padding))
             for name, found, width in (("rpn_class_raw", logits, 2), ("rpn_bbox_pred", deltas, 4)):
                 value = self._conv(hidden, name, None, NO_TAPS).permute(0, 2, 3, 1)
                 found.append(value.reshape(len(value), -1, width).float())

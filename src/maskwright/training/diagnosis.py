@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from maskwright.training.loop import Trainer
 
 STEPS = 12
-LEARNT = 0.8  # a network that works brings the loss of one batch below this share in a dozen steps
+LEARNT = 0.9  # a network that works brings the loss of one batch below this share in a dozen steps
 
 
 def diagnose(trainer: Trainer, row: dict[str, Any]) -> str | None:
@@ -27,9 +27,10 @@ def diagnose(trainer: Trainer, row: dict[str, Any]) -> str | None:
     drop = f"the loss of one batch went from {before:.2f} to {after:.2f} in {STEPS} steps"
     if after < LEARNT * before:
         return f"nothing found yet, but the network learns ({drop}): give it more time, or better --weights"
+    better = "" if trainer.recipe.weights == "bundled" else ", or --weights bundled"
     return (
         f"nothing is learnt ({drop}): look at the outlines with `maskwright show`, try a higher --lr, "
-        "more layers (--layers all), or --weights bundled"
+        f"more layers (--layers all){better}"
     )
 
 

@@ -105,7 +105,7 @@ class Trainer:
         if (
             patience
             and len(self.val)
-            and at.best_epoch
+            and at.best > 0  # where nothing was ever found there is nothing to be patient about
             and at.epoch - at.best_epoch >= patience
             and at.stage == len(self.recipe.stages) - 1
         ):

@@ -135,7 +135,7 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     epochs, layers, rate = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
     if base is None:
         network = catalogue.find(said.get("model", "small"))
-        defaults = {"size": network.size, "batch": network.batch}
+        defaults = {"size": network.size, "batch": network.batch, "weights": network.pretrained[0]}
         stages = tuple(msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages)
         if said.get("weights", Recipe().weights) == "none":
             stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing

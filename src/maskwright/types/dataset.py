@@ -82,6 +82,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.records)
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {count}" for name, count in self.class_counts().items())
+        return f"Dataset({self.name!r}, {len(self)} photos; {counts or 'no classes'})"
+
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 

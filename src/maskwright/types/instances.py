@@ -50,6 +50,11 @@ class Instances:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
+        kind = "boxes only" if self.masks is None else "with masks"
+        return f"Instances({counts or 'none'}; {kind})"
+
     def __getitem__(self, which: object) -> Instances:
         """found[found.scores > 0.5], found[:3], found[0:0], found[2] (one row, still Instances)."""
         rows = np.atleast_1d(np.arange(len(self))[which])  # type: ignore[index]

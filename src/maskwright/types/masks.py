@@ -66,6 +66,9 @@ class RleMasks:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __repr__(self) -> str:
+        return f"RleMasks({len(self)} of {self.size[1]} x {self.size[0]} px)"
+
     def __getitem__(self, which: object) -> RleMasks:
         """Rows by slice, boolean mask or indices; always RleMasks again."""
         rows = np.atleast_1d(np.arange(len(self))[which])  # type: ignore[index]

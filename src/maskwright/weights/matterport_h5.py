@@ -242,7 +242,9 @@ def load_into(network: KerasNetwork, weights: H5Weights, by_name: bool = True, e
 
 def _check_kinship(weights: H5Weights, report: Loaded, own: Collection[str], strict: bool) -> None:
     wanted = "resnet101" if "res4w_branch2a" in own else "resnet50"
-    if weights.backbone not in (None, wanted) and any(name.startswith("res4") for name in report.loaded):
+    # a ResNet-50 backbone alone may start a ResNet-101: that is how the original's samples use ImageNet weights
+    alone = weights.mode == "backbone" and not strict
+    if weights.backbone not in (None, wanted) and not alone and any(name.startswith("res4") for name in report.loaded):
         raise WeightsError(
             "the weights are of another backbone",
             file=weights.path,

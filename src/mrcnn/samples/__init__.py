@@ -1,1 +1,1 @@
-"""The command lines of the original's samples: `python -m mrcnn.samples.balloon train --dataset=party --weights=coco`."""
+"""The command lines of the original's samples: `python -m mrcnn.samples.balloon train --dataset=D --weights=coco`."""

@@ -1,7 +1,7 @@
 """Balloons: train on the original's balloon data, and keep balloons in colour on a grey photo or video.
 
-    python -m mrcnn.samples.balloon train --dataset=balloon --weights=coco
-    python -m mrcnn.samples.balloon splash --weights=last --image=party.jpg
+python -m mrcnn.samples.balloon train --dataset=balloon --weights=coco
+python -m mrcnn.samples.balloon splash --weights=last --image=party.jpg
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shapes: circles, squares and triangles on plain grounds, made as they are needed. Small enough to learn in minutes.
 
-    python -m mrcnn.samples.shapes train --weights=coco --epochs=2
-    python -m mrcnn.samples.shapes detect --weights=last
+python -m mrcnn.samples.shapes train --weights=coco --epochs=2
+python -m mrcnn.samples.shapes detect --weights=last
 """
 
 from __future__ import annotations
@@ -133,9 +133,7 @@ def command(arguments: list[str] | None = None) -> None:
     for image_id in dataset.image_ids:
         image, _, class_ids, boxes, masks = load_image_gt(dataset, config, image_id)
         r = model.detect([image])[0]
-        found.append(
-            utils.compute_ap(boxes, class_ids, masks, r["rois"], r["class_ids"], r["scores"], r["masks"])[0]
-        )
+        found.append(utils.compute_ap(boxes, class_ids, masks, r["rois"], r["class_ids"], r["scores"], r["masks"])[0])
     print("mAP: ", np.mean(found))
 
 

@@ -38,7 +38,10 @@ def make_model(mode: str, config: Any, logs: str, weights: str, exclude: list[st
             path = str(model.find_last())
         except FileNotFoundError as error:
             raise RecipeError(
-                "there is no training to go on with", field="weights", wanted=f"a log folder in {logs}", got=error.strerror
+                "there is no training to go on with",
+                field="weights",
+                wanted=f"a log folder in {logs}",
+                got=error.strerror,
             ) from error
     elif name == "imagenet":
         path = model.get_imagenet_weights()
