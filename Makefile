@@ -3,6 +3,7 @@
 #   make test | test-slow | test-all
 #   make check | format          what must be clean before a commit | mend what can be mended by itself
 #   make bench [BENCH=file.py]   the figures of docs/results.md
+#   make bundled                 train the bundled models anew (two hours; balloon photos in SHARED)
 #   make docs                    do README and docs still say what is true?
 # PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
 # TESTS=tests/test_x.py picks tests.
@@ -17,7 +18,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all check format bench docs
+.PHONY: help install demo test test-slow test-all check format bench bundled docs
 
 help:
 	@sed -n 's/^#  *\(make .*\)/\1/p' Makefile
@@ -56,5 +57,16 @@ format: $(READY)
 bench: $(READY)
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
 
+# The data: the balloon set (`maskwright download balloon`) and, for backgrounds, any folder of photos in the layout of
+# docs/data-and-licences.md; without it the scenes are painted ones only.
+SHARED ?= $(or $(MASKWRIGHT_SHARED),../shared)
+BUNDLED := src/maskwright/weights/bundled
+bundled: $(READY)
+	$(BIN)/python recipes/render.py build/scenes --count 5000 $(if $(wildcard $(SHARED)/data/pretrain),--backgrounds $(SHARED)/data/pretrain)
+	$(BIN)/maskwright train build/scenes --recipe recipes/scenes.toml --out build/runs --name scenes
+	$(BIN)/maskwright train $(SHARED)/data/balloon/train --recipe recipes/balloons.toml --no-validate --out build/runs --name balloons
+	$(BIN)/python recipes/bundle.py build/runs/balloons $(BUNDLED)/balloons --judge $(SHARED)/data/balloon/val \
+	  --page recipes/balloons.md --trained-on "5000 rendered scenes, balloon/train"
+
 docs: $(READY)
-	$(BIN)/python -m pytest tests/test_house.py
+	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py

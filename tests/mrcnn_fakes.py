@@ -33,7 +33,9 @@ class FakeNetwork:
 
     def __init__(self, config: Any) -> None:
         self.config, self.found = config, [(0.25, 0.25, 0.75, 0.75, 1, 0.9)]
-        self.weights = {name: np.zeros(shape, np.float32) for each in LAYERS for name, shape in zip(*each[1:])}
+        self.weights = {
+            name: np.zeros(shape, np.float32) for each in LAYERS for name, shape in zip(*each[1:], strict=True)
+        }
         self.trained: set[str] = set()
         self.steps: list[tuple[list[np.ndarray], float]] = []
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mrcnn_fakes import Discs, ShapesConfig, faked  # noqa: F401  (a fixture)
 
-from maskwright.errors import DatasetError, RecipeError, UnknownName, WeightsError
+from maskwright.errors import DatasetError, PhotoError, RecipeError, UnknownName, WeightsError
 from mrcnn import model as modellib
 from mrcnn import utils
 from mrcnn.config import Config
@@ -65,11 +65,13 @@ def test_the_last_checkpoint_is_a_path_and_the_old_pair_too(training):
     folder.mkdir()
     (folder / "mask_rcnn_shapes_0003.h5").touch()
     last = training.find_last()
-    path = os.path.join(folder, "mask_rcnn_shapes_0003.h5")
+    path = str(folder / "mask_rcnn_shapes_0003.h5")
     assert last == path and isinstance(last, str)
     assert last[1] == path and last[0] == str(folder)
     assert tuple(last) == (str(folder), path)
-    assert os.path.basename(last) == "mask_rcnn_shapes_0003.h5" and Path(last).exists() and last[-3:] == ".h5"
+    assert (
+        os.path.split(last) == (str(folder), "mask_rcnn_shapes_0003.h5") and Path(last).exists() and last[-3:] == ".h5"
+    )
 
 
 def test_no_training_yet_is_file_not_found(training):
@@ -113,6 +115,12 @@ def test_a_dataset_without_any_object_is_an_error_not_an_endless_loop(monkeypatc
     monkeypatch.setattr(Discs, "load_mask", lambda self, i: nothing)
     with pytest.raises(DatasetError, match="no image of the data set has an object"):
         next(modellib.data_generator(discs(), ShapesConfig()))
+
+
+def test_masks_that_do_not_fit_their_image_are_named(monkeypatch):
+    monkeypatch.setattr(Discs, "load_mask", lambda self, i: (np.zeros((48, 60, 2), bool), np.array([1])))
+    with pytest.raises(DatasetError, match="masks 48 x 60 x 2"):
+        modellib.load_image_gt(discs(), ShapesConfig(), 0)
 
 
 def test_an_empty_dataset_is_an_error():
@@ -254,6 +262,11 @@ def test_a_detection_lies_on_the_photo(inference, capsys):
         "image_metas              shape: (1, 15)               min:    0.00000  max:   64.00000  float64",
         "anchors                  shape: (1, 1023, 4)          min:   -0.71833  max:    0.98140  float32",
     ]
+
+
+def test_a_grey_photo_is_named(inference):
+    with pytest.raises(PhotoError, match=r"shape \(4, 5\)"):
+        inference.detect([np.zeros((4, 5), np.uint8)])
 
 
 def test_molded_images_are_detected_as_they_are(inference):

@@ -1,5 +1,6 @@
 """Ways in which public scripts use mrcnn, one test each, in the scripts' own shape."""
 
+# ruff: noqa: PTH118, PTH123, RUF059
 from __future__ import annotations
 
 import json

@@ -67,6 +67,11 @@ def test_a_script_sees_its_name_arguments_and_folder(tmp_path):
     assert not any(isinstance(finder, finders.Flat) for finder in sys.meta_path), "nothing is left behind"
 
 
+def test_names_that_numpy_has_lost_are_there_again(tmp_path):
+    facts = run(tmp_path, "import numpy as np\nfacts.update(b=np.zeros(2).astype(np.bool).dtype.kind, i=np.int(3))")
+    assert facts == {"b": "b", "i": 3}
+
+
 def test_what_is_no_script_is_named(tmp_path):
     with pytest.raises(InputError, match="no such script"):
         runner.run(tmp_path / "no.py")
@@ -115,8 +120,11 @@ def test_an_old_utils_beside_the_script_is_replaced(tmp_path):
 
 
 def test_the_samples_can_be_imported_by_their_old_names(tmp_path):
-    script = "import coco\nfrom samples.coco import coco as again\nfacts.update(n=coco.CocoConfig.NUM_CLASSES, same=coco is again)"
-    assert run(tmp_path, script) == {"n": 81, "same": True}
+    script = "import coco\nfrom samples.coco import coco as again\n"
+    assert run(tmp_path, script + "facts.update(n=coco.CocoConfig.NUM_CLASSES, same=coco is again)") == {
+        "n": 81,
+        "same": True,
+    }
 
 
 # --- TensorFlow and Keras ---------------------------------------------------------------------------
@@ -174,6 +182,12 @@ def test_images_come_as_keras_gives_them(tmp_path):
     array = keras.img_to_array(image)
     assert array.shape == (8, 10, 3) and array.dtype == np.float32
     assert keras.array_to_img(array).size == (10, 8)
+
+
+def test_images_are_found_by_every_way_of_import(tmp_path):
+    script = "from keras.preprocessing import image\nfrom keras.preprocessing.image import load_img\nimport keras\n"
+    script += "facts.update(a=image.load_img is load_img, b=keras.preprocessing.image.load_img is load_img)"
+    assert run(tmp_path, script) == {"a": True, "b": True}
 
 
 def test_keras_inside_tensorflow_is_the_same():

@@ -59,10 +59,14 @@ def test_the_better_of_two_overlapping_boxes_stays():
 # --- resizing ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("mode", "shape", "window"),
-    [("square", (96, 96, 3), (18, 0, 78, 96)), ("pad64", (64, 128, 3), (0, 13, 64, 115)), ("none", (40, 64, 3), (0, 0, 40, 64))],
-)  # fmt: skip
+    [
+        ("square", (96, 96, 3), (18, 0, 78, 96)),
+        ("pad64", (64, 128, 3), (0, 13, 64, 115)),
+        ("none", (40, 64, 3), (0, 0, 40, 64)),
+    ],
+)
 def test_each_mode_of_resizing_has_its_shape_and_window(mode, shape, window):
-    image, got, scale, padding, crop = utils.resize_image(
+    image, got, scale, _, crop = utils.resize_image(
         np.full((40, 64, 3), 9, np.uint8), min_dim=64, max_dim=96, min_scale=1.5, mode=mode
     )
     assert (image.shape, got, crop) == (shape, window, None)
@@ -88,7 +92,7 @@ def test_resizing_stays_within_the_range(height, width, new_height, new_width):
     image = np.random.default_rng(height * width).uniform(3, 9, (height, width))
     resized = utils.resize(image, (new_height, new_width))
     assert resized.shape == (new_height, new_width)
-    assert 0 <= resized.min() and resized.max() <= 9
+    assert resized.min() >= 0 and resized.max() <= 9
 
 
 def test_masks_follow_their_image():
@@ -163,6 +167,24 @@ def test_the_range_of_thresholds_is_printed(capsys):
     assert utils.compute_ap_range(boxes, ids, masks, boxes, ids, np.array([0.5]), masks) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "AP @0.50:\t 1.000" and lines[-1] == "AP @0.50-0.95:\t 1.000" and len(lines) == 11
+
+
+def test_the_first_versions_went_by_boxes():
+    masks = discs(2)
+    boxes, ids = utils.extract_bboxes(masks), np.array([1, 2])
+    assert utils.compute_ap(boxes, ids, boxes, ids, np.array([0.9, 0.8]))[0] == pytest.approx(1)
+    moved = boxes + 3
+    assert utils.compute_ap(boxes, ids, moved, ids, np.array([0.9, 0.8]), 0.9)[0] == 0
+
+
+def test_the_first_versions_resized_with_padding_or_without():
+    photo = np.zeros((40, 64, 3), np.uint8)
+    assert [utils.resize_image(photo, min_dim=64, max_dim=96, padding=each)[0].shape for each in (True, False)] == [
+        (96, 96, 3),
+        (60, 96, 3),
+    ]
+    _, window, scale, padding = utils.resize_image(photo, min_dim=64, max_dim=96, padding=True)
+    assert (window, scale, padding) == ((18, 0, 78, 96), 1.5, [(18, 18), (0, 0), (0, 0)])
 
 
 # --- data sets --------------------------------------------------------------------------------------

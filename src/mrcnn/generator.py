@@ -41,7 +41,7 @@ def load_image_gt(
     class_ids n, bbox n×4 int32, mask H×W×n bool (or MINI_MASK_SHAPE×n). Objects without a pixel left are dropped.
     """
     image = dataset.load_image(image_id)
-    mask, class_ids = dataset.load_mask(image_id)
+    mask, class_ids = _objects(dataset, image_id, image.shape)
     original_shape = image.shape
     image, window, scale, padding, crop = resize_image(
         image,
@@ -67,6 +67,22 @@ def load_image_gt(
         mask = minimize_mask(bbox, mask, config.MINI_MASK_SHAPE)
     meta = compose_image_meta(image_id, original_shape, image.shape, window, scale, active)
     return image, meta, class_ids, bbox, mask
+
+
+def _objects(dataset: Any, image_id: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """What load_mask gives, if it fits the image and itself."""
+    mask, class_ids = (np.asarray(each) for each in dataset.load_mask(image_id))
+    if mask.ndim == 3 and mask.shape[2] == 0:
+        mask = np.zeros((*shape[:2], 0), bool)
+    if mask.shape != (*shape[:2], len(class_ids)):
+        raise DatasetError(
+            "load_mask() does not fit the image",
+            record=f"image {image_id}, {dataset.image_info[image_id]['id']}",
+            wanted=f"masks {shape[0]} x {shape[1]} x number of class ids, {len(class_ids)}",
+            got=f"masks {' x '.join(map(str, mask.shape))}",
+            fix="masks have the size of load_image() and one layer for each object",
+        )
+    return mask, class_ids
 
 
 def data_generator(

@@ -94,6 +94,9 @@ class Rate:
     def numpy(self) -> float:
         return self.value
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.value, dtype)
+
     def __float__(self) -> float:
         return self.value
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.errors import UnknownName
+from maskwright.errors import RecipeError, UnknownName
 from mrcnn import finders, graph, log_folders, molding, training
 from mrcnn.anchors import generate_pyramid_anchors
 from mrcnn.augmentation import SAFE_FOR_MASKS as MASK_AUGMENTERS
@@ -58,7 +58,6 @@ class MaskRCNN:
         finders.name_other_copies()
         self.mode, self.config, self.model_dir = mode, config, model_dir
         self.epoch = 0
-        self.anchors: Any = None
         self._anchor_cache: dict[tuple[int, ...], np.ndarray] = {}
         self.set_log_dir()
         self.keras_model = self.build(mode=mode, config=config)
@@ -136,6 +135,10 @@ class MaskRCNN:
         """
         assert self.mode == "training", "make the model with mode='training' to train it"
         config = self.config
+        if not config.USE_RPN_ROIS:
+            raise RecipeError(
+                "train() makes its own proposals", field="USE_RPN_ROIS", wanted="True", got=config.USE_RPN_ROIS
+            )
         train = data_generator(
             train_dataset,
             config,
@@ -260,15 +263,22 @@ class MaskRCNN:
         key = tuple(int(side) for side in image_shape)
         if key not in self._anchor_cache:
             config = self.config
-            self.anchors = generate_pyramid_anchors(
+            self._pixel_anchors = generate_pyramid_anchors(
                 config.RPN_ANCHOR_SCALES,
                 config.RPN_ANCHOR_RATIOS,
                 compute_backbone_shapes(config, key),
                 config.BACKBONE_STRIDES,
                 config.RPN_ANCHOR_STRIDE,
             )
-            self._anchor_cache[key] = norm_boxes(self.anchors, key[:2])
+            self._anchor_cache[key] = norm_boxes(self._pixel_anchors, key[:2])
         return self._anchor_cache[key]
+
+    @property
+    def anchors(self) -> np.ndarray:
+        """The anchors in pixels, of the last image shape that was asked for."""
+        if not self._anchor_cache:
+            self.get_anchors(self.config.IMAGE_SHAPE)
+        return self._pixel_anchors
 
     def _batch_anchors(self, molded: np.ndarray) -> np.ndarray:
         anchors = self.get_anchors(molded[0].shape)

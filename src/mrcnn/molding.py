@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.errors import PhotoError
 from mrcnn.resizing import resize_image
 
 
@@ -25,6 +26,7 @@ def mold_inputs(images: Sequence[np.ndarray], config: Any) -> tuple[np.ndarray, 
     """Photos -> (molded B×H×W×3, image metas B×(12+C), windows B×4)."""
     molded, metas, windows = [], [], []
     for image in images:
+        _check(image, config)
         resized, window, scale, _, _ = resize_image(
             image,
             min_dim=config.IMAGE_MIN_DIM,
@@ -40,6 +42,17 @@ def mold_inputs(images: Sequence[np.ndarray], config: Any) -> tuple[np.ndarray, 
         "after resizing, all images must have the same size: set IMAGE_RESIZE_MODE and the dimensions so"
     )
     return np.stack(molded), np.stack(metas), np.stack(windows)
+
+
+def _check(image: Any, config: Any) -> None:
+    channels = len(np.atleast_1d(config.MEAN_PIXEL))
+    if getattr(image, "ndim", 0) != 3 or image.shape[2] != channels:
+        raise PhotoError(
+            "this image cannot be molded",
+            wanted=f"an array height x width x {channels}",
+            got=f"shape {image.shape}" if hasattr(image, "shape") else type(image).__name__,
+            fix="skimage.color.gray2rgb(image) for grey ones, image[..., :3] where there is an alpha channel",
+        )
 
 
 def compose_image_meta(

@@ -71,7 +71,8 @@ def resize_image(
     max_dim: int | None = None,
     min_scale: float | None = None,
     mode: str = "square",
-) -> tuple[np.ndarray, Window, float, list[tuple[int, int]], Window | None]:
+    padding: bool | None = None,
+) -> Any:
     """(image, window, scale, padding, crop): the image as the network takes it.
 
     min_dim    the short side is enlarged to this; nothing is made smaller for it
@@ -83,7 +84,11 @@ def resize_image(
     window   (y1, x1, y2, x2) of the photo in the result
     padding  [(top, bottom), (left, right), (0, 0)]
     crop     (y, x, height, width) of the piece, in mode "crop" only
+
+    Versions 1 and 2.0 had `padding` instead of `mode`: with it, the answer is their (image, window, scale, padding).
     """
+    if padding is not None:
+        return _resize_as_version_2(image, min_dim, max_dim, padding)
     dtype = image.dtype
     height, width = image.shape[:2]
     window: Window = (0, 0, height, width)
@@ -103,10 +108,10 @@ def resize_image(
 
     if mode == "square":
         assert max_dim, 'mode "square" needs max_dim'
-        padding = [_halves(max_dim - height), _halves(max_dim - width), (0, 0)]
+        added = [_halves(max_dim - height), _halves(max_dim - width), (0, 0)]
     elif mode == "pad64":
         assert min_dim and min_dim % 64 == 0, f'mode "pad64" needs a min_dim that 64 divides, not {min_dim}'
-        padding = [_halves(-height % 64), _halves(-width % 64), (0, 0)]
+        added = [_halves(-height % 64), _halves(-width % 64), (0, 0)]
     elif mode == "crop":
         assert min_dim, 'mode "crop" needs min_dim'
         y, x = random.randint(0, height - min_dim), random.randint(0, width - min_dim)
@@ -114,8 +119,21 @@ def resize_image(
         return piece.astype(dtype), (0, 0, min_dim, min_dim), scale, nothing, (y, x, min_dim, min_dim)
     else:
         raise ValueError(f'no resizing mode "{mode}": there are "square", "pad64", "crop" and "none"')
-    window = (padding[0][0], padding[1][0], padding[0][0] + height, padding[1][0] + width)
-    return np.pad(image, padding[: image.ndim]).astype(dtype), window, scale, padding, None
+    window = (added[0][0], added[1][0], added[0][0] + height, added[1][0] + width)
+    return np.pad(image, added[: image.ndim]).astype(dtype), window, scale, added, None
+
+
+def _resize_as_version_2(image: np.ndarray, min_dim: int | None, max_dim: int | None, padding: bool) -> Any:
+    if padding:
+        return resize_image(image, min_dim, max_dim)[:4]
+    height, width = image.shape[:2]
+    scale: Any = max(1, min_dim / min(height, width)) if min_dim else 1
+    if max_dim and round(max(height, width) * scale) > max_dim:
+        scale = max_dim / max(height, width)
+    if scale != 1:
+        size = round(height * scale), round(width * scale)
+        image = resize(image, size, preserve_range=True).astype(image.dtype)
+    return image, (0, 0, *image.shape[:2]), scale, [(0, 0), (0, 0), (0, 0)]
 
 
 def resize_mask(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,15 +28,20 @@ def compute_matches(
     overlaps    predictions × objects, IoU of masks
     """
     gt_boxes, pred_boxes = trim_zeros(gt_boxes), trim_zeros(pred_boxes)
-    gt_masks = gt_masks[..., : len(gt_boxes)]
     order = np.argsort(pred_scores[: len(pred_boxes)])[::-1]
-    pred_class_ids, pred_masks = pred_class_ids[order], pred_masks[..., order]
-    overlaps = compute_overlaps_masks(pred_masks, gt_masks)
-    pred_match, gt_match = np.full(len(pred_boxes), -1.0), np.full(len(gt_boxes), -1.0)
-    for row in range(len(pred_boxes)):
+    overlaps = compute_overlaps_masks(pred_masks[..., order], gt_masks[..., : len(gt_boxes)])
+    return *_match(overlaps, pred_class_ids[order], gt_class_ids, iou_threshold, score_threshold), overlaps
+
+
+def _match(
+    overlaps: np.ndarray, pred_class_ids: np.ndarray, gt_class_ids: np.ndarray, iou_threshold: float, least: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(gt_match, pred_match): each prediction in turn takes the object of its class that it overlaps most."""
+    pred_match, gt_match = np.full(overlaps.shape[0], -1.0), np.full(overlaps.shape[1], -1.0)
+    for row in range(overlaps.shape[0]):
         for column in np.argsort(overlaps[row])[::-1]:
             overlap = overlaps[row, column]
-            if overlap < score_threshold:
+            if overlap < least:
                 break
             if gt_match[column] > -1:
                 continue
@@ -44,7 +50,7 @@ def compute_matches(
             if pred_class_ids[row] == gt_class_ids[column]:
                 gt_match[column], pred_match[row] = row, column
                 break
-    return gt_match, pred_match, overlaps
+    return gt_match, pred_match
 
 
 def compute_ap(
@@ -53,14 +59,41 @@ def compute_ap(
     gt_masks: np.ndarray,
     pred_boxes: np.ndarray,
     pred_class_ids: np.ndarray,
-    pred_scores: np.ndarray,
-    pred_masks: np.ndarray,
+    pred_scores: Any = None,
+    pred_masks: np.ndarray | None = None,
     iou_threshold: float = 0.5,
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """(AP, precisions, recalls, overlaps) of one image."""
+    """(AP, precisions, recalls, overlaps) of one image, by IoU of masks.
+
+    Versions 1 and 2.0 had no masks: compute_ap(gt_boxes, gt_class_ids, pred_boxes, pred_class_ids, pred_scores,
+    iou_threshold) goes by IoU of boxes, here too.
+    """
+    if pred_masks is None:
+        threshold = iou_threshold if pred_scores is None else pred_scores
+        return _ap_of_boxes(gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids, threshold)
     gt_match, pred_match, overlaps = compute_matches(
         gt_boxes, gt_class_ids, gt_masks, pred_boxes, pred_class_ids, pred_scores, pred_masks, iou_threshold
     )
+    return *_average(gt_match, pred_match), overlaps
+
+
+def _ap_of_boxes(
+    gt_boxes: np.ndarray,
+    gt_class_ids: np.ndarray,
+    pred_boxes: np.ndarray,
+    pred_class_ids: np.ndarray,
+    pred_scores: np.ndarray,
+    iou_threshold: float,
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    gt_boxes, pred_boxes = trim_zeros(gt_boxes), trim_zeros(pred_boxes)
+    order = np.argsort(pred_scores[: len(pred_boxes)])[::-1]
+    overlaps = compute_overlaps(pred_boxes[order], gt_boxes)
+    gt_match, pred_match = _match(overlaps, pred_class_ids[order], gt_class_ids, iou_threshold, 0.0)
+    return *_average(gt_match, pred_match), overlaps
+
+
+def _average(gt_match: np.ndarray, pred_match: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """(AP, precisions, recalls), predictions in order of score."""
     hits = np.cumsum(pred_match > -1)
     with np.errstate(invalid="ignore", divide="ignore"):  # no object at all: not a number
         recalls = hits.astype(np.float32) / len(gt_match)
@@ -69,7 +102,7 @@ def compute_ap(
     precisions = np.maximum.accumulate(precisions[::-1])[::-1]  # never rising with recall
     steps = np.where(recalls[:-1] != recalls[1:])[0] + 1
     average = np.sum((recalls[steps] - recalls[steps - 1]) * precisions[steps])
-    return average, precisions, recalls, overlaps
+    return average, precisions, recalls
 
 
 def compute_ap_range(

@@ -62,6 +62,12 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     metavar="N",
     help="Stop after N epochs without a better figure, 0 never.  [default: 20]",
 )
+@click.option(
+    "--validate/--no-validate",
+    default=True,
+    show_default=True,
+    help="Hold photos back to choose the best epoch; without, train on all and keep the last weights.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]")
 @click.option("--precision", type=click.Choice(["auto", "f32", "bf16"]), help="Of the arithmetic.  [default: auto]")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Another seed, another draw.  [default: 0]")

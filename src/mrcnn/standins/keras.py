@@ -64,7 +64,10 @@ def module(name: str) -> ModuleType:
     given: dict[str, Any] = {}
     below = name.partition(".")[2]
     if below == "":
-        given = {"__version__": VERSION, "callbacks": module("keras.callbacks"), "backend": module("keras.backend")}
+        given = {part: module(f"keras.{part}") for part in ("backend", "callbacks", "models", "preprocessing", "utils")}
+        given["__version__"] = VERSION
+    elif below == "preprocessing":  # `from keras.preprocessing import image` asks for an attribute first
+        given = {"image": module("keras.preprocessing.image")}
     elif below == "callbacks":
         given = {key: value for key, value in vars(callbacks).items() if isinstance(value, type) and key[0] != "_"}
     elif below in ("backend", "backend.tensorflow_backend"):

@@ -1,0 +1,172 @@
+"""Boxes as a CSV table: one row a box, one table a folder of photos, as the TensorFlow tutorials make it from XML.
+
+Looks like   filename,width,height,class,xmin,ymin,xmax,ymax
+             rust.29.jpg,640,480,rust,120,35,290,214
+Known by     a .csv file whose first line names filename, class, xmin, ymin, xmax and ymax
+Holds        boxes and their classes
+Cannot hold  masks, scores, photos without objects, crowd marks. On writing they are dropped and counted
+In the wild  a header and no row at all, where the script found no XML (an error that says where the XML lies); photos
+             in another folder than the table; swapped corners; width and height in any order of columns
+Coordinates  as in Pascal VOC they are taken as they stand: edges from 0 to the photo's width
+Source       xml_to_csv.py of datitran/raccoon_dataset, from which most such tables come
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.errors import AnnotationError
+from maskwright.files import write_text
+from maskwright.formats.folders import split_word
+from maskwright.formats.reading import (
+    SPLIT_FOLDERS,
+    Draft,
+    Evidence,
+    Faults,
+    FoundPhoto,
+    Head,
+    Losses,
+    PhotoFinder,
+    Regions,
+    assemble,
+    data_name,
+    data_root,
+    photos_below,
+    read_rows,
+    written_name,
+)
+from maskwright.types import Dataset
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+COLUMNS = ("filename", "width", "height", "class", *CORNERS)
+NEEDED = ("filename", "class", *CORNERS)
+_DEPTH = 4  # so many folders down is XML looked for, when a table is empty
+
+
+def sniff(head: Head) -> Evidence | None:
+    if head.ending != ".csv":
+        return None
+    first, _, rest = head.text.partition("\n")
+    if not {name.strip().lstrip("#").strip() for name in first.split(",")}.issuperset(NEEDED):
+        return None
+    if not rest.strip():
+        return Evidence(0.9, "a table of boxes with a header and no rows", dataset=False)
+    return Evidence(0.9, "a table with the columns filename, class, xmin, ymin, xmax, ymax")
+
+
+# --- reading ----------------------------------------------------------------------------------------
+def read(path: Path, faults: Faults) -> Dataset:
+    rows = read_rows(path, NEEDED)
+    if not rows:
+        raise _without_rows(path)
+    root = _root(path)
+    finder = PhotoFinder(root, faults, near=path.parent)
+    photos: dict[str, list[tuple[int, dict[str, str]]]] = {}
+    for number, row in enumerate(rows, 1):
+        photos.setdefault(row["filename"].strip(), []).append((number, row))
+    drafts, swapped = [], []
+    for name, mine in photos.items():
+        found = finder.photo(name, regions=len(mine))
+        if found is not None:
+            drafts.append(Draft(found, _regions(found, mine, faults, swapped)))
+    if swapped:
+        more = ", ..." if len(swapped) > 1 else ""
+        faults.remark(f"boxes with swapped corners, put in order: {len(swapped)} ({swapped[0]}{more})")
+    names = {row["class"].strip() for row in rows} - {""}
+    return assemble(data_name(root), sorted(names), drafts, "boxes_csv", faults)
+
+
+def _regions(photo: FoundPhoto, rows: list[tuple[int, dict[str, str]]], faults: Faults, swapped: list[str]) -> Regions:
+    """`number` is the row of the table, counted from 1 behind the header."""
+    regions = Regions(faults, photo, stated=_stated(rows[0][1]))
+    for number, row in rows:
+        label = row["class"].strip()
+        if not label:
+            regions.lacks(f"in row {number}", "class", "a class name", "none", "name the class in the table")
+            continue
+        x1, y1, x2, y2 = corners = [_number(row[corner]) for corner in CORNERS]
+        if x1 is None or y1 is None or x2 is None or y2 is None:
+            wrong = CORNERS[corners.index(None)]
+            regions.lacks(f"in row {number}", wrong, "a number", row[wrong] or "nothing", "correct the table there")
+            continue
+        if x1 > x2 or y1 > y2:
+            swapped.append(f'photo "{photo.name}", row {number}')
+        regions.box(f"in row {number}", label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+    return regions
+
+
+def _stated(row: dict[str, str]) -> tuple[int, int] | None:
+    """(height, width); None where the table has no such columns, or nothing sensible in them."""
+    sides = [row.get(name, "").strip() for name in ("height", "width")]
+    whole = all(side.isdecimal() and len(side) < 7 and int(side) for side in sides)
+    return (int(sides[0]), int(sides[1])) if whole else None
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
+def _root(path: Path) -> Path:
+    """Where the photos may lie: around the table, or (no photo there at all) in the folder above: data/, images/."""
+    root = data_root(path)
+    if root == path.parent and not photos_below(root) and root.resolve().parent != root.resolve():
+        return root.parent
+    return root
+
+
+def _without_rows(path: Path) -> AnnotationError:
+    places = _xml_folders(path)
+    told = ", ".join(folder.as_posix() for folder in places[:2])
+    if places:
+        what = f"read the XML instead: name {told}"
+    else:
+        what = "make the table anew from the XML files that were drawn (`maskwright convert XML_FOLDER OUT.csv`)"
+    return AnnotationError(
+        "this table of boxes has no rows", file=path, wanted="one row a box", got="a header only",
+        fix=f"the script that made it found no XML; {what}",
+    )  # fmt: skip
+
+
+def _xml_folders(path: Path) -> list[Path]:
+    """Folders with XML files near the table; train_labels.csv prefers one called train."""
+    found = []
+    base = path.parent
+    for above, folders, files in os.walk(base):
+        here = Path(above)
+        deep = len(here.relative_to(base).parts) >= _DEPTH
+        folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
+        if any(name.lower().endswith(".xml") for name in files):
+            found.append(here)
+    word = split_word(path)
+    return sorted(found, key=lambda folder: (SPLIT_FOLDERS.get(folder.name.casefold()) != word, folder.as_posix()))
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """One table; photos are named by the way down from its folder, or by their bare name."""
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for record in dataset.records:
+        instances = record.instances
+        if instances is None or not len(instances):
+            losses.add("skipped photo" if record.skipped else f"{record.state} photo")
+            continue
+        height, width = record.size
+        name = written_name(record.photo, path)
+        for label, box in zip(instances.labels, instances.boxes, strict=True):
+            corners = [np.format_float_positional(side, trim="-") for side in box]
+            rows.writerow([name, width, height, label, *corners])
+        losses.add("outline", 0 if instances.masks is None else len(instances))
+        losses.add("score", 0 if instances.scores is None else len(instances))
+        losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
+    write_text(path, text.getvalue())

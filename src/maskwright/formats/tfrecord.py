@@ -1,0 +1,372 @@
+"""TFRecord: TensorFlow's object detection examples, photos and boxes in one file; read and written without TensorFlow.
+
+Looks like   records of tf.Example, each with image/encoded (the photo's bytes), image/filename, image/height, .../width,
+             image/object/bbox/xmin ... ymax (0..1 of width and height), image/object/class/text and .../label
+Known by     its first 12 bytes: a length and its checksum; else the ending .record or .tfrecord
+Holds        photos, boxes, class names or their numbers (a label map .pbtxt beside the file says which is which)
+Cannot hold  masks (as read and written here), scores, unlabelled photos, crowd marks: dropped and counted
+Photos       lie in the file. Where the same photo lies beside it under its name, that one is used; otherwise it is
+             unpacked into the cache folder, below tfrecord/<sha256 of the file>, and a remark says so. A data set that
+             was made before lies there already
+In the wild  image/format says jpg and the photo is a PNG; image/encoded empty (Roboflow's test files): then the photo is
+             looked for beside the file; label maps in either order of id and name; names with folders in them
+Coordinates  shares of width and height as float32; read back to a thousandth of a pixel
+Source       tensorflow/models: object_detection/utils/dataset_util.py, create_pascal_tf_record.py; example.proto
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+from PIL import Image
+
+from maskwright import records
+from maskwright.errors import AnnotationError, OutputError, PhotoError
+from maskwright.fetch import cache_folder
+from maskwright.files import contained, write_text, writing
+from maskwright.formats.reading import (
+    PHOTO_ENDINGS,
+    Draft,
+    Evidence,
+    Faults,
+    FoundPhoto,
+    Head,
+    Losses,
+    PhotoFinder,
+    Regions,
+    assemble,
+    data_name,
+    data_root,
+    measured,
+    natural,
+    read_text,
+    written_name,
+)
+from maskwright.photos.decode import decode, measure
+from maskwright.types import Dataset, Record
+
+ENDINGS = (".record", ".tfrecord", ".tfrecords", ".tfrec")
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_BOX, _CLASS = "image/object/bbox/", "image/object/class/"
+_MAGIC = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"RIFF": ".webp", b"II*\0": ".tif", b"MM\0*": ".tif"}
+
+
+def sniff(head: Head) -> Evidence | None:
+    if head.is_folder:
+        return None
+    try:
+        with head.path.open("rb") as stream:
+            first = stream.read(64)
+    except OSError:
+        return None
+    if records.begins_like_records(first):
+        if b"brain.Event" in first:
+            return Evidence(0.9, "TensorBoard's events, no photos", dataset=False)
+        return Evidence(0.95, "it begins with a TFRecord's length and checksum")
+    return Evidence(0.6, f"its ending is {head.ending}") if head.ending in ENDINGS else None
+
+
+# --- reading ----------------------------------------------------------------------------------------
+Features = dict[str, list[bytes] | list[float] | list[int]]
+
+
+def read(path: Path, faults: Faults) -> Dataset:
+    labels = _label_map(path)
+    root = data_root(path)
+    photos = _Photos(path, root, faults)
+    finder = PhotoFinder(root, faults, near=path.parent)
+    drafts: list[Draft] = []
+    used: set[str] = set()
+    number = 0
+    for number, body in enumerate(records.read_records(path), 1):
+        features = _features(path, number, body)
+        boxes, named = _boxes(features), _labels(features, labels)
+        name = _text(features, "image/filename") or _text(features, "image/source_id") or f"record_{number}"
+        encoded = _first(features, "image/encoded")
+        if isinstance(encoded, bytes) and encoded:
+            found = photos.unpacked(name, number, encoded, regions=len(named))
+        else:
+            found = finder.photo(name, regions=len(named))
+        if found is not None:
+            drafts.append(Draft(found, _regions(found, boxes, named, _stated(features), faults)))
+            used |= {label for label in named if label}
+        for _ in features.get("image/object/mask", ()):
+            faults.unused("mask (image/object/mask)")
+    if not number:
+        raise AnnotationError("the file holds no records", file=path, got="0 bytes")
+    photos.tell()
+    names = [name for name in labels.values() if name in used] + sorted(used - {*labels.values()}, key=natural)
+    return assemble(data_name(path), dict.fromkeys(names), drafts, "tfrecord", faults)
+
+
+def _features(path: Path, number: int, body: bytes) -> Features:
+    """The named lists of one tf.Example."""
+    features: Features = {}
+    try:
+        for part in _fields(body, 1):
+            for entry in _fields(part, 1):
+                name, value = next(iter(_fields(entry, 1)), b""), next(iter(_fields(entry, 2)), b"")
+                features[name.decode()] = _values(value)
+    except (ValueError, struct.error) as error:
+        raise AnnotationError("a record is no tf.Example", file=path, record=f"record {number}", got=error,
+                              fix="is it a file of photos with boxes?") from error  # fmt: skip
+    if not any(name.startswith("image/") for name in features):
+        got = ", ".join(list(features)[:6]) or "no features at all"
+        raise AnnotationError("a record holds no photo", file=path, record=f"record {number}",
+                              wanted="image/encoded or image/filename", got=got)  # fmt: skip
+    return features
+
+
+def _fields(message: bytes, wanted: int) -> Iterator[bytes]:
+    for number, kind, value in records.read_fields(message):
+        if number == wanted and kind == records.BYTES:
+            yield value
+
+
+def _values(feature: bytes) -> list[bytes] | list[float] | list[int]:
+    """A Feature: bytes_list = 1, float_list = 2, int64_list = 3; numbers packed, or one by one."""
+    texts: list[bytes] = []
+    floats: list[float] = []
+    whole: list[int] = []
+    for which, _, packed in records.read_fields(feature):
+        for number, kind, value in records.read_fields(packed):
+            if number != 1:
+                continue
+            if which == 1 and kind == records.BYTES:
+                texts.append(value)
+            elif which == 2 and kind in (records.BYTES, records.FIXED32):
+                floats += np.frombuffer(value, "<f4").tolist()
+            elif which == 3 and kind in (records.BYTES, records.VARINT):
+                whole += records.read_varints(value)
+    return texts or floats or whole
+
+
+def _first(features: Features, name: str) -> bytes | float | int | None:
+    return next(iter(features.get(name, ())), None)
+
+
+def _text(features: Features, name: str) -> str:
+    value = _first(features, name)
+    return value.decode("utf-8", errors="replace").strip() if isinstance(value, bytes) else ""
+
+
+def _stated(features: Features) -> tuple[int, int] | None:
+    """(height, width) where both stand there."""
+    height, width = (_first(features, f"image/{side}") for side in ("height", "width"))
+    whole = isinstance(height, int) and isinstance(width, int) and 0 < height < 10**7 and 0 < width < 10**7
+    return (height, width) if whole else None  # type: ignore[return-value]
+
+
+def _boxes(features: Features) -> list[list[float | None]]:
+    """Corners as shares 0..1, as many rows as the longest of the four lists; None where one is shorter."""
+    columns = [features.get(_BOX + corner, []) for corner in CORNERS]
+    count = max(map(len, columns))
+    numbers = [[side if isinstance(side, int | float) else None for side in column] for column in columns]
+    return [[column[row] if row < len(column) else None for column in numbers] for row in range(count)]
+
+
+def _labels(features: Features, labels: dict[int, str]) -> list[str]:
+    """The class of each object by its text, else by its number in the label map; "" where neither says it."""
+    texts, numbers = features.get(_CLASS + "text", []), features.get(_CLASS + "label", [])
+    named = [each.decode("utf-8", errors="replace").strip() if isinstance(each, bytes) else "" for each in texts]
+    known = [labels.get(each, "") if isinstance(each, int) else "" for each in numbers]
+    count = max(len(named), len(known), *(len(features.get(_BOX + corner, [])) for corner in CORNERS))
+    named, known = (each + [""] * (count - len(each)) for each in (named, known))
+    return [text or label for text, label in zip(named, known, strict=True)]
+
+
+def _regions(
+    photo: FoundPhoto,
+    boxes: list[list[float | None]],
+    labels: list[str],
+    stated: tuple[int, int] | None,
+    faults: Faults,
+) -> Regions:
+    regions = Regions(faults, photo, stated=stated)
+    height, width = stated or photo.size
+    for number, label in enumerate(labels):
+        shares = boxes[number] if number < len(boxes) else [None] * 4
+        corners = [
+            None if share is None else round(share * side, 3)
+            for share, side in zip(shares, (width, height) * 2, strict=True)
+        ]
+        if None in corners:
+            wanted = "four numbers xmin, ymin, xmax, ymax"
+            regions.lacks(number, _BOX + "...", wanted, ", ".join(map(str, shares)), "make the file again")
+        elif not label:
+            fix = "put the label map (.pbtxt) beside the file"
+            regions.lacks(number, _CLASS + "text", "a class name, or a number of the label map", "neither", fix)
+        else:
+            regions.box(number, label, *corners)
+    return regions
+
+
+@dataclass
+class _Photos:
+    """The photos of one file: those that lie beside it, the others unpacked into the cache."""
+
+    path: Path
+    root: Path
+    faults: Faults
+    unpacked_names: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        with self.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+        self.folder = cache_folder() / "tfrecord" / digest
+
+    def unpacked(self, name: str, number: int, data: bytes, regions: int) -> FoundPhoto | None:
+        beside = contained(self.root, name) if "\0" not in name else None
+        if beside is not None and _holds(beside, data):
+            self.faults.found()
+            return measured(beside, self.faults, name, regions)
+        file = self.folder / self._own_name(name, number, data)
+        if not _holds(file, data):
+            try:
+                with writing(file) as temporary:
+                    temporary.write_bytes(data)
+            except OutputError as error:
+                raise OutputError(f"a photo cannot be unpacked: {error.headline}", file=file,
+                                  fix="name another cache folder in MASKWRIGHT_CACHE") from error  # fmt: skip
+        self.faults.found()
+        return measured(file, self.faults, name, regions)
+
+    def _own_name(self, name: str, number: int, data: bytes) -> str:
+        """A file name that every system takes, and no other record has."""
+        last = re.sub(r"[^\w.() -]", "_", PureWindowsPath(name).name)[-100:].strip(". ")
+        reserved = re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", last, re.IGNORECASE)
+        if not last.lower().endswith(PHOTO_ENDINGS):
+            ending = next((ending for magic, ending in _MAGIC.items() if data.startswith(magic)), ".jpg")
+            last = (last or f"record_{number}") + ending
+        if reserved or last.casefold() in self.unpacked_names:
+            last = f"{number}_{last}"
+        self.unpacked_names.add(last.casefold())
+        return last
+
+    def tell(self) -> None:
+        count = len(self.unpacked_names)
+        if count:
+            are = "photo was" if count == 1 else "photos were"
+            self.faults.remark(f"{count} {are} unpacked from {self.path.name} into {self.folder}")
+
+
+def _holds(file: Path, data: bytes) -> bool:
+    try:
+        return file.is_file() and file.stat().st_size == len(data) and file.read_bytes() == data
+    except (OSError, ValueError):
+        return False
+
+
+# --- label maps -------------------------------------------------------------------------------------
+def read_label_map(path: Path) -> dict[int, str]:
+    """A .pbtxt file's items: {1: "rust"}, in the order of their numbers.
+
+    A display name counts only where the item has no name.
+    """
+    text = re.sub(r"#.*", "", read_text(path))
+    found: dict[int, str] = {}
+    for item in re.findall(r"item\s*:?\s*\{(.*?)\}", text, re.DOTALL):
+        number = re.search(r"\bid\s*:\s*(\d{1,9})\b", item)
+        name = re.search(r"""(?<!_)\bname\s*:\s*(["'])(.*?)\1""", item) or re.search(
+            r"""\bdisplay_name\s*:\s*(["'])(.*?)\1""", item
+        )
+        if number is None or name is None or not name[2].strip():
+            raise AnnotationError("an item of the label map without id or name", file=path, wanted="id and name",
+                                  got=" ".join(item.split())[:80] or "nothing")  # fmt: skip
+        if found.setdefault(int(number[1]), name[2].strip()) != name[2].strip():
+            raise AnnotationError("two items of the label map with one id", file=path, field="id",
+                                  wanted="an id of its own", got=f"{number[1]}, as {found[int(number[1])]} has")  # fmt: skip
+    if not found:
+        raise AnnotationError("not a label map", file=path, wanted="item { id: 1 name: 'rust' }",
+                              got=" ".join(text.split())[:60])  # fmt: skip
+    return dict(sorted(found.items()))
+
+
+def write_label_map(names: Iterable[str], path: Path) -> None:
+    """The classes as a .pbtxt file, numbers from 1."""
+    items = [f"item {{\n  id: {number}\n  name: '{_quoted(name)}'\n}}\n" for number, name in enumerate(names, 1)]
+    write_text(path, "".join(items))
+
+
+def _quoted(name: str) -> str:
+    return name.replace("'", "’").replace("\n", " ")
+
+
+def _label_map(path: Path) -> dict[int, str]:
+    """The map that belongs to this file: of its own name, then label_map.pbtxt, then the only one beside it."""
+    beside = [path.parent / name for name in Head(path.parent).files(".pbtxt")]
+    for name in (f"{path.stem}_label_map.pbtxt", f"{path.stem}.pbtxt", "label_map.pbtxt"):
+        if path.parent / name in beside:
+            return read_label_map(path.parent / name)
+    return read_label_map(beside[0]) if len(beside) == 1 else {}
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """One file with the photos in it, and its label map beside it (label_map.pbtxt; another one there stays)."""
+    shared = path.with_name("label_map.pbtxt")
+    own = shared if not shared.exists() else path.with_name(f"{path.stem}_label_map.pbtxt")
+    if not (shared.exists() and tuple(read_label_map(shared).values()) == dataset.names):
+        write_label_map(dataset.names, own)
+    with writing(path) as temporary, temporary.open("wb") as stream:
+        for record in dataset.records:
+            if record.instances is None or record.skipped:
+                losses.add("skipped photo" if record.skipped else "unlabelled photo")
+                continue
+            stream.write(records.frame(_example(record, written_name(record.photo, path), losses)))
+
+
+def _example(record: Record, name: str, losses: Losses) -> bytes:
+    instances = record.instances
+    assert instances is not None
+    data, kind = _encoded(record.photo)
+    (height, width), named = record.size, name.encode()
+    shares = instances.boxes / np.array([width, height, width, height], np.float32)
+    features = {
+        "image/encoded": _bytes([data]),
+        "image/filename": _bytes([named]),
+        "image/format": _bytes([kind.encode()]),
+        "image/height": _numbers([height]),
+        "image/key/sha256": _bytes([hashlib.sha256(data).hexdigest().encode()]),
+        "image/object/class/label": _numbers((instances.classes + 1).tolist()),
+        "image/object/class/text": _bytes([label.encode() for label in instances.labels]),
+        "image/source_id": _bytes([named]),
+        "image/width": _numbers([width]),
+    } | {_BOX + corner: _floats(shares[:, place]) for place, corner in enumerate(CORNERS)}
+    losses.add("outline", 0 if instances.masks is None else len(instances))
+    losses.add("score", 0 if instances.scores is None else len(instances))
+    losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
+    entries = [records.field(1, records.field(1, key.encode()) + records.field(2, value))
+               for key, value in sorted(features.items())]  # fmt: skip
+    return records.field(1, b"".join(entries))
+
+
+def _encoded(photo: Path) -> tuple[bytes, str]:
+    """The photo's own bytes; as PNG what TensorFlow would not read, or not turn."""
+    _, turned = measure(photo)
+    data = photo.read_bytes()
+    if not turned and data.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+        return data, "jpeg" if data.startswith(b"\xff") else "png"
+    upright = io.BytesIO()
+    Image.fromarray(decode(data, str(photo)).pixels).save(upright, format="PNG")
+    return upright.getvalue(), "png"
+
+
+def _bytes(values: Iterable[bytes]) -> bytes:
+    return records.field(1, b"".join(records.field(1, value) for value in values))
+
+
+def _floats(values: np.ndarray) -> bytes:
+    return records.field(2, records.field(1, values.astype("<f4").tobytes()))
+
+
+def _numbers(values: Iterable[int]) -> bytes:
+    return records.field(3, records.field(1, b"".join(map(records.varint, values))))

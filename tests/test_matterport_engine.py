@@ -1,0 +1,73 @@
+"""A .h5 behind the engines' protocol."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from maskwright.engines.matterport_engine import COCO, MatterportEngine, open_h5_model, place, resize
+from maskwright.errors import WeightsError
+from maskwright.models.matterport import MatterportMaskRCNN, Settings
+from maskwright.weights.matterport_h5 import load_into, read_h5, write_h5
+
+pytest.importorskip("h5py")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    torch.manual_seed(1)
+    settings = Settings("resnet50", 3, top_down_pyramid_size=16, fpn_classif_fc_layers_size=32)
+    path = tmp_path_factory.mktemp("h5") / "small.h5"
+    write_h5(MatterportMaskRCNN(settings), path)
+    return path
+
+
+def test_a_file_opens_with_what_it_shows(file):
+    network, settings, names = open_h5_model(file)
+    assert (settings.backbone, settings.num_classes, settings.top_down_pyramid_size) == ("resnet50", 3, 16)
+    assert names == ("class1", "class2")
+    assert open_h5_model(file, ["sword", "gun"])[2] == ("sword", "gun")
+    again = MatterportMaskRCNN(settings, "training")
+    load_into(again, read_h5(file))
+    held = again.state_dict()
+    assert all(torch.equal(value, held[name]) for name, value in network.state_dict().items())
+
+
+def test_names_that_do_not_fit_are_refused(file):
+    with pytest.raises(WeightsError, match="2 names, the background not counted"):
+        open_h5_model(file, ["sword"])
+    assert len(COCO) == 80
+
+
+def test_the_engine_keeps_the_protocol(file):
+    engine = MatterportEngine.prepare(file, device="cpu")
+    small = {"image_min_dim": 64, "image_max_dim": 128, "image_shape": (128, 128, 3), "detection_min_confidence": 0.0}
+    engine.network.settings = dataclasses.replace(engine.network.settings, **small)
+    canvas = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+    found, nothing = engine.run([canvas, np.zeros_like(canvas)], [(100, 80), (128, 128)])
+    assert len(found.boxes) == len(found.scores) == len(found.classes) == len(found.soft)
+    assert len(found) > 0
+    assert found.soft.shape[1:] == (28, 28)
+    assert (np.diff(found.scores) <= 0).all()
+    assert set(found.classes.tolist()) <= {0, 1}
+    assert (found.boxes >= 0).all() and (found.boxes <= [80, 100, 80, 100]).all()
+    assert (found.boxes[:, 2:] > found.boxes[:, :2]).all()
+    assert nothing.boxes.shape[1] == 4
+
+
+def test_photos_lie_in_the_middle_of_a_square():
+    canvas, window, scale = place(np.full((100, 51, 3), 7, np.uint8), Settings(image_min_dim=64, image_max_dim=128))
+    assert (canvas.shape, window) == ((128, 128, 3), (1, 32, 126, 96))
+    assert scale == pytest.approx(64 / 51)
+    assert canvas[64, 64, 0] == 7
+    assert not canvas[:, :32].any()
+
+
+def test_resizing_stays_within_the_photos_range():
+    photo = np.array([[0, 200], [0, 200]], np.uint8)[..., None].repeat(3, 2)
+    grown = resize(photo, (4, 4))[..., 0]
+    assert grown[1].tolist() == [0, 50, 150, 150], "the outermost pixels fade: beyond the photo there is nothing"
+    assert grown.max() <= 200
