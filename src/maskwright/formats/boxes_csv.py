@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright.errors import AnnotationError
+from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import write_text
 from maskwright.formats.folders import split_word
 from maskwright.formats.reading import (
@@ -156,6 +156,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
+    named: dict[str, Path] = {}
     for record in dataset.records:
         instances = record.instances
         if instances is None or not len(instances):
@@ -163,6 +164,9 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             continue
         height, width = record.size
         name = written_name(record.photo, path)
+        if named.setdefault(name, record.photo) != record.photo:
+            raise DatasetError("two photos of one name", file=record.photo, wanted="names that differ", got=name,
+                               fix="write the table into the folder above both")  # fmt: skip
         for label, box in zip(instances.labels, instances.boxes, strict=True):
             corners = [np.format_float_positional(side, trim="-") for side in box]
             rows.writerow([name, width, height, label, *corners])

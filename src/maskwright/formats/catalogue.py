@@ -43,11 +43,15 @@ class Format:
 
 
 FORMATS = {
+    "boxes_csv": Format("boxes as a CSV table (TensorFlow tutorials)", "maskwright.formats.boxes_csv", writes=True,
+                        endings=(".csv",)),
     "class_folders": Format("one sub-folder of photos a class", "maskwright.formats.class_folders"),
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "mask_images": Format("mask images beside the photos (ids, palette, one file an object)",
                           "maskwright.formats.mask_images"),
+    "tfrecord": Format("TFRecord of photos with boxes", "maskwright.formats.tfrecord", writes=True,
+                       endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
     "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv")),
     "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True),
 }  # fmt: skip

@@ -19,9 +19,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import struct
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 
@@ -29,9 +26,10 @@ import numpy as np
 from PIL import Image
 
 from maskwright import records
-from maskwright.errors import AnnotationError, OutputError, PhotoError
+from maskwright.errors import AnnotationError, OutputError
 from maskwright.fetch import cache_folder
-from maskwright.files import contained, write_text, writing
+from maskwright.files import contained, writing
+from maskwright.formats import label_map, tf_example
 from maskwright.formats.reading import (
     PHOTO_ENDINGS,
     Draft,
@@ -47,7 +45,6 @@ from maskwright.formats.reading import (
     data_root,
     measured,
     natural,
-    read_text,
     written_name,
 )
 from maskwright.photos.decode import decode, measure
@@ -56,7 +53,14 @@ from maskwright.types import Dataset, Record
 ENDINGS = (".record", ".tfrecord", ".tfrecords", ".tfrec")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _BOX, _CLASS = "image/object/bbox/", "image/object/class/"
-_MAGIC = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"RIFF": ".webp", b"II*\0": ".tif", b"MM\0*": ".tif"}
+_MAGIC = {
+    b"\xff\xd8\xff": ".jpg",
+    b"\x89PNG": ".png",
+    b"BM": ".bmp",
+    b"RIFF": ".webp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+}
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -75,11 +79,8 @@ def sniff(head: Head) -> Evidence | None:
 
 
 # --- reading ----------------------------------------------------------------------------------------
-Features = dict[str, list[bytes] | list[float] | list[int]]
-
-
 def read(path: Path, faults: Faults) -> Dataset:
-    labels = _label_map(path)
+    labels = label_map.beside(path)
     root = data_root(path)
     photos = _Photos(path, root, faults)
     finder = PhotoFinder(root, faults, near=path.parent)
@@ -87,16 +88,20 @@ def read(path: Path, faults: Faults) -> Dataset:
     used: set[str] = set()
     number = 0
     for number, body in enumerate(records.read_records(path), 1):
-        features = _features(path, number, body)
+        features = tf_example.read(path, number, body)
         boxes, named = _boxes(features), _labels(features, labels)
-        name = _text(features, "image/filename") or _text(features, "image/source_id") or f"record_{number}"
-        encoded = _first(features, "image/encoded")
+        name = (
+            tf_example.text(features, "image/filename")
+            or tf_example.text(features, "image/source_id")
+            or f"record_{number}"
+        )
+        encoded = tf_example.first(features, "image/encoded")
         if isinstance(encoded, bytes) and encoded:
             found = photos.unpacked(name, number, encoded, regions=len(named))
         else:
             found = finder.photo(name, regions=len(named))
         if found is not None:
-            drafts.append(Draft(found, _regions(found, boxes, named, _stated(features), faults)))
+            drafts.append(Draft(found, _regions(found, boxes, named, tf_example.stated(features), faults)))
             used |= {label for label in named if label}
         for _ in features.get("image/object/mask", ()):
             faults.unused("mask (image/object/mask)")
@@ -107,65 +112,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     return assemble(data_name(path), dict.fromkeys(names), drafts, "tfrecord", faults)
 
 
-def _features(path: Path, number: int, body: bytes) -> Features:
-    """The named lists of one tf.Example."""
-    features: Features = {}
-    try:
-        for part in _fields(body, 1):
-            for entry in _fields(part, 1):
-                name, value = next(iter(_fields(entry, 1)), b""), next(iter(_fields(entry, 2)), b"")
-                features[name.decode()] = _values(value)
-    except (ValueError, struct.error) as error:
-        raise AnnotationError("a record is no tf.Example", file=path, record=f"record {number}", got=error,
-                              fix="is it a file of photos with boxes?") from error  # fmt: skip
-    if not any(name.startswith("image/") for name in features):
-        got = ", ".join(list(features)[:6]) or "no features at all"
-        raise AnnotationError("a record holds no photo", file=path, record=f"record {number}",
-                              wanted="image/encoded or image/filename", got=got)  # fmt: skip
-    return features
-
-
-def _fields(message: bytes, wanted: int) -> Iterator[bytes]:
-    for number, kind, value in records.read_fields(message):
-        if number == wanted and kind == records.BYTES:
-            yield value
-
-
-def _values(feature: bytes) -> list[bytes] | list[float] | list[int]:
-    """A Feature: bytes_list = 1, float_list = 2, int64_list = 3; numbers packed, or one by one."""
-    texts: list[bytes] = []
-    floats: list[float] = []
-    whole: list[int] = []
-    for which, _, packed in records.read_fields(feature):
-        for number, kind, value in records.read_fields(packed):
-            if number != 1:
-                continue
-            if which == 1 and kind == records.BYTES:
-                texts.append(value)
-            elif which == 2 and kind in (records.BYTES, records.FIXED32):
-                floats += np.frombuffer(value, "<f4").tolist()
-            elif which == 3 and kind in (records.BYTES, records.VARINT):
-                whole += records.read_varints(value)
-    return texts or floats or whole
-
-
-def _first(features: Features, name: str) -> bytes | float | int | None:
-    return next(iter(features.get(name, ())), None)
-
-
-def _text(features: Features, name: str) -> str:
-    value = _first(features, name)
-    return value.decode("utf-8", errors="replace").strip() if isinstance(value, bytes) else ""
-
-
-def _stated(features: Features) -> tuple[int, int] | None:
-    """(height, width) where both stand there."""
-    height, width = (_first(features, f"image/{side}") for side in ("height", "width"))
-    whole = isinstance(height, int) and isinstance(width, int) and 0 < height < 10**7 and 0 < width < 10**7
-    return (height, width) if whole else None  # type: ignore[return-value]
-
-
-def _boxes(features: Features) -> list[list[float | None]]:
+def _boxes(features: tf_example.Features) -> list[list[float | None]]:
     """Corners as shares 0..1, as many rows as the longest of the four lists; None where one is shorter."""
     columns = [features.get(_BOX + corner, []) for corner in CORNERS]
     count = max(map(len, columns))
@@ -173,7 +120,7 @@ def _boxes(features: Features) -> list[list[float | None]]:
     return [[column[row] if row < len(column) else None for column in numbers] for row in range(count)]
 
 
-def _labels(features: Features, labels: dict[int, str]) -> list[str]:
+def _labels(features: tf_example.Features, labels: dict[int, str]) -> list[str]:
     """The class of each object by its text, else by its number in the label map; "" where neither says it."""
     texts, numbers = features.get(_CLASS + "text", []), features.get(_CLASS + "label", [])
     named = [each.decode("utf-8", errors="replace").strip() if isinstance(each, bytes) else "" for each in texts]
@@ -265,57 +212,13 @@ def _holds(file: Path, data: bytes) -> bool:
         return False
 
 
-# --- label maps -------------------------------------------------------------------------------------
-def read_label_map(path: Path) -> dict[int, str]:
-    """A .pbtxt file's items: {1: "rust"}, in the order of their numbers.
-
-    A display name counts only where the item has no name.
-    """
-    text = re.sub(r"#.*", "", read_text(path))
-    found: dict[int, str] = {}
-    for item in re.findall(r"item\s*:?\s*\{(.*?)\}", text, re.DOTALL):
-        number = re.search(r"\bid\s*:\s*(\d{1,9})\b", item)
-        name = re.search(r"""(?<!_)\bname\s*:\s*(["'])(.*?)\1""", item) or re.search(
-            r"""\bdisplay_name\s*:\s*(["'])(.*?)\1""", item
-        )
-        if number is None or name is None or not name[2].strip():
-            raise AnnotationError("an item of the label map without id or name", file=path, wanted="id and name",
-                                  got=" ".join(item.split())[:80] or "nothing")  # fmt: skip
-        if found.setdefault(int(number[1]), name[2].strip()) != name[2].strip():
-            raise AnnotationError("two items of the label map with one id", file=path, field="id",
-                                  wanted="an id of its own", got=f"{number[1]}, as {found[int(number[1])]} has")  # fmt: skip
-    if not found:
-        raise AnnotationError("not a label map", file=path, wanted="item { id: 1 name: 'rust' }",
-                              got=" ".join(text.split())[:60])  # fmt: skip
-    return dict(sorted(found.items()))
-
-
-def write_label_map(names: Iterable[str], path: Path) -> None:
-    """The classes as a .pbtxt file, numbers from 1."""
-    items = [f"item {{\n  id: {number}\n  name: '{_quoted(name)}'\n}}\n" for number, name in enumerate(names, 1)]
-    write_text(path, "".join(items))
-
-
-def _quoted(name: str) -> str:
-    return name.replace("'", "’").replace("\n", " ")
-
-
-def _label_map(path: Path) -> dict[int, str]:
-    """The map that belongs to this file: of its own name, then label_map.pbtxt, then the only one beside it."""
-    beside = [path.parent / name for name in Head(path.parent).files(".pbtxt")]
-    for name in (f"{path.stem}_label_map.pbtxt", f"{path.stem}.pbtxt", "label_map.pbtxt"):
-        if path.parent / name in beside:
-            return read_label_map(path.parent / name)
-    return read_label_map(beside[0]) if len(beside) == 1 else {}
-
-
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """One file with the photos in it, and its label map beside it (label_map.pbtxt; another one there stays)."""
     shared = path.with_name("label_map.pbtxt")
     own = shared if not shared.exists() else path.with_name(f"{path.stem}_label_map.pbtxt")
-    if not (shared.exists() and tuple(read_label_map(shared).values()) == dataset.names):
-        write_label_map(dataset.names, own)
+    if not (shared.exists() and tuple(label_map.read(shared).values()) == dataset.names):
+        label_map.write(dataset.names, own)
     with writing(path) as temporary, temporary.open("wb") as stream:
         for record in dataset.records:
             if record.instances is None or record.skipped:
@@ -331,22 +234,20 @@ def _example(record: Record, name: str, losses: Losses) -> bytes:
     (height, width), named = record.size, name.encode()
     shares = instances.boxes / np.array([width, height, width, height], np.float32)
     features = {
-        "image/encoded": _bytes([data]),
-        "image/filename": _bytes([named]),
-        "image/format": _bytes([kind.encode()]),
-        "image/height": _numbers([height]),
-        "image/key/sha256": _bytes([hashlib.sha256(data).hexdigest().encode()]),
-        "image/object/class/label": _numbers((instances.classes + 1).tolist()),
-        "image/object/class/text": _bytes([label.encode() for label in instances.labels]),
-        "image/source_id": _bytes([named]),
-        "image/width": _numbers([width]),
-    } | {_BOX + corner: _floats(shares[:, place]) for place, corner in enumerate(CORNERS)}
+        "image/encoded": [data],
+        "image/filename": [named],
+        "image/format": [kind.encode()],
+        "image/height": [height],
+        "image/key/sha256": [hashlib.sha256(data).hexdigest().encode()],
+        "image/object/class/label": (instances.classes + 1).tolist(),
+        "image/object/class/text": [label.encode() for label in instances.labels],
+        "image/source_id": [named],
+        "image/width": [width],
+    } | {_BOX + corner: shares[:, place].astype("<f4") for place, corner in enumerate(CORNERS)}
     losses.add("outline", 0 if instances.masks is None else len(instances))
     losses.add("score", 0 if instances.scores is None else len(instances))
     losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
-    entries = [records.field(1, records.field(1, key.encode()) + records.field(2, value))
-               for key, value in sorted(features.items())]  # fmt: skip
-    return records.field(1, b"".join(entries))
+    return tf_example.written(features)
 
 
 def _encoded(photo: Path) -> tuple[bytes, str]:
@@ -358,15 +259,3 @@ def _encoded(photo: Path) -> tuple[bytes, str]:
     upright = io.BytesIO()
     Image.fromarray(decode(data, str(photo)).pixels).save(upright, format="PNG")
     return upright.getvalue(), "png"
-
-
-def _bytes(values: Iterable[bytes]) -> bytes:
-    return records.field(1, b"".join(records.field(1, value) for value in values))
-
-
-def _floats(values: np.ndarray) -> bytes:
-    return records.field(2, records.field(1, values.astype("<f4").tobytes()))
-
-
-def _numbers(values: Iterable[int]) -> bytes:
-    return records.field(3, records.field(1, b"".join(map(records.varint, values))))
