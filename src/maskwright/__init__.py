@@ -21,6 +21,7 @@ _PUBLIC = {  # name -> where it lives
     "evaluate": "maskwright.jobs.evaluate",
     "folds": "maskwright.jobs.folds",
     "load": "maskwright.prediction.predictor",
+    "load_ipython_extension": "maskwright.notebook",
     "predict": "maskwright.jobs.predict",
     "read": "maskwright.formats.catalogue",
     "splash": "maskwright.jobs.splash",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from maskwright.jobs.predict import predict as predict
     from maskwright.jobs.splash import splash as splash
     from maskwright.jobs.train import train as train
+    from maskwright.notebook import load_ipython_extension as load_ipython_extension
     from maskwright.prediction.predictor import load as load
     from maskwright.types import Dataset as Dataset
     from maskwright.types import Instances as Instances

@@ -202,7 +202,7 @@ def _varint_at(data: bytes, place: int) -> tuple[int, int]:
 
 
 def read_fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(number, kind, value) of each field; of a VARINT the value is its own bytes. ValueError where it is no message."""
+    """(number, kind, value) of each field, a VARINT's value as its own bytes; ValueError where it is no message."""
     place = 0
     while place < len(message):
         key, place = _varint_at(message, place)

@@ -18,6 +18,8 @@ from maskwright.errors import RecipeError, UnknownName
 COMMANDS = {  # heading -> name -> where it lives, what it does
     "Data": {
         "show": ("maskwright.cli.show:command", "See your photos with their outlines, and what is in the data."),
+        "check": ("maskwright.cli.check:command", "Find copies, leaks, label conflicts and faults before training."),
+        "convert": ("maskwright.cli.convert:command", "Write annotations in another format, and say what is lost."),
         "split": ("maskwright.cli.split:command", "Divide a data set; near-identical photos stay together."),
         "synth": ("maskwright.cli.synth:command", "Make practice photos with exact outlines."),
         "download": ("maskwright.cli.download:command", "Fetch weights or a published data set."),

@@ -28,6 +28,9 @@ def command(script: Path, arguments: tuple[str, ...], console: Console) -> int:
     \b
       maskwright run balloon.py train --dataset=party --weights=coco
     """
+    from maskwright.notebook import ours_first
+
+    ours_first()
     from mrcnn.runner import run
 
     try:

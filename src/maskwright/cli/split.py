@@ -85,7 +85,7 @@ def command(
     remarks = [*dataset.remarks, *_left_out(dataset, parts)]
     with writing_folder(out) as temporary:
         for name, part in parts.items():
-            copied = _copy_photos(part, temporary / name, console)
+            copied = copy_photos(part, temporary / name, console)
             if any(record.instances is not None for record in part):
                 remarks += formats.write(copied, temporary / name / ANNOTATION_FILES[format], format)
     facts = {name: {"photos": len(part), "objects": part.class_counts()} for name, part in parts.items()}
@@ -94,7 +94,7 @@ def command(
         console.say(f"note: {remark}")
 
 
-def _copy_photos(part: Dataset, folder: Path, console: Console) -> Dataset:
+def copy_photos(part: Dataset, folder: Path, console: Console) -> Dataset:
     """The same records with their photos in `folder`; those of a classification set below their class."""
     folder.mkdir(parents=True)
     taken: set[str] = set()

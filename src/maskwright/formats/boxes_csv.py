@@ -129,7 +129,7 @@ def _without_rows(path: Path) -> AnnotationError:
     if places:
         what = f"read the XML instead: name {told}"
     else:
-        what = "make the table anew from the XML files that were drawn (`maskwright convert XML_FOLDER OUT.csv`)"
+        what = "make it anew from the XML that was drawn (`maskwright convert XML_FOLDER OUT.csv --to boxes-csv`)"
     return AnnotationError(
         "this table of boxes has no rows", file=path, wanted="one row a box", got="a header only",
         fix=f"the script that made it found no XML; {what}",

@@ -30,15 +30,17 @@ from maskwright.types import Dataset
 class Format:
     """One line of the table.
 
-    about    what it is, for `maskwright formats`
+    about    what it is, in a few words
     module   where its sniff, read and write live
     writes   it can be written, too
+    export   it is made from photos and labels, and holds both
     endings  files that are looked at one by one in a folder; () where the format claims whole folders only
     """
 
     about: str
     module: str
     writes: bool = False
+    export: bool = False
     endings: tuple[str, ...] = ()
 
 
@@ -50,7 +52,7 @@ FORMATS = {
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "mask_images": Format("mask images beside the photos (ids, palette, one file an object)",
                           "maskwright.formats.mask_images"),
-    "tfrecord": Format("TFRecord of photos with boxes", "maskwright.formats.tfrecord", writes=True,
+    "tfrecord": Format("TFRecord of photos with boxes", "maskwright.formats.tfrecord", writes=True, export=True,
                        endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
     "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv")),
     "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True),
@@ -195,12 +197,18 @@ def _read_folder(folder: Path, format: str | None, allow_faulty: bool) -> Datase
     for claim in claims:
         if not claim.evidence.dataset:
             dataset = folders.remark(dataset, f"{claim.path.name} was passed over: {claim.evidence.because}")
+        elif FORMATS[claim.format].export and claim not in found:
+            dataset = folders.remark(dataset, f"{claim.path.name} was passed over: name it to read it")
     return replace(dataset, name=data_name(folder))
 
 
 def _datasets(claims: list[Claim]) -> list[Claim]:
-    """Claims to a data set; weak ones only where there is no strong one, and then only the surest."""
+    """Claims to a data set; weak ones only where there is no strong one, and then only the surest.
+
+    What was exported from photos (TFRecord) counts only where no photos with labels of their own lie beside it.
+    """
     claims = [claim for claim in claims if claim.evidence.dataset]
+    claims = [claim for claim in claims if not FORMATS[claim.format].export] or claims
     strong = [claim for claim in claims if claim.evidence.certainty >= STRONG]
     return strong or claims[:1]
 

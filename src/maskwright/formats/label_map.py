@@ -37,7 +37,7 @@ def read(path: Path) -> dict[int, str]:
         other = found.setdefault(int(number[1]), name)
         if other != name:
             raise AnnotationError("two items of the label map with one id", file=path, record=f'item "{name}"',
-                                  field="id", wanted="an id of its own", got=f"{number[1]}, as {other} has")  # fmt: skip
+                                  wanted="an id of its own", got=f"{number[1]}, as {other} has")  # fmt: skip
     if not found:
         raise AnnotationError("not a label map", file=path, wanted="item { id: 1 name: 'rust' }",
                               got=" ".join(text.split())[:60] or "nothing")  # fmt: skip

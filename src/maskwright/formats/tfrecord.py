@@ -1,15 +1,14 @@
 """TFRecord: TensorFlow's object detection examples, photos and boxes in one file; read and written without TensorFlow.
 
-Looks like   records of tf.Example, each with image/encoded (the photo's bytes), image/filename, image/height, .../width,
-             image/object/bbox/xmin ... ymax (0..1 of width and height), image/object/class/text and .../label
+Looks like   records of tf.Example, each with image/encoded (the photo's bytes), image/filename, image/height and width,
+             image/object/bbox/xmin ... ymax (0..1 of width and height), image/object/class/text and label
 Known by     its first 12 bytes: a length and its checksum; else the ending .record or .tfrecord
 Holds        photos, boxes, class names or their numbers (a label map .pbtxt beside the file says which is which)
 Cannot hold  masks (as read and written here), scores, unlabelled photos, crowd marks: dropped and counted
 Photos       lie in the file. Where the same photo lies beside it under its name, that one is used; otherwise it is
-             unpacked into the cache folder, below tfrecord/<sha256 of the file>, and a remark says so. A data set that
-             was made before lies there already
-In the wild  image/format says jpg and the photo is a PNG; image/encoded empty (Roboflow's test files): then the photo is
-             looked for beside the file; label maps in either order of id and name; names with folders in them
+             unpacked into the cache folder, below tfrecord/<sha256 of the file>, and a remark says so
+In the wild  image/format says jpg and the photo is a PNG; image/encoded empty: then the photo is looked for beside the
+             file; label maps in either order of id and name; names with folders in them
 Coordinates  shares of width and height as float32; read back to a thousandth of a pixel
 Source       tensorflow/models: object_detection/utils/dataset_util.py, create_pascal_tf_record.py; example.proto
 """
@@ -90,11 +89,8 @@ def read(path: Path, faults: Faults) -> Dataset:
     for number, body in enumerate(records.read_records(path), 1):
         features = tf_example.read(path, number, body)
         boxes, named = _boxes(features), _labels(features, labels)
-        name = (
-            tf_example.text(features, "image/filename")
-            or tf_example.text(features, "image/source_id")
-            or f"record_{number}"
-        )
+        named_as = (tf_example.text(features, f"image/{key}") for key in ("filename", "source_id"))
+        name = next(filter(None, named_as), f"record_{number}")
         encoded = tf_example.first(features, "image/encoded")
         if isinstance(encoded, bytes) and encoded:
             found = photos.unpacked(name, number, encoded, regions=len(named))
@@ -201,8 +197,8 @@ class _Photos:
     def tell(self) -> None:
         count = len(self.unpacked_names)
         if count:
-            are = "photo was" if count == 1 else "photos were"
-            self.faults.remark(f"{count} {are} unpacked from {self.path.name} into {self.folder}")
+            photos = "photo lies in the file and was" if count == 1 else "photos lie in the file and were"
+            self.faults.remark(f"{count} {photos} unpacked into {self.folder}")
 
 
 def _holds(file: Path, data: bytes) -> bool:

@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from maskwright import formats
+from maskwright.curate.check import leaks, told
 from maskwright.curate.split import split
+from maskwright.curate.twins import Twins, find_twins
 from maskwright.errors import DatasetError
 from maskwright.photos.decode import decode
 from maskwright.progress import Progress, silent
-from maskwright.types import Dataset, Instances
+from maskwright.types import Dataset, Instances, Record
 
 Say = Callable[[str], None]
+
+MOST_COMPARED = 3000  # photos with named splits that are compared before a training, about ten seconds of work
 
 
 def open_data(
@@ -47,6 +51,7 @@ def open_data(
         if not len(train):
             raise DatasetError("there is nothing to train on", file=data_name(data), got=", ".join(parts))
         return {"train": train, "val": train.where(lambda record: False)}
+    twins = _twins(usable, say, progress)
     if "val" not in parts:
         test = parts.pop("test", None)
         rest = parts.get("train") or usable.where(lambda record: record.split is None)
@@ -54,18 +59,36 @@ def open_data(
             raise DatasetError(
                 "there is nothing to train on", file=data_name(data), wanted="a train folder or list", got="test"
             )
-        divided = split(rest, val=0.2, seed=seed, progress=progress).splits()
+        divided = split(rest, val=0.2, seed=seed, group_by=_groups(twins), progress=progress).splits()
         parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
         say(
             f"no validation photos are named: {len(parts['train'])} photos to train on, {len(parts['val'])} held back, "
             f"near-duplicates together (seed {seed})"
         )
+        if twins.exact:
+            say(f"{whole.name}: the same picture, kept on one side: {told(twins.exact, twins.photos)}")
     elif "train" not in parts:
         raise DatasetError(
             "there is nothing to train on", file=data_name(data), wanted="a train folder or list", got=", ".join(parts)
         )
+    for leak in leaks(usable, twins):  # by the splits that the data name
+        say(f"{whole.name}: {leak.text}")
     _known(parts, data)
     return parts
+
+
+def _twins(data: Dataset, say: Say, progress: Progress) -> Twins:
+    """Photos that show the same; not looked for among very many whose splits are named."""
+    if data.splits().keys() >= {"train", "val"} and len(data) > MOST_COMPARED:
+        say(f"{len(data):,} photos were not compared: `maskwright check` finds copies on two sides of the split")
+        return Twins((), ())
+    return find_twins(data, progress=progress)
+
+
+def _groups(twins: Twins) -> Callable[[Record], object]:
+    """A rule for `split`: photos that show the same belong together, all others stand alone."""
+    group = {twins.photos[place]: number for number, places in enumerate(twins.groups) for place in places}
+    return lambda record: group.get(record.photo)
 
 
 def common_window(data: Dataset) -> tuple[float, float] | None:

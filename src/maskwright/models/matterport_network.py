@@ -28,7 +28,8 @@ class Weights(nn.Module):
         super().__init__()
         for name, shape in part.weights():
             value = to_torch(torch.empty(shape))
-            value = value.contiguous(memory_format=torch.channels_last if len(shape) == 4 else torch.contiguous_format)
+            planes = len(shape) < 4 or shape[0] == 3  # as multiply_exactly wants them
+            value = value.contiguous(memory_format=torch.contiguous_format if planes else torch.channels_last)
             if name == "kernel":
                 nn.init.xavier_uniform_(value)
             else:
@@ -54,6 +55,25 @@ def to_torch(value: Tensor) -> Tensor:
 def to_keras(value: Tensor) -> Tensor:
     """The way back."""
     return value.permute(2, 3, 1, 0) if value.dim() == 4 else value.t() if value.dim() == 2 else value
+
+
+def multiply(x: Tensor, kernel: Tensor, bias: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    """A convolution; of rows (n×C) a dense layer."""
+    return F.linear(x, kernel, bias) if x.dim() == 2 else F.conv2d(x, kernel, bias, stride, padding)
+
+
+def multiply_exactly(x: Tensor, kernel: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
+    """The same for channels-last maps, by those of the processor's float32 kernels that add up in blocks.
+
+    The usual channels-last ones add all products of an output in one chain, which in a ResNet-101 costs a third of the
+    distance to the original that one may have. As fast: 1×1 by the matrix product, 3×3 in planes.
+    """
+    if kernel.shape[2] == 1:
+        return F.linear(x[:, :, ::stride, ::stride].permute(0, 2, 3, 1), kernel.flatten(1), bias).permute(0, 3, 1, 2)
+    if kernel.shape[1] < 128:
+        return F.conv2d(x, kernel, bias, stride, padding)
+    x = F.conv2d(x.contiguous(), kernel.contiguous(), bias, stride, padding)
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 class Rows(NamedTuple):
@@ -151,8 +171,9 @@ class Network(nn.Module):
         if name.startswith("mrcnn_class_conv"):
             kernel = kernel.flatten(1)
         if not training:
-            kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
-            self._ready[name, norm] = kernel, bias
+            if kernel.dim() == 4 and self._folds(name):
+                kernel = kernel.contiguous(memory_format=torch.channels_last)
+            self._ready[name, norm] = kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
         return kernel, bias
 
     @property
@@ -170,7 +191,7 @@ class Network(nn.Module):
         """A convolution (of rows: a dense layer) and the normalisation after it."""
         apart = norm if not self.frozen or name in taps.asked or not self._folds(name) else None
         kernel, bias = self._kernel(name, None if apart else norm)
-        x = F.linear(x, kernel, bias) if x.dim() == 2 else F.conv2d(x, kernel, bias, stride, padding)
+        x = (multiply if self._folds(name) else multiply_exactly)(x, kernel, bias, stride, padding)
         if apart:
             taps(name, x)
             x = self._normalise(x, apart) if self.frozen else self._normalise_by_batch(x, apart)

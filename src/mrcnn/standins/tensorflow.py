@@ -44,6 +44,7 @@ def module(name: str) -> ModuleType:
         given = {
             "__version__": VERSION,
             "identity": identity,
+            "is_tensor": no,  # matplotlib asks wherever a tensorflow is imported
             "device": device,
             "get_logger": lambda: logging.getLogger("tensorflow"),
             **dict.fromkeys((*quiet, "reset_default_graph"), keras.nothing),

@@ -1,0 +1,121 @@
+"""maskwright convert: the same annotations in another format."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+from maskwright.errors import DatasetError, RecipeError
+
+if TYPE_CHECKING:
+    from maskwright.types import Dataset
+
+FILES = {  # as --to names a format -> its name in the table, a file's ending, its name in a folder, and for a split
+    "voc": ("voc", ".xml", "", ""),
+    "coco": ("coco", ".json", "annotations.json", "annotations_{}.json"),
+    "via": ("via", ".json", "via_region_data.json", "via_region_data_{}.json"),
+    "boxes-csv": ("boxes_csv", ".csv", "labels.csv", "{}_labels.csv"),
+    "tfrecord": ("tfrecord", ".record", "data.record", "{}.record"),
+}
+
+
+@click.command(options_metavar="[options]")
+@options.data
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(list(FILES)), required=True, help="The format to write.")
+@click.option("--copy-photos", is_flag=True, help="Copy the photos beside what is written (a TFRecord holds them).")
+@options.allow_faulty
+@options.console
+def command(data: Path, out: Path, to: str, copy_photos: bool, allow_faulty: bool, console: Console) -> None:
+    """Write the annotations of DATA in another format, and say what it cannot hold.
+
+    OUT is a new folder, with one file for each of train, val and test; or one file (.json, .csv, .record, .xml).
+    DATA is left as it is.
+
+    \b
+      maskwright convert party/ party-boxes/ --to boxes-csv
+      maskwright convert party/ party.json --to coco
+    """
+    from maskwright import formats
+    from maskwright.files import writing
+
+    options.refuse_filled(out)
+    dataset = formats.read(data, allow_faulty=allow_faulty)
+    if all(record.instances is None for record in dataset):
+        got = "photos with a class each" if any(record.labels for record in dataset) else "unlabelled photos"
+        raise DatasetError("there are no objects to write", file=data, wanted="outlines or boxes", got=got)
+    one = _is_file(out, to)
+    if copy_photos and to != "voc" and to != "tfrecord":
+        dataset = _with_copies(dataset, (out.parent if one else out) / "images", console)
+    lost: list[str] = []
+    written: list[Path] = []
+    for file, part in _parts(dataset, out, to, one):
+        if all(record.instances is None for record in part):
+            lost.append(f"{len(part)} unlabelled or skipped photos cannot be kept ({file.name} is not written)")
+            continue
+        lost += [f"{file.name}: {each}" if not one else each for each in formats.write(part, file, FILES[to][0])]
+        written.append(file)
+    if copy_photos and to == "voc":  # which knows photos by their stems only, and writes its folder anew
+        folder = (out.parent if one else out) / "JPEGImages"
+        for record in console.progress(dataset.records, label="copying photos", unit="photos"):
+            with writing(folder / record.photo.name) as temporary:
+                shutil.copyfile(record.photo, temporary)
+    if one and len(dataset.splits()) > 1:
+        lost.append(f"the division into {' and '.join(dataset.splits())} cannot be kept in one file: name a folder")
+    objects = sum(count for count in dataset.class_counts().values())
+    facts = {"files": written, "photos": len(dataset), "objects": objects, "lost": lost, "remarks": dataset.remarks}
+    told = f"{len(dataset):,} photos with {objects:,} objects: {', '.join(str(file) for file in written)}"
+    console.result(facts, told)
+    for remark in dataset.remarks:
+        console.say(f"note: {remark}")
+    for each in lost:
+        console.say(f"lost: {each}")
+    if not copy_photos and to != "tfrecord" and not _beside(dataset, out.parent if one else out):
+        console.say("note: the photos stay where they are: put them beside OUT, or use --copy-photos")
+
+
+def _is_file(out: Path, to: str) -> bool:
+    """One file, by its ending; an ending of another format is a slip."""
+    ending = FILES[to][1]
+    if out.suffix.lower() == ending or (to == "tfrecord" and out.suffix.lower() == ".tfrecord"):
+        return True
+    if out.suffix.lower() in {each for _, each, _, _ in FILES.values()}:
+        raise RecipeError(
+            "OUT is a file of another format", field="OUT", wanted=f"a folder, or *{ending}", got=out.name
+        )
+    return False
+
+
+def _parts(dataset: Dataset, out: Path, to: str, one: bool) -> list[tuple[Path, Dataset]]:
+    """What goes into which file."""
+    _, _, whole, split = FILES[to]
+    splits = dataset.splits()
+    if one or to == "voc":  # which lists its splits itself
+        return [(out, dataset)]
+    parts = [(out / split.format(name), part) for name, part in splits.items()]
+    rest = dataset.where(lambda record: record.split is None)
+    if len(rest):
+        parts.append((out / whole, rest))
+    return parts
+
+
+def _with_copies(dataset: Dataset, folder: Path, console: Console) -> Dataset:
+    """The same records with their photos in `folder`, by split."""
+    from maskwright.cli.split import copy_photos
+
+    copied = []
+    for split in (*dataset.splits(), None):
+        part = dataset.where(lambda record, split=split: record.split == split)
+        if len(part):
+            copied += copy_photos(part, folder / split if split else folder, console).records
+    return replace(dataset, records=tuple(copied))
+
+
+def _beside(dataset: Dataset, folder: Path) -> bool:
+    return all(folder.resolve() in record.photo.resolve().parents for record in dataset)

@@ -1,0 +1,248 @@
+"""Checking a data set before anybody trains on it: what would make a figure wrong, and what one should know.
+
+Each finding is one sentence with names. It is serious where a figure measured on these data would be wrong (the same
+photo on both sides of a split, or in two classes), and a note otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskwright.curate.twins import Pair, Twins, find_twins
+from maskwright.types import Dataset, Record
+
+SHOWN = 5  # names in a sentence; the others are counted
+TINY = 32  # pixels of the shorter side
+UNEVEN = 4  # the most frequent class by the rarest
+MANY_EMPTY = 0.3  # share of photos in a VIA file without any region
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found.
+
+    kind     a word for programs: "leak", "conflict", "twins", "one-photo", ...
+    text     one sentence for people
+    serious  a figure measured on these data would be wrong
+    photos   the photos it is about, the twins side by side
+    """
+
+    kind: str
+    text: str
+    serious: bool = False
+    photos: tuple[Path, ...] = ()
+
+
+def check(dataset: Dataset, twins: Twins | None = None) -> tuple[Finding, ...]:
+    """All findings, the serious ones first; `twins` of the same records in the same order, where they are known.
+
+    >>> for finding in check(formats.read("rust/download")):
+    ...     print(finding.text)
+    5 pairs of photos in norust are the same picture: norust.1.jpg = norust.56.jpg, ...
+    """
+    twins = find_twins(dataset) if twins is None else twins
+    findings = [
+        *leaks(dataset, twins),
+        *_conflicts(dataset, twins),
+        *_twins(dataset, twins),
+        *_unread(twins),
+        *_unlabelled(dataset),
+        *_empty(dataset),
+        *_classes(dataset),
+        *_tiny(dataset),
+        *_told(dataset),
+    ]
+    return tuple(sorted(findings, key=lambda finding: not finding.serious))
+
+
+# --- twins --------------------------------------------------------------------------------------
+def leaks(dataset: Dataset, twins: Twins) -> Iterator[Finding]:
+    """Photos that stand on two sides of the split that the data name."""
+    records = dataset.records
+    sides = ("train", "val", "test")
+    for place, one in enumerate(sides):
+        for other in sides[place + 1 :]:
+            both = {one, other}
+            pairs = [pair for pair in twins.pairs if {records[pair.first].split, records[pair.second].split} == both]
+            if pairs:
+                what = f"{one} and {other} share {_many(len(pairs), 'photo')}: {told(pairs, twins.photos)}"
+                yield Finding("leak", f"{what}; figures on {other} would be too good", True, _photos(pairs, twins))
+
+
+def _conflicts(dataset: Dataset, twins: Twins) -> Iterator[Finding]:
+    """One picture, two answers."""
+    said = [_answer(record, dataset.names) for record in dataset]
+    differ = [(pair, {said[pair.first], said[pair.second]}) for pair in twins.pairs]
+    differ = [(pair, answers - {None}) for pair, answers in differ if len(answers - {None}) == 2]
+    for exact in (True, False):
+        pairs = [pair for pair, _ in differ if pair.exact == exact]
+        kinds = {" and ".join(sorted(filter(None, answers))) for pair, answers in differ if pair.exact == exact}
+        between = f" ({kinds.pop()})" if len(kinds) == 1 else ""
+        if pairs and exact:
+            what = f"{_are(len(pairs), 'photo')} labelled in two ways{between}: {told(pairs, twins.photos)}"
+            yield Finding("conflict", what, True, _photos(pairs, twins))
+        elif pairs:
+            what = f"{_many(len(pairs), 'pair')} of near-duplicates labelled differently{between}"
+            yield Finding("near-conflict", f"{what}: {told(pairs, twins.photos)}", False, _photos(pairs, twins))
+
+
+def _answer(record: Record, names: tuple[str, ...]) -> str | None:
+    """What is said about a photo, as far as it must be the same on a copy: its classes."""
+    if record.skipped:
+        return None
+    if record.labels is not None:
+        return ", ".join(sorted(names[label] for label in record.labels))
+    if record.instances is None:
+        return None
+    return ", ".join(sorted(record.instances.counts())) or "empty"
+
+
+def _twins(dataset: Dataset, twins: Twins) -> Iterator[Finding]:
+    """Copies by class where photos have one, so that a split can keep them together."""
+    groups: dict[tuple[str, bool], list[Pair]] = {}
+    for pair in twins.pairs:
+        records = dataset.records[pair.first], dataset.records[pair.second]
+        said = {_answer(record, dataset.names) for record in records if record.labels is not None}
+        where = f" in {said.pop()}" if len(said) == 1 else ""
+        groups.setdefault((where, pair.exact), []).append(pair)
+    for (where, exact), pairs in sorted(groups.items(), key=lambda group: (not group[0][1], group[0][0])):
+        same = "the same picture" if exact else "nearly the same picture"
+        what = f"{_many(len(pairs), 'pair')} of photos{where} {'is' if len(pairs) == 1 else 'are'} {same}"
+        kind = "twins" if exact else "near-twins"
+        yield Finding(kind, f"{what}: {told(pairs, twins.photos)}", False, _photos(pairs, twins))
+
+
+def shared(one: Sequence[Record], other: Sequence[Record], names: tuple[str, str], twins: Twins) -> Iterator[Finding]:
+    """Photos of one data set that another one has too; `twins` of the records of both, one after the other."""
+    pairs = [pair for pair in twins.pairs if pair.first < len(one) <= pair.second]
+    mine, theirs = {pair.first for pair in pairs}, {pair.second for pair in pairs}
+    if not pairs:
+        return
+    first, second = names
+    exact = ", equal in every pixel" if all(pair.exact for pair in pairs) else ""
+    if len(mine) == len(one):
+        what = f"all {len(one)} photos of {first} are contained in {second}{exact}"
+    elif len(theirs) == len(other):
+        what = f"all {len(other)} photos of {second} are contained in {first}{exact}"
+    else:
+        count = _many(min(len(mine), len(theirs)), "photo")
+        what = f"{first} and {second} share {count}{exact}: {told(pairs, twins.photos)}"
+    yield Finding(
+        "contained", f"{what}; do not judge by one what was trained on the other", False, _photos(pairs, twins)
+    )
+
+
+# --- classes ------------------------------------------------------------------------------------
+def _classes(dataset: Dataset) -> Iterator[Finding]:
+    whole = any(record.labels is not None for record in dataset)
+    counts = {name: count for name, count in dataset.class_counts().items() if count}
+    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda each: -each[1]))
+    if whole and len(counts) == 1:
+        yield Finding("one-class", f"there is one class only ({listed}): a classifier has nothing to tell apart")
+    for name in dataset.names:
+        photos = [record.photo for record in dataset if _has(record, name, dataset.names)]
+        if len(photos) == 1 and len(dataset) > 1:
+            what = f'class "{name}" is on one photo only ({photos[0].name}): it can be learnt or judged, not both'
+            yield Finding("one-photo", what, False, (photos[0],))
+    if len(counts) > 1 and max(counts.values()) >= UNEVEN * min(counts.values()):
+        ratio = max(counts.values()) / min(counts.values())
+        yield Finding("imbalance", f"the classes are uneven, {ratio:.0f} to 1: {listed}")
+    alike: dict[str, str] = {}
+    for name in dataset.names:
+        first = alike.setdefault("".join(name.split()).casefold(), name)
+        if first != name:
+            yield Finding("class-twins", f'classes "{first}" and "{name}" differ only by case or blanks: are they one?')
+
+
+def _has(record: Record, name: str, names: tuple[str, ...]) -> bool:
+    if record.labels is not None:
+        return any(names[label] == name for label in record.labels)
+    return record.instances is not None and name in record.instances.counts()
+
+
+# --- photos -------------------------------------------------------------------------------------
+def _unread(twins: Twins) -> Iterator[Finding]:
+    if twins.unread:
+        what = f"{_many(len(twins.unread), 'photo')} cannot be opened: {named(twins.unread)}"
+        yield Finding("unread", what, False, twins.unread)
+
+
+def _unlabelled(dataset: Dataset) -> Iterator[Finding]:
+    whole = any(record.labels is not None for record in dataset)
+    for state, what in (
+        ("unlabelled", "in no class" if whole else "unlabelled: nobody trains on them"),
+        ("skipped", "left out, because every region of them is faulty or their size does not fit"),
+    ):
+        photos = [record.photo for record in dataset if record.state == state]
+        if photos:
+            text = f"{_are(len(photos), 'photo')} {what}: {named(photos)}"
+            yield Finding(state, text, False, tuple(photos))
+
+
+def _empty(dataset: Dataset) -> Iterator[Finding]:
+    """VIA lists every photo that was loaded: without regions it may be empty, or nobody came to it."""
+    empty = [record.photo for record in dataset if record.state == "empty"]
+    if "via" in dataset.format and len(empty) > 2 and len(empty) >= MANY_EMPTY * len(dataset):
+        what = f"{len(empty)} of {len(dataset)} photos are in the VIA file without an outline, and count as empty"
+        fix = "where nobody has looked at them yet, export only the outlined ones"
+        yield Finding("empty", f"{what}: {named(empty)}; {fix}", False, tuple(empty))
+
+
+def _tiny(dataset: Dataset) -> Iterator[Finding]:
+    tiny = [record for record in dataset if min(record.size) < TINY]
+    if tiny:
+        height, width = min((record.size for record in tiny), key=min)
+        what = f"{_are(len(tiny), 'photo')} less than {TINY} pixels wide or high (the smallest {width} x {height})"
+        photos = tuple(record.photo for record in tiny)
+        yield Finding("tiny", f"{what}: {named(photos)}", False, photos)
+
+
+def _told(dataset: Dataset) -> Iterator[Finding]:
+    """What the reader has to say; class twins have a sentence of their own above."""
+    for remark in dataset.remarks:
+        if not re.search(r'classes ".*" and ".*" differ only by', remark) and "put aside" not in remark:
+            yield Finding("remark", remark)
+    faults = [fault for fault in dataset.faults if fault.got != "absent"]  # absent photos are a remark already
+    for fault in faults[:SHOWN]:
+        yield Finding("fault", str(fault))
+    if len(faults) > SHOWN:
+        yield Finding("fault", f"... and {len(faults) - SHOWN} more faulty records (--json names them all)")
+
+
+# --- words --------------------------------------------------------------------------------------
+def told(pairs: Sequence[Pair], photos: Sequence[Path]) -> str:
+    """a.jpg = b.jpg, c.jpg ~ d.jpg (turned 90), ...: equal in every pixel, or nearly."""
+    name = _namer([photos[place] for pair in pairs for place in (pair.first, pair.second)])
+    said = []
+    for pair in pairs[:SHOWN]:
+        turn = f" ({pair.turn if pair.turn.startswith('mirrored') else f'turned {pair.turn}'})" if pair.turn else ""
+        said.append(f"{name(photos[pair.first])} {'=' if pair.exact else '~'} {name(photos[pair.second])}{turn}")
+    return ", ".join(said) + (", ..." if len(pairs) > SHOWN else "")
+
+
+def named(photos: Sequence[Path]) -> str:
+    name = _namer(photos)
+    return ", ".join(name(photo) for photo in photos[:SHOWN]) + (", ..." if len(photos) > SHOWN else "")
+
+
+def _namer(photos: Iterable[Path]) -> Callable[[Path], str]:
+    """Photos by their bare names, or with their folders where two share a name."""
+    photos = set(photos)
+    if len({photo.name for photo in photos}) == len(photos):
+        return lambda photo: photo.name
+    return lambda photo: f"{photo.parent.name}/{photo.name}"
+
+
+def _photos(pairs: Iterable[Pair], twins: Twins) -> tuple[Path, ...]:
+    return tuple(twins.photos[place] for pair in pairs for place in (pair.first, pair.second))
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _are(count: int, noun: str) -> str:
+    return f"{_many(count, noun)} {'is' if count == 1 else 'are'}"

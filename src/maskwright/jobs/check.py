@@ -1,0 +1,125 @@
+"""Check: every data set below a folder, each by itself and against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maskwright import formats
+from maskwright.curate.check import Finding, check, shared
+from maskwright.curate.twins import Pair, Twins, find_twins
+from maskwright.errors import AnnotationError, DatasetError
+from maskwright.formats.finding import PHOTO_FOLDERS
+from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
+from maskwright.progress import Progress, silent
+from maskwright.types import Dataset
+
+
+@dataclass(frozen=True)
+class Checked:
+    """data: what was read; findings: of each by its name, and under "" what several share."""
+
+    data: tuple[Dataset, ...]
+    findings: dict[str, tuple[Finding, ...]]
+
+    @property
+    def serious(self) -> bool:
+        return any(finding.serious for findings in self.findings.values() for finding in findings)
+
+
+def check_data(data: str | Path | Dataset, *, progress: Progress = silent) -> Checked:
+    """Everything that is wrong or worth knowing, in one data set or in several below one folder.
+
+    A folder may hold several (class folders, boxes, a TFRecord of the same photos): each is checked, and photos that
+    two of them share are named. Faulty regions are findings here, however many they are.
+
+    >>> check_data("rust/").serious
+    False
+    """
+    several = [data] if isinstance(data, Dataset) else _data_sets(Path(data).expanduser())
+    photos = [record.photo for each in several for record in each]
+    twins = find_twins(photos, progress=progress)
+    starts = [sum(map(len, several[:place])) for place in range(len(several) + 1)]
+    findings: dict[str, tuple[Finding, ...]] = {}
+    for each, start in zip(several, starts, strict=False):
+        findings[each.name] = (*_refused(each), *check(each, _part(twins, [(start, len(each))])))
+    across = [
+        finding
+        for one in range(len(several))
+        for other in range(one + 1, len(several))
+        for finding in shared(
+            several[one].records,
+            several[other].records,
+            (several[one].name, several[other].name),
+            _part(twins, [(starts[one], len(several[one])), (starts[other], len(several[other]))]),
+        )
+    ]
+    return Checked(tuple(several), findings | ({"": tuple(across)} if len(several) > 1 else {}))
+
+
+def _part(twins: Twins, stretches: Sequence[tuple[int, int]]) -> Twins:
+    """The twins among some stretches (start, length) of the photos, numbered anew."""
+    places = [place for start, length in stretches for place in range(start, start + length)]
+    anew = {place: number for number, place in enumerate(places)}
+    pairs = [
+        replace(pair, first=anew[pair.first], second=anew[pair.second])
+        for pair in twins.pairs
+        if pair.first in anew and pair.second in anew
+    ]
+    photos = tuple(twins.photos[place] for place in places)
+    unread = set(twins.unread)
+    return Twins(photos, tuple(sorted(pairs, key=_order)), tuple(photo for photo in photos if photo in unread))
+
+
+def _order(pair: Pair) -> tuple[int, int]:
+    return pair.first, pair.second
+
+
+# --- reading ------------------------------------------------------------------------------------
+def _data_sets(path: Path) -> list[Dataset]:
+    """What the folder itself is read as, then each folder in it that holds a data set of its own."""
+    if not Head(path).is_folder:
+        return [_read(path)]
+    found, error = [], None
+    try:
+        found.append(_read(path))
+    except DatasetError as caught:
+        error = caught  # perhaps because there are several
+    taken = {record.photo for each in found for record in each}
+    for name in Head(path).folders:
+        ordinary = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(each.casefold() for each in PHOTO_FOLDERS)}
+        inside = path / name
+        if name.casefold() in ordinary or any(inside in photo.parents for photo in taken) or not _holds(inside):
+            continue
+        found.append(replace(_read(inside), name=name))
+    if error is not None and len(found) < 2:
+        raise error
+    if error is None and len(found) > 1:  # "rust" alone would be everything
+        found[0] = replace(found[0], name=f"{found[0].name} ({found[0].format})")
+    return found
+
+
+def _holds(folder: Path) -> bool:
+    """A data set stands here, or in its train and test."""
+    places = [folder, *(folder / name for name in Head(folder).folders if name.casefold() in SPLIT_FOLDERS)]
+    return any(claim.evidence.dataset for place in places for claim in formats.identify(place))
+
+
+def _read(path: Path) -> Dataset:
+    """With all its faults; that there are too many of them is a finding (see _refused)."""
+    try:
+        return formats.read(path)
+    except AnnotationError as error:
+        try:
+            dataset = formats.read(path, allow_faulty=True)
+        except AnnotationError:
+            raise error from None  # not a matter of single records
+        return replace(dataset, remarks=(f"{_REFUSED}: {error.headline}", *dataset.remarks))
+
+
+_REFUSED = "is not read without --allow-faulty"
+
+
+def _refused(dataset: Dataset) -> list[Finding]:
+    return [Finding("faulty", remark) for remark in dataset.remarks if remark.startswith(_REFUSED)]

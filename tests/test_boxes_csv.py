@@ -1,0 +1,158 @@
+"""Boxes as a CSV table: rows become boxes, an empty table says where the boxes are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from attacks.annotations import photo
+from attacks.tables import boxes_csv
+
+from maskwright import formats
+from maskwright.errors import AnnotationError, DatasetError
+from maskwright.formats import boxes_csv as module
+from maskwright.formats.reading import Head
+from maskwright.types import Dataset, Instances, Record, RleMasks
+
+
+def boxes(data: Dataset) -> list[list[float]]:
+    return [box for record in data if record.instances is not None for box in record.instances.boxes.tolist()]
+
+
+# --- nothing there ------------------------------------------------------------------------------
+def test_a_header_without_rows_says_where_the_xml_lies(tmp_path):
+    path = boxes_csv(tmp_path, file="train_labels.csv")
+    for folder in ("test", "train"):
+        (tmp_path / "objDet" / folder).mkdir(parents=True)
+        (tmp_path / "objDet" / folder / "a.xml").write_text("<annotation/>")
+    with pytest.raises(AnnotationError) as caught:
+        formats.read(path)
+    assert str(caught.value) == (
+        f"AnnotationError: {path}: this table of boxes has no rows\n"
+        "  wanted  one row a box\n"
+        "  got     a header only\n"
+        "  fix     the script that made it found no XML; read the XML instead: name "
+        f"{(tmp_path / 'objDet' / 'train').as_posix()}, {(tmp_path / 'objDet' / 'test').as_posix()}"
+    )
+
+
+def test_a_header_without_rows_and_no_xml_says_how_to_make_it(tmp_path):
+    with pytest.raises(AnnotationError, match="make it anew from the XML"):
+        formats.read(boxes_csv(tmp_path))
+
+
+def test_an_empty_table_in_a_folder_is_passed_over(tmp_path):
+    boxes_csv(tmp_path, file="empty.csv")
+    boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4")
+    data = formats.read(tmp_path)
+    assert data.instance_count == 1 and "empty.csv was passed over" in data.remarks[0]
+
+
+def test_a_photo_in_no_row_is_unlabelled_not_empty(tmp_path):
+    photo(tmp_path / "b.jpg")
+    data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4"))
+    assert [(record.photo.name, record.state) for record in data] == [("a.jpg", "labelled"), ("b.jpg", "unlabelled")]
+
+
+# --- what is there ------------------------------------------------------------------------------
+def test_rows_are_edges_and_stay_as_they_are(tmp_path):
+    data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,0,0,40,30", "a.jpg,40,30, dent ,1.5,2,3,4"))
+    assert (data.names, boxes(data)) == (("dent", "rust"), [[0, 0, 40, 30], [1.5, 2, 3, 4]])
+    assert data.records[0].instances.labels == ["rust", "dent"] and data.remarks == ()
+
+
+def test_columns_may_stand_in_another_order(tmp_path):
+    header = "class,xmin,xmax,ymin,ymax,filename,photographer"
+    data = formats.read(boxes_csv(tmp_path, "rust,1,3,2,4,a.jpg,me", header=header))
+    assert boxes(data) == [[1, 2, 3, 4]]
+
+
+def test_another_table_is_not_ours(tmp_path):
+    assert module.sniff(Head(boxes_csv(tmp_path, "a.jpg,1", header="filename,class"))) is None
+
+
+def test_photos_may_lie_in_the_folder_beside_the_tables(tmp_path):
+    photo(tmp_path / "images" / "a.jpg")
+    path = boxes_csv(tmp_path / "data", "a.jpg,40,30,rust,1,2,3,4")
+    (tmp_path / "data" / "a.jpg").unlink()
+    assert len(formats.read(tmp_path).usable()) == len(formats.read(path).usable()) == 1
+
+
+# --- bad rows -----------------------------------------------------------------------------------
+def test_swapped_corners_are_put_in_order_and_told(tmp_path):
+    data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,9,8,1,2"))
+    assert boxes(data) == [[1, 2, 9, 8]]
+    assert data.remarks == ('boxes with swapped corners, put in order: 1 (photo "a.jpg", row 1)',)
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ("a.jpg,40,30,rust,1,2,many,4", "xmax"),
+        ("a.jpg,40,30,rust,nan,2,3,4", "xmin"),
+        ("a.jpg,40,30,,1,2,3,4", "class"),
+        ("a.jpg,40,30,rust,1,2,1,4", "box"),
+        ("a.jpg,40,30,rust,50,2,60,4", "points"),
+    ],
+)
+def test_a_faulty_row_is_put_aside_by_name(tmp_path, row, field):
+    good = ["a.jpg,40,30,rust,1,2,3,4"] * 30
+    data = formats.read(boxes_csv(tmp_path, *good, row))
+    assert (data.instance_count, [fault.field for fault in data.faults]) == (30, [field])
+    assert "row 31" in data.faults[0].record
+
+
+def test_a_photo_of_another_size_is_skipped_never_stretched(tmp_path):
+    data = formats.read(boxes_csv(tmp_path, "a.jpg,80,60,rust,1,2,3,4"), allow_faulty=True)
+    assert data.records[0].state == "skipped" and data.faults[0].field == "height x width"
+
+
+def test_a_row_that_is_cut_off_is_an_error(tmp_path):
+    with pytest.raises(AnnotationError, match="a row is too short"):
+        formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2"))
+
+
+def test_no_photo_outside_the_folder_is_named(tmp_path):
+    photo(tmp_path / "secret.jpg")
+    data = formats.read(boxes_csv(tmp_path / "in", "../secret.jpg,40,30,rust,1,2,3,4", "a.jpg,40,30,rust,1,2,3,4"))
+    assert [record.photo.name for record in data] == ["a.jpg"]
+
+
+# --- writing ------------------------------------------------------------------------------------
+def test_what_was_written_is_read(tmp_path):
+    data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,0,0.25,40,30", 'a.jpg,40,30,"dent, deep",1,2,3,4'))
+    assert formats.write(data, tmp_path / "again.csv", "boxes_csv") == ()
+    again = formats.read(tmp_path / "again.csv")
+    assert (again.names, boxes(again)) == (data.names, boxes(data))
+
+
+def test_what_a_table_cannot_hold_is_counted(tmp_path):
+    masks = RleMasks.from_boxes(np.array([[1, 1, 5, 5]]), (30, 40))
+    drawn = Instances(masks.boxes, np.zeros(1), np.ones(1), masks, ("rust",))
+    files = [photo(tmp_path / f"{name}.jpg") for name in "abc"]
+    three = [Record(file, (30, 40), each) for file, each in zip(files, (drawn, drawn[:0], None), strict=True)]
+    lost = formats.write(Dataset("some", ("rust",), tuple(three)), tmp_path / "some.csv", "boxes_csv")
+    assert set(lost) == {f"1 {what} cannot be kept" for what in ("outline", "score", "empty photo", "unlabelled photo")}
+
+
+def test_two_photos_of_one_name_are_not_mixed_up(tmp_path):
+    box = Instances(np.array([[1, 1, 5, 5]]), np.zeros(1), None, None, ("rust",))
+    two = [Record(photo(tmp_path / folder / "a.jpg"), (30, 40), box) for folder in ("train", "val")]
+    with pytest.raises(DatasetError, match="two photos of one name"):
+        formats.write(Dataset("some", ("rust",), tuple(two)), tmp_path / "out" / "some.csv", "boxes_csv")
+    formats.write(Dataset("some", ("rust",), tuple(two)), tmp_path / "some.csv", "boxes_csv")
+    assert [record.split for record in formats.read(tmp_path / "some.csv")] == ["train", "val"]
+
+
+# --- real data ----------------------------------------------------------------------------------
+def test_the_raccoons_are_read_and_the_absent_ones_counted(shared: Path):
+    data = formats.read(shared / "data" / "zoo" / "csv_tf_boxes")
+    assert (len(data), data.class_counts(), len(data.faults)) == (3, {"raccoon": 3}, 197)
+    assert "197 of 200 named photos are absent" in data.remarks[0]
+
+
+def test_the_empty_tables_of_the_rust_tutorial_point_to_the_xml(shared: Path):
+    for split in ("train", "test"):
+        with pytest.raises(AnnotationError, match=f"name .*objDet/{split}, "):
+            formats.read(shared / "data" / "rust" / f"{split}_labels.csv")

@@ -1,0 +1,113 @@
+"""maskwright convert: the same boxes in every format, and a word about what is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from maskwright import formats
+from maskwright.cli.convert import FILES
+from maskwright.cli.main import main
+from maskwright.types import Dataset, Instances, Record, RleMasks
+
+BOXES = [[1, 2, 30, 40], [3, 4, 64, 48]]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def steel(tmp_path: Path) -> Path:
+    """Three photos with two boxes each, two of them for training; as COCO."""
+    records = []
+    for number, split in enumerate(["train", "train", "val"]):
+        path = tmp_path / "steel" / split / f"photo_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+        records.append(Record(path, (48, 64), Instances(np.array(BOXES), np.array([0, 1]), None, None, ("a", "b"))))
+    formats.write(Dataset("steel", ("a", "b"), tuple(records)), tmp_path / "steel" / "all.json", "coco")
+    return tmp_path / "steel"
+
+
+def maskwright(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    assert isinstance(end.value.code, int)
+    return end.value.code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("to", FILES)
+def test_a_folder_of_each_format_reads_as_the_same_data(steel, tmp_path, capsys, to):
+    out = tmp_path / "other"
+    code, text, err = maskwright(capsys, "convert", steel, out, "--to", to, "--copy-photos")
+    assert (code, err) == (0, "") and text.startswith("3 photos with 6 objects: ")
+    again = formats.read(out)
+    assert {name: len(part) for name, part in again.splits().items()} == {"train": 2, "val": 1}
+    assert sorted(record.photo.name for record in again) == [f"photo_{number}.png" for number in range(3)]
+    for record in again:
+        assert record.instances is not None
+        assert (record.instances.boxes.tolist(), record.instances.labels) == (BOXES, ["a", "b"])
+        assert record.photo.read_bytes() == next(steel.rglob(record.photo.name)).read_bytes()
+
+
+def test_round_the_tutorials_way_and_back(shared, tmp_path, capsys):
+    """XML -> table -> TFRecord -> XML: the same 169 boxes."""
+    first = formats.read(shared / "data" / "rust" / "objDet")
+    source: Path = shared / "data" / "rust" / "objDet"
+    for to in ("boxes-csv", "tfrecord", "voc"):
+        assert maskwright(capsys, "convert", source, tmp_path / to, "--to", to, "--copy-photos")[0] == 0
+        source = tmp_path / to
+    last = formats.read(source)
+
+    def drawn(data: Dataset) -> dict[str, object]:
+        return {each.photo.name: (each.split, sorted(each.instances.boxes.tolist())) for each in data if each.instances}
+
+    assert last.instance_count == 169 and drawn(last) == drawn(first)
+
+
+def test_one_file_cannot_hold_the_splits_and_says_so(steel, capsys):
+    code, _, err = maskwright(capsys, "convert", steel, steel / "all.csv", "--to", "boxes-csv")
+    assert code == 0
+    assert err == "lost: the division into train and val cannot be kept in one file: name a folder\n"
+    assert formats.read(steel / "all.csv").instance_count == 6
+
+
+def test_what_the_format_cannot_hold_is_counted(tmp_path, capsys):
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    masks = RleMasks.from_boxes(np.array([[1, 1, 5, 5]]), (48, 64))
+    drawn = Instances(masks.boxes, np.zeros(1), None, masks, ("a",))
+    formats.write(Dataset("x", ("a",), (Record(tmp_path / "a.png", (48, 64), drawn),)), tmp_path / "x.json", "coco")
+    code, out, err = maskwright(capsys, "convert", tmp_path / "x.json", tmp_path / "out", "--to", "tfrecord")
+    assert (code, err) == (0, "lost: data.record: 1 outline cannot be kept\n")
+    code, out, _ = maskwright(capsys, "convert", tmp_path / "x.json", tmp_path / "x.csv", "--to", "boxes-csv", "--json")
+    assert json.loads(out)["lost"] == ["1 outline cannot be kept"]
+
+
+def test_photos_that_stay_elsewhere_are_mentioned(steel, tmp_path, capsys):
+    _, _, err = maskwright(capsys, "convert", steel, tmp_path / "away", "--to", "voc")
+    assert "the photos stay where they are" in err
+
+
+def test_nothing_of_the_users_is_replaced(steel, capsys):
+    code, _, err = maskwright(capsys, "convert", steel, steel / "all.json", "--to", "coco")
+    assert code == 1 and "would be replaced" in err
+
+
+def test_an_ending_of_another_format_is_a_slip(steel, tmp_path, capsys):
+    code, _, err = maskwright(capsys, "convert", steel, tmp_path / "out.csv", "--to", "coco")
+    assert code == 2 and "OUT is a file of another format" in err
+
+
+def test_classes_of_whole_photos_are_no_objects(tmp_path, capsys):
+    for label in ("clean", "rust"):
+        (tmp_path / "steel" / label).mkdir(parents=True)
+        Image.new("RGB", (64, 48)).save(tmp_path / "steel" / label / "a.png")
+    code, _, err = maskwright(capsys, "convert", tmp_path / "steel", tmp_path / "out", "--to", "coco")
+    assert code == 2 and "there are no objects to write" in err

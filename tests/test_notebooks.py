@@ -1,0 +1,91 @@
+"""The notebooks of examples/: nothing stored in them, and every cell runs, on small data and for a step or two."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from notebook_cells import cells
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("h5py")
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
+SMALL = {
+    "EXAMPLE_PHOTOS": "8",
+    "EXAMPLE_STEPS": "1",
+    "EXAMPLE_SIDE": "128",
+    "MPLBACKEND": "Agg",
+    "OMP_NUM_THREADS": "1",
+}
+PRINTED = {  # what each must come to, at the least
+    "balloon_splash": ["train: 6 photos of ['BG', 'balloon']", "of the photo are in colour"],
+    "batches_of_frames": ["BATCH_SIZE 3", "7 frames in frames"],
+    "coco_demo": ["NUM_CLASSES                    81", "objects: 5"],
+    "guns_and_swords": ["6 photos to train on, 2 held back", "events.out.tfevents", "mask_rcnn_weapons_0001.h5"],
+    "weld_defects": [
+        "Re-starting from epoch 1",
+        "mask_rcnn_gdxray_0002.h5",
+        "mAP @ IoU 0.5: ",
+        "recall of the proposals",
+    ],
+}
+
+every = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def empty() -> Iterator[Path]:
+    """A folder that is gone afterwards: weights are large."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def ran(notebook: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, str(ROOT / "tests" / "notebook_cells.py"), str(notebook)]
+    return subprocess.run(call, capture_output=True, text=True, cwd=folder, env={**os.environ, **SMALL}, check=False)
+
+
+def test_every_notebook_is_expected_to_come_to_something():
+    assert [path.stem for path in NOTEBOOKS] == sorted(PRINTED)
+
+
+@every
+def test_nothing_is_stored_in_a_notebook_but_its_cells(notebook):
+    for cell in json.loads(notebook.read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None
+        assert cell["metadata"] == {}
+
+
+@every
+def test_a_notebook_begins_with_the_extension_and_is_python(notebook):
+    first, *rest = cells(notebook)
+    assert first.splitlines()[0] == "%load_ext maskwright"
+    for code in rest:
+        ast.parse(code)
+
+
+@pytest.mark.slow
+@every
+def test_every_cell_runs(notebook, empty):
+    done = ran(notebook, empty)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [words for words in PRINTED[notebook.stem] if words not in done.stdout] == [], done.stdout[-3000:]
+    assert list(empty.glob("cell_*.png")), "it shows something"
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_would_be_noticed(empty):
+    broken = {"cell_type": "code", "source": ["%matplotlib inline\n", "1 / 0"]}
+    (empty / "broken.ipynb").write_text(json.dumps({"cells": [broken]}))
+    done = ran(empty / "broken.ipynb", empty)
+    assert done.returncode == 1 and 'File "broken.ipynb, code cell 1", line 2' in done.stderr
