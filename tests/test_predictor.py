@@ -16,6 +16,7 @@ from maskwright.engines.torch_engine import normalise
 from maskwright.errors import DatasetError, MaskwrightError, PhotoError, RecipeError, UnknownName, WeightsError
 from maskwright.models import catalogue
 from maskwright.prediction.predictor import Predictor, load
+from maskwright.samples.fit import fit
 from maskwright.types import Instances, Photo, RawDetections, Window
 from maskwright.weights.card import Card
 
@@ -28,6 +29,8 @@ class RedFinder:
     def __init__(self, card: Card = CARD) -> None:
         self.card = card
         self.batches: list[int] = []
+
+    fit = staticmethod(fit)
 
     def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         assert len({canvas.shape for canvas in canvases}) == 1 and len(canvases) == len(sizes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import errno
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -14,6 +14,7 @@ from maskwright.jobs.data import open_data
 from maskwright.models import catalogue
 from maskwright.models.mask_rcnn import Found
 from maskwright.models.targets import Truth
+from maskwright.samples.fit import fit
 from maskwright.synth import render_set
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage
@@ -98,6 +99,8 @@ class Seer:
     def __init__(self, names: tuple[str, ...] = ("balloon", "cake"), masks: bool = True, half: bool = True) -> None:
         self.card = Card("small", "none", "segment" if masks else "detect", names, 128)
         self.masks, self.half = masks, half
+
+    fit = staticmethod(fit)
 
     def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         count = len(self.card.classes)

@@ -55,9 +55,8 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
         console.show(f"counted {counted} on them ({figures.truths} are there), all in {done.seconds:.0f} seconds")
         console.show(f"report  {done.report}")
         console.show("")
-        console.show(
-            "Your turn (after `make demo`: source .venv/bin/activate), with a folder of your own photos and their VIA or COCO file:"
-        )
+        console.show("Your turn, with a folder of your own photos and their VIA or COCO file")
+        console.show("(after `make demo`, first: source .venv/bin/activate):")
         console.show("  maskwright show FOLDER")
         console.show("  maskwright train FOLDER --time-budget 20m --name mine")
         console.show("  maskwright splash runs/mine PHOTO")

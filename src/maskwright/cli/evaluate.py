@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 )
 @options.out("A folder for evaluation.json and evaluation.html.")
 @options.allow_faulty
+@options.names
 @options.device
 @options.precision
 @options.seed
@@ -50,6 +51,7 @@ def command(
     size: int | None,
     out: Path | None,
     allow_faulty: bool,
+    names: tuple[str, ...] | None,
     device: str,
     precision: str,
     seed: int,
@@ -71,6 +73,7 @@ def command(
         seed=seed,
         out=out,
         allow_faulty=allow_faulty,
+        names=names,
         device=device,
         precision=precision,
         size=size,

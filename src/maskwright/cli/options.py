@@ -33,6 +33,12 @@ def console(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_console
 
 
+names = click.option(
+    "--names",
+    metavar="A,B",
+    callback=lambda context, parameter, value: tuple(each.strip() for each in value.split(",")) if value else None,
+    help="The classes of a .h5 file of matterport's, in order, without the background.",
+)
 device = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),

@@ -33,6 +33,7 @@ from maskwright.cli.console import Console
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--no-pictures", is_flag=True, help="Do not draw.")
+@options.names
 @options.device
 @options.precision
 @options.console
@@ -44,6 +45,7 @@ def command(
     classes: str | None,
     size: int | None,
     no_pictures: bool,
+    names: tuple[str, ...] | None,
     device: str,
     precision: str,
     console: Console,
@@ -70,6 +72,7 @@ def command(
         save=save,
         pictures=not no_pictures,
         size=size,
+        names=names,
         device=device,
         precision=precision,
         progress=console.progress,

@@ -30,6 +30,7 @@ from maskwright.cli.predict import tell_counts
     metavar="PIXELS",
     help="Long side of what the network sees.  [default: the model's]",
 )
+@options.names
 @options.device
 @options.precision
 @options.console
@@ -42,6 +43,7 @@ def command(
     threshold: float | None,
     classes: str | None,
     size: int | None,
+    names: tuple[str, ...] | None,
     device: str,
     precision: str,
     console: Console,
@@ -63,6 +65,7 @@ def command(
         threshold=threshold,
         classes=[name.strip() for name in classes.split(",")] if classes else None,
         size=size,
+        names=names,
         device=device,
         precision=precision,
         progress=console.progress,

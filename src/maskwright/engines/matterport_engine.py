@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from maskwright.engines import hardware
 from maskwright.errors import WeightsError
 from maskwright.models.matterport import MatterportMaskRCNN, Settings
-from maskwright.types import RawDetections
+from maskwright.types import Photo, Placement, RawDetections
 from maskwright.weights.card import Card
 from maskwright.weights.matterport_h5 import H5Weights, load_into, read_h5
 
@@ -98,6 +98,10 @@ class MatterportEngine:
         exact = "f32" if precision == "auto" else hardware.choose_precision(precision, hardware.choose_device(device))
         network, _, own = open_h5_model(folder, names, exact)
         return cls(network, own, device, Path(folder).name)
+
+    def fit(self, photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
+        """The photo itself: this network's own resizing comes later, and a second one would change its answers."""
+        return photo.pixels, Placement(photo.size, photo.size, 1.0, 1.0)
 
     def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         """Boxes are whole pixels as the original rounds them; hand in photos unscaled to get its very answers."""

@@ -10,16 +10,21 @@ from typing import Protocol
 import numpy as np
 
 from maskwright.errors import MissingExtra, UnknownName
-from maskwright.types import RawDetections
+from maskwright.types import Photo, Placement, RawDetections
 from maskwright.weights.card import Card
 
 ENGINES = {  # name -> where it lives, what to install when it is absent
+    "matterport": ("maskwright.engines.matterport_engine:MatterportEngine", "pip install maskwright[matterport]"),
     "torch": ("maskwright.engines.torch_engine:TorchEngine", "pip install torch"),
 }
 
 
 class Engine(Protocol):
     card: Card
+
+    def fit(self, photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
+        """The photo as this engine takes it: samples.fit.fit, unless its network has a resizing of its own."""
+        ...
 
     def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         """Look at a batch.
@@ -30,8 +35,19 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(folder: Path, name: str = "torch", device: str = "auto", precision: str = "auto") -> Engine:
-    """The engine `name`, ready to run the model in `folder`."""
+def open_engine(
+    model: Path,
+    name: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    names: Sequence[str] | None = None,
+) -> Engine:
+    """The engine `name`, ready to run the model: a folder of ours, or matterport's .h5 file (auto goes by the ending).
+
+    names  the classes of a file that does not hold them (.h5), without the background
+    """
+    if name == "auto":
+        name = "matterport" if Path(model).suffix.lower() in (".h5", ".hdf5") else "torch"
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
     place, install = ENGINES[name]
@@ -40,4 +56,4 @@ def open_engine(folder: Path, name: str = "torch", device: str = "auto", precisi
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         raise MissingExtra(f"the engine {name} is not installed", fix=install) from error
-    return kind.prepare(Path(folder), device=device, precision=precision)
+    return kind.prepare(Path(model), device=device, precision=precision, names=names)

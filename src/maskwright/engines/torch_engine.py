@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from maskwright.engines import hardware
 from maskwright.errors import WeightsError
 from maskwright.models import catalogue
+from maskwright.samples.fit import fit
 from maskwright.types import RawDetections
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, read_card
@@ -40,9 +41,22 @@ class TorchEngine:
         self.precision = hardware.choose_precision(precision, self.device)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    fit = staticmethod(fit)
+
     @classmethod
-    def prepare(cls, folder: Path, device: str = "auto", precision: str = "auto") -> TorchEngine:
+    def prepare(
+        cls, folder: Path, device: str = "auto", precision: str = "auto", names: Sequence[str] | None = None
+    ) -> TorchEngine:
         card = read_card(folder)
+        if names is not None and tuple(names) != card.classes:
+            raise WeightsError(
+                "this model knows its own class names",
+                file=folder,
+                field="names",
+                wanted=", ".join(card.classes),
+                got=", ".join(names),
+                fix="leave --names out",
+            )
         network = catalogue.find(card.model).build(len(card.classes), card.backbone, masks=card.task == "segment")
         tensors = checkpoint.load(folder / WEIGHTS)
         own = network.state_dict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def evaluate(
     allow_faulty: bool = False,
     device: str = "auto",
     precision: str = "auto",
+    names: Sequence[str] | None = None,
     size: int | None = None,
     progress: Progress = silent,
     say: Say = lambda line: None,
@@ -67,7 +69,11 @@ def evaluate(
             got=f"0 in {which}",
         )
     say(f"judging on {len(part)} photos ({which})")
-    find = model if isinstance(model, Predictor) else load(model, device=device, precision=precision, size=size)
+    find = (
+        model
+        if isinstance(model, Predictor)
+        else load(model, device=device, precision=precision, size=size, names=names)
+    )
     if not set(find.card.classes) & set(part.names):
         raise DatasetError(
             "the model knows none of the classes in these data",

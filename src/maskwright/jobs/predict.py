@@ -72,6 +72,7 @@ def predict(
     size: int | None = None,
     device: str = "auto",
     precision: str = "auto",
+    names: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Predicted:
     """Find the objects of every photo.
@@ -92,7 +93,7 @@ def predict(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, threshold=threshold, size=size, device=device, precision=precision)
+        else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
     )
     wanted = class_rows(find.card.classes, classes)
     done, failed = [], []

@@ -25,6 +25,7 @@ def splash(
     size: int | None = None,
     device: str = "auto",
     precision: str = "auto",
+    names: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Predicted:
     """Draw every photo grey, its objects in colour; one picture a photo in the folder `out`.
@@ -38,7 +39,7 @@ def splash(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, threshold=threshold, size=size, device=device, precision=precision)
+        else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
     )
     wanted = class_rows(find.card.classes, classes)
     done: list[Prediction] = []

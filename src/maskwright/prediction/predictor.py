@@ -10,7 +10,7 @@ import numpy as np
 from maskwright.engines.protocol import Engine, open_engine
 from maskwright.photos import sources
 from maskwright.photos.sources import Origin, Source
-from maskwright.samples.fit import covered, fit, restore
+from maskwright.samples.fit import covered, restore
 from maskwright.types import Instances, Photo, Placement, Window
 from maskwright.weights import card as cards
 from maskwright.weights.sources import model_folder
@@ -33,7 +33,7 @@ class Predictor:
     def __call__(self, source: Origin) -> Instances:
         """The objects of one photo."""
         photo = self.open(source)
-        canvas, placement = fit(photo, self.size)
+        canvas, placement = self.engine.fit(photo, self.size)
         raw = self.engine.run([canvas], [covered(placement)])[0]
         return restore(raw, placement, self.card.classes, self.threshold)
 
@@ -41,7 +41,7 @@ class Predictor:
         """The objects of many photos, in order; neighbours of one canvas shape are looked at together."""
         waiting: list[tuple[Photo, np.ndarray, Placement]] = []
         for photo in photos:
-            canvas, placement = fit(photo, self.size)
+            canvas, placement = self.engine.fit(photo, self.size)
             if waiting and (len(waiting) == batch or waiting[0][1].shape != canvas.shape):
                 yield from self._look(waiting)
                 waiting = []
@@ -65,12 +65,14 @@ def load(
     size: int | None = None,
     device: str = "auto",
     precision: str = "auto",
-    engine: str = "torch",
+    engine: str = "auto",
+    names: Sequence[str] | None = None,
 ) -> Predictor:
-    """A model ready for photos: a run's folder (its best is taken), a model folder, or the name of a bundled one.
+    """A model ready for photos: a run's folder (its best is taken), a model folder, the name of a bundled one,
+    or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes.
 
     >>> find = maskwright.load("balloons")
     >>> find("party.jpg").counts()
     {'balloon': 7}
     """
-    return Predictor(open_engine(model_folder(model), engine, device, precision), threshold, size)
+    return Predictor(open_engine(model_folder(model), engine, device, precision, names), threshold, size)

@@ -67,7 +67,10 @@ def bundled_names() -> list[str]:
 
 
 def model_folder(model: str | Path) -> Path:
-    """The folder (card and weights) that a person means: a bundled name, a model folder, a run folder, `runs/NAME`."""
+    """The folder (card and weights) that a person means: a bundled name, a model folder, a run folder, `runs/NAME`.
+
+    matterport's .h5 file stands for itself.
+    """
     if str(model) in bundled_names():
         return BUNDLED / str(model)
     if str(model) == "bundled":
@@ -75,6 +78,8 @@ def model_folder(model: str | Path) -> Path:
     for folder in (Path(model), Path(model) / "best", Path("runs") / model, Path("runs") / model / "best"):
         if (folder / CARD).is_file() and (folder / WEIGHTS).is_file():
             return folder
+    if Path(model).suffix.lower() in (".h5", ".hdf5") and Path(model).is_file():
+        return Path(model)
     if not Path(model).exists() and Path(model).name == str(model):
         known = bundled_names() + (
             sorted(path.name for path in Path("runs").iterdir() if path.is_dir()) if Path("runs").is_dir() else []
