@@ -202,7 +202,8 @@ loop.SAVE_EVERY = 0.0
 def progress(items, total=None, label="", unit=""):
     for item in items:
         yield item
-        print("step", flush=True)
+        if label.startswith("epoch"):
+            print("step", flush=True)
 
 data, recipe, out, name = sys.argv[1:]
 train(data, recipe=recipe, out=out, name=name, progress=progress)

@@ -40,6 +40,7 @@ class Position:
     step: int = 0
     stage: int = -1
     steps_in_stage: int = 0
+    rate: float = 0.0  # of the last step, before factors
     seconds: float = 0.0
     best: float = -1.0
     best_epoch: int = 0
@@ -156,6 +157,7 @@ class Trainer:
         rate = self.schedule.rate(share, self.recipe.stages[self.at.stage], self.at.steps_in_stage)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
+        self.at.rate = rate
         losses = self.losses(self.network, batch, self.recipe.seed * 1_000_003 + self.at.step)
         total = torch.stack(list(losses.values())).sum()
         if not math.isfinite(float(total.detach())):
@@ -234,7 +236,7 @@ class Trainer:
             "epoch": at.epoch + 1,
             "step": at.step,
             "seconds": round(at.seconds, 1),
-            "rate": self.optimizer.param_groups[-1]["lr"],
+            "rate": at.rate,
         }
         means = {name: value / max(at.step_in_epoch, 1) for name, value in at.sums.items()}
         row |= {"loss": round(sum(means.values()), 5)} | {
