@@ -228,7 +228,11 @@ def test_options_in_the_text_exist():
         known |= {opt for each in command.params for opt in (*each.opts, *each.secondary_opts)}
     for page in PAGES:
         prose = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-        named = {word for code in re.findall(r"`(?!\.venv|tensorboard)([^`]+)`", prose) for word in code.split()}
+        named = {
+            word
+            for code in re.findall(r"`(?!\.venv|tensorboard|python |PYTHONPATH)([^`]+)`", prose)
+            for word in code.split()
+        }
         options = {word.split("=")[0] for word in named if re.fullmatch(r"--[a-z][\w-]*(=.*)?", word)}
         assert options <= known, page.name
 

@@ -110,7 +110,7 @@ def _draw(
             counts[name] = counts.get(name, 0) + count
         if place >= SHOWN:
             continue
-        pair = np.hstack([outlines.draw(photo, found), splashing.splash(photo, found)])
+        pair = np.vstack([outlines.draw(photo, found), splashing.splash(photo, found)])
         write_picture(pair, out / "pictures" / f"{record.photo.stem}.jpg")
         truth = 0 if record.instances is None else len(record.instances)
         gallery.append(sections.Picture(pair, f"{record.photo.name}: {len(found)} found, {truth} there"))
@@ -136,7 +136,7 @@ def _page(
     return page.render(
         "A party, found",
         [
-            sections.Gallery("Photos the network has never seen", gallery, note="outlines left, splash right"),
+            sections.Gallery("Photos the network has never seen", gallery, note="outlines above, splash below"),
             sections.Figures(
                 "How well it does",
                 figures,
