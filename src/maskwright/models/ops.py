@@ -179,8 +179,8 @@ def _neighbours(at: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 class DepthwiseConv(nn.Conv2d):
     """A convolution of each channel by itself. Same weights, same answers as nn.Conv2d(groups=channels).
 
-    torch's own gradient of it is slow on a CPU in bf16, for 5x5 kernels and strides most of all (benchmarks/depthwise.py):
-    it was 40 % of a training step.
+    torch's own gradient of it is slow on a CPU in bf16, for 5x5 kernels and strides most of all: it was 40 % of a
+    training step (benchmarks/depthwise.py).
     """
 
     def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
