@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_runs import SIZE, party, records
 
 from maskwright.errors import DatasetError
-from maskwright.jobs.data import open_data, relative
+from maskwright.jobs.data import common_window, open_data, relative
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 NAMES = ("balloon", "cake")
@@ -203,3 +203,18 @@ def test_masks_of_the_records_are_real() -> None:
     drawn = records(2, NAMES)[1].instances
     assert drawn is not None and isinstance(drawn.masks, RleMasks) and drawn.labels == ["cake"]
     assert drawn.masks.area.tolist() == [32 * 32]
+
+
+# --- grey windows ---------------------------------------------------------------------------------
+def test_ordinary_photos_share_no_window(tmp_path: Path) -> None:
+    assert common_window(party(tmp_path / "party", 2)) is None
+
+
+def test_deep_photos_share_the_middle_of_their_own_windows(tmp_path: Path) -> None:
+    made = []
+    for number, level in enumerate((10_000, 20_000, 30_000)):
+        ramp = np.linspace(level, level + 1000, 96 * 128).reshape(96, 128).astype(np.uint16)
+        Image.fromarray(ramp).save(tmp_path / f"{number}.png")
+        made.append(replace(records(1)[0], photo=tmp_path / f"{number}.png"))
+    low, high = common_window(Dataset("x-rays", ("balloon",), tuple(made))) or (0.0, 0.0)
+    assert 20_000 <= low < 20_020 and 20_980 < high <= 21_000

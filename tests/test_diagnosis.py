@@ -1,0 +1,41 @@
+"""What is said after the first epoch when nothing is found: by a trial on one batch that leaves the run as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_runs import party, trainer
+
+from maskwright.training import diagnosis
+from maskwright.training.loop import Trainer
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Trainer:
+    party(tmp_path / "party")
+    return trainer(tmp_path / "party", tmp_path / "run")
+
+
+def test_a_network_that_finds_something_needs_no_word(run: Trainer):
+    assert diagnosis.diagnose(run, {"mask_AP50": 0.3}) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "word"), [(0.5, "nothing found yet, but the network learns"), (0.99, "nothing is learnt")]
+)
+def test_the_trial_on_one_batch_decides_what_is_said(
+    run: Trainer, monkeypatch: pytest.MonkeyPatch, after: float, word: str
+):
+    monkeypatch.setattr(diagnosis, "overfit", lambda _: (1.0, after))
+    said = diagnosis.diagnose(run, {"mask_AP50": 0.0})
+    assert said is not None and said.startswith(word) and f"from 1.00 to {after:.2f}" in said
+
+
+def test_the_trial_learns_on_a_copy(run: Trainer):
+    run._train_only("all")
+    before = {name: value.clone() for name, value in run.network.state_dict().items()}
+    first, last = diagnosis.overfit(run)
+    assert last < first
+    assert all(torch.equal(value, before[name]) for name, value in run.network.state_dict().items())
