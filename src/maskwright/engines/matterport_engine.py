@@ -15,15 +15,9 @@ from maskwright.models.matterport import MatterportMaskRCNN, Settings
 from maskwright.types import Photo, Placement, RawDetections
 from maskwright.weights.card import Card
 from maskwright.weights.matterport_h5 import H5Weights, load_into, read_h5
+from maskwright.weights.transfer import COCO_NAMES
 
-COCO = tuple(
-    """person,bicycle,car,motorcycle,airplane,bus,train,truck,boat,traffic light,fire hydrant,stop sign,parking meter,
-    bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,suitcase,frisbee,skis,
-    snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,bottle,wine glass,cup,
-    fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,chair,couch,
-    potted plant,bed,dining table,toilet,tv,laptop,mouse,remote,keyboard,cell phone,microwave,oven,toaster,sink,
-    refrigerator,book,clock,vase,scissors,teddy bear,hair drier,toothbrush""".replace("\n    ", "").split(",")
-)
+COCO = tuple(name for name in COCO_NAMES if name != "-")  # matterport counts the 80 that are used
 
 
 def open_h5_model(

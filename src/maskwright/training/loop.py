@@ -76,7 +76,7 @@ class Trainer:
         )
         self.schedule = Schedule(recipe, self.loader.steps)
         self.at = Position()
-        on_cpu = self.engine.device.type == "cpu"  # where the fused step takes half the time
+        on_cpu = self.engine.device.type == "cpu"  # there the fused step is one pass over each tensor
         self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.999), fused=on_cpu or None)
 
     def _groups(self) -> list[dict[str, Any]]:
