@@ -15,7 +15,7 @@ import numpy as np
 
 from maskwright.errors import AnnotationError, MissingExtra, UnknownName
 from maskwright.geometry import boxes
-from maskwright.types import Instances, RleMasks
+from maskwright.types import Instances, RleMasks, Verdict
 
 CSV_COLUMNS = ("photo", "class", "score", "x1", "y1", "x2", "y2", "area", "crowd")
 
@@ -92,6 +92,18 @@ def to_csv(photos: Sequence[Instances], photo_names: Sequence[str]) -> str:
     for row in _flat_rows(photos, photo_names):
         row = {**row, "photo": _no_formula(row["photo"]), "class": _no_formula(row["class"])}
         writer.writerow(["" if row[key] is None else row[key] for key in CSV_COLUMNS])
+    return text.getvalue()
+
+
+def verdicts_to_csv(verdicts: Sequence[Verdict], photo_names: Sequence[str]) -> str:
+    """One line a photo: photo, label (several are joined by |), and a column of scores for each class."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = verdicts[0].names if verdicts else ()
+    writer.writerow(["photo", "label", *(_no_formula(f"score {name}") for name in names)])
+    for photo, verdict in zip(photo_names, verdicts, strict=True):
+        scores = [f"{score:.5f}" for score in verdict.scores]
+        writer.writerow([_no_formula(photo), _no_formula("|".join(verdict.labels)), *scores])
     return text.getvalue()
 
 

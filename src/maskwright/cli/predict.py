@@ -28,7 +28,8 @@ from maskwright.cli.console import Console
     help="Long side of what the network sees.  [default: the model's]",
 )
 @click.option("--save-json", is_flag=True, help="predictions.json: boxes, scores, masks as run lengths.")
-@click.option("--save-csv", is_flag=True, help="predictions.csv: one line an object.")
+@click.option("--save-jsonl", is_flag=True, help="predictions.jsonl: the same, one line a photo.")
+@click.option("--save-csv", is_flag=True, help="predictions.csv: one line an object; of a classifier, one a photo.")
 @click.option("--save-coco", is_flag=True, help="coco_results.json: a COCO results list.")
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
@@ -51,7 +52,7 @@ def command(
     console: Console,
     **saved: bool,
 ) -> int:
-    """Find the objects of photos.
+    """Find the objects of photos; with a classifier, say what each photo shows.
 
     \b
       maskwright predict balloons party.jpg
@@ -91,8 +92,8 @@ def tell_counts(done, out: Path, console: Console) -> int:
 
     def tell() -> None:
         for each in done.photos:
-            counts = ", ".join(f"{count} {name}" for name, count in each.instances.counts().items())
-            console.show(f"{each.photo}: {counts or 'nothing found'}")
+            counts = ", ".join(f"{count} {name}" for name, count in each.counts().items())
+            console.show(f"{each.photo}: {each.verdict or counts or 'nothing found'}")
         if len(done.photos) > 1:
             total = ", ".join(f"{count} {name}" for name, count in done.counts().items())
             console.show(f"{len(done.photos)} photos: {total or 'nothing found'}")
@@ -100,6 +101,8 @@ def tell_counts(done, out: Path, console: Console) -> int:
     console.result(facts, tell)
     for error in done.failed:
         console.say(str(error))
+    if done.files and any(each.verdict for each in done.photos):
+        console.say(f"written: {', '.join(str(file) for file in done.files)}")
     if any(each.files for each in done.photos):
         console.say(f"pictures in {out}")
     return 1 if done.failed else 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from maskwright.errors import MissingExtra, UnknownName
-from maskwright.types import Photo, Placement, RawDetections
+from maskwright.types import Photo, Placement
 from maskwright.weights.card import Card
 
 ENGINES = {  # name -> where it lives, what to install when it is absent
@@ -26,8 +26,8 @@ class Engine(Protocol):
         """The photo as this engine takes it: samples.fit.fit, unless its network has a resizing of its own."""
         ...
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
-        """Look at a batch.
+    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Sequence[Any]:
+        """Look at a batch: RawDetections a photo; of a classifier C float32 scores a photo.
 
         canvases  H×W×3 uint8, all of one shape
         sizes     (height, width) of the photo's part of each canvas

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +14,8 @@ from torch import Tensor, nn
 from maskwright.engines import hardware
 from maskwright.errors import WeightsError
 from maskwright.models import catalogue
-from maskwright.samples.fit import fit
-from maskwright.types import RawDetections
+from maskwright.samples.fit import fit, stretch
+from maskwright.types import Photo, Placement, RawDetections
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, read_card
 
@@ -41,7 +42,8 @@ class TorchEngine:
         self.precision = hardware.choose_precision(precision, self.device)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    fit = staticmethod(fit)
+    def fit(self, photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
+        return stretch(photo, size) if self.card.task == "classify" else fit(photo, size)
 
     @classmethod
     def prepare(
@@ -57,7 +59,9 @@ class TorchEngine:
                 got=", ".join(names),
                 fix="leave --names out",
             )
-        network = catalogue.find(card.model).build(len(card.classes), card.backbone, masks=card.task == "segment")
+        network = catalogue.build(
+            card.task, card.model, card.backbone, len(card.classes), card.size, card.multi_label
+        )
         tensors = checkpoint.load(folder / WEIGHTS)
         own = network.state_dict()
         wrong = [name for name in own if name not in tensors or tensors[name].shape != own[name].shape]
@@ -72,10 +76,12 @@ class TorchEngine:
         network.load_state_dict(tensors, strict=False)
         return cls(network.eval(), card, device, precision)
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Any]:
         self.network.eval()
         with torch.inference_mode(), self.autocast():
             found = self.network.detect(normalise(np.stack(canvases), self.card, sizes, self.device), list(sizes))  # type: ignore[operator]
+        if self.card.task == "classify":
+            return list(found.float().cpu().numpy())
         return [
             RawDetections(
                 each.boxes.float().cpu().numpy(),

@@ -109,14 +109,17 @@ def data_name(data: str | Path | Dataset) -> str:
 
 
 def for_task(data: Dataset, task: str) -> Dataset:
-    """The data as the task sees them: boxes only for detect; for segment, photos without any outline skipped."""
+    """The data as the task sees them: boxes only for detect; for segment, photos without any outline skipped;
+    labels of whole photos for classify."""
+    if task == "classify":
+        return whole_photos(data)
     if any(record.labels is not None for record in data):
         raise DatasetError(
             "these photos carry a class each, and no objects",
             file=data.name,
             wanted="outlines or boxes",
             got=data.format,
-            fix="draw outlines, for example in VIA or LabelMe",
+            fix="--task classify, or draw outlines, for example in VIA or LabelMe",
         )
     if task == "segment" and not data.has_masks and data.instance_count:
         raise DatasetError(
@@ -151,6 +154,25 @@ def for_task(data: Dataset, task: str) -> Dataset:
     return data
 
 
+def whole_photos(data: Dataset) -> Dataset:
+    """Each labelled photo with labels of its own; where objects were drawn, the classes of its objects."""
+    if all(record.labels is not None for record in data):
+        return data
+
+    def labels(record: Record) -> tuple[int, ...] | None:
+        if record.labels is not None or record.instances is None:
+            return record.labels
+        return tuple(np.unique(record.instances.classes).tolist())
+
+    records = tuple(replace(record, labels=labels(record), instances=None) for record in data)
+    return replace(data, records=records, remarks=(*data.remarks, "a photo's labels are the classes drawn on it"))
+
+
+def multi_label(data: Dataset) -> bool:
+    """A photo has none or several of the classes."""
+    return any(len(record.labels) != 1 for record in data if record.labels is not None)
+
+
 def _boxes_only(instances: Instances) -> Instances:
     return replace(instances, masks=None)
 
@@ -161,6 +183,9 @@ def _enough(whole: Dataset, usable: Dataset, data: str | Path | Dataset) -> None
         raise DatasetError(
             "no photo here can be trained on", file=data_name(data), wanted="labelled photos", got=states
         )
+    if any(record.labels is not None for record in usable):
+        _two_classes(usable, data)
+        return
     if not usable.instance_count:
         raise DatasetError(
             "nothing is drawn on these photos",
@@ -168,6 +193,20 @@ def _enough(whole: Dataset, usable: Dataset, data: str | Path | Dataset) -> None
             wanted="at least one object",
             got=f"{len(usable)} photos, all empty",
         )
+
+
+def _two_classes(usable: Dataset, data: str | Path | Dataset) -> None:
+    """A classifier must have something to tell apart."""
+    counts = {name: count for name, count in usable.class_counts().items() if count}
+    if len(counts) > 1 or (counts and multi_label(usable)):
+        return
+    raise DatasetError(
+        "there is one class only: nothing to tell apart" if counts else "no photo is in any class",
+        file=data_name(data),
+        wanted="photos of two classes or more",
+        got=", ".join(f"{name} ({count} photos)" for name, count in counts.items()) or "none",
+        fix="add a folder with photos of the other class",
+    )
 
 
 def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:

@@ -8,32 +8,45 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from maskwright import files, interop
-from maskwright.errors import MaskwrightError, OutputError, UnknownName
-from maskwright.photos.sources import Origin, expand
+from maskwright.errors import MaskwrightError, OutputError, UnknownName, WeightsError
+from maskwright.photos.sources import Origin, Source, expand
 from maskwright.pictures import outlines
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
-from maskwright.types import Instances, Photo
+from maskwright.types import Instances, Photo, Verdict
 
-SAVED = ("json", "csv", "coco", "masks", "crops")
+SAVED = ("json", "jsonl", "csv", "coco", "masks", "crops")
+WHOLE = ("json", "jsonl", "csv")  # what a classifier's verdicts can be saved as
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One photo: what it is called, (height, width), its objects, and the files written for it."""
+    """One photo: what it is called, (height, width), its objects, and the files written for it.
+
+    verdict  what a classifier says of it; there are no objects then
+    """
 
     photo: str
     stem: str
     size: tuple[int, int]
     instances: Instances
     files: tuple[Path, ...] = ()
+    verdict: Verdict | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Objects of each class; of a verdict, 1 for each class it names."""
+        return self.instances.counts() if self.verdict is None else dict.fromkeys(self.verdict.labels, 1)
 
     def facts(self) -> dict:
+        if self.verdict is not None:
+            size = {"height": self.size[0], "width": self.size[1]}
+            return {"photo": self.photo, **size, **self.verdict.facts(), "files": [str(file) for file in self.files]}
         return {
             "photo": self.photo,
             "height": self.size[0],
@@ -56,7 +69,7 @@ class Predicted:
         """How many of each class on all photos."""
         total: Counter[str] = Counter()
         for each in self.photos:
-            total.update(each.instances.counts())
+            total.update(each.counts())
         return dict(total)
 
 
@@ -75,11 +88,11 @@ def predict(
     names: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Predicted:
-    """Find the objects of every photo.
+    """Find the objects of every photo; or say what it shows, where the model is a classifier.
 
     sources   files, folders, patterns, addresses, arrays: whatever photos.sources.expand takes
     out       a folder for the drawn pictures and everything in `save`; nothing is written without it
-    save      of json, csv, coco (results list), masks (one PNG an object), crops (one cut-out with alpha an object)
+    save      of json, jsonl (a line a photo), csv, coco (results list), masks (one PNG an object), crops (one cut-out with alpha an object)
     A photo that cannot be read is put into `failed`; the others go on.
 
     >>> maskwright.predict("balloons", "party.jpg").photos[0].instances.counts()
@@ -95,12 +108,32 @@ def predict(
         if isinstance(model, Predictor)
         else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
     )
+    if isinstance(find, Classifier):
+        return _verdicts(find, sources, out, save, progress)
     wanted = class_rows(find.card.classes, classes)
     done, failed = [], []
     drawn_in = Path(out) if out is not None and pictures else None
     for photo, stem, found in look(find, sources, wanted, failed, progress, drawn_in):
         written = [] if out is None else list(_write_each(photo, stem, found, Path(out), save, pictures))
         done.append(Prediction(photo.name, stem, photo.size, found, tuple(written)))
+    return Predicted(done, failed, tuple(_write_all(done, Path(out), save)) if out is not None else ())
+
+
+def _verdicts(
+    find: Classifier, sources: Origin | Sequence[Origin], out: str | Path | None, save: Sequence[str], progress: Progress
+) -> Predicted:
+    for kind in save:
+        if kind not in WHOLE:
+            raise OutputError(
+                "this model says what a whole photo shows, and finds no objects",
+                field=f"--save-{kind}",
+                wanted=", ".join(WHOLE),
+                got=kind,
+            )
+    done, failed = [], []
+    nothing = Instances.empty(find.card.classes)
+    for photo, stem, said in _looked_at(find, expand(sources), failed, progress):
+        done.append(Prediction(photo.name, stem, photo.size, nothing, verdict=said))
     return Predicted(done, failed, tuple(_write_all(done, Path(out), save)) if out is not None else ())
 
 
@@ -123,14 +156,29 @@ def look(
         raise OutputError(
             "the photos themselves lie here, and pictures might replace them", file=drawn_in, fix="name another --out"
         )
+    if isinstance(find, Classifier):
+        raise WeightsError(
+            "this model says what a whole photo shows, and finds no objects",
+            field="task",
+            wanted="segment or detect",
+            got="classify",
+            fix="name a model that finds objects: `maskwright models` lists them",
+        )
+    for photo, stem, found in _looked_at(find, several, failed, progress):
+        yield photo, stem, found[np.isin(found.classes, wanted)]
+
+
+def _looked_at(
+    find: Predictor, several: Sequence[Source], failed: list[MaskwrightError], progress: Progress
+) -> Iterator[tuple[Photo, str, Any]]:
+    """Photo, stem and what the model says, one after the other."""
     for source in progress(several, total=len(several), label="looking", unit="photos"):
         try:
             photo = find.open(source)
         except MaskwrightError as error:
             failed.append(error)
             continue
-        found = find(photo)
-        yield photo, source.stem, found[np.isin(found.classes, wanted)]
+        yield photo, source.stem, find(photo)
     if len(failed) == len(several):
         raise failed[0]
 
@@ -187,8 +235,13 @@ def _write_all(done: list[Prediction], out: Path, save: Sequence[str]) -> Iterat
         yield _write_text(
             out / "predictions.json", json.dumps([each.facts() for each in done], indent=2, ensure_ascii=False) + "\n"
         )
+    if "jsonl" in save:
+        lines = [json.dumps(each.facts(), ensure_ascii=False) for each in done]
+        yield _write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
     if "csv" in save:
-        yield _write_text(out / "predictions.csv", interop.to_csv(every, names))
+        verdicts = [each.verdict for each in done if each.verdict is not None]
+        table = interop.verdicts_to_csv(verdicts, names) if verdicts else interop.to_csv(every, names)
+        yield _write_text(out / "predictions.csv", table)
     if "coco" in save:
         results = interop.to_coco_results(every, list(range(1, len(done) + 1)))
         yield _write_text(out / "coco_results.json", json.dumps(results) + "\n")

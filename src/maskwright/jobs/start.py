@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from maskwright.errors import WeightsError
 from maskwright.progress import Progress, silent
@@ -29,7 +29,8 @@ def start_weights(
     """
     if weights == "none":
         return "weights: none, all layers start at random"
-    folder = _folder(weights, model, backbone, runs)
+    whole_photo = hasattr(network, "balance")
+    folder = _folder(weights, model, backbone, runs, whole_photo)
     if folder is not None:
         card = read_card(folder)
         if card.backbone != backbone:
@@ -40,7 +41,10 @@ def start_weights(
                 got=f"{card.model} on {card.backbone}",
                 fix=f"--backbone {card.backbone}, or other --weights",
             )
-        told = transfer(network, checkpoint.load(folder / WEIGHTS), card.classes, names)
+        tensors = checkpoint.load(folder / WEIGHTS)
+        if card.task == "classify":
+            tensors = _rows_by_name(tensors, card.classes, names)
+        told = transfer(network, tensors, card.classes, names)
         return f"weights: {weights} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"
     file = Path(weights)
     if weights in ("coco", "imagenet"):
@@ -59,16 +63,19 @@ def start_weights(
     return f"weights: {weights}: {told}"
 
 
-def _folder(weights: str, model: str, backbone: str, runs: Path) -> Path | None:
+def _rows_by_name(tensors: dict[str, Tensor], theirs: tuple[str, ...], ours: tuple[str, ...]) -> dict[str, Tensor]:
+    """A classifier's last layer in the order of our classes; left out where it does not know all of them."""
+    if not set(ours) <= set(theirs):
+        return {name: value for name, value in tensors.items() if not name.startswith("head.out.")}
+    rows = [theirs.index(name) for name in ours]
+    return {name: value[rows] if name.startswith("head.out.") else value for name, value in tensors.items()}
+
+
+def _folder(weights: str, model: str, backbone: str, runs: Path, whole_photo: bool) -> Path | None:
     if weights == "bundled":
-        fitting = [
-            sources.BUNDLED / name
-            for name in ("small", *sources.bundled_names())
-            if (sources.BUNDLED / name / CARD).is_file()
-        ]
-        fitting = [
-            folder for folder in fitting if read_card(folder).model == model and read_card(folder).backbone == backbone
-        ]
+        fitting = sources.bundled_with(backbone)
+        if not whole_photo:
+            fitting = [folder for folder in fitting if read_card(folder).model == model]
         if not fitting:
             raise WeightsError(
                 f"no bundled weights fit {model} on {backbone}",

@@ -14,7 +14,7 @@ from maskwright import __version__
 from maskwright.engines import hardware
 from maskwright.errors import RecipeError
 from maskwright.jobs import training_report
-from maskwright.jobs.data import Say, common_window, open_data, relative
+from maskwright.jobs.data import Say, common_window, multi_label, open_data, relative
 from maskwright.jobs.start import start_weights
 from maskwright.models import catalogue
 from maskwright.models.verbs import choose_layers
@@ -164,10 +164,13 @@ def _trainer(
     import torch
 
     torch.manual_seed(plan.seed)
-    network_row = catalogue.find(plan.model)
+    network_row = catalogue.find(plan.model, plan.task)
     backbone = plan.backbone or network_row.backbones[0]
     names = parts["train"].names
-    network = network_row.build(len(names), backbone, masks=plan.task == "segment")
+    several = plan.task == "classify" and any(multi_label(part) for part in parts.values())
+    network = catalogue.build(plan.task, plan.model, backbone, len(names), plan.size, several)
+    if plan.task == "classify":
+        network.weigh(list(parts["train"].class_counts().values()), len(parts["train"]))
     card = Card(
         plan.model,
         backbone,
@@ -178,6 +181,7 @@ def _trainer(
         started_from=plan.weights,
         maskwright=__version__,
         window=common_window(parts["train"]),
+        multi_label=several,
     )
     callbacks = [_teller(say)] + ([on_epoch] if on_epoch else [])
     return Trainer(
@@ -200,7 +204,7 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
         raise
     training_report.write(folder, trainer, parts)
     best = at.history[at.best_epoch - 1] if at.history else {}
-    figures = {key: value for key, value in best.items() if key.startswith(("box_", "mask_"))}
+    figures = {key: value for key, value in best.items() if key.startswith(("box_", "mask_", "accuracy", "AUC"))}
     return Trained(folder, folder / "best", at.epoch, at.best_epoch, at.seconds, figures)
 
 
@@ -226,6 +230,7 @@ def _teller(say: Say) -> Callable[[dict[str, Any]], None]:
             for kind in ("mask", "box")
             if f"{kind}_AP" in row
         ]
+        kinds += [f"{name} {row[name]:.3f}" for name in ("accuracy", "AUC") if name in row]
         loss = f"loss {row['loss']:.3f}" + (f", validation {row['val_loss']:.3f}" if "val_loss" in row else "")
         say(f"epoch {row['epoch']:>3}  {loss}  {'  '.join(kinds)}  ({_minutes(time.monotonic() - began)})")
 

@@ -13,13 +13,14 @@ from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
 from maskwright.report import page
 from maskwright.report.sections import Facts, Figure, Figures, Gallery, Lines, Picture, Section, Series
-from maskwright.types import Dataset
+from maskwright.types import Dataset, Verdict
 
 if TYPE_CHECKING:
     from maskwright.training.loop import Trainer
 
 SHOWN = 8
 CELL = (560, 420)
+NAMED = {"mask AP": "mask_AP", "mask AP50": "mask_AP50", "box AP": "box_AP", "box AP50": "box_AP50"}
 
 
 def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
@@ -28,17 +29,28 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
     if not history:
         return
     best = history[trainer.at.best_epoch - 1]
-    named = {"mask AP": "mask_AP", "mask AP50": "mask_AP50", "box AP": "box_AP", "box AP50": "box_AP50"}
+    whole = trainer.card.task == "classify"
+    named = {"accuracy": "accuracy", "AUC": "AUC"} if whole else NAMED
+    by = "chosen by the lowest validation loss" if whole else "no interval: this figure chose the epoch"
     sections: list[Section] = [
         Figures(
             "Best epoch, on the validation photos",
             [Figure(name, best[key]) for name, key in named.items() if key in best],
-            note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; no interval: this figure chose the epoch, "
+            note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}, "
             "judge the model on other photos with `maskwright evaluate`",
         ),
         Lines("Loss", _curves(history, {"training": "loss", "validation": "val_loss"}), label_y="loss"),
-        Lines("Average precision on the validation photos", _curves(history, named), range_y=(0.0, 1.0), label_y="AP"),
-        Gallery("Validation photos", _pictures(folder, parts["val"]), note="what the best model finds there"),
+        Lines(
+            "Validation photos, accuracy and AUC" if whole else "Average precision on the validation photos",
+            _curves(history, named),
+            range_y=(0.0, 1.0),
+            label_y="" if whole else "AP",
+        ),
+        Gallery(
+            "Validation photos",
+            _pictures(folder, parts["val"]),
+            note="what the best model says of them" if whole else "what the best model finds there",
+        ),
         Facts("Run", _facts(trainer, parts)),
     ]
     files.write_text(folder / "report.html", page.render(parts["train"].name, sections, "a training run of maskwright"))
@@ -62,6 +74,10 @@ def _pictures(folder: Path, val: Dataset) -> list[Picture]:
         record = val.records[int(place)]
         photo = find.open(record.photo)
         found = find(photo)
+        if isinstance(found, Verdict):
+            truth = ", ".join(val.names[label] for label in record.labels or ()) or "none"
+            pictures.append(Picture(reduced(photo.pixels, CELL), f"{record.photo.name}: {found}, labelled {truth}"))
+            continue
         truth = 0 if record.instances is None else len(record.instances)
         pixels = np.asarray(Image.fromarray(reduced(outlines.draw(photo, found), CELL)))
         pictures.append(Picture(pixels, f"{record.photo.name}: found {len(found)}, drawn by hand {truth}"))

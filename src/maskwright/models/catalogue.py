@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from maskwright.errors import UnknownName
@@ -18,6 +18,7 @@ class Network:
     size       long side of the canvas in pixels, the default of --size
     backbones  the first is the default
     batch, rate  what training takes when nothing is said (rate for AdamW)
+    plan       other fields of the recipe that are this network's own; stages as (layers, epochs, rate)
     """
 
     builder: str
@@ -28,15 +29,19 @@ class Network:
     rate: float
     words: str
     pretrained: tuple[str, ...] = ()
+    plan: dict[str, Any] = field(default_factory=dict)
 
-    def build(self, classes: int, backbone: str | None = None, masks: bool = True) -> Any:
-        """The network with fresh weights; `classes` without background. Imports torch."""
+    def build(self, classes: int, backbone: str | None = None, **facts: Any) -> Any:
+        """The network with fresh weights; `classes` without background. Imports torch.
+
+        facts  masks=False leaves the mask head out; a classifier wants size= and multi_label=
+        """
         backbone = backbone or self.backbones[0]
         if backbone not in self.backbones:
             raise UnknownName("backbone", backbone, self.backbones)
         module, function = self.builder.split(":")
         make: Callable[..., Any] = getattr(importlib.import_module(module), function)
-        return make(classes=classes, backbone=backbone, masks=masks)
+        return make(classes=classes, backbone=backbone, **facts)
 
 
 MODELS = {
@@ -73,7 +78,81 @@ MODELS = {
 }
 
 
-def find(name: str) -> Network:
-    if name not in MODELS:
-        raise UnknownName("model", name, MODELS, "`maskwright models` lists them all")
-    return MODELS[name]
+_FINE = (("heads", 6, 1e-3), ("all", 24, 3e-4))
+
+CLASSIFIERS = {
+    "small": Network(
+        "maskwright.models.classifiers:small",
+        "classify",
+        256,
+        ("mobilenet_v3_large", "mobilenet_v2"),
+        16,
+        1e-3,
+        "the backbone of the small that finds objects: what comes with the package serves as a start",
+        ("bundled", "imagenet"),
+        {"stages": _FINE},
+    ),
+    "mobilenet_v2": Network(
+        "maskwright.models.classifiers:mobilenet_v2",
+        "classify",
+        224,
+        ("mobilenet_v2",),
+        16,
+        1e-3,
+        "torchvision's mobilenet_v2; its weights load",
+        ("imagenet",),
+        {"stages": _FINE},
+    ),
+    "mobilenet_v3_large": Network(
+        "maskwright.models.classifiers:mobilenet_v3_large",
+        "classify",
+        224,
+        ("mobilenet_v3_large",),
+        16,
+        1e-3,
+        "torchvision's mobilenet_v3_large; its weights load",
+        ("imagenet", "bundled"),
+        {"stages": _FINE},
+    ),
+    "resnet50": Network(
+        "maskwright.models.classifiers:resnet50",
+        "classify",
+        224,
+        ("resnet50",),
+        16,
+        1e-3,
+        "torchvision's resnet50; its weights load",
+        ("imagenet",),
+        {"stages": (("heads", 30, 1e-3),)},
+    ),
+    **{
+        name: Network(
+            "maskwright.models.classifiers:vgg",
+            "classify",
+            150,
+            (name,),
+            20,
+            2e-5,
+            "the classic recipe: frozen base, 256 dense units, RMSprop",
+            ("imagenet",),
+            {"stages": (("heads", 30, 2e-5),), "optimizer": "rmsprop", "ema": 0.0, "weight_decay": 0.0},
+        )
+        for name in ("vgg16", "vgg19")
+    },
+}
+
+
+def find(name: str, task: str = "segment") -> Network:
+    """The row of a network; `small` names one for objects and one for classes."""
+    table = CLASSIFIERS if task == "classify" else MODELS
+    if name not in table:
+        raise UnknownName("model", name, table, "`maskwright models` lists them all")
+    return table[name]
+
+
+def build(task: str, model: str, backbone: str | None, classes: int, size: int, multi_label: bool = False) -> Any:
+    """The network that a card or a recipe speaks of, with fresh weights."""
+    row = find(model, task)
+    if task == "classify":
+        return row.build(classes, backbone, size=size, multi_label=multi_label)
+    return row.build(classes, backbone, masks=task == "segment")

@@ -14,7 +14,7 @@ from maskwright.models.mask_rcnn import Found
 from maskwright.models.targets import Truth
 
 LAYERS = ("heads", "3+", "4+", "5+", "all")
-HEADS = ("fpn.", "rpn.", "box_head.", "mask_head.")
+HEADS = ("fpn.", "rpn.", "box_head.", "mask_head.", "head.")
 
 
 class Network(Protocol):
@@ -28,13 +28,13 @@ class Network(Protocol):
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]: ...
 
-    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]: ...
+    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found] | Tensor: ...
 
 
 def choose_layers(network: nn.Module, layers: str) -> list[str]:
     """Make only the named part trainable; returns the names of the parameters that are.
 
-    heads             pyramid, proposal head, box head, mask head
+    heads             pyramid, proposal head, box head, mask head; the head of a classifier
     3+, 4+, 5+        these and the backbone's stages from there
     all               everything
     anything else     a regular expression that must match a parameter's whole name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from maskwright.engines.protocol import Engine, open_engine
 from maskwright.photos import sources
 from maskwright.photos.sources import Origin, Source
 from maskwright.samples.fit import covered, restore
-from maskwright.types import Instances, Photo, Placement, Window
+from maskwright.types import Instances, Photo, Placement, Verdict, Window
 from maskwright.weights import card as cards
 from maskwright.weights.sources import model_folder
 
@@ -35,9 +36,12 @@ class Predictor:
         photo = self.open(source)
         canvas, placement = self.engine.fit(photo, self.size)
         raw = self.engine.run([canvas], [covered(placement)])[0]
+        return self._restore(raw, placement)
+
+    def _restore(self, raw: Any, placement: Placement) -> Any:
         return restore(raw, placement, self.card.classes, self.threshold)
 
-    def batches(self, photos: Iterable[Photo], batch: int = 4) -> Iterator[tuple[Photo, Instances]]:
+    def batches(self, photos: Iterable[Photo], batch: int = 4) -> Iterator[tuple[Photo, Any]]:
         """The objects of many photos, in order; neighbours of one canvas shape are looked at together."""
         waiting: list[tuple[Photo, np.ndarray, Placement]] = []
         for photo in photos:
@@ -48,14 +52,29 @@ class Predictor:
             waiting.append((photo, canvas, placement))
         yield from self._look(waiting)
 
-    def _look(self, waiting: Sequence[tuple[Photo, np.ndarray, Placement]]) -> Iterator[tuple[Photo, Instances]]:
+    def _look(self, waiting: Sequence[tuple[Photo, np.ndarray, Placement]]) -> Iterator[tuple[Photo, Any]]:
         if not waiting:
             return
         found = self.engine.run(
             [canvas for _, canvas, _ in waiting], [covered(placement) for _, _, placement in waiting]
         )
         for (photo, _, placement), raw in zip(waiting, found, strict=True):
-            yield photo, restore(raw, placement, self.card.classes, self.threshold)
+            yield photo, self._restore(raw, placement)
+
+
+class Classifier(Predictor):
+    """A model that says what a whole photo shows.
+
+    >>> maskwright.load("runs/rust")("bridge.jpg")
+    Verdict(rust 0.97)
+    """
+
+    def __call__(self, source: Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
+        """What one photo shows."""
+        return super().__call__(source)  # type: ignore[return-value]
+
+    def _restore(self, raw: Any, placement: Placement) -> Any:
+        return Verdict.of(raw, self.card.classes, self.card.multi_label, self.threshold)
 
 
 def load(
@@ -69,10 +88,12 @@ def load(
     names: Sequence[str] | None = None,
 ) -> Predictor:
     """A model ready for photos: a run's folder (its best is taken), a model folder, the name of a bundled one,
-    or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes.
+    or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes. A classifier gives a Verdict.
 
     >>> find = maskwright.load("balloons")
     >>> find("party.jpg").counts()
     {'balloon': 7}
     """
-    return Predictor(open_engine(model_folder(model), engine, device, precision, names), threshold, size)
+    opened = open_engine(model_folder(model), engine, device, precision, names)
+    kind = Classifier if opened.card.task == "classify" else Predictor
+    return kind(opened, threshold, size)

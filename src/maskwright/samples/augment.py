@@ -24,6 +24,8 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     zoom      (low, high) factor on the scale at which the photo fits the canvas
     rotate    degrees, to both sides, in half of the views
+    shear     degrees by which upright lines may lean, to both sides
+    shift     the photo is moved by at most this share of the canvas, to all sides
     colour    0 leaves colours alone, 1 is strong
     paste     share of views that get up to `paste_most` objects of another photo
     """
@@ -37,10 +39,13 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blur: float = 0.1
     paste: float = 0.3
     paste_most: int = 4
+    shear: float = 0.0
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         shares = ("flip", "flip_vertical", "grey", "blur", "paste")
-        for field, low, high in (*((share, 0, 1) for share in shares), ("rotate", 0, 180), ("colour", 0, 4)):
+        for field, low, high in (*((share, 0, 1) for share in shares), ("rotate", 0, 180), ("colour", 0, 4),
+                                 ("shear", 0, 60), ("shift", 0, 0.5)):
             if not low <= getattr(self, field) <= high:
                 raise RecipeError(
                     "a number is out of range",
@@ -72,7 +77,7 @@ class Sample:
     """What the network is shown, and what it should say.
 
     canvas   H×W×3 uint8
-    boxes    n×4 float32, canvas pixels     classes  n int64
+    boxes    n×4 float32, canvas pixels     classes  n int64; of a classifier the photo's labels, and no boxes
     patches  n×56×56 uint8 | None, 0..255: each mask inside its own box; None where only boxes are known
     crowd    m×4 float32: regions where nothing is learnt
     name     the photo, for messages
@@ -102,7 +107,7 @@ def view(
     if donor is not None and random.random() < settings.paste:
         objects = _paste(canvas, objects, donor, settings, random)
     canvas = _recolour(canvas, settings, random)
-    return _sample(canvas, objects, photo.name)
+    return _sample(canvas, objects, photo)
 
 
 def _look(
@@ -124,10 +129,14 @@ def _random_matrix(
         [-1.0 if random.random() < settings.flip else 1.0, -1.0 if random.random() < settings.flip_vertical else 1.0]
     )
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale * mirror
+    if settings.shear:
+        turn = turn @ np.array([[1.0, np.tan(np.deg2rad(random.uniform(-settings.shear, settings.shear)))], [0.0, 1.0]])
     middle = turn @ (np.array([size[1], size[0]]) / 2)
     extent = np.array([size[1], size[0]]) * scale
     room = np.array([canvas[1], canvas[0]]) - extent  # negative where the photo is larger: then it is a crop
     place = np.array([canvas[1], canvas[0]]) / 2 + room * random.uniform(-0.5, 0.5, 2)
+    if settings.shift:
+        place += np.array([canvas[1], canvas[0]]) * random.uniform(-settings.shift, settings.shift, 2)
     return np.concatenate([turn, (place - middle)[:, None]], 1)
 
 
@@ -263,13 +272,12 @@ def _recolour(canvas: np.ndarray, settings: Augment, random: np.random.Generator
 
 
 # --- the sample ---------------------------------------------------------------------------------------
-def _sample(canvas: np.ndarray, objects: list[Cutout], name: str) -> Sample:
+def _sample(canvas: np.ndarray, objects: list[Cutout], photo: TrainingPhoto) -> Sample:
     real, crowd = [each for each in objects if each.label >= 0], [each for each in objects if each.label < 0]
     outlined = all(each.drawn for each in real)  # one known only by its box would teach that objects are rectangles
     patches = np.stack([patch(each.mask) for each in real]) if real and outlined else None
-    return Sample(
-        canvas, _bounds(real), np.array([each.label for each in real], np.int64), patches, _bounds(crowd), name
-    )
+    labels = np.array([each.label for each in real] if photo.labels is None else photo.labels, np.int64)
+    return Sample(canvas, _bounds(real), labels, patches, _bounds(crowd), photo.name)
 
 
 def patch(mask: np.ndarray) -> np.ndarray:

@@ -37,6 +37,20 @@ def fit(photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
     return canvas, Placement(photo.size, canvas.shape[:2], new_height / height, new_width / width)
 
 
+def stretch(photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
+    """The whole photo on a canvas of size x size pixels, whatever its shape: what a classifier sees.
+
+    >>> canvas, placement = stretch(Photo(np.zeros((300, 400, 3), np.uint8)), 150)
+    >>> canvas.shape, placement.scale_x
+    ((150, 150, 3), 0.375)
+    """
+    height, width = photo.size
+    canvas = np.asarray(
+        Image.fromarray(photo.pixels).resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    )
+    return canvas, Placement(photo.size, (size, size), size / height, size / width)
+
+
 def _up(side: int) -> int:
     return -(-side // MULTIPLE) * MULTIPLE
 

@@ -31,25 +31,32 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingPhoto:
-    """pixels H×W×3 uint8 RGB, and what lies on them."""
+    """pixels H×W×3 uint8 RGB, and what lies on them; or, for a classifier, the labels of the whole photo."""
 
     pixels: np.ndarray
     cutouts: tuple[Cutout, ...]
     name: str
+    labels: tuple[int, ...] | None = None
 
 
 def load(record: Record, size: int, window: Window | None = None) -> TrainingPhoto:
-    """Decode the record's photo and shrink it (never enlarge) so that its long side is at most ROOM * size."""
+    """Decode the record's photo and shrink it (never enlarge) so that its long side is at most ROOM * size.
+
+    A photo with labels is for a classifier, which sees it stretched onto a square.
+    """
     photo = decode(record.photo, window=window)
     height, width = photo.size
     scale = min(1.0, ROOM * size / max(height, width))
     new = (max(round(height * scale), 1), max(round(width * scale), 1))
+    if record.labels is not None:
+        new = (max(new), max(new))
     pixels = photo.pixels
     if new != photo.size:
         pixels = np.asarray(
             Image.fromarray(pixels).resize((new[1], new[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
         )
-    return TrainingPhoto(pixels, tuple(_cutouts(record, photo.size, new)), str(record.photo))
+    cutouts = tuple(_cutouts(record, photo.size, new))
+    return TrainingPhoto(pixels, cutouts, str(record.photo), labels=record.labels)
 
 
 def _cutouts(record: Record, size: tuple[int, int], new: tuple[int, int]):

@@ -33,7 +33,11 @@ class Batch:
 
 
 def canvas_size(data: Dataset, size: int) -> tuple[int, int]:
-    """(height, width) of training canvases: long side `size`, shape as the typical photo's, sides multiples of 64."""
+    """(height, width) of training canvases: long side `size`, shape as the typical photo's, sides multiples of 64.
+
+    A classifier's is a square."""
+    if any(record.labels is not None for record in data):
+        return (size, size)
     shares = np.array([record.size[0] / record.size[1] for record in data])
     share = float(np.clip(np.median(shares), 0.5, 2.0))
     height, width = (size, size / share) if share > 1 else (size * share, size)

@@ -243,7 +243,7 @@ class Trainer:
             f"loss_{name}": round(value, 5) for name, value in means.items()
         }
         row |= validation.validate(self, self.val)
-        figure = row.get("mask_AP", row.get("box_AP")) or 0.0
+        figure = validation.merit(row)
         at.history.append(row)
         at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
         if figure > at.best or not at.best_epoch or not len(self.val):  # nothing to choose by: the newest is kept
@@ -258,7 +258,7 @@ class Trainer:
 
     def _card(self, row: dict[str, Any]) -> Card:
         kept = {
-            key: row[key] for key in ("epoch", "box_AP", "box_AP50", "mask_AP", "mask_AP50") if row.get(key) is not None
+            key: row[key] for key in ("epoch", *validation.FIGURES) if row.get(key) is not None
         }
         threshold = row.get("threshold") or self.card.threshold
         return msgspec.structs.replace(self.card, threshold=round(float(threshold), 3), figures={"validation": kept})

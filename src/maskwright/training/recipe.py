@@ -14,8 +14,10 @@ from maskwright import files
 from maskwright.errors import InputError, RecipeError, UnknownName
 from maskwright.models import catalogue
 from maskwright.samples.augment import Augment
+from maskwright.weights import sources
 
-TASKS = ("segment", "detect")
+TASKS = ("segment", "detect", "classify")
+OPTIMIZERS = ("adamw", "rmsprop")
 RANGES = {
     "size": (64, 4096),
     "batch": (1, 1024),
@@ -37,7 +39,13 @@ RANGES = {
     "augment.blur": (0, 1),
     "augment.paste": (0, 1),
     "augment.paste_most": (0, 100),
+    "augment.shear": (0, 60),
+    "augment.shift": (0, 0.5),
 }
+
+
+WHOLE = Augment(zoom=(0.8, 1.3), rotate=20.0, colour=0.2, grey=0.0, blur=0.0, paste=0.0, shear=8.0, shift=0.1)
+"""How a classifier's photos are varied: less of the colours, for they may be what tells the classes apart."""
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +73,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps          steps an epoch has at least: 60 photos seen 15 times a validation would validate most of the time
     time_budget    seconds of training in all, 0 for as many epochs as the stages say
     patience       epochs without a better validation figure after which training stops; 0 never stops early
+    optimizer      adamw; rmsprop as Keras has it (decay 0.9)
     backbone_rate  factor on the rate for the backbone
     ema            decay of the averaged weights that are validated and kept; 0 averages nothing
     live_norms     batch norms go on learning their statistics (else those of the start are kept)
@@ -84,6 +93,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_budget: float = 0.0
     patience: int = 20
     warm_up: int = 20
+    optimizer: str = "adamw"
     weight_decay: float = 0.01
     backbone_rate: float = 0.5
     clip: float = 5.0
@@ -96,7 +106,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise UnknownName("task", self.task, TASKS)
-        network = catalogue.find(self.model)
+        if self.optimizer not in OPTIMIZERS:
+            raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
+        network = catalogue.find(self.model, self.task)
         if self.backbone and self.backbone not in network.backbones:
             raise UnknownName("backbone", self.backbone, network.backbones)
         for field, (low, high) in RANGES.items():
@@ -110,7 +122,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 wanted="two factors from 0.05 to 20, the smaller one first",
                 got=list(self.augment.zoom),
             )
-        if self.size % 64:
+        if self.size % 64 and self.task != "classify":
             raise RecipeError(
                 "the canvas must divide by 64",
                 field="size",
@@ -134,12 +146,7 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     said = {name: _checked(name, value) for name, value in options.items() if value is not None}
     epochs, layers, rate = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
     if base is None:
-        network = catalogue.find(said.get("model", "small"))
-        defaults = {"size": network.size, "batch": network.batch, "weights": network.pretrained[0]}
-        stages = tuple(msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages)
-        if said.get("weights", Recipe().weights) == "none":
-            stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
-        base = Recipe(**{**defaults, "stages": stages, "model": said.get("model", "small")})
+        base = _defaults(said)
     stages = said.pop("stages", base.stages)
     if layers is not None:
         stages = (Stage(layers, sum(stage.epochs for stage in stages), stages[-1].rate),)
@@ -151,6 +158,28 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     if unknown:
         raise UnknownName("option of a recipe", sorted(unknown)[0], Recipe.__struct_fields__)
     return msgspec.structs.replace(base, stages=stages, **said)
+
+
+def _defaults(said: dict[str, Any]) -> Recipe:
+    """What a model's training takes where nothing is said."""
+    task, model = said.get("task", "segment"), said.get("model", "small")
+    network = catalogue.find(model, task)
+    plan = {"size": network.size, "batch": network.batch, "weights": network.pretrained[0], **network.plan}
+    stages = tuple(Stage(*each) for each in plan.pop("stages", ())) or tuple(
+        msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages
+    )
+    if task == "classify":
+        plan |= {"weights": _at_hand(model, said.get("backbone") or network.backbones[0]), "augment": WHOLE, "steps": 1}
+    if said.get("weights", plan["weights"] if task == "classify" else Recipe().weights) == "none":
+        stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
+    return Recipe(**{**plan, "stages": stages, "task": task, "model": model})
+
+
+def _at_hand(model: str, backbone: str) -> str:
+    """The best start that needs no network: ImageNet's from the cache, what came with the package, or none."""
+    if ("imagenet", backbone) in sources.PUBLISHED and sources.published("imagenet", model, backbone).cached.is_file():
+        return "imagenet"
+    return "bundled" if sources.bundled_with(backbone) else "none"
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -12,11 +12,14 @@ from maskwright.models.verbs import training_mode
 from maskwright.prediction.predictor import Predictor
 from maskwright.samples.augment import NOTHING, view
 from maskwright.samples.training_photos import load
+from maskwright.training import classifying
 from maskwright.training.loader import collate
 from maskwright.types import Dataset
 
 if TYPE_CHECKING:
     from maskwright.training.loop import Trainer
+
+FIGURES = ("box_AP", "box_AP50", "mask_AP", "mask_AP50", "accuracy", "AUC")
 
 
 def validate(trainer: Trainer, data: Dataset) -> dict[str, Any]:
@@ -26,6 +29,8 @@ def validate(trainer: Trainer, data: Dataset) -> dict[str, Any]:
     """
     if not len(data):
         return {}
+    if trainer.recipe.task == "classify":
+        return classifying.validate(data, trainer.judge, trainer.recipe.size, trainer.recipe.batch)
     row: dict[str, Any] = {"val_loss": round(_loss(trainer, data), 5)}
     find = Predictor(trainer.judge, threshold=0.0, size=trainer.recipe.size)
     photos = (find.open(record.photo) for record in data)
@@ -40,6 +45,14 @@ def validate(trainer: Trainer, data: Dataset) -> dict[str, Any]:
     if thresholds:
         row["threshold"] = round(float(np.clip(np.median(thresholds), 0.1, 0.9)), 3)
     return row
+
+
+def merit(row: dict[str, Any]) -> float:
+    """By which the best epoch is chosen, the higher the better: mask AP, else box AP, else a classifier's loss
+    (accuracy and AUC of a few photos often stand still while it still tells epochs apart)."""
+    if "accuracy" in row:
+        return float(np.exp(-row["val_loss"]))
+    return row.get("mask_AP", row.get("box_AP")) or 0.0
 
 
 def _loss(trainer: Trainer, data: Dataset) -> float:

@@ -4,5 +4,17 @@ from maskwright.types.dataset import Dataset, Fault, Record
 from maskwright.types.instances import Instances, RawDetections
 from maskwright.types.masks import RleMasks
 from maskwright.types.photo import Photo, Placement, Window
+from maskwright.types.verdicts import Verdict
 
-__all__ = ["Dataset", "Fault", "Instances", "Photo", "Placement", "RawDetections", "Record", "RleMasks", "Window"]
+__all__ = [
+    "Dataset",
+    "Fault",
+    "Instances",
+    "Photo",
+    "Placement",
+    "RawDetections",
+    "Record",
+    "RleMasks",
+    "Verdict",
+    "Window",
+]

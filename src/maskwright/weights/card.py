@@ -21,6 +21,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold  objects below this score are not shown
     mean, deviation  of the three channels, in 0..255, taken off and divided by before the network
     window     fixed grey window (low, high) the training photos had, None for ordinary photos
+    multi_label  of a classifier: a photo may show none or several of the classes
     """
 
     model: str
@@ -32,6 +33,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
     window: tuple[float, float] | None = None
+    multi_label: bool = False
     licence: str = "yours"
     trained_on: str = ""
     started_from: str = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from maskwright import fetch
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.progress import Progress, silent
-from maskwright.weights.card import CARD, WEIGHTS
+from maskwright.weights.card import CARD, WEIGHTS, read_card
 
 BUNDLED = Path(__file__).parent / "bundled"
 HUB = "https://download.pytorch.org/models/"
@@ -64,6 +64,12 @@ PUBLISHED = {  # (weights, model or backbone) -> file
 def bundled_names() -> list[str]:
     """The models that came with the package."""
     return sorted(folder.name for folder in BUNDLED.iterdir() if (folder / CARD).is_file()) if BUNDLED.is_dir() else []
+
+
+def bundled_with(backbone: str) -> list[Path]:
+    """The bundled models on a backbone, the generally trained one first: its layers serve other networks too."""
+    folders = [BUNDLED / name for name in sorted(bundled_names(), key=lambda name: name != "small")]
+    return [folder for folder in folders if read_card(folder).backbone == backbone]
 
 
 def model_folder(model: str | Path) -> Path:

@@ -1,0 +1,188 @@
+"""Classifiers of whole photos: a backbone, its maps averaged, a small head. Behind the same two verbs.
+
+The backbones carry torchvision's names under `backbone.`, so its ImageNet state dicts load key by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from maskwright.models.backbones import MobileNetV2, MobileNetV3Large, ResNet, _conv_norm, _norm_of_v3
+from maskwright.models.targets import Truth
+from maskwright.models.vgg import VGG
+
+
+class Classifier(nn.Module):
+    """`losses` for training, `detect` for use, as every network here; `losses_of` for kept features.
+
+    backbone     canvas B×3×H×W to a list of maps; all that it gives is looked at by the head
+    multi_label  a photo may show none or several classes: each has its own yes or no
+    """
+
+    balance: Tensor
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, classes: int, multi_label: bool = False) -> None:
+        super().__init__()
+        self.backbone, self.head, self.multi_label = backbone, head, multi_label
+        self.register_buffer("balance", torch.ones(classes), persistent=False)
+
+    def weigh(self, counts: Sequence[int], photos: int) -> None:
+        """Rare classes count as much as common ones: `counts` photos of each class among `photos`."""
+        seen = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
+        weights = (photos - seen).clamp(min=1) / seen if self.multi_label else photos / (len(seen) * seen)
+        self.balance.copy_(weights.clamp(0.1, 10.0))
+
+    # --- use ------------------------------------------------------------------------------------
+    @torch.no_grad()
+    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
+        """B×C scores, 0..1."""
+        return self.scores_of(self.backbone(canvas))
+
+    @torch.no_grad()
+    def scores_of(self, maps: list[Tensor]) -> Tensor:
+        logits = self.head(maps).float()
+        return logits.sigmoid() if self.multi_label else logits.softmax(1)
+
+    # --- training -------------------------------------------------------------------------------
+    def losses(
+        self,
+        canvas: Tensor,
+        sizes: list[tuple[int, int]],
+        truths: list[Truth],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        return self.losses_of(self.backbone(canvas), sizes, truths, generator)
+
+    def losses_of(
+        self,
+        maps: list[Tensor],
+        sizes: list[tuple[int, int]],
+        truths: list[Truth],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """{"label": cross-entropy}, of each class alone with several labels a photo."""
+        logits = self.head(maps, generator).float()
+        wanted = torch.zeros_like(logits)
+        for row, truth in zip(wanted, truths, strict=True):
+            row[truth.classes] = 1.0
+        if self.multi_label:
+            return {"label": F.binary_cross_entropy_with_logits(logits, wanted, pos_weight=self.balance)}
+        each = -(wanted * self.balance * F.log_softmax(logits, 1)).sum(1)
+        return {"label": each.mean()}
+
+
+# --- heads ----------------------------------------------------------------------------------------
+def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Dropout drawn from the step's own generator, so that a resumed run draws the same."""
+    if generator is None or not share:
+        return x
+    kept = torch.rand(x.shape, generator=generator) >= share
+    return x * kept.to(x.device, x.dtype) / (1 - share)
+
+
+class MeanHead(nn.Module):
+    """The mean of every map's channels, dropout, one linear layer."""
+
+    def __init__(self, channels: Sequence[int], classes: int, share: float = 0.2) -> None:
+        super().__init__()
+        self.share = share
+        self.norm = nn.LayerNorm(sum(channels))
+        self.out = nn.Linear(sum(channels), classes)
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, maps: list[Tensor], generator: torch.Generator | None = None) -> Tensor:
+        means = torch.cat([level.float().mean((2, 3)) for level in maps], 1)
+        return self.out(dropout(self.norm(means), self.share, generator if self.training else None))
+
+
+class FlatHead(nn.Module):
+    """The head of the classic VGG recipe: every cell of the last map, 256 dense units, dropout, out.
+
+    side  cells of the map at the canvas size that is trained with; other sizes are averaged to it
+    """
+
+    def __init__(self, channels: int, side: int, classes: int, hidden: int = 256, share: float = 0.5) -> None:
+        super().__init__()
+        self.side, self.share = side, share
+        self.dense = nn.Linear(channels * side * side, hidden)
+        self.out = nn.Linear(hidden, classes)
+        for layer in (self.dense, self.out):  # Keras' own start
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, maps: list[Tensor], generator: torch.Generator | None = None) -> Tensor:
+        cells = maps[-1]
+        if cells.shape[2:] != (self.side, self.side):
+            cells = F.adaptive_avg_pool2d(cells, self.side)
+        hidden = F.relu(self.dense(cells.flatten(1)))
+        return self.out(dropout(hidden, self.share, generator if self.training else None))
+
+
+# --- backbones that give their last map only ------------------------------------------------------
+class _LastOfVGG(VGG):
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return super().forward(x)[-1:]
+
+
+class _LastOfResNet(ResNet):
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return super().forward(x)[-1:]
+
+
+class _LastOfMobileNetV2(MobileNetV2):
+    """With the 1×1 convolution to 1280 channels that ends the ImageNet network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features.append(_conv_norm(320, 1280, 1, 1, nn.BatchNorm2d, nn.ReLU6))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.features(x)]
+
+
+class _LastOfMobileNetV3Large(MobileNetV3Large):
+    """With the 1×1 convolution to 960 channels that ends the ImageNet network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features.append(_conv_norm(160, 960, 1, 1, _norm_of_v3, nn.Hardswish))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.features(x)]
+
+
+def _fresh(backbone: nn.Module) -> nn.Module:
+    for layer in backbone.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    return backbone
+
+
+# --- the builders of the catalogue ----------------------------------------------------------------
+def vgg(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
+    body = _LastOfVGG(backbone.removeprefix("vgg"))
+    return Classifier(body, FlatHead(body.channels[-1], max(size // 32, 1), classes), classes, multi_label)
+
+
+def resnet50(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
+    body = _fresh(_LastOfResNet(norm=nn.BatchNorm2d))
+    return Classifier(body, MeanHead((2048,), classes), classes, multi_label)
+
+
+def mobilenet_v2(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
+    return Classifier(_fresh(_LastOfMobileNetV2()), MeanHead((1280,), classes), classes, multi_label)
+
+
+def mobilenet_v3_large(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
+    return Classifier(_fresh(_LastOfMobileNetV3Large()), MeanHead((960,), classes), classes, multi_label)
+
+
+def small(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
+    """The backbone of the `small` that finds objects, so that its bundled weights serve; the head sees all its maps."""
+    body = MobileNetV2() if backbone == "mobilenet_v2" else MobileNetV3Large()
+    return Classifier(_fresh(body), MeanHead(body.channels, classes), classes, multi_label)

@@ -1,0 +1,56 @@
+"""Verdict: what a classifier says of a whole photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """The scores of one photo, and the classes it is said to show.
+
+    scores  C float32  0..1; they add up to 1 where a photo shows one class, each stands alone where it may show several
+    names   C class names
+    chosen  indices of the classes that are said of the photo, best first; () is ordinary where several are possible
+
+    >>> Verdict.of(np.array([0.03, 0.97]), ("norust", "rust"))
+    Verdict(rust 0.97)
+    """
+
+    scores: np.ndarray
+    names: tuple[str, ...]
+    chosen: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        assert self.scores.shape == (len(self.names),)
+
+    @classmethod
+    def of(
+        cls, scores: np.ndarray, names: tuple[str, ...], multi_label: bool = False, threshold: float = 0.5
+    ) -> Verdict:
+        """The class of the best score; with several labels a photo, all from `threshold` on."""
+        scores = np.asarray(scores, np.float32)
+        order = np.argsort(-scores, kind="stable")
+        kept = [int(place) for place in order if scores[place] >= threshold] if multi_label else [int(order[0])]
+        return cls(scores, names, tuple(kept))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the chosen classes."""
+        return tuple(self.names[place] for place in self.chosen)
+
+    def facts(self) -> dict[str, object]:
+        return {
+            "labels": list(self.labels),
+            "scores": {
+                name: round(float(score), 5) for name, score in zip(self.names, self.scores, strict=True)
+            },
+        }
+
+    def __str__(self) -> str:
+        return ", ".join(f"{self.names[place]} {self.scores[place]:.2f}" for place in self.chosen) or "none"
+
+    def __repr__(self) -> str:
+        return f"Verdict({self})"
