@@ -76,6 +76,7 @@ class Sample:
     patches  n×56×56 uint8 | None, 0..255: each mask inside its own box; None where only boxes are known
     crowd    m×4 float32: regions where nothing is learnt
     name     the photo, for messages
+    sought, missed  as in Record: what was looked for on the photo
     """
 
     canvas: np.ndarray
@@ -84,6 +85,8 @@ class Sample:
     patches: np.ndarray | None
     crowd: np.ndarray
     name: str
+    sought: tuple[int, ...] | None = None
+    missed: bool = False
 
 
 def view(
@@ -102,7 +105,7 @@ def view(
     if donor is not None and random.random() < settings.paste:
         objects = _paste(canvas, objects, donor, settings, random)
     canvas = _recolour(canvas, settings, random)
-    return _sample(canvas, objects, photo.name)
+    return _sample(canvas, objects, photo)
 
 
 def _look(
@@ -263,13 +266,12 @@ def _recolour(canvas: np.ndarray, settings: Augment, random: np.random.Generator
 
 
 # --- the sample ---------------------------------------------------------------------------------------
-def _sample(canvas: np.ndarray, objects: list[Cutout], name: str) -> Sample:
+def _sample(canvas: np.ndarray, objects: list[Cutout], photo: TrainingPhoto) -> Sample:
     real, crowd = [each for each in objects if each.label >= 0], [each for each in objects if each.label < 0]
     outlined = all(each.drawn for each in real)  # one known only by its box would teach that objects are rectangles
     patches = np.stack([patch(each.mask) for each in real]) if real and outlined else None
-    return Sample(
-        canvas, _bounds(real), np.array([each.label for each in real], np.int64), patches, _bounds(crowd), name
-    )
+    labels = np.array([each.label for each in real], np.int64)
+    return Sample(canvas, _bounds(real), labels, patches, _bounds(crowd), photo.name, photo.sought, photo.missed)
 
 
 def patch(mask: np.ndarray) -> np.ndarray:

@@ -31,11 +31,13 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingPhoto:
-    """pixels H×W×3 uint8 RGB, and what lies on them."""
+    """pixels H×W×3 uint8 RGB, and what lies on them; sought and missed as in Record."""
 
     pixels: np.ndarray
     cutouts: tuple[Cutout, ...]
     name: str
+    sought: tuple[int, ...] | None = None
+    missed: bool = False
 
 
 def load(record: Record, size: int, window: Window | None = None) -> TrainingPhoto:
@@ -49,7 +51,8 @@ def load(record: Record, size: int, window: Window | None = None) -> TrainingPho
         pixels = np.asarray(
             Image.fromarray(pixels).resize((new[1], new[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
         )
-    return TrainingPhoto(pixels, tuple(_cutouts(record, photo.size, new)), str(record.photo))
+    cutouts = tuple(_cutouts(record, photo.size, new))
+    return TrainingPhoto(pixels, cutouts, str(record.photo), record.sought, record.missed)
 
 
 def _cutouts(record: Record, size: tuple[int, int], new: tuple[int, int]):
