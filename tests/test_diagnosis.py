@@ -18,8 +18,12 @@ def run(tmp_path: Path) -> Trainer:
     return trainer(tmp_path / "party", tmp_path / "run")
 
 
+def said(run: Trainer, row: dict[str, float]) -> str | None:
+    return diagnosis.diagnose(row, run.network, run.objective, run.loader, run.recipe)
+
+
 def test_a_network_that_finds_something_needs_no_word(run: Trainer):
-    assert diagnosis.diagnose(run, {"mask_AP50": 0.3}) is None
+    assert said(run, {"mask_AP50": 0.3, "val_loss": 1.0}) is None
 
 
 @pytest.mark.parametrize(
@@ -28,14 +32,18 @@ def test_a_network_that_finds_something_needs_no_word(run: Trainer):
 def test_the_trial_on_one_batch_decides_what_is_said(
     run: Trainer, monkeypatch: pytest.MonkeyPatch, after: float, word: str
 ):
-    monkeypatch.setattr(diagnosis, "overfit", lambda _: (1.0, after))
-    said = diagnosis.diagnose(run, {"mask_AP50": 0.0})
-    assert said is not None and said.startswith(word) and f"from 1.00 to {after:.2f}" in said
+    monkeypatch.setattr(diagnosis, "overfit", lambda *_: (1.0, after))
+    text = said(run, {"mask_AP50": 0.0, "val_loss": 1.0})
+    assert text is not None and text.startswith(word) and f"from 1.00 to {after:.2f}" in text
+
+
+def test_without_validation_photos_nothing_is_said(run: Trainer):
+    assert said(run, {}) is None
 
 
 def test_the_trial_learns_on_a_copy(run: Trainer):
     run._train_only("all")
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
-    first, last = diagnosis.overfit(run)
+    first, last = diagnosis.overfit(run.network, run.objective, run.loader, run.recipe)
     assert last < first
     assert all(torch.equal(value, before[name]) for name, value in run.network.state_dict().items())

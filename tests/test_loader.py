@@ -33,7 +33,7 @@ def alike(one: Batch, two: Batch) -> bool:
         one.names == two.names
         and np.array_equal(one.canvases, two.canvases)
         and all(
-            (a[key] is None and b[key] is None) or torch.equal(a[key], b[key])
+            torch.equal(a[key], b[key]) if isinstance(a[key], torch.Tensor) else a[key] == b[key]
             for a, b in zip(map(vars, one.truths), map(vars, two.truths), strict=True)
             for key in a
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -151,3 +153,31 @@ def test_a_mask_target_is_the_mask_at_the_middles_of_its_cells(box):
     clear = (away - 14).abs() > 1
     assert torch.equal(seen[clear], (away < 14).float()[clear])
     assert set(seen.unique().tolist()) <= {0.0, 1.0}
+
+
+# --- what was not looked for ------------------------------------------------------------------------
+def test_where_everything_was_looked_for_the_scores_stay_as_they_are():
+    logits = torch.randn(3, 5)
+    assert targets.among_sought(logits, torch.tensor([0, 1, 4]), torch.tensor([0, 0, 1]), [truth(), truth()]) is logits
+
+
+def test_a_class_that_was_not_looked_for_learns_nothing_from_the_photo():
+    told = [dataclasses.replace(truth(), sought=torch.tensor([1])), truth()]
+    logits = torch.zeros(4, 4, requires_grad=True)
+    classes, photos = torch.tensor([0, 2, 3, 0]), torch.tensor([0, 0, 0, 1])
+    torch.nn.functional.cross_entropy(targets.among_sought(logits, classes, photos, told), classes).backward()
+    taught = logits.grad != 0
+    assert taught.tolist() == [
+        [True, False, True, False],  # background against the one class that was sought
+        [True, False, True, False],
+        [True, False, True, True],  # an object pasted from another photo: its own class counts too
+        [True, True, True, True],  # on a photo where all was looked for
+    ]
+
+
+def test_where_objects_may_be_undrawn_only_their_surroundings_are_background():
+    told = dataclasses.replace(truth([[10, 10, 30, 30]]), missed=True)
+    rows = torch.tensor([[10.0, 10, 30, 30], [18, 18, 38, 38], [40, 40, 60, 60]])
+    assert targets.match(rows, told, 0.3, 0.7, rescue=False)[1].tolist() == [1, 0, -1]
+    nothing_drawn = dataclasses.replace(truth(), missed=True)
+    assert (targets.match(rows, nothing_drawn, 0.3, 0.7, rescue=True)[1] == -1).all()

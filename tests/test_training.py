@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,9 +54,8 @@ def plan(*lengths: int, **changes: Any) -> Recipe:
 
 def figures(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Validation says these, epoch by epoch, then goes on with the last one."""
-    monkeypatch.setattr(
-        validation, "validate", lambda run, _: {"mask_AP": values[min(run.at.epoch, len(values) - 1)], "threshold": 0.3}
-    )
+    told = itertools.chain(values, itertools.repeat(values[-1]))
+    monkeypatch.setattr(validation, "validate", lambda *_: {"mask_AP": next(told), "threshold": 0.3})
 
 
 # --- a run ------------------------------------------------------------------------------------------
@@ -364,6 +364,32 @@ def test_a_run_is_found_by_its_folder_or_what_is_in_it(data: Path, tmp_path: Pat
         assert RunFolder.existing(tmp_path / named).path == tmp_path / "run"
     with pytest.raises(RecipeError, match="no run to go on with"):
         RunFolder.existing(tmp_path)
+
+
+def test_what_a_killed_run_left_half_written_is_swept_when_it_goes_on(tmp_path: Path) -> None:
+    kept = [
+        "recipe.toml",
+        "best/weights.safetensors",
+        "last/state.safetensors",
+        "last/.hidden",
+        "last/.mine.12345678.txt",
+    ]
+    left = ["best/.weights.safetensors.a1b2c3d4.safetensors", "last/.state.safetensors.k3v9_x2a.safetensors",
+            ".results.csv.zzzzzzzz.csv"]  # fmt: skip
+    for name in [*kept, *left]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    RunFolder.existing(tmp_path)
+    found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(found) == sorted(kept)
+
+
+def test_what_is_swept_is_what_a_killed_writer_leaves(tmp_path: Path) -> None:
+    """The twin of the test above: the name is the one that `writing` gives."""
+    with files.writing(tmp_path / "state.safetensors") as temporary:
+        temporary.write_bytes(b"half")
+        assert files.sweep(tmp_path) == [temporary]
+        temporary.touch()  # so that the block can end
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"data": 3}', '{"data": "x", "photos": [1]}'])

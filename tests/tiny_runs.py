@@ -50,6 +50,11 @@ class TinyNetwork(nn.Module):
     """Backbone, pyramid and head of one convolution each. Its finds are the four corners, whatever it is shown."""
 
     class Body(nn.Sequential):
+        strides = (4,)
+
+        def forward(self, canvas: Tensor) -> list[Tensor]:
+            return [super().forward(canvas)]
+
         def stage_of(self, name: str) -> int:
             return 2
 
@@ -61,9 +66,14 @@ class TinyNetwork(nn.Module):
     def losses(
         self, canvas: Tensor, sizes: Sequence, truths: list[Truth], generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
+        return self.losses_of(self.backbone(canvas), sizes, truths, generator)
+
+    def losses_of(
+        self, maps: list[Tensor], sizes: Sequence, truths: list[Truth], generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         wanted = torch.tensor([len(truth.boxes) / 10 for truth in truths])
         noise = torch.rand((), generator=generator) * 0.01
-        said = self.box_head(self.backbone(canvas)).mean((2, 3))
+        said = self.box_head(maps[0]).mean((2, 3))
         return {"count": ((said[:, 0] - wanted) ** 2).mean() + noise, "rest": (said[:, 1] ** 2).mean()}
 
     def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]:

@@ -55,6 +55,12 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate.  [default: 0.001 for small]"
 )
+@click.option(
+    "--views",
+    type=click.IntRange(0),
+    metavar="N",
+    help="While the backbone stands still (--layers heads): N looks a photo, features kept.  [default: 0, always new]",
+)
 @click.option("--workers", type=click.IntRange(0), metavar="N", help="Threads that prepare photos.  [default: 1]")
 @click.option(
     "--patience",
@@ -86,6 +92,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run, exactly where it was."
 )
+@options.class_attribute
 @click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
 @options.console
 def command(data: Path | None, console: Console, **chosen: Any) -> None:

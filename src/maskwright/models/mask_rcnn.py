@@ -49,6 +49,11 @@ class Found:
     soft: Tensor | None = None
 
 
+def _owners(boxes: list[Tensor]) -> Tensor:
+    """Which photo of the batch each box belongs to, photo after photo."""
+    return torch.cat([torch.full((len(each),), place, device=each.device) for place, each in enumerate(boxes)])
+
+
 class MaskRCNN(nn.Module):
     """Two verbs: `losses` for training, `detect` for use. Without a mask head it is a Faster R-CNN.
 
@@ -71,36 +76,31 @@ class MaskRCNN(nn.Module):
         self.rules = rules
 
     # --- shared ---------------------------------------------------------------------------------
-    def pyramid(self, canvas: Tensor) -> list[Tensor]:
-        return self.fpn(self.backbone(canvas))
-
-    def anchors(self, canvas: Tensor, pyramid: list[Tensor]) -> list[Tensor]:
+    def anchors(self, pyramid: list[Tensor]) -> list[Tensor]:
         shapes = [(level.shape[2], level.shape[3]) for level in pyramid]
-        made = make_anchors((canvas.shape[2], canvas.shape[3]), shapes, self.rules.using.sizes, self.rules.using.ratios)
-        return [level.to(canvas.device) for level in made]
+        finest: int = self.backbone.strides[0]  # type: ignore[index,assignment]
+        canvas = (shapes[0][0] * finest, shapes[0][1] * finest)
+        made = make_anchors(canvas, shapes, self.rules.using.sizes, self.rules.using.ratios)
+        return [level.to(pyramid[0].device) for level in made]
 
-    def pool(self, canvas: Tensor, pyramid: list[Tensor], boxes: list[Tensor], out: int) -> Tensor:
+    def pool(self, pyramid: list[Tensor], boxes: list[Tensor], out: int) -> Tensor:
         """RoI Align of every photo's boxes on the levels but the last: n×C×out×out, photo after photo."""
         levels = pyramid[:-1]
         together = torch.cat(boxes)
-        photos = torch.cat([torch.full((len(each),), place, device=canvas.device) for place, each in enumerate(boxes)])
+        photos = _owners(boxes)
         which = ops.pyramid_levels(together, len(levels))
         return ops.roi_align(levels, list(self.backbone.strides), together, photos, which, out)  # type: ignore[arg-type]
 
     # --- use ------------------------------------------------------------------------------------
     @torch.no_grad()
     def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]:
-        pyramid = self.pyramid(canvas)
-        anchors = self.anchors(canvas, pyramid)
+        pyramid = self.fpn(self.backbone(canvas))
         logits, deltas = self.rpn(pyramid)
-        proposals = propose(anchors, logits, deltas, sizes, self.rules.using)
-        found = self._name(canvas, pyramid, proposals, sizes)
-        return self._draw(canvas, pyramid, found)
+        proposals = propose(self.anchors(pyramid), logits, deltas, sizes, self.rules.using)
+        return self._draw(pyramid, self._name(pyramid, proposals, sizes))
 
-    def _name(
-        self, canvas: Tensor, pyramid: list[Tensor], proposals: list[Tensor], sizes: list[tuple[int, int]]
-    ) -> list[Found]:
-        logits, deltas = self.box_head(self.pool(canvas, pyramid, proposals, 7))
+    def _name(self, pyramid: list[Tensor], proposals: list[Tensor], sizes: list[tuple[int, int]]) -> list[Found]:
+        logits, deltas = self.box_head(self.pool(pyramid, proposals, 7))
         shares = F.softmax(logits, 1)
         counts = [len(each) for each in proposals]
         photos = []
@@ -117,10 +117,10 @@ class MaskRCNN(nn.Module):
             photos.append(Found(every[rows, classes], score[rows, classes], classes))
         return photos
 
-    def _draw(self, canvas: Tensor, pyramid: list[Tensor], found: list[Found]) -> list[Found]:
+    def _draw(self, pyramid: list[Tensor], found: list[Found]) -> list[Found]:
         if self.mask_head is None:
             return found
-        pooled = self.pool(canvas, pyramid, [each.boxes for each in found], 14)
+        pooled = self.pool(pyramid, [each.boxes for each in found], 14)
         soft = self.mask_head(pooled, torch.cat([each.classes for each in found])).sigmoid()
         for each, drawn in zip(found, soft.split([len(each.boxes) for each in found]), strict=True):
             each.soft = drawn
@@ -135,8 +135,18 @@ class MaskRCNN(nn.Module):
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """The five losses of the paper, each a scalar: proposal, proposal_box, label, box, mask."""
-        pyramid = self.pyramid(canvas)
-        anchors = self.anchors(canvas, pyramid)
+        return self.losses_of(self.backbone(canvas), sizes, truths, generator)
+
+    def losses_of(
+        self,
+        maps: list[Tensor],
+        sizes: list[tuple[int, int]],
+        truths: list[targets.Truth],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """The same from what the backbone made of the canvases, which a run with a frozen backbone may have kept."""
+        pyramid = self.fpn(maps)
+        anchors = self.anchors(pyramid)
         logits, deltas = self.rpn(pyramid)
         proposals = propose(anchors, logits, deltas, sizes, self.rules.training)
         every = torch.cat(anchors)
@@ -154,7 +164,7 @@ class MaskRCNN(nn.Module):
             )
         )
         chosen = [self._choose(boxes, truth, generator) for boxes, truth in zip(proposals, truths, strict=True)]
-        losses |= self._second_stage(canvas, pyramid, chosen, truths, generator)
+        losses |= self._second_stage(pyramid, chosen, truths, generator)
         return losses
 
     def _anchor_targets(
@@ -174,8 +184,8 @@ class MaskRCNN(nn.Module):
         rows = torch.cat([(labels == 1).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]])
         return boxes[rows], nearest[rows], labels[rows]
 
-    def _second_stage(self, canvas, pyramid, chosen, truths, generator) -> dict[str, Tensor]:
-        logits, deltas = self.box_head(self.pool(canvas, pyramid, [boxes for boxes, _, _ in chosen], 7))
+    def _second_stage(self, pyramid, chosen, truths, generator) -> dict[str, Tensor]:
+        logits, deltas = self.box_head(self.pool(pyramid, [boxes for boxes, _, _ in chosen], 7))
         classes = torch.cat(
             [
                 torch.where(labels == 1, truth.classes[nearest] + 1, 0)
@@ -190,6 +200,7 @@ class MaskRCNN(nn.Module):
                 for (boxes, nearest, _), truth in zip(chosen, truths, strict=True)
             ]
         )
+        logits = targets.among_sought(logits, classes, _owners([boxes for boxes, _, _ in chosen]), truths)
         positive = (classes > 0).nonzero()[:, 0]
         own = deltas[positive, classes[positive]]
         losses = {
@@ -197,10 +208,10 @@ class MaskRCNN(nn.Module):
             "box": F.smooth_l1_loss(own, wanted[positive], beta=1 / 9, reduction="sum") / max(len(classes), 1),
         }
         if self.mask_head is not None:
-            losses["mask"] = self._mask_loss(canvas, pyramid, chosen, truths, generator)
+            losses["mask"] = self._mask_loss(pyramid, chosen, truths, generator)
         return losses
 
-    def _mask_loss(self, canvas, pyramid, chosen, truths, generator) -> Tensor:
+    def _mask_loss(self, pyramid, chosen, truths, generator) -> Tensor:
         boxes, classes, drawn = [], [], []
         for (each, nearest, labels), truth in zip(chosen, truths, strict=True):
             outlined = (labels == 1).nonzero()[:, 0] if truth.patches is not None else labels.new_zeros(0)
@@ -213,5 +224,5 @@ class MaskRCNN(nn.Module):
                 drawn.append(targets.mask_targets(each[outlined], truth, nearest[outlined]))
         if not drawn:
             return sum(parameter.sum() * 0 for parameter in self.mask_head.parameters())  # type: ignore[union-attr,return-value]
-        logits = self.mask_head(self.pool(canvas, pyramid, boxes, 14), torch.cat(classes))  # type: ignore[misc]
+        logits = self.mask_head(self.pool(pyramid, boxes, 14), torch.cat(classes))  # type: ignore[misc]
         return F.binary_cross_entropy_with_logits(logits, torch.cat(drawn))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -19,26 +20,42 @@ class Truth:
     classes  n int64
     patches  n×S×S float32 | None  each mask inside its own box, 0..1; None where there are only boxes
     crowd    n×4 or 0×4 float32    regions where nothing is learnt
+    sought   k int64 | None        the classes that were looked for; None: all
+    missed   objects may be undrawn: only the surroundings of drawn ones are background
     """
 
     boxes: Tensor
     classes: Tensor
     patches: Tensor | None
     crowd: Tensor
+    sought: Tensor | None = None
+    missed: bool = False
+
+    def to(self, device: torch.device) -> Truth:
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return dataclasses.replace(self, **moved)
+
+
+NEAR = 0.1  # IoU from which a box counts as surroundings of an object
 
 
 def match(boxes: Tensor, truth: Truth, low: float, high: float, rescue: bool) -> tuple[Tensor, Tensor]:
     """For each box its most overlapping truth, and its label: 1 from `high` up, 0 below `low`, -1 between.
 
     rescue  a truth that no box reaches with `high` still gets the boxes that overlap it most (Faster R-CNN, 3.1.2)
-    Boxes that lie half or more in a crowd, and are not positive, get -1.
+    Boxes that lie half or more in a crowd, and are not positive, get -1; where objects may be undrawn, so do boxes that
+    are nowhere near a drawn one.
     """
     labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
     nearest = torch.zeros_like(labels)
+    if truth.missed and not len(truth.boxes):
+        labels[:] = -1
     if len(truth.boxes):
         overlap = box_iou(truth.boxes, boxes)
         best, nearest = overlap.max(0)
         labels[best >= low] = -1
+        if truth.missed:
+            labels[best < NEAR] = -1
         labels[best >= high] = 1
         if rescue:
             peak = overlap.amax(1, keepdim=True)
@@ -83,3 +100,23 @@ def mask_targets(boxes: Tensor, truth: Truth, nearest: Tensor, side: int = 28) -
     grid = torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], 3) * 2 - 1
     seen = torch.nn.functional.grid_sample(patches[:, None], grid, align_corners=False, padding_mode="zeros")
     return (seen[:, 0] >= 0.5).float()
+
+
+def among_sought(logits: Tensor, classes: Tensor, photos: Tensor, truths: list[Truth]) -> Tensor:
+    """Class logits n×(C+1) of which each row keeps background, the classes sought on its photo, and its own class.
+
+    classes  n, 0 for background     photos  n, each row's place in `truths`
+    The others become -inf: no gradient reaches them, so that a photo on which nobody looked for cars does not teach
+    that a car is background.
+    """
+    if all(truth.sought is None for truth in truths):
+        return logits
+    allowed = torch.zeros((len(truths), logits.shape[1]), dtype=torch.bool, device=logits.device)
+    for row, truth in zip(allowed, truths, strict=True):
+        if truth.sought is None:
+            row[:] = True
+        else:
+            row[truth.sought + 1] = True
+    allowed[:, 0] = True
+    kept = allowed[photos].scatter(1, classes[:, None], True)
+    return logits.masked_fill(~kept, float("-inf"))

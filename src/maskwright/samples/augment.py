@@ -81,6 +81,7 @@ class Sample:
     patches  n×56×56 uint8 | None, 0..255: each mask inside its own box; None where only boxes are known
     crowd    m×4 float32: regions where nothing is learnt
     name     the photo, for messages
+    sought, missed  as in Record: what was looked for on the photo
     """
 
     canvas: np.ndarray
@@ -89,6 +90,8 @@ class Sample:
     patches: np.ndarray | None
     crowd: np.ndarray
     name: str
+    sought: tuple[int, ...] | None = None
+    missed: bool = False
 
 
 def view(
@@ -277,7 +280,7 @@ def _sample(canvas: np.ndarray, objects: list[Cutout], photo: TrainingPhoto) -> 
     outlined = all(each.drawn for each in real)  # one known only by its box would teach that objects are rectangles
     patches = np.stack([patch(each.mask) for each in real]) if real and outlined else None
     labels = np.array([each.label for each in real] if photo.labels is None else photo.labels, np.int64)
-    return Sample(canvas, _bounds(real), labels, patches, _bounds(crowd), photo.name)
+    return Sample(canvas, _bounds(real), labels, patches, _bounds(crowd), photo.name, photo.sought, photo.missed)
 
 
 def patch(mask: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from PIL import Image
 
 from maskwright.geometry import boxes as box_ops
 from maskwright.geometry.paste import paste_masks
+from maskwright.geometry.stretch import stretch_masks
 from maskwright.types import Instances, Photo, Placement, RawDetections, RleMasks
 
 PADDING = (124, 116, 104)  # the mean colour: what the network sees as nothing
@@ -71,5 +72,6 @@ def restore(raw: RawDetections, placement: Placement, names: tuple[str, ...], th
     boxes = box_ops.clip(boxes, placement.photo_size)
     masks = None
     if raw.soft is not None:
-        masks = RleMasks(placement.photo_size, *paste_masks(raw.soft[keep], boxes, placement.photo_size))
+        draw = {"grown": paste_masks, "stretched": stretch_masks}[raw.rule]
+        masks = RleMasks(placement.photo_size, *draw(raw.soft[keep], boxes, placement.photo_size))
     return Instances(boxes, raw.classes[keep], raw.scores[keep], masks, names)

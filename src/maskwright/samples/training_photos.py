@@ -31,11 +31,13 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingPhoto:
-    """pixels H×W×3 uint8 RGB, and what lies on them; or, for a classifier, the labels of the whole photo."""
+    """pixels H×W×3 uint8 RGB, and what lies on them (sought and missed as in Record); or the labels of the whole photo."""
 
     pixels: np.ndarray
     cutouts: tuple[Cutout, ...]
     name: str
+    sought: tuple[int, ...] | None = None
+    missed: bool = False
     labels: tuple[int, ...] | None = None
 
 
@@ -56,7 +58,7 @@ def load(record: Record, size: int, window: Window | None = None) -> TrainingPho
             Image.fromarray(pixels).resize((new[1], new[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
         )
     cutouts = tuple(_cutouts(record, photo.size, new))
-    return TrainingPhoto(pixels, cutouts, str(record.photo), labels=record.labels)
+    return TrainingPhoto(pixels, cutouts, str(record.photo), record.sought, record.missed, record.labels)
 
 
 def _cutouts(record: Record, size: tuple[int, int], new: tuple[int, int]):

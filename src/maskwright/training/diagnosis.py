@@ -3,50 +3,57 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import nn
 
 from maskwright.models.verbs import training_mode
-
-if TYPE_CHECKING:
-    from maskwright.training.loop import Trainer
+from maskwright.training.loader import Loader
+from maskwright.training.objective import Objective
+from maskwright.training.recipe import Recipe
 
 STEPS = 12
 LEARNT = 0.9  # a network that works brings the loss of one batch below this share in a dozen steps
 
 
-def diagnose(trainer: Trainer, row: dict[str, Any]) -> str | None:
+def diagnose(
+    row: dict[str, Any], network: nn.Module, objective: Objective, loader: Loader, recipe: Recipe
+) -> str | None:
     """A sentence when nothing is learnt yet, None when all is well.
 
-    row  the first epoch's figures: any AP50 above 0.02 means that something is learnt
+    row  the first epoch's figures: any AP50 above 0.02, or AUC above 0.6, means that something is learnt
     """
-    if max(row.get("mask_AP50", 0.0), row.get("box_AP50", 0.0)) > 0.02 or not len(trainer.val):
+    if "val_loss" not in row or max(row.get("mask_AP50", 0.0), row.get("box_AP50", 0.0)) > 0.02:
         return None
-    before, after = overfit(trainer)
+    if row.get("AUC", 0.0) > 0.6:
+        return None
+    before, after = overfit(network, objective, loader, recipe)
     drop = f"the loss of one batch went from {before:.2f} to {after:.2f} in {STEPS} steps"
     if after < LEARNT * before:
-        return f"nothing found yet, but the network learns ({drop}): give it more time, or better --weights"
-    better = "" if trainer.recipe.weights == "bundled" else ", or --weights bundled"
+        yet = "nothing told apart" if recipe.task == "classify" else "nothing found"
+        return f"{yet} yet, but the network learns ({drop}): give it more time, or better --weights"
+    better = "" if recipe.weights == "bundled" else ", or --weights bundled"
+    what = "photos" if recipe.task == "classify" else "outlines"
     return (
-        f"nothing is learnt ({drop}): look at the outlines with `maskwright show`, try a higher --lr, "
+        f"nothing is learnt ({drop}): look at the {what} with `maskwright show`, try a higher --lr, "
         f"more layers (--layers all){better}"
     )
 
 
-def overfit(trainer: Trainer) -> tuple[float, float]:
+def overfit(network: nn.Module, objective: Objective, loader: Loader, recipe: Recipe) -> tuple[float, float]:
     """The first and the last loss of a copy of the network trained on one batch alone; the run stays as it is."""
-    network = copy.deepcopy(trainer.network)
-    training_mode(network, trainer.recipe.live_norms)
-    batch = next(trainer.loader.epoch(0))
+    network = copy.deepcopy(network)
+    training_mode(network, recipe.live_norms)
+    batch = next(loader.epoch(0))
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=trainer.recipe.stages[0].rate)
+    optimizer = torch.optim.AdamW(trained, lr=recipe.stages[0].rate)
     values = []
     for _ in range(STEPS):
-        loss = torch.stack(list(trainer.losses(network, batch, 0).values())).sum()
+        loss = torch.stack(list(objective(network, batch, 0).values())).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, trainer.recipe.clip)
+        torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
         optimizer.step()
         values.append(float(loss.detach()))
     return values[0], values[-1]

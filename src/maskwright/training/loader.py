@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,8 +19,10 @@ import torch
 from maskwright.models.targets import Truth
 from maskwright.samples.augment import Augment, Sample, view
 from maskwright.samples.training_photos import TrainingPhoto, load
+from maskwright.training.feature_cache import FeatureCache, Key
 from maskwright.types import Dataset, Window
 
+Made = TypeVar("Made")
 MEMORY = 1_500_000_000  # bytes of decoded photos kept; beyond that photos are decoded anew each time
 
 
@@ -30,6 +33,14 @@ class Batch:
     canvases: np.ndarray
     truths: list[Truth]
     names: list[str]
+
+
+@dataclass(frozen=True)
+class KnownViews:
+    """A batch of numbered views: its keys, and a batch of one for each of them that the cache did not hold."""
+
+    keys: list[Key]
+    fresh: dict[Key, Batch]
 
 
 def canvas_size(data: Dataset, size: int) -> tuple[int, int]:
@@ -68,18 +79,25 @@ class Loader:
         self._lock = threading.Lock()
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        order = self._order(number)
+        """Views that were never seen before: of every photo, every time."""
+        return self._ahead(start, self._order(number), lambda row, place: self._batch(number, row, place))
+
+    def known_views(self, number: int, start: int, views: int, cache: FeatureCache) -> Iterator[KnownViews]:
+        """The same photos in the same order, each in one of `views` looks: epoch n shows look n modulo `views`."""
+        return self._ahead(start, self._order(number), lambda row, _: self._known(row, number % views, cache))
+
+    def _ahead(self, start: int, order: np.ndarray, make: Callable[[np.ndarray, list[int]], Made]) -> Iterator[Made]:
         rows = [order[step * self.batch : (step + 1) * self.batch] for step in range(self.steps)][start:]
         places = [[(start + i) * self.batch + j for j in range(len(row))] for i, row in enumerate(rows)]
         jobs = zip(rows, places, strict=True)
         if not self.workers:
-            yield from (self._batch(number, row, place) for row, place in jobs)
+            yield from (make(row, place) for row, place in jobs)
             return
         with ThreadPoolExecutor(self.workers, "maskwright-loader") as pool:
-            ahead: deque[Future[Batch]] = deque()
+            ahead: deque[Future[Made]] = deque()
             try:
                 for row, place in jobs:
-                    ahead.append(pool.submit(self._batch, number, row, place))
+                    ahead.append(pool.submit(make, row, place))
                     if len(ahead) > self.workers + 1:
                         yield ahead.popleft().result()
                 while ahead:
@@ -90,19 +108,30 @@ class Loader:
 
     def _order(self, number: int) -> np.ndarray:
         """Every photo once before any comes again, shuffled anew each round."""
-        wanted, rounds = self.steps * self.batch, []
+        wanted = self.steps * self.batch
         random = np.random.default_rng([self.seed, number, 1])
-        while sum(map(len, rounds)) < wanted:
-            rounds.append(random.permutation(len(self.data)))
+        rounds = [random.permutation(len(self.data)) for _ in range(-(-wanted // len(self.data)))]
         return np.concatenate(rounds)[:wanted]
 
     def _batch(self, number: int, rows: np.ndarray, places: list[int]) -> Batch:
-        samples = []
-        for row, place in zip(rows, places, strict=True):
-            random = np.random.default_rng([self.seed, number, 2, place])
-            donor = self._photo(int(random.integers(len(self.data)))) if self.augment.paste else None
-            samples.append(view(self._photo(int(row)), self.canvas, self.augment, random, donor))
-        return collate(samples)
+        each = zip(rows.tolist(), places, strict=True)
+        return collate([self._sample(row, [self.seed, number, 2, place]) for row, place in each])
+
+    def _known(self, rows: np.ndarray, look: int, cache: FeatureCache) -> KnownViews:
+        keys = [(row, look) for row in rows.tolist()]
+        missing = [key for key in dict.fromkeys(keys) if cache.get(key) is None]
+        return KnownViews(keys, {key: collate([self._sample(key[0], [self.seed, *key, 3])]) for key in missing})
+
+    def names(self, batch: Batch | KnownViews) -> list[str]:
+        """Which photos a batch shows, for messages."""
+        if isinstance(batch, Batch):
+            return batch.names
+        return [str(self.data.records[row].photo) for row, _ in batch.keys]
+
+    def _sample(self, row: int, seed: list[int]) -> Sample:
+        random = np.random.default_rng(seed)
+        donor = self._photo(int(random.integers(len(self.data)))) if self.augment.paste else None
+        return view(self._photo(row), self.canvas, self.augment, random, donor)
 
     def _photo(self, row: int) -> TrainingPhoto:
         kept = self._kept.get(row)
@@ -123,6 +152,8 @@ def collate(samples: list[Sample]) -> Batch:
             torch.from_numpy(each.classes),
             None if each.patches is None else torch.from_numpy(each.patches).float() / 255,
             torch.from_numpy(each.crowd),
+            None if each.sought is None else torch.tensor(each.sought, dtype=torch.long),
+            each.missed,
         )
         for each in samples
     ]

@@ -6,22 +6,24 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from maskwright.engines.torch_engine import TorchEngine, normalise
+from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import TrainingError, WeightsError
 from maskwright.models.verbs import choose_layers, training_mode
 from maskwright.progress import Progress, silent
 from maskwright.training import validation
 from maskwright.training.diagnosis import diagnose
 from maskwright.training.events import write_events
-from maskwright.training.loader import Batch, Loader
+from maskwright.training.feature_cache import FeatureCache
+from maskwright.training.loader import Batch, KnownViews, Loader
+from maskwright.training.objective import Objective
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder, flatten, unflatten
 from maskwright.training.stages import Schedule
@@ -74,10 +76,15 @@ class Trainer:
         self.loader = Loader(
             train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers, card.window
         )
+        self.cache = FeatureCache()
+        self.objective = Objective(self.engine, self.cache)
         self.schedule = Schedule(recipe, self.loader.steps)
         self.at = Position()
         on_cpu = self.engine.device.type == "cpu"  # there the fused step is one pass over each tensor
-        self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.999), fused=on_cpu or None)
+        if recipe.optimizer == "rmsprop":
+            self.optimizer: torch.optim.Optimizer = torch.optim.RMSprop(self._groups(), lr=0.0, alpha=0.9, eps=1e-7)
+        else:
+            self.optimizer = torch.optim.AdamW(self._groups(), lr=0.0, betas=(0.9, 0.999), fused=on_cpu or None)
 
     def _groups(self) -> list[dict[str, Any]]:
         """Backbone and heads learn at different rates; norms and biases do not decay."""
@@ -120,11 +127,12 @@ class Trainer:
         at, began, saved = self.at, time.monotonic(), time.monotonic()
         before = at.seconds
         left = self.loader.steps - at.step_in_epoch
-        batches = self.loader.epoch(at.epoch, at.step_in_epoch)
+        batches = self._batches()
         shown = f"epoch {at.epoch + 1}" + ("" if self.recipe.time_budget else f"/{self.recipe.epochs}")
         for batch in self.progress(batches, total=left, label=shown):
             share = self.schedule.share(at.step, at.seconds)
-            self._enter_stage(share)
+            if self._enter_stage(share) and isinstance(batch, KnownViews) and at.step_in_epoch:
+                break  # by the clock a stage may end within an epoch: kept features end with it
             self._step(batch, share)
             at.step, at.step_in_epoch, at.steps_in_stage = at.step + 1, at.step_in_epoch + 1, at.steps_in_stage + 1
             at.seconds = before + time.monotonic() - began
@@ -137,11 +145,33 @@ class Trainer:
         at.seconds = before + time.monotonic() - began
         self.save()
 
-    def _enter_stage(self, share: float) -> None:
+    def _batches(self) -> Iterator[Batch] | Iterator[KnownViews]:
+        """New views, or the few that a stage with a frozen backbone goes round in."""
+        at, recipe = self.at, self.recipe
+        self._enter_stage(self.schedule.share(at.step, at.seconds))
+        if self._keeps():
+            return self.loader.known_views(at.epoch, at.step_in_epoch, recipe.views, self.cache)
+        return self.loader.epoch(at.epoch, at.step_in_epoch)
+
+    def _keeps(self) -> bool:
+        """Features are kept: the backbone stands still, and photos come in a few views."""
+        return bool(self.recipe.views) and hasattr(self.network, "losses_of") and not any(
+            parameter.requires_grad
+            for parameter in self.network.backbone.parameters()  # type: ignore[union-attr]
+        )
+
+    def _still(self) -> bool:
+        """As above from the run's first step on: then the averaged backbone is the same one."""
+        return self._keeps() and self.at.stage == 0
+
+    def _enter_stage(self, share: float) -> bool:
+        """True where another stage has just begun."""
         place, stage = self.schedule.stage(share)
-        if place != self.at.stage:
-            self.at.stage, self.at.steps_in_stage = place, 0
-            self._train_only(stage.layers)
+        if place == self.at.stage:
+            return False
+        self.at.stage, self.at.steps_in_stage = place, 0
+        self._train_only(stage.layers)
+        return True
 
     def _train_only(self, layers: str) -> None:
         chosen = choose_layers(self.network, layers)
@@ -152,13 +182,13 @@ class Trainer:
                 parameter.grad = None
 
     # --- one step -------------------------------------------------------------------------------
-    def _step(self, batch: Batch, share: float) -> None:
+    def _step(self, batch: Batch | KnownViews, share: float) -> None:
         training_mode(self.network, self.recipe.live_norms)
         rate = self.schedule.rate(share, self.recipe.stages[self.at.stage], self.at.steps_in_stage)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         self.at.rate = rate
-        losses = self.losses(self.network, batch, self.recipe.seed * 1_000_003 + self.at.step)
+        losses = self.objective(self.network, batch, self.recipe.seed * 1_000_003 + self.at.step)
         total = torch.stack(list(losses.values())).sum()
         if not math.isfinite(float(total.detach())):
             bad = ", ".join(name for name, value in losses.items() if not math.isfinite(float(value.detach())))
@@ -174,23 +204,10 @@ class Trainer:
         for name, value in losses.items():
             self.at.sums[name] = self.at.sums.get(name, 0.0) + float(value.detach())
 
-    def losses(self, network: nn.Module, batch: Batch, seed: int) -> dict[str, Tensor]:
-        device = self.engine.device
-        sizes = [batch.canvases.shape[1:3]] * len(batch.canvases)
-        canvas = normalise(batch.canvases, self.card, sizes, device)
-        truths = [
-            dataclasses.replace(
-                truth, **{key: value.to(device) for key, value in vars(truth).items() if value is not None}
-            )
-            for truth in batch.truths
-        ]
-        with self.engine.autocast():
-            return network.losses(canvas, sizes, truths, torch.Generator().manual_seed(seed))  # type: ignore[operator]
-
-    def _not_a_number(self, headline: str, field: str, batch: Batch) -> None:
+    def _not_a_number(self, headline: str, field: str, batch: Batch | KnownViews) -> None:
         raise TrainingError(
             headline,
-            record=", ".join(batch.names),
+            record=", ".join(self.loader.names(batch)),
             field=field,
             fix="a lower --lr; look at these photos with `maskwright show`; the last good state is in "
             f"{self.folder.path / 'last'}",
@@ -220,7 +237,7 @@ class Trainer:
         took = 0.0
         for _ in range(2):
             began = time.monotonic()
-            torch.stack(list(self.losses(self.network, batch, 0).values())).sum().backward()
+            torch.stack(list(self.objective(self.network, batch, 0).values())).sum().backward()
             took = time.monotonic() - began
         self.optimizer.zero_grad(set_to_none=True)
         for name, value in self.network.named_buffers():
@@ -242,7 +259,7 @@ class Trainer:
         row |= {"loss": round(sum(means.values()), 5)} | {
             f"loss_{name}": round(value, 5) for name, value in means.items()
         }
-        row |= validation.validate(self, self.val)
+        row |= validation.validate(self.val, self.judge, self.objective, self.loader, self._still())
         figure = validation.merit(row)
         at.history.append(row)
         at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
@@ -251,7 +268,7 @@ class Trainer:
             self.folder.save_model("best", self._card(row), self.averaged.state_dict())
         self.folder.write_history(at.history)
         write_events(at.history, self.folder.path)
-        if at.epoch == 1 and (remark := diagnose(self, row)):
+        if at.epoch == 1 and (remark := diagnose(row, self.network, self.objective, self.loader, self.recipe)):
             self.say(remark)
         for callback in self.on_epoch:
             callback(row)

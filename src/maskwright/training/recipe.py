@@ -24,6 +24,7 @@ RANGES = {
     "steps": (1, 10**6),
     "seed": (0, 2**32 - 1),
     "workers": (0, 64),
+    "views": (0, 1000),
     "time_budget": (0, 10**7),
     "patience": (0, 10**6),
     "warm_up": (0, 10**6),
@@ -76,6 +77,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer      adamw; rmsprop as Keras has it (decay 0.9)
     backbone_rate  factor on the rate for the backbone
     ema            decay of the averaged weights that are validated and kept; 0 averages nothing
+    views          looks that a photo has in stages which leave the backbone as it is: what it makes of each look is then
+                   computed once, and kept; 0 shows each photo anew every time
     live_norms     batch norms go on learning their statistics (else those of the start are kept)
     """
 
@@ -98,6 +101,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backbone_rate: float = 0.5
     clip: float = 5.0
     ema: float = 0.998
+    views: int = 0
     live_norms: bool = True
     allow_faulty: bool = False
     stages: tuple[Stage, ...] = (Stage("heads", 4, 1e-3), Stage("all", 26, 1e-3))

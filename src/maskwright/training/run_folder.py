@@ -53,10 +53,18 @@ class RunFolder:
             raise RecipeError(
                 "no run to go on with", file=path, wanted=f"a run's folder with last/{STATE}", got="none there"
             )
-        return cls(path)
+        folder = cls(path)
+        folder.sweep()
+        return folder
+
+    def sweep(self) -> None:
+        """Remove the half-written files that a killed run has left: each may be as large as the whole state."""
+        for folder in (self.path, self.path / "best", self.path / "last"):
+            files.sweep(folder)
 
     # --- facts ----------------------------------------------------------------------------------
     def begin(self, recipe: Recipe, facts: dict[str, Any]) -> None:
+        self.sweep()
         write_recipe(recipe, self.path / "recipe.toml")
         files.write_text(self.path / "run.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
 

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from maskwright.engines.torch_engine import TorchEngine
 from maskwright.evaluation.detection import evaluate
 from maskwright.models.verbs import training_mode
 from maskwright.prediction.predictor import Predictor
 from maskwright.samples.augment import NOTHING, view
 from maskwright.samples.training_photos import load
 from maskwright.training import classifying
-from maskwright.training.loader import collate
+from maskwright.training.loader import Loader, collate
+from maskwright.training.objective import Objective
 from maskwright.types import Dataset
 
-if TYPE_CHECKING:
-    from maskwright.training.loop import Trainer
 
 FIGURES = ("box_AP", "box_AP50", "mask_AP", "mask_AP50", "accuracy", "AUC")
 
 
-def validate(trainer: Trainer, data: Dataset) -> dict[str, Any]:
+def validate(
+    data: Dataset, judge: TorchEngine, objective: Objective, loader: Loader, still: bool = False
+) -> dict[str, Any]:
     """{"val_loss", "box_AP", "box_AP50", "mask_AP", "mask_AP50", "threshold"}; a figure nobody can know is left out.
 
     threshold  the score from which finds are worth showing: best F1 at IoU 0.5 on these photos
+    still      the backbone has stood still from the start: a classifier's kept features serve
+    A classifier's figures are those of classifying.py.
     """
     if not len(data):
         return {}
-    if trainer.recipe.task == "classify":
-        return classifying.validate(data, trainer.judge, trainer.recipe.size, trainer.recipe.batch)
-    row: dict[str, Any] = {"val_loss": round(_loss(trainer, data), 5)}
-    find = Predictor(trainer.judge, threshold=0.0, size=trainer.recipe.size)
+    if judge.card.task == "classify":
+        return classifying.validate(data, judge, objective, loader, still)
+    row: dict[str, Any] = {"val_loss": round(_loss(data, judge, objective, loader), 5)}
+    find = Predictor(judge, threshold=0.0, size=loader.size)
     photos = (find.open(record.photo) for record in data)
-    found = [instances for _, instances in find.batches(photos, batch=trainer.recipe.batch)]
+    found = [instances for _, instances in find.batches(photos, batch=loader.batch)]
     truth = [record.instances for record in data if record.instances is not None]
     figures = evaluate(truth, found, [record.size for record in data], names=data.names)
     for kind, judged in (("box", figures.box), ("mask", figures.mask)):
@@ -55,14 +59,14 @@ def merit(row: dict[str, Any]) -> float:
     return row.get("mask_AP", row.get("box_AP")) or 0.0
 
 
-def _loss(trainer: Trainer, data: Dataset) -> float:
+def _loss(data: Dataset, judge: TorchEngine, objective: Objective, loader: Loader) -> float:
     """The mean training loss on unvaried photos, with a fixed choice of anchors and proposals."""
     totals = []
-    training_mode(trainer.averaged, live_norms=False)
+    training_mode(judge.network, live_norms=False)
     with torch.no_grad():
         for place, record in enumerate(data):
-            photo = load(record, trainer.recipe.size, trainer.loader.window)
-            batch = collate([view(photo, trainer.loader.canvas, NOTHING, np.random.default_rng(0))])
-            totals.append(sum(float(value) for value in trainer.losses(trainer.averaged, batch, place).values()))
-    trainer.averaged.eval()
+            photo = load(record, loader.size, loader.window)
+            batch = collate([view(photo, loader.canvas, NOTHING, np.random.default_rng(0))])
+            totals.append(sum(float(value) for value in objective(judge.network, batch, place).values()))
+    judge.network.eval()
     return float(np.mean(totals))

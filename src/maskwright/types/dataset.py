@@ -38,6 +38,10 @@ class Record:
     labels     image-level classes, as indices into the data set's names; None where there are none
     group      photos that belong together (a series, one original's copies): never divided by a split
     split      "train", "val", "test" where the data say so
+    sought     the classes that were looked for on this photo, as indices into the data set's names; None: all of them.
+               What was not looked for is never taught as background
+    missed     objects of the sought classes may be undrawn too: only the surroundings of drawn ones are background
+    id         the number (or text) by which the annotation file knows the photo (COCO); None where it has none
     """
 
     photo: Path
@@ -47,6 +51,9 @@ class Record:
     labels: tuple[int, ...] | None = None
     group: str | None = None
     split: str | None = None
+    sought: tuple[int, ...] | None = None
+    missed: bool = False
+    id: int | str | None = None
 
     @property
     def state(self) -> str:
@@ -70,6 +77,7 @@ class Dataset:
     format   which reader read it, for messages
     faults   what was put aside, by name
     remarks  what was mended or is worth knowing, one sentence each ("13 outlines reached past the edge: clipped")
+    class_ids  by which number (or text) the annotation file knows each class (COCO), like `names`; () where it has none
     """
 
     name: str
@@ -78,6 +86,7 @@ class Dataset:
     format: str = ""
     faults: tuple[Fault, ...] = ()
     remarks: tuple[str, ...] = field(default=())
+    class_ids: tuple[int | str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.records)
@@ -136,19 +145,30 @@ class Dataset:
         place = np.array([names.index(name) for name in self.names], np.int64)
 
         def move(record: Record) -> Record:
-            instances, labels = record.instances, record.labels
+            instances, labels, sought = record.instances, record.labels, record.sought
             if instances is not None:
                 instances = replace(instances, classes=place[instances.classes], names=names)
             if labels is not None:
                 labels = tuple(int(place[label]) for label in labels)
-            return replace(record, instances=instances, labels=labels)
+            if sought is not None:
+                sought = tuple(int(place[label]) for label in sought)
+            return replace(record, instances=instances, labels=labels, sought=sought)
 
-        return replace(self, names=names, records=tuple(move(record) for record in self.records))
+        ids = _ids_of(names, [self])
+        return replace(self, names=names, records=tuple(move(record) for record in self.records), class_ids=ids)
+
+    def seeking_its_own(self) -> Dataset:
+        """The same data set, saying that nothing but its own classes was looked for."""
+        own = tuple(range(len(self.names)))
+        return replace(self, records=tuple(replace(record, sought=record.sought or own) for record in self.records))
 
     @staticmethod
-    def join(name: str, several: Iterable[Dataset]) -> Dataset:
-        """All records of several; class names united in order of first appearance."""
-        several = list(several)
+    def join(name: str, several: Iterable[Dataset], partial: bool = False) -> Dataset:
+        """All records of several; class names united in order of first appearance.
+
+        partial  on the photos of each only its own classes were looked for (Record.sought)
+        """
+        several = [each.seeking_its_own() if partial else each for each in several]
         names = tuple(dict.fromkeys(name for each in several for name in each.names))
         moved = [each.with_names(names) for each in several]
         return Dataset(
@@ -158,4 +178,12 @@ class Dataset:
             " + ".join(dict.fromkeys(each.format for each in several)),
             tuple(fault for each in several for fault in each.faults),
             tuple(dict.fromkeys(remark for each in several for remark in each.remarks)),
+            _ids_of(names, several),
         )
+
+
+def _ids_of(names: tuple[str, ...], several: Iterable[Dataset]) -> tuple[int | str, ...]:
+    """Each name's one id in the annotation files of several; () where one has none, or two."""
+    known = {pair for each in several for pair in zip(each.names, each.class_ids, strict=False)}
+    ids = dict(known)
+    return tuple(ids[name] for name in names) if len(known) == len(ids) and ids.keys() >= set(names) else ()

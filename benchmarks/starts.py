@@ -1,0 +1,130 @@
+"""What a start is worth: the same recipe, the same minutes, from weights of several kinds, on several data sets.
+
+    python benchmarks/starts.py RESULTS                               every cell that RESULTS does not hold yet
+    python benchmarks/starts.py RESULTS --sets balloon,weapons --starts bundled,none --minutes 10
+    python benchmarks/starts.py RESULTS --curve 8,16,32,61            balloon: AP against the number of photos
+
+Each cell is a k-fold cross-validation (`maskwright.folds`): every photo is judged once, by the last weights of a run
+that saw neither it nor its near-duplicates; all photos pooled, 95 % bootstrap over groups of photos. The curve trains
+on the first N photos of balloon/train (of a fixed shuffle) and judges by the 13 of balloon/val.
+
+Minutes are those of the processor, at one thread: a busy machine changes nothing. A cell is one JSON file; cells that
+exist are not computed again.
+
+Data: MASKWRIGHT_SHARED, or ../shared. imagenet is the real MobileNetV2 there, with `--backbone mobilenet_v2`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import types
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import maskwright
+from maskwright import formats
+from maskwright.evaluation.figures import Figures
+from maskwright.training import loop
+
+SHARED = Path(os.environ.get("MASKWRIGHT_SHARED", "../shared"))
+SETS = {
+    "weapons": ("weapons", "segment"),
+    "pennfudan": ("pennfudan", "segment"),
+    "rust boxes": ("rust/objDet", "detect"),
+    "balloon": ("balloon", "segment"),
+    "castings": ("gdxray/Castings", "detect"),
+}
+STARTS: dict[str, dict[str, Any]] = {
+    "bundled": {"weights": "bundled"},
+    "imagenet": {
+        "weights": str(SHARED / "data/weights/mobilenet_v2_imagenet.pth"),
+        "backbone": "mobilenet_v2",
+    },
+    "none": {"weights": "none"},
+}
+
+
+def facts(figures: Figures) -> dict[str, Any]:
+    told: dict[str, Any] = {"photos": figures.photos, "objects": figures.truths}
+    for kind in (figures.mask, figures.box):
+        for name in ("AP", "AP50") if kind else ():
+            told[f"{kind.kind} {name}"] = [getattr(kind, name), *(kind.intervals[name] or (None, None))]  # type: ignore[union-attr]
+    return told
+
+
+def cell(name: str, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    place, task = SETS[name]
+    folded = maskwright.folds(
+        SHARED / "data" / place,
+        k=chosen.k,
+        task=task,
+        out=chosen.results / "runs",
+        name=f"{name}-{start}".replace(" ", "-"),
+        **plan(start, chosen),
+    )
+    return facts(folded.pooled)
+
+
+def curve(count: int, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    whole = formats.read(SHARED / "data" / "balloon" / "train")
+    picked = np.random.default_rng(0).permutation(len(whole))[:count]
+    few = whole.where(lambda record: record in [whole.records[place] for place in picked])
+    name = f"curve-{count}-{start}"
+    trained = maskwright.train(few, out=chosen.results / "runs", name=name, validate=False, **plan(start, chosen))
+    judged = maskwright.evaluate(trained.folder / "last", SHARED / "data" / "balloon" / "val", split="all")
+    return facts(judged.figures)
+
+
+def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
+    return {**STARTS[start], "size": chosen.size, "time_budget": 60 * chosen.minutes, "workers": 0}
+
+
+def once(file: Path, compute: Callable[[], dict[str, Any]], minutes: float) -> dict[str, Any]:
+    if not file.is_file():
+        began = time.monotonic()
+        told = compute() | {"cpu minutes a run": minutes, "seconds in all": round(time.monotonic() - began)}
+        file.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def shown(told: dict[str, Any]) -> str:
+    return "  ".join(
+        f"{key} {value[0]:.3f} ({value[1]:.2f} to {value[2]:.2f})"
+        for key, value in told.items()
+        if isinstance(value, list) and None not in value
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--starts", default=",".join(STARTS))
+    parser.add_argument("--curve", default="")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--size", type=int, default=448)
+    parser.add_argument("--k", type=int, default=3)
+    chosen = parser.parse_args()
+    chosen.results.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
+    starts, counts = chosen.starts.split(","), [int(count) for count in chosen.curve.split(",") if count]
+    cells = [(f"{count} photos of balloon", start, partial(curve, count)) for count in counts for start in starts]
+    if not counts:
+        cells = [(name, start, partial(cell, name)) for name in chosen.sets.split(",") for start in starts]
+    for name, start, compute in cells:
+        file = chosen.results / f"{name}, {start}.json"
+        told = once(file, partial(compute, start, chosen), chosen.minutes)
+        print(f"{name:<20} {start:<9} n = {told['photos']}, {told['objects']}: {shown(told)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

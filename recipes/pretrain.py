@@ -1,0 +1,65 @@
+"""The start that training takes when nothing else is named: real photos of many kinds, and rendered scenes.
+
+    python recipes/pretrain.py PHOTOS build/scenes build/welds build/rust --out build/runs [--resume build/runs/small]
+
+PHOTOS holds one folder a set, in COCO JSON. A set labels only its own classes: on its photos nothing else is taught,
+not even as background (Record.sought), and where its labels are known to have gaps only the surroundings of what is
+drawn are background (Record.missed). Only sets whose photos and labels may go into an Apache-2.0 model are taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import maskwright
+from maskwright import formats
+from maskwright.types import Dataset
+
+COMPLETE = ("coco", "coco_boxes", "nuclei", "potholes", "small_things", "wagons", "mushrooms", "waste", "chess")
+GAPS = (
+    "animals",
+    "clothing",
+    "road_objects",
+    "metal_print",
+    "facades",
+    "streets",
+    "strawberry",
+    "rabbits",
+    "blood_cells",
+    "garment_faults",
+)
+
+
+def photos(folder: Path) -> list[Dataset]:
+    sets = []
+    for name in COMPLETE + GAPS:
+        data = formats.read(folder / name / "annotations.json")
+        sets.append(replace(data, records=tuple(replace(record, missed=name in GAPS) for record in data)))
+    return sets
+
+
+def scenes(folder: Path, count: int) -> Dataset:
+    data = formats.read(folder / "train" / "annotations.json")
+    return replace(data, records=data.records[:count])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("scenes", type=Path, nargs="*")
+    parser.add_argument("--count", type=int, default=1000, help="scenes of each folder")
+    parser.add_argument("--recipe", type=Path, default=Path(__file__).with_name("small.toml"))
+    parser.add_argument("--out", type=Path, default=Path("build/runs"))
+    parser.add_argument("--resume", type=Path)
+    chosen = parser.parse_args()
+    parts = photos(chosen.photos) + [scenes(folder, chosen.count) for folder in chosen.scenes]
+    data = Dataset.join("small", parts, partial=True)
+    print(f"{len(data)} photos, {data.instance_count} objects, {len(data.names)} classes")
+    plan = {"resume": chosen.resume} if chosen.resume else {"recipe": chosen.recipe, "name": "small"}
+    maskwright.train(data, out=chosen.out, validate=False, say=print, **plan)
+
+
+if __name__ == "__main__":
+    main()

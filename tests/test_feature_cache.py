@@ -1,0 +1,106 @@
+"""Features of a frozen backbone, kept: the same training as without, and neither photo nor backbone touched again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+from tiny_runs import TINY, TinyNetwork, party, trainer
+
+from maskwright.training import feature_cache
+from maskwright.training.feature_cache import FeatureCache
+from maskwright.training.loop import Trainer
+from maskwright.training.recipe import Recipe, Stage
+
+HELD = msgspec.structs.replace(TINY, views=2, stages=(Stage("heads", 4, 1e-2),))  # 6 photos: 3 steps an epoch
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "party"
+    party(folder)
+    return folder
+
+
+class Counting(TinyNetwork):
+    """Counts the photos that its backbone looks at while it is trained."""
+
+    looked = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone.register_forward_hook(self._count)
+
+    def _count(self, _body: Any, canvases: tuple[torch.Tensor], _maps: Any) -> None:
+        if self.training and not self.backbone[1].training:
+            self.looked += len(canvases[0])
+
+
+def trained(data: Path, folder: Path, recipe: Recipe = HELD) -> Trainer:
+    torch.manual_seed(0)
+    run = trainer(data, folder, recipe, Counting())
+    run.val = run.val.where(lambda record: False)  # validation looks too
+    run.run()
+    return run
+
+
+def weights(run: Trainer) -> torch.Tensor:
+    return torch.cat([value.flatten().float() for value in run.network.state_dict().values()])
+
+
+def test_the_backbone_sees_each_view_once(data, tmp_path):
+    run = trained(data, tmp_path / "run")
+    assert len(run.cache) == run.network.looked == 2 * 6
+
+
+def test_without_views_it_sees_every_photo_every_time(data, tmp_path):
+    run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, views=0))
+    assert len(run.cache) == 0 and run.network.looked == 4 * 6
+
+
+def test_what_does_not_fit_into_memory_is_computed_anew_to_the_same_weights(data, tmp_path, monkeypatch):
+    kept = trained(data, tmp_path / "kept")
+    monkeypatch.setattr(feature_cache.FeatureCache.__init__, "__defaults__", (0,))
+    anew = trained(data, tmp_path / "anew")
+    assert len(anew.cache) == 0 and anew.network.looked == 4 * 6
+    assert torch.equal(weights(kept), weights(anew))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads_change_nothing(data, tmp_path, workers):
+    one = trained(data, tmp_path / "one")
+    two = trained(data, tmp_path / "two", msgspec.structs.replace(HELD, workers=workers))
+    assert torch.equal(weights(one), weights(two))
+
+
+def test_a_stage_that_trains_the_backbone_keeps_nothing(data, tmp_path):
+    run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, stages=(Stage("all", 2, 1e-2),)))
+    assert len(run.cache) == 0
+
+
+def test_a_stop_and_a_resume_change_nothing(data, tmp_path):
+    whole = trained(data, tmp_path / "whole")
+    half = trained(data, tmp_path / "half", msgspec.structs.replace(HELD, stages=(Stage("heads", 2, 1e-2),)))
+    for share in ("run", "resumed"):
+        torch.manual_seed(0)
+        run = trainer(data, tmp_path / "half", HELD, Counting())
+        run.val = run.val.where(lambda record: False)
+        if share == "resumed":
+            run.resume()
+            assert run.at.step == 6
+            run.run()
+            # the first half had a shorter schedule, so only the views are compared: the same keys, computed again
+            assert set(run.cache._kept) == set(whole.cache._kept) == set(half.cache._kept)
+            for key, kept in run.cache._kept.items():
+                assert all(map(torch.equal, kept.maps, whole.cache._kept[key].maps))
+
+
+def test_a_full_cache_takes_no_more():
+    cache = FeatureCache(most=100)
+    small, large = [torch.zeros(1, 2, 3, 3)], [torch.zeros(1, 9, 9, 9)]
+    cache.fill((0, 0), None, lambda: small)  # type: ignore[arg-type]
+    cache.fill((1, 0), None, lambda: large)  # type: ignore[arg-type]
+    assert cache.get((0, 0)) is not None and cache.get((1, 0)) is None and cache.bytes == 72
