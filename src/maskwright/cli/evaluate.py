@@ -12,6 +12,7 @@ from maskwright.cli.console import Console
 
 if TYPE_CHECKING:
     from maskwright.evaluation.figures import Figures
+    from maskwright.evaluation.verdict_figures import VerdictFigures
 
 
 @click.command(options_metavar="[options]")
@@ -90,8 +91,12 @@ def command(
     console.result({"split": done.which, **figures.facts()}, tell)
 
 
-def show_figures(figures: Figures, console: Console) -> None:
-    """Masks and boxes, class by class where there are several, each figure with its interval."""
+def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
+    """Masks and boxes, class by class where there are several, each figure with its interval; or a classifier's."""
+    from maskwright.evaluation.verdict_figures import VerdictFigures
+
+    if isinstance(figures, VerdictFigures):
+        return _show_verdicts(figures, console)
     for kind in (figures.mask, figures.box):
         if kind is None:
             continue
@@ -111,6 +116,26 @@ def show_figures(figures: Figures, console: Console) -> None:
         )
     for kind, reason in figures.reasons.items():
         console.show(f"{kind}: n/a, {reason}")
+
+
+def _show_verdicts(figures: VerdictFigures, console: Console) -> None:
+    rows = [
+        [
+            row["class"],
+            row["support"],
+            *(_with(row[name], row[f"{name} interval"]) for name in ("precision", "recall", "f1", "auc")),
+        ]
+        for row in figures.rows()
+        if row["class"] != "micro avg" or figures.multi_label
+    ]
+    console.table(["class", "photos", "precision", "recall", "F1", "AUC"], rows, title=f"{figures.photos} photos")
+    accuracy = _with(figures.accuracy, figures.intervals.get("accuracy"))
+    console.show(f"accuracy {accuracy}   AUC {_with(figures.auc, figures.intervals.get('AUC'))}")
+    if figures.confusion is not None and len(figures.names) <= 12:
+        table = [[name, *row] for name, row in zip(figures.names, figures.confusion.tolist(), strict=True)]
+        console.table(["is", *(f"said {name}" for name in figures.names)], table)
+    for remark in figures.remarks:
+        console.say(remark)
 
 
 def _with(value: float | None, interval: tuple[float, float] | None) -> str:

@@ -17,7 +17,7 @@ from maskwright.cli.train import seconds
 @options.data
 @click.option("--k", type=click.IntRange(2), default=3, show_default=True, metavar="N", help="How many folds.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Other divisions.")
-@click.option("--task", type=click.Choice(["segment", "detect"]), help="Outlines or boxes.  [default: segment]")
+@click.option("--task", type=click.Choice(["segment", "detect", "classify"]), help="Outlines, boxes, or classes of whole photos.  [default: segment]")
 @click.option("--model", metavar="NAME", help="As for train.  [default: small]")
 @click.option("--backbone", metavar="NAME", help="As for train.")
 @click.option("--weights", metavar="WHAT", help="To start from, as for train.  [default: bundled]")
@@ -40,7 +40,9 @@ def command(data: Path, console: Console, **chosen: Any) -> None:
 
     \b
       maskwright folds party/ --k 3 --time-budget 10m
+      maskwright folds rust/ --task classify --k 5 --repeats 3
     """
+    from maskwright.evaluation.verdict_figures import VerdictFigures
     from maskwright.jobs.folds import folds
 
     done = folds(data, progress=console.progress, say=console.say, **chosen)
@@ -52,6 +54,9 @@ def command(data: Path, console: Console, **chosen: Any) -> None:
 
     def tell() -> None:
         for number, figures in enumerate(done.each, 1):
+            if isinstance(figures, VerdictFigures):
+                console.show(f"fold {number}: accuracy {_text(figures.accuracy)}  AUC {_text(figures.auc)}")
+                continue
             best = figures.best_kind
             if best is not None:
                 console.show(f"fold {number}: {best.kind} AP {_text(best.AP)}  AP50 {_text(best.AP50)}")

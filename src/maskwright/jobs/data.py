@@ -232,3 +232,9 @@ def relative(record_path: Path, root: Path) -> str:
         return record_path.resolve().relative_to(root.resolve()).as_posix()
     except ValueError:
         return record_path.name
+
+
+def names_of(data: Dataset) -> list[str]:
+    """Each photo's own name; with as much of its path as tells it from the others where that is not enough."""
+    names = [record.photo.name for record in data]
+    return names if len(set(names)) == len(names) else [record.photo.as_posix() for record in data]

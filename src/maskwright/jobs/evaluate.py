@@ -6,31 +6,38 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from maskwright import files, formats
 from maskwright.errors import DatasetError
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures, KindFigures
-from maskwright.jobs.data import Say, data_name, relative
+from maskwright.evaluation.verdict_figures import VerdictFigures
+from maskwright.jobs import verdict_figures
+from maskwright.jobs.data import Say, data_name, names_of, relative, whole_photos
 from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
 from maskwright.training.run_folder import RunFolder
-from maskwright.types import Dataset, Instances
+from maskwright.types import Dataset
 from maskwright.weights.sources import model_folder
 
 CELL = (560, 420)
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """figures (see evaluation.figures), the photos they are about, and what was found on each."""
+Figured = TypeVar("Figured", Figures, VerdictFigures)
 
-    figures: Figures
+
+@dataclass(frozen=True)
+class Evaluated(Generic[Figured]):
+    """figures (see evaluation.figures; of a classifier, evaluation.verdict_figures), the photos they are about,
+    and what was found on each."""
+
+    figures: Figured
     data: Dataset
-    found: list[Instances]
+    found: list[Any]
     which: str
 
 
@@ -49,16 +56,25 @@ def evaluate(
     size: int | None = None,
     progress: Progress = silent,
     say: Say = lambda line: None,
-) -> Evaluated:
-    """Judge a model by COCO's figures, each with a 95 % interval over photos.
+) -> Evaluated[Any]:
+    """Judge a model by COCO's figures, each with a 95 % interval over photos; a classifier by accuracy, AUC and more.
 
     split  which part of the data: test where there is one, else val, else what the run held back, else everything
     out    a folder for evaluation.json and evaluation.html
 
     >>> maskwright.evaluate("runs/party", "party/").figures.mask.AP50
     0.71
+    >>> maskwright.evaluate("runs/rust", "rust/").figures.accuracy
+    0.97
     """
     whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
+    find = (
+        model
+        if isinstance(model, Predictor)
+        else load(model, device=device, precision=precision, size=size, names=names)
+    )
+    if isinstance(find, Classifier):
+        whole = whole_photos(whole)
     part, which = _part(whole, split, model, data)
     part = part.usable()
     if not len(part):
@@ -69,17 +85,24 @@ def evaluate(
             got=f"0 in {which}",
         )
     say(f"judging on {len(part)} photos ({which})")
-    find = (
-        model
-        if isinstance(model, Predictor)
-        else load(model, device=device, precision=precision, size=size, names=names)
-    )
     if not set(find.card.classes) & set(part.names):
         raise DatasetError(
             "the model knows none of the classes in these data",
             file=data_name(data),
             wanted=", ".join(find.card.classes),
             got=", ".join(part.names),
+        )
+    if isinstance(find, Classifier):
+        judged = verdict_figures.judge(find, part, bootstrap, seed, progress)
+        if out is not None:
+            verdict_figures.write(judged.figures, part, which, Path(out), find)
+        return Evaluated(judged.figures, part, judged.found, which)
+    if any(record.labels is not None for record in part):
+        raise DatasetError(
+            "these photos carry a class each, and the model finds objects",
+            file=data_name(data),
+            wanted="outlines or boxes, or a model trained with --task classify",
+            got=f"{find.card.model}, trained for {find.card.task}",
         )
     every = Predictor(find.engine, threshold=0.0, size=find.size)
     photos = progress(
@@ -97,7 +120,7 @@ def evaluate(
         seed=seed,
         groups=[record.group or f"photo {place}" for place, record in enumerate(part)],
     )
-    evaluated = Evaluated(figures, part, found, which)
+    evaluated: Evaluated[Any] = Evaluated(figures, part, found, which)
     if out is not None:
         write(evaluated, Path(out), find)
     return evaluated
@@ -134,14 +157,8 @@ def _held_back(whole: Dataset, model: object, data: object) -> Dataset | None:
     return whole.where(lambda record: relative(record.photo, Path(data)) in held)
 
 
-def names_of(data: Dataset) -> list[str]:
-    """Each photo's own name; with as much of its path as tells it from the others where that is not enough."""
-    names = [record.photo.name for record in data]
-    return names if len(set(names)) == len(names) else [record.photo.as_posix() for record in data]
-
-
 # --- the page -----------------------------------------------------------------------------------------
-def write(evaluated: Evaluated, out: Path, find: Predictor) -> None:
+def write(evaluated: Evaluated[Figures], out: Path, find: Predictor) -> None:
     """evaluation.json and evaluation.html in the folder `out`."""
     facts = {"split": evaluated.which, **evaluated.figures.facts()}
     files.write_text(out / "evaluation.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
@@ -156,7 +173,7 @@ def write(evaluated: Evaluated, out: Path, find: Predictor) -> None:
     files.write_text(out / "evaluation.html", page.render(evaluated.data.name, parts, "how well the model does"))
 
 
-def _figures(kind: KindFigures, evaluated: Evaluated) -> sections.Figures:
+def _figures(kind: KindFigures, evaluated: Evaluated[Figures]) -> sections.Figures:
     shown = [
         sections.Figure(name, getattr(kind, name), kind.intervals.get(name)) for name in ("AP", "AP50", "AP75", "AR100")
     ]
@@ -186,7 +203,7 @@ def _curves(kind: KindFigures) -> sections.PrecisionRecall:
     return sections.PrecisionRecall("Precision and recall at IoU 0.5", curves)
 
 
-def worst(evaluated: Evaluated, find: Predictor, count: int) -> list[sections.Picture]:
+def worst(evaluated: Evaluated[Figures], find: Predictor, count: int) -> list[sections.Picture]:
     """The worst photos, with what the model shows at its threshold."""
     places = {name: place for place, name in enumerate(evaluated.figures.photo_names)}
     pictures = []

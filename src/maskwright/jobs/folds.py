@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from maskwright import formats
 from maskwright.curate import split as dividing
+from maskwright.curate.twins import find_twins, joined
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures
-from maskwright.jobs.data import Say, for_task
-from maskwright.jobs.evaluate import evaluate
+from maskwright.jobs import verdict_figures
+from maskwright.jobs.data import Say, for_task, multi_label
+from maskwright.jobs.evaluate import Figured, evaluate
 from maskwright.jobs.train import train
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
-from maskwright.types import Dataset, Instances, Record
+from maskwright.types import Dataset, Instances, Record, Verdict
 
 
 @dataclass(frozen=True)
-class Folded:
+class Folded(Generic[Figured]):
     """pooled: figures over all photos, each judged by the fold that held it back; each: the folds' own figures."""
 
-    pooled: Figures
-    each: list[Figures]
+    pooled: Figured
+    each: list[Figured]
     folders: list[Path]
 
 
@@ -40,7 +42,7 @@ def folds(
     progress: Progress = silent,
     say: Say = lambda line: None,
     **options: Any,
-) -> Folded:
+) -> Folded[Any]:
     """Train and judge k times; `options` as for train (a time_budget counts for each fold).
 
     No fold chooses a checkpoint: the last weights are judged, so nothing of a held-back photo reaches its judge.
@@ -48,26 +50,53 @@ def folds(
 
     >>> maskwright.folds("party/", k=3, time_budget=600).pooled.mask.intervals["AP50"]
     (0.61, 0.79)
+    >>> maskwright.folds("rust/", task="classify", k=5).pooled.auc
+    0.99
     """
     whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=bool(options.get("allow_faulty")))
     usable = for_task(whole, options.get("task") or "segment").usable()
+    task = options.get("task") or "segment"
+    several = task == "classify" and multi_label(usable)
     name = name or f"{whole.name}-folds"
     records: list[Record] = []
-    found: list[Instances] = []
-    each: list[Figures] = []
+    found: list[Any] = []
+    judged_parts: list[tuple[Dataset, list[Verdict]]] = []
+    each: list[Any] = []
     folders: list[Path] = []
-    for number, (kept, held) in enumerate(dividing.folds(usable, k, repeats, seed, progress=progress), 1):
+    rule: dividing.Rule = "near-duplicate"
+    if task == "classify":  # known by their group, copies count together in the intervals too
+        usable, rule = _grouped(usable, progress), lambda record: None
+    for number, (kept, held) in enumerate(dividing.folds(usable, k, repeats, seed, rule, progress), 1):
         say(f"fold {number} of {k * repeats}: {len(kept)} photos to train on, {len(held)} to judge by")
         together = replace(whole, records=kept.records, faults=(), remarks=())
         trained = train(
             together, out=out, name=f"{name}-{number}", seed=seed, validate=False, progress=progress, say=say, **options
         )
         judged = evaluate(load(trained.folder / "last"), held, split="all", bootstrap=0, progress=progress)
+        judged_parts.append((judged.data, judged.found))
         records += judged.data.records
         found += judged.found
         each.append(judged.figures)
         folders.append(trained.folder)
+    if task == "classify":
+        pooled = verdict_figures.figures_of(judged_parts, usable.names, several, bootstrap, seed)
+        return Folded(pooled, each, folders)
     return Folded(_pooled(records, found, usable.names, bootstrap, seed), each, folders)
+
+
+def _grouped(data: Dataset, progress: Progress) -> Dataset:
+    """The same photos, near-duplicates in one group each; a group that the data name swallows what is joined to it."""
+    photos = [record.photo for record in data]
+    links = [(pair.first, pair.second) for pair in find_twins(photos, progress=progress).pairs]
+    first: dict[str, int] = {}
+    links += [
+        (first.setdefault(record.group, place), place) for place, record in enumerate(data) if record.group is not None
+    ]
+    records = list(data.records)
+    for number, places in enumerate(joined(len(records), links)):
+        for place in places:
+            records[place] = replace(records[place], group=f"group {number}")
+    return replace(data, records=tuple(records))
 
 
 def _pooled(

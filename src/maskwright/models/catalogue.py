@@ -78,7 +78,7 @@ MODELS = {
 }
 
 
-_FINE = (("heads", 6, 1e-3), ("all", 24, 3e-4))
+_HEAD = {"stages": (("heads", 30, 1e-3),), "views": 4}  # what a frozen backbone makes of a photo is computed four times
 
 CLASSIFIERS = {
     "small": Network(
@@ -90,7 +90,7 @@ CLASSIFIERS = {
         1e-3,
         "the backbone of the small that finds objects: what comes with the package serves as a start",
         ("bundled", "imagenet"),
-        {"stages": _FINE},
+        _HEAD,
     ),
     "mobilenet_v2": Network(
         "maskwright.models.classifiers:mobilenet_v2",
@@ -101,7 +101,7 @@ CLASSIFIERS = {
         1e-3,
         "torchvision's mobilenet_v2; its weights load",
         ("imagenet",),
-        {"stages": _FINE},
+        _HEAD,
     ),
     "mobilenet_v3_large": Network(
         "maskwright.models.classifiers:mobilenet_v3_large",
@@ -112,7 +112,7 @@ CLASSIFIERS = {
         1e-3,
         "torchvision's mobilenet_v3_large; its weights load",
         ("imagenet", "bundled"),
-        {"stages": _FINE},
+        _HEAD,
     ),
     "resnet50": Network(
         "maskwright.models.classifiers:resnet50",
@@ -123,7 +123,7 @@ CLASSIFIERS = {
         1e-3,
         "torchvision's resnet50; its weights load",
         ("imagenet",),
-        {"stages": (("heads", 30, 1e-3),)},
+        _HEAD,
     ),
     **{
         name: Network(
@@ -135,7 +135,7 @@ CLASSIFIERS = {
             2e-5,
             "the classic recipe: frozen base, 256 dense units, RMSprop",
             ("imagenet",),
-            {"stages": (("heads", 30, 2e-5),), "optimizer": "rmsprop", "ema": 0.0, "weight_decay": 0.0},
+            {**_HEAD, "stages": (("heads", 30, 2e-5),), "optimizer": "rmsprop", "ema": 0.0, "weight_decay": 0.0},
         )
         for name in ("vgg16", "vgg19")
     },

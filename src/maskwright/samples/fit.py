@@ -46,9 +46,8 @@ def stretch(photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
     ((150, 150, 3), 0.375)
     """
     height, width = photo.size
-    canvas = np.asarray(
-        Image.fromarray(photo.pixels).resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    )
+    image = Image.fromarray(photo.pixels)
+    canvas = np.array(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0))
     return canvas, Placement(photo.size, (size, size), size / height, size / width)
 
 

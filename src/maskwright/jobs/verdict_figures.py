@@ -1,0 +1,122 @@
+"""A classifier judged: scores of whole photos against their labels, as figures and as a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from maskwright import files
+from maskwright.errors import DatasetError
+from maskwright.evaluation import classification
+from maskwright.evaluation.verdict_figures import VerdictFigures
+from maskwright.jobs.data import names_of
+from maskwright.pictures.sheet import fit as reduced
+from maskwright.prediction.predictor import Classifier
+from maskwright.progress import Progress, silent
+from maskwright.report import page, sections
+from maskwright.types import Dataset, Verdict
+
+CELL = (560, 420)
+MISTAKES = 24
+
+
+@dataclass(frozen=True)
+class Judged:
+    """figures, and the verdict on each photo."""
+
+    figures: VerdictFigures
+    found: list[Verdict]
+
+
+def judge(find: Classifier, data: Dataset, bootstrap: int, seed: int, progress: Progress = silent) -> Judged:
+    """Every photo looked at once. The classes are the model's: a photo of a class it does not know is an error."""
+    strangers = [name for name, count in data.class_counts().items() if count and name not in find.card.classes]
+    if strangers:
+        raise DatasetError(
+            "these photos show classes that the model was never taught",
+            file=data.name,
+            wanted=", ".join(find.card.classes),
+            got=", ".join(strangers),
+            fix="name them the same way, or train on them",
+        )
+    photos = progress(
+        (find.open(record.photo) for record in data), total=len(data), label="looking at photos", unit="photos"
+    )
+    found = [verdict for _, verdict in find.batches(photos, batch=8)]
+    return Judged(figures_of([(data, found)], find.card.classes, find.card.multi_label, bootstrap, seed), found)
+
+
+def figures_of(
+    parts: Sequence[tuple[Dataset, Sequence[Verdict]]],
+    names: tuple[str, ...],
+    multi_label: bool,
+    bootstrap: int,
+    seed: int,
+) -> VerdictFigures:
+    """One evaluation of all photos of all parts; photos of one group, and one photo judged twice, count together."""
+    records = [record for data, _ in parts for record in data]
+    verdicts = [verdict for _, found in parts for verdict in found]
+    truth = np.zeros((len(records), len(names)), bool)
+    chosen = np.zeros_like(truth)
+    photos = [(data, record) for data, _ in parts for record in data]
+    for row, ((data, record), verdict) in enumerate(zip(photos, verdicts, strict=True)):
+        truth[row, [names.index(data.names[label]) for label in record.labels or ()]] = True
+        chosen[row, list(verdict.chosen)] = True
+    return classification.evaluate(
+        truth,
+        np.stack([verdict.scores for verdict in verdicts]),
+        names,
+        multi_label=multi_label,
+        chosen=chosen,
+        bootstrap=bootstrap,
+        seed=seed,
+        groups=[record.group or str(record.photo) for record in records],
+        photo_names=[name for data, _ in parts for name in names_of(data)],
+    )
+
+
+# --- the page -----------------------------------------------------------------------------------------
+def write(figures: VerdictFigures, data: Dataset, which: str, out: Path, find: Classifier | None = None) -> None:
+    """evaluation.json, scores.csv and evaluation.html in the folder `out`."""
+    facts = {"split": which, **figures.facts()}
+    files.write_text(out / "evaluation.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    files.write_text(out / "scores.csv", figures.scores_csv())
+    parts: list[sections.Section] = [_headline(figures, which), _classes(figures)]
+    if figures.confusion is not None:
+        rows = [[name, *row] for name, row in zip(figures.names, figures.confusion.tolist(), strict=True)]
+        note = "a line: what the photos show; a column: what was said"
+        parts.append(sections.Table("Confusion", ["", *figures.names], rows, note=note))
+    if find is not None:
+        parts.append(sections.Gallery("Wrong answers", _mistakes(figures, data, find), note="the surest first"))
+    files.write_text(out / "evaluation.html", page.render(data.name, parts, "how well the model does"))
+
+
+def _headline(figures: VerdictFigures, which: str) -> sections.Figures:
+    macro = figures.average("macro avg")
+    shown = [
+        sections.Figure("accuracy", figures.accuracy, figures.intervals.get("accuracy")),
+        sections.Figure("AUC", figures.auc, figures.intervals.get("AUC")),
+        sections.Figure("average precision", figures.ap, figures.intervals.get("AP")),
+        sections.Figure("recall, mean over classes", macro.recall, figures.intervals.get("macro recall")),
+        sections.Figure("F1, mean over classes", macro.f1, figures.intervals.get("macro F1")),
+    ]
+    note = " ".join([f"{figures.photos} photos ({which}).", *(f"{each}." for each in figures.remarks)])
+    return sections.Figures("Figures", shown, note=note)
+
+
+def _classes(figures: VerdictFigures) -> sections.Table:
+    columns = ["class", "support", "precision", "recall", "f1", "auc", "ap"]
+    return sections.Table("Classes", columns, [[row[column] for column in columns] for row in figures.rows()])
+
+
+def _mistakes(figures: VerdictFigures, data: Dataset, find: Classifier) -> list[sections.Picture]:
+    pictures = []
+    for each in figures.mistakes(MISTAKES):
+        pixels = reduced(find.open(data.records[each.photo].photo).pixels, CELL)
+        text = f"{each.name}: said {each.said} {each.score:.2f}, is {each.truth}"
+        pictures.append(sections.Picture(pixels, text))
+    return pictures
