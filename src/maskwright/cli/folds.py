@@ -17,7 +17,11 @@ from maskwright.cli.train import seconds
 @options.data
 @click.option("--k", type=click.IntRange(2), default=3, show_default=True, metavar="N", help="How many folds.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Other divisions.")
-@click.option("--task", type=click.Choice(["segment", "detect", "classify"]), help="Outlines, boxes, or classes of whole photos.  [default: segment]")
+@click.option(
+    "--task",
+    type=click.Choice(["segment", "detect", "classify"]),
+    help="Outlines, boxes, or classes of whole photos.  [default: segment]",
+)
 @click.option("--model", metavar="NAME", help="As for train.  [default: small]")
 @click.option("--backbone", metavar="NAME", help="As for train.")
 @click.option("--weights", metavar="WHAT", help="To start from, as for train.  [default: bundled]")

@@ -26,7 +26,11 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 
 @click.command(options_metavar="[options]")
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@click.option("--task", type=click.Choice(["segment", "detect", "classify"]), help="Outlines, boxes, or classes of whole photos.  [default: segment]")
+@click.option(
+    "--task",
+    type=click.Choice(["segment", "detect", "classify"]),
+    help="Outlines, boxes, or classes of whole photos.  [default: segment]",
+)
 @click.option("--model", metavar="NAME", help="small, mask_rcnn_r50 or mask_rcnn_r50_v2.  [default: small]")
 @click.option(
     "--backbone", metavar="NAME", help="Of `small`: mobilenet_v3_large or mobilenet_v2.  [default: mobilenet_v3_large]"

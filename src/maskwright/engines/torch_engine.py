@@ -59,9 +59,7 @@ class TorchEngine:
                 got=", ".join(names),
                 fix="leave --names out",
             )
-        network = catalogue.build(
-            card.task, card.model, card.backbone, len(card.classes), card.size, card.multi_label
-        )
+        network = catalogue.build(card.task, card.model, card.backbone, len(card.classes), card.size, card.multi_label)
         tensors = checkpoint.load(folder / WEIGHTS)
         own = network.state_dict()
         wrong = [name for name in own if name not in tensors or tensors[name].shape != own[name].shape]

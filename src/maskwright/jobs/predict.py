@@ -120,7 +120,11 @@ def predict(
 
 
 def _verdicts(
-    find: Classifier, sources: Origin | Sequence[Origin], out: str | Path | None, save: Sequence[str], progress: Progress
+    find: Classifier,
+    sources: Origin | Sequence[Origin],
+    out: str | Path | None,
+    save: Sequence[str],
+    progress: Progress,
 ) -> Predicted:
     for kind in save:
         if kind not in WHOLE:

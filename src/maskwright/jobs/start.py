@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from maskwright.errors import WeightsError
+from maskwright.models.foreign import Foreign
 from maskwright.progress import Progress, silent
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
@@ -29,6 +30,8 @@ def start_weights(
     """
     if weights == "none":
         return "weights: none, all layers start at random"
+    if weights == "imagenet" and isinstance(network.backbone, Foreign):
+        return network.backbone.load_published()
     whole_photo = hasattr(network, "balance")
     folder = _folder(weights, model, backbone, runs, whole_photo)
     if folder is not None:

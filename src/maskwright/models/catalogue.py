@@ -143,8 +143,14 @@ CLASSIFIERS = {
 
 
 def find(name: str, task: str = "segment") -> Network:
-    """The row of a network; `small` names one for objects and one for classes."""
+    """The row of a network; `small` names one for objects and one for classes.
+
+    A classifier may also be another package's: torchvision:NAME, timm:NAME.
+    """
     table = CLASSIFIERS if task == "classify" else MODELS
+    if task == "classify" and name.startswith(("torchvision:", "timm:")):
+        words = "another package's network, as an extra"
+        return Network("maskwright.models.foreign:classifier", task, 224, (name,), 16, 1e-3, words, (), _HEAD)
     if name not in table:
         raise UnknownName("model", name, table, "`maskwright models` lists them all")
     return table[name]

@@ -44,8 +44,13 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         shares = ("flip", "flip_vertical", "grey", "blur", "paste")
-        for field, low, high in (*((share, 0, 1) for share in shares), ("rotate", 0, 180), ("colour", 0, 4),
-                                 ("shear", 0, 60), ("shift", 0, 0.5)):
+        for field, low, high in (
+            *((share, 0, 1) for share in shares),
+            ("rotate", 0, 180),
+            ("colour", 0, 4),
+            ("shear", 0, 60),
+            ("shift", 0, 0.5),
+        ):
             if not low <= getattr(self, field) <= high:
                 raise RecipeError(
                     "a number is out of range",

@@ -155,9 +155,13 @@ class Trainer:
 
     def _keeps(self) -> bool:
         """Features are kept: the backbone stands still, and photos come in a few views."""
-        return bool(self.recipe.views) and hasattr(self.network, "losses_of") and not any(
-            parameter.requires_grad
-            for parameter in self.network.backbone.parameters()  # type: ignore[union-attr]
+        return (
+            bool(self.recipe.views)
+            and hasattr(self.network, "losses_of")
+            and not any(
+                parameter.requires_grad
+                for parameter in self.network.backbone.parameters()  # type: ignore[union-attr]
+            )
         )
 
     def _still(self) -> bool:
@@ -274,9 +278,7 @@ class Trainer:
             callback(row)
 
     def _card(self, row: dict[str, Any]) -> Card:
-        kept = {
-            key: row[key] for key in ("epoch", *validation.FIGURES) if row.get(key) is not None
-        }
+        kept = {key: row[key] for key in ("epoch", *validation.FIGURES) if row.get(key) is not None}
         threshold = row.get("threshold") or self.card.threshold
         return msgspec.structs.replace(self.card, threshold=round(float(threshold), 3), figures={"validation": kept})
 

@@ -168,7 +168,7 @@ def _defaults(said: dict[str, Any]) -> Recipe:
     """What a model's training takes where nothing is said."""
     task, model = said.get("task", "segment"), said.get("model", "small")
     network = catalogue.find(model, task)
-    plan = {"size": network.size, "batch": network.batch, "weights": network.pretrained[0], **network.plan}
+    plan = {"size": network.size, "batch": network.batch, "weights": (*network.pretrained, "none")[0], **network.plan}
     stages = tuple(Stage(*each) for each in plan.pop("stages", ())) or tuple(
         msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages
     )

@@ -18,7 +18,6 @@ from maskwright.training.loader import Loader, collate
 from maskwright.training.objective import Objective
 from maskwright.types import Dataset
 
-
 FIGURES = ("box_AP", "box_AP50", "mask_AP", "mask_AP50", "accuracy", "AUC")
 
 

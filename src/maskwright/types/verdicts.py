@@ -44,9 +44,7 @@ class Verdict:
     def facts(self) -> dict[str, object]:
         return {
             "labels": list(self.labels),
-            "scores": {
-                name: round(float(score), 5) for name, score in zip(self.names, self.scores, strict=True)
-            },
+            "scores": {name: round(float(score), 5) for name, score in zip(self.names, self.scores, strict=True)},
         }
 
     def __str__(self) -> str:

@@ -1,0 +1,143 @@
+"""Classifiers of whole photos: the networks, their losses, and where their weights come from."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from maskwright.errors import MissingExtra, UnknownName
+from maskwright.jobs.start import start_weights
+from maskwright.models import catalogue
+from maskwright.models.classifiers import Classifier, dropout
+from maskwright.models.targets import Truth
+from maskwright.models.verbs import choose_layers
+from maskwright.weights.transfer import transfer
+
+LIGHT = ("small", "mobilenet_v2", "mobilenet_v3_large")
+
+
+def build(model: str = "mobilenet_v2", classes: int = 3, size: int = 64, multi_label: bool = False) -> Classifier:
+    torch.manual_seed(0)
+    return catalogue.build("classify", model, None, classes, size, multi_label).eval()
+
+
+def labelled(*labels: int) -> Truth:
+    return Truth(torch.zeros(0, 4), torch.tensor(labels, dtype=torch.long), None, torch.zeros(0, 4))
+
+
+class Given(Classifier):
+    """Logits that a test knows, as a backbone's map."""
+
+    def __init__(self, logits: list[list[float]], multi_label: bool = False) -> None:
+        head = nn.Identity()
+        super().__init__(nn.Identity(), head, len(logits[0]), multi_label)
+        self.logits = torch.tensor(logits)
+        self.head.forward = lambda maps, generator=None: self.logits  # type: ignore[method-assign]
+
+
+def loss_of(network: Classifier, *truths: Truth) -> float:
+    return float(network.losses_of([], [], list(truths))["label"])
+
+
+# --- detect ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("model", LIGHT)
+def test_the_scores_of_one_class_a_photo_add_up_to_one(model: str) -> None:
+    scores = build(model).detect(torch.randn(2, 3, 64, 64), [(64, 64)] * 2)
+    assert scores.shape == (2, 3)
+    torch.testing.assert_close(scores.sum(1), torch.ones(2))
+
+
+def test_with_several_labels_each_score_stands_alone() -> None:
+    torch.testing.assert_close(
+        Given([[0.0, 10.0, 10.0]], multi_label=True).scores_of([]), torch.tensor([[0.5, 1.0, 1.0]]), atol=1e-4, rtol=0
+    )
+
+
+def test_the_classic_head_sees_every_cell_of_the_last_map() -> None:
+    assert build("vgg16", size=150).head.dense.in_features == 4 * 4 * 512  # type: ignore[union-attr]
+
+
+def test_other_sizes_than_the_trained_one_are_averaged_to_it() -> None:
+    assert build("vgg16", size=64).detect(torch.randn(1, 3, 100, 100), [(100, 100)]).shape == (1, 3)
+
+
+# --- losses ---------------------------------------------------------------------------------------
+def test_the_loss_is_cross_entropy() -> None:
+    logits = [[2.0, -1.0, 0.5], [0.0, 1.0, 0.0]]
+    wanted = float(nn.functional.cross_entropy(torch.tensor(logits), torch.tensor([2, 1])))
+    assert loss_of(Given(logits), labelled(2), labelled(1)) == pytest.approx(wanted)
+
+
+def test_with_several_labels_it_is_the_binary_one_and_no_label_is_an_answer() -> None:
+    logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]])
+    wanted = nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
+    given = Given(logits.tolist(), multi_label=True)
+    assert loss_of(given, labelled(0, 1), labelled()) == pytest.approx(float(wanted))
+
+
+def test_a_rare_class_counts_as_much_as_a_common_one() -> None:
+    network = Given([[0.0, 0.0]] * 4)
+    network.weigh([3, 1], photos=4)
+    common, rare = (loss_of(network, *([labelled(label)] * 4)) for label in (0, 1))
+    assert rare == pytest.approx(3 * common)
+
+
+def test_a_class_without_photos_weighs_no_infinity() -> None:
+    network = Given([[0.0, 0.0]])
+    network.weigh([4, 0], photos=4)
+    assert torch.isfinite(network.balance).all()
+
+
+def test_dropout_is_drawn_by_the_generator_and_keeps_the_mean() -> None:
+    x = torch.ones(100, 100)
+    once, again = (dropout(x, 0.5, torch.Generator().manual_seed(7)) for _ in range(2))
+    assert torch.equal(once, again)
+    assert float(once.mean()) == pytest.approx(1.0, abs=0.05)
+    assert torch.equal(dropout(x, 0.5, None), x)
+
+
+def test_only_the_head_is_trained_by_layers_heads() -> None:
+    assert all(name.startswith("head.") for name in choose_layers(build(), "heads"))
+
+
+# --- weights --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("model", ["mobilenet_v2", "mobilenet_v3_large", "resnet50", "vgg16"])
+def test_the_features_are_torchvisions(model: str, torchvision) -> None:
+    theirs = getattr(torchvision.models, model)(weights=None).eval()
+    ours = build(model)
+    told = transfer(ours, theirs.state_dict(), (), ())
+    assert all(name.startswith("head.") for name in told.fresh)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        got = ours.backbone(x)[-1].mean((2, 3))
+        cut = nn.Sequential(*list(theirs.children())[:-2]) if model == "resnet50" else theirs.features
+        torch.testing.assert_close(got, cut(x).mean((2, 3)), atol=1e-4, rtol=1e-4)
+
+
+def test_imagenets_mobilenet_fills_the_whole_backbone(shared, tmp_path) -> None:
+    network = build("mobilenet_v2", classes=2)
+    file = shared / "data" / "weights" / "mobilenet_v2_imagenet.pth"
+    told = start_weights(network, str(file), "mobilenet_v2", "mobilenet_v2", ("norust", "rust"), tmp_path)
+    assert told.endswith("classes new: norust, rust; freshly initialised: head.norm, head.out")
+
+
+def test_another_packages_network_serves_as_a_backbone(torchvision) -> None:
+    network = catalogue.build("classify", "torchvision:shufflenet_v2_x0_5", None, 3, 64).eval()
+    assert network.detect(torch.randn(2, 3, 64, 64), [(64, 64)] * 2).shape == (2, 3)
+    with pytest.raises(UnknownName, match='Did you mean "shufflenet_v2_x0_5"'):
+        catalogue.build("classify", "torchvision:shufflenet_v2_x05", None, 3, 64)
+
+
+def test_a_package_that_does_not_load_says_so(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingExtra) as caught:
+        catalogue.build("classify", "timm:resnet18", None, 2, 64)
+    assert str(caught.value).startswith(f"MissingExtra: timm does not load beside torch {torch.__version__}")
+
+
+def test_no_classifier_of_that_name() -> None:
+    with pytest.raises(UnknownName, match=r'no model "resnet5O"\. Did you mean "resnet50"'):
+        catalogue.find("resnet5O", "classify")
