@@ -96,7 +96,8 @@ def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
     from maskwright.evaluation.verdict_figures import VerdictFigures
 
     if isinstance(figures, VerdictFigures):
-        return _show_verdicts(figures, console)
+        _show_verdicts(figures, console)
+        return
     for kind in (figures.mask, figures.box):
         if kind is None:
             continue

@@ -92,7 +92,8 @@ def predict(
 
     sources   files, folders, patterns, addresses, arrays: whatever photos.sources.expand takes
     out       a folder for the drawn pictures and everything in `save`; nothing is written without it
-    save      of json, jsonl (a line a photo), csv, coco (results list), masks (one PNG an object), crops (one cut-out with alpha an object)
+    save      of json, jsonl (a line a photo), csv, coco (results list), masks (one PNG an object), crops
+              (one cut-out with alpha an object); of a classifier's verdicts json, jsonl and csv
     A photo that cannot be read is put into `failed`; the others go on.
 
     >>> maskwright.predict("balloons", "party.jpg").photos[0].instances.counts()

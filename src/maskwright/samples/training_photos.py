@@ -31,7 +31,7 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingPhoto:
-    """pixels H×W×3 uint8 RGB, and what lies on them (sought and missed as in Record); or the labels of the whole photo."""
+    """pixels H×W×3 uint8 RGB, and what lies on them (sought and missed as in Record), or the labels of it all."""
 
     pixels: np.ndarray
     cutouts: tuple[Cutout, ...]

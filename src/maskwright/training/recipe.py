@@ -77,8 +77,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer      adamw; rmsprop as Keras has it (decay 0.9)
     backbone_rate  factor on the rate for the backbone
     ema            decay of the averaged weights that are validated and kept; 0 averages nothing
-    views          looks that a photo has in stages which leave the backbone as it is: what it makes of each look is then
-                   computed once, and kept; 0 shows each photo anew every time
+    views          looks that a photo has in stages which leave the backbone as it is: what it makes of each look is
+                   then computed once, and kept; 0 shows each photo anew every time
     live_norms     batch norms go on learning their statistics (else those of the start are kept)
     """
 
