@@ -28,7 +28,7 @@ from maskwright.cli.models import flat
 from maskwright.curate import published
 from maskwright.jobs import doctor as house
 from maskwright.jobs.doctor import Finding, doctor
-from maskwright.models.catalogue import MODELS
+from maskwright.models.catalogue import CLASSIFIERS, MODELS
 from maskwright.weights import sources
 from maskwright.weights.card import CARD, WEIGHTS, Card, write_card
 
@@ -127,7 +127,7 @@ def test_models_as_json_has_the_same_facts(capsys):
     bundle()
     _, out, _ = maskwright(capsys, "models", "--json")
     facts = json.loads(out)
-    assert [each["name"] for each in facts["networks"]] == list(MODELS)
+    assert [each["name"] for each in facts["networks"]] == [*MODELS, *CLASSIFIERS]
     assert facts["bundled"][0]["figures"] == {"validation": {"mask_AP": 0.73144}}
     assert not any(each["cached"] for each in facts["weights"])
 

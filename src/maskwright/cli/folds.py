@@ -25,6 +25,8 @@ from maskwright.cli.train import seconds
 @click.option("--model", metavar="NAME", help="As for train.  [default: small]")
 @click.option("--backbone", metavar="NAME", help="As for train.")
 @click.option("--weights", metavar="WHAT", help="To start from, as for train.  [default: bundled]")
+@click.option("--layers", metavar="WHICH", help="As for train.")
+@click.option("--views", type=click.IntRange(0), metavar="N", help="As for train.")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Of each fold.  [default: 30]")
 @click.option("--time-budget", metavar="SPAN", callback=seconds, help="Of each fold, such as 10m.")
 @click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.")

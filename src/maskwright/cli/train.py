@@ -105,6 +105,7 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
     \b
       maskwright train party/ --time-budget 20m
       maskwright train party/ --model small --weights none --epochs 60 --name first
+      maskwright train rust/ --task classify
       maskwright train --resume runs/first
     """
     from maskwright.jobs.train import train
@@ -124,8 +125,9 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
         console.show(f"best epoch {trained.best_epoch} of {trained.epochs}: {figures}")
         console.show(f"model   {trained.model}")
         console.show(f"report  {trained.folder / 'report.html'}")
+        use = "predict" if "accuracy" in trained.figures else "splash"
         console.show(
-            f"next    maskwright splash {trained.folder} PHOTO   or   maskwright evaluate {trained.folder} DATA"
+            f"next    maskwright {use} {trained.folder} PHOTO   or   maskwright evaluate {trained.folder} DATA"
         )
 
     console.result(facts, tell)

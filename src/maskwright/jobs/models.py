@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maskwright.errors import WeightsError
-from maskwright.models.catalogue import MODELS
+from maskwright.models.catalogue import CLASSIFIERS, MODELS
 from maskwright.weights import sources
 from maskwright.weights.card import WEIGHTS, read_card
 
@@ -21,7 +21,7 @@ def networks() -> list[dict[str, Any]]:
             "weights": (*network.pretrained, "none"),
             "about": network.words,
         }
-        for name, network in MODELS.items()
+        for name, network in (*MODELS.items(), *CLASSIFIERS.items())
     ]
 
 
