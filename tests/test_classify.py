@@ -16,7 +16,7 @@ from PIL import Image
 
 from maskwright import formats
 from maskwright.cli.main import main
-from maskwright.errors import DatasetError, OutputError, WeightsError
+from maskwright.errors import DatasetError, OutputError, RecipeError, WeightsError
 from maskwright.jobs.data import for_task, open_data
 from maskwright.jobs.evaluate import evaluate
 from maskwright.jobs.folds import folds
@@ -182,6 +182,14 @@ def test_a_copy_is_never_on_both_sides(photos: Path, tmp_path: Path) -> None:
     assert "the same picture, kept on one side" in " ".join(told)
 
 
+def test_one_photo_in_two_classes_is_named(tmp_path: Path) -> None:
+    folder = class_photos.save(tmp_path / "both", 5)
+    Image.open(folder / "red" / "red_0.png").save(folder / "green" / "green_9.png")
+    told: list[str] = []
+    open_data(folder, "classify", say=told.append)
+    assert "both: 1 photo is labelled in two ways (green and red): green_9.png = red_0.png" in told
+
+
 def test_a_photo_of_any_shape_fills_the_square() -> None:
     canvas, placement = stretch(Photo(np.full((2, 9, 3), 7, np.uint8)), 32)
     assert canvas.shape == (32, 32, 3)
@@ -231,6 +239,11 @@ def test_a_classifier_has_no_objects_to_save_or_to_colour(run: Trained, photos: 
         predict(run.folder, photos / "red", out=tmp_path, save=("masks",))
     with pytest.raises(WeightsError, match="says what a whole photo shows, and finds no objects"):
         splash(run.folder, photos / "red", out=tmp_path)
+
+
+def test_a_classifier_chooses_among_all_its_classes(run: Trained, photos: Path) -> None:
+    with pytest.raises(RecipeError, match="always chooses among all its classes"):
+        predict(run.folder, photos / "red", classes=["red"])
 
 
 # --- figures --------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def check(dataset: Dataset, twins: Twins | None = None) -> tuple[Finding, ...]:
     twins = find_twins(dataset) if twins is None else twins
     findings = [
         *leaks(dataset, twins),
-        *_conflicts(dataset, twins),
+        *conflicts(dataset, twins),
         *_twins(dataset, twins),
         *_unread(twins),
         *_unlabelled(dataset),
@@ -72,7 +72,7 @@ def leaks(dataset: Dataset, twins: Twins) -> Iterator[Finding]:
                 yield Finding("leak", f"{what}; figures on {other} would be too good", True, _photos(pairs, twins))
 
 
-def _conflicts(dataset: Dataset, twins: Twins) -> Iterator[Finding]:
+def conflicts(dataset: Dataset, twins: Twins) -> Iterator[Finding]:
     """One picture, two answers."""
     said = [_answer(record, dataset.names) for record in dataset]
     differ = [(pair, {said[pair.first], said[pair.second]}) for pair in twins.pairs]

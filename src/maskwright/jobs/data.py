@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maskwright import formats
-from maskwright.curate.check import leaks, told
+from maskwright.curate.check import conflicts, leaks, told
 from maskwright.curate.split import split
 from maskwright.curate.twins import Twins, find_twins
 from maskwright.errors import DatasetError
@@ -73,6 +73,8 @@ def open_data(
         )
     for leak in leaks(usable, twins):  # by the splits that the data name
         say(f"{whole.name}: {leak.text}")
+    for conflict in conflicts(usable, twins) if task == "classify" else ():
+        say(f"{whole.name}: {conflict.text}")
     _known(parts, data)
     return parts
 

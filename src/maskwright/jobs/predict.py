@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from maskwright import files, interop
-from maskwright.errors import MaskwrightError, OutputError, UnknownName, WeightsError
+from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName, WeightsError
 from maskwright.photos.sources import Origin, Source, expand
 from maskwright.pictures import outlines
 from maskwright.prediction.predictor import Classifier, Predictor, load
@@ -110,6 +110,10 @@ def predict(
         else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
     )
     if isinstance(find, Classifier):
+        if classes:
+            raise RecipeError(
+                "a classifier always chooses among all its classes", field="classes", got=", ".join(classes)
+            )
         return _verdicts(find, sources, out, save, progress)
     wanted = class_rows(find.card.classes, classes)
     done, failed = [], []

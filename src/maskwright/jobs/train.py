@@ -212,8 +212,10 @@ def _expected(trainer: Trainer) -> str:
     """How long it will take: the budget, or a trial step times the steps to come."""
     if trainer.recipe.time_budget:
         return f"{_minutes(trainer.recipe.time_budget - trainer.at.seconds)} to go"
-    steps = trainer.schedule.total_steps - trainer.at.step
-    expected = _minutes(trainer.seconds_per_step() * steps)
+    steps = costly = trainer.schedule.total_steps - trainer.at.step
+    if trainer.recipe.views and all(stage.layers == "heads" for stage in trainer.recipe.stages):
+        costly = min(steps, trainer.recipe.views * trainer.loader.steps)  # then the backbone's work is kept
+    expected = _minutes(trainer.seconds_per_step() * costly)
     return f"about {expected} for {trainer.recipe.epochs} epochs of {trainer.loader.steps} steps"
 
 
