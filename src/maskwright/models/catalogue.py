@@ -90,7 +90,7 @@ CLASSIFIERS = {
         1e-3,
         "the backbone of the small that finds objects: what comes with the package serves as a start",
         ("bundled", "imagenet"),
-        _HEAD,
+        plan=_HEAD,
     ),
     "mobilenet_v2": Network(
         "maskwright.models.classifiers:mobilenet_v2",
@@ -101,7 +101,7 @@ CLASSIFIERS = {
         1e-3,
         "torchvision's mobilenet_v2; its weights load",
         ("imagenet",),
-        _HEAD,
+        plan=_HEAD,
     ),
     "mobilenet_v3_large": Network(
         "maskwright.models.classifiers:mobilenet_v3_large",
@@ -112,7 +112,7 @@ CLASSIFIERS = {
         1e-3,
         "torchvision's mobilenet_v3_large; its weights load",
         ("imagenet", "bundled"),
-        _HEAD,
+        plan=_HEAD,
     ),
     "resnet50": Network(
         "maskwright.models.classifiers:resnet50",
@@ -123,7 +123,7 @@ CLASSIFIERS = {
         1e-3,
         "torchvision's resnet50; its weights load",
         ("imagenet",),
-        _HEAD,
+        plan=_HEAD,
     ),
     **{
         name: Network(
@@ -135,7 +135,7 @@ CLASSIFIERS = {
             2e-5,
             "the classic recipe: frozen base, 256 dense units, RMSprop",
             ("imagenet",),
-            {**_HEAD, "stages": (("heads", 30, 2e-5),), "optimizer": "rmsprop", "ema": 0.0, "weight_decay": 0.0},
+            plan={**_HEAD, "stages": (("heads", 30, 2e-5),), "optimizer": "rmsprop", "ema": 0.0, "weight_decay": 0.0},
         )
         for name in ("vgg16", "vgg19")
     },
@@ -150,7 +150,7 @@ def find(name: str, task: str = "segment") -> Network:
     table = CLASSIFIERS if task == "classify" else MODELS
     if task == "classify" and name.startswith(("torchvision:", "timm:")):
         words = "another package's network, as an extra"
-        return Network("maskwright.models.foreign:classifier", task, 224, (name,), 16, 1e-3, words, (), _HEAD)
+        return Network("maskwright.models.foreign:classifier", task, 224, (name,), 16, 1e-3, words, plan=_HEAD)
     if name not in table:
         raise UnknownName("model", name, table, "`maskwright models` lists them all")
     return table[name]
