@@ -3,7 +3,7 @@
 #   make test | test-slow | test-all
 #   make check | format          what must be clean before a commit | mend what can be mended by itself
 #   make bench [BENCH=file.py]   the figures of docs/results.md
-#   make bundled                 train the bundled models anew (two hours; balloon photos in SHARED)
+#   make bundled                 train the bundled models anew (four hours; photos in SHARED)
 #   make docs                    do README and docs still say what is true?
 # PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
 # TESTS=tests/test_x.py picks tests.
@@ -67,6 +67,11 @@ bundled: $(READY)
 	$(BIN)/maskwright train $(SHARED)/data/balloon/train --recipe recipes/balloons.toml --no-validate --out build/runs --name balloons
 	$(BIN)/python recipes/bundle.py build/runs/balloons $(BUNDLED)/balloons --judge $(SHARED)/data/balloon/val \
 	  --page recipes/balloons.md --trained-on "5000 rendered scenes, balloon/train"
+	$(BIN)/python recipes/render.py build/welds --kind welds --count 600 --val 4
+	$(BIN)/python recipes/render.py build/rust --kind rust --count 600 --val 4
+	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain build/scenes build/welds build/rust --count 600 --out build/runs
+	$(BIN)/python recipes/bundle.py build/runs/small $(BUNDLED)/small --judge $(SHARED)/data/balloon/val \
+	  --page recipes/small.md --trained-on "1404 photos of 19 open sets, 1800 rendered scenes"
 
 docs: $(READY)
 	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py

@@ -32,6 +32,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "predict": ("maskwright.cli.predict:command", "Find objects in photos."),
         "splash": ("maskwright.cli.splash:command", "Keep the objects in colour, turn the rest grey."),
         "evaluate": ("maskwright.cli.evaluate:command", "Measure how well a model does, with intervals."),
+        "threshold": ("maskwright.cli.threshold:command", "Choose from which score on finds are taken."),
         "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN, as it is."),
     },
     "House": {
@@ -67,7 +68,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, commands in COMMANDS.items():
             with formatter.section(heading):
-                formatter.write_dl([(f"{name:<8}", line) for name, (_, line) in commands.items()], col_max=12)
+                formatter.write_dl([(f"{name:<9}", line) for name, (_, line) in commands.items()], col_max=12)
 
 
 def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:

@@ -31,7 +31,7 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def wilson(hits: int, total: int, confidence: float = 0.95) -> tuple[float, float] | None:
+def wilson(hits: float, total: float, confidence: float = 0.95) -> tuple[float, float] | None:
     """Interval of the share hits / total (Wilson's score interval, 1927); None where total is 0.
 
     >>> low, high = wilson(8, 10)
@@ -55,7 +55,7 @@ def draws(count: int, n: int, seed: int = 0, groups: Sequence[Hashable] | None =
     groups  one a photo: photos of one group (a series, one original's copies) come and go together;
             None in the sequence is a group of its own
     """
-    member = _members(count, groups)
+    member = members(count, groups)
     number = int(member.max()) + 1 if count else 0
     random = np.random.default_rng(seed)
     times = random.multinomial(number, np.full(number, 1 / number), size=n) if number else np.zeros((n, 0), np.int64)
@@ -123,10 +123,10 @@ def percentiles(values: Sequence[float] | np.ndarray, confidence: float = 0.95) 
 
 def enough(count: int, groups: Sequence[Hashable] | None = None) -> bool:
     """At least two photos or groups."""
-    return count > 1 and int(_members(count, groups).max()) > 0
+    return count > 1 and int(members(count, groups).max()) > 0
 
 
-def _members(count: int, groups: Sequence[Hashable] | None) -> np.ndarray:
+def members(count: int, groups: Sequence[Hashable] | None) -> np.ndarray:
     """The group number of each photo, 0, 1, 2 .. in order of first appearance."""
     if groups is None:
         return np.arange(count)

@@ -16,7 +16,7 @@ MOST_POINTS = 80  # of one series with a mark and a value to point at; longer on
 
 
 @dataclass(frozen=True, slots=True)
-class _Frame:
+class Frame:
     """The plotting area in chart coordinates, and the data range it shows."""
 
     left: float
@@ -40,32 +40,32 @@ def lines(section: Lines) -> Markup:
         return nothing()
     across = [x for x, _ in points]
     up = section.range_y or _nice_range([y for _, y in points])
-    frame = _Frame(
+    frame = Frame(
         56, 16, WIDTH - 150, 268, (min(across), max(across) if max(across) > min(across) else min(across) + 1), up
     )
     whole = all(float(x).is_integer() for x in across)
-    parts = [_axes(frame, ticks(*frame.x, 8, whole=whole), ticks(*frame.y, 5), section.label_x, section.label_y)]
-    parts += [_line(series, number, frame) for number, series in enumerate(section.series)]
+    parts = [axes(frame, ticks(*frame.x, 8, whole=whole), ticks(*frame.y, 5), section.label_x, section.label_y)]
+    parts += [path_of(series, number, frame) for number, series in enumerate(section.series)]
     parts.append(_end_labels(section.series, frame))
-    return _svg(parts, 312, f"{section.heading}: " + ", ".join(series.name for series in section.series))
+    return svg(parts, 312, f"{section.heading}: " + ", ".join(series.name for series in section.series))
 
 
 def precision_recall(section: PrecisionRecall) -> Markup:
     """Curves on the unit square."""
     if not any(_points(series) for series in section.curves):
         return nothing()
-    frame = _Frame(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
+    frame = Frame(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
     fifths = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    parts = [_axes(frame, fifths, fifths, "recall", "precision")]
+    parts = [axes(frame, fifths, fifths, "recall", "precision")]
     for number, series in enumerate(section.curves):
-        parts.append(_line(series, number, frame, marks=False))
+        parts.append(path_of(series, number, frame, marks=False))
         chosen = section.points.get(series.name)
         if chosen is not None:
             parts.append(
-                _mark(frame, *chosen, number, 4.5, f"{series.name}: recall {chosen[0]:.3f}, precision {chosen[1]:.3f}")
+                dot(frame, *chosen, number, 4.5, f"{series.name}: recall {chosen[0]:.3f}, precision {chosen[1]:.3f}")
             )
-    parts.append(_legend(section.curves, frame.right + 28, frame.top + 12))
-    return _svg(parts, 360, f"{section.heading}: precision over recall")
+    parts.append(legend(section.curves, frame.right + 28, frame.top + 12))
+    return svg(parts, 360, f"{section.heading}: precision over recall")
 
 
 def bars(section: Bars) -> Markup:
@@ -83,10 +83,10 @@ def bars(section: Bars) -> Markup:
     parts = []
     for number, (name, value) in enumerate(section.values.items()):
         y = 8 + row * number + row / 2
-        parts.append(_text("name", left - 12, y + 4.5, _cut(name, 26), "end"))
+        parts.append(words("name", left - 12, y + 4.5, shortened(name, 26), "end"))
         parts.append(f'<rect class="track" x="{left}" y="{y - 8:.1f}" width="{right - left}" height="16" rx="2"/>')
         if value is None or not math.isfinite(value):
-            parts.append(_text("value", right + 12, y + 4.5, "–"))
+            parts.append(words("value", right + 12, y + 4.5, "–"))
             continue
         parts.append(
             f'<rect class="bar" x="{left}" y="{y - 8:.1f}" width="{at(value) - left:.1f}" height="16" rx="2"/>'
@@ -96,8 +96,8 @@ def bars(section: Bars) -> Markup:
             low, high = at(interval[0]), at(interval[1])
             ends = f"M{low:.1f} {y - 4:.1f}v8M{high:.1f} {y - 4:.1f}v8"
             parts.append(f'<path class="whisker" d="M{low:.1f} {y:.1f}H{high:.1f}{ends}"/>')
-        parts.append(_text("value", right + 12, y + 4.5, f"{number_text(value)} {section.unit}".rstrip()))
-    return _svg(parts, 16 + row * len(section.values), section.heading)
+        parts.append(words("value", right + 12, y + 4.5, f"{number_text(value)} {section.unit}".rstrip()))
+    return svg(parts, 16 + row * len(section.values), section.heading)
 
 
 def strip(value: float | None, interval: Interval | None, most: float = 1.0) -> Markup:
@@ -167,24 +167,24 @@ def _points(series: Series) -> list[tuple[float, float]]:
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
-def _svg(parts: Sequence[str], height: int, label: str) -> Markup:
+def svg(parts: Sequence[str], height: int, label: str) -> Markup:
     return Markup(  # every text in the parts is escaped where it is put in
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
         f"{''.join(parts)}</svg>"
     )
 
 
-def _axes(frame: _Frame, ticks_x: Sequence[float], ticks_y: Sequence[float], label_x: str, label_y: str) -> str:
+def axes(frame: Frame, ticks_x: Sequence[float], ticks_y: Sequence[float], label_x: str, label_y: str) -> str:
     parts = []
     digits = max((len(f"{level:g}".partition(".")[2]) for level in ticks_y), default=0)
     for level in ticks_y:
         y = frame.at_y(level)
         parts.append(f'<path class="grid" d="M{frame.left} {y:.1f}H{frame.right}"/>')
-        parts.append(_text("tick", frame.left - 8, y + 4, f"{level:,.{digits}f}", "end"))
+        parts.append(words("tick", frame.left - 8, y + 4, f"{level:,.{digits}f}", "end"))
     for value in ticks_x:
         x = frame.at_x(value)
         parts.append(f'<path class="axis" d="M{x:.1f} {frame.bottom}v5"/>')
-        parts.append(_text("tick", x, frame.bottom + 19, f"{value:g}", "middle"))
+        parts.append(words("tick", x, frame.bottom + 19, f"{value:g}", "middle"))
     parts.append(f'<path class="axis" d="M{frame.left} {frame.bottom}H{frame.right}"/>')
     parts.append(
         f'<text class="label" x="{frame.right}" y="{frame.bottom + 38}" text-anchor="end">{escape(label_x)}</text>'
@@ -197,11 +197,11 @@ def _axes(frame: _Frame, ticks_x: Sequence[float], ticks_y: Sequence[float], lab
     return "".join(parts)
 
 
-def _hue(number: int) -> str:
+def hue(number: int) -> str:
     return f"s{number % HUES} d{number // HUES % 3}"
 
 
-def _line(series: Series, number: int, frame: _Frame, marks: bool = True) -> str:
+def path_of(series: Series, number: int, frame: Frame, marks: bool = True) -> str:
     """One series: a path with gaps where y is no number, and marks that tell their value when pointed at."""
     path, pen_up = [], True
     for x, y in zip(series.x, series.y, strict=True):
@@ -211,30 +211,30 @@ def _line(series: Series, number: int, frame: _Frame, marks: bool = True) -> str
         inside = min(max(float(y), frame.y[0]), frame.y[1])
         path.append(f"{'M' if pen_up else 'L'}{frame.at_x(float(x)):.1f} {frame.at_y(inside):.1f}")
         pen_up = False
-    parts = [f'<path class="line {_hue(number)}" d="{"".join(path)}"/>']
+    parts = [f'<path class="line {hue(number)}" d="{"".join(path)}"/>']
     points = _points(series)
     if marks and len(points) <= MOST_POINTS:
         for x, y in points:
             inside = min(max(y, frame.y[0]), frame.y[1])
             parts.append(
-                _mark(frame, x, inside, number, 2.4 if len(points) > 1 else 4, f"{series.name} at {x:g}: {y:.4g}")
+                dot(frame, x, inside, number, 2.4 if len(points) > 1 else 4, f"{series.name} at {x:g}: {y:.4g}")
             )
     return "".join(parts)
 
 
-def _mark(frame: _Frame, x: float, y: float, number: int, radius: float, told: str) -> str:
+def dot(frame: Frame, x: float, y: float, number: int, radius: float, told: str) -> str:
     """A dot that says `told` when pointed at."""
     return (
-        f'<circle class="mark {_hue(number)}" cx="{frame.at_x(x):.1f}" cy="{frame.at_y(y):.1f}" r="{radius}">'
+        f'<circle class="mark {hue(number)}" cx="{frame.at_x(x):.1f}" cy="{frame.at_y(y):.1f}" r="{radius}">'
         f"<title>{escape(told)}</title></circle>"
     )
 
 
-def _text(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
+def words(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _end_labels(series: Sequence[Series], frame: _Frame) -> str:
+def _end_labels(series: Sequence[Series], frame: Frame) -> str:
     """Names where the lines end, pushed apart so that none covers another."""
     ends = [(frame.at_y(min(max(points[-1][1], frame.y[0]), frame.y[1])), number)
             for number, each in enumerate(series) if (points := _points(each))]  # fmt: skip
@@ -246,21 +246,21 @@ def _end_labels(series: Sequence[Series], frame: _Frame) -> str:
     for _, number in sorted(ends):  # and back down where the top was passed
         above = places[number] = max(places[number], above + gap)
     for _, number in ends:
-        name = _cut(series[number].name, 18)
-        parts.append(_text(f"series {_hue(number)}", frame.right + 10, places[number] + 4, name))
+        name = shortened(series[number].name, 18)
+        parts.append(words(f"series {hue(number)}", frame.right + 10, places[number] + 4, name))
     return "".join(parts)
 
 
-def _legend(series: Sequence[Series], x: float, y: float) -> str:
+def legend(series: Sequence[Series], x: float, y: float) -> str:
     parts = []
     for number, each in enumerate(series[:18]):
         line = y + number * 17
-        parts.append(f'<path class="line {_hue(number)}" d="M{x:.0f} {line:.0f}h20"/>')
-        parts.append(_text("name", x + 28, line + 4, _cut(each.name, 34)))
+        parts.append(f'<path class="line {hue(number)}" d="M{x:.0f} {line:.0f}h20"/>')
+        parts.append(words("name", x + 28, line + 4, shortened(each.name, 34)))
     if len(series) > 18:
-        parts.append(_text("tick", x, y + 18 * 17 + 4, f"and {len(series) - 18} more"))
+        parts.append(words("tick", x, y + 18 * 17 + 4, f"and {len(series) - 18} more"))
     return "".join(parts)
 
 
-def _cut(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from maskwright import __version__
-from maskwright.report import charts
+from maskwright.report import charts, classification_charts
 from maskwright.report.sections import Section
 
 LONGEST = 720  # pixels of a picture's longer side on the page
@@ -41,7 +41,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )  # fmt: skip
-    environment.globals["charts"] = charts
+    environment.globals |= {"charts": charts, "class_charts": classification_charts}
     environment.filters |= {"picture": picture, "value": value_text, "numeric": _is_number}
     environment.tests["section"] = lambda section, name: type(section).__name__ == name
     return environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))

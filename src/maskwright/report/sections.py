@@ -108,13 +108,65 @@ class Bars:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """Confusion matrix, K×K counts: row = what it is, column = what was said."""
+
+    heading: str
+    names: Sequence[str]
+    counts: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Roc:
+    """Recall (y) over false positive rate (x), 0..1, one series a class; `points` as for PrecisionRecall."""
+
+    heading: str
+    curves: Sequence[Series]
+    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Reliability diagram: in each bin the mean score (x), how many were right (y) with its interval, and the count.
+
+    NaN and None where a bin is empty.
+    """
+
+    heading: str
+    edges: np.ndarray
+    count: np.ndarray
+    score: np.ndarray
+    share: np.ndarray
+    intervals: Sequence[Interval | None]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Scores of two kinds of photo as histograms over 0..1, one upwards, one downwards, and the threshold across them.
+
+    up, down  (name, scores)
+    """
+
+    heading: str
+    up: tuple[str, Sequence[float] | np.ndarray]
+    down: tuple[str, Sequence[float] | np.ndarray]
+    threshold: float | None = None
+    bins: int = 20
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Photos with captions: the worst, the best, the doubtful."""
+    """Photos with captions: the worst, the best, the doubtful. `pairs`: each picture is two side by side."""
 
     heading: str
     pictures: Sequence[Picture]
     note: str = ""
+    pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +187,18 @@ class Warnings:
     note: str = ""
 
 
-Section = Facts | Figures | Table | Lines | PrecisionRecall | Bars | Gallery | Text | Warnings
+Section = (
+    Facts
+    | Figures
+    | Table
+    | Lines
+    | PrecisionRecall
+    | Bars
+    | Matrix
+    | Roc
+    | Calibration
+    | Scores
+    | Gallery
+    | Text
+    | Warnings
+)

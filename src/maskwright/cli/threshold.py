@@ -1,0 +1,79 @@
+"""maskwright threshold: from which score on finds are taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maskwright.cli import options
+from maskwright.cli.console import Console
+
+
+@click.command(options_metavar="[options]")
+@click.argument("model", type=str)
+@options.data
+@click.option("--recall", type=float, metavar="R", help="Find at least this share, with the fewest false alarms.")
+@click.option(
+    "--precision", type=float, metavar="P", help="Of what is found, at least this share is right; most recall then."
+)
+@click.option("--f1", is_flag=True, help="The best balance of both.")
+@click.option("--cost", metavar="FP:FN", help="The least cost, such as 1:20 where a miss costs twenty false alarms.")
+@click.option("--class", "name", metavar="NAME", help="For this class.  [default: all classes together]")
+@click.option(
+    "--split",
+    type=click.Choice(["val", "train", "all"]),
+    help="Which photos choose.  [default: val, else those the run held back, else all]",
+)
+@click.option(
+    "--keep/--no-keep", default=True, help="Write it into the model's card, or only show it.  [default: keep]"
+)
+@options.allow_faulty
+@options.names
+@options.device
+@options.console
+def command(
+    model: str,
+    data: Path,
+    recall: float | None,
+    precision: float | None,
+    f1: bool,
+    cost: str | None,
+    name: str | None,
+    split: str | None,
+    keep: bool,
+    allow_faulty: bool,
+    names: tuple[str, ...] | None,
+    device: str,
+    console: Console,
+) -> None:
+    """Choose from which score on a model's finds are taken, and say what that costs and promises.
+
+    \b
+      maskwright threshold runs/rust rust/ --recall 0.99
+      maskwright threshold runs/rust rust/ --cost 1:20 --no-keep
+    """
+    from maskwright.evaluation.operating_point import Aim
+    from maskwright.jobs.threshold import threshold
+
+    chosen = threshold(
+        model,
+        data,
+        Aim.of(recall, precision, f1, cost),
+        name=name,
+        split=split,
+        keep=keep,
+        allow_faulty=allow_faulty,
+        names=names,
+        device=device,
+        progress=console.progress,
+        say=console.say,
+    )
+
+    def tell() -> None:
+        for sentence in chosen.point.sentences():
+            console.show(sentence)
+        if chosen.kept is not None:
+            console.show(f"kept in {chosen.kept}")
+
+    console.result(chosen.facts(), tell)

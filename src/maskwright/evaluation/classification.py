@@ -1,0 +1,245 @@
+"""How good a classifier of whole photos is, with intervals. Takes plain arrays, ours or anybody's; knows no model.
+
+The definitions, and what is put where a division has nothing to divide by (0), are scikit-learn's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from maskwright.errors import DatasetError
+from maskwright.evaluation import intervals, ranking
+from maskwright.evaluation.shares import share_interval
+from maskwright.evaluation.verdict_figures import Average, ClassVerdict, Interval, VerdictFigures
+
+KINDS = ("micro", "macro", "weighted")
+
+
+def evaluate(
+    truth: np.ndarray | Sequence[int], scores: np.ndarray, names: Sequence[str], *, multi_label: bool = False,
+    chosen: np.ndarray | Sequence[int] | None = None, bootstrap: int = 1000, seed: int = 0,
+    groups: Sequence[Hashable] | None = None, photo_names: Sequence[str] | None = None,
+) -> VerdictFigures:  # fmt: skip
+    """Judge the scores of n photos against what they show.
+
+    truth      n class numbers, or n×C bool (needed where a photo may have none or several labels)
+    scores     n×C, 0..1
+    names      C class names
+    chosen     the decisions, like truth; default: the best score of each photo, with several labels all from 0.5
+    bootstrap  resamples for the 95 % intervals of F1, averages and areas; 0 for none. Shares (accuracy, precision,
+               recall of a class) always have Wilson's
+    groups     photos of one group (a series, copies, one photo judged by several folds) count together
+
+    >>> figures = evaluate([1, 0, 1], np.array([[0.1, 0.9], [0.7, 0.3], [0.6, 0.4]]), ["norust", "rust"], bootstrap=0)
+    >>> round(figures.accuracy, 3), figures.auc, figures.classes[1].recall
+    (0.667, 1.0, 0.5)
+    """
+    known, scores = tuple(names), np.asarray(scores, np.float64)
+    count = len(scores)
+    labels = tuple(photo_names) if photo_names is not None else tuple(str(place) for place in range(count))
+    _check_scores(scores, known, labels)
+    real = as_table(truth, count, known, labels, "truth", exclusive=not multi_label)
+    said = (
+        _decide(scores, multi_label)
+        if chosen is None
+        else as_table(chosen, count, known, labels, "chosen", exclusive=not multi_label)
+    )
+    together = None if groups is None else tuple(groups)
+    if together is not None and len(together) != count:
+        raise DatasetError("not one group a photo", field="groups", wanted=count, got=len(together))
+    hits, called, support = (each.sum(axis=0) for each in (real & said, said, real))
+    figures = _ratios(hits, called, support)
+    classes = []
+    for index, name in enumerate(known):
+        auc, ap = (float(each[0]) for each in ranking.areas(scores[:, index], real[:, index]))
+        precision, recall, f1 = (float(each[index]) for each in figures)
+        counts = int(support[index]), int(called[index]), int(hits[index])
+        classes.append(ClassVerdict(name, *counts, precision, recall, f1, _or_none(auc), _or_none(ap)))
+    means = _averages(hits[None], called[None], support[None])
+    averages = [
+        Average(f"{kind} avg", float(precision[0]), float(recall[0]), float(f1[0]), int(support.sum()))
+        for kind, (precision, recall, f1) in means.items()
+    ]
+    if multi_label:
+        averages.append(_samples(real, said))
+    right = (real == said).all(axis=1)
+    pairs = _share_intervals(real, said, right, known, together)
+    if bootstrap > 0:
+        pairs |= _resampled(real, said, right, scores, known, multi_label, bootstrap, seed, together)
+    return VerdictFigures(
+        names=known,
+        photo_names=labels,
+        multi_label=multi_label,
+        accuracy=float(right.mean()) if count else None,
+        classes=tuple(classes),
+        averages=tuple(averages),
+        auc=_headline_auc([each.auc for each in classes], multi_label),
+        ap=_mean([each.ap for each in classes]),
+        confusion=None if multi_label else real.T.astype(np.int64) @ said.astype(np.int64),
+        intervals=pairs,
+        remarks=tuple(_remarks(classes, count, together)),
+        truth=real,
+        scores=scores,
+        chosen=said,
+        groups=together,
+    )
+
+
+# --- what goes in -------------------------------------------------------------------------------------
+def as_table(
+    given: np.ndarray | Sequence[int], count: int, names: Sequence[str], photos: Sequence[str], field: str,
+    exclusive: bool = True,
+) -> np.ndarray:  # fmt: skip
+    """Class numbers, or a table, as n×C bool; `exclusive`: exactly one class a photo."""
+    values = np.asarray(given)
+    if values.shape == (count, len(names)) and (values.ndim == 2):
+        table = values.astype(bool)
+        if exclusive and count and (table.sum(axis=1) != 1).any():
+            row = int(np.argmax(table.sum(axis=1) != 1))
+            raise DatasetError("not one class a photo", record=f'photo "{photos[row]}"', field=field,
+                               wanted="exactly one class", got=f"{int(table[row].sum())} classes",
+                               fix="multi_label=True, where a photo may have none or several")  # fmt: skip
+        return table
+    if values.shape != (count,) or not (np.issubdtype(values.dtype, np.integer) or count == 0):
+        raise DatasetError("the answers do not fit the scores", field=field,
+                           wanted=f"{count} class numbers, or a table {count} by {len(names)}",
+                           got=f"{values.dtype} of shape {values.shape}")  # fmt: skip
+    table = np.zeros((count, len(names)), bool)
+    if count and not (values.min() >= 0 and values.max() < len(names)):
+        row = int(np.argmax((values < 0) | (values >= len(names))))
+        raise DatasetError("no such class", record=f'photo "{photos[row]}"', field=field,
+                           wanted=f"0 to {len(names) - 1}", got=int(values[row]))  # fmt: skip
+    table[np.arange(count), values.astype(np.int64)] = True
+    return table
+
+
+def _check_scores(scores: np.ndarray, names: tuple[str, ...], photos: tuple[str, ...]) -> None:
+    if scores.ndim != 2 or scores.shape[1] != len(names) or not names:
+        raise DatasetError("the scores do not fit the classes", field="scores",
+                           wanted=f"photos by {len(names)} classes", got=f"shape {scores.shape}")  # fmt: skip
+    if len(photos) != len(scores):
+        raise DatasetError("not one name a photo", field="photo_names", wanted=len(scores), got=len(photos))
+    wrong = ~((scores >= 0) & (scores <= 1)).all(axis=1)  # catches NaN too
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DatasetError("a score is no share", record=f'photo "{photos[row]}"', field="scores",
+                           wanted="numbers 0..1", got=", ".join(f"{each:g}" for each in scores[row]))  # fmt: skip
+
+
+def _decide(scores: np.ndarray, multi_label: bool) -> np.ndarray:
+    if multi_label:
+        return scores >= 0.5
+    table = np.zeros(scores.shape, bool)
+    table[np.arange(len(scores)), np.argmax(scores, axis=1)] = True  # the first of equals
+    return table
+
+
+# --- figures ------------------------------------------------------------------------------------------
+Three = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _ratios(hits: np.ndarray, said: np.ndarray, support: np.ndarray) -> Three:
+    """(precision, recall, F1), 0 where there is nothing to divide by."""
+    return _divided(hits, said), _divided(hits, support), _divided(2 * hits, said + support)
+
+
+def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+def _averages(hits: np.ndarray, said: np.ndarray, support: np.ndarray) -> dict[str, Three]:
+    """R×C counts -> each kind's (precision, recall, F1) of R resamples. Classes without photos count as 0 in macro."""
+    each = _ratios(hits, said, support)
+    total = support.sum(axis=1, keepdims=True)
+    weights = np.where(total > 0, support / np.maximum(total, 1), 1 / support.shape[1])
+    return {
+        "micro": _ratios(hits.sum(axis=1), said.sum(axis=1), support.sum(axis=1)),
+        "macro": (each[0].mean(axis=1), each[1].mean(axis=1), each[2].mean(axis=1)),
+        "weighted": tuple(np.sum(weights * values, axis=1) for values in each),  # type: ignore[dict-item]
+    }
+
+
+def _samples(real: np.ndarray, said: np.ndarray) -> Average:
+    """Each photo's own precision, recall and F1, averaged."""
+    values = _ratios((real & said).sum(axis=1), said.sum(axis=1), real.sum(axis=1))
+    means = [float(each.mean()) if len(real) else 0.0 for each in values]
+    return Average("samples avg", means[0], means[1], means[2], int(real.sum()))
+
+
+def _headline_auc(values: Sequence[float | None], multi_label: bool) -> float | None:
+    return values[1] if len(values) == 2 and not multi_label else _mean(values)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    there = [each for each in values if each is not None]
+    return sum(there) / len(there) if there else None
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+# --- intervals ----------------------------------------------------------------------------------------
+def _share_intervals(
+    real: np.ndarray, said: np.ndarray, right: np.ndarray, names: tuple[str, ...], groups: tuple[Hashable, ...] | None
+) -> dict[str, Interval | None]:
+    def of(hits: np.ndarray, among: np.ndarray) -> Interval | None:
+        rows = np.flatnonzero(among)
+        return share_interval(hits[rows], None if groups is None else [groups[row] for row in rows])
+
+    pairs = {"accuracy": of(right, np.ones(len(right), bool))}
+    for index, name in enumerate(names):
+        pairs[f"precision {name}"] = of(real[:, index], said[:, index])
+        pairs[f"recall {name}"] = of(said[:, index], real[:, index])
+    return pairs
+
+
+def _resampled(
+    real: np.ndarray, said: np.ndarray, right: np.ndarray, scores: np.ndarray, names: tuple[str, ...],
+    multi_label: bool, n: int, seed: int, groups: tuple[Hashable, ...] | None,
+) -> dict[str, Interval | None]:  # fmt: skip
+    """Percentile bootstrap over photos (or groups) of everything that is no plain share."""
+    figures: dict[str, np.ndarray] = {}
+    weights = intervals.draws(len(real), n, seed, groups)
+    hits, called, support = (weights.astype(np.float64) @ each for each in (real & said, said, real))
+    for kind, values in _averages(hits, called, support).items():
+        for label, each in zip(("precision", "recall", "F1"), values, strict=True):
+            figures[f"{kind} {label}"] = each
+    f1 = _ratios(hits, called, support)[2]
+    every_auc, every_ap = [], []
+    for index, name in enumerate(names):
+        auc, ap = ranking.areas(scores[:, index], real[:, index], weights)
+        every_auc.append(auc)
+        every_ap.append(ap)
+        figures |= {f"F1 {name}": f1[:, index], f"AUC {name}": auc, f"AP {name}": ap}
+    figures["AUC"] = every_auc[1] if len(names) == 2 and not multi_label else _column_mean(every_auc)
+    figures["AP"] = _column_mean(every_ap)
+    enough = intervals.enough(len(real), groups)
+    return {name: intervals.percentiles(each) if enough else None for name, each in figures.items()}
+
+
+def _column_mean(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean over the classes that have the figure in a resample, NaN where none has."""
+    table = np.stack(columns)
+    there = ~np.isnan(table)
+    return np.divide(np.where(there, table, 0).sum(axis=0), there.sum(axis=0),
+                     out=np.full(table.shape[1], np.nan), where=there.any(axis=0))  # fmt: skip
+
+
+# --- remarks ------------------------------------------------------------------------------------------
+def _remarks(classes: Sequence[ClassVerdict], count: int, groups: tuple[Hashable, ...] | None) -> list[str]:
+    told = []
+    absent = [each.name for each in classes if each.support == 0]
+    unsaid = [each.name for each in classes if each.said == 0 and each.support > 0]
+    if count and absent:
+        told.append(f"no photo shows {', '.join(absent)}: recall is put at 0, the areas do not exist")
+    if unsaid:
+        told.append(f"no photo was called {', '.join(unsaid)}: precision is put at 0")
+    if groups is not None and (number := len({group for group in groups if group is not None})):
+        number += sum(group is None for group in groups)
+        if number < count:
+            told.append(f"{count} photos in {number} groups: intervals count a group as one draw")
+    return told

@@ -1,0 +1,182 @@
+"""Charts of whole-photo classes: confusion matrix, ROC, reliability diagram, scores on both sides of a threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from maskwright.report.charts import (
+    WIDTH,
+    Frame,
+    axes,
+    dot,
+    legend,
+    nothing,
+    number_text,
+    path_of,
+    shortened,
+    svg,
+    ticks,
+    words,
+)
+from maskwright.report.sections import Calibration, Matrix, Roc, Scores
+
+FIFTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+
+
+# --- confusion matrix -------------------------------------------------------------------------------------------------
+def matrix(section: Matrix) -> Markup:
+    """Each row coloured by shares of itself: blue where right, orange where wrong; counts in the cells."""
+    counts = np.asarray(section.counts)
+    if not counts.size:
+        return nothing()
+    kinds = len(counts)
+    side = min(84.0, max(24.0, 560 / kinds))
+    left, tilted = 190.0, kinds > 6
+    top = 96.0 if tilted else 46.0
+    parts = []
+    for column, name in enumerate(section.names):
+        x = left + side * (column + 0.5)
+        if tilted:
+            parts.append(
+                f'<text class="name" transform="translate({x + 4:.1f} {top - 8:.0f}) rotate(-55)">'
+                f"{escape(shortened(name, 14))}</text>"
+            )
+        else:
+            parts.append(words("name", x, top - 10, shortened(name, max(4, int(side / 7))), "middle"))
+    parts.append(words("label", left, 14, "said"))
+    parts.append(words("label", left - 12, top - 10, "is", "end"))
+    for row, name in enumerate(section.names):
+        y = top + side * row
+        total = int(counts[row].sum())
+        parts.append(words("name", left - 12, y + side / 2 + 4, shortened(name, 22), "end"))
+        parts += [_cell(counts, row, column, left + side * column, y, side, total, section.names)
+                  for column in range(kinds)]  # fmt: skip
+        parts.append(words("tick", left + side * kinds + 12, y + side / 2 + 4, f"{total:,}"))
+    parts.append(words("tick", left + side * kinds + 12, top - 10, "photos"))
+    return svg(parts, math.ceil(top + side * kinds + 10), f"{section.heading}: {kinds} by {kinds} counts")
+
+
+def _cell(
+    counts: np.ndarray, row: int, column: int, x: float, y: float, side: float, total: int, names: Sequence[str]
+) -> str:
+    count = int(counts[row, column])
+    share = count / total if total else 0.0
+    told = f"{names[row]}, called {names[column]}: {count} of {total}"
+    parts = [f"<g><title>{escape(told)}</title>"]
+    if count:
+        kind = "right" if row == column else "wrong"
+        parts.append(f'<rect class="{kind}" x="{x + 1:.1f}" y="{y + 1:.1f}" width="{side - 2:.1f}" '
+                     f'height="{side - 2:.1f}" rx="2" opacity="{0.12 + 0.88 * share:.2f}"/>')  # fmt: skip
+    parts.append(f'<rect class="cell" x="{x:.1f}" y="{y:.1f}" width="{side:.1f}" height="{side:.1f}"/>')
+    on = " on" if share > 0.6 else ""
+    middle = x + side / 2
+    if count or side > 40:
+        rise = -1 if side > 50 else 5
+        parts.append(words(f"count{on}", middle, y + side / 2 + rise, f"{count:,}", "middle"))
+    if side > 50 and total:
+        parts.append(words(f"value{on}", middle, y + side / 2 + 17, f"{100 * share:.0f} %", "middle"))
+    return "".join(parts) + "</g>"
+
+
+# --- on the unit square -----------------------------------------------------------------------------------------------
+def roc(section: Roc) -> Markup:
+    """Curves over the diagonal of pure chance."""
+    if not any(len(series.x) for series in section.curves):
+        return nothing()
+    frame = _square()
+    parts = [axes(frame, FIFTHS, FIFTHS, "false positive rate", "recall"), _diagonal(frame)]
+    for number, series in enumerate(section.curves):
+        parts.append(path_of(series, number, frame, marks=False))
+        chosen = section.points.get(series.name)
+        if chosen is not None:
+            told = f"{series.name}: false positive rate {chosen[0]:.3f}, recall {chosen[1]:.3f}"
+            parts.append(dot(frame, *chosen, number, 4.5, told))
+    parts.append(legend(section.curves, frame.right + 28, frame.top + 12))
+    return svg(parts, 360, f"{section.heading}: recall over false positive rate")
+
+
+def calibration(section: Calibration) -> Markup:
+    """A dot a bin with its interval, the diagonal of scores that keep their word, and how many photos below."""
+    there = np.flatnonzero(np.asarray(section.count) > 0)
+    if not len(there):
+        return nothing()
+    frame = _square()
+    parts = [axes(frame, FIFTHS, FIFTHS, "", "share that is right"), _diagonal(frame)]
+    for place in map(int, there):
+        x, y = frame.at_x(float(section.score[place])), float(section.share[place])
+        interval = section.intervals[place]
+        if interval is not None:
+            low, high = frame.at_y(interval[0]), frame.at_y(interval[1])
+            parts.append(f'<path class="whisker" opacity=".55" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
+        told = f"scores around {section.score[place]:.2f}: {y:.2f} right, {int(section.count[place])} photos"
+        parts.append(dot(frame, float(section.score[place]), y, 0, 5, told))
+    most = int(np.max(section.count))
+    base, high = frame.bottom + 92, 52.0
+    for place, count in enumerate(np.asarray(section.count).tolist()):
+        x1, x2 = frame.at_x(float(section.edges[place])), frame.at_x(float(section.edges[place + 1]))
+        tall = high * count / most
+        if count:
+            parts.append(_bar("right", x1 + 1, base - tall, x2 - x1 - 2, tall, f"{count} photos"))
+            parts.append(words("tick", (x1 + x2) / 2, base - tall - 4, f"{count:,}", "middle"))
+    parts.append(f'<path class="axis" d="M{frame.left} {base:.1f}H{frame.right}"/>')
+    parts.append(words("label", frame.right, base + 19, "score", "end"))
+    parts.append(words("label", frame.left, base + 19, "photos"))
+    return svg(parts, math.ceil(base + 28), f"{section.heading}: share that is right over score")
+
+
+def _square() -> Frame:
+    return Frame(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
+
+
+def _diagonal(frame: Frame) -> str:
+    return f'<path class="chance" d="M{frame.left} {frame.bottom}L{frame.right} {frame.top}"/>'
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+def scores(section: Scores) -> Markup:
+    """What is sought upwards, everything else downwards, so that neither hides the other."""
+    (name_up, up), (name_down, down) = section.up, section.down
+    if not len(up) + len(down):
+        return nothing()
+    edges = np.linspace(0, 1, section.bins + 1)
+    above, below = (np.histogram(np.clip(each, 0, 1), edges)[0] for each in (up, down))
+    most_up, most_down = max(int(above.max()), 1), max(int(below.max()), 1)
+    frame = Frame(56, 36, WIDTH - 150, 276, (0.0, 1.0), (-float(most_down), float(most_up)))
+    middle = frame.at_y(0)
+    parts = []
+    for level in ticks(-most_down, most_up, 6, whole=True):
+        y = frame.at_y(level)
+        parts.append(f'<path class="grid" d="M{frame.left} {y:.1f}H{frame.right}"/>')
+        parts.append(words("tick", frame.left - 8, y + 4, f"{abs(level):,.0f}", "end"))
+    for counts, kind, sign in ((above, "up", 1), (below, "down", -1)):
+        for place, count in enumerate(counts.tolist()):
+            if count:
+                x1, x2 = frame.at_x(float(edges[place])), frame.at_x(float(edges[place + 1]))
+                end = frame.at_y(sign * count)
+                told = f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {count} {name_up if sign > 0 else name_down}"
+                parts.append(_bar(kind, x1 + 1, min(end, middle), x2 - x1 - 2, abs(end - middle), told))
+    parts.append(f'<path class="axis" d="M{frame.left} {middle:.1f}H{frame.right}"/>')
+    for value in FIFTHS:
+        parts.append(words("tick", frame.at_x(value), frame.bottom + 19, f"{value:g}", "middle"))
+    parts.append(words("label", frame.right, frame.bottom + 38, "score", "end"))
+    for y, name, kind in ((frame.top + 10, name_up, "up"), (frame.bottom - 4, name_down, "down")):
+        parts.append(f'<rect class="{kind}" x="{frame.right + 14:.0f}" y="{y - 9:.0f}" width="11" height="11" rx="2"/>')
+        parts.append(words("name", frame.right + 31, y + 1, shortened(name, 16)))
+    if section.threshold is not None:
+        x = frame.at_x(min(max(section.threshold, 0.0), 1.0))
+        parts.append(f'<path class="threshold" d="M{x:.1f} {frame.top - 20}V{frame.bottom}"/>')
+        anchor = "start" if section.threshold < 0.7 else "end"
+        gap = 6 if anchor == "start" else -6
+        parts.append(words("value", x + gap, frame.top - 11, f"threshold {number_text(section.threshold)}", anchor))
+    return svg(parts, 320, f"{section.heading}: {name_up} and {name_down} by score")
+
+
+def _bar(kind: str, x: float, y: float, wide: float, tall: float, told: str) -> str:
+    return (
+        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(wide, 1):.1f}" height="{max(tall, 0.5):.1f}">'
+        f"<title>{escape(told)}</title></rect>"
+    )

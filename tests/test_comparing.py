@@ -1,0 +1,74 @@
+"""McNemar's test: only the photos on which two models disagree decide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maskwright.errors import DatasetError
+from maskwright.evaluation.classification import evaluate
+from maskwright.evaluation.comparing import compare, mcnemar
+
+
+def answers(both: int, first: int, second: int, neither: int = 0) -> tuple[list[bool], list[bool]]:
+    return (
+        [True] * both + [True] * first + [False] * second + [False] * neither,
+        [True] * both + [False] * first + [True] * second + [False] * neither,
+    )
+
+
+def test_no_photos_show_no_difference():
+    made = mcnemar([], [])
+    assert (made.photos, made.p, made.mid_p, made.clear) == (0, 1.0, 1.0, False)
+
+
+def test_models_that_agree_everywhere_show_no_difference():
+    made = mcnemar(*answers(5, 0, 0, 2), names=("a", "b"))
+    assert made.sentence() == "a and b are right and wrong on the same 7 photos: no difference is seen."
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
+def test_the_exact_p_is_the_binomial_tests(first, second, both):
+    stats = pytest.importorskip("scipy.stats")
+    made = mcnemar(*answers(both, first, second))
+    theirs = stats.binomtest(first, first + second).pvalue if first + second else 1.0
+    assert made.p == pytest.approx(theirs, abs=1e-9)
+    assert made.mid_p <= made.p + 1e-12
+
+
+def test_fagerlands_example():
+    """Fagerland, Lydersen and Laake 2013, airway responsiveness: 1 against 7 of 21, exact 0.070, mid-p 0.039."""
+    made = mcnemar(*answers(1, 1, 7, 12))
+    assert (round(made.p, 3), round(made.mid_p, 3), made.clear) == (0.070, 0.039, True)
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_the_order_of_the_two_does_not_matter(first, second):
+    one, other = mcnemar(*answers(3, first, second)), mcnemar(*answers(3, second, first))
+    assert (one.p, one.mid_p) == (other.p, other.mid_p)
+
+
+def test_the_sentence_says_which_is_better_or_that_nobody_knows():
+    made = mcnemar(*answers(40, 2, 14, 4), names=("small", "vgg16"))
+    assert made.sentence() == (
+        "Of 60 photos 2 are right only with small, 14 only with vgg16 (p = 0.0042 exact, 0.0023 mid-p): "
+        "vgg16 is better."
+    )
+    assert "do not tell which is better" in mcnemar(*answers(40, 3, 5)).sentence()
+    assert "p = below 0.001" in mcnemar(*answers(0, 0, 40)).sentence()
+
+
+def test_two_evaluations_are_compared_photo_by_photo():
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    one, other = (evaluate([0, 1, 1], each, ["no", "yes"], bootstrap=0) for each in (scores, 1 - scores))
+    made = compare(one, other)
+    assert (made.only_first, made.only_second) == (2, 1)
+    with pytest.raises(DatasetError, match="only on the same photos and classes"):
+        compare(one, evaluate([0, 1, 0], scores, ["no", "yes"], bootstrap=0))
+
+
+def test_different_numbers_of_photos_are_refused():
+    with pytest.raises(DatasetError, match="only on the same photos"):
+        mcnemar([True], [True, False])

@@ -1,0 +1,196 @@
+"""maskwright threshold: chosen on validation photos, kept in the model's card, never on test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_runs import model_folder
+
+from maskwright import formats
+from maskwright.cli.main import main
+from maskwright.errors import DatasetError, RecipeError, UnknownName
+from maskwright.evaluation.operating_point import Aim
+from maskwright.jobs import threshold as job
+from maskwright.jobs.threshold import threshold
+from maskwright.prediction.predictor import Predictor
+from maskwright.samples.fit import fit
+from maskwright.types import Dataset, Instances, RawDetections, Record
+from maskwright.weights import sources
+from maskwright.weights.card import Card, read_card
+
+SIZE = (64, 64)
+BOX = np.array([[8, 8, 40, 40]], np.float32)
+LIGHT = (230, 180, 128, 77, 26)  # of the photos, and so their scores: 0.9, 0.7, 0.5, 0.3, 0.1
+
+
+class Light:
+    """An engine that finds one object in the same place of every photo, the surer the lighter the photo."""
+
+    def __init__(self, card: Card) -> None:
+        self.card = card
+
+    fit = staticmethod(fit)
+
+    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+        return [RawDetections(BOX, np.array([canvas.mean() / 255], np.float32), np.array([0]), None)
+                for canvas in canvases]  # fmt: skip
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = model_folder(tmp_path / "runs" / "rust" / "best", ("rust", "dent"), "detect")
+    monkeypatch.setattr(job, "load", lambda folder, **_: Predictor(Light(read_card(folder))))
+    return folder
+
+
+def data(
+    tmp_path: Path, split: str | None = "val", shown: Sequence[bool] = (True, True, False, True, False)
+) -> Dataset:
+    """Five photos, the lightest first; `shown`: there is rust where the engine says."""
+    records = []
+    for number, (light, there) in enumerate(zip(LIGHT, shown, strict=True)):
+        path = tmp_path / f"photo_{number}.png"
+        Image.fromarray(np.full((*SIZE, 3), light, np.uint8)).save(path)
+        box = BOX if there else BOX[:0]
+        records.append(Record(path, SIZE, Instances(box, np.zeros(len(box), int), None, None, ("rust",)), split=split))
+    return Dataset("rust", ("rust",), tuple(records), "made")
+
+
+# --- the job --------------------------------------------------------------------------------------
+def test_the_threshold_is_kept_in_the_card_with_what_it_does(model, tmp_path):
+    chosen = threshold(model, data(tmp_path), Aim.of(recall=1.0))
+    assert (chosen.point.hits, chosen.point.false, chosen.photos, chosen.which) == (3, 1, 5, "val")
+    assert chosen.point.threshold == pytest.approx(0.2, abs=0.01) and chosen.kept == model / "card.json"
+    card = read_card(model)
+    assert card.threshold == chosen.point.threshold
+    kept = card.figures["operating_point"]
+    assert (kept["aim"], kept["recall"], kept["photos"], kept["chosen_on"]) == ("recall at least 1", 1.0, 5, "val")
+
+
+def test_the_model_then_shows_just_these_finds(model, tmp_path):
+    photos = data(tmp_path)
+    point = threshold(model, photos, Aim.of(precision=1.0)).point
+    find = Predictor(Light(read_card(model)))
+    assert [len(find(record.photo)) for record in photos] == [1, 1, 0, 0, 0]
+    assert (point.hits, point.false, point.missed) == (2, 0, 1)
+
+
+def test_a_look_changes_nothing(model, tmp_path):
+    before = (model / "card.json").read_bytes()
+    assert threshold(model, data(tmp_path), Aim.of(f1=True), keep=False).kept is None
+    assert (model / "card.json").read_bytes() == before
+
+
+def test_a_bundled_model_is_left_as_it_is(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "BUNDLED", model.parent)
+    monkeypatch.setattr(job, "BUNDLED", model.parent)
+    said: list[str] = []
+    before = (model / "card.json").read_bytes()
+    assert threshold(model, data(tmp_path), Aim.of(recall=1.0), say=said.append).kept is None
+    assert said[-1].startswith("this model's file is left as it is: say --threshold 0.2")
+    assert (model / "card.json").read_bytes() == before
+
+
+def test_one_class_of_several_is_said_to_set_the_threshold_of_all(model, tmp_path):
+    said: list[str] = []
+    threshold(model, data(tmp_path), Aim.of(f1=True), name="rust", say=said.append)
+    assert said[-1] == "the model has one threshold for all its classes: it now serves rust"
+    with pytest.raises(UnknownName, match='Did you mean "rust"'):
+        threshold(model, data(tmp_path), Aim.of(f1=True), name="rsut")
+    with pytest.raises(DatasetError, match='no photo shows "dent"'):
+        threshold(model, data(tmp_path), Aim.of(f1=True), name="dent")
+
+
+# --- which photos ---------------------------------------------------------------------------------
+def test_validation_photos_choose_and_test_photos_never_do(model, tmp_path):
+    photos = data(tmp_path)
+    others = tuple(replace(record, split="test") for record in photos.records[:2])
+    mixed = replace(photos, records=(*others, *photos.records[2:]))
+    assert threshold(model, mixed, Aim.of(recall=1.0)).photos == 3
+    with pytest.raises(RecipeError, match="not chosen on the test photos"):
+        threshold(model, mixed, Aim.of(recall=1.0), split="test")
+    with pytest.raises(DatasetError, match="these data have no val photos"):
+        threshold(model, data(tmp_path, "train"), Aim.of(recall=1.0))
+
+
+def test_without_named_parts_all_photos_choose_and_a_word_says_so(model, tmp_path):
+    said: list[str] = []
+    assert threshold(model, data(tmp_path, None), Aim.of(recall=1.0), say=said.append).which == "all"
+    assert said[1] == (
+        "no photos are named for validation: these must be new to the model, and judge nothing afterwards"
+    )
+
+
+def test_training_photos_are_taken_on_demand_with_a_warning(model, tmp_path):
+    said: list[str] = []
+    threshold(model, data(tmp_path, "train"), Aim.of(recall=1.0), split="train", say=said.append)
+    assert said[1].startswith("the model has seen these photos")
+
+
+def test_photos_that_the_run_held_back_choose_where_none_are_named(model, tmp_path, monkeypatch):
+    whole = data(tmp_path, None)
+    monkeypatch.setattr(formats, "read", lambda *_, **__: whole)
+    held = {"train": ["photo_0.png"], "val": ["photo_1.png", "photo_2.png", "photo_3.png"]}
+    facts = {"data": str(tmp_path.resolve()), "photos": held}
+    (model.parent / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    chosen = threshold(model, tmp_path, Aim.of(recall=1.0))
+    assert (chosen.photos, chosen.which) == (3, "held back by the run to validate")
+
+
+# --- the command ----------------------------------------------------------------------------------
+def run(capsys, monkeypatch, dataset, *arguments):  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(formats, "read", lambda *_, **__: dataset)
+    with pytest.raises(SystemExit) as end:
+        main(["threshold", *map(str, arguments)])
+    return end.value.code, *capsys.readouterr()
+
+
+def test_the_command_says_what_the_threshold_does_costs_and_promises(model, tmp_path, capsys, monkeypatch):
+    code, out, err = run(capsys, monkeypatch, data(tmp_path), model, tmp_path, "--recall", "0.99", "--class", "rust")
+    assert code == 0
+    assert out.splitlines() == [
+        'Threshold 0.202 (recall at least 0.99): 3 of 3 objects of "rust" found, 1 false alarm.',
+        "Recall 1.000 (0.44 to 1.00), precision 0.750 (0.30 to 0.95).",
+        '3 objects of "rust", none missed: with 95 % confidence the recall is at least 0.368. '
+        "To promise 0.99 takes 299 with none missed.",
+        f"kept in {model / 'card.json'}",
+    ]
+    assert err.splitlines()[0] == "choosing on 5 photos (val)"
+
+
+def test_the_same_as_json(model, tmp_path, capsys, monkeypatch):
+    _, out, _ = run(capsys, monkeypatch, data(tmp_path), model, tmp_path, "--cost", "1:20", "--no-keep", "--json")
+    facts = json.loads(out)
+    assert (facts["hits"], facts["false"], facts["kept"], facts["chosen on"]) == (3, 1, None, "val")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "a threshold has one aim"),
+        (["--recall", "0.9", "--f1"], "a threshold has one aim"),
+        (["--cost", "many"], "two prices are wanted"),
+        (["--precision", "1.5"], "this is no share"),
+        (["--split", "test"], "'test' is not one of"),
+    ],
+)
+def test_a_wrong_wish_is_named(options, message, model, tmp_path, capsys, monkeypatch):
+    code, out, err = run(capsys, monkeypatch, data(tmp_path), model, tmp_path, *options)
+    assert code == 2 and out == "" and message in err
+
+
+def test_a_recall_that_no_threshold_reaches_says_what_can_be_had(model, tmp_path, capsys, monkeypatch):
+    photos = data(tmp_path)
+    beside = replace(photos.records[0].instances, boxes=BOX + 22)
+    lost = replace(photos, records=(replace(photos.records[0], instances=beside), *photos.records[1:]))
+    code, _, err = run(capsys, monkeypatch, lost, model, tmp_path, "--recall", "0.99")
+    assert (
+        code == 2 and "got     at most 0.667: 1 of 3 objects are not found with an overlap of 0.5 at any score" in err
+    )
+    assert "fix     --recall 0.666 or less; a better model" in err
