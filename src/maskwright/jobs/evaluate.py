@@ -95,7 +95,8 @@ def evaluate(
     if isinstance(find, Classifier):
         judged = verdict_figures.judge(find, part, bootstrap, seed, progress)
         if out is not None:
-            verdict_figures.write(judged.figures, part, which, Path(out), find)
+            facts = {"split": which, **judged.figures.facts()}
+            verdict_figures.write(judged.figures, facts, part, Path(out), find)
         return Evaluated(judged.figures, part, judged.found, which)
     if any(record.labels is not None for record in part):
         raise DatasetError(

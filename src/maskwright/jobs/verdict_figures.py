@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +15,11 @@ from maskwright.errors import DatasetError
 from maskwright.evaluation import classification
 from maskwright.evaluation.verdict_figures import VerdictFigures
 from maskwright.jobs.data import names_of
-from maskwright.pictures.sheet import fit as reduced
 from maskwright.prediction.predictor import Classifier
 from maskwright.progress import Progress, silent
-from maskwright.report import page, sections
+from maskwright.report import page
+from maskwright.report.classification_sections import misclassified, sections_of
 from maskwright.types import Dataset, Verdict
-
-CELL = (560, 420)
-MISTAKES = 24
 
 
 @dataclass(frozen=True)
@@ -80,43 +78,17 @@ def figures_of(
 
 
 # --- the page -----------------------------------------------------------------------------------------
-def write(figures: VerdictFigures, data: Dataset, which: str, out: Path, find: Classifier | None = None) -> None:
+def write(
+    figures: VerdictFigures,
+    facts: dict[str, Any],
+    data: Dataset,
+    out: Path,
+    find: Classifier,
+    warnings: Sequence[str] = (),
+) -> None:
     """evaluation.json, scores.csv and evaluation.html in the folder `out`."""
-    facts = {"split": which, **figures.facts()}
     files.write_text(out / "evaluation.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     files.write_text(out / "scores.csv", figures.scores_csv())
-    parts: list[sections.Section] = [_headline(figures, which), _classes(figures)]
-    if figures.confusion is not None:
-        rows = [[name, *row] for name, row in zip(figures.names, figures.confusion.tolist(), strict=True)]
-        note = "a line: what the photos show; a column: what was said"
-        parts.append(sections.Table("Confusion", ["", *figures.names], rows, note=note))
-    if find is not None:
-        parts.append(sections.Gallery("Wrong answers", _mistakes(figures, data, find), note="the surest first"))
+    wrong = misclassified(figures, lambda place: find.open(data.records[place].photo).pixels)
+    parts = [*sections_of(figures, warnings=warnings), wrong]
     files.write_text(out / "evaluation.html", page.render(data.name, parts, "how well the model does"))
-
-
-def _headline(figures: VerdictFigures, which: str) -> sections.Figures:
-    macro = figures.average("macro avg")
-    shown = [
-        sections.Figure("accuracy", figures.accuracy, figures.intervals.get("accuracy")),
-        sections.Figure("AUC", figures.auc, figures.intervals.get("AUC")),
-        sections.Figure("average precision", figures.ap, figures.intervals.get("AP")),
-        sections.Figure("recall, mean over classes", macro.recall, figures.intervals.get("macro recall")),
-        sections.Figure("F1, mean over classes", macro.f1, figures.intervals.get("macro F1")),
-    ]
-    note = " ".join([f"{figures.photos} photos ({which}).", *(f"{each}." for each in figures.remarks)])
-    return sections.Figures("Figures", shown, note=note)
-
-
-def _classes(figures: VerdictFigures) -> sections.Table:
-    columns = ["class", "support", "precision", "recall", "f1", "auc", "ap"]
-    return sections.Table("Classes", columns, [[row[column] for column in columns] for row in figures.rows()])
-
-
-def _mistakes(figures: VerdictFigures, data: Dataset, find: Classifier) -> list[sections.Picture]:
-    pictures = []
-    for each in figures.mistakes(MISTAKES):
-        pixels = reduced(find.open(data.records[each.photo].photo).pixels, CELL)
-        text = f"{each.name}: said {each.said} {each.score:.2f}, is {each.truth}"
-        pictures.append(sections.Picture(pixels, text))
-    return pictures
