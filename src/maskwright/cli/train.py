@@ -27,7 +27,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.command(options_metavar="[options]")
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @click.option("--task", type=click.Choice(["segment", "detect"]), help="Outlines or boxes.  [default: segment]")
-@click.option("--model", metavar="NAME", help="small, mask_rcnn_r50 or mask_rcnn_r50_v2.  [default: small]")
+@click.option("--model", metavar="NAME", help="`maskwright models` lists them.  [default: small]")
 @click.option(
     "--backbone", metavar="NAME", help="Of `small`: mobilenet_v3_large or mobilenet_v2.  [default: mobilenet_v3_large]"
 )
@@ -81,14 +81,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--recipe", type=click.Path(path_type=Path), metavar="FILE", help="A TOML recipe; options go on top of it."
 )
 @click.option("--name", metavar="NAME", help="Of the run's folder.  [default: the data's name]")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    metavar="DIR",
-    help="Where run folders are made.",
-)
+@options.out("Where run folders are made.", default=Path("runs"), show_default=True)
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run, exactly where it was."
 )

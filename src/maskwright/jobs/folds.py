@@ -11,7 +11,7 @@ from maskwright import formats
 from maskwright.curate import split as dividing
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures
-from maskwright.jobs.data import Say, for_task
+from maskwright.jobs.data import Say, for_task, one_name_a_class
 from maskwright.jobs.evaluate import evaluate
 from maskwright.jobs.train import train
 from maskwright.prediction.predictor import load
@@ -37,6 +37,7 @@ def folds(
     bootstrap: int = 1000,
     out: str | Path = "runs",
     name: str | None = None,
+    class_attribute: str | None = None,
     progress: Progress = silent,
     say: Say = lambda line: None,
     **options: Any,
@@ -49,8 +50,13 @@ def folds(
     >>> maskwright.folds("party/", k=3, time_budget=600).pooled.mask.intervals["AP50"]
     (0.61, 0.79)
     """
-    whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=bool(options.get("allow_faulty")))
+    faulty = bool(options.get("allow_faulty"))
+    whole = (
+        data if isinstance(data, Dataset) else formats.read(data, allow_faulty=faulty, class_attribute=class_attribute)
+    )
     usable = for_task(whole, options.get("task") or "segment").usable()
+    if not faulty:
+        one_name_a_class(usable, data)
     name = name or f"{whole.name}-folds"
     records: list[Record] = []
     found: list[Instances] = []

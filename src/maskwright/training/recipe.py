@@ -71,6 +71,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     views          looks that a photo has in stages which leave the backbone as it is: what it makes of each look is then
                    computed once, and kept; 0 shows each photo anew every time
     live_norms     batch norms go on learning their statistics (else those of the start are kept)
+    class_attribute  which of VIA's region attributes holds the class; "": found out
     """
 
     task: str = "segment"
@@ -94,6 +95,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     views: int = 0
     live_norms: bool = True
     allow_faulty: bool = False
+    class_attribute: str = ""
     stages: tuple[Stage, ...] = (Stage("heads", 4, 1e-3), Stage("all", 26, 1e-3))
     augment: Augment = msgspec.field(default_factory=Augment)
 
@@ -139,9 +141,9 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     epochs, layers, rate = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
     if base is None:
         network = catalogue.find(said.get("model", "small"))
-        defaults = {"size": network.size, "batch": network.batch, "weights": network.pretrained[0]}
+        defaults = {"size": network.size, "batch": network.batch, "weights": (*network.pretrained, "none")[0]}
         stages = tuple(msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages)
-        if said.get("weights", Recipe().weights) == "none":
+        if said.get("weights", defaults["weights"]) == "none":
             stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
         base = Recipe(**{**defaults, "stages": stages, "model": said.get("model", "small")})
     stages = said.pop("stages", base.stages)
