@@ -92,7 +92,10 @@ def _folder(weights: str, model: str, backbone: str, runs: Path) -> Path | None:
 
 
 def _without_eps(network: nn.Module) -> None:
-    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance."""
+    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance.
+
+    Taken off the stored variance, so that what is trained from them holds it too.
+    """
     for module in network.modules():
         if type(module).__name__ == "FrozenBatchNorm":
-            module.eps = 0.0  # type: ignore[assignment]
+            module.running_var -= module.eps  # type: ignore[operator,assignment]
