@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 from pathlib import Path
 
@@ -87,6 +88,64 @@ def test_half_a_file_is_named_in_a_folder_too(tmp_path):
     attacks.half(attacks.via(tmp_path, *[SQUARE] * 9))
     with pytest.raises(AnnotationError, match="the file ends in the middle"):
         formats.read(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [15, 30, 45])
+def test_of_a_file_that_is_nearly_all_gone_it_is_said_that_it_was_cut_off(tmp_path, kept):
+    """Too little is left to know VIA by: still it is half a file, not a strange format."""
+    path = attacks.via(tmp_path, SQUARE)
+    path.write_bytes(path.read_bytes()[:kept])
+    for named in (path, tmp_path):
+        with pytest.raises(AnnotationError, match="the file ends in the middle") as caught:
+            formats.read(named)
+        assert caught.value.parts["file"] == str(path) and "cut off" in caught.value.parts["fix"]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.xml"])
+def test_a_broken_file_of_no_known_format_says_what_is_broken(tmp_path, name):
+    (tmp_path / name).write_text("{'photos': <1>}", "utf-8")
+    with pytest.raises(AnnotationError, match=r"not JSON|not well-formed XML") as caught:
+        formats.read(tmp_path / name)
+    assert caught.value.parts["record"].startswith("line 1, column")
+
+
+def test_half_an_xml_file_named_alone_is_no_matter_of_faulty_regions(tmp_path):
+    attacks.photo(tmp_path / "a.jpg")
+    (tmp_path / "a.xml").write_text("<annotation><object>", "utf-8")
+    with pytest.raises(AnnotationError, match="not well-formed XML"):
+        formats.read(tmp_path / "a.xml")
+
+
+def test_what_may_not_be_read_is_not_called_empty(tmp_path, monkeypatch):
+    """Rights cannot be taken away from everybody who runs tests: here the system is made to refuse."""
+    path = attacks.via(tmp_path / "data", SQUARE)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for named in (path, path.parent):
+        with pytest.raises(DatasetError, match=r"cannot be read \(Permission denied\)"):
+            formats.read(named)
+
+
+def test_an_annotation_file_that_may_not_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    """The photos of its part would count as unlabelled."""
+    for part in ("train", "val"):
+        attacks.via(tmp_path / part, SQUARE)
+    real = Path.open
+
+    def open(path: Path, *arguments, **more):
+        if path.parent.name == "train" and path.suffix == ".json":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", open)
+    with pytest.raises(DatasetError, match="cannot be read") as caught:
+        formats.read(tmp_path)
+    assert caught.value.parts["file"] == str(tmp_path / "train" / "via.json")
 
 
 def test_no_photo_outside_the_folder_is_ever_read(tmp_path):
@@ -187,6 +246,19 @@ def test_a_format_can_be_asked_for(tmp_path):
     with pytest.raises(DatasetError, match="several annotation files"):
         formats.read(tmp_path)
     assert formats.read(tmp_path, format="coco").format == "coco"
+
+
+def test_a_format_without_attributes_refuses_one_and_names_those_that_have_them(tmp_path):
+    path = attacks.coco(tmp_path, {"bbox": [1, 2, 3, 4]})
+    with pytest.raises(DatasetError) as caught:
+        formats.read(path, class_attribute="kind")
+    assert str(caught.value) == (
+        f"DatasetError: {path}: this format has no attributes to choose the class from\n"
+        "  field   --class-attribute\n"
+        "  wanted  data of via\n"
+        "  got     coco, and 'kind'\n"
+        "  fix     leave --class-attribute out"
+    )
 
 
 # --- real data ----------------------------------------------------------------------------------

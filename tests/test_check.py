@@ -131,8 +131,13 @@ def test_many_empty_photos_in_a_via_file_are_asked_about(tmp_path):
     assert found(coco, "empty") == []
 
 
-def test_classes_that_differ_by_case_are_told_once(tmp_path):
-    assert len(found(classes(tmp_path, Rust=[1, 2], rust=[3, 4]), "class-twins", "remark")) == 1
+def test_one_class_under_two_names_is_serious_and_told_once(tmp_path):
+    (twins,) = found(classes(tmp_path, Rust=[1, 2], rust=[3, 4, 5]), "class-twins", "remark")
+    assert twins.serious
+    assert twins.text == (
+        'classes "rust" (3) and "Rust" (2, on Rust.0.png, Rust.1.png) differ only by case or blanks: '
+        'rename "Rust" to "rust" in the annotations'
+    )
 
 
 # --- several data sets --------------------------------------------------------------------------

@@ -93,6 +93,16 @@ def test_the_refusal_says_what_to_do(tmp_path):
         checkpoint.load(attacks.payload_in_a_checkpoint(tmp_path))
     assert "these weights are not plain tensors, and nothing else is ever executed" in str(caught.value)
     assert "save it again as torch.save(model.state_dict(), path)" in str(caught.value)
+    assert "a pickle that asks for " in caught.value.parts["got"]
+
+
+def test_nobody_is_ever_advised_to_run_what_is_in_a_file(tmp_path, recwarn):
+    """torch's own words do just that, and warn of pickle protocols besides."""
+    for path in attacks.all_refused(tmp_path):
+        with pytest.raises(WeightsError) as caught:
+            checkpoint.load(path)
+        assert "weights_only" not in str(caught.value)
+    assert not list(recwarn)
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
@@ -109,7 +119,6 @@ def test_what_is_no_state_dict_is_said(tmp_path, state):
         checkpoint.load(attacks.not_tensors(tmp_path, state))
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
 def test_a_damaged_file_ends_in_our_error_or_loads(tmp_path, kind):
     """Cut anywhere it is refused; with a byte turned it is refused, or the byte was one of a number."""

@@ -172,3 +172,17 @@ def test_synth_explains_what_it_cannot_do(tmp_path, capsys, arguments):
 def test_synth_offers_the_nearest_kind(tmp_path, capsys):
     code, _, err = maskwright(capsys, "synth", "baloons", tmp_path / "p")
     assert code == 2 and 'Did you mean "balloons"?' in err
+
+
+# --- where to write ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("call", [["split", "DATA"], ["convert", "DATA", "--to", "coco"], ["synth", "balloons"]])
+def test_a_new_data_set_is_named_as_out_or_by_the_option_and_once(call, party, tmp_path, capsys):
+    call = [str(party) if each == "DATA" else each for each in call] + (["--count", "2"] if call[0] == "synth" else [])
+    for named in ([], [str(tmp_path / "a"), "--out", str(tmp_path / "b")]):
+        with pytest.raises(SystemExit) as end:
+            main(call + named)
+        err = capsys.readouterr().err
+        assert end.value.code == 2 and "where to write must be said once" in err
+    with pytest.raises(SystemExit) as end:
+        main([*call, "--out", str(tmp_path / "b")])
+    assert end.value.code == 0 and (tmp_path / "b").is_dir() and not (tmp_path / "a").exists()

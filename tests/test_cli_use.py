@@ -103,7 +103,8 @@ def test_predict_saves_what_it_is_asked_to(capsys: Captured, model: Path, photos
     code, _, _ = maskwright(capsys, "predict", model, photos / "a.png", "--out", tmp_path / "out", *kinds)
     assert code == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"predictions.json", "predictions.csv", "coco_results.json", "masks", "crops"}
+    coco = {"coco_results.json", "coco_images.json"}
+    assert names == {"predictions.json", "predictions.csv", "masks", "crops"} | coco
 
 
 def test_predict_with_an_unknown_class(capsys: Captured, model: Path, photos: Path, tmp_path: Path) -> None:
@@ -170,7 +171,8 @@ def test_evaluate_shows_figures_with_intervals(capsys: Captured, model: Path, da
     code, out, err = maskwright(capsys, "evaluate", model, data, *arguments)
     assert code == 0 and "mask (4 photos)" in out and "box (4 photos)" in out
     assert "judging on 4 photos (train)" in err
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"evaluation.json", "evaluation.html"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "evaluation.json", "evaluation.html", "coco_results.json", "coco_images.json"}  # fmt: skip
 
 
 def test_evaluate_json_is_one_document(capsys: Captured, model: Path, data: Path) -> None:
@@ -307,6 +309,22 @@ def test_evaluate_on_a_runs_own_data_takes_the_photos_it_held_back(
     party(other, 5)
     facts = document(maskwright(capsys, "evaluate", run, other, "--split", "all", "--bootstrap", 0, "--json")[1])
     assert facts["photos"] == 5
+
+
+@pytest.mark.slow
+def test_a_run_keeps_the_attribute_that_holds_the_class(capsys: Captured, tmp_path: Path) -> None:
+    data = party(tmp_path / "party", 4) and tmp_path / "party"
+    for file in data.rglob("via_region_data.json"):
+        records = json.loads(file.read_text(encoding="utf-8"))
+        for number, region in enumerate(region for each in records.values() for region in each["regions"]):
+            region["region_attributes"] = {"Age": "old", "Gender": "fm"[number % 2]}
+        file.write_text(json.dumps(records), encoding="utf-8")
+    small = ("--weights", "none", "--size", 64, "--epochs", 1, "--precision", "f32", "--device", "cpu")
+    call = ("train", data, "--class-attribute", "Gender", *small, "--out", tmp_path, "--name", "run")
+    assert maskwright(capsys, *call)[0] == 0
+    assert read_card(tmp_path / "run" / "best").classes == ("f", "m")
+    assert read_recipe(tmp_path / "run" / "recipe.toml").class_attribute == "Gender"
+    assert maskwright(capsys, "train", "--resume", tmp_path / "run")[0] == 0
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -228,6 +229,20 @@ def test_what_coco_cannot_hold_is_counted(tmp_path):
             Record(photos[2], (30, 40), None, skipped=True))  # fmt: skip
     told = formats.write(Dataset("x", ("rust",), rows), tmp_path / "out.json", "coco")
     assert told == ("1 score cannot be kept", "1 unlabelled photo cannot be kept", "1 skipped photo cannot be kept")
+
+
+def test_photos_and_classes_keep_the_ids_of_the_file(tmp_path):
+    """However they are joined or renamed, as long as each has one."""
+    images = [{"id": "7", "file_name": "a.jpg"}]
+    categories = [{"id": 5, "name": "rust"}, {"id": 9, "name": "rust"}, {"id": 4, "name": "dent"}]
+    rows = [{**SQUARE, "image_id": "7", "category_id": each} for each in (4, 5, 9)]
+    data = formats.read(attacks.coco(tmp_path, *rows, images=images, categories=categories))
+    assert (data.names, data.class_ids, data.records[0].id) == (("rust", "dent"), (5, 4), "7")
+    assert data.with_names(("dent", "rust")).class_ids == (4, 5)
+    assert data.with_names(("dent", "rust", "new")).class_ids == ()
+    assert Dataset.join("two", [data, data.with_names(("dent", "rust"))]).class_ids == (5, 4)
+    other = replace(data, class_ids=(6, 4))
+    assert Dataset.join("two", [data, other]).class_ids == ()
 
 
 @THEIR_NUMPY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from dataclasses import dataclass
@@ -108,6 +109,11 @@ def test_a_command_may_choose_its_exit_code():
         (click.UsageError("Missing argument 'DATA'."), 2, "Missing argument 'DATA'.\n"),
         (KeyboardInterrupt(), 130, "Stopped.\n"),
         (click.Abort(), 130, "Stopped.\n"),
+        (PermissionError(errno.EACCES, "Permission denied", "here"), 1,
+         "MaskwrightError: here: the system refuses (Permission denied)\n"
+         "  fix     ask its owner for the right, or name another\n"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1,
+         "MaskwrightError: the system refuses (No space left on device)\n  fix     free some room\n"),
         (KeyError("x"), 70, "Something unexpected happened (KeyError: 'x'). Run the same command with --debug to see "
                             "where, and please report it.\n"),
         (MemoryError(), 70, "Something unexpected happened (MemoryError). Run the same command with --debug to see "

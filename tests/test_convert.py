@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,30 @@ def test_photos_that_stay_elsewhere_are_mentioned(steel, tmp_path, capsys):
 def test_nothing_of_the_users_is_replaced(steel, capsys):
     code, _, err = maskwright(capsys, "convert", steel, steel / "all.json", "--to", "coco")
     assert code == 1 and "would be replaced" in err
+
+
+@pytest.mark.parametrize("out", ["new/other", "other.json"])
+def test_a_full_disk_leaves_nothing_half_copied(steel, tmp_path, capsys, monkeypatch, out):
+    copied, real = [], shutil.copy2
+
+    def copy(source: Path, target: Path) -> None:
+        if copied:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copied.append(real(source, target))
+
+    monkeypatch.setattr(shutil, "copy2", copy)
+    before = {path for path in tmp_path.rglob("*") if path != tmp_path / "new"}
+    code, _, err = maskwright(capsys, "convert", steel, tmp_path / out, "--to", "coco", "--copy-photos")
+    assert code == 1 and "the disk is full" in err
+    assert {path for path in tmp_path.rglob("*") if path != tmp_path / "new"} == before and copied
+
+
+def test_photos_copied_beside_one_file_replace_nothing(steel, tmp_path, capsys):
+    call = ("convert", steel, "--out", tmp_path / "a.json", "--to", "coco", "--copy-photos")
+    assert maskwright(capsys, *call)[0] == 0
+    (tmp_path / "a.json").unlink()
+    code, _, err = maskwright(capsys, *call)
+    assert code == 1 and "would be replaced" in err and len(list((tmp_path / "images").rglob("*.png"))) == 3
 
 
 def test_an_ending_of_another_format_is_a_slip(steel, tmp_path, capsys):

@@ -147,6 +147,13 @@ def test_what_is_not_installed_is_named(monkeypatch, module, call):
 
 
 # --- COCO results ---------------------------------------------------------------------------------
+def test_the_table_beside_numbered_results():
+    assert interop.to_coco_images([], [], ()) == {"images": [], "categories": []}
+    table = interop.to_coco_images(["a.jpg"], [(30, 40)], ("cat", "dog"))
+    assert table["images"] == [{"id": 1, "file_name": "a.jpg", "width": 40, "height": 30}]
+    assert table["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+
+
 def test_coco_results_have_corner_and_sides():
     (result,) = interop.to_coco_results([Instances.empty(NAMES), one_cat()], [7, 8])
     assert result.pop("segmentation")["size"] == [4, 5]

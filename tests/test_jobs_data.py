@@ -100,12 +100,28 @@ def test_an_empty_photo_is_kept_whatever_it_has_for_masks() -> None:
 
 # --- classes ----------------------------------------------------------------------------------------
 def test_a_class_only_the_validation_photos_have_is_refused_by_name() -> None:
-    """Usually the same class written in two ways."""
-    train = records(4, ("balloon", "Balloon"), split="train")
+    train = records(4, ("balloon", "baloon"), split="train")
     train = tuple(replace(each, instances=replace(each.instances, classes=np.zeros(1))) for each in train)  # type: ignore[type-var]
-    val = records(2, ("balloon", "Balloon"), split="val")
-    error = refused(dataset(train, val, names=("balloon", "Balloon")), "no training photo has")
-    assert error.parts["got"] == "Balloon (1 objects)" and error.parts["wanted"] == "balloon"
+    val = records(2, ("balloon", "baloon"), split="val")
+    error = refused(dataset(train, val, names=("balloon", "baloon")), "no training photo has")
+    assert error.parts["got"] == "baloon (1 objects)" and error.parts["wanted"] == "balloon"
+
+
+@pytest.mark.parametrize("other", ["Balloon", "ball oon", "\uff42alloon"])
+def test_one_class_named_in_two_ways_is_refused_with_what_to_rename(other: str) -> None:
+    names = ("balloon", other)
+    data = dataset(records(4, names, split="train"), records(2, names, split="val"), names=names)
+    error = refused(data, "one class is named in two ways")
+    assert error.parts["got"].startswith('classes "balloon" (3) and "' + other + '" (3, on photo_1.jpg')
+    assert error.parts["fix"] == (
+        f'rename "{other}" to "balloon" in the annotations; or keep them apart with --allow-faulty'
+    )
+    assert open_data(data, "segment", allow_faulty=True)["train"].names == names
+
+
+def test_two_names_of_which_one_is_never_used_are_fine() -> None:
+    data = dataset(records(4, split="train"), records(2, split="val")).with_names(("balloon", "Balloon"))
+    assert len(open_data(data, "segment")["train"]) == 4
 
 
 def test_a_class_only_the_training_photos_have_is_fine() -> None:
@@ -118,6 +134,19 @@ def test_a_class_in_the_table_that_nobody_drew_is_fine() -> None:
     data = dataset(records(3, split="train"), records(1, split="val"))
     data = data.with_names(names)
     assert open_data(data, "segment")["train"].names == names
+
+
+# --- empty photos -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(("format", "count", "told"), [("via", 4, True), ("via", 2, False), ("coco", 4, False)])
+def test_a_half_annotated_via_file_is_told_before_it_teaches_that_nothing_is_there(
+    format: str, count: int, told: bool
+) -> None:
+    """COCO lists a photo without objects on purpose; VIA lists every photo that was ever loaded."""
+    bare = records(count, instances=Instances.empty(("balloon",), SIZE), split="train")
+    said: list[str] = []
+    data = replace(dataset(records(4, split="train"), bare, records(2, split="val")), format=format)
+    open_data(data, "segment", say=said.append)
+    assert any("are in the VIA file without an outline, and count as empty" in line for line in said) == told
 
 
 # --- parts ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_runs import SIZE, Seer, party
+from tiny_runs import SIZE, Seer, model_folder, party
 
 from maskwright import formats, interop
 from maskwright.errors import DatasetError, OutputError, PhotoError, UnknownName
@@ -18,6 +18,8 @@ from maskwright.jobs.evaluate import evaluate
 from maskwright.jobs.predict import Predicted, predict
 from maskwright.jobs.splash import splash
 from maskwright.prediction.predictor import Predictor
+from maskwright.training.recipe import Recipe
+from maskwright.training.run_folder import RunFolder
 from maskwright.types import RleMasks
 
 EVERYTHING = ("json", "csv", "coco", "masks", "crops")
@@ -303,6 +305,70 @@ def test_the_figures_are_written_as_strict_json_and_a_page(find: Predictor, data
     facts = json.loads(read(tmp_path / "figures" / "evaluation.json"), parse_constant=refuse)
     assert facts["split"] == "val" and facts["photos"] == 2 and facts["mask"]["AP"] == done.figures.mask.AP  # type: ignore[union-attr]
     assert "<html" in read(tmp_path / "figures" / "evaluation.html")
+
+
+def test_coco_results_carry_the_ids_of_the_coco_file_they_are_about(data: Path, tmp_path: Path) -> None:
+    """So that anybody's evaluator takes both files as they are; what the data do not know is left out."""
+    formats.write(formats.read(data / "val"), data / "truth.json", "coco")
+    truth = json.loads(read(data / "truth.json"))
+    for image in truth["images"]:
+        image["id"] = f"photo {image['id']}"
+    for each in truth["annotations"]:
+        each["image_id"], each["category_id"] = f"photo {each['image_id']}", 17
+    truth["categories"] = [{"id": 17, "name": "balloon"}, {"id": 3, "name": "cake"}]
+    (data / "truth.json").write_text(json.dumps(truth), encoding="utf-8")
+    try:
+        done = evaluate(Predictor(Seer(("cake", "balloon"))), data / "truth.json", bootstrap=0, out=tmp_path)
+    finally:
+        (data / "truth.json").unlink()
+    results = json.loads(read(tmp_path / "coco_results.json"))
+    assert {each["image_id"] for each in results} == {"photo 1", "photo 2"}
+    assert [each["category_id"] for each in results] == [17, 17]
+    assert not (tmp_path / "coco_images.json").exists() and done.figures.found == 2
+
+
+def test_without_ids_of_their_own_photos_are_numbered_and_a_table_says_how(
+    find: Predictor, data: Path, tmp_path: Path
+) -> None:
+    done = evaluate(find, data, bootstrap=0, out=tmp_path)
+    table = json.loads(read(tmp_path / "coco_images.json"))
+    assert [(each["id"], each["file_name"]) for each in table["images"]] == [
+        (number, record.photo.name) for number, record in enumerate(done.data, 1)
+    ]
+    assert (table["images"][0]["height"], table["images"][0]["width"]) == SIZE
+    assert table["categories"] == [{"id": 1, "name": "balloon"}]
+    assert {each["image_id"] for each in json.loads(read(tmp_path / "coco_results.json"))} == {1, 2}
+
+
+def ran(folder: Path, data: Path, train: list[str], val: list[str]) -> Path:
+    """A model as a run on these photos leaves it."""
+    run = RunFolder(folder)
+    run.begin(Recipe(), {"data": str(data.resolve()), "photos": {"train": train, "val": val}})
+    for which in ("best", "last"):
+        model_folder(folder / which)
+    return folder
+
+
+def test_photos_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path: Path) -> None:
+    names = [f"val/{path.name}" for path in sorted((data / "val").glob("*.jpg"))]
+    run = ran(tmp_path / "run", data, ["train/x.jpg"], names[:1])
+    said: list[str] = []
+    done = evaluate(run, data / "val", bootstrap=0, out=tmp_path / "out", say=said.append)  # named by another path
+    assert (done.trained, done.chose) == (0, 1)
+    assert said[1] == (
+        "1 of these 2 photos chose the epoch that was kept: the figures flatter; "
+        "judge by photos that nobody looked at (a test folder), or by `maskwright folds`"
+    )
+    assert json.loads(read(tmp_path / "out" / "evaluation.json"))["photos_seen"] == {
+        "trained_on": 0, "chose_the_epoch": 1}  # fmt: skip
+    assert "the figures flatter" in read(tmp_path / "out" / "evaluation.html")
+    assert evaluate(run / "last", data / "val", bootstrap=0).warnings == []  # nobody chose the last one
+
+
+def test_photos_that_taught_the_model_measure_its_memory(data: Path, tmp_path: Path) -> None:
+    names = [f"train/{path.name}" for path in sorted((data / "train").glob("*.jpg"))]
+    done = evaluate(ran(tmp_path / "run", data, names, []), data, split="all", bootstrap=0)
+    assert done.warnings == ["6 of these 8 photos taught this model: the figures measure memory"]
 
 
 def test_photos_of_one_name_in_two_folders_stay_two(find: Predictor, data: Path, tmp_path: Path) -> None:

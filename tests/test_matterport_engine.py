@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from maskwright.engines.matterport_engine import COCO, MatterportEngine, open_h5_model, place, resize
+from maskwright.engines.matterport_engine import COCO, MatterportEngine, open_h5_model
 from maskwright.errors import WeightsError
 from maskwright.models.matterport import MatterportMaskRCNN, Settings
+from maskwright.prediction.predictor import load
 from maskwright.weights.matterport_h5 import load_into, read_h5, write_h5
 
 pytest.importorskip("h5py")
@@ -58,16 +59,29 @@ def test_the_engine_keeps_the_protocol(file):
     assert nothing.boxes.shape[1] == 4
 
 
-def test_photos_lie_in_the_middle_of_a_square():
-    canvas, window, scale = place(np.full((100, 51, 3), 7, np.uint8), Settings(image_min_dim=64, image_max_dim=128))
-    assert (canvas.shape, window) == ((128, 128, 3), (1, 32, 126, 96))
-    assert scale == pytest.approx(64 / 51)
-    assert canvas[64, 64, 0] == 7
-    assert not canvas[:, :32].any()
+def test_masks_are_those_of_detect_pixel_for_pixel(file, tmp_path):
+    """maskwright predict MODEL.h5 and mrcnn's detect: the same boxes, classes, scores and masks."""
+    from mrcnn.config import Config
+    from mrcnn.model import MaskRCNN
 
+    class Small(Config):
+        NAME, BACKBONE, NUM_CLASSES = "small", "resnet50", 3
+        IMAGES_PER_GPU = 1
+        IMAGE_MIN_DIM, IMAGE_MAX_DIM, DETECTION_MIN_CONFIDENCE = 100, 128, 0.0
+        TOP_DOWN_PYRAMID_SIZE, FPN_CLASSIF_FC_LAYERS_SIZE = 16, 32
 
-def test_resizing_stays_within_the_photos_range():
-    photo = np.array([[0, 200], [0, 200]], np.uint8)[..., None].repeat(3, 2)
-    grown = resize(photo, (4, 4))[..., 0]
-    assert grown[1].tolist() == [0, 50, 150, 150], "the outermost pixels fade: beyond the photo there is nothing"
-    assert grown.max() <= 200
+    photo = np.random.default_rng(3).integers(0, 255, (61, 83, 3), np.uint8)
+    model = MaskRCNN("inference", Small(), tmp_path)
+    model.load_weights(file)
+    theirs = model.detect([photo])[0]
+
+    predictor = load(file, threshold=0.0, device="cpu")
+    small = {"image_min_dim": 100, "image_max_dim": 128, "image_shape": (128, 128, 3), "detection_min_confidence": 0.0}
+    predictor.engine.network.settings = dataclasses.replace(predictor.engine.network.settings, **small)
+    found = predictor(photo)
+    assert len(found) == len(theirs["rois"]) > 3
+    assert np.array_equal(found.boxes[:, [1, 0, 3, 2]], theirs["rois"])
+    assert np.array_equal(found.classes + 1, theirs["class_ids"])
+    assert np.array_equal(found.scores, theirs["scores"])
+    assert theirs["masks"].any()
+    assert np.array_equal(found.masks.dense(), theirs["masks"].transpose(2, 0, 1))

@@ -16,7 +16,8 @@ from maskwright.models import matterport_layers as tf
 from maskwright.models import matterport_losses as losses
 from maskwright.models import ops
 from maskwright.models.matterport import LOSSES, MatterportMaskRCNN, Settings
-from maskwright.models.matterport_layout import Mode, anchor_count, layers, normalised, pyramid_anchors, selected
+from maskwright.models.matterport_boxes import normalised
+from maskwright.models.matterport_layout import Mode, anchor_count, anchors, layers, selected
 
 SMALL = {
     "backbone": "resnet50",
@@ -249,9 +250,9 @@ def test_a_sure_mask_has_a_finite_loss():
 # --- anchors and layers -----------------------------------------------------------------------------
 def test_anchors_stand_on_whole_multiples_of_the_stride():
     settings = Settings(**SMALL)
-    anchors = pyramid_anchors(settings, (64, 64))
-    assert anchors.shape == (3 * (16**2 + 8**2 + 4**2 + 2**2 + 1), 4)
-    assert anchors[1].tolist() == [-4, -4, 4, 4]
+    found = anchors(settings, (64, 64))
+    assert found.shape == (3 * (16**2 + 8**2 + 4**2 + 2**2 + 1), 4)
+    assert found[1].tolist() == [-4, -4, 4, 4]
     assert normalised(np.array([[0, 0, 64, 64]]), (64, 64)).tolist() == [[0, 0, 1, 1]]
 
 
@@ -259,7 +260,7 @@ def test_anchors_stand_on_whole_multiples_of_the_stride():
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_there_are_as_many_anchors_as_counted(size, stride):
     settings = Settings(**SMALL | {"rpn_anchor_stride": stride, "rpn_anchor_ratios": (0.5, 1.0)})
-    assert len(pyramid_anchors(settings, size)) == anchor_count(settings, size)
+    assert len(anchors(settings, size)) == anchor_count(settings, size)
 
 
 def test_selections_mean_what_the_original_means():

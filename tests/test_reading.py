@@ -34,18 +34,40 @@ def test_half_a_file_says_where_it_ends(tmp_path):
         reading.read_json(path)
     assert str(caught.value) == (
         f"AnnotationError: {path}: the file ends in the middle\n"
-        "  record  line 2\n"
+        "  record  line 2, column 19\n"
         "  wanted  a complete JSON file\n"
         """  got     the end after 31 bytes, behind '{"id": 1, "file_na'\n"""
-        "  fix     copy or export the file again"
+        "  fix     it was cut off: copy, download or export it again"
     )
+
+
+def test_broken_json_is_pointed_at_in_characters(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"größe": 1,\n "ü": , "b": 2}', "utf-8")
+    with pytest.raises(AnnotationError) as caught:
+        reading.read_json(path)
+    assert str(caught.value) == (
+        f"AnnotationError: {path}: not JSON\n"
+        "  record  line 2, column 7\n"
+        "  wanted  strict JSON\n"
+        """  got     ': 1,\\n "ü": , "b": 2}'\n"""
+        "  fix     correct the file there, or export it again"
+    )
+
+
+def test_json_that_is_not_utf_8_names_the_byte(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes('{"a":\n "größe"}'.encode("latin-1"))
+    with pytest.raises(AnnotationError, match="not UTF-8 text") as caught:
+        reading.read_json(path)
+    assert caught.value.parts["record"] == "line 2"
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "undefined", "1e999", "'text'", "01"])
 def test_what_is_not_strict_json_is_refused_with_its_place(tmp_path, value):
     with pytest.raises(AnnotationError, match="not JSON") as caught:
         reading.read_json(attacks.not_a_number(tmp_path, value))
-    assert "line 1, byte" in str(caught.value) or "out of range" in str(caught.value)
+    assert "line 1, column" in str(caught.value) or "out of range" in str(caught.value)
 
 
 def test_the_parser_gives_up_on_deep_nesting_without_dying(tmp_path):

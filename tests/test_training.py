@@ -351,6 +351,27 @@ def test_names_of_runs_are_counted_up(tmp_path: Path) -> None:
     assert RunFolder.create(tmp_path, None, "party").path == tmp_path / "party-3"
 
 
+@pytest.mark.parametrize("name", ["", " ", "..", "../mine", "a/b", "a\\b", "/tmp"])
+def test_a_runs_name_cannot_lead_elsewhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecipeError, match="a run is one folder") as caught:
+        RunFolder.create(tmp_path / "runs", name, "party")
+    assert caught.value.parts["got"] == repr(name)
+
+
+def test_a_run_that_could_not_begin_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.write_text
+
+    def write(path: Path, *arguments: Any, **more: Any) -> int:
+        if "run.json" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    with pytest.raises(OutputError, match="disk is full"):
+        RunFolder(tmp_path / "runs" / "mine").begin(TINY, {})
+    assert not (tmp_path / "runs" / "mine").exists()
+
+
 def test_a_run_is_never_started_over_another(data: Path, tmp_path: Path) -> None:
     trainer(data, tmp_path / "mine", plan(1)).run()
     with pytest.raises(RecipeError, match="there already") as caught:
@@ -382,6 +403,20 @@ def test_what_a_killed_run_left_half_written_is_swept_when_it_goes_on(tmp_path: 
     RunFolder.existing(tmp_path)
     found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(found) == sorted(kept)
+
+
+def test_folders_made_for_a_file_that_did_not_come_go_with_it(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for writing in (files.writing, files.writing_folder):
+        with pytest.raises(OutputError, match="disk is full"), writing(tmp_path / "there" / "a" / "b" / "c"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+
+
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="a file stands where a folder is wanted"):
+        files.write_text(tmp_path / "file" / "a.txt", "x")
 
 
 def test_what_is_swept_is_what_a_killed_writer_leaves(tmp_path: Path) -> None:

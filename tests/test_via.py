@@ -146,7 +146,43 @@ def test_of_several_attributes_the_one_called_like_a_class_is_taken_and_told(tmp
     )
     data = formats.read(path)
     assert data.names == ("rust",)
-    assert data.remarks == ('the class is taken from attribute "Class" (2 of 2 regions have it), not from "shape"',)
+    assert data.remarks == (
+        'the class is taken from attribute "Class" (2 of 2 regions have it), not from "shape": '
+        "--class-attribute names another",
+    )
+
+
+def test_the_attribute_that_holds_the_class_can_be_named(tmp_path):
+    """Nobody can guess that `Gender` was meant and not `Age`."""
+    people = [(SQUARE, {"Age": age, "Gender": gender}) for age, gender in [("old", "f"), ("old", "m"), ("young", "f")]]
+    path = attacks.via(tmp_path, *people)
+    assert formats.read(path).class_counts() == {"old": 2, "young": 1}
+    for named in (path, tmp_path):
+        data = formats.read(named, class_attribute="Gender")
+        assert data.class_counts() == {"f": 2, "m": 1}
+        assert data.remarks == ('the class is taken from attribute "Gender" (3 of 3 regions have it), not from "Age"',)
+
+
+def test_an_attribute_that_no_region_has_is_an_error_that_lists_those_they_have(tmp_path):
+    path = attacks.via(tmp_path, (SQUARE, {"Age": "old", "Gender": "f"}))
+    with pytest.raises(AnnotationError) as caught:
+        formats.read(path, class_attribute="gender")
+    assert str(caught.value) == (
+        f'AnnotationError: {path}: no region has an attribute "gender"\n'
+        "  field   --class-attribute\n"
+        "  wanted  Age or Gender\n"
+        "  got     gender\n"
+        '  fix     --class-attribute "Gender"'
+    )
+    with pytest.raises(AnnotationError, match="its regions have no attributes") as caught:
+        formats.read(attacks.via(tmp_path, SQUARE), class_attribute="gender")
+    assert "fix" not in caught.value.parts
+
+
+def test_a_part_without_regions_lacks_no_attribute(tmp_path):
+    attacks.via(tmp_path / "train", (SQUARE, {"Age": "old", "Gender": "f"}))
+    attacks.via(tmp_path / "val")
+    assert formats.read(tmp_path, class_attribute="Gender").names == ("f",)
 
 
 def test_an_attribute_that_differs_everywhere_is_no_class(tmp_path):
@@ -158,6 +194,14 @@ def test_blanks_around_a_class_do_not_count_and_are_told(tmp_path):
     data = formats.read(attacks.via(tmp_path, (SQUARE, {"name": "Right "}), (SQUARE, {"name": "Right"})))
     assert data.class_counts() == {"Right": 2}
     assert data.remarks == ('class "Right " was read as "Right": blanks around a name do not count',)
+
+
+def test_two_unicode_forms_of_a_name_are_one_class(tmp_path):
+    """Nobody could see the difference, or mend it in VIA."""
+    one, other = (SQUARE, {"name": "gr\u00fcn"}), (SQUARE, {"name": "gru\u0308n"})
+    data = formats.read(attacks.via(tmp_path, one, other))
+    assert data.class_counts() == {"gr\u00fcn": 2}
+    assert data.remarks == ("a class name in two Unicode forms of the same letters was read as one",)
 
 
 def test_classes_that_differ_by_case_stay_two_and_are_named(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,12 +13,16 @@ from pathlib import Path
 
 from maskwright.errors import OutputError
 
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")  # as tempfile names them
+
 
 def _explain(error: OSError, path: Path) -> OutputError:
     if error.errno == errno.ENOSPC:
         return OutputError("the disk is full", file=path, fix="free some room, or choose another folder with --out")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError("no right to write here", file=path, fix="choose another folder with --out")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return OutputError("a file stands where a folder is wanted", file=path, fix="choose another folder")
     return OutputError(f"cannot be written ({error.strerror or error})", file=path, fix="choose another folder")
 
 
@@ -30,6 +35,7 @@ def writing(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     temporary: Path | None = None
+    new = _absent(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -46,6 +52,7 @@ def writing(path: Path | str) -> Iterator[Path]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+        _remove_empty(new)
 
 
 @contextlib.contextmanager
@@ -53,6 +60,7 @@ def writing_folder(path: Path | str) -> Iterator[Path]:
     """The same for a whole folder (a model, a rendered data set): complete, or not there."""
     path = Path(path)
     temporary: Path | None = None
+    new = _absent(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -71,6 +79,43 @@ def writing_folder(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+        _remove_empty(new)
+
+
+def _absent(folder: Path) -> list[Path]:
+    """The folder and those above it that are not there yet, the deepest first."""
+    absent = []
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110 (never raises)
+        absent.append(folder)
+        folder = folder.parent
+    return absent
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Folders that were made for something that did not come."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # something is in it: all is well
+            return
+
+
+def sweep(folder: Path | str) -> list[Path]:
+    """Remove what `writing` leaves in a folder when the process is killed in the middle; what was removed.
+
+    Only names that it gives: `.state.safetensors.k3v9_x2a.safetensors` beside `state.safetensors`.
+    """
+    swept = []
+    with contextlib.suppress(OSError):
+        for path in sorted(Path(folder).iterdir()):
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and found["name"].endswith(found["suffix"]) and path.is_file():
+                with contextlib.suppress(OSError):  # in use elsewhere, or not ours to remove
+                    path.unlink()
+                    swept.append(path)
+    return swept
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -118,7 +118,9 @@ def to_frame(photos: Sequence[Instances], photo_names: Sequence[str]) -> Any:
 
 # --- COCO -------------------------------------------------------------------------------------------
 def to_coco_results(
-    photos: Sequence[Instances], image_ids: Sequence[int], category_ids: Mapping[str, int] | None = None
+    photos: Sequence[Instances],
+    image_ids: Sequence[int | str],
+    category_ids: Mapping[str, int | str] | None = None,
 ) -> list[dict[str, Any]]:
     """COCO's results list: image_id, category_id, bbox [x, y, width, height], score, segmentation where there is one.
 
@@ -131,10 +133,25 @@ def to_coco_results(
             if row["class"] not in ids:
                 raise UnknownName("category", row["class"], ids)
             x1, y1, x2, y2 = row["box"]
-            one = {"image_id": int(image), "category_id": ids[row["class"]], "bbox": [x1, y1, x2 - x1, y2 - y1],
+            number = image if isinstance(image, str) else int(image)
+            one = {"image_id": number, "category_id": ids[row["class"]], "bbox": [x1, y1, x2 - x1, y2 - y1],
                    "score": row.get("score", 1.0)}  # fmt: skip
             results.append({**one, "segmentation": row["mask"]} if "mask" in row else one)
     return results
+
+
+def to_coco_images(
+    photo_names: Sequence[str], sizes: Sequence[tuple[int, int]], names: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """The table beside a results list that numbers photos and classes from 1: COCO's images and categories.
+
+    sizes  (height, width) of each photo
+    """
+    images = [
+        {"id": place, "file_name": name, "width": width, "height": height}
+        for place, (name, (height, width)) in enumerate(zip(photo_names, sizes, strict=True), start=1)
+    ]
+    return {"images": images, "categories": [{"id": place, "name": name} for place, name in enumerate(names, start=1)]}
 
 
 # --- supervision ------------------------------------------------------------------------------------

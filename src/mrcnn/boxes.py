@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.models import matterport_boxes
+
 
 def extract_bboxes(mask: np.ndarray) -> np.ndarray:
     """The box around each mask.
@@ -93,26 +95,18 @@ def box_refinement(box: np.ndarray, gt_box: np.ndarray) -> np.ndarray:
 
 def norm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """From pixels to 0..1 of the image (height, width): float32. In 0..1, y2 and x2 lie inside the box."""
-    return np.divide(boxes - _SHIFT, _scale(shape)).astype(np.float32)
+    return matterport_boxes.normalised(boxes, shape)
 
 
 def denorm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """From 0..1 of the image (height, width) to whole pixels: int32, half to even."""
-    return np.around(np.multiply(boxes, _scale(shape)) + _SHIFT).astype(np.int32)
+    return matterport_boxes.in_pixels(boxes, shape)
 
 
 def trim_zeros(x: np.ndarray) -> np.ndarray:
     """A table without the rows that are all zero."""
     assert len(x.shape) == 2
     return x[~np.all(x == 0, axis=1)]
-
-
-_SHIFT = np.array([0, 0, 1, 1])
-
-
-def _scale(shape: Sequence[int]) -> np.ndarray:
-    height, width = shape
-    return np.array([height - 1, width - 1, height - 1, width - 1])
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mrcnn.boxes import denorm_boxes, norm_boxes
+from maskwright.models.matterport_boxes import unmolded
 from mrcnn.masks import unmold_masks
 
 
@@ -30,11 +30,7 @@ def unmold_detections(
     count = empty[0] if len(empty) else len(detections)
     class_ids, scores = detections[:count, 4].astype(np.int32), detections[:count, 5]
 
-    y1, x1, y2, x2 = norm_boxes(np.asarray(window), image_shape[:2])
-    height, width = y2 - y1, x2 - x1
-    boxes = np.divide(detections[:count, :4] - np.array([y1, x1, y1, x1]), np.array([height, width, height, width]))
-    boxes = denorm_boxes(boxes, original_image_shape[:2])
-
+    boxes = unmolded(detections[:count, :4], window, image_shape[:2], original_image_shape[:2])
     real = np.where((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) > 0)[0]
     boxes, class_ids, scores = boxes[real], class_ids[real], scores[real]
     if len(real) == 0:

@@ -126,6 +126,7 @@ def data_generator(
                 "no image of the data set has an object", fix="look at what load_mask() gives, and at the class ids"
             )
         if row is not None:
+            _check_size(rows, row, info)
             rows.append(row)
         if len(rows) == batch_size:
             yield _batch(rows, random_rois, detection_targets)
@@ -170,6 +171,18 @@ def _row(
     row["gt_masks"] = np.zeros((*masks.shape[:2], most), masks.dtype)
     row["gt_masks"][:, :, : masks.shape[-1]] = masks
     return row
+
+
+def _check_size(rows: list[dict[str, np.ndarray]], row: dict[str, np.ndarray], info: dict[str, Any]) -> None:
+    if rows and rows[0]["images"].shape != row["images"].shape:
+        sizes = ["{} x {}".format(*each["images"].shape) for each in (rows[0], row)]
+        raise DatasetError(
+            "the images of a batch must be of one size once they are resized",
+            record=f"image {info['id']}",
+            wanted=sizes[0],
+            got=sizes[1],
+            fix='IMAGE_RESIZE_MODE = "square" or "crop", or IMAGES_PER_GPU = 1',
+        )
 
 
 INPUTS = ("images", "image_meta", "rpn_match", "rpn_bbox", "gt_class_ids", "gt_boxes", "gt_masks")

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from maskwright.geometry.stretch import stretch
 from mrcnn.resizing import resize
-from mrcnn.sampling import interpolation
 
 
 def minimize_mask(bbox: np.ndarray, mask: np.ndarray, mini_shape: Sequence[int]) -> np.ndarray:
@@ -47,11 +47,7 @@ def unmold_masks(soft: np.ndarray, boxes: np.ndarray, image_shape: Sequence[int]
     for i, (y1, x1, y2, x2) in enumerate(np.asarray(boxes)[:, :4].tolist()):
         if y2 <= y1 or x2 <= x1:
             continue
-        cells = soft[i].astype(np.float32, copy=False)
-        if cells.min() >= 0.5:  # values are cut to the range of the input, so the fading rim is not below it
-            inside = np.ones((y2 - y1, x2 - x1), bool)
-        else:
-            inside = interpolation(cells.shape[0], y2 - y1) @ cells @ interpolation(cells.shape[1], x2 - x1).T >= 0.5
+        inside = stretch(soft[i], (y2 - y1, x2 - x1))
         top, left = max(-y1, 0), max(-x1, 0)
         target = masks[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width), i]
         target[:] = inside[top : top + target.shape[0], left : left + target.shape[1]]

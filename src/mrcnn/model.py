@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.errors import RecipeError, UnknownName
+from maskwright.errors import UnknownName
 from mrcnn import finders, graph, log_folders, molding, training
 from mrcnn.anchors import generate_pyramid_anchors
 from mrcnn.augmentation import SAFE_FOR_MASKS as MASK_AUGMENTERS
@@ -135,21 +135,22 @@ class MaskRCNN:
         """
         assert self.mode == "training", "make the model with mode='training' to train it"
         config = self.config
-        if not config.USE_RPN_ROIS:
-            raise RecipeError(
-                "train() makes its own proposals", field="USE_RPN_ROIS", wanted="True", got=config.USE_RPN_ROIS
-            )
+        # Proposals from outside: the original's inputs want as many, but its train() makes none, and Keras stops there.
+        random_rois = 0 if config.USE_RPN_ROIS else config.POST_NMS_ROIS_TRAINING
         train = data_generator(
             train_dataset,
             config,
             shuffle=True,
             augmentation=augmentation,
+            random_rois=random_rois,
             batch_size=config.BATCH_SIZE,
             no_augmentation_sources=no_augmentation_sources,
         )
         val = None
         if val_dataset is not None and config.VALIDATION_STEPS:
-            val = data_generator(val_dataset, config, shuffle=True, batch_size=config.BATCH_SIZE)
+            val = data_generator(
+                val_dataset, config, shuffle=True, random_rois=random_rois, batch_size=config.BATCH_SIZE
+            )
         os.makedirs(self.log_dir, exist_ok=True)
         print(f"\nStarting at epoch {self.epoch}. LR={learning_rate}\n")
         print(f"Checkpoint Path: {self.checkpoint_path}")

@@ -1,23 +1,14 @@
-"""Resizing of images and masks: scikit-image's bilinear rule and SciPy's nearest one, both without these libraries.
-
-Bilinear: cell centres at +0.5, no smoothing before. Beyond the rim everything counts as 0, so an enlarged image
-fades at its edges; afterwards values are cut to the range of the input.
-"""
+"""Resizing of images and masks: scikit-image's bilinear rule and SciPy's nearest one, both without these libraries."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mrcnn.sampling import coordinates, taps
-
-Window = tuple[int, int, int, int]
-
-ROWS_AT_ONCE = 32
-"""So many rows of a photo stay in the processor's cache while they are mixed."""
+from maskwright.geometry import bilinear
+from maskwright.samples.mold import enlarged, mold
 
 
 def resize(
@@ -42,27 +33,7 @@ def resize(
         top = 1 if preserve_range or image.dtype == bool else np.iinfo(image.dtype).max
         image = image.astype(np.float64) / top
     height, width = (int(side) for side in output_shape[:2])
-    at_rows, at_columns = coordinates(image.shape[:2], (height, width))
-    first, second, share1, share2 = taps(at_columns, image.shape[1])
-    tail = (1,) * (image.ndim - 2)
-    wide = image[:, first] * share1.reshape(-1, *tail)
-    wide += image[:, second] * share2.reshape(-1, *tail)
-    first, second, share1, share2 = taps(at_rows, image.shape[0])
-    share1, share2 = (share.reshape(-1, 1, *tail) for share in (share1, share2))
-    resized = np.empty((height, *wide.shape[1:]), image.dtype)
-    low, high = (image.min(), image.max()) if clip and image.size else (-np.inf, np.inf)
-    for begin in range(0, height, ROWS_AT_ONCE):
-        some = slice(begin, begin + ROWS_AT_ONCE)
-        piece = wide[first[some]]
-        piece *= share1[some]
-        below = wide[second[some]]
-        below *= share2[some]
-        piece += below
-        if low <= 0 <= high:
-            np.clip(piece, low, high, out=resized[some])
-        else:  # zeros from beyond the rim stay zeros, though the image has none
-            resized[some] = np.where(piece == 0, 0, np.clip(piece, low, high))
-    return resized
+    return bilinear.resize(image, (height, width), clip)
 
 
 def resize_image(
@@ -89,38 +60,7 @@ def resize_image(
     """
     if padding is not None:
         return _resize_as_version_2(image, min_dim, max_dim, padding)
-    dtype = image.dtype
-    height, width = image.shape[:2]
-    window: Window = (0, 0, height, width)
-    nothing = [(0, 0), (0, 0), (0, 0)]
-    scale: Any = 1
-    if mode == "none":
-        return image, window, scale, nothing, None
-    if min_dim:
-        scale = max(1, min_dim / min(height, width))
-    if min_scale and scale < min_scale:
-        scale = min_scale
-    if max_dim and mode == "square" and round(max(height, width) * scale) > max_dim:
-        scale = max_dim / max(height, width)
-    if scale != 1:
-        image = resize(image, (round(height * scale), round(width * scale)), preserve_range=True)
-    height, width = image.shape[:2]
-
-    if mode == "square":
-        assert max_dim, 'mode "square" needs max_dim'
-        added = [_halves(max_dim - height), _halves(max_dim - width), (0, 0)]
-    elif mode == "pad64":
-        assert min_dim and min_dim % 64 == 0, f'mode "pad64" needs a min_dim that 64 divides, not {min_dim}'
-        added = [_halves(-height % 64), _halves(-width % 64), (0, 0)]
-    elif mode == "crop":
-        assert min_dim, 'mode "crop" needs min_dim'
-        y, x = random.randint(0, height - min_dim), random.randint(0, width - min_dim)
-        piece = image[y : y + min_dim, x : x + min_dim]
-        return piece.astype(dtype), (0, 0, min_dim, min_dim), scale, nothing, (y, x, min_dim, min_dim)
-    else:
-        raise ValueError(f'no resizing mode "{mode}": there are "square", "pad64", "crop" and "none"')
-    window = (added[0][0], added[1][0], added[0][0] + height, added[1][0] + width)
-    return np.pad(image, added[: image.ndim]).astype(dtype), window, scale, added, None
+    return tuple(mold(image, min_dim, max_dim, min_scale, mode))
 
 
 def _resize_as_version_2(image: np.ndarray, min_dim: int | None, max_dim: int | None, padding: bool) -> Any:
@@ -130,9 +70,7 @@ def _resize_as_version_2(image: np.ndarray, min_dim: int | None, max_dim: int | 
     scale: Any = max(1, min_dim / min(height, width)) if min_dim else 1
     if max_dim and round(max(height, width) * scale) > max_dim:
         scale = max_dim / max(height, width)
-    if scale != 1:
-        size = round(height * scale), round(width * scale)
-        image = resize(image, size, preserve_range=True).astype(image.dtype)
+    image = enlarged(image, scale)
     return image, (0, 0, *image.shape[:2]), scale, [(0, 0), (0, 0), (0, 0)]
 
 
@@ -159,7 +97,3 @@ def nearest(size: int, scale: float) -> np.ndarray:
     step = (size - 1) / (new - 1) if new > 1 else 1.0
     at = np.arange(new) * step
     return np.where(at > size - 1, -1, np.floor(at + 0.5).astype(np.int64))
-
-
-def _halves(rest: int) -> tuple[int, int]:
-    return rest // 2, rest - rest // 2

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import io
 import json
 import math
@@ -34,6 +35,7 @@ Item = TypeVar("Item")
 PATIENCE = 2.0  # seconds something may take before a progress bar appears
 
 FAILED, WRONG_INPUT, UNEXPECTED, STOPPED, READER_GONE = 1, 2, 70, 130, 141
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)  # what the system may answer to anything
 
 
 class Console:
@@ -146,6 +148,12 @@ class Console:
             if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == 22):
                 _hush()
                 return READER_GONE
+            if error.errno in REFUSED:  # not our fault, wherever it happened
+                fix = (
+                    "free some room" if error.errno == errno.ENOSPC else "ask its owner for the right, or name another"
+                )
+                told = MaskwrightError(f"the system refuses ({error.strerror})", file=error.filename, fix=fix)
+                return self._end(FAILED, str(told), told.facts())
             return self._unexpected(error)
         except Exception as error:
             return self._unexpected(error)

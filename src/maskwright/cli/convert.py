@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
+from maskwright.cli.split import copies, copy_photo
 from maskwright.errors import DatasetError, RecipeError
 
 if TYPE_CHECKING:
@@ -27,12 +30,15 @@ FILES = {  # as --to names a format -> its name in the table, a file's ending, i
 
 @click.command(options_metavar="[options]")
 @options.data
-@click.argument("out", type=click.Path(path_type=Path))
+@options.new_data
 @click.option("--to", type=click.Choice(list(FILES)), required=True, help="The format to write.")
 @click.option("--copy-photos", is_flag=True, help="Copy the photos beside what is written (a TFRecord holds them).")
+@options.class_attribute
 @options.allow_faulty
 @options.console
-def command(data: Path, out: Path, to: str, copy_photos: bool, allow_faulty: bool, console: Console) -> None:
+def command(
+    data: Path, out: Path, to: str, copy_photos: bool, class_attribute: str | None, allow_faulty: bool, console: Console
+) -> None:
     """Write the annotations of DATA in another format, and say what it cannot hold.
 
     OUT is a new folder, with one file for each of train, val and test; or one file (.json, .csv, .record, .xml).
@@ -43,29 +49,31 @@ def command(data: Path, out: Path, to: str, copy_photos: bool, allow_faulty: boo
       maskwright convert party/ party.json --to coco
     """
     from maskwright import formats
-    from maskwright.files import writing
 
     options.refuse_filled(out)
-    dataset = formats.read(data, allow_faulty=allow_faulty)
+    dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
     if all(record.instances is None for record in dataset):
         got = "photos with a class each" if any(record.labels for record in dataset) else "unlabelled photos"
         raise DatasetError("there are no objects to write", file=data, wanted="outlines or boxes", got=got)
     one = _is_file(out, to)
-    if copy_photos and to != "voc" and to != "tfrecord":
-        dataset = _with_copies(dataset, (out.parent if one else out) / "images", console)
+    photos = (out.parent if one else out) / ("JPEGImages" if to == "voc" else "images")
+    copy_photos = copy_photos and to != "tfrecord"
+    if copy_photos:
+        options.refuse_filled(photos)
     lost: list[str] = []
     written: list[Path] = []
-    for file, part in _parts(dataset, out, to, one):
-        if all(record.instances is None for record in part):
-            lost.append(f"{len(part)} unlabelled or skipped photos cannot be kept ({file.name} is not written)")
-            continue
-        lost += [f"{file.name}: {each}" if not one else each for each in formats.write(part, file, FILES[to][0])]
-        written.append(file)
-    if copy_photos and to == "voc":  # which knows photos by their stems only, and writes its folder anew
-        folder = (out.parent if one else out) / "JPEGImages"
-        for record in console.progress(dataset.records, label="copying photos", unit="photos"):
-            with writing(folder / record.photo.name) as temporary:
-                shutil.copyfile(record.photo, temporary)
+    with _whole(out, *[photos] * copy_photos):
+        if copy_photos and to != "voc":
+            dataset = _with_copies(dataset, photos, console)
+        for file, part in _parts(dataset, out, to, one):
+            if all(record.instances is None for record in part):
+                lost.append(f"{len(part)} unlabelled or skipped photos cannot be kept ({file.name} is not written)")
+                continue
+            lost += [f"{file.name}: {each}" if not one else each for each in formats.write(part, file, FILES[to][0])]
+            written.append(file)
+        if copy_photos and to == "voc":  # which knows photos by their stems only, and writes its folder anew
+            for record in console.progress(dataset.records, label="copying photos", unit="photos"):
+                copy_photo(record.photo, photos / record.photo.name)
     if one and len(dataset.splits()) > 1:
         lost.append(f"the division into {' and '.join(dataset.splits())} cannot be kept in one file: name a folder")
     objects = sum(count for count in dataset.class_counts().values())
@@ -78,6 +86,19 @@ def command(data: Path, out: Path, to: str, copy_photos: bool, allow_faulty: boo
         console.say(f"lost: {each}")
     if not copy_photos and to != "tfrecord" and not _beside(dataset, out.parent if one else out):
         console.say("note: the photos stay where they are: put them beside OUT, or use --copy-photos")
+
+
+@contextlib.contextmanager
+def _whole(*made: Path) -> Iterator[None]:
+    """All of these new files and folders, or none of them."""
+    try:
+        yield
+    except BaseException:
+        for path in made:
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
 
 
 def _is_file(out: Path, to: str) -> bool:
@@ -107,13 +128,11 @@ def _parts(dataset: Dataset, out: Path, to: str, one: bool) -> list[tuple[Path, 
 
 def _with_copies(dataset: Dataset, folder: Path, console: Console) -> Dataset:
     """The same records with their photos in `folder`, by split."""
-    from maskwright.cli.split import copy_photos
-
     copied = []
     for split in (*dataset.splits(), None):
         part = dataset.where(lambda record, split=split: record.split == split)
         if len(part):
-            copied += copy_photos(part, folder / split if split else folder, console).records
+            copied += copies(part, folder / split if split else folder, console).records
     return replace(dataset, records=tuple(copied))
 
 

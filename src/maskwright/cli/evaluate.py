@@ -31,17 +31,10 @@ if TYPE_CHECKING:
     metavar="N",
     help="Resamples for the intervals; 0 gives none.",
 )
-@click.option(
-    "--size",
-    type=click.IntRange(32, 8192),
-    metavar="PIXELS",
-    help="Long side of what the network sees.  [default: the model's]",
-)
-@options.out("A folder for evaluation.json and evaluation.html.")
+@options.out("A folder for evaluation.json, evaluation.html and coco_results.json.")
+@options.class_attribute
 @options.allow_faulty
-@options.names
-@options.device
-@options.precision
+@options.running
 @options.seed
 @options.console
 def command(
@@ -51,6 +44,7 @@ def command(
     bootstrap: int,
     size: int | None,
     out: Path | None,
+    class_attribute: str | None,
     allow_faulty: bool,
     names: tuple[str, ...] | None,
     device: str,
@@ -73,6 +67,7 @@ def command(
         bootstrap=bootstrap,
         seed=seed,
         out=out,
+        class_attribute=class_attribute,
         allow_faulty=allow_faulty,
         names=names,
         device=device,
@@ -88,7 +83,7 @@ def command(
         if out:
             console.show(f"report  {out / 'evaluation.html'}")
 
-    console.result({"split": done.which, **figures.facts()}, tell)
+    console.result(done.facts(), tell)
 
 
 def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:

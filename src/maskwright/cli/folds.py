@@ -33,11 +33,10 @@ from maskwright.cli.train import seconds
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Photos a step.")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate.")
 @click.option("--name", metavar="NAME", help="Of the runs' folders.  [default: the data's name and -folds]")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, metavar="DIR", help="For runs."
-)
+@options.out("Where run folders are made.", default=Path("runs"), show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]")
 @click.option("--precision", type=click.Choice(["auto", "f32", "bf16"]), help="Of the arithmetic.  [default: auto]")
+@options.class_attribute
 @options.allow_faulty
 @options.seed
 @options.console

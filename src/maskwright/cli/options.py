@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from maskwright.cli.console import Console
-from maskwright.errors import OutputError
+from maskwright.errors import OutputError, RecipeError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -33,10 +33,15 @@ def console(function: Callable[..., Any]) -> Callable[..., Any]:
     return with_console
 
 
+def several(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """A,B as ("A", "B"); None where nothing was said."""
+    return tuple(each.strip() for each in value.split(",")) if value else None
+
+
 names = click.option(
     "--names",
     metavar="A,B",
-    callback=lambda context, parameter, value: tuple(each.strip() for each in value.split(",")) if value else None,
+    callback=several,
     help="The classes of a .h5 file of matterport's, in order, without the background.",
 )
 device = click.option(
@@ -64,12 +69,57 @@ seed = click.option(
 allow_faulty = click.option(
     "--allow-faulty", is_flag=True, help="Leave faulty records out, even where they are many, and name them."
 )
+class_attribute = click.option(
+    "--class-attribute", metavar="NAME", help="Which of VIA's region attributes holds the class.  [default: found out]"
+)
 data = click.argument("data", type=click.Path(path_type=Path))
+
+
+size = click.option(
+    "--size",
+    type=click.IntRange(32, 8192),
+    metavar="PIXELS",
+    help="Long side of what the network sees.  [default: the model's]",
+)
+threshold = click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="SCORE",
+    help="Take objects from this score on.  [default: the model's]",
+)
+classes = click.option("--classes", metavar="A,B", callback=several, help="Only these classes.")
+
+
+def running(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How a model is run: --size, --names, --device, --precision."""
+    return size(names(device(precision(function))))
+
+
+def choosing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What of its finds is taken: --threshold, --classes."""
+    return threshold(classes(function))
 
 
 def out(help: str, **settings: Any) -> Decorator:
     """--out PATH, -o PATH, with what lands there in the help."""
     return click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PATH", help=help, **settings)
+
+
+def new_data(function: Callable[..., Any]) -> Callable[..., Any]:
+    """OUT, or --out PATH: where a new data set is written; the function gets `out`."""
+
+    @click.argument("out", type=click.Path(path_type=Path), required=False, metavar="OUT")
+    @click.option(
+        "--out", "-o", "named", type=click.Path(path_type=Path), metavar="PATH", help="OUT by another spelling."
+    )
+    @functools.wraps(function)
+    def with_out(*arguments: Any, out: Path | None, named: Path | None, **options: Any) -> Any:
+        if (out is None) == (named is None):
+            got = "none" if out is None else f"{out} and --out {named}"
+            raise RecipeError("where to write must be said once", field="OUT", wanted="one new folder or file", got=got)
+        return function(*arguments, out=out or named, **options)
+
+    return with_out
 
 
 def refuse_filled(folder: Path) -> None:

@@ -14,36 +14,24 @@ from maskwright.cli.console import Console
 @click.argument("model", type=str)
 @click.argument("sources", nargs=-1, required=True)
 @options.out("A folder for pictures and results.", default=Path("predictions"), show_default=True)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    metavar="SCORE",
-    help="Show objects from this score on.  [default: the model's]",
-)
-@click.option("--classes", metavar="A,B", help="Only these classes.")
-@click.option(
-    "--size",
-    type=click.IntRange(32, 8192),
-    metavar="PIXELS",
-    help="Long side of what the network sees.  [default: the model's]",
-)
+@options.choosing
 @click.option("--save-json", is_flag=True, help="predictions.json: boxes, scores, masks as run lengths.")
 @click.option("--save-jsonl", is_flag=True, help="predictions.jsonl: the same, one line a photo.")
 @click.option("--save-csv", is_flag=True, help="predictions.csv: one line an object; of a classifier, one a photo.")
-@click.option("--save-coco", is_flag=True, help="coco_results.json: a COCO results list.")
+@click.option(
+    "--save-coco", is_flag=True, help="coco_results.json: a COCO results list; coco_images.json: what its numbers mean."
+)
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--no-pictures", is_flag=True, help="Do not draw.")
-@options.names
-@options.device
-@options.precision
+@options.running
 @options.console
 def command(
     model: str,
     sources: tuple[str, ...],
     out: Path,
     threshold: float | None,
-    classes: str | None,
+    classes: tuple[str, ...] | None,
     size: int | None,
     no_pictures: bool,
     names: tuple[str, ...] | None,
@@ -63,13 +51,12 @@ def command(
     from maskwright.jobs.predict import predict
 
     save = [name.removeprefix("save_") for name, wanted in saved.items() if wanted]
-    chosen = [name.strip() for name in classes.split(",")] if classes else None
     done = predict(
         model,
         list(sources),
         out=out,
         threshold=threshold,
-        classes=chosen,
+        classes=classes,
         save=save,
         pictures=not no_pictures,
         size=size,

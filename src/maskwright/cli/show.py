@@ -33,9 +33,12 @@ CELL = (320, 240)  # width and height of one picture on the sheet, in pixels
     metavar="N",
     help="Photos on the sheet, spread over the data; 0 draws none.",
 )
+@options.class_attribute
 @options.allow_faulty
 @options.console
-def command(data: Path, out: Path, count: int, allow_faulty: bool, console: Console) -> None:
+def command(
+    data: Path, out: Path, count: int, class_attribute: str | None, allow_faulty: bool, console: Console
+) -> None:
     """See your photos with their outlines, and what is in the data.
 
     \b
@@ -44,7 +47,7 @@ def command(data: Path, out: Path, count: int, allow_faulty: bool, console: Cons
     """
     from maskwright import formats
 
-    dataset = formats.read(data, allow_faulty=allow_faulty)
+    dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
     shown = _draw_sheet(dataset, out, count, console) if count and len(dataset) else 0
     facts = _facts(dataset) | {"sheet": out if shown else None}
     console.result(facts, lambda: _tell(dataset, console))

@@ -17,22 +17,8 @@ from maskwright.cli.predict import tell_counts
 @options.out("A folder for the pictures.", default=Path("splash"), show_default=True)
 @click.option("--side-by-side", is_flag=True, help="The photo as it was at the left.")
 @click.option("--invert", is_flag=True, help="The objects grey, the rest in colour.")
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    metavar="SCORE",
-    help="Take objects from this score on.  [default: the model's]",
-)
-@click.option("--classes", metavar="A,B", help="Only these classes.")
-@click.option(
-    "--size",
-    type=click.IntRange(32, 8192),
-    metavar="PIXELS",
-    help="Long side of what the network sees.  [default: the model's]",
-)
-@options.names
-@options.device
-@options.precision
+@options.choosing
+@options.running
 @options.console
 def command(
     model: str,
@@ -41,7 +27,7 @@ def command(
     side_by_side: bool,
     invert: bool,
     threshold: float | None,
-    classes: str | None,
+    classes: tuple[str, ...] | None,
     size: int | None,
     names: tuple[str, ...] | None,
     device: str,
@@ -63,7 +49,7 @@ def command(
         side_by_side=side_by_side,
         invert=invert,
         threshold=threshold,
-        classes=[name.strip() for name in classes.split(",")] if classes else None,
+        classes=classes,
         size=size,
         names=names,
         device=device,

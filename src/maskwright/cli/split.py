@@ -21,7 +21,7 @@ ANNOTATION_FILES = {"coco": "annotations.json", "via": "via_region_data.json"}  
 
 @click.command(options_metavar="[options]")
 @options.data
-@click.argument("out", type=click.Path(path_type=Path))
+@options.new_data
 @click.option(
     "--val",
     type=float,
@@ -53,6 +53,7 @@ ANNOTATION_FILES = {"coco": "annotations.json", "via": "via_region_data.json"}  
     help="Of the annotations written; coco keeps holes and parts, via is for drawing on in VIA.",
 )
 @options.seed
+@options.class_attribute
 @options.allow_faulty
 @options.console
 def command(
@@ -63,6 +64,7 @@ def command(
     group_by: str,
     format: str,
     seed: int,
+    class_attribute: str | None,
     allow_faulty: bool,
     console: Console,
 ) -> None:
@@ -80,12 +82,12 @@ def command(
     if format not in ANNOTATION_FILES:
         raise UnknownName("format that can be written", format, ANNOTATION_FILES)
     options.refuse_filled(out)
-    dataset = formats.read(data, allow_faulty=allow_faulty)
+    dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
     parts = split(dataset, val, test, seed, group_by, progress=console.progress).splits()
     remarks = [*dataset.remarks, *_left_out(dataset, parts)]
     with writing_folder(out) as temporary:
         for name, part in parts.items():
-            copied = copy_photos(part, temporary / name, console)
+            copied = copies(part, temporary / name, console)
             if any(record.instances is not None for record in part):
                 remarks += formats.write(copied, temporary / name / ANNOTATION_FILES[format], format)
     facts = {name: {"photos": len(part), "objects": part.class_counts()} for name, part in parts.items()}
@@ -94,20 +96,28 @@ def command(
         console.say(f"note: {remark}")
 
 
-def copy_photos(part: Dataset, folder: Path, console: Console) -> Dataset:
+def copies(part: Dataset, folder: Path, console: Console) -> Dataset:
     """The same records with their photos in `folder`; those of a classification set below their class."""
-    folder.mkdir(parents=True)
     taken: set[str] = set()
     records = []
     for record in console.progress(part.records, label=f"copying {folder.name}", unit="photos"):
         place = folder / _free_name(record, part.names, taken)
-        place.parent.mkdir(exist_ok=True)
-        try:
-            shutil.copy2(record.photo, place)
-        except FileNotFoundError as error:
-            raise DatasetError("this photo is no longer there", file=record.photo) from error
+        copy_photo(record.photo, place)
         records.append(replace(record, photo=place))
     return replace(part, records=tuple(records))
+
+
+def copy_photo(photo: Path, place: Path) -> None:
+    from maskwright.files import writing
+
+    with writing(place) as temporary:
+        try:
+            shutil.copy2(photo, temporary)
+        except (FileNotFoundError, PermissionError) as error:
+            if error.filename != str(photo):
+                raise
+            what = "is no longer there" if isinstance(error, FileNotFoundError) else "may not be read"
+            raise DatasetError(f"this photo {what}", file=photo) from error
 
 
 def _free_name(record: Record, names: tuple[str, ...], taken: set[str]) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(options_metavar="[options]")
 @click.argument("kind", metavar="balloons|welds|rust")
-@click.argument("out", type=click.Path(path_type=Path))
+@options.new_data
 @click.option("--count", type=click.IntRange(1), default=60, show_default=True, metavar="N", help="Photos to make.")
 @click.option(
     "--val",

@@ -31,7 +31,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     type=click.Choice(["segment", "detect", "classify"]),
     help="Outlines, boxes, or classes of whole photos.  [default: segment]",
 )
-@click.option("--model", metavar="NAME", help="small, mask_rcnn_r50 or mask_rcnn_r50_v2.  [default: small]")
+@click.option("--model", metavar="NAME", help="`maskwright models` lists them.  [default: small]")
 @click.option(
     "--backbone", metavar="NAME", help="Of `small`: mobilenet_v3_large or mobilenet_v2.  [default: mobilenet_v3_large]"
 )
@@ -85,14 +85,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--recipe", type=click.Path(path_type=Path), metavar="FILE", help="A TOML recipe; options go on top of it."
 )
 @click.option("--name", metavar="NAME", help="Of the run's folder.  [default: the data's name]")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    metavar="DIR",
-    help="Where run folders are made.",
-)
+@options.out("Where run folders are made.", default=Path("runs"), show_default=True)
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run, exactly where it was."
 )

@@ -1,7 +1,7 @@
 """Checking a data set before anybody trains on it: what would make a figure wrong, and what one should know.
 
 Each finding is one sentence with names. It is serious where a figure measured on these data would be wrong (the same
-photo on both sides of a split, or in two classes), and a note otherwise.
+photo on both sides of a split, or in two classes; one class under two names), and a note otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright.curate.twins import Pair, Twins, find_twins
+from maskwright.formats.reading import spelt_alike
 from maskwright.types import Dataset, Record
 
 SHOWN = 5  # names in a sentence; the others are counted
@@ -50,7 +51,7 @@ def check(dataset: Dataset, twins: Twins | None = None) -> tuple[Finding, ...]:
         *_twins(dataset, twins),
         *_unread(twins),
         *_unlabelled(dataset),
-        *_empty(dataset),
+        *empty(dataset),
         *_classes(dataset),
         *_tiny(dataset),
         *_told(dataset),
@@ -150,11 +151,24 @@ def _classes(dataset: Dataset) -> Iterator[Finding]:
     if len(counts) > 1 and max(counts.values()) >= UNEVEN * min(counts.values()):
         ratio = max(counts.values()) / min(counts.values())
         yield Finding("imbalance", f"the classes are uneven, {ratio:.0f} to 1: {listed}")
-    alike: dict[str, str] = {}
-    for name in dataset.names:
-        first = alike.setdefault("".join(name.split()).casefold(), name)
-        if first != name:
-            yield Finding("class-twins", f'classes "{first}" and "{name}" differ only by case or blanks: are they one?')
+    for what, fix, photos in spellings(dataset):
+        yield Finding("class-twins", f"{what}: {fix}", True, photos)
+
+
+def spellings(dataset: Dataset) -> Iterator[tuple[str, str, tuple[Path, ...]]]:
+    """One class named in two ways: (what is there, what to rename, the photos with a rarer name).
+
+    Two classes that mean one thing teach the network to doubt, and each find of one is a false find of the other.
+    """
+    counts = {name: count for name, count in dataset.class_counts().items() if count}
+    for several in spelt_alike(counts):
+        usual, *others = sorted(several, key=lambda name: -counts[name])
+        photos = [[record.photo for record in dataset if _has(record, name, dataset.names)] for name in others]
+        told = [f'"{name}" ({counts[name]:,}, on {named(on)})' for name, on in zip(others, photos, strict=True)]
+        what = " and ".join([f'"{usual}" ({counts[usual]:,})', *told])
+        rename = " and ".join(f'"{name}"' for name in others)
+        fix = f'rename {rename} to "{usual}" in the annotations'
+        yield f"classes {what} differ only by case or blanks", fix, tuple(photo for on in photos for photo in on)
 
 
 def _has(record: Record, name: str, names: tuple[str, ...]) -> bool:
@@ -182,13 +196,13 @@ def _unlabelled(dataset: Dataset) -> Iterator[Finding]:
             yield Finding(state, text, False, tuple(photos))
 
 
-def _empty(dataset: Dataset) -> Iterator[Finding]:
+def empty(dataset: Dataset) -> Iterator[Finding]:
     """VIA lists every photo that was loaded: without regions it may be empty, or nobody came to it."""
-    empty = [record.photo for record in dataset if record.state == "empty"]
-    if "via" in dataset.format and len(empty) > 2 and len(empty) >= MANY_EMPTY * len(dataset):
-        what = f"{len(empty)} of {len(dataset)} photos are in the VIA file without an outline, and count as empty"
+    bare = [record.photo for record in dataset if record.state == "empty"]
+    if "via" in dataset.format and len(bare) > 2 and len(bare) >= MANY_EMPTY * len(dataset):
+        what = f"{len(bare)} of {len(dataset)} photos are in the VIA file without an outline, and count as empty"
         fix = "where nobody has looked at them yet, export only the outlined ones"
-        yield Finding("empty", f"{what}: {named(empty)}; {fix}", False, tuple(empty))
+        yield Finding("empty", f"{what}: {named(bare)}; {fix}", False, tuple(bare))
 
 
 def _tiny(dataset: Dataset) -> Iterator[Finding]:

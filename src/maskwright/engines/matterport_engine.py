@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from maskwright.engines import hardware
 from maskwright.errors import WeightsError
 from maskwright.models.matterport import MatterportMaskRCNN, Settings
+from maskwright.models.matterport_boxes import unmolded
+from maskwright.samples.mold import mold
 from maskwright.types import Photo, Placement, RawDetections
 from maskwright.weights.card import Card
 from maskwright.weights.matterport_h5 import H5Weights, load_into, read_h5
@@ -103,12 +103,19 @@ class MatterportEngine:
 
     def _look(self, photo: np.ndarray) -> RawDetections:
         settings = self.network.settings
-        molded, window, scale = place(photo, settings)
-        meta = np.array([0, *photo.shape, *molded.shape, *window, scale, *[0] * settings.num_classes], np.float64)
-        found = self.network.detect((molded - np.array(settings.mean_pixel, np.float32))[None], meta[None])
+        image, window, scale, *_ = mold(
+            photo,
+            settings.image_min_dim,
+            settings.image_max_dim,
+            settings.image_min_scale,
+            settings.image_resize_mode,
+        )
+        meta = np.array([0, *photo.shape, *image.shape, *window, scale, *[0] * settings.num_classes], np.float64)
+        molded = (image.astype(np.float32) - np.array(settings.mean_pixel)).astype(np.float32)
+        found = self.network.detect(molded[None], meta[None])
         rows = found["detections"][0]
         rows = rows[rows[:, 4] > 0]
-        boxes = unmold_boxes(rows[:, :4], window, molded.shape, photo.shape)
+        boxes = unmolded(rows[:, :4], window, image.shape[:2], photo.shape[:2])
         kept = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
         classes = rows[kept, 4].astype(np.int64)
         return RawDetections(
@@ -116,43 +123,5 @@ class MatterportEngine:
             rows[kept, 5],
             classes - 1,
             found["mrcnn_mask"][0][kept, :, :, classes],
+            "stretched",
         )
-
-
-def place(photo: np.ndarray, settings: Settings) -> tuple[np.ndarray, tuple[int, int, int, int], float]:
-    """The original's `square` resizing: (canvas S×S×3 float32, window y1 x1 y2 x2 of the photo in it, scale).
-
-    The short side is enlarged to image_min_dim (never reduced), then the long one held within image_max_dim; the photo
-    lies in the middle of zeros.
-    """
-    height, width = photo.shape[:2]
-    side = settings.image_max_dim
-    scale = max(1.0, settings.image_min_dim / min(height, width), settings.image_min_scale)
-    if round(max(height, width) * scale) > side:
-        scale = side / max(height, width)
-    if scale != 1:
-        photo = resize(photo, (round(height * scale), round(width * scale)))
-    height, width = photo.shape[:2]
-    top, left = (side - height) // 2, (side - width) // 2
-    canvas = np.zeros((side, side, 3), np.float32)
-    canvas[top : top + height, left : left + width] = photo
-    return canvas, (top, left, top + height, left + width), scale
-
-
-def resize(photo: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """H×W×3 uint8 -> (height, width): bilinear, no smoothing before reducing, zero beyond the edge, cut to uint8."""
-    pixels = torch.from_numpy(photo.astype(np.float64)).permute(2, 0, 1)
-    y, x = ((torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 - 1 for side in size)
-    grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], -1)
-    values = F.grid_sample(pixels[None], grid[None], align_corners=False)[0].permute(1, 2, 0)
-    return values.clamp(int(photo.min()), int(photo.max())).numpy().astype(np.uint8)
-
-
-def unmold_boxes(
-    boxes: np.ndarray, window: tuple[int, int, int, int], molded: tuple[int, ...], photo: tuple[int, ...]
-) -> np.ndarray:
-    """n×4 y1 x1 y2 x2, normalised on the canvas -> whole pixels of the photo (y2, x2 outside), halves to even."""
-    frame = (np.array(window) - [0, 0, 1, 1]) / (np.array(molded[:2] * 2) - 1)
-    size = np.tile(frame[2:] - frame[:2], 2)
-    share = (boxes - np.tile(frame[:2], 2)) / size
-    return np.around(share * (np.array(photo[:2] * 2) - 1) + [0, 0, 1, 1]).astype(np.int32)

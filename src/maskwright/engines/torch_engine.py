@@ -86,6 +86,7 @@ class TorchEngine:
                 each.scores.float().cpu().numpy(),
                 each.classes.cpu().numpy(),
                 None if each.soft is None else each.soft.float().cpu().numpy(),
+                getattr(self.network, "rule", "grown"),
             )
             for each in found
         ]

@@ -22,6 +22,9 @@ from maskwright.formats.reading import (
     Losses,
     data_name,
     data_root,
+    read_json,
+    read_xml,
+    readable,
 )
 from maskwright.types import Dataset
 
@@ -30,11 +33,12 @@ from maskwright.types import Dataset
 class Format:
     """One line of the table.
 
-    about    what it is, in a few words
-    module   where its sniff, read and write live
-    writes   it can be written, too
-    export   it is made from photos and labels, and holds both
-    endings  files that are looked at one by one in a folder; () where the format claims whole folders only
+    about       what it is, in a few words
+    module      where its sniff, read and write live
+    writes      it can be written, too
+    export      it is made from photos and labels, and holds both
+    endings     files that are looked at one by one in a folder; () where the format claims whole folders only
+    attributes  a region has several, and any of them may hold the class: its `read` takes class_attribute, too
     """
 
     about: str
@@ -42,6 +46,7 @@ class Format:
     writes: bool = False
     export: bool = False
     endings: tuple[str, ...] = ()
+    attributes: bool = False
 
 
 FORMATS = {
@@ -54,11 +59,13 @@ FORMATS = {
                           "maskwright.formats.mask_images"),
     "tfrecord": Format("TFRecord of photos with boxes", "maskwright.formats.tfrecord", writes=True, export=True,
                        endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
-    "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv")),
+    "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv"),
+                  attributes=True),
     "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True),
 }  # fmt: skip
 
 STRONG = 0.5
+LOOKED_AT = 5  # files of a folder without data that are opened to see whether they are broken
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,9 @@ def identify(path: Path | str, format: str | None = None) -> list[Claim]:
     """
     path = Path(path)
     claims = _claims_of(Head(path), format)
-    if path.is_dir():
-        claims += [claim for file in _annotation_files(Head(path)) for claim in _claims_of(Head(file), format)[:1]]
+    for file in _annotation_files(Head(path)) if os.path.isdir(path) else ():  # noqa: PTH112 (never raises)
+        readable(file)
+        claims += _claims_of(Head(file), format)[:1]
     return sorted(claims, key=lambda claim: (-claim.evidence.certainty, claim.path.as_posix()))
 
 
@@ -109,11 +117,23 @@ def _annotation_files(head: Head) -> list[Path]:
 
 
 # --- reading ----------------------------------------------------------------------------------------
-def read(path: Path | str, *, format: str | None = None, allow_faulty: bool = False) -> Dataset:
+@dataclass(frozen=True)
+class _Asked:
+    """What the caller of `read` asked for, on its way down to the format."""
+
+    format: str | None
+    allow_faulty: bool
+    class_attribute: str | None
+
+
+def read(
+    path: Path | str, *, format: str | None = None, allow_faulty: bool = False, class_attribute: str | None = None
+) -> Dataset:
     """A data set from an annotation file, or from a folder with photos and annotations; the format is found out.
 
-    format        only this one is tried ("via", "coco", ...)
-    allow_faulty  put faulty regions aside even when they are more than 5 %
+    format           only this one is tried ("via", "coco", ...)
+    allow_faulty     put faulty regions aside even when they are more than 5 %
+    class_attribute  which attribute of a region holds the class, where a region has several (VIA); None: found out
 
     Of a folder: sub-folders train, val (valid, validation), test are read as splits; list files (train.txt) too;
     photos that nobody has labelled become unlabelled records. Several annotation files that speak of the same
@@ -124,13 +144,14 @@ def read(path: Path | str, *, format: str | None = None, allow_faulty: bool = Fa
         raise UnknownName("format", format, FORMATS)
     if not os.path.exists(path):  # noqa: PTH110 (never raises: not for rights, not for endless names)
         raise DatasetError("there is no such file or folder", file=path, fix=folders.nearest(path))
+    asked = _Asked(format, allow_faulty, class_attribute)
     if Head(path).is_folder:
-        dataset = _read_folder(path, format, allow_faulty)
+        dataset = _read_folder(path, asked)
     else:
         claims = identify(path, format)
         if not claims:
             raise _unknown_file(path, format)
-        dataset = _Reading.of(claims[0], allow_faulty).result()
+        dataset = _Reading.of(claims[0], asked).result()
         many = bool(FORMATS[claims[0].format].endings)  # such a file speaks of a whole folder, not of one photo
         dataset = folders.complete(dataset, data_root(path), everywhere=False, unlabelled=many)
     if not len(dataset):
@@ -148,10 +169,16 @@ class _Reading:
     error: MaskwrightError | None = None
 
     @classmethod
-    def of(cls, claim: Claim, allow_faulty: bool) -> _Reading:
-        reading = cls(claim, Faults(claim.path, allow_faulty))
+    def of(cls, claim: Claim, asked: _Asked) -> _Reading:
+        reading = cls(claim, Faults(claim.path, asked.allow_faulty))
+        read = module_of(claim.format).read
         try:
-            dataset = module_of(claim.format).read(claim.path, reading.faults)
+            if asked.class_attribute is None:
+                dataset = read(claim.path, reading.faults)
+            elif FORMATS[claim.format].attributes:
+                dataset = read(claim.path, reading.faults, asked.class_attribute)
+            else:
+                raise _no_attributes(claim, asked.class_attribute)
             reading.dataset = dataset if dataset.format else replace(dataset, format=claim.format)
         except MaskwrightError as error:
             reading.error = error
@@ -178,22 +205,29 @@ class _Reading:
         )
 
 
-def _read_folder(folder: Path, format: str | None, allow_faulty: bool) -> Dataset:
-    claims = identify(folder, format)
+def _no_attributes(claim: Claim, attribute: str) -> DatasetError:
+    able = ", ".join(name for name, each in FORMATS.items() if each.attributes)
+    return DatasetError("this format has no attributes to choose the class from", file=claim.path,
+                        field="--class-attribute", wanted=f"data of {able}", got=f"{claim.format}, and {attribute!r}",
+                        fix="leave --class-attribute out")  # fmt: skip
+
+
+def _read_folder(folder: Path, asked: _Asked) -> Dataset:
+    claims = identify(folder, asked.format)
     found = _datasets(claims)
-    parts = [(split, path, _datasets(identify(path, format))) for split, path in folders.splits(Head(folder))]
+    parts = [(split, path, _datasets(identify(path, asked.format))) for split, path in folders.splits(Head(folder))]
     if any(inside for _, _, inside in parts):
-        dataset = _read_splits(folder, parts, allow_faulty)
+        dataset = _read_splits(folder, parts, asked)
         for claim in found:
             if claim.path != folder:
                 what = f"{claim.path.name} at the top was not counted: train, val or test have annotations of their own"
                 dataset = folders.remark(dataset, what)
     elif found:
-        dataset, unclear = _read_claims(folder, found, allow_faulty)
+        dataset, unclear = _read_claims(folder, found, asked)
         if dataset is None:
             raise _several(folder, unclear)
     else:
-        return _read_below(folder, claims, format, allow_faulty)
+        return _read_below(folder, claims, asked)
     for claim in claims:
         if not claim.evidence.dataset:
             dataset = folders.remark(dataset, f"{claim.path.name} was passed over: {claim.evidence.because}")
@@ -213,9 +247,9 @@ def _datasets(claims: list[Claim]) -> list[Claim]:
     return strong or claims[:1]
 
 
-def _read_claims(folder: Path, claims: list[Claim], allow_faulty: bool) -> tuple[Dataset | None, list[_Reading]]:
+def _read_claims(folder: Path, claims: list[Claim], asked: _Asked) -> tuple[Dataset | None, list[_Reading]]:
     """The data set of these claims, with what its folder adds; None where several speak of the same photos."""
-    readings = [_Reading.of(claim, allow_faulty) for claim in sorted(claims, key=lambda claim: claim.path.as_posix())]
+    readings = [_Reading.of(claim, asked) for claim in sorted(claims, key=lambda claim: claim.path.as_posix())]
     if len(readings) > 1 and not folders.joinable([each.dataset for each in readings]):
         return None, readings
     datasets = [each.result() for each in readings]
@@ -233,13 +267,13 @@ def _read_claims(folder: Path, claims: list[Claim], allow_faulty: bool) -> tuple
     return folders.complete(dataset, folder, everywhere=True, unlabelled=as_files), readings
 
 
-def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], allow_faulty: bool) -> Dataset:
+def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], asked: _Asked) -> Dataset:
     """Each split folder by itself; one without annotations gives unlabelled photos."""
     datasets: list[Dataset] = []
     unclear: list[_Reading] = []
     for split, path, claims in parts:
         if claims:
-            dataset, readings = _read_claims(path, claims, allow_faulty)
+            dataset, readings = _read_claims(path, claims, asked)
         else:
             dataset, readings = folders.unlabelled(path), []
         if dataset is None:
@@ -251,23 +285,28 @@ def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], allow
     return Dataset.join(data_name(folder), datasets)
 
 
-def _read_below(folder: Path, claims: list[Claim], format: str | None, allow_faulty: bool) -> Dataset:
+def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
     """Nothing in the folder itself: an unpacked archive often holds one more folder with everything."""
     head = Head(folder)
     inside = []
     for name in head.folders:
         child = head.child(name)
         places = [child.path, *(path for _, path in folders.splits(child))]
-        if any(_datasets(identify(path, format)) for path in places):
+        if any(_datasets(identify(path, asked.format)) for path in places):
             inside.append(child.path)
     if len(inside) == 1:
-        return _read_folder(inside[0], format, allow_faulty)
+        return _read_folder(inside[0], asked)
     if inside:
         raise DatasetError("several data sets in one folder", file=folder, wanted="one",
                            got=", ".join(each.name for each in inside), fix=f"name one: {inside[0]}")  # fmt: skip
+    readable(folder)
+    for file in _annotation_files(head)[:LOOKED_AT]:  # not claimed by any format: perhaps because little is left of it
+        error = _broken(Head(file))
+        if error is not None:
+            raise error
     holds = "; ".join([folders.inventory(head), *(f"{each.path.name}: {each.evidence.because}" for each in claims)])
-    raise DatasetError("no annotations found", file=folder, got=holds,
-                       wanted=f"one of the formats {', '.join(FORMATS)}" if format is None else f"the format {format}",
+    wanted = f"the format {asked.format}" if asked.format else f"one of the formats {', '.join(FORMATS)}"
+    raise DatasetError("no annotations found", file=folder, got=holds, wanted=wanted,
                        fix="name the folder (or the file) with the annotations")  # fmt: skip
 
 
@@ -287,13 +326,28 @@ def _several(folder: Path, readings: list[_Reading]) -> DatasetError:
 def _unknown_file(path: Path, format: str | None) -> MaskwrightError:
     if path.suffix.lower() in PHOTO_ENDINGS:
         return DatasetError("this is a photo, not a data set", file=path, fix=f"name its folder: {path.parent}")
+    readable(path)
     head = Head(path)
     if not head.text.strip("\0 \t\r\n"):
         return AnnotationError("the file is empty", file=path)
+    error = _broken(head)
+    if error is not None:
+        return error
     start = " ".join(head.text[:60].split())
     return AnnotationError("no known annotation format", file=path,
                            wanted=f"one of {', '.join(FORMATS)}" if format is None else f"the format {format}",
                            got=f"a file that begins with {start!r}")  # fmt: skip
+
+
+def _broken(head: Head) -> MaskwrightError | None:
+    """Why a file that no format knows is not even sound JSON or XML: half of one is not taken for a strange one."""
+    read = {".json": read_json, ".xml": read_xml}.get(head.ending)
+    try:
+        if read is not None:
+            read(head.path)
+    except AnnotationError as error:
+        return error
+    return None
 
 
 # --- writing ----------------------------------------------------------------------------------------

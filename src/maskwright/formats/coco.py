@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         if found is None:
             continue
         if annotations is None:  # a list of photos only, as for COCO's test set
-            drafts.append(Draft(found, None))
+            drafts.append(Draft(found, None, id=image["id"]))
             continue
         regions = Regions(faults, found, stated=_stated(image))
         for number, annotation in mine:
@@ -86,10 +88,12 @@ def read(path: Path, faults: Faults) -> Dataset:
                 continue
             used.add(label)
             _draw(annotation, number, label, regions)
-        drafts.append(Draft(found, regions))
+        drafts.append(Draft(found, regions, id=image["id"]))
     listed = dict.fromkeys(classes.values())
     names = [name for name in listed if name in used or not used]
-    return assemble(data_name(root), names, drafts, "coco", faults)
+    dataset = assemble(data_name(root), names, drafts, "coco", faults)
+    ids = {classes[_key(each["id"])]: each["id"] for each in reversed(categories)}  # of two, the first one's
+    return replace(dataset, class_ids=tuple(ids[name] for name in dataset.names))
 
 
 def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] | None, list[Any]]:
@@ -136,7 +140,8 @@ def _classes(path: Path, categories: list[Any]) -> dict[str | None, str]:
         if key is None or not isinstance(name, str) or not name.strip():
             raise AnnotationError("a category without id or name", file=path, record=f"category {place}",
                                   wanted='"id" and "name"', got=str(category)[:80])  # fmt: skip
-        if classes.setdefault(key, name.strip()) != name.strip():
+        name = unicodedata.normalize("NFC", name.strip())
+        if classes.setdefault(key, name) != name:
             raise AnnotationError("two categories with one id", file=path, record=f"category {place}", field="id",
                                   wanted="an id of its own", got=f"{key}, as {classes[key]} has")  # fmt: skip
     return classes

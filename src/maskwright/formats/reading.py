@@ -27,7 +27,7 @@ import defusedxml.ElementTree
 import msgspec
 from defusedxml.common import DefusedXmlException
 
-from maskwright.errors import AnnotationError
+from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats.faults import Faults, Losses
 from maskwright.formats.finding import (
     LABEL_FOLDERS,
@@ -42,12 +42,12 @@ from maskwright.formats.finding import (
     photos_in,
     written_name,
 )
-from maskwright.formats.regions import Draft, Regions, assemble, natural
+from maskwright.formats.regions import Draft, Regions, assemble, natural, spelt_alike
 
 __all__ = [
     "LABEL_FOLDERS", "PHOTO_ENDINGS", "SPLIT_FOLDERS", "Draft", "Evidence", "Faults", "FoundPhoto", "Head", "Losses",
     "PhotoFinder", "Regions", "assemble", "data_name", "data_root", "measured", "natural", "parse_json", "photos_below",
-    "photos_in", "read_json", "read_rows", "read_text", "read_xml", "written_name",
+    "photos_in", "read_json", "read_rows", "read_text", "read_xml", "readable", "spelt_alike", "written_name",
 ]  # fmt: skip
 
 MOST_BYTES = 2**30  # the annotations of COCO 2017 (118,000 photos) have 450 MB
@@ -125,6 +125,18 @@ class Head:
         return Head(self.path / name)
 
 
+def readable(path: Path) -> None:
+    """DatasetError for a file or folder that may not be read; to `Head` it looks empty."""
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        else:
+            path.open("rb").close()
+    except OSError as error:
+        what = f"cannot be read ({error.strerror or error})"
+        raise DatasetError(what, file=path, fix="ask its owner for the right") from error
+
+
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """The whole file; refused when it is bigger than any annotation file."""
     try:
@@ -166,6 +178,8 @@ def read_json(path: Path) -> Any:
     except RecursionError as error:
         raise AnnotationError("nested deeper than any annotation file", file=path) from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            read_text(path)  # which names the line
         raise _explain_json(path, data, str(error)) from error
 
 
@@ -177,8 +191,11 @@ def parse_json(text: str) -> Any:
         raise ValueError(str(error)) from error
 
 
-def _line(before: bytes) -> int:
-    return before.count(b"\n") + 1
+def _place(before: bytes) -> str:
+    """ "line 2, column 19": where what comes after these bytes stands, in characters, both from 1."""
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", errors="replace")) + 1
+    line = before.count(b"\n") + 1
+    return f"line {line:,}, column {column:,}"
 
 
 def _explain_json(path: Path, data: bytes, reason: str) -> AnnotationError:
@@ -187,10 +204,10 @@ def _explain_json(path: Path, data: bytes, reason: str) -> AnnotationError:
         return AnnotationError(
             "the file ends in the middle",
             file=path,
-            record=f"line {_line(data)}",
+            record=_place(data.rstrip()),
             wanted="a complete JSON file",
             got=f"the end after {len(data):,} bytes, behind {ending!r}",
-            fix="copy or export the file again",
+            fix="it was cut off: copy, download or export it again",
         )
     found = re.search(r"byte (\d+)", reason)
     if found is None:
@@ -202,7 +219,7 @@ def _explain_json(path: Path, data: bytes, reason: str) -> AnnotationError:
     return AnnotationError(
         "not JSON",
         file=path,
-        record=f"line {_line(data[:at])}, byte {at:,}",
+        record=_place(data[:at]),
         wanted="a number" if not_a_number else "strict JSON",
         got=not_a_number[0] if not_a_number else repr(near),
         fix="correct the file there" if not_a_number else "correct the file there, or export it again",

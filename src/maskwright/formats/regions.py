@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,7 +241,7 @@ class Regions:
         return np.clip(box, 0, [width, height, width, height])
 
     def _row(self, region: object, label: str, crowd: bool) -> int:
-        self.labels.append(label)
+        self.labels.append(unicodedata.normalize("NFC", label))
         self._names.append(region)
         self._crowd.append(crowd)
         return len(self.labels) - 1
@@ -260,21 +261,29 @@ class Regions:
 
 @dataclass
 class Draft:
-    """A record while the class names are not yet known. `regions` None: nobody has labelled this photo."""
+    """A record while the class names are not yet known. `regions` None: nobody has labelled this photo.
+
+    id  by which the file itself knows the photo
+    """
 
     photo: FoundPhoto
     regions: Regions | None
     split: str | None = None
     group: str | None = None
+    id: int | str | None = None
 
 
 def assemble(name: str, names: Iterable[str], drafts: Iterable[Draft], format: str, faults: Faults) -> Dataset:
     """The Dataset of all drafts; a photo whose every region was faulty is skipped, not taken as empty.
 
-    A photo that is named twice counts once: the later record is put aside. Class names that differ only by case or
-    blanks stay two classes, and a remark names both.
+    A photo that is named twice counts once: the later record is put aside. Names that differ only in the Unicode form
+    of their letters (nobody could see it) are one class; those that differ by case or blanks stay two, and a remark
+    names both.
     """
-    names = tuple(names)
+    written = list(names)
+    names = tuple(dict.fromkeys(unicodedata.normalize("NFC", each) for each in written))
+    if len(names) < len(written):
+        faults.remark("a class name in two Unicode forms of the same letters was read as one")
     records: dict[Path, Record] = {}
     for draft in drafts:
         if draft.photo.path in records:
@@ -285,18 +294,29 @@ def assemble(name: str, names: Iterable[str], drafts: Iterable[Draft], format: s
         instances = None if draft.regions is None else draft.regions.instances(names)
         skipped = draft.regions is not None and instances is None
         records[draft.photo.path] = Record(
-            draft.photo.path, draft.photo.size, instances, skipped, None, draft.group, draft.split
+            draft.photo.path, draft.photo.size, instances, skipped, None, draft.group, draft.split, id=draft.id
         )
     _tell_twins(names, faults)
     return Dataset(name, names, tuple(records.values()), format)
 
 
 def _tell_twins(names: tuple[str, ...], faults: Faults) -> None:
-    alike: dict[str, str] = {}
+    for several in spelt_alike(names):
+        listed = " and ".join(f'"{name}"' for name in several)
+        faults.remark(f"classes {listed} differ only by case or blanks: are they one?")
+
+
+def spelt_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Names that differ only by case, blanks or the form of their letters, which is most often a slip.
+
+    >>> spelt_alike(["rust", "dent", "Rust", "deep rust", "Deep Rust"])
+    [('rust', 'Rust'), ('deep rust', 'Deep Rust')]
+    """
+    alike: dict[str, dict[str, None]] = {}
     for name in names:
-        first = alike.setdefault("".join(name.split()).casefold(), name)
-        if first != name:
-            faults.remark(f'classes "{first}" and "{name}" differ only by case or blanks: are they one?')
+        bare = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+        alike.setdefault(bare, {})[name] = None
+    return [tuple(several) for several in alike.values() if len(several) > 1]
 
 
 def natural(name: str) -> list[tuple[int, str]]:

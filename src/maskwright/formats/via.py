@@ -16,9 +16,10 @@ Source       VIA 2.0.12, via.js: via_load_project, export_annotations_to_csv, im
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ class _Photo:
     regions: list[_Region]
 
 
-def read(path: Path, faults: Faults) -> Dataset:
+def read(path: Path, faults: Faults, class_attribute: str | None = None) -> Dataset:
+    """class_attribute  the region attribute that holds the class; None: found out, and told where there are several"""
     options: dict[str, list[str]] = {}
     if path.suffix.lower() == ".csv":
         photos = _from_csv(path)
@@ -92,7 +94,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         metadata, options = _metadata(path)
         photos = list(_from_json(metadata, faults))
     root = data_root(path)
-    attribute = _class_attribute(photos, faults)
+    attribute = _class_attribute(photos, faults, class_attribute)
     implied = data_name(root)
     finder = PhotoFinder(root, faults, near=path.parent)
     drafts, used, written = [], set(), set()
@@ -195,11 +197,11 @@ def _cell(text: str) -> Any:
 
 
 # --- the class --------------------------------------------------------------------------------------
-def _class_attribute(photos: list[_Photo], faults: Faults) -> str | None:
+def _class_attribute(photos: list[_Photo], faults: Faults, asked: str | None) -> str | None:
     """The attribute that holds the class; None where no region has any attribute filled in.
 
-    Of several: one whose values look like classes (they repeat), then one that is called like a class, then the one
-    most often filled in, then the first. A remark says which.
+    `asked` where somebody says. Else, of several: one whose values look like classes (they repeat), then one that is
+    called like a class, then the one most often filled in, then the first. A remark says which.
     """
     values: dict[str, list[str]] = {}
     total = 0
@@ -208,6 +210,10 @@ def _class_attribute(photos: list[_Photo], faults: Faults) -> str | None:
         for name, value in (region.attributes or {}).items():
             values.setdefault(name, []).extend(_ticked(value)[:1])
     filled = {name: each for name, each in values.items() if each}
+    if asked is not None and asked not in filled and total:
+        raise AnnotationError(f'no region has an attribute "{asked}"', file=faults.file, field="--class-attribute",
+                              wanted=" or ".join(filled) or "none: its regions have no attributes", got=asked,
+                              fix=_nearest(asked, filled))  # fmt: skip
     if not filled:
         return None
     most = max(len(each) for each in filled.values())
@@ -217,12 +223,18 @@ def _class_attribute(photos: list[_Photo], faults: Faults) -> str | None:
         sensible = different <= max(10, count / 2) and count >= most / 2
         return sensible, re.sub(r"[^a-z]", "", name.lower()) in _LIKELY, count
 
-    chosen = max(filled, key=rank)
+    chosen = max(filled, key=rank) if asked is None else asked
     if len(filled) > 1:
         others = ", ".join(f'"{name}"' for name in filled if name != chosen)
         told = f'the class is taken from attribute "{chosen}" ({len(filled[chosen])} of {total} regions have it)'
-        faults.remark(f"{told}, not from {others}")
+        faults.remark(f"{told}, not from {others}" + (": --class-attribute names another" if asked is None else ""))
     return chosen
+
+
+def _nearest(asked: str, filled: Iterable[str]) -> str | None:
+    alike = {name.strip().casefold(): name for name in filled}
+    near = difflib.get_close_matches(asked.strip().casefold(), alike, n=1)
+    return f'--class-attribute "{alike[near[0]]}"' if near else None
 
 
 def _ticked(value: Any) -> list[str]:

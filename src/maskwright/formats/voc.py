@@ -64,7 +64,9 @@ def read(path: Path, faults: Faults) -> Dataset:
     head = Head(path)
     root = data_root(path)
     files = [path]
-    if head.is_folder:
+    if not head.is_folder:
+        read_xml(path)  # of many, a broken one is put aside; the only one must be sound
+    else:
         files = [each.path / name for each in _xml_folders(head) for name in each.files(".xml")]
     slips = _Slips()
     pages = [_Page.of(file, faults) for file in files]

@@ -34,6 +34,8 @@ def write(counts: np.ndarray, offsets: np.ndarray) -> list[str]:
         more = rest != np.where(digit & 16, -1, 0)
         digits[going, nth] = digit + 32 * more + 48
         going, rest = going[more], rest[more]
+        if not len(going):
+            break
     text = digits[digits > 0].tobytes().decode("ascii")
     ends = np.concatenate([[0], np.cumsum(np.count_nonzero(digits, axis=1))])[offsets]
     return [text[a:b] for a, b in pairwise(ends)]

@@ -34,8 +34,12 @@ def paste_masks(
     """
     assert threshold > 0
     height, width = size
-    soft = np.nan_to_num(np.asarray(soft, np.float32), nan=0, posinf=1, neginf=0)
-    rim = np.pad(soft, ((0, 0), (1, 1), (1, 1))).transpose(0, 2, 1)  # n × x × y, a rim of 0
+    soft = np.asarray(soft, np.float32)
+    if not np.isfinite(soft).all():
+        soft = np.nan_to_num(soft, nan=0, posinf=1, neginf=0)
+    n, cells, _ = soft.shape
+    rim = np.zeros((n, cells + 2, cells + 2), np.float32)  # n × x × y, a rim of 0: each column lies in one piece
+    rim[:, 1:-1, 1:-1] = soft.transpose(0, 2, 1)
     x1, y1, x2, y2 = _whole_pixels(boxes, grown=rim.shape[1] / (rim.shape[1] - 2)).T
     columns, rows = np.maximum(x2 - x1 + 1, 1), np.maximum(y2 - y1 + 1, 1)
 
@@ -74,7 +78,14 @@ def _columns(rim: np.ndarray, owner: np.ndarray, column: np.ndarray, columns: np
     at = np.clip(scale * (column.astype(np.float32) + np.float32(0.5)) - np.float32(0.5), 0, cells - 1)
     left = at.astype(np.int64)
     share = (at - left).astype(np.float32)[:, None]
-    return rim[owner, left] * (1 - share) + rim[owner, np.minimum(left + 1, cells - 1)] * share
+    every = rim.reshape(-1, cells)
+    first = owner * cells + left
+    mixed = every[first]
+    mixed *= 1 - share
+    other = every[first + (left < cells - 1)]
+    other *= share
+    mixed += other
+    return mixed
 
 
 def _solve(knots: np.ndarray, rows: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,8 +96,10 @@ def _solve(knots: np.ndarray, rows: np.ndarray, threshold: float) -> tuple[np.nd
     """
     cells = knots.shape[1]
     on = knots >= threshold
-    column, cell = np.nonzero(on[:, 1:] != on[:, :-1])  # rises and falls take turns down each column
-    here, there = knots[column, cell].astype(np.float64), knots[column, cell + 1].astype(np.float64)
+    flat, change = knots.reshape(-1), on.reshape(-1)
+    at = np.flatnonzero(change[1:] != change[:-1])  # rises and falls take turns down each column, and at its ends is 0
+    column, cell = np.divmod(at, cells)
+    here, there = flat[at].astype(np.float64), flat[at + 1].astype(np.float64)
     crossing = cell + (threshold - here) / (there - here)
     row = (crossing + 0.5) * (rows[column] / cells) - 0.5
     top = np.ceil(row[0::2]).astype(np.int64)  # the crossing itself belongs

@@ -28,16 +28,19 @@ class Checked:
         return any(finding.serious for findings in self.findings.values() for finding in findings)
 
 
-def check_data(data: str | Path | Dataset, *, progress: Progress = silent) -> Checked:
+def check_data(
+    data: str | Path | Dataset, *, class_attribute: str | None = None, progress: Progress = silent
+) -> Checked:
     """Everything that is wrong or worth knowing, in one data set or in several below one folder.
 
     A folder may hold several (class folders, boxes, a TFRecord of the same photos): each is checked, and photos that
-    two of them share are named. Faulty regions are findings here, however many they are.
+    two of them share are named. Faulty regions are findings here, however many they are. class_attribute: see
+    formats.read.
 
     >>> check_data("rust/").serious
     False
     """
-    several = [data] if isinstance(data, Dataset) else _data_sets(Path(data).expanduser())
+    several = [data] if isinstance(data, Dataset) else _data_sets(Path(data).expanduser(), class_attribute)
     photos = [record.photo for each in several for record in each]
     twins = find_twins(photos, progress=progress)
     starts = [sum(map(len, several[:place])) for place in range(len(several) + 1)]
@@ -77,13 +80,13 @@ def _order(pair: Pair) -> tuple[int, int]:
 
 
 # --- reading ------------------------------------------------------------------------------------
-def _data_sets(path: Path) -> list[Dataset]:
+def _data_sets(path: Path, attribute: str | None) -> list[Dataset]:
     """What the folder itself is read as, then each folder in it that holds a data set of its own."""
     if not Head(path).is_folder:
-        return [_read(path)]
+        return [_read(path, attribute)]
     found, error = [], None
     try:
-        found.append(_read(path))
+        found.append(_read(path, attribute))
     except DatasetError as caught:
         error = caught  # perhaps because there are several
     taken = {record.photo for each in found for record in each}
@@ -92,7 +95,7 @@ def _data_sets(path: Path) -> list[Dataset]:
         inside = path / name
         if name.casefold() in ordinary or any(inside in photo.parents for photo in taken) or not _holds(inside):
             continue
-        found.append(replace(_read(inside), name=name))
+        found.append(replace(_read(inside, attribute), name=name))
     if error is not None and len(found) < 2:
         raise error
     if error is None and len(found) > 1:  # "rust" alone would be everything
@@ -106,13 +109,13 @@ def _holds(folder: Path) -> bool:
     return any(claim.evidence.dataset for place in places for claim in formats.identify(place))
 
 
-def _read(path: Path) -> Dataset:
+def _read(path: Path, attribute: str | None) -> Dataset:
     """With all its faults; that there are too many of them is a finding (see _refused)."""
     try:
-        return formats.read(path)
+        return formats.read(path, class_attribute=attribute)
     except AnnotationError as error:
         try:
-            dataset = formats.read(path, allow_faulty=True)
+            dataset = formats.read(path, allow_faulty=True, class_attribute=attribute)
         except AnnotationError:
             raise error from None  # not a matter of single records
         return replace(dataset, remarks=(f"{_REFUSED}: {error.headline}", *dataset.remarks))

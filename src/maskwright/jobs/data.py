@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maskwright import formats
-from maskwright.curate.check import conflicts, leaks, told
+from maskwright.curate.check import conflicts, empty, leaks, spellings, told
 from maskwright.curate.split import split
 from maskwright.curate.twins import Twins, find_twins
 from maskwright.errors import DatasetError
@@ -28,6 +28,7 @@ def open_data(
     *,
     seed: int = 0,
     allow_faulty: bool = False,
+    class_attribute: str | None = None,
     say: Say = lambda line: None,
     validate: bool = True,
     progress: Progress = silent,
@@ -38,13 +39,22 @@ def open_data(
     divided 80 / 20 with near-duplicates kept together, and `say` is told. Without `validate` everything that is not
     named val or test is trained on, and nothing is judged on the way.
     """
-    whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
+    whole = (
+        data
+        if isinstance(data, Dataset)
+        else formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
+    )
     for remark in whole.remarks:
         say(f"{whole.name}: {remark}")
     if whole.faults:
-        say(f"{whole.name}: {len(whole.faults)} faults put aside, such as {whole.faults[0]}")
+        count = len(whole.faults)
+        say(f"{whole.name}: {count} fault{'s' * (count > 1)} put aside, such as {whole.faults[0]}")
+    for finding in empty(whole):
+        say(f"{whole.name}: {finding.text}")
     usable = for_task(whole, task).usable()
     _enough(whole, usable, data)
+    if not allow_faulty:
+        one_name_a_class(usable, data)
     parts = usable.splits()
     if not validate:
         train = usable.where(lambda record: record.split not in ("val", "test"))
@@ -209,6 +219,18 @@ def _two_classes(usable: Dataset, data: str | Path | Dataset) -> None:
         got=", ".join(f"{name} ({count} photos)" for name, count in counts.items()) or "none",
         fix="add a folder with photos of the other class",
     )
+
+
+def one_name_a_class(usable: Dataset, data: str | Path | Dataset) -> None:
+    """Refuses classes that differ only by case or blanks."""
+    for what, fix, _ in spellings(usable):
+        raise DatasetError(
+            "one class is named in two ways",
+            file=data_name(data),
+            wanted="one name a class",
+            got=what,
+            fix=f"{fix}; or keep them apart with --allow-faulty",
+        )
 
 
 def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from maskwright import files, formats
+import numpy as np
+
+from maskwright import files, formats, interop
 from maskwright.errors import DatasetError
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures, KindFigures
@@ -39,6 +41,27 @@ class Evaluated(Generic[Figured]):
     data: Dataset
     found: list[Any]
     which: str
+    trained: int = 0
+    chose: int = 0
+
+    def facts(self) -> dict[str, Any]:
+        seen = {"trained_on": self.trained, "chose_the_epoch": self.chose}
+        return {"split": self.which, "photos_seen": seen, **self.figures.facts()}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the figures cannot say, one sentence each."""
+        told = []
+        if self.trained:
+            told.append(
+                f"{self.trained} of these {len(self.data)} photos taught this model: the figures measure memory"
+            )
+        if self.chose:
+            told.append(
+                f"{self.chose} of these {len(self.data)} photos chose the epoch that was kept: the figures flatter; "
+                "judge by photos that nobody looked at (a test folder), or by `maskwright folds`"
+            )
+        return told
 
 
 def evaluate(
@@ -50,6 +73,7 @@ def evaluate(
     seed: int = 0,
     out: str | Path | None = None,
     allow_faulty: bool = False,
+    class_attribute: str | None = None,
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
@@ -60,14 +84,19 @@ def evaluate(
     """Judge a model by COCO's figures, each with a 95 % interval over photos; a classifier by accuracy, AUC and more.
 
     split  which part of the data: test where there is one, else val, else what the run held back, else everything
-    out    a folder for evaluation.json and evaluation.html
+    out    a folder for evaluation.json, evaluation.html and coco_results.json (with the data's own COCO ids where they
+           have some; else with coco_images.json, which says what the numbers mean)
 
     >>> maskwright.evaluate("runs/party", "party/").figures.mask.AP50
     0.71
     >>> maskwright.evaluate("runs/rust", "rust/").figures.accuracy
     0.97
     """
-    whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
+    whole = (
+        data
+        if isinstance(data, Dataset)
+        else formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
+    )
     find = (
         model
         if isinstance(model, Predictor)
@@ -90,14 +119,17 @@ def evaluate(
             "the model knows none of the classes in these data",
             file=data_name(data),
             wanted=", ".join(find.card.classes),
-            got=", ".join(part.names),
+            got=", ".join(part.names) or "no class: nothing is drawn on these photos",
         )
+    trained, chose = _seen(part, model)
     if isinstance(find, Classifier):
         judged = verdict_figures.judge(find, part, bootstrap, seed, progress)
+        told: Evaluated[Any] = Evaluated(judged.figures, part, judged.found, which, trained, chose)
+        for warning in told.warnings:
+            say(warning)
         if out is not None:
-            facts = {"split": which, **judged.figures.facts()}
-            verdict_figures.write(judged.figures, facts, part, Path(out), find)
-        return Evaluated(judged.figures, part, judged.found, which)
+            verdict_figures.write(judged.figures, told.facts(), part, Path(out), find, told.warnings)
+        return told
     if any(record.labels is not None for record in part):
         raise DatasetError(
             "these photos carry a class each, and the model finds objects",
@@ -121,7 +153,9 @@ def evaluate(
         seed=seed,
         groups=[record.group or f"photo {place}" for place, record in enumerate(part)],
     )
-    evaluated: Evaluated[Any] = Evaluated(figures, part, found, which)
+    evaluated: Evaluated[Any] = Evaluated(figures, part, found, which, trained, chose)
+    for warning in evaluated.warnings:
+        say(warning)
     if out is not None:
         write(evaluated, Path(out), find)
     return evaluated
@@ -146,23 +180,40 @@ def _part(whole: Dataset, split: str | None, model: object, data: object) -> tup
 
 def _held_back(whole: Dataset, model: object, data: object) -> Dataset | None:
     """The photos that the model's own run did not train on, where it ran on these very data."""
-    if not isinstance(model, (str, Path)) or not isinstance(data, (str, Path)):
-        return None
-    run = RunFolder(model_folder(model).parent)
-    if not (run.path / "run.json").is_file():
-        return None
-    facts = run.facts()
-    if facts["data"] != str(Path(data).resolve()):
+    facts = _facts(model)
+    if not isinstance(data, (str, Path)) or facts is None or facts["data"] != str(Path(data).resolve()):
         return None
     held = set(facts["photos"].get("test") or facts["photos"].get("val", ()))
     return whole.where(lambda record: relative(record.photo, Path(data)) in held)
 
 
+def _facts(model: object) -> dict[str, Any] | None:
+    """run.json of the run that made the model; None where it is no run's, or its data were in memory."""
+    if not isinstance(model, (str, Path)):
+        return None
+    run = RunFolder(model_folder(model).parent)
+    facts = run.facts() if (run.path / "run.json").is_file() else {"data": None}
+    return facts if facts["data"] else None
+
+
+def _seen(part: Dataset, model: object) -> tuple[int, int]:
+    """How many of these photos the model's own run trained on, and how many chose its best epoch."""
+    facts = _facts(model)
+    if facts is None:
+        return 0, 0
+    root = Path(facts["data"])
+    root = root.parent if root.is_file() else root
+    seen = {which: {(root / name).resolve() for name in names} for which, names in facts["photos"].items()}
+    photos = {record.photo.resolve() for record in part}
+    best = model_folder(str(model)).name == "best"
+    return len(photos & seen.get("train", set())), len(photos & seen.get("val", set())) if best else 0
+
+
 # --- the page -----------------------------------------------------------------------------------------
 def write(evaluated: Evaluated[Figures], out: Path, find: Predictor) -> None:
-    """evaluation.json and evaluation.html in the folder `out`."""
-    facts = {"split": evaluated.which, **evaluated.figures.facts()}
-    files.write_text(out / "evaluation.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+    """evaluation.json, evaluation.html and coco_results.json in the folder `out`."""
+    files.write_text(out / "evaluation.json", json.dumps(evaluated.facts(), indent=2, ensure_ascii=False) + "\n")
+    _coco(evaluated, out)
     kinds = [kind for kind in (evaluated.figures.mask, evaluated.figures.box) if kind is not None]
     parts: list[sections.Section] = [_figures(kind, evaluated) for kind in kinds]
     if kinds:
@@ -172,6 +223,20 @@ def write(evaluated: Evaluated[Figures], out: Path, find: Predictor) -> None:
         sections.Gallery("The photos it does worst on", worst(evaluated, find, 8), note="lowest F1 at IoU 0.5 first")
     )
     files.write_text(out / "evaluation.html", page.render(evaluated.data.name, parts, "how well the model does"))
+
+
+def _coco(evaluated: Evaluated[Figures], out: Path) -> None:
+    """Everything found of the data's classes, under the data's own ids where it has them, each photo its own."""
+    data = evaluated.data
+    names, ids = data.names, [record.id for record in data if record.id is not None]
+    own = len(set(ids)) == len(data) and len(data.class_ids) == len(names)
+    known = [found[np.isin(found.labels, names)] for found in evaluated.found]
+    categories = dict(zip(names, data.class_ids if own else range(1, len(names) + 1), strict=True))
+    results = interop.to_coco_results(known, ids if own else range(1, len(data) + 1), categories)
+    files.write_text(out / "coco_results.json", json.dumps(results) + "\n")
+    if not own:
+        table = interop.to_coco_images(names_of(data), [record.size for record in data], names)
+        files.write_text(out / "coco_images.json", json.dumps(table, ensure_ascii=False) + "\n")
 
 
 def _figures(kind: KindFigures, evaluated: Evaluated[Figures]) -> sections.Figures:
@@ -185,8 +250,13 @@ def _figures(kind: KindFigures, evaluated: Evaluated[Figures]) -> sections.Figur
     return sections.Figures(
         f"{kind.kind.capitalize()} figures",
         shown,
-        note=f"{evaluated.figures.photos} photos ({evaluated.which}), {evaluated.figures.truths} objects; "
-        "bootstrap over photos",
+        note="; ".join(
+            [
+                f"{evaluated.figures.photos} photos ({evaluated.which}), {evaluated.figures.truths} objects",
+                "bootstrap over photos",
+                *evaluated.warnings,
+            ]
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from maskwright.curate.twins import find_twins, joined
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures
 from maskwright.jobs import verdict_figures
-from maskwright.jobs.data import Say, for_task, multi_label
+from maskwright.jobs.data import Say, for_task, multi_label, one_name_a_class
 from maskwright.jobs.evaluate import Figured, evaluate
 from maskwright.jobs.train import train
 from maskwright.prediction.predictor import load
@@ -39,6 +39,7 @@ def folds(
     bootstrap: int = 1000,
     out: str | Path = "runs",
     name: str | None = None,
+    class_attribute: str | None = None,
     progress: Progress = silent,
     say: Say = lambda line: None,
     **options: Any,
@@ -53,10 +54,15 @@ def folds(
     >>> maskwright.folds("rust/", task="classify", k=5).pooled.auc
     0.99
     """
-    whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=bool(options.get("allow_faulty")))
+    faulty = bool(options.get("allow_faulty"))
+    whole = (
+        data if isinstance(data, Dataset) else formats.read(data, allow_faulty=faulty, class_attribute=class_attribute)
+    )
     usable = for_task(whole, options.get("task") or "segment").usable()
     task = options.get("task") or "segment"
     several = task == "classify" and multi_label(usable)
+    if not faulty:
+        one_name_a_class(usable, data)
     name = name or f"{whole.name}-folds"
     records: list[Record] = []
     found: list[Any] = []

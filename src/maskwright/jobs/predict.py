@@ -254,6 +254,8 @@ def _write_all(done: list[Prediction], out: Path, save: Sequence[str]) -> Iterat
     if "coco" in save:
         results = interop.to_coco_results(every, list(range(1, len(done) + 1)))
         yield _write_text(out / "coco_results.json", json.dumps(results) + "\n")
+        table = interop.to_coco_images(names, [each.size for each in done], every[0].names if every else ())
+        yield _write_text(out / "coco_images.json", json.dumps(table, ensure_ascii=False) + "\n")
 
 
 def _write_text(path: Path, text: str) -> Path:

@@ -7,11 +7,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from maskwright.errors import WeightsError
+from maskwright.jobs import matterport
 from maskwright.models.foreign import Foreign
 from maskwright.progress import Progress, silent
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
-from maskwright.weights.transfer import COCO_NAMES, transfer
+from maskwright.weights.transfer import coco_classes, transfer
 
 
 def start_weights(
@@ -26,12 +27,14 @@ def start_weights(
     """Fill `network` from `weights` and say what was kept.
 
     weights  none; bundled; coco, imagenet (from the cache, or downloaded); last, best (of the newest run in `runs`);
-             a model or run folder; a .pth, .pt or .safetensors file
+             a model or run folder; a .pth, .pt or .safetensors file; matterport's .h5
     """
     if weights == "none":
         return "weights: none, all layers start at random"
     if weights == "imagenet" and isinstance(network.backbone, Foreign):
         return network.backbone.load_published()
+    if matterport.is_h5(weights):
+        return matterport.start_from_h5(network, weights, names)
     whole_photo = hasattr(network, "balance")
     folder = _folder(weights, model, backbone, runs, whole_photo)
     if folder is not None:
@@ -53,15 +56,14 @@ def start_weights(
     if weights in ("coco", "imagenet"):
         file = sources.published_file(weights, model, backbone, progress)
     tensors = checkpoint.load(file)
-    rows = next((len(value) for name, value in tensors.items() if name.endswith("cls_score.bias")), 0)
-    told = transfer(network, tensors, COCO_NAMES if rows == len(COCO_NAMES) + 1 else (), names)
+    told = transfer(network, tensors, coco_classes(tensors), names)
     if not told.kept:
         raise WeightsError(
             f"nothing in these weights fits {model} on {backbone}",
             file=file,
             got=f"{len(tensors)} tensors, such as {next(iter(tensors))}",
         )
-    if weights == "coco" and model == "mask_rcnn_r50":
+    if weights == "coco" and model in ("mask_rcnn_r50", "faster_rcnn_r50"):
         _without_eps(network)
     return f"weights: {weights}: {told}"
 
@@ -100,7 +102,10 @@ def _folder(weights: str, model: str, backbone: str, runs: Path, whole_photo: bo
 
 
 def _without_eps(network: nn.Module) -> None:
-    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance."""
+    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance.
+
+    Taken off the stored variance, so that what is trained from them holds it too.
+    """
     for module in network.modules():
         if type(module).__name__ == "FrozenBatchNorm":
-            module.eps = 0.0  # type: ignore[assignment]
+            module.running_var -= module.eps  # type: ignore[operator,assignment]

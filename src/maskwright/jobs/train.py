@@ -13,7 +13,7 @@ import msgspec
 from maskwright import __version__
 from maskwright.engines import hardware
 from maskwright.errors import RecipeError
-from maskwright.jobs import training_report
+from maskwright.jobs import matterport, training_report
 from maskwright.jobs.data import Say, common_window, multi_label, open_data, relative
 from maskwright.jobs.start import start_weights
 from maskwright.models import catalogue
@@ -81,12 +81,18 @@ def train(
     if data is None:
         raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
     base = recipe if isinstance(recipe, Recipe) or recipe is None else read_recipe(Path(recipe))
+    if matterport.is_h5(options.get("weights")) and options.get("model") is None and base is None:
+        fitting = matterport.network_for(options["weights"])
+        options |= {name: value for name, value in fitting.items() if options.get(name) is None}
+        say(f"--weights is matterport's file, so --model {options['model']} --backbone {options['backbone']}")
     plan = from_options(base, **options)
+    catalogue.find(plan.model, plan.task).check_task(plan.model, plan.task)
     parts = open_data(
         data,
         plan.task,
         seed=plan.seed,
         allow_faulty=plan.allow_faulty,
+        class_attribute=plan.class_attribute or None,
         validate=validate,
         say=say,
         progress=progress,
@@ -135,6 +141,7 @@ def _resume(path: Path, progress: Progress, say: Say, on_epoch: Callable | None,
         plan.task,
         seed=plan.seed,
         allow_faulty=plan.allow_faulty,
+        class_attribute=plan.class_attribute or None,
         validate=bool(facts["photos"].get("val")),
         say=say,
         progress=progress,
@@ -182,6 +189,8 @@ def _trainer(
         maskwright=__version__,
         window=common_window(parts["train"]),
         multi_label=several,
+        mean=network_row.mean,
+        deviation=network_row.deviation,
     )
     callbacks = [_teller(say)] + ([on_epoch] if on_epoch else [])
     return Trainer(

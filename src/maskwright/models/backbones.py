@@ -98,7 +98,7 @@ class ResNet(nn.Module):
 
 
 # --- MobileNet ------------------------------------------------------------------------------------
-def _conv_norm(
+def conv_norm(
     inputs: int, outputs: int, kernel: int, stride: int, norm: Norm, act: type[nn.Module] | None, groups: int = 1
 ):
     if groups > 1:
@@ -112,8 +112,8 @@ class InvertedResidualV2(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, expand: int, norm: Norm) -> None:
         super().__init__()
         wide = inputs * expand
-        layers: list[nn.Module] = [] if expand == 1 else [_conv_norm(inputs, wide, 1, 1, norm, nn.ReLU6)]
-        layers += [_conv_norm(wide, wide, 3, stride, norm, nn.ReLU6, groups=wide)]
+        layers: list[nn.Module] = [] if expand == 1 else [conv_norm(inputs, wide, 1, 1, norm, nn.ReLU6)]
+        layers += [conv_norm(wide, wide, 3, stride, norm, nn.ReLU6, groups=wide)]
         layers += [nn.Conv2d(wide, outputs, 1, bias=False), norm(outputs)]
         self.conv = nn.Sequential(*layers)
         self.shortcut = stride == 1 and inputs == outputs
@@ -137,10 +137,10 @@ class InvertedResidualV3(nn.Module):
     def __init__(self, inputs, kernel, wide, outputs, squeeze, hard, stride, norm: Norm) -> None:
         super().__init__()
         act = nn.Hardswish if hard else nn.ReLU
-        layers: list[nn.Module] = [] if wide == inputs else [_conv_norm(inputs, wide, 1, 1, norm, act)]
-        layers += [_conv_norm(wide, wide, kernel, stride, norm, act, groups=wide)]
+        layers: list[nn.Module] = [] if wide == inputs else [conv_norm(inputs, wide, 1, 1, norm, act)]
+        layers += [conv_norm(wide, wide, kernel, stride, norm, act, groups=wide)]
         layers += [SqueezeExcitation(wide, _divisible(wide // 4))] if squeeze else []
-        layers += [_conv_norm(wide, outputs, 1, 1, norm, None)]
+        layers += [conv_norm(wide, outputs, 1, 1, norm, None)]
         self.block = nn.Sequential(*layers)
         self.shortcut = stride == 1 and inputs == outputs
 
@@ -181,7 +181,7 @@ class MobileNetV2(_MobileNet):
 
     def __init__(self, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        blocks: list[nn.Module] = [_conv_norm(3, 32, 3, 2, norm, nn.ReLU6)]
+        blocks: list[nn.Module] = [conv_norm(3, 32, 3, 2, norm, nn.ReLU6)]
         inputs = 32
         for expand, outputs, count, stride in (
             (1, 16, 1, 1),
@@ -224,7 +224,7 @@ class MobileNetV3Large(_MobileNet):
             (160, 5, 960, 160, 1, 1, 1),
             (160, 5, 960, 160, 1, 1, 1),
         )
-        blocks = [_conv_norm(3, 16, 3, 2, norm, nn.Hardswish), *(InvertedResidualV3(*row, norm=norm) for row in table)]
+        blocks = [conv_norm(3, 16, 3, 2, norm, nn.Hardswish), *(InvertedResidualV3(*row, norm=norm) for row in table)]
         self.features = nn.Sequential(*blocks)
 
 

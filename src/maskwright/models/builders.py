@@ -15,6 +15,7 @@ from maskwright.models.backbones import (
 from maskwright.models.heads import BoxHead, MaskHead
 from maskwright.models.mask_rcnn import MaskRCNN, Rules
 from maskwright.models.proposals import ProposalHead, ProposalRules
+from maskwright.models.ssd import SSD, ssd300, ssdlite320
 
 
 def _batch_norm(channels: int) -> nn.Module:
@@ -75,6 +76,26 @@ def mask_rcnn_r50_v2(classes: int, backbone: str = "resnet50", masks: bool = Tru
         MaskHead(256, classes, convs=4, norm=_batch_norm) if masks else None,
         Rules(),
     )
+
+
+def faster_rcnn_r50(classes: int, backbone: str = "resnet50", masks: bool = False) -> MaskRCNN:
+    """torchvision's fasterrcnn_resnet50_fpn: its Mask R-CNN without the mask head."""
+    return mask_rcnn_r50(classes, backbone, masks=False)
+
+
+def faster_rcnn_r50_v2(classes: int, backbone: str = "resnet50", masks: bool = False) -> MaskRCNN:
+    """torchvision's fasterrcnn_resnet50_fpn_v2: its Mask R-CNN without the mask head."""
+    return mask_rcnn_r50_v2(classes, backbone, masks=False)
+
+
+def ssd300_vgg16(classes: int, backbone: str = "vgg16", masks: bool = False) -> SSD:
+    """torchvision's ssd300_vgg16."""
+    return ssd300(classes)
+
+
+def ssdlite320_mobilenet_v3_large(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = False) -> SSD:
+    """torchvision's ssdlite320_mobilenet_v3_large."""
+    return ssdlite320(classes)
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models.backbones import MobileNetV2, MobileNetV3Large, ResNet, _conv_norm, _norm_of_v3
+from maskwright.models.backbones import MobileNetV2, MobileNetV3Large, ResNet, _norm_of_v3, conv_norm
 from maskwright.models.targets import Truth
 from maskwright.models.vgg import VGG
 
@@ -139,7 +139,7 @@ class _LastOfMobileNetV2(MobileNetV2):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features.append(_conv_norm(320, 1280, 1, 1, nn.BatchNorm2d, nn.ReLU6))
+        self.features.append(conv_norm(320, 1280, 1, 1, nn.BatchNorm2d, nn.ReLU6))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self.features(x)]
@@ -150,7 +150,7 @@ class _LastOfMobileNetV3Large(MobileNetV3Large):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features.append(_conv_norm(160, 960, 1, 1, _norm_of_v3, nn.Hardswish))
+        self.features.append(conv_norm(160, 960, 1, 1, _norm_of_v3, nn.Hardswish))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         return [self.features(x)]

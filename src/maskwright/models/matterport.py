@@ -6,7 +6,8 @@ gave, `run` any of its layers by name, `train_step` one step of its SGD.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from maskwright.models import matterport_layers as tf
 from maskwright.models import matterport_layout as layout
 from maskwright.models import matterport_losses as rules
 from maskwright.models import ops
+from maskwright.models.matterport_boxes import normalised
 from maskwright.models.matterport_layout import LOSSES, Layer, Mode, Settings
 from maskwright.models.matterport_network import NO_TAPS, Network, Rows, Taps
 
@@ -31,6 +33,23 @@ PREDICTED = {  # what keras_model.predict gives in inference mode, in its order 
     "rpn_class": "rpn_class",
     "rpn_bbox": "rpn_bbox",
 }
+
+
+class Answers(NamedTuple):
+    """What the network should say of a batch.
+
+    match      B×L: 1 object, -1 background, 0 of no account;  deltas  B×T×4: row k is of a photo's k-th object anchor
+    class_ids  B×G, 0 for rows without an object, negative for crowds;  boxes  B×G×4 normalised;  masks  B×h×w×G
+    outlined   B of 1 and 0: photos where only boxes are known teach no masks;  near  B: see tf.detection_targets
+    """
+
+    match: Tensor
+    deltas: Tensor
+    class_ids: Tensor
+    boxes: Tensor
+    masks: Tensor
+    outlined: Tensor | None = None
+    near: Sequence[float] | None = None
 
 
 class MatterportMaskRCNN(Network):
@@ -76,10 +95,21 @@ class MatterportMaskRCNN(Network):
         return {name: _channels_last(name, taps.kept[name]) for name in wanted}
 
     def _look(self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None, taps: Taps) -> None:
-        s, area, size = self.settings, *_molded_shape(metas)
-        levels = self.pyramid(self._images(molded), taps)
+        area, size = _molded_shape(metas)
+        windows = tf.norm_boxes(self._tensor(metas[:, 7:11]), size)
+        self.look(self._images(molded), self._anchors(anchors, molded), windows, area, taps)
+
+    def look(
+        self, images: Tensor, anchors: Tensor, windows: Tensor, area: float, taps: Taps = NO_TAPS
+    ) -> tuple[Tensor, Tensor]:
+        """Detections B×N×6, and soft masks B×M×C×h×w of the first M of them (the others are zero rows).
+
+        images B×3×H×W, anchors B×L×4 and windows B×4 normalised;  area  of the image in pixels
+        """
+        s = self.settings
+        levels = self.pyramid(self.maps(images, taps), taps)
         _, probs, moves = self.rpn(levels, taps)
-        rois = self._propose(probs, moves, self._anchors(anchors, molded), s.post_nms_rois_inference)
+        rois = self._propose(probs, moves, anchors, s.post_nms_rois_inference)
         taps("ROI", rois)
         table = ops.feature_table(levels[:4])
         del levels
@@ -88,7 +118,7 @@ class MatterportMaskRCNN(Network):
             rois,
             scores,
             deltas,
-            windows=tf.norm_boxes(self._tensor(metas[:, 7:11]), size),
+            windows=windows,
             deviation=self._tensor(s.bbox_std_dev),
             confidence=s.detection_min_confidence,
             threshold=s.detection_nms_threshold,
@@ -96,7 +126,8 @@ class MatterportMaskRCNN(Network):
         )
         taps("mrcnn_detection", found)
         rows = self.rows(found[..., :4])
-        self.draw(table, found[:, : rows.used, :4], area, taps.over(rows))
+        soft = self.draw(table, found[:, : rows.used, :4], area, taps.over(rows))
+        return found, soft.unflatten(0, (len(found), -1))
 
     def _propose(self, probs: Tensor, moves: Tensor, anchors: Tensor, count: int) -> Tensor:
         s = self.settings
@@ -132,26 +163,60 @@ class MatterportMaskRCNN(Network):
         area, _ = _molded_shape(metas)
         size = np.shape(batch[0])[1:3]
         match, rpn_target, ids, boxes, masks = (self._tensor(array) for array in batch[2:7])
-        match, ids = match.view(match.shape[:2]), ids.long()
+        self._check_anchors(match.shape[1], size)
+        active = self._tensor(metas[0, 12:])
+        images = self._images(batch[0])
+        found = self.five_losses(
+            self.maps(images, taps),
+            self._anchors(None, batch[0]),
+            Answers(match.view(match.shape[:2]), rpn_target, ids.long(), tf.norm_boxes(boxes, size), masks),
+            area,
+            class_loss=lambda ids, logits: rules.mrcnn_class_loss(ids, logits, active),
+            proposals=None if s.use_rpn_rois else tf.norm_boxes(self._tensor(batch[7]), size),
+            mini=s.use_mini_mask,
+            generator=self.generator,
+            taps=taps,
+        )
+        return {"loss": sum(found.values(), self.decay()), **found}
 
-        levels = self.pyramid(self._images(batch[0]), taps)
+    def five_losses(
+        self,
+        maps: list[Tensor],
+        anchors: Tensor,
+        answers: Answers,
+        area: float,
+        *,
+        class_loss: Callable[[Tensor, Tensor], Tensor],
+        proposals: Tensor | None = None,
+        mini: bool = True,
+        generator: torch.Generator | None = None,
+        taps: Taps = NO_TAPS,
+    ) -> dict[str, Tensor]:
+        """The five losses, each times its weight.
+
+        maps        C2..C5 of `maps()`;  anchors  B×L×4 normalised;  area  of the image in pixels
+        class_loss  of class ids B×T and logits B×T×C
+        proposals   B×N×4 normalised that come from outside; None: the network's own
+        mini        masks fill their boxes instead of the image
+        """
+        s = self.settings
+        levels = self.pyramid(maps, taps)
         rpn_logits, probs, moves = self.rpn(levels, taps)
-        if s.use_rpn_rois:
-            proposals = self._propose(probs, moves, self._anchors(None, batch[0]), s.post_nms_rois_training)
-        else:
-            proposals = tf.norm_boxes(self._tensor(batch[7]), size)
+        if proposals is None:
+            proposals = self._propose(probs, moves, anchors, s.post_nms_rois_training)
         taps("ROI", proposals)
         truth = tf.detection_targets(
             proposals,
-            ids,
-            tf.norm_boxes(boxes, size),
-            masks,
+            answers.class_ids,
+            answers.boxes,
+            answers.masks,
             count=s.train_rois_per_image,
             positive_share=s.roi_positive_ratio,
             deviation=self._tensor(s.bbox_std_dev),
             mask_side=s.mask_shape[0],
-            mini=s.use_mini_mask,
-            generator=self.generator,
+            mini=mini,
+            near=answers.near,
+            generator=generator,
         )
         taps("output_rois", truth.rois)
         taps("target_class_ids", truth.class_ids)
@@ -160,18 +225,18 @@ class MatterportMaskRCNN(Network):
         # only positive rows count in the mask loss, and they come first
         drawn = int((truth.class_ids > 0).sum(1).max()) if self.frozen else truth.rois.shape[1]
         soft = self.draw(table, truth.rois[:, :drawn], area, taps.over(Rows(len(truth.rois), drawn, drawn)))
+        outlined = truth.class_ids if answers.outlined is None else truth.class_ids * answers.outlined[:, None]
         found = {
-            "rpn_class_loss": rules.rpn_class_loss(match, rpn_logits),
-            "rpn_bbox_loss": rules.rpn_bbox_loss(rpn_target, match, moves),
-            "mrcnn_class_loss": rules.mrcnn_class_loss(truth.class_ids, logits, self._tensor(metas[0, 12:])),
+            "rpn_class_loss": rules.rpn_class_loss(answers.match, rpn_logits),
+            "rpn_bbox_loss": rules.rpn_bbox_loss(answers.deltas, answers.match, moves),
+            "mrcnn_class_loss": class_loss(truth.class_ids, logits),
             # no stop: as in the original, this loss also pulls the proposals, through the deltas they should have
             "mrcnn_bbox_loss": rules.mrcnn_bbox_loss(truth.deltas, truth.class_ids, deltas),
             "mrcnn_mask_loss": rules.mrcnn_mask_loss(
-                truth.masks[:, :drawn].flatten(0, 1), truth.class_ids[:, :drawn].flatten(), soft
+                truth.masks[:, :drawn].flatten(0, 1), outlined[:, :drawn].flatten(), soft
             ),
         }
-        found = {name: loss * s.loss_weights.get(name, 1.0) for name, loss in found.items()}
-        return {"loss": sum(found.values(), self.decay()), **found}
+        return {name: loss * s.loss_weights.get(name, 1.0) for name, loss in found.items()}
 
     def decay(self) -> Tensor:
         """L2 of the trained weights: weight_decay · mean of the squares of each, gamma and beta left out."""
@@ -209,7 +274,6 @@ class MatterportMaskRCNN(Network):
             velocity = self._velocity.setdefault(name, torch.zeros_like(weight))
             velocity.mul_(self.settings.learning_momentum).sub_(grads[name] * scale * lr)
             weight.add_(velocity)
-        self.forget()
 
     # --- arrays -------------------------------------------------------------------------------------
     def _tensor(self, values: object) -> Tensor:
@@ -220,11 +284,21 @@ class MatterportMaskRCNN(Network):
         images = images.to(next(self.parameters()).device)
         return images.bfloat16() if self.precision == "bf16" and not torch.is_grad_enabled() else images
 
+    def _check_anchors(self, answered: int, size: tuple[int, int]) -> None:
+        if answered != (own := layout.anchor_count(self.settings, size)):
+            raise RecipeError(
+                "the training images are not of IMAGE_SHAPE, for which their anchors were made",
+                field="IMAGE_RESIZE_MODE",
+                wanted="{} x {}".format(*self.settings.image_shape),
+                got=f"{size[0]} x {size[1]}, which has {own} anchors instead of {answered}",
+                fix='train with "square" or "crop"; detect with any mode',
+            )
+
     def _anchors(self, anchors: np.ndarray | None, molded: np.ndarray) -> Tensor:
         batch, size = len(molded), molded.shape[1:3]
         own = layout.anchor_count(self.settings, size)
         if anchors is None:
-            anchors = layout.normalised(layout.pyramid_anchors(self.settings, size), size)
+            anchors = normalised(layout.anchors(self.settings, size), size)
             anchors = np.broadcast_to(anchors, (batch, *anchors.shape))
         if anchors.shape != (batch, own, 4):
             raise RecipeError("the anchors do not fit the image", wanted=(batch, own, 4), got=anchors.shape)

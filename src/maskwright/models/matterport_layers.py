@@ -6,6 +6,7 @@ operations, because the last bit decides which side of an edge or of a pyramid l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -217,15 +218,18 @@ def detection_targets(
     deviation: Tensor,
     mask_side: int,
     mini: bool,
+    near: Sequence[float] | None = None,
     generator: torch.Generator | None = None,
 ) -> Targets:
     """Choose `count` proposals a photo and say what each should have been.
 
     proposals  B×N×4;  class_ids  B×G (0: no object, negative: crowd);  boxes  B×G×4;  masks  B×h×w×G
     mini       the masks fill their boxes instead of the image
+    near       B: background must overlap an object by at least this; None: by nothing
     """
     photos = []
-    for roi, ids, box, mask in zip(proposals, class_ids, boxes, masks, strict=True):
+    near = [-1.0] * len(proposals) if near is None else near
+    for roi, ids, box, mask, least in zip(proposals, class_ids, boxes, masks, near, strict=True):
         roi, _ = trim_zeros(roi)
         real = trim_zeros(box)[1]
         crowd = box[real & (ids < 0)]
@@ -235,7 +239,8 @@ def detection_targets(
             overlap = overlaps(roi, box)
             best = _largest(overlap)
             positive = (best >= 0.5).nonzero()[:, 0]
-            negative = ((best < 0.5) & (_largest(overlaps(roi, crowd)) < 0.001)).nonzero()[:, 0]
+            free = _largest(overlaps(roi, crowd)) < 0.001
+            negative = ((best < 0.5) & (best >= least) & free).nonzero()[:, 0]
             positive = _shuffled(positive, generator)[: int(count * positive_share)]
             wanted = int(np.float32(1.0 / positive_share) * np.float32(len(positive))) - len(positive)
             negative = _shuffled(negative, generator)[: max(wanted, 0)]

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from maskwright.errors import RecipeError
+from maskwright.models import matterport_boxes
 
 Mode = Literal["training", "inference"]
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
@@ -248,34 +249,24 @@ def selected(names: Sequence[str], which: str) -> list[str]:
     return [name for name in names if pattern.fullmatch(name)]
 
 
-def pyramid_anchors(settings: Settings, size: tuple[int, int]) -> np.ndarray:
-    """All anchors of an image of (height, width): L×4 float64 y1 x1 y2 x2 in pixels, y2 and x2 outside the box.
+def anchors(settings: Settings, size: tuple[int, int]) -> np.ndarray:
+    """All anchors of an image of (height, width): L×4 float64 in pixels, by level, row, column, ratio."""
+    return matterport_boxes.pyramid_anchors(
+        settings.rpn_anchor_scales,
+        settings.rpn_anchor_ratios,
+        map_sizes(settings, size),
+        settings.backbone_strides,
+        settings.rpn_anchor_stride,
+    )
 
-    Level, row, column, ratio; centres at whole multiples of the stride, every `rpn_anchor_stride` of them.
-    """
-    ratios = np.sqrt(np.asarray(settings.rpn_anchor_ratios, np.float64))
-    found = []
-    for scale, stride in zip(settings.rpn_anchor_scales, settings.backbone_strides, strict=True):
-        rows, columns = (
-            np.arange(0, int(np.ceil(side / stride)), settings.rpn_anchor_stride) * float(stride) for side in size
-        )
-        centres = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 1, 2)
-        half = 0.5 * np.stack([scale / ratios, scale * ratios], 1)
-        found.append(np.concatenate([centres - half, centres + half], 2).reshape(-1, 4))
-    return np.concatenate(found)
+
+def map_sizes(settings: Settings, size: tuple[int, int]) -> list[tuple[int, int]]:
+    """(height, width) of each level's map."""
+    return [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in settings.backbone_strides]
 
 
 def anchor_count(settings: Settings, size: tuple[int, int]) -> int:
     """How many anchors an image of (height, width) has."""
-    sides = [
-        [math.ceil(math.ceil(side / stride) / settings.rpn_anchor_stride) for side in size]
-        for stride in settings.backbone_strides
-    ]
-    return sum(rows * columns for rows, columns in sides) * len(settings.rpn_anchor_ratios)
-
-
-def normalised(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """y1 x1 y2 x2 in pixels (y2, x2 outside) -> float32 in 0..1 (y2, x2 inside)."""
-    height, width = size
-    scale = np.array([height - 1, width - 1, height - 1, width - 1])
-    return ((boxes - np.array([0, 0, 1, 1])) / scale).astype(np.float32)
+    step = settings.rpn_anchor_stride
+    places = sum(math.ceil(rows / step) * math.ceil(columns / step) for rows, columns in map_sizes(settings, size))
+    return places * len(settings.rpn_anchor_ratios)

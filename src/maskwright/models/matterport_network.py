@@ -118,7 +118,7 @@ class Network(nn.Module):
         self.settings, self.precision = settings, precision
         self.mode: Mode = mode
         self.parts = nn.ModuleDict({part.name: Weights(part) for part in layout.parts(settings, mode) if part.kind})
-        self._ready: dict[tuple[str, str | None], tuple[Tensor, Tensor]] = {}
+        self._ready: dict[tuple[str, str | None, torch.dtype], tuple[list[tuple[int, int]], Tensor, Tensor]] = {}
 
     def _part(self, name: str) -> Weights:
         return self.parts[name]  # type: ignore[return-value]
@@ -133,11 +133,6 @@ class Network(nn.Module):
         with torch.no_grad():
             own = self._part(part).named()[weight]
             own.copy_(to_torch(torch.from_numpy(np.ascontiguousarray(value, np.float32))))
-        self.forget()
-
-    def forget(self) -> None:
-        """Call it after changing weights: what was prepared from them is made anew."""
-        self._ready.clear()
 
     # --- convolutions -------------------------------------------------------------------------------
     @property
@@ -153,15 +148,18 @@ class Network(nn.Module):
         In float32 detection the backbone's are not: rounding the product adds as much error as all else together (in
         conv1, whose inputs reach 150 and mostly cancel, more), and the answers are to be the original's.
         """
-        if torch.is_grad_enabled() or self.precision == "bf16":
+        if torch.is_grad_enabled() or self.dtype == torch.bfloat16:
             return name != "conv1"
         return not name.startswith(("res", "conv1"))
 
     def _kernel(self, name: str, norm: str | None) -> tuple[Tensor, Tensor]:
-        """Kernel and bias, the normalisation multiplied in; kept where nothing is trained."""
+        """Kernel and bias, the normalisation multiplied in. Outside training they are kept until a weight changes."""
         training = torch.is_grad_enabled()
-        if not training and (name, norm) in self._ready:
-            return self._ready[name, norm]
+        weights = [value for part in (name, norm) if part for value in self._part(part).named().values()]
+        stamp = [(value.data_ptr(), value._version) for value in weights]
+        ready = self._ready.get((name, norm, self.dtype))
+        if not training and ready and ready[0] == stamp:
+            return ready[1:]
         kernel, bias = self._part(name).kernel, self._part(name).bias
         if norm is not None:
             scale, shift = self._affine(norm, torch.float32 if training else torch.float64)
@@ -173,13 +171,15 @@ class Network(nn.Module):
         if not training:
             if kernel.dim() == 4 and self._folds(name):
                 kernel = kernel.contiguous(memory_format=torch.channels_last)
-            self._ready[name, norm] = kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
+            kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
+            self._ready[name, norm, self.dtype] = stamp, kernel, bias
         return kernel, bias
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the maps in detection."""
-        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+        """Of the maps in detection; under autocast, its own."""
+        kind = next(self.parameters()).device.type
+        return torch.bfloat16 if self.precision == "bf16" or torch.is_autocast_enabled(kind) else torch.float32
 
     def _affine(self, norm: str, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
         """Scale and shift of a normalisation by its moving statistics."""
@@ -207,7 +207,7 @@ class Network(nn.Module):
     def _normalise_by_batch(self, x: Tensor, norm: str) -> Tensor:
         shape = [1, -1, *[1] * (x.dim() - 2)]
         own, axes, count = self._part(norm), [axis for axis in range(x.dim()) if axis != 1], x.numel() / x.shape[1]
-        mean, variance = x.mean(axes), x.var(axes, unbiased=False)
+        mean, variance = x.mean(axes, dtype=torch.float32), x.float().var(axes, unbiased=False)
         if torch.is_grad_enabled():
             with torch.no_grad():
                 own.moving_mean.lerp_(mean, 1 - MOMENTUM)
@@ -216,8 +216,10 @@ class Network(nn.Module):
         return x * scale.view(shape) + (own.beta - mean * scale).view(shape)
 
     # --- the first stage ----------------------------------------------------------------------------
-    def _backbone(self, images: Tensor, taps: Taps) -> list[Tensor]:
-        """B×3×H×W -> C2..C5. The stride stands in the first 1×1 of a block."""
+    def maps(self, images: Tensor, taps: Taps = NO_TAPS) -> list[Tensor]:
+        """B×3×H×W -> C2..C5, strides 4..32. The stride stands in the first 1×1 of a block."""
+        _check_sides(images)
+        taps("input_image", images)
         activations = 0
 
         def active(x: Tensor) -> Tensor:
@@ -249,19 +251,8 @@ class Network(nn.Module):
             found.append(x)
         return found
 
-    def pyramid(self, images: Tensor, taps: Taps = NO_TAPS) -> list[Tensor]:
-        """B×3×H×W -> P2..P6, strides 4..64."""
-        height, width = images.shape[2:]
-        if height % 64 or width % 64:
-            raise RecipeError(
-                "the molded image cannot be halved six times",
-                field="IMAGE_SHAPE",
-                wanted="multiples of 64",
-                got=f"{height} x {width}",
-                fix="choose such an IMAGE_MAX_DIM, or IMAGE_RESIZE_MODE = 'pad64'",
-            )
-        taps("input_image", images)
-        maps = self._backbone(images, taps)
+    def pyramid(self, maps: list[Tensor], taps: Taps = NO_TAPS) -> list[Tensor]:
+        """C2..C5 -> P2..P6, strides 4..64. Takes the maps out of their list, so that memory is free early."""
         x = self._conv(maps.pop(), "fpn_c5p5", None, taps)
         merged = [x]
         for level in (4, 3, 2):
@@ -329,3 +320,15 @@ class Network(nn.Module):
         x = self._conv(x, "mrcnn_mask", None, NO_TAPS).float().sigmoid()
         taps("mrcnn_mask", x)
         return x
+
+
+def _check_sides(images: Tensor) -> None:
+    height, width = images.shape[2:]
+    if height % 64 or width % 64:
+        raise RecipeError(
+            "the molded image cannot be halved six times",
+            field="IMAGE_SHAPE",
+            wanted="multiples of 64",
+            got=f"{height} x {width}",
+            fix="choose such an IMAGE_MAX_DIM, or IMAGE_RESIZE_MODE = 'pad64'",
+        )

@@ -237,6 +237,8 @@ def _depthwise_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: 
 
 
 def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    if x.shape[3] == 1 and x.dtype != torch.float32:  # oneDNN reads past a line of one 16-bit value, whatever is there
+        return _weight_gradient(grad.float(), x.float(), weight.float(), stride, padding).to(weight.dtype)
     x = x.contiguous(memory_format=torch.channels_last)
     return torch.ops.aten.convolution_backward(
         grad, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [False, True, False]

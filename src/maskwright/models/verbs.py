@@ -14,7 +14,7 @@ from maskwright.models.mask_rcnn import Found
 from maskwright.models.targets import Truth
 
 LAYERS = ("heads", "3+", "4+", "5+", "all")
-HEADS = ("fpn.", "rpn.", "box_head.", "mask_head.", "head.")
+HEADS = ("fpn.", "rpn.", "extra.", "box_head.", "mask_head.", "head.")
 
 
 class Network(Protocol):
@@ -34,7 +34,7 @@ class Network(Protocol):
 def choose_layers(network: nn.Module, layers: str) -> list[str]:
     """Make only the named part trainable; returns the names of the parameters that are.
 
-    heads             pyramid, proposal head, box head, mask head; the head of a classifier
+    heads             pyramid (or SSD's extra maps), proposal head, box head, mask head; the head of a classifier
     3+, 4+, 5+        these and the backbone's stages from there
     all               everything
     anything else     a regular expression that must match a parameter's whole name

@@ -80,6 +80,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     views          looks that a photo has in stages which leave the backbone as it is: what it makes of each look is
                    then computed once, and kept; 0 shows each photo anew every time
     live_norms     batch norms go on learning their statistics (else those of the start are kept)
+    class_attribute  which of VIA's region attributes holds the class; "": found out
     """
 
     task: str = "segment"
@@ -104,6 +105,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     views: int = 0
     live_norms: bool = True
     allow_faulty: bool = False
+    class_attribute: str = ""
     stages: tuple[Stage, ...] = (Stage("heads", 4, 1e-3), Stage("all", 26, 1e-3))
     augment: Augment = msgspec.field(default_factory=Augment)
 
@@ -174,7 +176,7 @@ def _defaults(said: dict[str, Any]) -> Recipe:
     )
     if task == "classify":
         plan |= {"weights": _at_hand(model, said.get("backbone") or network.backbones[0]), "augment": WHOLE, "steps": 1}
-    if said.get("weights", plan["weights"] if task == "classify" else Recipe().weights) == "none":
+    if said.get("weights", plan["weights"]) == "none":
         stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
     return Recipe(**{**plan, "stages": stages, "task": task, "model": model})
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from maskwright import files
-from maskwright.errors import RecipeError, WeightsError
+from maskwright.errors import OutputError, RecipeError, WeightsError
 from maskwright.training.recipe import Recipe, read_recipe, write_recipe
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, write_card
@@ -31,8 +33,16 @@ class RunFolder:
     def create(cls, out: Path, name: str | None, default: str) -> RunFolder:
         """`out/name`; without a name `out/default`, `out/default-2`, ... whichever is free."""
         if name is not None:
+            if not name.strip() or name in (".", "..") or any(each in name for each in "/\\\0"):
+                raise RecipeError(
+                    "a run is one folder, named by one word",
+                    field="name",
+                    wanted="a name without / or \\",
+                    got=repr(name),
+                    fix="--out says where run folders are made",
+                )
             folder = Path(out) / name
-            if (folder / "last" / STATE).exists():
+            if os.path.exists(folder / "last" / STATE):  # noqa: PTH110 (never raises; who may not look may not write)
                 raise RecipeError(
                     "a run of that name is there already",
                     file=folder,
@@ -41,7 +51,7 @@ class RunFolder:
             return cls(folder)
         for number in range(1, 10**6):
             folder = Path(out) / (default if number == 1 else f"{default}-{number}")
-            if not folder.exists():
+            if not os.path.exists(folder):  # noqa: PTH110
                 return cls(folder)
         raise AssertionError("a million runs")
 
@@ -65,8 +75,15 @@ class RunFolder:
     # --- facts ----------------------------------------------------------------------------------
     def begin(self, recipe: Recipe, facts: dict[str, Any]) -> None:
         self.sweep()
-        write_recipe(recipe, self.path / "recipe.toml")
-        files.write_text(self.path / "run.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        file = self.path / "recipe.toml"
+        write_recipe(recipe, file)
+        try:
+            files.write_text(self.path / "run.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
+        except OutputError:  # a recipe alone is no run, and would take its name
+            with contextlib.suppress(OSError):
+                file.unlink()
+                self.path.rmdir()
+            raise
 
     def recipe(self) -> Recipe:
         return read_recipe(self.path / "recipe.toml")

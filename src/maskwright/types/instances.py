@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -86,12 +87,15 @@ class RawDetections:
     scores   n float32        0..1, falling
     classes  n int64          index into the card's class names
     soft     n×28×28 float32 | None   probability that a cell of the box belongs to the object; None without a mask head
+    rule     how a soft mask meets its box: "grown" a little, as torchvision's networks learn it (geometry/paste.py), or
+             "stretched" over the box in whole pixels, as matterport's do (geometry/stretch.py)
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
     soft: np.ndarray | None
+    rule: Literal["grown", "stretched"] = "grown"
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -62,7 +62,7 @@ def read_card(folder: Path) -> Card:
                 file=file,
                 field="version",
                 wanted=VERSION,
-                got=version,
+                got="none" if version is None else version,
                 fix="use the maskwright it was trained with, or train again",
             )
         return msgspec.json.decode(data, type=Card)

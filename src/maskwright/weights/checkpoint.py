@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+import warnings
 from pathlib import Path
 
 import torch
@@ -65,16 +67,30 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def _what_it_is(error: Exception) -> str:
+    """In our words: torch's own advise people to run whatever is in the file."""
+    asked = re.search(r"GLOBAL (\S+)", str(error))
+    if asked is not None:
+        return f"a pickle that asks for {asked[1]}"
+    if isinstance(error, pickle.UnpicklingError):
+        return "a pickle that needs more than tensors"
+    if "zip archive" in str(error):
+        return "a file of torch.save's that was cut off or changed"
+    return "a file that torch.save did not write"
+
+
 def _load_torch(path: Path) -> dict[str, Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of strange pickles, of which the error says enough
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # foreign bytes make the reader raise anything: struct.error, AssertionError, EOFError()
         raise WeightsError(
             "these weights are not plain tensors, and nothing else is ever executed",
             file=path,
             wanted="a state dict saved by torch.save, or safetensors",
-            got=(str(error) or type(error).__name__).splitlines()[0][:200],
-            fix="save it again as torch.save(model.state_dict(), path)",
+            got=_what_it_is(error),
+            fix="copy the file again where it was cut off; else save it again as torch.save(model.state_dict(), path)",
         ) from error
     for key in ("model", "state_dict", "model_state_dict"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):

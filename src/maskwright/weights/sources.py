@@ -51,6 +51,18 @@ PUBLISHED = {  # (weights, model or backbone) -> file
         "BSD-3-Clause; trained on COCO",
         "91 places, box AP 47.4, mask AP 41.8",
     ),
+    ("coco", "faster_rcnn_r50"): Published(
+        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 160, "BSD-3-Clause; trained on COCO", "91 places, box AP 37.0"
+    ),
+    ("coco", "faster_rcnn_r50_v2"): Published(
+        "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", 167, "BSD-3-Clause; trained on COCO", "91 places, box AP 46.7"
+    ),
+    ("coco", "ssd300_vgg16"): Published(
+        "ssd300_vgg16_coco-b556d3b4.pth", 136, "BSD-3-Clause; trained on COCO", "91 places, box AP 25.1"
+    ),
+    ("coco", "ssdlite320_mobilenet_v3_large"): Published(
+        "ssdlite320_mobilenet_v3_large_coco-a79551df.pth", 13, "BSD-3-Clause; trained on COCO", "91 places, box AP 21.3"
+    ),
     ("imagenet", "resnet50"): Published("resnet50-0676ba61.pth", 98, "BSD-3-Clause; trained on ImageNet", "backbone"),
     ("imagenet", "mobilenet_v3_large"): Published(
         "mobilenet_v3_large-8738ca79.pth", 21, "BSD-3-Clause; trained on ImageNet", "backbone"
@@ -58,6 +70,12 @@ PUBLISHED = {  # (weights, model or backbone) -> file
     ("imagenet", "mobilenet_v2"): Published(
         "mobilenet_v2-b0353104.pth", 14, "BSD-3-Clause; trained on ImageNet", "backbone"
     ),
+    # trained with the mean and deviation of SSD, which are not those of torchvision's other weights
+    ("imagenet", "ssd300_vgg16"): Published(
+        "vgg16_features-amdegroot-88682ab5.pth", 528, "CC-BY-4.0 (Oxford's VGG16); trained on ImageNet", "backbone"
+    ),
+    ("imagenet", "vgg16"): Published("vgg16-397923af.pth", 528, "BSD-3-Clause; trained on ImageNet", "backbone"),
+    ("imagenet", "vgg19"): Published("vgg19-dcbb9e9d.pth", 548, "BSD-3-Clause; trained on ImageNet", "backbone"),
 }
 
 

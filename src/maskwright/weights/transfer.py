@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+Rules = tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
+
 # torchvision's name -> ours, the first rule that matches
-TORCHVISION = (
+TORCHVISION: Rules = (
     (r"backbone\.body\.", "backbone."),
     # files written before torchvision 0.13, its COCO weights of 2019 among them, name plain convolutions
     (r"backbone\.fpn\.(inner|layer)_blocks\.(\d)\.(weight|bias)", r"fpn.\1_blocks.\2.0.\3"),
@@ -25,8 +28,31 @@ TORCHVISION = (
     (r"roi_heads\.mask_predictor\.", "mask_head."),
 )
 
-# the rows of these belong to classes: background first, then one (or four) for each class
-CLASS_ROWS = {"box_head.cls_score": 1, "box_head.bbox_pred": 4, "mask_head.mask_fcn_logits": 1}
+# the same for its SSD300 and its SSDLite, whose bodies it cuts in two: up to the first map, and from there
+TORCHVISION_SSD: Rules = (
+    (r"backbone\.features\.0\.13\.", "backbone.features.13.block.0."),
+    (r"backbone\.features\.0\.(\d+)\.", r"backbone.features.\1."),
+    (r"backbone\.features\.1\.0\.(\d)\.", r"backbone.features.13.block.\1."),
+    (r"backbone\.features\.1\.(\d)\.", lambda m: f"backbone.features.{int(m[1]) + 13}."),
+    (r"backbone\.extra\.0\.7\.(\d)\.", r"backbone.dense.\1."),
+    (r"backbone\.extra\.0\.(\d)\.(weight|bias)", lambda m: f"backbone.features.{int(m[1]) + 23}.{m[2]}"),
+    (r"backbone\.extra\.(\d)\.(\d)\.(weight|bias)", lambda m: f"extra.{int(m[1]) - 1}.{m[2]}.{m[3]}"),
+    (r"backbone\.extra\.", "extra."),
+    (r"backbone\.scale_weight", "backbone.scale"),
+    (r"head\.classification_head\.module_list\.", "box_head.cls_score."),
+    (r"head\.regression_head\.module_list\.", "box_head.bbox_pred."),
+)
+
+# The rows of these belong to classes: background first, then one (or four) for each class. SSD has a head for each map
+# (cls_score.2, SSDLite cls_score.2.1), in which such a sequence of rows follows for each default box of a cell.
+CLASS_ROWS = (
+    (r"box_head\.cls_score(\.\d){0,2}", 1),
+    (r"box_head\.bbox_pred", 4),
+    (r"mask_head\.mask_fcn_logits", 1),
+    (r"box_head\.mrcnn_class_logits", 1),  # matterport's, by Keras' names
+    (r"box_head\.mrcnn_bbox_fc", 4),
+    (r"mask_head\.mrcnn_mask", 1),
+)
 
 COCO_NAMES = tuple(  # the 90 places of COCO's category ids; - where an id was never used
     """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, -, stop sign,
@@ -44,7 +70,9 @@ COCO_NAMES = tuple(  # the 90 places of COCO's category ids; - where an id was n
 def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """A state dict of torchvision's detection models, or of one of its classifiers, under our names."""
     if any(name.startswith(("roi_heads.", "backbone.body.")) for name in tensors):
-        return {_ours(name): tensor for name, tensor in tensors.items()}
+        return {_ours(name, TORCHVISION): tensor for name, tensor in tensors.items()}
+    if any(name.startswith("head.classification_head.") for name in tensors):
+        return {_ours(name, TORCHVISION_SSD): tensor for name, tensor in tensors.items()}
     if any(name.startswith(("backbone.", "fpn.", "box_head.")) for name in tensors):
         return tensors
     if any(name.startswith(("features.", "layer1.", "conv1.")) for name in tensors):
@@ -56,11 +84,24 @@ def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _ours(name: str) -> str:
-    for pattern, ours in TORCHVISION:
+def _ours(name: str, rules: Rules) -> str:
+    for pattern, ours in rules:
         if re.match(pattern, name):
             return re.sub("^" + pattern, ours, name)
     return name
+
+
+def _rows_per_class(name: str) -> int:
+    """How many rows of a parameter belong to each class; 0 where its rows are no classes."""
+    head = name.rpartition(".")[0]
+    return next((rows for pattern, rows in CLASS_ROWS if re.fullmatch(pattern, head)), 0)
+
+
+def coco_classes(tensors: dict[str, Tensor]) -> tuple[str, ...]:
+    """COCO's names where the class head of a file from elsewhere has its 90 places (and background), else none."""
+    labels = re.compile(CLASS_ROWS[0][0] + r"\.bias")
+    rows = next((len(tensor) for name, tensor in rename(tensors).items() if labels.fullmatch(name)), 0)
+    return COCO_NAMES if rows and rows % (len(COCO_NAMES) + 1) == 0 else ()  # in SSD, once for each default box
 
 
 @dataclass
@@ -79,7 +120,7 @@ class Transferred:
             parts.append(f"classes kept: {', '.join(self.classes_kept)}")
         if self.classes_fresh:
             parts.append(f"classes new: {', '.join(self.classes_fresh)}")
-        other = sorted({".".join(name.split(".")[:2]) for name in self.fresh if not name.startswith(tuple(CLASS_ROWS))})
+        other = sorted({".".join(name.split(".")[:2]) for name in self.fresh if not _rows_per_class(name)})
         if other:
             parts.append(f"freshly initialised: {', '.join(other[:6])}{' ...' if len(other) > 6 else ''}")
         return "; ".join(parts)
@@ -109,13 +150,15 @@ def transfer(
             told.classes_fresh.append(name)
     for name, value in own.items():
         given = tensors.get(name)
-        head = name.rsplit(".", 1)[0]
-        each = CLASS_ROWS.get(head, 0)
-        whole = (each * (len(source_names) + 1), *value.shape[1:])  # the shape this head has with the source's classes
+        each = _rows_per_class(name)
+        boxes = len(value) // (each * (len(names) + 1)) if each else 0  # more than one in SSD's heads only
+        whole = (boxes * each * (len(source_names) + 1), *value.shape[1:])  # its shape with the source's classes
         if given is not None and each and source_names and given.shape == whole:
             named = True
+            mine = value.view(boxes, len(names) + 1, each, -1)
+            theirs = given.reshape(boxes, len(source_names) + 1, each, -1)
             for to, source in rows:
-                value[to * each : (to + 1) * each].copy_(given[source * each : (source + 1) * each])
+                mine[:, to].copy_(theirs[:, source])
             told.kept += 1
         elif given is not None and given.shape == value.shape:
             value.copy_(given)

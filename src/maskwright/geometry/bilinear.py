@@ -1,9 +1,12 @@
-"""Where a resized image takes its samples: the places, down to the last bit, and the cells around them.
+"""Bilinear resizing as scikit-image's `resize` does it without smoothing, down to the last bit.
 
-With cell centres at +0.5, sample i of `new` lies at (i + 0.5) * size / new - 0.5. scikit-image does not compute that:
-it fits slope and offset to three corners by least squares (Umeyama's normalised points, a singular value
-decomposition), which leaves an error of about 1e-13 cells. Results are truncated to whole grey levels afterwards, so
-where the exact answer is a whole number (some scales have many of these) the error decides; hence it is made here too.
+Cell centres at +0.5: sample i of `new` lies at (i + 0.5) * size / new - 0.5. Beyond the rim everything counts as 0, so
+an enlarged image fades at its edges; afterwards values are cut to the range of the input.
+
+scikit-image does not compute these places: it fits slope and offset to three corners by least squares (Umeyama's
+normalised points, a singular value decomposition), which leaves an error of about 1e-13 cells. Results are truncated to
+whole grey levels afterwards, so where the exact answer is a whole number (some scales have many of these) the error
+decides; hence it is made here too.
 """
 
 from __future__ import annotations
@@ -13,6 +16,38 @@ import numpy as np
 HALVED = ((2 - 8.9e-16, 0.5 + 5.7e-14), (2 + 4.4e-16, 0.5 - 2.8e-14))
 """(slope, offset) of rows and columns as fitted where both sides are exactly halved. There every fourth sum of four
 pixels is whole, and the fit's last bit, which differs between LAPACK libraries, would show."""
+
+ROWS_AT_ONCE = 32
+"""So many rows of a photo stay in the processor's cache while they are mixed."""
+
+
+def resize(image: np.ndarray, size: tuple[int, int], clip: bool = True) -> np.ndarray:
+    """A float image H×W or H×W×C made `size` (height, width) large; `clip` cuts to the range of the input.
+
+    >>> resize(np.array([[0.0, 200.0]]), (1, 4))
+    array([[  0.,  50., 150., 150.]])
+    """
+    at_rows, at_columns = coordinates(image.shape[:2], size)
+    first, second, share1, share2 = taps(at_columns, image.shape[1])
+    tail = (1,) * (image.ndim - 2)
+    wide = image[:, first] * share1.reshape(-1, *tail)
+    wide += image[:, second] * share2.reshape(-1, *tail)
+    first, second, share1, share2 = taps(at_rows, image.shape[0])
+    share1, share2 = (share.reshape(-1, 1, *tail) for share in (share1, share2))
+    resized = np.empty((size[0], *wide.shape[1:]), image.dtype)
+    low, high = (image.min(), image.max()) if clip and image.size else (-np.inf, np.inf)
+    for begin in range(0, size[0], ROWS_AT_ONCE):
+        some = slice(begin, begin + ROWS_AT_ONCE)
+        piece = wide[first[some]]
+        piece *= share1[some]
+        below = wide[second[some]]
+        below *= share2[some]
+        piece += below
+        if low <= 0 <= high:
+            np.clip(piece, low, high, out=resized[some])
+        else:  # zeros from beyond the rim stay zeros, though the image has none
+            resized[some] = np.where(piece == 0, 0, np.clip(piece, low, high))
+    return resized
 
 
 def coordinates(shape: tuple[int, ...], new: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +99,10 @@ def taps(at: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray,
 
 
 def interpolation(size: int, new: int) -> np.ndarray:
-    """The same as a matrix new×size float32: for masks of 28 cells two products are the quickest way."""
+    """The taps as a matrix new×size float32: for masks of 28 cells two products are the quickest way.
+
+    Places are the plain ones, without the fit's error: nothing is truncated here.
+    """
     at = (np.arange(new) + 0.5) * (size / new) - 0.5
     first, second, share1, share2 = taps(at, size)
     matrix, rows = np.zeros((new, size), np.float32), np.arange(new)

@@ -1,0 +1,334 @@
+"""SSD (Liu et al. 2016) and SSDLite (Sandler et al. 2018): boxes in one pass, from default boxes on maps of six scales.
+
+The networks are torchvision's ssd300_vgg16 and ssdlite320_mobilenet_v3_large, and load their weights. Two things are
+ours. The photo keeps its proportions: torchvision stretches it to a square, here the network pads its canvas to one.
+And a photo without objects teaches too, by its hardest places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from maskwright.models import ops, targets
+from maskwright.models.backbones import InvertedResidualV3, MobileNetV3Large, conv_norm
+from maskwright.models.mask_rcnn import DELTAS_BOX, Found
+from maskwright.models.proposals import clip, decode
+from maskwright.models.vgg import VGG
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The numbers that are not weights.
+
+    ratios   per map: the shapes (long side over short side) of a cell's default boxes, besides two squares
+    scales   their sides on each map as shares of the canvas's, and one more: the second square lies between two scales
+    strides  canvas pixels from cell to cell; None where a map's cells divide the canvas evenly
+    least    pixels that the canvas's sides have at least; on fewer nothing is left for the last map
+    score, overlap, found  lowest score of a find, most IoU of two of a class, most finds of a photo
+    per_class  places of each class that suppression looks at
+    negatives  places of background that teach, for each place with an object
+    """
+
+    ratios: tuple[tuple[float, ...], ...]
+    scales: tuple[float, ...]
+    strides: tuple[int | None, ...]
+    least: int
+    score: float
+    overlap: float
+    found: int
+    per_class: int
+    negatives: int = 3
+
+    @property
+    def boxes_per_cell(self) -> list[int]:
+        return [2 + 2 * len(ratios) for ratios in self.ratios]
+
+
+SSD300 = Rules(
+    ratios=((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
+    scales=(0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05),
+    strides=(8, 16, 32, 64, None, None),
+    least=300,
+    score=0.01,
+    overlap=0.45,
+    found=200,
+    per_class=400,
+)
+SSDLITE = Rules(
+    ratios=((2, 3),) * 6,
+    scales=(0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0),
+    strides=(None,) * 6,
+    least=1,
+    score=0.001,
+    overlap=0.55,
+    found=300,
+    per_class=300,
+)
+
+
+def default_boxes(side: int, maps: list[tuple[int, int]], rules: Rules) -> Tensor:
+    """Every default box, k×4 float32 x1 y1 x2 y2 in pixels of a canvas of side×side.
+
+    maps  (height, width) of each. The order is map, line, column, then: a square of the map's scale, one between this
+          scale and the next, and for each ratio a lying and a standing box. No box is wider or higher than the canvas.
+    """
+    levels = []
+    for (height, width), ratios, scale, above, stride in zip(
+        maps, rules.ratios, rules.scales, rules.scales[1:], rules.strides, strict=False
+    ):
+        between = math.sqrt(scale * above)
+        sides = [(scale, scale), (between, between)]
+        for ratio in ratios:
+            long, short = scale * math.sqrt(ratio), scale / math.sqrt(ratio)
+            sides += [(long, short), (short, long)]
+        half = torch.tensor(sides).clamp(max=1) * side / 2
+        y = (torch.arange(height) + 0.5) * (stride or side / height)
+        x = (torch.arange(width) + 0.5) * (stride or side / width)
+        middle = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], 2).reshape(-1, 1, 2)
+        levels.append(torch.cat([middle - half, middle + half], 2).reshape(-1, 4))
+    return torch.cat(levels)
+
+
+# --- bodies and heads -------------------------------------------------------------------------------
+WITH_HEADS = 9  # the stage of what ImageNet weights do not hold: it begins at random, so it learns with the heads
+
+
+class VGGBody(VGG):
+    """VGG16 up to conv5_3, then its two dense layers as convolutions: maps of strides 8 and 16.
+
+    The first map is conv4_3, each of its vectors made as long as `scale` says, for its values are much larger than the
+    others'.
+    """
+
+    channels, strides = (512, 1024), (8, 16)
+
+    def __init__(self) -> None:
+        super().__init__("16")
+        self.features = nn.Sequential(*list(self.features)[: self.pools[4]])
+        self.features[self.pools[2]].ceil_mode = True  # type: ignore[assignment]  # 300 pixels: 38 cells, not 37
+        self.scale = nn.Parameter(torch.full((512,), 20.0))
+        self.dense = nn.Sequential(
+            nn.MaxPool2d(3, 1, 1),
+            nn.Conv2d(512, 1024, 3, padding=6, dilation=6),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(1024, 1024, 1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.features[: self.pools[3]](x)
+        fine = F.normalize(x.float()) * self.scale[:, None, None]
+        return [fine, self.dense(self.features[self.pools[3] :](x))]
+
+    def stage_of(self, name: str) -> int:
+        return super().stage_of(name) if name.startswith("features.") else WITH_HEADS
+
+
+class MobileBody(MobileNetV3Large):
+    """MobileNetV3-Large, its last blocks half as wide: maps of strides 16 (inside block 13) and 32."""
+
+    channels, strides = (672, 480), (16, 32)
+
+    def __init__(self) -> None:
+        super().__init__(_norm)
+        self.features = nn.Sequential(
+            *list(self.features)[:13],
+            InvertedResidualV3(112, 5, 672, 80, 1, 1, 2, _norm),
+            InvertedResidualV3(80, 5, 480, 80, 1, 1, 1, _norm),
+            InvertedResidualV3(80, 5, 480, 80, 1, 1, 1, _norm),
+            conv_norm(80, 480, 1, 1, _norm, nn.Hardswish),
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        block: nn.Sequential = self.features[13].block  # type: ignore[assignment]
+        fine = block[0](self.features[:13](x))
+        return [fine, self.features[14:](block[1:](fine))]
+
+    @classmethod
+    def stage_of(cls, name: str) -> int:
+        return WITH_HEADS if int(name.split(".")[1]) >= 13 else super().stage_of(name)
+
+
+def _norm(channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
+
+
+def _plain_extra(inputs: int, width: int, outputs: int, stride: int) -> nn.Sequential:
+    """A 1x1 and a 3x3; without a stride the 3x3 takes no border, so that 5x5 cells become 3x3 and these one."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, width, 1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, outputs, 3, stride, padding=stride - 1),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _light_extra(inputs: int, outputs: int) -> nn.Sequential:
+    width = outputs // 2
+    return nn.Sequential(
+        conv_norm(inputs, width, 1, 1, _norm, nn.ReLU6),
+        conv_norm(width, width, 3, 2, _norm, nn.ReLU6, groups=width),
+        conv_norm(width, outputs, 1, 1, _norm, nn.ReLU6),
+    )
+
+
+def _plain_head(inputs: int, outputs: int) -> nn.Module:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+def _light_head(inputs: int, outputs: int) -> nn.Module:
+    return nn.Sequential(conv_norm(inputs, inputs, 3, 1, _norm, nn.ReLU6, groups=inputs), nn.Conv2d(inputs, outputs, 1))
+
+
+class BoxHeads(nn.Module):
+    """For every default box of a cell: logits of background and all classes, and deltas. One head a map."""
+
+    def __init__(
+        self, channels: list[int], boxes: list[int], classes: int, head: Callable[[int, int], nn.Module]
+    ) -> None:
+        super().__init__()
+        pairs = list(zip(channels, boxes, strict=True))
+        self.cls_score = nn.ModuleList([head(width, count * (classes + 1)) for width, count in pairs])
+        self.bbox_pred = nn.ModuleList([head(width, count * 4) for width, count in pairs])
+        self.classes = classes
+
+    def forward(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Maps B×C×H×W -> logits B×k×(classes+1), deltas B×k×4, in the order of `default_boxes`."""
+        return _rows(self.cls_score, maps, self.classes + 1), _rows(self.bbox_pred, maps, 4)
+
+
+def _rows(heads: nn.ModuleList, maps: list[Tensor], columns: int) -> Tensor:
+    said = [
+        head(each).permute(0, 2, 3, 1).reshape(len(each), -1, columns) for head, each in zip(heads, maps, strict=True)
+    ]
+    return torch.cat(said, 1).float()
+
+
+# --- the network ------------------------------------------------------------------------------------
+class SSD(nn.Module):
+    """Two verbs: `losses` for training, `detect` for use.
+
+    canvas  B×3×H×W float, normalised; padded with zeros to a square here, for which default boxes are made
+    sizes   (height, width) of the photo's part of each canvas; boxes are clipped to it
+    """
+
+    def __init__(self, backbone: nn.Module, extra: list[nn.Sequential], box_head: BoxHeads, rules: Rules) -> None:
+        super().__init__()
+        self.backbone, self.extra, self.box_head, self.rules = backbone, nn.ModuleList(extra), box_head, rules
+
+    def say(self, canvas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits B×k×(classes+1), deltas B×k×4 and the default boxes k×4 in canvas pixels."""
+        side = max(*canvas.shape[2:], self.rules.least)
+        maps = self.backbone(F.pad(canvas, (0, side - canvas.shape[3], 0, side - canvas.shape[2])))
+        for block in self.extra:
+            maps.append(block(maps[-1]))
+        boxes = default_boxes(side, [(each.shape[2], each.shape[3]) for each in maps], self.rules)
+        return *self.box_head(maps), boxes.to(canvas.device)
+
+    # --- use ------------------------------------------------------------------------------------
+    @torch.no_grad()
+    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]:
+        logits, deltas, reference = self.say(canvas)
+        photos = []
+        for shares, delta, size in zip(F.softmax(logits, 2), deltas, sizes, strict=True):
+            boxes = clip(decode(reference, delta, DELTAS_BOX), size)
+            best, places = shares[:, 1:].topk(min(self.rules.per_class, len(boxes)), 0)
+            likely, classes = (best > self.rules.score).nonzero(as_tuple=True)
+            scores, boxes = best[likely, classes], boxes[places[likely, classes]]
+            kept = ops.nms_by_group(boxes, scores, classes, self.rules.overlap)[: self.rules.found]
+            photos.append(Found(boxes[kept], scores[kept], classes[kept]))
+        return photos
+
+    # --- training -------------------------------------------------------------------------------
+    def losses(
+        self,
+        canvas: Tensor,
+        sizes: list[tuple[int, int]],
+        truths: list[targets.Truth],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Cross entropy over objects and the hardest background, smooth L1 over objects, both per object's place."""
+        logits, deltas, reference = self.say(canvas)
+        parts = [_match(reference, truth) for truth in truths]
+        labels = torch.stack([label for _, label in parts])
+        classes = torch.stack(
+            [
+                torch.where(label == 1, truth.classes[nearest] + 1, 0)
+                if len(truth.classes)
+                else torch.zeros_like(label)
+                for (nearest, label), truth in zip(parts, truths, strict=True)
+            ]
+        )
+        wanted = torch.stack(
+            [
+                targets.deltas_for(reference, truth, nearest, DELTAS_BOX)
+                for (nearest, _), truth in zip(parts, truths, strict=True)
+            ]
+        )
+        photos = torch.arange(len(truths), device=labels.device).repeat_interleave(len(reference))
+        rows = targets.among_sought(logits.flatten(0, 1), classes.flatten(), photos, truths)
+        each = F.cross_entropy(rows, classes.flatten(), reduction="none").view_as(labels)
+        positive = labels == 1
+        taught = positive | _hardest(each.detach(), labels, self.rules.negatives)
+        count = positive.sum().clamp(min=1)
+        return {
+            "label": each[taught].sum() / count,
+            "box": F.smooth_l1_loss(deltas[positive], wanted[positive], reduction="sum") / count,
+        }
+
+
+def _match(reference: Tensor, truth: targets.Truth) -> tuple[Tensor, Tensor]:
+    """For each default box its nearest truth and its label (1, 0, -1 for neither): an object has all boxes of IoU 0.5
+    and more, and the one that lies best whatever that is."""
+    nearest, labels = targets.match(reference, truth, 0.5, 0.5, rescue=False)
+    if len(truth.boxes):
+        best = ops.box_iou(truth.boxes, reference).argmax(1)
+        nearest[best] = torch.arange(len(best), device=best.device)
+        labels[best] = 1
+    return nearest, labels
+
+
+def _hardest(loss: Tensor, labels: Tensor, times: int) -> Tensor:
+    """B×k bool: the background of largest loss, `times` as many in each photo as it has positive places, or `times`
+    in a photo without any."""
+    background = labels == 0
+    rank = loss.masked_fill(~background, -1.0).argsort(1, descending=True).argsort(1)
+    return background & (rank < times * (labels == 1).sum(1, keepdim=True).clamp(min=1))
+
+
+# --- put together -----------------------------------------------------------------------------------
+def ssd300(classes: int) -> SSD:
+    body = VGGBody()
+    extra = [
+        _plain_extra(1024, 256, 512, 2),
+        _plain_extra(512, 128, 256, 2),
+        _plain_extra(256, 128, 256, 1),
+        _plain_extra(256, 128, 256, 1),
+    ]
+    head = BoxHeads([*body.channels, 512, 256, 256, 256], SSD300.boxes_per_cell, classes, _plain_head)
+    for part in (body.dense, *extra, head):
+        _initialise(part, nn.init.xavier_uniform_)
+    return SSD(body, extra, head, SSD300)
+
+
+def ssdlite320(classes: int) -> SSD:
+    body = MobileBody()
+    extra = [_light_extra(480, 512), _light_extra(512, 256), _light_extra(256, 256), _light_extra(256, 128)]
+    head = BoxHeads([*body.channels, 512, 256, 256, 128], SSDLITE.boxes_per_cell, classes, _light_head)
+    for part in (body, *extra, head):
+        _initialise(part, lambda weight: nn.init.normal_(weight, std=0.03))
+    return SSD(body, extra, head, SSDLITE)
+
+
+def _initialise(part: nn.Module, rule: Callable[[Tensor], Tensor]) -> None:
+    for layer in part.modules():
+        if isinstance(layer, nn.Conv2d):
+            rule(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
