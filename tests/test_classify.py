@@ -17,11 +17,13 @@ from PIL import Image
 from maskwright import formats
 from maskwright.cli.main import main
 from maskwright.errors import DatasetError, OutputError, RecipeError, WeightsError
+from maskwright.evaluation.operating_point import Aim
 from maskwright.jobs.data import for_task, open_data
 from maskwright.jobs.evaluate import evaluate
 from maskwright.jobs.folds import folds
 from maskwright.jobs.predict import predict
 from maskwright.jobs.splash import splash
+from maskwright.jobs.threshold import threshold
 from maskwright.jobs.train import Trained, train
 from maskwright.prediction.predictor import Classifier, load
 from maskwright.samples.augment import NOTHING
@@ -281,6 +283,11 @@ def test_several_labels_a_photo_are_learnt_and_judged(tmp_path: Path) -> None:
     done = evaluate(run.folder, replace(whole, records=both), split="all", bootstrap=0)
     assert done.figures.multi_label
     assert done.figures.confusion is None
+
+
+def test_a_threshold_is_not_chosen_for_a_classifier(run: Trained, photos: Path) -> None:
+    with pytest.raises(RecipeError, match="a threshold is chosen for models that find objects"):
+        threshold(run.folder, photos, Aim.of(recall=0.9))
 
 
 # --- the command line -----------------------------------------------------------------------------

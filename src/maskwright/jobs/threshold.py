@@ -14,7 +14,7 @@ from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim, OperatingPoint, of_detections
 from maskwright.jobs.data import Say, data_name, relative
 from maskwright.jobs.evaluate import evaluate
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
@@ -70,6 +70,14 @@ def threshold(
     elif which == "train":
         say("the model has seen these photos: on others it will find less, and the threshold promises too much")
     find = load(folder, device=device, names=names, size=size)
+    if isinstance(find, Classifier):
+        raise RecipeError(
+            "a threshold is chosen for models that find objects",
+            field="MODEL",
+            wanted="segment or detect",
+            got="classify",
+            fix="a classifier takes its best class; its scores stand in scores.csv of `maskwright evaluate --out`",
+        )
     if name is not None and name not in find.card.classes:
         raise UnknownName("class in this model", name, find.card.classes)
     point = _of_detector(find, part.usable(), aim, name, data_name(data), progress)
