@@ -53,7 +53,7 @@ def test_every_chart_is_well_formed_and_holds_only_numbers(count, kinds, multi_l
 def test_class_names_are_text_and_never_markup():
     made = figures(names=[EVIL, "rust"])
     point = choose(made.scores[:, 0], made.truth[:, 0], Aim.of(f1=True), name=EVIL)
-    page = render("evil", [*sections_of(made, point, [EVIL]), misclassified(made, lambda place: PHOTO)])
+    page = render("evil", [*sections_of(made, [point], [EVIL]), misclassified(made, lambda place: PHOTO)])
     assert "<script>" not in page and "&lt;script&gt;" in page and svgs(page)
 
 
@@ -87,7 +87,7 @@ def test_bins_without_photos_have_no_dot():
 def test_the_operating_point_is_drawn_where_the_figures_say():
     made = figures(60)
     point = choose(made.scores[:, 1], made.truth[:, 1], Aim.of(recall=0.8), name="kind 1")
-    sections = sections_of(made, point)
+    sections = sections_of(made, [point])
     (where,) = one(sections, Roc).points.values()
     assert where == pytest.approx((point.false / (point.false + point.passed), point.recall))
     (where,) = one(sections, PrecisionRecall).points.values()
@@ -99,7 +99,7 @@ def test_the_operating_point_is_drawn_where_the_figures_say():
 def test_a_threshold_above_every_score_is_at_the_curves_beginning():
     made = figures(20)
     point = choose(np.array([0.9999, 0.5]), np.array([True, False]), Aim.of(precision=1), name="kind 1")
-    sections = sections_of(made, point)
+    sections = sections_of(made, [point])
     assert set(one(sections, Roc).points.values()) <= {(0.0, 0.0)} or made.scores[:, 1].max() >= point.threshold
     assert render("page", sections)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from maskwright.jobs.predict import predict
 from maskwright.jobs.splash import splash
 from maskwright.jobs.threshold import threshold
 from maskwright.jobs.train import Trained, train
+from maskwright.models import catalogue
 from maskwright.prediction.predictor import Classifier, load
 from maskwright.samples.augment import NOTHING
 from maskwright.samples.fit import stretch
@@ -38,6 +40,15 @@ QUICK = {
     "task": "classify", "model": "small", "weights": "none", "size": 64, "batch": 8, "workers": 0, "device": "cpu",
     "precision": "f32", "epochs": 6, "steps": 4, "ema": 0.0, "layers": "heads", "views": 1, "lr": 1e-2, "warm_up": 1,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
+    """`small` is here a network of one convolution: what is tested is the way, and not what a backbone knows."""
+    with pytest.MonkeyPatch.context() as patch:
+        row = replace(catalogue.CLASSIFIERS["small"], builder="tiny_runs:classifier")
+        patch.setitem(catalogue.CLASSIFIERS, "small", row)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +137,8 @@ def test_a_classifier_goes_on_from_another_by_class_name(run: Trained, tmp_path:
 def test_vgg16_is_the_classic_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
     plan = from_options(None, task="classify", model="vgg16", weights="imagenet")
-    assert (plan.size, plan.optimizer, plan.augment) == (150, "rmsprop", WHOLE)
+    assert (plan.size, plan.optimizer, plan.schedule, plan.warm_up) == (150, "rmsprop", "constant", 0)
+    assert plan.augment == WHOLE
     assert [(stage.layers, stage.epochs, stage.rate) for stage in plan.stages] == [("heads", 30, 2e-5)]
 
 
@@ -285,9 +297,24 @@ def test_several_labels_a_photo_are_learnt_and_judged(tmp_path: Path) -> None:
     assert done.figures.confusion is None
 
 
-def test_a_threshold_is_not_chosen_for_a_classifier(run: Trained, photos: Path) -> None:
-    with pytest.raises(RecipeError, match="a threshold is chosen for models that find objects"):
-        threshold(run.folder, photos, Aim.of(recall=0.9))
+def test_a_threshold_is_chosen_on_the_photos_that_the_run_held_back(run: Trained, photos: Path) -> None:
+    chosen = threshold(run.folder, photos, Aim.of(recall=1.0), name="red", keep=False)
+    assert (chosen.which, chosen.point.recall, chosen.point.false) == ("held back by the run to validate", 1.0, 0)
+    with pytest.raises(DatasetError, match="not chosen on photos that taught it"):
+        threshold(run.folder, photos, Aim.of(recall=1.0), name="red", split="all")
+
+
+def test_the_engine_says_where_a_classifier_looked(run: Trained) -> None:
+    """A head on the means of a linear map of the photo: red speaks for red, and against green."""
+    photo = np.zeros((64, 64, 3), np.uint8)
+    photo[:, :32], photo[:, 32:] = class_photos.COLOURS["red"], class_photos.COLOURS["green"]
+    find = load(run.folder)
+    assert isinstance(find, Classifier)
+    for name, against, side in (("red", False, 0), ("green", False, 1), ("red", True, 1)):
+        heat = find.heat(Photo(photo), name, against)
+        assert heat is not None and (heat.dtype, heat.max()) == (np.float32, 1.0)
+        halves = [half.mean() for half in np.split(heat[:, : heat.shape[1] // 2 * 2], 2, axis=1)]
+        assert np.argmax(halves) == side
 
 
 # --- the command line -----------------------------------------------------------------------------

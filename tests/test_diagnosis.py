@@ -47,3 +47,15 @@ def test_the_trial_learns_on_a_copy(run: Trainer):
     first, last = diagnosis.overfit(run.network, run.objective, run.loader, run.recipe)
     assert last < first
     assert all(torch.equal(value, before[name]) for name, value in run.network.state_dict().items())
+
+
+def test_a_backbone_that_stands_still_looks_at_the_batch_once(run: Trainer):
+    run._train_only("heads")
+    looks = []
+    backbone = type(run.network.backbone)
+    original = backbone.forward
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbone, "forward", lambda self, canvas: looks.append(len(canvas)) or original(self, canvas))
+        diagnosis.overfit(run.network, run.objective, run.loader, run.recipe)
+    assert sum(looks) == run.loader.batch
+    assert len(run.objective.cache) == 0

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from PIL import Image
 from tiny_runs import TINY, party
 
 from maskwright import formats
@@ -30,3 +33,19 @@ def test_more_folds_than_photos_are_refused(tmp_path: Path):
     with pytest.raises(DatasetError):
         folds(tmp_path / "party", k=9, out=tmp_path / "runs", recipe=TINY)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_model_or_the_recipe_says_what_the_task_is(tmp_path: Path):
+    """Photos with a class each, and no objects, are refused by every task but one."""
+    for name in ("rust", "norust"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (9, 9), (number, 0, 0)).save(tmp_path / "photos" / name / f"{number}.png")
+    objects: list[dict[str, Any]] = [{"model": "ssd300_vgg16"}, {"recipe": TINY}, {}]
+    for options in objects:
+        with pytest.raises(DatasetError, match="these photos carry a class each"):
+            folds(tmp_path / "photos", k=9, out=tmp_path / "runs", **options)
+    whole: list[dict[str, Any]] = [{"model": "vgg16"}, {"recipe": replace(TINY, task="classify")}]
+    for options in whole:
+        with pytest.raises(DatasetError, match="fold"):
+            folds(tmp_path / "photos", k=9, out=tmp_path / "runs", **options)

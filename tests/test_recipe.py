@@ -24,6 +24,27 @@ def written(tmp_path: Path, text: str) -> Path:
     return path
 
 
+# --- the task -------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("model", "task"),
+    [(None, "segment"), ("small", "segment"), ("ssd300_vgg16", "detect"), ("faster_rcnn_r50", "detect"),
+     ("vgg16", "classify"), ("timm:resnet18", "classify")],
+)  # fmt: skip
+def test_the_model_says_what_the_task_is(model: str | None, task: str) -> None:
+    assert from_options(None, model=model, weights="none").task == task
+
+
+def test_a_task_that_is_said_counts() -> None:
+    assert from_options(None, model="small", task="classify", weights="none").task == "classify"
+    with pytest.raises(UnknownName):
+        from_options(None, model="vgg16", task="detect")
+
+
+def test_an_unknown_model_is_named_with_those_of_all_tasks() -> None:
+    with pytest.raises(UnknownName, match="vgg19"):
+        from_options(None, model="vgg61")
+
+
 # --- the file ---------------------------------------------------------------------------------------
 def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
     assert read_recipe(written(tmp_path, "")) == Recipe()

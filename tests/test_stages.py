@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskwright.errors import UnknownName
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.stages import FLOOR, Schedule
 
@@ -48,6 +49,17 @@ def test_each_stage_warms_up() -> None:
     assert [schedule.rate(0.0, stage, step) / stage.rate for step in range(6)] == pytest.approx(
         [0.25, 0.5, 0.75, 1, 1, 1]
     )
+
+
+def test_a_constant_rate_stays_after_the_warm_up() -> None:
+    schedule = Schedule(Recipe(stages=PLAN.stages, warm_up=2, schedule="constant"), 5)
+    rates = [schedule.rate(share, PLAN.stages[0], step) for share, step in ((0, 0), (0.1, 1), (0.5, 9), (1.0, 39))]
+    assert rates == pytest.approx([5e-4, 1e-3, 1e-3, 1e-3])
+
+
+def test_an_unknown_schedule_is_named() -> None:
+    with pytest.raises(UnknownName, match="cosine"):
+        Recipe(schedule="cosin")
 
 
 def test_no_warm_up_starts_at_the_whole_rate() -> None:

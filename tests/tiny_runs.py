@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from maskwright.jobs.data import open_data
 from maskwright.models import catalogue
+from maskwright.models.classifiers import Classifier, MeanHead
 from maskwright.models.mask_rcnn import Found
 from maskwright.models.targets import Truth
 from maskwright.samples.fit import fit
@@ -81,6 +82,12 @@ class TinyNetwork(nn.Module):
         return [Found(boxes, torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.zeros(4).long(), torch.ones(4, 28, 28))] * len(
             canvas
         )
+
+
+def classifier(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
+    """A classifier of one convolution, to stand in the catalogue's table for `small`."""
+    body = TinyNetwork.Body(nn.Conv2d(3, 16, 3, 4), nn.BatchNorm2d(16), nn.ReLU())
+    return Classifier(body, MeanHead((16,), classes), classes, multi_label)
 
 
 def trainer(data: Path, folder: Path, recipe: Recipe = TINY, network: nn.Module | None = None, **more) -> Trainer:  # type: ignore[no-untyped-def]

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     metavar="N",
     help="Resamples for the intervals; 0 gives none.",
 )
+@click.option(
+    "--against",
+    metavar="MODEL",
+    help="Another classifier: is one of the two better on these photos (McNemar's test)?",
+)
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json.")
 @options.class_attribute
 @options.allow_faulty
@@ -41,6 +46,7 @@ def command(
     model: str,
     data: Path,
     split: str | None,
+    against: str | None,
     bootstrap: int,
     size: int | None,
     out: Path | None,
@@ -57,6 +63,7 @@ def command(
     \b
       maskwright evaluate runs/party party/ --out party-figures/
       maskwright evaluate balloons holiday/via_region_data.json --split all
+      maskwright evaluate runs/rust rust/ --against runs/rust-vgg16
     """
     from maskwright.jobs.evaluate import evaluate
 
@@ -64,6 +71,7 @@ def command(
         model,
         data,
         split=split,
+        against=against,
         bootstrap=bootstrap,
         seed=seed,
         out=out,
@@ -80,6 +88,14 @@ def command(
 
     def tell() -> None:
         show_figures(figures, console)
+        for point in done.card.operating_points if done.card else ():
+            console.show(f"operating point of {point.name}, chosen on {point.chosen_on}:")
+            for sentence in point.told:
+                console.show(f"  {sentence}")
+        if done.card and done.card.temperature != 1:
+            console.show(f"scores at temperature {done.card.temperature:.2f}, fitted when it was trained")
+        if done.against is not None:
+            console.show(done.against.sentence())
         if out:
             console.show(f"report  {out / 'evaluation.html'}")
 

@@ -20,7 +20,7 @@ from maskwright.cli.train import seconds
 @click.option(
     "--task",
     type=click.Choice(["segment", "detect", "classify"]),
-    help="Outlines, boxes, or classes of whole photos.  [default: segment]",
+    help="Outlines, boxes, or classes of whole photos.  [default: what the model is for]",
 )
 @click.option("--model", metavar="NAME", help="As for train.  [default: small]")
 @click.option("--backbone", metavar="NAME", help="As for train.")

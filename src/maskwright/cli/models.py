@@ -118,6 +118,9 @@ def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str 
         name = f"{before}{key.replace('_', ' ')}"
         if isinstance(value, Mapping):
             yield from flat(value, f"{name} ")
+        elif isinstance(value, (list, tuple)) and any(isinstance(each, Mapping) for each in value):
+            for number, each in enumerate(value, 1):
+                yield from flat(each, f"{name} {number} ")
         elif isinstance(value, (list, tuple)):
             yield name, ", ".join(_number(each) for each in value)
         else:

@@ -29,7 +29,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--task",
     type=click.Choice(["segment", "detect", "classify"]),
-    help="Outlines, boxes, or classes of whole photos.  [default: segment]",
+    help="Outlines, boxes, or classes of whole photos.  [default: what the model is for]",
 )
 @click.option("--model", metavar="NAME", help="`maskwright models` lists them.  [default: small]")
 @click.option(

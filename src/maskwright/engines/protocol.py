@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,6 +32,15 @@ class Engine(Protocol):
         canvases  H×W×3 uint8, all of one shape
         sizes     (height, width) of the photo's part of each canvas
         """
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """An engine of a classifier that can also say where it looked."""
+
+    def heat(self, canvas: np.ndarray, size: tuple[int, int], label: int, against: bool = False) -> np.ndarray:
+        """h×w float32 0..1 over the canvas: what spoke for class number `label`, or against it."""
         ...
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from maskwright.engines import hardware
 from maskwright.errors import WeightsError
 from maskwright.models import catalogue
+from maskwright.models.saliency import grad_cam
 from maskwright.samples.fit import fit, stretch
 from maskwright.types import Photo, Placement, RawDetections
 from maskwright.weights import checkpoint
@@ -90,6 +91,17 @@ class TorchEngine:
             )
             for each in found
         ]
+
+    def heat(self, canvas: np.ndarray, size: tuple[int, int], label: int, against: bool = False) -> np.ndarray:
+        """Grad-CAM on a classifier's last map: h×w float32 0..1, what spoke for class number `label`, or against it."""
+        self.network.eval()
+        with torch.no_grad(), self.autocast():
+            seen: list[Tensor] = self.network.backbone(normalise(canvas[None], self.card, [size], self.device))  # type: ignore[operator]
+        maps = [level.float() for level in seen]
+        with torch.enable_grad():
+            last = maps[-1].requires_grad_()
+            score = self.network.head([*maps[:-1], last])[0, label]  # type: ignore[operator]
+            return grad_cam(last, -score if against else score).cpu().numpy()
 
     def autocast(self) -> contextlib.AbstractContextManager:
         if self.precision == "bf16":

@@ -55,6 +55,7 @@ FORMATS = {
     "class_folders": Format("one sub-folder of photos a class", "maskwright.formats.class_folders"),
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
+    "labels_csv": Format("classes of whole photos as a CSV table", "maskwright.formats.labels_csv", endings=(".csv",)),
     "mask_images": Format("mask images beside the photos (ids, palette, one file an object)",
                           "maskwright.formats.mask_images"),
     "tfrecord": Format("TFRecord of photos with boxes", "maskwright.formats.tfrecord", writes=True, export=True,

@@ -11,8 +11,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from maskwright import files, formats, interop
-from maskwright.errors import DatasetError
+from maskwright.errors import DatasetError, RecipeError
 from maskwright.evaluation import detection
+from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.figures import Figures, KindFigures
 from maskwright.evaluation.verdict_figures import VerdictFigures
 from maskwright.jobs import verdict_figures
@@ -24,6 +25,7 @@ from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
+from maskwright.weights.card import Card
 from maskwright.weights.sources import model_folder
 
 CELL = (560, 420)
@@ -35,7 +37,11 @@ Figured = TypeVar("Figured", Figures, VerdictFigures)
 @dataclass(frozen=True)
 class Evaluated(Generic[Figured]):
     """figures (see evaluation.figures; of a classifier, evaluation.verdict_figures), the photos they are about,
-    and what was found on each."""
+    and what was found on each.
+
+    card     of a classifier: the operating points and the temperature that these figures were taken at
+    against  another classifier on the same photos, and in `doubts` what that comparison cannot say
+    """
 
     figures: Figured
     data: Dataset
@@ -43,25 +49,35 @@ class Evaluated(Generic[Figured]):
     which: str
     trained: int = 0
     chose: int = 0
+    against: McNemar | None = None
+    doubts: tuple[str, ...] = ()
+    card: Card | None = None
 
     def facts(self) -> dict[str, Any]:
         seen = {"trained_on": self.trained, "chose_the_epoch": self.chose}
-        return {"split": self.which, "photos_seen": seen, **self.figures.facts()}
+        used = {} if self.card is None else verdict_figures.in_use(self.card)
+        compared = {} if self.against is None else {"against": self.against.facts()}
+        return {"split": self.which, "photos_seen": seen, **used, **self.figures.facts(), **compared}
 
     @property
     def warnings(self) -> list[str]:
         """What the figures cannot say, one sentence each."""
-        told = []
-        if self.trained:
-            told.append(
-                f"{self.trained} of these {len(self.data)} photos taught this model: the figures measure memory"
-            )
-        if self.chose:
-            told.append(
-                f"{self.chose} of these {len(self.data)} photos chose the epoch that was kept: the figures flatter; "
-                "judge by photos that nobody looked at (a test folder), or by `maskwright folds`"
-            )
-        return told
+        told = _doubts(self.trained, self.chose, len(self.data), "this model")
+        if self.chose and self.card is not None and self.card.operating_points:
+            told.append("such photos chose the operating point too: what it does here, it was chosen for")
+        return [*told, *self.doubts]
+
+
+def _doubts(trained: int, chose: int, photos: int, model: str) -> list[str]:
+    told, whose = [], "" if model == "this model" else f" in {model}"
+    if trained:
+        told.append(f"{trained} of these {photos} photos taught {model}: the figures measure memory")
+    if chose:
+        told.append(
+            f"{chose} of these {photos} photos chose the epoch that was kept{whose}: the figures flatter; "
+            "judge by photos that nobody looked at (a test folder), or by `maskwright folds`"
+        )
+    return told
 
 
 def evaluate(
@@ -69,6 +85,7 @@ def evaluate(
     data: str | Path | Dataset,
     *,
     split: str | None = None,
+    against: str | Path | Predictor | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     out: str | Path | None = None,
@@ -84,6 +101,7 @@ def evaluate(
     """Judge a model by COCO's figures, each with a 95 % interval over photos; a classifier by accuracy, AUC and more.
 
     split  which part of the data: test where there is one, else val, else what the run held back, else everything
+    against  another classifier: McNemar's test says whether one is better on these photos
     out    a folder for evaluation.json, evaluation.html and coco_results.json (with the data's own COCO ids where they
            have some; else with coco_images.json, which says what the numbers mean)
 
@@ -121,14 +139,22 @@ def evaluate(
             wanted=", ".join(find.card.classes),
             got=", ".join(part.names) or "no class: nothing is drawn on these photos",
         )
-    trained, chose = _seen(part, model)
+    trained, chose = seen(part, model)
+    other = None if against is None else _other(find, against, device, precision)
     if isinstance(find, Classifier):
         judged = verdict_figures.judge(find, part, bootstrap, seed, progress)
-        told: Evaluated[Any] = Evaluated(judged.figures, part, judged.found, which, trained, chose)
+        compared, doubts = None, ()
+        if other is not None:
+            labels = _label(model, "the first"), _label(against, "the second")
+            compared = verdict_figures.compared(judged.figures, other, part, labels, progress)
+            doubts = tuple(_doubts(*seen(part, against), len(part), labels[1]))
+        told: Evaluated[Any] = Evaluated(
+            judged.figures, part, judged.found, which, trained, chose, compared, doubts, find.card
+        )
         for warning in told.warnings:
             say(warning)
         if out is not None:
-            verdict_figures.write(judged.figures, told.facts(), part, Path(out), find, told.warnings)
+            verdict_figures.write(judged.figures, told.facts(), part, Path(out), find, told.warnings, told.against)
         return told
     if any(record.labels is not None for record in part):
         raise DatasetError(
@@ -159,6 +185,26 @@ def evaluate(
     if out is not None:
         write(evaluated, Path(out), find)
     return evaluated
+
+
+def _other(find: Predictor, against: str | Path | Predictor, device: str, precision: str) -> Classifier:
+    """The model to compare with: only classifiers are, photo by photo."""
+    other = against if isinstance(against, Predictor) else load(against, device=device, precision=precision)
+    for which, each in (("MODEL", find), ("against", other)):
+        if not isinstance(each, Classifier):
+            raise RecipeError(
+                "two models are compared only where both say what whole photos show",
+                field=which,
+                wanted="classify",
+                got=each.card.task,
+                fix="evaluate both, and compare their AP by the intervals",
+            )
+    assert isinstance(other, Classifier)
+    return other
+
+
+def _label(model: str | Path | Predictor | None, otherwise: str) -> str:
+    return str(model) if isinstance(model, (str, Path)) else otherwise
 
 
 def _part(whole: Dataset, split: str | None, model: object, data: object) -> tuple[Dataset, str]:
@@ -196,7 +242,7 @@ def _facts(model: object) -> dict[str, Any] | None:
     return facts if facts["data"] else None
 
 
-def _seen(part: Dataset, model: object) -> tuple[int, int]:
+def seen(part: Dataset, model: object) -> tuple[int, int]:
     """How many of these photos the model's own run trained on, and how many chose its best epoch."""
     facts = _facts(model)
     if facts is None:

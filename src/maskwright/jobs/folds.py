@@ -16,8 +16,10 @@ from maskwright.jobs import verdict_figures
 from maskwright.jobs.data import Say, for_task, multi_label, one_name_a_class
 from maskwright.jobs.evaluate import Figured, evaluate
 from maskwright.jobs.train import train
+from maskwright.models import catalogue
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
+from maskwright.training.recipe import Recipe, read_recipe
 from maskwright.types import Dataset, Instances, Record, Verdict
 
 
@@ -58,8 +60,8 @@ def folds(
     whole = (
         data if isinstance(data, Dataset) else formats.read(data, allow_faulty=faulty, class_attribute=class_attribute)
     )
-    usable = for_task(whole, options.get("task") or "segment").usable()
-    task = options.get("task") or "segment"
+    task = _task(options)
+    usable = for_task(whole, task).usable()
     several = task == "classify" and multi_label(usable)
     if not faulty:
         one_name_a_class(usable, data)
@@ -88,6 +90,14 @@ def folds(
         pooled = verdict_figures.figures_of(judged_parts, usable.names, several, bootstrap, seed)
         return Folded(pooled, each, folders)
     return Folded(_pooled(records, found, usable.names, bootstrap, seed), each, folders)
+
+
+def _task(options: dict[str, Any]) -> str:
+    """What is said, else what the recipe says, else what the model is for."""
+    base = options.get("recipe")
+    if base is not None and not options.get("task"):
+        return (base if isinstance(base, Recipe) else read_recipe(Path(base))).task
+    return options.get("task") or catalogue.task_of(options.get("model") or "small")
 
 
 def _grouped(data: Dataset, progress: Progress) -> Dataset:

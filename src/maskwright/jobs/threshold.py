@@ -1,4 +1,5 @@
-"""Threshold: from which score on a model's finds are taken, chosen on validation photos and kept in its card."""
+"""Threshold: from which score on a model's finds are taken, or a photo is called by a class; chosen on validation
+photos and kept in the model's card."""
 
 from __future__ import annotations
 
@@ -11,15 +12,19 @@ import msgspec
 
 from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError, UnknownName
-from maskwright.evaluation.operating_point import Aim, OperatingPoint, of_detections
-from maskwright.jobs.data import Say, data_name, relative
-from maskwright.jobs.evaluate import evaluate
+from maskwright.evaluation.operating_point import Aim, OperatingPoint, choose, of_detections
+from maskwright.jobs.data import Say, data_name, relative, whole_photos
+from maskwright.jobs.evaluate import evaluate, seen
+from maskwright.jobs.verdict_figures import judge
 from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
-from maskwright.weights.card import CARD, read_card, write_card
+from maskwright.weights import card as cards
+from maskwright.weights.card import CARD, Card, read_card, write_card
 from maskwright.weights.sources import BUNDLED, model_folder
+
+LACKS = ("no", "non", "not", "un", "without")  # norust, not_rust, unripe: the lack of something is not what is sought
 
 
 @dataclass(frozen=True)
@@ -53,40 +58,82 @@ def threshold(
     """Choose the score that serves the aim, and keep it in the model's card.
 
     aim    Aim.of(recall=0.99), .of(precision=0.9), .of(f1=True) or .of(cost="1:20")
-    name   a class; default: all of the model's classes together (a model has one threshold for all)
+    name   a class; default: all of the model's classes together (a model has one threshold for all). A classifier seeks
+           one: where it knows two of which one is no more than the lack of the other (norust, rust), that other
     split  val or train or all; default: val where there is one, else what the run held back for validation, else all.
-           Never test: those photos say afterwards what the threshold is worth
+           Never test: those photos say afterwards what the threshold is worth. A classifier's training photos never:
+           it is surer of them than of any others
     keep   write it into the card. Bundled models and .h5 files are left as they are
 
     >>> threshold("runs/party", "party/", Aim.of(recall=0.9)).point.precision
     0.62
     """
     folder = model_folder(model)
+    find = load(folder, device=device, names=names, size=size)
     whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
+    whole = whole_photos(whole) if isinstance(find, Classifier) else whole
     part, which = _part(whole, split, folder, data)
-    say(f"choosing on {len(part.usable())} photos ({which})")
+    part = part.usable()
+    if not len(part):
+        raise DatasetError(
+            "there is nothing to choose by", file=data_name(data), wanted="labelled photos", got=f"0 in {which}"
+        )
+    if name is not None and name not in find.card.classes:
+        raise UnknownName("class in this model", name, find.card.classes)
+    if isinstance(find, Classifier):
+        name = name or _sought(find.card)
+        _unseen(part, folder, data_name(data))
+    say(f"choosing on {len(part)} photos ({which})" + (f", for {name}" if isinstance(find, Classifier) else ""))
     if which == "all":
         say("no photos are named for validation: these must be new to the model, and judge nothing afterwards")
     elif which == "train":
         say("the model has seen these photos: on others it will find less, and the threshold promises too much")
-    find = load(folder, device=device, names=names, size=size)
     if isinstance(find, Classifier):
-        raise RecipeError(
-            "a threshold is chosen for models that find objects",
-            field="MODEL",
-            wanted="segment or detect",
-            got="classify",
-            fix="a classifier takes its best class; its scores stand in scores.csv of `maskwright evaluate --out`",
-        )
-    if name is not None and name not in find.card.classes:
-        raise UnknownName("class in this model", name, find.card.classes)
-    point = _of_detector(find, part.usable(), aim, name, data_name(data), progress)
-    kept = _keep(folder, point, which, len(part.usable()), say) if keep else None
-    if kept is not None and name is not None and len(find.card.classes) > 1:
+        point = _of_classifier(find, part, aim, name or "", progress)
+    else:
+        point = _of_detector(find, part, aim, name, data_name(data), progress)
+    kept = _keep(folder, point, which, len(part), say) if keep else None
+    if kept is not None and name is not None and len(find.card.classes) > 1 and not isinstance(find, Classifier):
         say(f"the model has one threshold for all its classes: it now serves {name}")
-    return Chosen(point, which, len(part.usable()), kept)
+    return Chosen(point, which, len(part), kept)
 
 
+# --- of a classifier ----------------------------------------------------------------------------------
+def _of_classifier(find: Classifier, part: Dataset, aim: Aim, name: str, progress: Progress) -> OperatingPoint:
+    """By the scores of one class; photos of one group count together."""
+    figures = judge(find, part, bootstrap=0, seed=0, progress=progress).figures
+    place = figures.names.index(name)
+    return choose(figures.scores[:, place], figures.truth[:, place], aim, name=name, groups=figures.groups)
+
+
+def _sought(card: Card) -> str:
+    """Which class a threshold is for where nobody says."""
+    if len(card.classes) == 2 and not card.multi_label:
+        for one, other in (card.classes, card.classes[::-1]):
+            if one.casefold().replace("_", "").replace(" ", "") in {lack + other.casefold() for lack in LACKS}:
+                return other
+    raise RecipeError(
+        "a threshold is chosen for one class",
+        field="class",
+        wanted="the class that must be found",
+        got="none named",
+        fix=" or ".join(f"--class {name}" for name in card.classes[:4]),
+    )
+
+
+def _unseen(part: Dataset, folder: Path, file: str) -> None:
+    """Training photos are refused: a classifier with a small head may score each of them 1.00."""
+    if trained := seen(part, folder)[0]:
+        raise DatasetError(
+            "a classifier's threshold is not chosen on photos that taught it",
+            file=file,
+            wanted="photos that are new to the model",
+            got=f"{trained} of {len(part)} it was trained on",
+            fix="name the data it was trained on (the photos it held back are taken), or other photos with --split all",
+        )
+
+
+# --- of a detector ------------------------------------------------------------------------------------
 def _of_detector(
     find: Predictor, part: Dataset, aim: Aim, name: str | None, file: str, progress: Progress
 ) -> OperatingPoint:
@@ -113,7 +160,7 @@ def _part(whole: Dataset, split: str | None, folder: Path, data: str | Path | Da
     if split in (None, "val") and "val" not in parts and (held := _held(whole, folder, data)) is not None:
         return held, "held back by the run to validate"
     if split == "all" or (split is None and not parts):
-        return whole, "all"
+        return whole.where(lambda record: record.split != "test"), "all"
     wanted = split or "val"
     if wanted not in parts:
         raise DatasetError(
@@ -143,6 +190,11 @@ def _keep(folder: Path, point: OperatingPoint, which: str, photos: int, say: Say
         say(f"this model's file is left as it is: say --threshold {point.threshold:.4g} when you use it")
         return None
     card = read_card(folder)
+    if card.task == "classify":
+        made = cards.OperatingPoint(point.name, point.threshold, f"{photos} photos ({which})", tuple(point.sentences()))
+        others = [each for each in card.operating_points if card.multi_label and each.name != point.name]
+        write_card(msgspec.structs.replace(card, operating_points=(*others, made)), folder)
+        return folder / CARD
     facts = {key: value for key, value in point.facts().items() if value is not None}
     figures = card.figures | {"operating_point": facts | {"photos": photos, "chosen_on": which}}
     write_card(msgspec.structs.replace(card, threshold=point.threshold, figures=figures), folder)

@@ -77,7 +77,12 @@ def train(
             on_epoch,
             {
                 option
-                for option, value in {"DATA": None if isinstance(data, Dataset) else data, "recipe": recipe, "name": name, **options}.items()
+                for option, value in {
+                    "DATA": None if isinstance(data, Dataset) else data,
+                    "recipe": recipe,
+                    "name": name,
+                    **options,
+                }.items()
                 if value is not None
             },
         )

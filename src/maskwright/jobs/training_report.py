@@ -14,6 +14,7 @@ from maskwright.pictures.sheet import fit as reduced
 from maskwright.report import page
 from maskwright.report.sections import Facts, Figure, Figures, Gallery, Lines, Picture, Section, Series
 from maskwright.types import Dataset, Verdict
+from maskwright.weights.card import read_card
 
 if TYPE_CHECKING:
     from maskwright.training.loop import Trainer
@@ -51,7 +52,7 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
             _pictures(folder, parts["val"]),
             note="what the best model says of them" if whole else "what the best model finds there",
         ),
-        Facts("Run", _facts(trainer, parts)),
+        Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)),
     ]
     files.write_text(folder / "report.html", page.render(parts["train"].name, sections, "a training run of maskwright"))
 
@@ -84,7 +85,7 @@ def _pictures(folder: Path, val: Dataset) -> list[Picture]:
     return pictures
 
 
-def _facts(trainer: Trainer, parts: dict[str, Dataset]) -> dict[str, object]:
+def _facts(trainer: Trainer, parts: dict[str, Dataset], temperature: float) -> dict[str, object]:
     recipe, card = trainer.recipe, trainer.card
     return {
         "model": f"{card.model} on {card.backbone}",
@@ -96,5 +97,6 @@ def _facts(trainer: Trainer, parts: dict[str, Dataset]) -> dict[str, object]:
         "steps": trainer.at.step,
         "seconds": round(trainer.at.seconds),
         "seed": recipe.seed,
+        **({"temperature of the scores": f"{temperature:.2f}"} if temperature != 1 else {}),
         **{f"photos, {which}": len(part) for which, part in parts.items()},
     }

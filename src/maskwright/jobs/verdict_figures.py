@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from maskwright import files
 from maskwright.errors import DatasetError
 from maskwright.evaluation import classification
-from maskwright.evaluation.verdict_figures import VerdictFigures
+from maskwright.evaluation.comparing import McNemar, mcnemar
+from maskwright.evaluation.verdict_figures import Mistake, VerdictFigures
 from maskwright.jobs.data import names_of
 from maskwright.prediction.predictor import Classifier
 from maskwright.progress import Progress, silent
 from maskwright.report import page
 from maskwright.report.classification_sections import misclassified, sections_of
+from maskwright.report.sections import Text
 from maskwright.types import Dataset, Verdict
+from maskwright.weights.card import Card
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,19 @@ def figures_of(
     )
 
 
+def compared(
+    first: VerdictFigures, other: Classifier, data: Dataset, names: tuple[str, str], progress: Progress = silent
+) -> McNemar:
+    """Another model on the same photos: which of the two is right where they disagree."""
+    second = judge(other, data, bootstrap=0, seed=0, progress=progress).figures
+    return mcnemar(first.right, second.right, names)
+
+
+def in_use(card: Card) -> dict[str, Any]:
+    """How scores became answers, for JSON: chosen on validation photos, and part of the model."""
+    return {"operating_points": msgspec.to_builtins(card.operating_points), "temperature": card.temperature}
+
+
 # --- the page -----------------------------------------------------------------------------------------
 def write(
     figures: VerdictFigures,
@@ -85,10 +102,19 @@ def write(
     out: Path,
     find: Classifier,
     warnings: Sequence[str] = (),
+    against: McNemar | None = None,
 ) -> None:
     """evaluation.json, scores.csv and evaluation.html in the folder `out`."""
     files.write_text(out / "evaluation.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     files.write_text(out / "scores.csv", figures.scores_csv())
-    wrong = misclassified(figures, lambda place: find.open(data.records[place].photo).pixels)
-    parts = [*sections_of(figures, warnings=warnings), wrong]
+
+    def heat(mistake: Mistake) -> np.ndarray | None:
+        """What spoke for the answer given; where that was "not rust", what spoke against rust."""
+        photo, said = find.open(data.records[mistake.photo].photo), mistake.said
+        return find.heat(photo, said) if said in figures.names else find.heat(photo, mistake.truth, against=True)
+
+    parts = sections_of(figures, find.card.operating_points, warnings, find.card.temperature)
+    if against is not None:
+        parts.insert(1 + bool(warnings or figures.remarks), Text("Against another model", [against.sentence()]))
+    parts.append(misclassified(figures, lambda place: find.open(data.records[place].photo).pixels, heat))
     files.write_text(out / "evaluation.html", page.render(data.name, parts, "how well the model does"))

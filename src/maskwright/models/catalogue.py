@@ -149,6 +149,14 @@ MODELS = {
 
 
 _HEAD = {"stages": (("heads", 30, 1e-3),), "views": 4}  # what a frozen backbone makes of a photo is computed four times
+_CLASSIC = {  # RMSprop at one small rate from the first step to the last, as the tutorials on small sets have it
+    "stages": (("heads", 30, 2e-5),),
+    "optimizer": "rmsprop",
+    "schedule": "constant",
+    "warm_up": 0,
+    "ema": 0.0,
+    "weight_decay": 0.0,
+}
 
 CLASSIFIERS = {
     "small": Network(
@@ -205,7 +213,7 @@ CLASSIFIERS = {
             2e-5,
             "the classic recipe: frozen base, 256 dense units, RMSprop",
             ("imagenet",),
-            plan={**_HEAD, "stages": (("heads", 30, 2e-5),), "optimizer": "rmsprop", "ema": 0.0, "weight_decay": 0.0},
+            plan=_HEAD | _CLASSIC,
         )
         for name in ("vgg16", "vgg19")
     },
@@ -224,6 +232,19 @@ def find(name: str, task: str = "segment") -> Network:
     if name not in table:
         raise UnknownName("model", name, table, "`maskwright models` lists them all")
     return table[name]
+
+
+def task_of(model: str) -> str:
+    """What a network is for where nobody says; `small`, which serves every task, outlines.
+
+    >>> task_of("ssd300_vgg16"), task_of("vgg16"), task_of("small")
+    ('detect', 'classify', 'segment')
+    """
+    if model in MODELS:
+        return MODELS[model].task
+    if model in CLASSIFIERS or model.startswith(("torchvision:", "timm:")):
+        return "classify"
+    raise UnknownName("model", model, (*MODELS, *CLASSIFIERS), "`maskwright models` lists them all")
 
 
 def build(task: str, model: str, backbone: str | None, classes: int, size: int, multi_label: bool = False) -> Any:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
+from maskwright.models import matterport_bands as bands
 from maskwright.models import matterport_layers as tf
 from maskwright.models import matterport_layout as layout
+from maskwright.models import matterport_winograd as winograd
 from maskwright.models.matterport_layout import Mode, Part, Settings
 
 EPSILON, MOMENTUM = 1e-3, 0.99  # of batch normalisation, Keras' defaults
@@ -24,12 +26,13 @@ EPSILON, MOMENTUM = 1e-3, 0.99  # of batch normalisation, Keras' defaults
 class Weights(nn.Module):
     """The weights of one Keras layer, under Keras' names, in torch's order of axes."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, mode: Mode) -> None:
         super().__init__()
         for name, shape in part.weights():
             value = to_torch(torch.empty(shape))
-            planes = len(shape) < 4 or shape[0] == 3  # as multiply_exactly wants them
-            value = value.contiguous(memory_format=torch.contiguous_format if planes else torch.channels_last)
+            planes = len(shape) < 4 or shape[0] == 3
+            if mode == "training" or not part.name.endswith("branch2b"):  # in detection as Keras: what bands want
+                value = value.contiguous(memory_format=torch.contiguous_format if planes else torch.channels_last)
             if name == "kernel":
                 nn.init.xavier_uniform_(value)
             else:
@@ -60,20 +63,6 @@ def to_keras(value: Tensor) -> Tensor:
 def multiply(x: Tensor, kernel: Tensor, bias: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
     """A convolution; of rows (n×C) a dense layer."""
     return F.linear(x, kernel, bias) if x.dim() == 2 else F.conv2d(x, kernel, bias, stride, padding)
-
-
-def multiply_exactly(x: Tensor, kernel: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-    """The same for channels-last maps, by those of the processor's float32 kernels that add up in blocks.
-
-    The usual channels-last ones add all products of an output in one chain, which in a ResNet-101 costs a third of the
-    distance to the original that one may have. As fast: 1×1 by the matrix product, 3×3 in planes.
-    """
-    if kernel.shape[2] == 1:
-        return F.linear(x[:, :, ::stride, ::stride].permute(0, 2, 3, 1), kernel.flatten(1), bias).permute(0, 3, 1, 2)
-    if kernel.shape[1] < 128:
-        return F.conv2d(x, kernel, bias, stride, padding)
-    x = F.conv2d(x.contiguous(), kernel.contiguous(), bias, stride, padding)
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 class Rows(NamedTuple):
@@ -117,7 +106,9 @@ class Network(nn.Module):
         super().__init__()
         self.settings, self.precision = settings, precision
         self.mode: Mode = mode
-        self.parts = nn.ModuleDict({part.name: Weights(part) for part in layout.parts(settings, mode) if part.kind})
+        self.parts = nn.ModuleDict(
+            {part.name: Weights(part, mode) for part in layout.parts(settings, mode) if part.kind}
+        )
         self._ready: dict[tuple[str, str | None, torch.dtype], tuple[list[tuple[int, int]], Tensor, Tensor]] = {}
 
     def _part(self, name: str) -> Weights:
@@ -142,15 +133,14 @@ class Network(nn.Module):
             return self.mode == "inference" or not torch.is_grad_enabled()
         return not self.settings.train_bn
 
-    def _folds(self, name: str) -> bool:
-        """Whether a convolution and its normalisation are computed as one product.
+    def _apart(self, name: str) -> bool:
+        """Whether a convolution and its normalisation are computed one after the other.
 
-        In float32 detection the backbone's are not: rounding the product adds as much error as all else together (in
-        conv1, whose inputs reach 150 and mostly cancel, more), and the answers are to be the original's.
+        The backbone's are, in float32 detection: rounding the product of both adds as much error as all else together,
+        and the answers are to be the original's. conv1's always: its inputs reach 150 and mostly cancel.
         """
-        if torch.is_grad_enabled() or self.dtype == torch.bfloat16:
-            return name != "conv1"
-        return not name.startswith(("res", "conv1"))
+        exact = not torch.is_grad_enabled() and self.dtype == torch.float32
+        return name.startswith(("res", "conv1") if exact else "conv1")
 
     def _kernel(self, name: str, norm: str | None) -> tuple[Tensor, Tensor]:
         """Kernel and bias, the normalisation multiplied in. Outside training they are kept until a weight changes."""
@@ -169,7 +159,9 @@ class Network(nn.Module):
         if name.startswith("mrcnn_class_conv"):
             kernel = kernel.flatten(1)
         if not training:
-            if kernel.dim() == 4 and self._folds(name):
+            if self._in_tiles(name):
+                kernel = winograd.prepare(kernel)
+            elif kernel.dim() == 4 and not self._apart(name):
                 kernel = kernel.contiguous(memory_format=torch.channels_last)
             kernel, bias = kernel.to(self.dtype), bias.to(self.dtype)
             self._ready[name, norm, self.dtype] = stamp, kernel, bias
@@ -189,14 +181,60 @@ class Network(nn.Module):
 
     def _conv(self, x: Tensor, name: str, norm: str | None, taps: Taps, stride: int = 1, padding: int = 0) -> Tensor:
         """A convolution (of rows: a dense layer) and the normalisation after it."""
-        apart = norm if not self.frozen or name in taps.asked or not self._folds(name) else None
+        apart = norm if not self.frozen or name in taps.asked or self._apart(name) else None
         kernel, bias = self._kernel(name, None if apart else norm)
-        x = (multiply if self._folds(name) else multiply_exactly)(x, kernel, bias, stride, padding)
+        if self._in_bands(name):
+            x = bands.convolve(x, kernel, bias, stride=stride)
+        elif kernel.dim() == 3:  # as _in_tiles wants it
+            x = winograd.convolve(x, kernel, bias)
+        else:
+            x = multiply(x, kernel, bias, stride, padding)
         if apart:
             taps(name, x)
             x = self._normalise(x, apart) if self.frozen else self._normalise_by_batch(x, apart)
         taps(norm or name, x)
         return x
+
+    def _in_tiles(self, name: str) -> bool:
+        """Whether a convolution takes Winograd's way: the 3×3 ones of pyramid and RPN, of exact detection on a CPU."""
+        kernel, stride = self._part(name).kernel, self.settings.rpn_anchor_stride
+        mine = name.startswith("fpn_p") or (name == "rpn_conv_shared" and stride == 1)
+        return mine and not torch.is_grad_enabled() and self.dtype == torch.float32 and kernel.device.type == "cpu"
+
+    def _in_bands(self, name: str) -> bool:
+        """Whether a convolution goes by bands: the backbone's of exact detection on a CPU, all but those 3×3 ones of so
+        few channels that the usual way, which is faster there, sums up little in one chain."""
+        kernel = self._part(name).kernel
+        if not (name.startswith("res") and self._apart(name) and kernel.device.type == "cpu"):
+            return False
+        return kernel.shape[2] == 1 or kernel.shape[1] >= 128
+
+    def _unit(
+        self,
+        x: Tensor,
+        at: str,
+        taps: Taps,
+        stride: int = 1,
+        *,
+        relu: bool = True,
+        onto: tuple[str, Tensor] | None = None,
+    ) -> Tensor:
+        """relu(normalised convolution + onto) of the backbone, in one pass where nobody looks at what is between.
+
+        at  3b_branch2a;  onto  what the sum is called, and the shortcut (which may be written over)
+        """
+        name, norm = f"res{at}", f"bn{at}"
+        added, shortcut = onto or ("", None)
+        own = self._part(name)
+        if self.frozen and self._in_bands(name) and not taps.asked & {name, norm, added}:
+            scale, shift = self._affine(norm, torch.float64)
+            shift = shift + own.bias * scale
+            return bands.convolve(x, own.kernel, shift.float(), scale.float(), shortcut, stride=stride, relu=relu)
+        x = self._conv(x, name, norm, taps, stride, own.kernel.shape[2] // 2)
+        if shortcut is not None:
+            x.add_(shortcut)
+            taps(added, x)
+        return F.relu_(x) if relu else x
 
     def _normalise(self, x: Tensor, norm: str) -> Tensor:
         scale, shift = (each.view(1, -1, *[1] * (x.dim() - 2)).to(x) for each in self._affine(norm))
@@ -220,33 +258,22 @@ class Network(nn.Module):
         """B×3×H×W -> C2..C5, strides 4..32. The stride stands in the first 1×1 of a block."""
         _check_sides(images)
         taps("input_image", images)
-        activations = 0
-
-        def active(x: Tensor) -> Tensor:
-            nonlocal activations
-            activations += 1
-            x = F.relu_(x)
-            taps(f"activation_{activations}", x)
-            return x
-
-        x = active(self._conv(images, "conv1", "bn_conv1", taps, 2, 3))
-        x = F.max_pool2d(
-            x, 3, 2, ceil_mode=True
-        )  # 'same': sides are even, so what is missing is at the bottom and right
+        x = F.relu_(self._conv(images, "conv1", "bn_conv1", taps, 2, 3))
+        taps("activation_1", x)
+        x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # 'same': sides are even, so the bottom and right lack a line
         taps("max_pooling2d_1", x)
         found, blocks = [], 0
         for stage, count in enumerate(layout.BLOCKS[self.settings.backbone], start=2):
             for block in range(count):
                 at, blocks = f"{stage}{chr(ord('a') + block)}", blocks + 1
                 stride = 2 if block == 0 and stage > 2 else 1
-                inner = active(self._conv(x, f"res{at}_branch2a", f"bn{at}_branch2a", taps, stride))
-                inner = active(self._conv(inner, f"res{at}_branch2b", f"bn{at}_branch2b", taps, 1, 1))
-                inner = self._conv(inner, f"res{at}_branch2c", f"bn{at}_branch2c", taps)
+                inner = self._unit(x, f"{at}_branch2a", taps, stride)
+                taps(f"activation_{2 * blocks}", inner)
+                inner = self._unit(inner, f"{at}_branch2b", taps)
+                taps(f"activation_{2 * blocks + 1}", inner)
                 if block == 0:
-                    x = self._conv(x, f"res{at}_branch1", f"bn{at}_branch1", taps, stride)
-                inner.add_(x)
-                taps(f"add_{blocks}", inner)
-                x = F.relu_(inner)
+                    x = self._unit(x, f"{at}_branch1", taps, stride, relu=False)
+                x = self._unit(inner, f"{at}_branch2c", taps, onto=(f"add_{blocks}", x))
                 taps(f"res{at}_out", x)
             found.append(x)
         return found

@@ -67,3 +67,10 @@ def training_mode(network: nn.Module, live_norms: bool) -> None:
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and not (live_norms and module.weight.requires_grad):
             module.eval()
+
+
+def stands_still(network: nn.Module) -> bool:
+    """Nothing of the backbone is trained, and the heads can be trained on what it gave (`losses_of`)."""
+    if not hasattr(network, "losses_of"):
+        return False
+    return not any(parameter.requires_grad for parameter in network.backbone.parameters())  # type: ignore[union-attr]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.engines.protocol import Engine, open_engine
+from maskwright.engines.protocol import Engine, Explaining, open_engine
+from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.photos import sources
 from maskwright.photos.sources import Origin, Source
 from maskwright.samples.fit import covered, restore
@@ -67,14 +68,39 @@ class Classifier(Predictor):
 
     >>> maskwright.load("runs/rust")("bridge.jpg")
     Verdict(rust 0.97)
+
+    points       {class: the score from which on it is said}, from the model's card; a threshold that is asked for
+                 takes their place
+    temperature  what the logits are divided by, from the card
     """
+
+    def __init__(self, engine: Engine, threshold: float | None = None, size: int | None = None) -> None:
+        super().__init__(engine, threshold, size)
+        self.temperature = self.card.temperature
+        self.points = {
+            point.name: point.threshold if threshold is None else threshold for point in self.card.operating_points
+        }
 
     def __call__(self, source: Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
         """What one photo shows."""
         return super().__call__(source)  # type: ignore[return-value]
 
     def _restore(self, raw: Any, placement: Placement) -> Any:
-        return Verdict.of(raw, self.card.classes, self.card.multi_label, self.threshold)
+        several = self.card.multi_label
+        if self.temperature != 1:
+            raw = scores_of(logits_of(np.asarray(raw)[None], several) / self.temperature, several)[0]
+        return Verdict.of(raw, self.card.classes, several, self.threshold, self.points)
+
+    def heat(self, source: Origin, name: str, against: bool = False) -> np.ndarray | None:
+        """What of a photo spoke for a class (or against it): h×w float32 0..1 that covers the whole photo.
+
+        None where the engine cannot tell.
+        """
+        if not isinstance(self.engine, Explaining):
+            return None
+        canvas, placement = self.engine.fit(self.open(source), self.size)
+        made = self.engine.heat(canvas, covered(placement), self.card.classes.index(name), against)
+        return made if made.size > 1 else None  # another package's network may give one number for the whole photo
 
 
 def load(

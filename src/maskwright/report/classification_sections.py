@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from maskwright.evaluation import calibration, ranking
-from maskwright.evaluation.operating_point import OperatingPoint
 from maskwright.evaluation.verdict_figures import Mistake, VerdictFigures
 from maskwright.pictures.heat import overlay
 from maskwright.pictures.sheet import fit
@@ -32,13 +32,24 @@ MOST_CURVES = 8  # classes with a curve of their own; of more the ones with most
 CELL = (356, 300)  # pixels of one half of a pair: two fill a picture of the page
 
 
+class Point(Protocol):
+    """From which score on a class is said: evaluation.operating_point's, or a model card's."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def threshold(self) -> float: ...
+    def sentences(self) -> list[str]: ...
+
+
 def sections_of(
-    figures: VerdictFigures, point: OperatingPoint | None = None, warnings: Sequence[str] = ()
+    figures: VerdictFigures, points: Sequence[Point] = (), warnings: Sequence[str] = (), temperature: float = 1.0
 ) -> list[Section]:
     """Everything but the photos, in the order a reader wants it.
 
-    point     the operating point in use, drawn into the charts of its class
-    warnings  what must be known before believing the figures, beside the figures' own remarks
+    points       the operating points in use (one at most where a photo shows one class), drawn into the charts
+    warnings     what must be known before believing the figures, beside the figures' own remarks
+    temperature  that the scores are at
 
     >>> page.render("rust", [*sections_of(figures), misclassified(figures, open_photo)])
     """
@@ -46,38 +57,40 @@ def sections_of(
     if told := [*warnings, *figures.remarks]:
         made.append(Warnings(told))
     made.append(_headline(figures))
-    if point is not None:
-        made.append(Text("Operating point", point.sentences(), note="chosen on validation photos"))
+    for point in points:
+        made.append(Text(f"Operating point of {point.name}", point.sentences(), note="chosen on validation photos"))
     made.append(_classes(figures))
     if figures.confusion is not None:
         made.append(Matrix("Confusion matrix", figures.names, figures.confusion, note="colour: share of the row"))
-    made += [_scores(figures, point), _roc(figures, point), _precision_recall(figures, point), _calibration(figures)]
-    return made
+    by_name = {point.name: point for point in points}
+    made += [_scores(figures, by_name), _roc(figures, by_name), _precision_recall(figures, by_name)]
+    return [*made, _calibration(figures, temperature)]
 
 
 def misclassified(
     figures: VerdictFigures,
     open_photo: Callable[[int], np.ndarray],
-    heat: Callable[[Mistake], np.ndarray] | None = None,
+    heat: Callable[[Mistake], np.ndarray | None] | None = None,
     most: int = 12,
 ) -> Gallery:
     """The most convinced mistakes, photo beside heat.
 
     open_photo  photo's place in the figures -> H×W×3 uint8
-    heat        -> h×w 0..1, what spoke for the answer given, covering the photo (see models.saliency)
+    heat        -> h×w 0..1, what spoke for the answer given, covering the photo (see models.saliency); or None
     """
-    pictures = []
+    pictures, pairs = [], False
     for mistake in figures.mistakes(most):
         photo = open_photo(mistake.photo)
         caption = f"{mistake.name}: is {mistake.truth}, called {mistake.said} ({mistake.score:.2f})"
-        shown = fit(photo, CELL)
-        pictures.append(Picture(shown if heat is None else _pair(photo, heat(mistake)), caption))
+        warm = None if heat is None else heat(mistake)
+        pairs = pairs or warm is not None
+        pictures.append(Picture(fit(photo, CELL) if warm is None else _pair(photo, warm), caption))
     count = len(figures.mistakes())
     note = (
         f"{len(pictures)} of {count}, the most convinced first" if count > len(pictures) else "the most convinced first"
     )
-    note += "" if heat is None else "; beside each: what spoke for that answer (Grad-CAM), bright is much"
-    return Gallery("Mistakes", pictures, note=note if pictures else "", pairs=heat is not None)
+    note += "" if not pairs else "; beside each: what spoke for that answer (Grad-CAM), bright is much"
+    return Gallery("Mistakes", pictures, note=note if pictures else "", pairs=pairs)
 
 
 def _pair(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -116,20 +129,20 @@ def _classes(figures: VerdictFigures) -> Table:
     return Table("Classes", ["class", "photos", "precision", "recall", "F1", "AUC", "AP"], rows)
 
 
-def _shown(figures: VerdictFigures, point: OperatingPoint | None) -> list[int]:
+Points = Mapping[str, Point]
+
+
+def _shown(figures: VerdictFigures, points: Points) -> list[int]:
     """The classes that get curves: of two exclusive ones the sought one, for the other's are the same turned round."""
     if len(figures.names) == 2 and not figures.multi_label:
-        sought = point.name if point is not None and point.name in figures.names else figures.names[1]
-        return [figures.names.index(sought)]
+        return [next((index for index, name in enumerate(figures.names) if name in points), 1)]
     order = sorted(range(len(figures.names)), key=lambda index: -figures.classes[index].support)
     return sorted(order[:MOST_CURVES])
 
 
-def _scores(figures: VerdictFigures, point: OperatingPoint | None) -> Section:
-    if point is not None and point.name in figures.names:
-        index = figures.names.index(point.name)
-    elif len(figures.names) == 2 and not figures.multi_label:
-        index = 1
+def _scores(figures: VerdictFigures, points: Points) -> Section:
+    if points or (len(figures.names) == 2 and not figures.multi_label):
+        index = next((index for index, name in enumerate(figures.names) if name in points), 1)
     else:
         best = np.where(figures.chosen, figures.scores, 0).max(axis=1, initial=0)
         right = figures.right
@@ -137,53 +150,60 @@ def _scores(figures: VerdictFigures, point: OperatingPoint | None) -> Section:
     there, name = figures.truth[:, index], figures.names[index]
     other = figures.names[1 - index] if len(figures.names) == 2 and not figures.multi_label else f"not {name}"
     column = figures.scores[:, index]
-    threshold = None if point is None else point.threshold
+    threshold = points[name].threshold if name in points else None
     return Scores(f'Scores for "{name}"', (name, column[there]), (other, column[~there]), threshold)
 
 
-def _roc(figures: VerdictFigures, point: OperatingPoint | None) -> Roc:
-    curves, points = [], {}
-    for index in _shown(figures, point):
+def _roc(figures: VerdictFigures, points: Points) -> Roc:
+    curves, places = [], {}
+    for index in _shown(figures, points):
         curve = ranking.roc(figures.scores[:, index], figures.truth[:, index])
         if curve is None:
             continue
         name = f"{figures.names[index]} ({figures.classes[index].auc:.3f})"
         curves.append(Series(name, curve.false, curve.recall))
-        if point is not None and point.name == figures.names[index]:
+        if (point := points.get(figures.names[index])) is not None:
             place = int(np.count_nonzero(curve.scores >= point.threshold)) - 1
-            points[name] = float(curve.false[place]), float(curve.recall[place])
-    return Roc("ROC", curves, points, note="in brackets: the area under the curve; dashed: pure chance")
+            places[name] = float(curve.false[place]), float(curve.recall[place])
+    return Roc("ROC", curves, places, note="in brackets: the area under the curve; dashed: pure chance")
 
 
-def _precision_recall(figures: VerdictFigures, point: OperatingPoint | None) -> PrecisionRecall:
-    curves, points = [], {}
-    for index in _shown(figures, point):
+def _precision_recall(figures: VerdictFigures, points: Points) -> PrecisionRecall:
+    curves, places = [], {}
+    for index in _shown(figures, points):
         curve = ranking.precision_recall(figures.scores[:, index], figures.truth[:, index])
         if not len(curve.scores):
             continue
         name = f"{figures.names[index]} ({figures.classes[index].ap:.3f})"
         curves.append(Series(name, curve.recall, curve.precision))
+        point = points.get(figures.names[index])
         place = -1 if point is None else int(np.count_nonzero(curve.scores >= point.threshold)) - 1
-        if point is not None and point.name == figures.names[index] and place >= 0:
-            points[name] = float(curve.recall[place]), float(curve.precision[place])
-    return PrecisionRecall("Precision and recall", curves, points, note="in brackets: average precision")
+        if place >= 0:
+            places[name] = float(curve.recall[place]), float(curve.precision[place])
+    return PrecisionRecall("Precision and recall", curves, places, note="in brackets: average precision")
 
 
-def _calibration(figures: VerdictFigures) -> Calibration:
+def _calibration(figures: VerdictFigures, temperature: float) -> Calibration:
     """Of the sought class where there are two, of every label where there may be several, else of the answers."""
-    if len(figures.names) == 2 and not figures.multi_label:
-        about = f'scores for "{figures.names[1]}"'
-        made = calibration.reliability(figures.scores[:, 1], figures.truth[:, 1])
-    elif figures.multi_label:
-        about = "scores of every label"
-        made = calibration.reliability(figures.scores.ravel(), figures.truth.ravel())
-    else:
-        about = "scores of the best class"
-        best = figures.scores.argmax(axis=1) if figures.photos else np.zeros(0, np.int64)
-        rows = np.arange(figures.photos)
-        made = calibration.reliability(figures.scores[rows, best], figures.truth[rows, best])
-    note = (
-        "" if made.ece is None else f"{about}; expected calibration error {made.ece:.3f}; on the dashed line a score "
-    )
-    note += "" if made.ece is None else "of 0.8 is right in 8 of 10. Whiskers: 95 %."
+    about, scores, right = _claims(figures, figures.scores)
+    made = calibration.reliability(scores, right)
+    if made.ece is None:
+        return Calibration("Calibration", made.edges, made.count, made.score, made.share, made.intervals, "")
+    note = f"{about}; expected calibration error {made.ece:.3f}"
+    if temperature != 1:
+        logits = calibration.logits_of(figures.scores, figures.multi_label) * temperature
+        raw = calibration.reliability(*_claims(figures, calibration.scores_of(logits, figures.multi_label))[1:])
+        note += f", with temperature {temperature:.2f}; it would be {raw.ece:.3f} without"
+    note += "; on the dashed line a score of 0.8 is right in 8 of 10. Whiskers: 95 %."
     return Calibration("Calibration", made.edges, made.count, made.score, made.share, made.intervals, note)
+
+
+def _claims(figures: VerdictFigures, scores: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
+    """What the scores are of, the scores, and whether it was so."""
+    if len(figures.names) == 2 and not figures.multi_label:
+        return f'scores for "{figures.names[1]}"', scores[:, 1], figures.truth[:, 1]
+    if figures.multi_label:
+        return "scores of every label", scores.ravel(), figures.truth.ravel()
+    best = scores.argmax(axis=1) if figures.photos else np.zeros(0, np.int64)
+    rows = np.arange(figures.photos)
+    return "scores of the best class", scores[rows, best], figures.truth[rows, best]

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from maskwright.models.verbs import training_mode
-from maskwright.training.loader import Loader
+from maskwright.models.verbs import stands_still, training_mode
+from maskwright.training.feature_cache import FeatureCache
+from maskwright.training.loader import Batch, KnownViews, Loader
 from maskwright.training.objective import Objective
 from maskwright.training.recipe import Recipe
 
@@ -45,7 +46,11 @@ def overfit(network: nn.Module, objective: Objective, loader: Loader, recipe: Re
     """The first and the last loss of a copy of the network trained on one batch alone; the run stays as it is."""
     network = copy.deepcopy(network)
     training_mode(network, recipe.live_norms)
-    batch = next(loader.epoch(0))
+    if stands_still(network):  # what its backbone makes of the batch is then computed once
+        objective = Objective(objective.engine, FeatureCache())
+        batch: Batch | KnownViews = next(loader.known_views(0, 0, 1, objective.cache))
+    else:
+        batch = next(loader.epoch(0))
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=recipe.stages[0].rate)
     values = []

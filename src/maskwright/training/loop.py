@@ -16,7 +16,7 @@ from torch import nn
 
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import TrainingError, WeightsError
-from maskwright.models.verbs import choose_layers, training_mode
+from maskwright.models.verbs import choose_layers, stands_still, training_mode
 from maskwright.progress import Progress, silent
 from maskwright.training import validation
 from maskwright.training.diagnosis import diagnose
@@ -155,14 +155,7 @@ class Trainer:
 
     def _keeps(self) -> bool:
         """Features are kept: the backbone stands still, and photos come in a few views."""
-        return (
-            bool(self.recipe.views)
-            and hasattr(self.network, "losses_of")
-            and not any(
-                parameter.requires_grad
-                for parameter in self.network.backbone.parameters()  # type: ignore[union-attr]
-            )
-        )
+        return bool(self.recipe.views) and stands_still(self.network)
 
     def _still(self) -> bool:
         """As above from the run's first step on: then the averaged backbone is the same one."""

@@ -18,6 +18,7 @@ from maskwright.weights import sources
 
 TASKS = ("segment", "detect", "classify")
 OPTIMIZERS = ("adamw", "rmsprop")
+SCHEDULES = ("cosine", "constant")
 RANGES = {
     "size": (64, 4096),
     "batch": (1, 1024),
@@ -74,6 +75,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps          steps an epoch has at least: 60 photos seen 15 times a validation would validate most of the time
     time_budget    seconds of training in all, 0 for as many epochs as the stages say
     patience       epochs without a better validation figure after which training stops; 0 never stops early
+    schedule       cosine: the rate falls to a hundredth over the whole run; constant: it stays. Both after the warm-up
     optimizer      adamw; rmsprop as Keras has it (decay 0.9)
     backbone_rate  factor on the rate for the backbone
     ema            decay of the averaged weights that are validated and kept; 0 averages nothing
@@ -97,6 +99,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_budget: float = 0.0
     patience: int = 20
     warm_up: int = 20
+    schedule: str = "cosine"
     optimizer: str = "adamw"
     weight_decay: float = 0.01
     backbone_rate: float = 0.5
@@ -114,6 +117,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise UnknownName("task", self.task, TASKS)
         if self.optimizer not in OPTIMIZERS:
             raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
+        if self.schedule not in SCHEDULES:
+            raise UnknownName("schedule", self.schedule, SCHEDULES)
         network = catalogue.find(self.model, self.task)
         if self.backbone and self.backbone not in network.backbones:
             raise UnknownName("backbone", self.backbone, network.backbones)
@@ -168,7 +173,8 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
 
 def _defaults(said: dict[str, Any]) -> Recipe:
     """What a model's training takes where nothing is said."""
-    task, model = said.get("task", "segment"), said.get("model", "small")
+    model = said.get("model", "small")
+    task = said.get("task") or catalogue.task_of(model)
     network = catalogue.find(model, task)
     plan = {"size": network.size, "batch": network.batch, "weights": (*network.pretrained, "none")[0], **network.plan}
     stages = tuple(Stage(*each) for each in plan.pop("stages", ())) or tuple(

@@ -12,7 +12,7 @@ FLOOR = 0.01  # the cosine ends at this share of the rate, not at nothing: the l
 
 @dataclass(frozen=True)
 class Schedule:
-    """Cosine over the whole run, a short warm-up at the start of each stage."""
+    """Cosine over the whole run (or a rate that stays), a short warm-up at the start of each stage."""
 
     recipe: Recipe
     steps_per_epoch: int
@@ -36,4 +36,6 @@ class Schedule:
 
     def rate(self, share: float, stage: Stage, steps_in_stage: int) -> float:
         warm = min((steps_in_stage + 1) / max(self.recipe.warm_up, 1), 1.0)
+        if self.recipe.schedule == "constant":
+            return stage.rate * warm
         return stage.rate * warm * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * share)))
