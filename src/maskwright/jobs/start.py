@@ -26,8 +26,9 @@ def start_weights(
 ) -> str:
     """Fill `network` from `weights` and say what was kept.
 
-    weights  none; bundled (the model of just these classes, else the generally trained one); coco, imagenet (from the cache, or downloaded); last, best (of the newest run in `runs`);
-             a model or run folder; a .pth, .pt or .safetensors file; matterport's .h5
+    weights  none; bundled (the model of just these classes, else the generally trained one); coco, imagenet (from the
+             cache, or downloaded); last, best (of the newest run in `runs`); a model or run folder; a .pth, .pt or
+             .safetensors file; matterport's .h5
     """
     if weights == "none":
         return "weights: none, all layers start at random"

@@ -69,23 +69,10 @@ def train(
     0.71
     """
     if resume is not None:
-        return _resume(
-            Path(resume),
-            data if isinstance(data, Dataset) else None,
-            progress,
-            say,
-            on_epoch,
-            {
-                option
-                for option, value in {
-                    "DATA": None if isinstance(data, Dataset) else data,
-                    "recipe": recipe,
-                    "name": name,
-                    **options,
-                }.items()
-                if value is not None
-            },
-        )
+        given = data if isinstance(data, Dataset) else None
+        beside = {"DATA": None if given is not None else data, "recipe": recipe, "name": name, **options}
+        named = {option for option, value in beside.items() if value is not None}
+        return _resume(Path(resume), given, progress, say, on_epoch, named)
     if data is None:
         raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
     base = recipe if isinstance(recipe, Recipe) or recipe is None else read_recipe(Path(recipe))
