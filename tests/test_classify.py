@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -285,9 +286,23 @@ def test_several_labels_a_photo_are_learnt_and_judged(tmp_path: Path) -> None:
     assert done.figures.confusion is None
 
 
-def test_a_threshold_is_not_chosen_for_a_classifier(run: Trained, photos: Path) -> None:
-    with pytest.raises(RecipeError, match="a threshold is chosen for models that find objects"):
-        threshold(run.folder, photos, Aim.of(recall=0.9))
+def test_the_threshold_of_a_classifier_is_kept_and_used(run: Trained, photos: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(run.model, tmp_path / "model"))
+    chosen = threshold(model, photos, Aim.of(recall=1.0), split="all")
+    assert (chosen.point.name, chosen.point.hits, chosen.point.missed) == ("red", 8, 0)
+    found = load(model)
+    assert isinstance(found, Classifier)
+    assert (found.sought, found.threshold) == (1, chosen.point.threshold)
+    strict = load(model, threshold=1.0)
+    assert strict(photos / "red" / "red_0.png").labels == ("green",)
+
+
+def test_of_many_classes_the_sought_one_must_be_named(photos: Path, tmp_path: Path) -> None:
+    data = class_photos.save(tmp_path / "three", 3, ("red", "green", "blue"))
+    three = train(data, out=tmp_path / "runs", name="three", validate=False, **{**QUICK, "epochs": 1, "steps": 1})
+    with pytest.raises(RecipeError, match="a classifier's threshold serves one class"):
+        threshold(three.folder, data, Aim.of(recall=0.9), split="all")
+    assert threshold(three.folder / "last", data, Aim.of(f1=True), name="blue", split="all").point.name == "blue"
 
 
 # --- the command line -----------------------------------------------------------------------------

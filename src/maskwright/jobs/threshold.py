@@ -11,7 +11,7 @@ import msgspec
 
 from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError, UnknownName
-from maskwright.evaluation.operating_point import Aim, OperatingPoint, of_detections
+from maskwright.evaluation.operating_point import Aim, OperatingPoint, choose, of_detections
 from maskwright.jobs.data import Say, data_name, relative
 from maskwright.jobs.evaluate import evaluate
 from maskwright.prediction.predictor import Classifier, Predictor, load
@@ -53,7 +53,8 @@ def threshold(
     """Choose the score that serves the aim, and keep it in the model's card.
 
     aim    Aim.of(recall=0.99), .of(precision=0.9), .of(f1=True) or .of(cost="1:20")
-    name   a class; default: all of the model's classes together (a model has one threshold for all)
+    name   a class; default: all of the model's classes together (a model has one threshold for all).
+           A classifier has one class that is sought; default: of two the second, as rust of norust and rust
     split  val or train or all; default: val where there is one, else what the run held back for validation, else all.
            Never test: those photos say afterwards what the threshold is worth
     keep   write it into the card. Bundled models and .h5 files are left as they are
@@ -70,19 +71,14 @@ def threshold(
     elif which == "train":
         say("the model has seen these photos: on others it will find less, and the threshold promises too much")
     find = load(folder, device=device, names=names, size=size)
-    if isinstance(find, Classifier):
-        raise RecipeError(
-            "a threshold is chosen for models that find objects",
-            field="MODEL",
-            wanted="segment or detect",
-            got="classify",
-            fix="a classifier takes its best class; its scores stand in scores.csv of `maskwright evaluate --out`",
-        )
     if name is not None and name not in find.card.classes:
         raise UnknownName("class in this model", name, find.card.classes)
-    point = _of_detector(find, part.usable(), aim, name, data_name(data), progress)
+    if isinstance(find, Classifier):
+        point = _of_classifier(find, part, aim, name or _second(find), progress)
+    else:
+        point = _of_detector(find, part.usable(), aim, name, data_name(data), progress)
     kept = _keep(folder, point, which, len(part.usable()), say) if keep else None
-    if kept is not None and name is not None and len(find.card.classes) > 1:
+    if kept is not None and name is not None and len(find.card.classes) > 1 and not isinstance(find, Classifier):
         say(f"the model has one threshold for all its classes: it now serves {name}")
     return Chosen(point, which, len(part.usable()), kept)
 
@@ -98,6 +94,25 @@ def _of_detector(
     return of_detections(
         kind.matches, aim, name, [record.group or f"photo {place}" for place, record in enumerate(part)]
     )
+
+
+def _of_classifier(find: Classifier, part: Dataset, aim: Aim, name: str, progress: Progress) -> OperatingPoint:
+    """By the scores of whole photos; copies of a photo count less."""
+    figures = evaluate(find, part, split="all", bootstrap=0, progress=progress).figures
+    place = figures.names.index(name)
+    return choose(figures.scores[:, place], figures.truth[:, place], aim, name=name, groups=figures.groups)
+
+
+def _second(find: Classifier) -> str:
+    if len(find.card.classes) != 2:
+        raise RecipeError(
+            "a classifier's threshold serves one class",
+            field="--class",
+            wanted=", ".join(find.card.classes),
+            got="none",
+            fix="name the class that must not be missed",
+        )
+    return find.card.classes[1]
 
 
 def _part(whole: Dataset, split: str | None, folder: Path, data: str | Path | Dataset) -> tuple[Dataset, str]:

@@ -31,7 +31,12 @@ class Predictor:
         """The photo as this model wants it: deep grey through the window that the model learnt with."""
         return sources.open_source(source if isinstance(source, Source) else sources.expand(source)[0], self.window)
 
-    def __call__(self, source: Origin) -> Instances:
+    def look(self, source: Source | Origin) -> tuple[Photo, Any]:
+        """The photo as it was looked at, and what was found."""
+        photo = self.open(source)
+        return photo, self(photo)
+
+    def __call__(self, source: Source | Origin) -> Instances:
         """The objects of one photo."""
         photo = self.open(source)
         canvas, placement = self.engine.fit(photo, self.size)
@@ -69,12 +74,18 @@ class Classifier(Predictor):
     Verdict(rust 0.97)
     """
 
-    def __call__(self, source: Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
+    def __call__(self, source: Source | Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
         """What one photo shows."""
         return super().__call__(source)  # type: ignore[return-value]
 
+    @property
+    def sought(self) -> int | None:
+        """The place of the class that the kept operating point serves; None where there is no such point."""
+        name = self.card.figures.get("operating_point", {}).get("class")
+        return self.card.classes.index(name) if name in self.card.classes else None
+
     def _restore(self, raw: Any, placement: Placement) -> Any:
-        return Verdict.of(raw, self.card.classes, self.card.multi_label, self.threshold)
+        return Verdict.of(raw, self.card.classes, self.card.multi_label, self.threshold, self.sought)
 
 
 def load(

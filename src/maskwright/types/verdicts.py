@@ -28,13 +28,27 @@ class Verdict:
 
     @classmethod
     def of(
-        cls, scores: np.ndarray, names: tuple[str, ...], multi_label: bool = False, threshold: float = 0.5
+        cls,
+        scores: np.ndarray,
+        names: tuple[str, ...],
+        multi_label: bool = False,
+        threshold: float = 0.5,
+        sought: int | None = None,
     ) -> Verdict:
-        """The class of the best score; with several labels a photo, all from `threshold` on."""
+        """The class of the best score; with several labels a photo, all from `threshold` on.
+
+        sought  the class that a threshold was chosen for: it is said from `threshold` on, and below it never
+
+        >>> Verdict.of(np.array([0.7, 0.3]), ("norust", "rust"), threshold=0.2, sought=1)
+        Verdict(rust 0.30)
+        """
         scores = np.asarray(scores, np.float32)
-        order = np.argsort(-scores, kind="stable")
-        kept = [int(place) for place in order if scores[place] >= threshold] if multi_label else [int(order[0])]
-        return cls(scores, names, tuple(kept))
+        order = [int(place) for place in np.argsort(-scores, kind="stable")]
+        if multi_label:
+            return cls(scores, names, tuple(place for place in order if scores[place] >= threshold))
+        if sought is not None and len(names) > 1:
+            order = [sought] if scores[sought] >= threshold else [place for place in order if place != sought]
+        return cls(scores, names, tuple(order[:1]))
 
     @property
     def labels(self) -> tuple[str, ...]:
