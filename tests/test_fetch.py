@@ -200,7 +200,7 @@ def test_with_neither_checksum_nor_version_a_cut_download_starts_again(server, t
 
 def test_silence_counts_as_cut(server, tmp_path, monkeypatch):
     monkeypatch.setattr(fetching, "TIMEOUT", 0.1)
-    server.stall, server.ranges = 0.4, False
+    server.stall, server.ranges = 2.0, False
     with pytest.raises(FetchError, match="failed 4 times") as caught:
         fetch(f"{server.address}/file.bin", tmp_path / "a", SUM)
     assert caught.value.parts["got"] == "nothing came for 0.1 seconds"

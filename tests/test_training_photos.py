@@ -83,8 +83,8 @@ def test_a_shrunk_mask_lies_where_the_mask_lay(photo, dense, size):
     for small, large in zip(frames, some, strict=True):
         assert small.any()
         ys, xs = np.nonzero(large)
-        scale = loaded.pixels.shape[1] / 80
-        left, top, right, bottom = xs.min() * scale, ys.min() * scale, (xs.max() + 1) * scale, (ys.max() + 1) * scale
+        wide, high = loaded.pixels.shape[1] / 80, loaded.pixels.shape[0] / 60  # each side is rounded for itself
+        left, top, right, bottom = xs.min() * wide, ys.min() * high, (xs.max() + 1) * wide, (ys.max() + 1) * high
         down, across = np.nonzero(small)
         assert left - 1.01 <= across.min() and across.max() + 1 <= right + 1.01
         assert top - 1.01 <= down.min() and down.max() + 1 <= bottom + 1.01
