@@ -10,7 +10,7 @@ import class_photos
 import numpy as np
 import pytest
 from class_photos import Taster
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_runs import Seer
 
@@ -85,6 +85,15 @@ def test_a_photo_that_lies_there_already_stays(tmp_path: Path) -> None:
     assert tree(tmp_path) == ["red/x.png"]
 
 
+def test_photos_of_one_size_and_one_time_are_told_apart(tmp_path: Path) -> None:
+    for content in (b"one photo", b"two photo"):
+        (tmp_path / "x.png").write_bytes(content)
+        os.utime(tmp_path / "x.png", (1_000_000_000, 1_000_000_000))
+        for _ in range(2):  # the second time the answer might be remembered
+            assert Sorter(tmp_path / "sorted").sort(tmp_path / "x.png", "red").read_bytes() == content
+    assert tree(tmp_path / "sorted") == ["red/x.png", "red/x_2.png"]
+
+
 def test_a_copy_that_is_not_whole_costs_no_photo(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"a photo")
     (tmp_path / "half.png").write_bytes(b"a ph")
@@ -135,6 +144,7 @@ def test_names_that_windows_keeps_for_itself_are_avoided(called: str) -> None:
     assert folder_name(called) == f"_{called}"
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.binary(min_size=1, max_size=2)), max_size=8), st.booleans())
 def test_no_content_is_ever_lost(drops: list[tuple[str, bytes]], move: bool) -> None:
     """Photos of few names and contents, one after the other: as many arrive as were moved; each content is there."""

@@ -134,6 +134,15 @@ def test_other_files_and_hidden_ones_are_no_photos(belt: Path, tmp_path: Path, p
     assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(4))) == []
 
 
+def test_a_name_that_is_no_text_is_remembered_too(belt: Path, tmp_path: Path, photos: dict) -> None:
+    try:
+        (belt / "r\udcffd.png").write_bytes(photos["red_0.png"])
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has only names that are text")
+    watched(belt, tmp_path / "out", 1, pictures=False)
+    assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(4))) == []
+
+
 # --- stopped, and begun again -------------------------------------------------------------------------------
 def test_a_second_watch_goes_on_where_the_first_stopped(belt: Path, tmp_path: Path, photos: dict) -> None:
     for name in ("red_0.png", "green_0.png"):

@@ -206,10 +206,18 @@ class _Lines:
         told = {**said.facts(), "bytes": stamp[0], "changed": stamp[1]}
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with self.file.open("a", encoding="utf-8", newline="\n") as opened:
-                opened.write(json.dumps(told, ensure_ascii=False) + "\n")
+            with self.file.open("ab") as opened:
+                opened.write(_line(told))
         except OSError as error:
             raise OutputError("cannot be written", file=self.file, got=error.strerror or error) from error
         self.known[name] = stamp
         if isinstance(said, Prediction):
             self._stems.add(said.stem.casefold())
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    """One line of UTF-8; where a file's name is no text (Linux allows any bytes), escaped."""
+    try:
+        return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(told).encode() + b"\n"
