@@ -70,7 +70,7 @@ class Page:
         made.append(
             sections.Scores(
                 f"Scores for {find.name}",
-                ("passed on to the detector", [each.score for each in looked]),
+                ("passed on", [each.score for each in looked]),
                 ("left alone", [each.score for each in every if not each.looked]),
                 threshold_of(find),
             )
