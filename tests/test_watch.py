@@ -38,7 +38,7 @@ def belt(tmp_path: Path) -> Path:
     return tmp_path / "belt"
 
 
-def until(count: int, seconds: float = 20.0):  # type: ignore[no-untyped-def]
+def until(count: int, seconds: float = 60.0):  # type: ignore[no-untyped-def]
     """A `stop` that ends a watch after so many photos; a test that hangs fails instead."""
     began, came = time.monotonic(), []
 
@@ -81,11 +81,19 @@ def test_photos_that_another_thread_drops_get_a_line_each(belt: Path, tmp_path: 
                 time.sleep(0.005)
                 opened.write(content[len(content) // 2 :])
 
+    last: dict[str, str] = {}  # a half that lay still for two looks is named first, and looked at again when whole
+    began = time.monotonic()
+
+    def stop() -> bool:
+        assert time.monotonic() - began < 60, "the watch found too little"
+        return set(last) == set(photos)
+
     camera = threading.Thread(target=drop)
     camera.start()
-    came = watched(belt, tmp_path / "out", 8)
+    for said in watch(FIND, belt, out=tmp_path / "out", every=0.01, stop=stop):
+        if isinstance(said, Prediction):
+            last[Path(said.photo).name] = said.called
     camera.join()
-    last = {Path(said.photo).name: said.called for said in came if isinstance(said, Prediction)}
     assert last == {name: name.split("_")[0] for name in photos}
     assert {Path(line["photo"]).name for line in lines(tmp_path / "out")} == set(photos)
 
