@@ -43,7 +43,7 @@ SETS = {
     "castings": ("gdxray/Castings", "detect"),
 }
 STARTS: dict[str, dict[str, Any]] = {
-    "bundled": {"weights": "bundled"},
+    "bundled": {"weights": "small"},  # by name: `bundled` would take `balloons` for balloons
     "imagenet": {
         "weights": str(SHARED / "data/weights/mobilenet_v2_imagenet.pth"),
         "backbone": "mobilenet_v2",

@@ -4,7 +4,8 @@
 
 PHOTOS holds one folder a set, in COCO JSON. A set labels only its own classes: on its photos nothing else is taught,
 not even as background (Record.sought), and where its labels are known to have gaps only the surroundings of what is
-drawn are background (Record.missed). Only sets whose photos and labels may go into an Apache-2.0 model are taken.
+drawn are background (Record.missed). Only sets with outlines are taken, whose photos and labels may go into an
+Apache-2.0 model.
 """
 
 from __future__ import annotations
@@ -17,19 +18,8 @@ import maskwright
 from maskwright import formats
 from maskwright.types import Dataset
 
-COMPLETE = ("coco", "coco_boxes", "nuclei", "potholes", "small_things", "wagons", "mushrooms", "waste", "chess")
-GAPS = (
-    "animals",
-    "clothing",
-    "road_objects",
-    "metal_print",
-    "facades",
-    "streets",
-    "strawberry",
-    "rabbits",
-    "blood_cells",
-    "garment_faults",
-)
+COMPLETE = ("coco", "nuclei", "potholes", "small_things", "wagons", "mushrooms")
+GAPS = ("animals", "clothing", "road_objects", "metal_print", "facades", "streets", "strawberry")
 
 
 def photos(folder: Path) -> list[Dataset]:

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_runs import TINY, party, trainer
 
+from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError, WeightsError
 from maskwright.jobs.train import train
 from maskwright.training import loop
@@ -177,6 +178,19 @@ def test_data_in_memory_cannot_be_found_again(stopped: tuple[Path, Path]) -> Non
     (run / "run.json").write_text(json.dumps({"data": None, "photos": {}}))
     with pytest.raises(RecipeError, match="data in memory"):
         train(resume=run)
+
+
+def test_data_in_memory_are_handed_over_once_more(stopped: tuple[Path, Path]) -> None:
+    run, mine = stopped
+    whole = formats.read(mine)
+    with pytest.raises(RecipeError, match="data of its own"):
+        train(whole, resume=run)
+    photos = {name: [record.photo.name for record in part] for name, part in whole.splits().items()}
+    (run / "run.json").write_text(json.dumps({"data": None, "photos": photos}))
+    with pytest.raises(WeightsError, match="does not fit its recipe"):  # the tiny network's state is none of `small`'s
+        train(whole, resume=run)
+    with pytest.raises(RecipeError, match="the data have changed"):
+        train(whole.where(lambda record: record.photo.name != photos["train"][0]), resume=run)
 
 
 def test_a_recipe_for_another_network_is_noticed(stopped: tuple[Path, Path]) -> None:

@@ -102,7 +102,7 @@ def test_where_no_head_fits_no_class_is_said_to_be_kept(network, source):
     assert told.classes_kept == [] and told.classes_fresh == ["rust", "dent"]
     assert str(told) == (
         f"{told.kept} tensors kept; classes new: rust, dent; freshly initialised: box_head.dense, fpn.inner_blocks, "
-        "fpn.layer_blocks, mask_head.conv5_mask, mask_head.convs, rpn.bbox_pred ..."
+        "fpn.layer_blocks, mask_head.conv5_mask, mask_head.convs, rpn.bbox_pred ... (8 in all)"
     )
 
 

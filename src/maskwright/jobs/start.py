@@ -26,7 +26,7 @@ def start_weights(
 ) -> str:
     """Fill `network` from `weights` and say what was kept.
 
-    weights  none; bundled; coco, imagenet (from the cache, or downloaded); last, best (of the newest run in `runs`);
+    weights  none; bundled (the model of just these classes, else the generally trained one); coco, imagenet (from the cache, or downloaded); last, best (of the newest run in `runs`);
              a model or run folder; a .pth, .pt or .safetensors file; matterport's .h5
     """
     if weights == "none":
@@ -36,7 +36,7 @@ def start_weights(
     if matterport.is_h5(weights):
         return matterport.start_from_h5(network, weights, names)
     whole_photo = hasattr(network, "balance")
-    folder = _folder(weights, model, backbone, runs, whole_photo)
+    folder = _folder(weights, model, backbone, names, runs, whole_photo)
     if folder is not None:
         card = read_card(folder)
         if card.backbone != backbone:
@@ -51,7 +51,8 @@ def start_weights(
         if card.task == "classify":
             tensors = _rows_by_name(tensors, card.classes, names)
         told = transfer(network, tensors, card.classes, names)
-        return f"weights: {weights} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"
+        shown = f"bundled {folder.name}" if weights == "bundled" else weights
+        return f"weights: {shown} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"
     file = Path(weights)
     if weights in ("coco", "imagenet"):
         file = sources.published_file(weights, model, backbone, progress)
@@ -76,7 +77,9 @@ def _rows_by_name(tensors: dict[str, Tensor], theirs: tuple[str, ...], ours: tup
     return {name: value[rows] if name.startswith("head.out.") else value for name, value in tensors.items()}
 
 
-def _folder(weights: str, model: str, backbone: str, runs: Path, whole_photo: bool) -> Path | None:
+def _folder(
+    weights: str, model: str, backbone: str, names: tuple[str, ...], runs: Path, whole_photo: bool
+) -> Path | None:
     if weights == "bundled":
         fitting = sources.bundled_with(backbone)
         if not whole_photo:
@@ -88,7 +91,7 @@ def _folder(weights: str, model: str, backbone: str, runs: Path, whole_photo: bo
                 got="bundled",
                 fix="--weights none starts at random; --model small has bundled weights",
             )
-        return fitting[0]
+        return next((folder for folder in fitting if set(read_card(folder).classes) == set(names)), fitting[0])
     if weights in ("last", "best"):
         found = sorted(Path(runs).glob(f"*/{weights}/{CARD}"), key=lambda path: path.stat().st_mtime)
         if not found:

@@ -19,6 +19,7 @@ from maskwright.jobs.start import start_weights
 from maskwright.models import catalogue
 from maskwright.models.verbs import choose_layers
 from maskwright.progress import Progress, silent
+from maskwright.training.calibrating import calibrate
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, from_options, read_recipe
 from maskwright.training.run_folder import RunFolder
@@ -59,7 +60,8 @@ def train(
 
     data      a folder or annotation file of any format we read, or a Dataset
     recipe    a TOML file or a Recipe; `options` (model=, weights=, epochs=, lr=, ... as on the command line) go on top
-    resume    a run's folder: goes on where it stopped, with its own recipe and data
+    resume    a run's folder: goes on where it stopped, with its own recipe and data (those of a run on data in memory
+              are handed over once more)
     validate  False trains on everything not named val or test; the last weights are then the model
 
     >>> trained = maskwright.train("party/", epochs=10)
@@ -69,12 +71,13 @@ def train(
     if resume is not None:
         return _resume(
             Path(resume),
+            data if isinstance(data, Dataset) else None,
             progress,
             say,
             on_epoch,
             {
                 option
-                for option, value in {"DATA": data, "recipe": recipe, "name": name, **options}.items()
+                for option, value in {"DATA": None if isinstance(data, Dataset) else data, "recipe": recipe, "name": name, **options}.items()
                 if value is not None
             },
         )
@@ -119,7 +122,9 @@ def train(
     return _run(trainer, parts, say)
 
 
-def _resume(path: Path, progress: Progress, say: Say, on_epoch: Callable | None, also: set[str]) -> Trained:
+def _resume(
+    path: Path, given: Dataset | None, progress: Progress, say: Say, on_epoch: Callable | None, also: set[str]
+) -> Trained:
     if also:
         raise RecipeError(
             "a resumed run keeps its own recipe",
@@ -130,14 +135,17 @@ def _resume(path: Path, progress: Progress, say: Say, on_epoch: Callable | None,
         )
     folder = RunFolder.existing(path)
     plan, facts = folder.recipe(), folder.facts()
-    if not facts.get("data"):
+    named = facts.get("data")
+    if (named is None) != (given is not None):
         raise RecipeError(
-            "this run was started from data in memory",
+            "this run was started from data in memory" if named is None else "this run has data of its own",
             file=folder.path,
-            fix="start a new run from it: weights=RUN/last",
+            wanted="the same Dataset, train(data, resume=...)" if named is None else "resume alone",
+            got="none" if named is None else f"the data set {given.name}",  # type: ignore[union-attr]
         )
+    data, root = (named, Path(named)) if named else (given, Path())
     parts = open_data(
-        facts["data"],
+        data,  # type: ignore[arg-type]
         plan.task,
         seed=plan.seed,
         allow_faulty=plan.allow_faulty,
@@ -147,10 +155,10 @@ def _resume(path: Path, progress: Progress, say: Say, on_epoch: Callable | None,
         progress=progress,
     )
     for which, names in facts["photos"].items():
-        if [relative(record.photo, Path(facts["data"])) for record in parts.get(which, ())] != names:
+        if [relative(record.photo, root) for record in parts.get(which, ())] != names:
             raise RecipeError(
                 "the data have changed since this run began",
-                file=facts["data"],
+                file=named or folder.path,
                 field=which,
                 wanted=f"the same {len(names)} photos",
                 got=f"{len(parts.get(which, ()))} photos",
@@ -211,6 +219,8 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
     except KeyboardInterrupt:
         say(f"stopped; to go on from the last saved state: maskwright train --resume {folder}")
         raise
+    if plan.task == "classify" and (told := calibrate(folder / "best", parts["val"], plan.device, plan.precision)):
+        say(told)
     training_report.write(folder, trainer, parts)
     best = at.history[at.best_epoch - 1] if at.history else {}
     figures = {key: value for key, value in best.items() if key.startswith(("box_", "mask_", "accuracy", "AUC"))}

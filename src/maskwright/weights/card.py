@@ -14,6 +14,23 @@ CARD, WEIGHTS = "card.json", "weights.safetensors"
 VERSION = 1
 
 
+class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From which score on a classifier says a class; chosen by `maskwright threshold`.
+
+    name       the class that is sought
+    chosen_on  which photos chose it, in words
+    told       what it does, costs and promises, one sentence each
+    """
+
+    name: str
+    threshold: float
+    chosen_on: str = ""
+    told: tuple[str, ...] = ()
+
+    def sentences(self) -> list[str]:
+        return list(self.told)
+
+
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one must know to use a model.
 
@@ -22,6 +39,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean, deviation  of the three channels, in 0..255, taken off and divided by before the network
     window     fixed grey window (low, high) the training photos had, None for ordinary photos
     multi_label  of a classifier: a photo may show none or several of the classes
+    temperature  of a classifier: its logits are divided by it, fitted on the validation photos
+    operating_points  of a classifier: classes with a threshold of their own; where a photo shows one class, at most one
     """
 
     model: str
@@ -34,6 +53,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
     window: tuple[float, float] | None = None
     multi_label: bool = False
+    temperature: float = 1.0
+    operating_points: tuple[OperatingPoint, ...] = ()
     licence: str = "yours"
     trained_on: str = ""
     started_from: str = ""

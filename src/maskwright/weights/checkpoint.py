@@ -17,11 +17,11 @@ from maskwright.errors import WeightsError
 
 
 def save(tensors: dict[str, Tensor], path: Path, half: bool = False) -> None:
-    """Write tensors atomically; with `half` the floating ones are stored in 16 bits."""
+    """Write tensors atomically; with `half` in 16 bits, all but norms and biases, which are few and weigh on all."""
 
     def pack(tensor: Tensor) -> Tensor:
         tensor = tensor.detach().cpu().contiguous()
-        return tensor.half() if half and tensor.is_floating_point() else tensor
+        return tensor.half() if half and tensor.is_floating_point() and tensor.ndim > 1 else tensor
 
     with files.writing(path) as temporary:
         write(temporary, {name: pack(tensor) for name, tensor in tensors.items()})

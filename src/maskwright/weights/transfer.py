@@ -117,13 +117,17 @@ class Transferred:
     def __str__(self) -> str:
         parts = [f"{self.kept} tensors kept"]
         if self.classes_kept:
-            parts.append(f"classes kept: {', '.join(self.classes_kept)}")
+            parts.append(f"classes kept: {_some(self.classes_kept)}")
         if self.classes_fresh:
-            parts.append(f"classes new: {', '.join(self.classes_fresh)}")
+            parts.append(f"classes new: {_some(self.classes_fresh)}")
         other = sorted({".".join(name.split(".")[:2]) for name in self.fresh if not _rows_per_class(name)})
         if other:
-            parts.append(f"freshly initialised: {', '.join(other[:6])}{' ...' if len(other) > 6 else ''}")
+            parts.append(f"freshly initialised: {_some(other)}")
         return "; ".join(parts)
+
+
+def _some(names: list[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" ... ({len(names)} in all)" if len(names) > most else "")
 
 
 def transfer(
