@@ -292,7 +292,7 @@ def test_the_threshold_of_a_classifier_is_kept_and_used(run: Trained, photos: Pa
     assert (chosen.point.name, chosen.point.hits, chosen.point.missed) == ("red", 8, 0)
     found = load(model)
     assert isinstance(found, Classifier)
-    assert (found.sought, found.threshold) == (1, chosen.point.threshold)
+    assert found.points == {"red": chosen.point.threshold}
     strict = load(model, threshold=1.0)
     assert strict(photos / "red" / "red_0.png").labels == ("green",)
 

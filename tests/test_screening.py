@@ -21,8 +21,6 @@ from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.prediction.screening import Screening
 from maskwright.types import Photo
 
-POINT = {"operating_point": {"class": "red", "aim": "recall at least 0.99"}}
-
 
 def flat(red: int, green: int) -> Photo:
     return Photo(np.full((48, 64, 3), (red, green, 0), np.uint8), f"{red}:{green}")
@@ -61,15 +59,17 @@ def test_the_detector_is_asked_about_nothing_else() -> None:
 
 
 def test_the_operating_point_of_the_classifier_decides() -> None:
-    assert screening(None, threshold=None, figures=POINT)(flat(60, 140)).looked is False
-    low = Screening(Classifier(Taster(figures=POINT, threshold=0.2)), Predictor(Seer()))
+    screen = Classifier(Taster())  # type: ignore[arg-type]
+    assert screening()(flat(60, 140)).looked is False
+    screen.points = {"red": 0.2}
+    low = Screening(screen, Predictor(Seer()))
     said = low(flat(60, 140))
     assert (low.name, said.looked, said.verdict.labels) == ("red", True, ("red",))
     assert (threshold_of(low), decided_by(low)[:20]) == (0.2, "a score of 0.2 or mo")
 
 
 def test_a_threshold_that_is_asked_for_goes_first() -> None:
-    strict = screening("red", 0.9, figures=POINT)
+    strict = screening("red", 0.9)
     assert strict(flat(150, 50)).verdict.labels == ("green",)
     assert threshold_of(strict) == 0.9
 

@@ -96,18 +96,17 @@ def threshold_of(find: Screening) -> float | None:
     """The score from which on a photo is passed on; None where the best of several classes decides."""
     if find.threshold is not None:
         return find.threshold
-    if find.screen.card.multi_label or find.screen.sought == find.place:
-        return find.screen.threshold
-    return 0.5 if len(find.screen.card.classes) == 2 and find.screen.sought is None else None
+    if find.name in find.screen.points or find.screen.card.multi_label:
+        return find.screen.points.get(find.name, find.screen.threshold)
+    return 0.5 if len(find.screen.card.classes) == 2 and not find.screen.points else None
 
 
 def decided_by(find: Screening) -> str:
     """The rule, in words."""
-    point = find.screen.card.figures.get("operating_point", {})
     if find.threshold is not None:
         return f"a score of {find.threshold:.4g} or more, as asked"
-    if find.screen.sought == find.place:
-        return f"a score of {find.screen.threshold:.4g} or more, the classifier's operating point ({point['aim']})"
+    if find.name in find.screen.points:
+        return f"a score of {find.screen.points[find.name]:.4g} or more, the classifier's operating point"
     if find.screen.card.multi_label:
         return f"a score of {find.screen.threshold:.4g} or more"
     return "the best score; no operating point was chosen (`maskwright threshold`)"

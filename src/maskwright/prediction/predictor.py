@@ -72,20 +72,21 @@ class Classifier(Predictor):
 
     >>> maskwright.load("runs/rust")("bridge.jpg")
     Verdict(rust 0.97)
+
+    points  {class: the score from which on it is said}, from the model's card
     """
+
+    def __init__(self, engine: Engine, threshold: float | None = None, size: int | None = None) -> None:
+        super().__init__(engine, threshold, size)
+        name = self.card.figures.get("operating_point", {}).get("class")
+        self.points = {name: self.threshold} if name in self.card.classes else {}
 
     def __call__(self, source: Source | Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
         """What one photo shows."""
         return super().__call__(source)  # type: ignore[return-value]
 
-    @property
-    def sought(self) -> int | None:
-        """The place of the class that the kept operating point serves; None where there is no such point."""
-        name = self.card.figures.get("operating_point", {}).get("class")
-        return self.card.classes.index(name) if name in self.card.classes else None
-
     def _restore(self, raw: Any, placement: Placement) -> Any:
-        return Verdict.of(raw, self.card.classes, self.card.multi_label, self.threshold, self.sought)
+        return Verdict.of(raw, self.card.classes, self.card.multi_label, self.threshold, self.points)
 
 
 def load(

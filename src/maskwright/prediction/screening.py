@@ -70,7 +70,7 @@ class Screening:
         photo, verdict = self.screen.look(source)
         if self.threshold is not None:
             several = self.screen.card.multi_label
-            verdict = Verdict.of(verdict.scores, verdict.names, several, self.threshold, self.place)
+            verdict = Verdict.of(verdict.scores, verdict.names, several, self.threshold, {self.name: self.threshold})
         looked = self.place in verdict.chosen
         found = Instances.empty(self.then.card.classes)
         if looked and self.screen.window == self.then.window:
@@ -89,8 +89,8 @@ def _sought(screen: Classifier, then: Predictor, name: str | None) -> str:
         if name not in known:
             raise UnknownName("class in the model that screens", name, known)
         return name
-    if screen.sought is not None:
-        return known[screen.sought]
+    if len(screen.points) == 1:
+        return next(iter(screen.points))
     both = [each for each in known if each in then.card.classes]
     if len(both) != 1:
         raise WeightsError(

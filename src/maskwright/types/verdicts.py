@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,22 +34,24 @@ class Verdict:
         names: tuple[str, ...],
         multi_label: bool = False,
         threshold: float = 0.5,
-        sought: int | None = None,
+        points: Mapping[str, float] | None = None,
     ) -> Verdict:
         """The class of the best score; with several labels a photo, all from `threshold` on.
 
-        sought  the class that a threshold was chosen for: it is said from `threshold` on, and below it never
+        points  classes with a threshold of their own. Such a class is said from there on, however the others score;
+                below it the best of the others is
 
-        >>> Verdict.of(np.array([0.7, 0.3]), ("norust", "rust"), threshold=0.2, sought=1)
+        >>> Verdict.of(np.array([0.7, 0.3]), ("norust", "rust"), points={"rust": 0.2})
         Verdict(rust 0.30)
         """
-        scores = np.asarray(scores, np.float32)
+        scores, points = np.asarray(scores, np.float32), points or {}
         order = [int(place) for place in np.argsort(-scores, kind="stable")]
+        reached = [place for place in order if scores[place] >= points.get(names[place], threshold)]
         if multi_label:
-            return cls(scores, names, tuple(place for place in order if scores[place] >= threshold))
-        if sought is not None and len(names) > 1:
-            order = [sought] if scores[sought] >= threshold else [place for place in order if place != sought]
-        return cls(scores, names, tuple(order[:1]))
+            return cls(scores, names, tuple(reached))
+        sought = [place for place in reached if names[place] in points]
+        others = [place for place in order if names[place] not in points]
+        return cls(scores, names, tuple((sought or others or order)[:1]))
 
     @property
     def labels(self) -> tuple[str, ...]:
