@@ -384,3 +384,21 @@ def test_cross_validation_judges_every_photo(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     called(monkeypatch, "cross_validation.py", "party", "2", "0.02")
     assert "together: 12 photos" in capsys.readouterr().out
+
+
+@slow
+def test_sort_parts_leaves_nothing_on_the_belt(place, monkeypatch, capsys):
+    import class_photos
+    from tiny_runs import classifier_folder
+
+    classifier_folder(place / "runs" / "colours" / "best", ("green", "red"))
+    for photo in class_photos.save(place / "made", 2).rglob("*.png"):
+        (place / "belt").mkdir(exist_ok=True)
+        photo.rename(place / "belt" / photo.name)
+    monkeypatch.chdir(place)
+    called(monkeypatch, "sort_parts.py", "runs/colours", "belt", "sorted", "3")
+    assert list(Path("belt").iterdir()) == []
+    assert sorted(path.name for path in Path("sorted").rglob("*.png")) == [
+        "green_0.png", "green_1.png", "red_0.png", "red_1.png"]  # fmt: skip
+    assert len(Path("sorted/predictions.jsonl").read_text("utf-8").splitlines()) == 4
+    assert "-> sorted" in capsys.readouterr().out

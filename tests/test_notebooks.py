@@ -23,6 +23,7 @@ SMALL = {
     "EXAMPLE_PHOTOS": "8",
     "EXAMPLE_STEPS": "1",
     "EXAMPLE_SIDE": "128",
+    "EXAMPLE_EPOCHS": "2",
     "MPLBACKEND": "Agg",
     "OMP_NUM_THREADS": "1",
 }
@@ -31,6 +32,16 @@ PRINTED = {  # what each must come to, at the least
     "batches_of_frames": ["BATCH_SIZE 3", "7 frames in frames"],
     "coco_demo": ["NUM_CLASSES                    81", "objects: 5"],
     "guns_and_swords": ["6 photos to train on, 2 held back", "events.out.tfevents", "mask_rcnn_weapons_0001.h5"],
+    "rust": [
+        "rust.0.jpg = rust.8.jpg",
+        "photos, {'norust': 8, 'rust': 9}",
+        "weighted avg",
+        "with 95 % confidence the recall is at least",
+        "Average Precision",
+        "17 photos: {",
+        "the detector was spared",
+        "sorted/",
+    ],
     "weld_defects": [
         "Re-starting from epoch 1",
         "mask_rcnn_gdxray_0002.h5",

@@ -110,6 +110,16 @@ def model_folder(folder: Path, names: tuple[str, ...] = ("balloon",), task: str 
     return folder
 
 
+def classifier_folder(folder: Path, names: tuple[str, ...], size: int = 64) -> Path:
+    """The same for a classifier: it says something of every photo, and knows nothing."""
+    torch.manual_seed(0)
+    row = catalogue.find("small", "classify")
+    network = catalogue.build("classify", "small", row.backbones[0], len(names), size, False)
+    checkpoint.save(network.state_dict(), folder / WEIGHTS)
+    write_card(Card("small", row.backbones[0], "classify", names, size), folder)
+    return folder
+
+
 class Seer:
     """An engine that finds one object of each class on every canvas, scores 0.9, 0.8 ...: the left half of its box."""
 

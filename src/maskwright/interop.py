@@ -90,7 +90,7 @@ def to_csv(photos: Sequence[Instances], photo_names: Sequence[str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for row in _flat_rows(photos, photo_names):
-        row = {**row, "photo": _no_formula(row["photo"]), "class": _no_formula(row["class"])}
+        row = {**row, "photo": no_formula(row["photo"]), "class": no_formula(row["class"])}
         writer.writerow(["" if row[key] is None else row[key] for key in CSV_COLUMNS])
     return text.getvalue()
 
@@ -100,10 +100,10 @@ def verdicts_to_csv(verdicts: Sequence[Verdict], photo_names: Sequence[str]) -> 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = verdicts[0].names if verdicts else ()
-    writer.writerow(["photo", "label", *(_no_formula(f"score {name}") for name in names)])
+    writer.writerow(["photo", "label", *(no_formula(f"score {name}") for name in names)])
     for photo, verdict in zip(photo_names, verdicts, strict=True):
         scores = [f"{score:.5f}" for score in verdict.scores]
-        writer.writerow([_no_formula(photo), _no_formula("|".join(verdict.labels)), *scores])
+        writer.writerow([no_formula(photo), no_formula("|".join(verdict.labels)), *scores])
     return text.getvalue()
 
 
@@ -222,7 +222,7 @@ def _short(value: np.floating) -> float:
     return float(str(value))
 
 
-def _no_formula(text: str) -> str:
+def no_formula(text: str) -> str:
     return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 

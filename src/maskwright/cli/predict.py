@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
+from maskwright.errors import RecipeError
 
 
 @click.command(options_metavar="[options]")
-@click.argument("model", type=str)
-@click.argument("sources", nargs=-1, required=True)
+@click.argument("model", type=str, metavar="[MODEL]")
+@click.argument("sources", nargs=-1, metavar="SOURCES...")
 @options.out("A folder for pictures and results.", default=Path("predictions"), show_default=True)
 @options.choosing
 @click.option("--save-json", is_flag=True, help="predictions.json: boxes, scores, masks as run lengths.")
@@ -24,6 +26,21 @@ from maskwright.cli.console import Console
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--no-pictures", is_flag=True, help="Do not draw.")
+@click.option("--screen", metavar="CLASSIFIER", help="In place of MODEL: ask this one first ...")
+@click.option("--then", metavar="DETECTOR", help="... and this one only where the classifier says so.")
+@click.option("--screen-class", metavar="NAME", help="What is screened for.  [default: by its operating point]")
+@click.option(
+    "--screen-threshold", type=click.FloatRange(0, 1), metavar="SCORE", help="From which score on.  [default: its own]"
+)
+@click.option(
+    "--sort-into", type=click.Path(path_type=Path), metavar="DIR", help="Copy each photo into a folder by verdict."
+)
+@click.option("--move", is_flag=True, help="Move it there instead.")
+@click.option("--watch", is_flag=True, help="Wait for photos to come into a folder, until Ctrl-C.")
+@click.option(
+    "--every", type=click.FloatRange(0.05, 3600), metavar="SECONDS", default=1.0, show_default=True,
+    help="How often --watch looks.",
+)  # fmt: skip
 @options.running
 @options.console
 def command(
@@ -34,6 +51,14 @@ def command(
     classes: tuple[str, ...] | None,
     size: int | None,
     no_pictures: bool,
+    screen: str | None,
+    then: str | None,
+    screen_class: str | None,
+    screen_threshold: float | None,
+    sort_into: Path | None,
+    move: bool,
+    watch: bool,
+    every: float,
     names: tuple[str, ...] | None,
     device: str,
     precision: str,
@@ -45,27 +70,88 @@ def command(
     \b
       maskwright predict balloons party.jpg
       maskwright predict runs/rust inspection/ --save-csv --save-masks --out found/
+      maskwright predict --screen runs/rust --then runs/rust-boxes bridge/
+      maskwright predict runs/rust belt/ --watch --sort-into sorted/ --move
 
     A source is a file, a folder, a pattern, an address, or - for standard input.
     """
-    from maskwright.jobs.predict import predict
+    from maskwright.jobs.predict import load_screening, predict
+    from maskwright.prediction.predictor import load
 
-    save = [name.removeprefix("save_") for name, wanted in saved.items() if wanted]
-    done = predict(
-        model,
-        list(sources),
-        out=out,
-        threshold=threshold,
-        classes=classes,
-        save=save,
-        pictures=not no_pictures,
-        size=size,
-        names=names,
-        device=device,
-        precision=precision,
-        progress=console.progress,
+    _fit_together(screen, then, screen_class, screen_threshold, sort_into, move)
+    photos = [model, *sources] if screen else list(sources)
+    if not photos:
+        raise RecipeError("which photos?", field="SOURCES", wanted="photos, after the model", got="nothing",
+                          fix=f"maskwright predict {model} PHOTOS")  # fmt: skip
+    if watch and len(photos) > 1:
+        raise RecipeError("one folder is watched", field="SOURCES", wanted="a folder", got=f"{len(photos)} sources")
+    common = {"threshold": threshold, "size": size, "device": device, "precision": precision, "names": names}
+    find = (
+        load_screening(screen, then, name=screen_class, screen_threshold=screen_threshold, **common)
+        if screen and then
+        else load(model, **common)
     )
+    settings = {
+        "out": out,
+        "classes": classes,
+        "save": [name.removeprefix("save_") for name, wanted in saved.items() if wanted],
+        "pictures": not no_pictures,
+        "sort_into": sort_into,
+        "move": move,
+    }
+    if watch:
+        return watching(find, photos[0], every, settings, console)
+    done = predict(find, photos, progress=console.progress, **settings)
     return tell_counts(done, out, console)
+
+
+def _fit_together(
+    screen: str | None, then: str | None, screen_class: str | None, screen_threshold: float | None,
+    sort_into: Path | None, move: bool,
+) -> None:  # fmt: skip
+    """Options that make sense only beside another one."""
+    given = {
+        "--screen": screen, "--then": then, "--screen-class": screen_class, "--screen-threshold": screen_threshold,
+        "--sort-into": sort_into, "--move": move or None,
+    }  # fmt: skip
+    needs = {"--screen": "--then", "--then": "--screen", "--screen-class": "--screen", "--screen-threshold": "--screen",
+             "--move": "--sort-into"}  # fmt: skip
+    for option, other in needs.items():
+        if given[option] is not None and given[other] is None:
+            raise RecipeError(f"{option} stands beside {other}", field=option, wanted=other, got="nothing")
+
+
+def watching(find, folder: str, every: float, settings: dict, console: Console) -> int:
+    """A line a photo, as they come; Ctrl-C ends it well."""
+    from maskwright.jobs.watch import Unread, watch
+
+    called: dict[str, int] = {}
+    came = watch(find, folder, every=every, **settings)
+    console.say(f"watching {folder}; one line a photo goes to {settings['out'] / 'predictions.jsonl'}; Ctrl-C ends it")
+    try:
+        for said in came:
+            word = "unreadable" if isinstance(said, Unread) else said.called
+            called[word] = called.get(word, 0) + 1
+            if isinstance(said, Unread):
+                console.say(str(said.error))
+            else:
+                console.show(f"{said.photo}: {_words(said)}" + (f" -> {said.sorted}" if said.sorted else ""))
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        pass
+    counts = ", ".join(f"{count} {name}" for name, count in called.items())
+    count = sum(called.values())
+    console.result({"photos": count, "verdicts": called}, f"{count} photos{counts and ': '}{counts}")
+    return 0
+
+
+def _words(each) -> str:
+    """What was said of a photo: scores of a classifier, counts of a detector, or both."""
+    counts = ", ".join(f"{count} {name}" for name, count in each.instances.counts().items())
+    if each.screened is None:
+        return str(each.verdict or counts or "nothing found")
+    said = str(each.screened.verdict)
+    return f"{said}; {counts or 'nothing found'}" if each.screened.looked else said
 
 
 def tell_counts(done, out: Path, console: Console) -> int:
@@ -76,20 +162,29 @@ def tell_counts(done, out: Path, console: Console) -> int:
         "failed": [error.facts() for error in done.failed],
         "files": done.files,
     }
+    if done.spared is not None:
+        facts["screening"] = {"looked": len(done.photos) - done.spared, "spared": done.spared}
 
     def tell() -> None:
         for each in done.photos:
-            counts = ", ".join(f"{count} {name}" for name, count in each.counts().items())
-            console.show(f"{each.photo}: {each.verdict or counts or 'nothing found'}")
-        if len(done.photos) > 1:
-            total = ", ".join(f"{count} {name}" for name, count in done.counts().items())
-            console.show(f"{len(done.photos)} photos: {total or 'nothing found'}")
+            console.show(f"{each.photo}: {_words(each)}")
+        total = ", ".join(f"{count} {name}" for name, count in done.counts().items()) or "nothing found"
+        if done.spared is not None:
+            verdicts = ", ".join(f"{count} {name}" for name, count in done.verdicts().items())
+            looked = len(done.photos) - done.spared
+            console.show(f"{len(done.photos)} photos: {verdicts}")
+            console.show(f"the detector looked at {looked} and was spared {done.spared}: {total}")
+        elif len(done.photos) > 1:
+            console.show(f"{len(done.photos)} photos: {total}")
 
     console.result(facts, tell)
     for error in done.failed:
         console.say(str(error))
-    if done.files and any(each.verdict for each in done.photos):
+    if done.files:
         console.say(f"written: {', '.join(str(file) for file in done.files)}")
     if any(each.files for each in done.photos):
         console.say(f"pictures in {out}")
+    if any(each.sorted for each in done.photos):
+        counts = ", ".join(f"{count} {name}" for name, count in done.verdicts().items())
+        console.say(f"sorted: {counts}")
     return 1 if done.failed else 0

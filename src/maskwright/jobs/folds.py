@@ -73,7 +73,7 @@ def folds(
     folders: list[Path] = []
     rule: dividing.Rule = "near-duplicate"
     if task == "classify":  # known by their group, copies count together in the intervals too
-        usable, rule = _grouped(usable, progress), lambda record: None
+        usable, rule = grouped(usable, progress), lambda record: None
     for number, (kept, held) in enumerate(dividing.folds(usable, k, repeats, seed, rule, progress), 1):
         say(f"fold {number} of {k * repeats}: {len(kept)} photos to train on, {len(held)} to judge by")
         together = replace(whole, records=kept.records, faults=(), remarks=())
@@ -100,7 +100,7 @@ def _task(options: dict[str, Any]) -> str:
     return options.get("task") or catalogue.task_of(options.get("model") or "small")
 
 
-def _grouped(data: Dataset, progress: Progress) -> Dataset:
+def grouped(data: Dataset, progress: Progress) -> Dataset:
     """The same photos, near-duplicates in one group each; a group that the data name swallows what is joined to it."""
     photos = [record.photo for record in data]
     links = [(pair.first, pair.second) for pair in find_twins(photos, progress=progress).pairs]

@@ -2,79 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from maskwright import files, interop
 from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName, WeightsError
+from maskwright.jobs import screening_page
+from maskwright.jobs.results import SAVED as SAVED
+from maskwright.jobs.results import WHOLE, Predicted, Prediction, write_all, write_each
+from maskwright.jobs.results import write_picture as write_picture
+from maskwright.jobs.sorting import Sorter
 from maskwright.photos.sources import Origin, Source, expand
-from maskwright.pictures import outlines
 from maskwright.prediction.predictor import Classifier, Predictor, load
+from maskwright.prediction.screening import Screened, Screening
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances, Photo, Verdict
 
-SAVED = ("json", "jsonl", "csv", "coco", "masks", "crops")
-WHOLE = ("json", "jsonl", "csv")  # what a classifier's verdicts can be saved as
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One photo: what it is called, (height, width), its objects, and the files written for it.
-
-    verdict  what a classifier says of it; there are no objects then
-    """
-
-    photo: str
-    stem: str
-    size: tuple[int, int]
-    instances: Instances
-    files: tuple[Path, ...] = ()
-    verdict: Verdict | None = None
-
-    def counts(self) -> dict[str, int]:
-        """Objects of each class; of a verdict, 1 for each class it names."""
-        return self.instances.counts() if self.verdict is None else dict.fromkeys(self.verdict.labels, 1)
-
-    def facts(self) -> dict:
-        if self.verdict is not None:
-            size = {"height": self.size[0], "width": self.size[1]}
-            return {"photo": self.photo, **size, **self.verdict.facts(), "files": [str(file) for file in self.files]}
-        return {
-            "photo": self.photo,
-            "height": self.size[0],
-            "width": self.size[1],
-            "counts": self.instances.counts(),
-            "objects": interop.to_rows(self.instances),
-            "files": [str(file) for file in self.files],
-        }
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """All photos, and those that could not be read, with the reason."""
-
-    photos: list[Prediction]
-    failed: list[MaskwrightError] = field(default_factory=list)
-    files: tuple[Path, ...] = ()
-
-    def counts(self) -> dict[str, int]:
-        """How many of each class on all photos."""
-        total: Counter[str] = Counter()
-        for each in self.photos:
-            total.update(each.counts())
-        return dict(total)
-
 
 def predict(
-    model: str | Path | Predictor,
+    model: str | Path | Predictor | Screening,
     sources: Origin | Sequence[Origin],
     *,
     out: str | Path | None = None,
@@ -82,6 +31,8 @@ def predict(
     classes: Sequence[str] | None = None,
     save: Sequence[str] = (),
     pictures: bool = True,
+    sort_into: str | Path | None = None,
+    move: bool = False,
     size: int | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -90,60 +41,101 @@ def predict(
 ) -> Predicted:
     """Find the objects of every photo; or say what it shows, where the model is a classifier.
 
-    sources   files, folders, patterns, addresses, arrays: whatever photos.sources.expand takes
-    out       a folder for the drawn pictures and everything in `save`; nothing is written without it
-    save      of json, jsonl (a line a photo), csv, coco (results list), masks (one PNG an object), crops
-              (one cut-out with alpha an object); of a classifier's verdicts json, jsonl and csv
+    model      a Screening asks a classifier first, and the detector only where that says so (see load_screening)
+    sources    files, folders, patterns, addresses, arrays: whatever photos.sources.expand takes
+    out        a folder for the drawn pictures and everything in `save`; nothing is written without it
+    save       of json, jsonl (a line a photo), csv, coco (results list), masks (one PNG an object), crops
+               (one cut-out with alpha an object); of a classifier's verdicts json, jsonl and csv
+    sort_into  a folder that gets a copy of every photo, in a folder called by its verdict; `move`: the photo itself
     A photo that cannot be read is put into `failed`; the others go on.
 
     >>> maskwright.predict("balloons", "party.jpg").photos[0].instances.counts()
     {'balloon': 7}
     """
+    find = (
+        model
+        if isinstance(model, Predictor | Screening)
+        else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
+    )
+    wanted = checked(find, save, classes, out)
+    sorter = None if sort_into is None else Sorter(sort_into, move)
+    several = expand(sources)
+    if out is not None and pictures and not isinstance(find, Classifier):
+        refuse_own_folder(several, Path(out))
+    if sorter is not None:
+        sorter.check(several)
+    page = screening_page.Page() if isinstance(find, Screening) and out is not None else None
+    done, failed = [], []
+    for photo, stem, said in _looked_at(find, several, failed, progress, sorter):
+        made = prediction(photo, stem, said, wanted)
+        if out is not None:
+            made = replace(made, files=tuple(write_each(photo, made, Path(out), save, pictures)))
+        if sorter is not None:
+            made = replace(made, sorted=sorter.sort(Path(photo.name), made.called))
+        done.append(made)
+        if page is not None:
+            page.add(photo, made)
+    together = [] if out is None else list(write_all(done, Path(out), save))
+    if page is not None and out is not None:
+        together.append(page.write(Path(out), find, failed))  # type: ignore[arg-type] - a page is for a Screening
+    return Predicted(done, failed, tuple(together))
+
+
+def load_screening(
+    screen: str | Path,
+    then: str | Path,
+    *,
+    name: str | None = None,
+    screen_threshold: float | None = None,
+    threshold: float | None = None,
+    size: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    names: Sequence[str] | None = None,
+) -> Screening:
+    """Two models for `predict`: a classifier, and a detector for what it picks out.
+
+    name       the class that is picked out (see prediction.screening); screen_threshold  from which score on
+    threshold, size, names   the detector's
+
+    >>> done = predict(load_screening("runs/rust", "runs/rust-boxes"), "bridge/", out="found")
+    >>> len(done.photos), done.spared
+    (120, 97)
+    """
+    first = load(screen, device=device, precision=precision)
+    second = load(then, threshold=threshold, size=size, device=device, precision=precision, names=names)
+    return Screening(first, second, name, screen_threshold)
+
+
+def checked(
+    find: Predictor | Screening, save: Sequence[str], classes: Sequence[str] | None, out: str | Path | None
+) -> np.ndarray:
+    """The rows of the wanted classes; what this model cannot give is refused before anything is looked at."""
     for kind in save:
         if kind not in SAVED:
             raise UnknownName("kind of result", kind, SAVED)
-    if save and out is None:
-        raise OutputError("there is no folder to save into", field="--out", wanted="a folder", got="none")
-    find = (
-        model
-        if isinstance(model, Predictor)
-        else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
-    )
-    if isinstance(find, Classifier):
-        if classes:
-            raise RecipeError(
-                "a classifier always chooses among all its classes", field="classes", got=", ".join(classes)
-            )
-        return _verdicts(find, sources, out, save, progress)
-    wanted = class_rows(find.card.classes, classes)
-    done, failed = [], []
-    drawn_in = Path(out) if out is not None and pictures else None
-    for photo, stem, found in look(find, sources, wanted, failed, progress, drawn_in):
-        written = [] if out is None else list(_write_each(photo, stem, found, Path(out), save, pictures))
-        done.append(Prediction(photo.name, stem, photo.size, found, tuple(written)))
-    return Predicted(done, failed, tuple(_write_all(done, Path(out), save)) if out is not None else ())
-
-
-def _verdicts(
-    find: Classifier,
-    sources: Origin | Sequence[Origin],
-    out: str | Path | None,
-    save: Sequence[str],
-    progress: Progress,
-) -> Predicted:
-    for kind in save:
-        if kind not in WHOLE:
+        if isinstance(find, Classifier) and kind not in WHOLE:
             raise OutputError(
                 "this model says what a whole photo shows, and finds no objects",
                 field=f"--save-{kind}",
                 wanted=", ".join(WHOLE),
                 got=kind,
             )
-    done, failed = [], []
-    nothing = Instances.empty(find.card.classes)
-    for photo, stem, said in _looked_at(find, expand(sources), failed, progress):
-        done.append(Prediction(photo.name, stem, photo.size, nothing, verdict=said))
-    return Predicted(done, failed, tuple(_write_all(done, Path(out), save)) if out is not None else ())
+    if save and out is None:
+        raise OutputError("there is no folder to save into", field="--out", wanted="a folder", got="none")
+    if isinstance(find, Classifier) and classes:
+        raise RecipeError("a classifier always chooses among all its classes", field="classes", got=", ".join(classes))
+    return class_rows(find.then.card.classes if isinstance(find, Screening) else find.card.classes, classes)
+
+
+def prediction(photo: Photo, stem: str, said: Instances | Verdict | Screened, wanted: np.ndarray) -> Prediction:
+    """What a model of any kind said of a photo, as one record."""
+    if isinstance(said, Verdict):
+        return Prediction(photo.name, stem, photo.size, Instances.empty(said.names), verdict=said)
+    if isinstance(said, Screened):
+        found = said.instances[np.isin(said.instances.classes, wanted)]
+        return Prediction(photo.name, stem, photo.size, found, screened=said)
+    return Prediction(photo.name, stem, photo.size, said[np.isin(said.classes, wanted)])
 
 
 def look(
@@ -159,12 +151,8 @@ def look(
     drawn_in  where the pictures will go: never the photos' own folder, where they might replace a photo
     """
     several = expand(sources)
-    if drawn_in is not None and drawn_in.resolve() in {
-        source.origin.parent.resolve() for source in several if isinstance(source.origin, Path)
-    }:
-        raise OutputError(
-            "the photos themselves lie here, and pictures might replace them", file=drawn_in, fix="name another --out"
-        )
+    if drawn_in is not None:
+        refuse_own_folder(several, drawn_in)
     if isinstance(find, Classifier):
         raise WeightsError(
             "this model says what a whole photo shows, and finds no objects",
@@ -177,17 +165,31 @@ def look(
         yield photo, stem, found[np.isin(found.classes, wanted)]
 
 
+def refuse_own_folder(several: Sequence[Source], drawn_in: Path) -> None:
+    own = {source.origin.parent.resolve() for source in several if isinstance(source.origin, Path)}
+    if drawn_in.resolve() in own:
+        raise OutputError(
+            "the photos themselves lie here, and pictures might replace them", file=drawn_in, fix="name another --out"
+        )
+
+
 def _looked_at(
-    find: Predictor, several: Sequence[Source], failed: list[MaskwrightError], progress: Progress
+    find: Predictor | Screening,
+    several: Sequence[Source],
+    failed: list[MaskwrightError],
+    progress: Progress,
+    sorter: Sorter | None = None,
 ) -> Iterator[tuple[Photo, str, Any]]:
     """Photo, stem and what the model says, one after the other."""
     for source in progress(several, total=len(several), label="looking", unit="photos"):
         try:
-            photo = find.open(source)
+            photo, said = find.look(source)
         except MaskwrightError as error:
             failed.append(error)
+            if sorter is not None:
+                sorter.set_aside(Path(source.name))
             continue
-        yield photo, source.stem, find(photo)
+        yield photo, source.stem, said
     if len(failed) == len(several):
         raise failed[0]
 
@@ -200,64 +202,3 @@ def class_rows(known: tuple[str, ...], classes: Sequence[str] | None) -> np.ndar
         if name not in known:
             raise UnknownName("class in this model", name, known)
     return np.array([known.index(name) for name in classes])
-
-
-# --- files ------------------------------------------------------------------------------------------
-def _write_each(
-    photo: Photo, stem: str, found: Instances, out: Path, save: Sequence[str], pictures: bool
-) -> Iterator[Path]:
-    if pictures:
-        yield write_picture(outlines.draw(photo, found), out / f"{stem}.jpg")
-    for row in range(len(found)) if {"masks", "crops"} & set(save) else ():
-        mask, box = _cut(found, row, photo.size)
-        name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", f"{stem}_{row + 1}_{found.labels[row]}.png")
-        if "masks" in save:
-            full = np.zeros(photo.size, np.uint8)
-            full[box[1] : box[3], box[0] : box[2]] = mask * 255
-            yield write_picture(full, out / "masks" / name)
-        if "crops" in save and mask.size:
-            cut = photo.pixels[box[1] : box[3], box[0] : box[2]]
-            yield write_picture(np.dstack([cut, mask * np.uint8(255)]), out / "crops" / name)
-
-
-def _cut(found: Instances, row: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The object's mask (h×w uint8 0/1) in its whole-pixel box."""
-    height, width = size
-    edges = found.boxes[row] if found.masks is None else found.masks[row].boxes[0]
-    box = np.clip(
-        np.concatenate([np.floor(edges[:2]), np.ceil(edges[2:])]).astype(int), 0, [width, height, width, height]
-    )
-    if found.masks is None:
-        return np.ones((box[3] - box[1], box[2] - box[0]), np.uint8), box
-    return found.masks[row].patches(box[None])[0].astype(np.uint8), box
-
-
-def write_picture(pixels: np.ndarray, path: Path) -> Path:
-    with files.writing(path) as temporary:
-        Image.fromarray(pixels).save(temporary, quality=92)
-    return path
-
-
-def _write_all(done: list[Prediction], out: Path, save: Sequence[str]) -> Iterator[Path]:
-    names, every = [each.photo for each in done], [each.instances for each in done]
-    if "json" in save:
-        yield _write_text(
-            out / "predictions.json", json.dumps([each.facts() for each in done], indent=2, ensure_ascii=False) + "\n"
-        )
-    if "jsonl" in save:
-        lines = [json.dumps(each.facts(), ensure_ascii=False) for each in done]
-        yield _write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
-    if "csv" in save:
-        verdicts = [each.verdict for each in done if each.verdict is not None]
-        table = interop.verdicts_to_csv(verdicts, names) if verdicts else interop.to_csv(every, names)
-        yield _write_text(out / "predictions.csv", table)
-    if "coco" in save:
-        results = interop.to_coco_results(every, list(range(1, len(done) + 1)))
-        yield _write_text(out / "coco_results.json", json.dumps(results) + "\n")
-        table = interop.to_coco_images(names, [each.size for each in done], every[0].names if every else ())
-        yield _write_text(out / "coco_images.json", json.dumps(table, ensure_ascii=False) + "\n")
-
-
-def _write_text(path: Path, text: str) -> Path:
-    files.write_text(path, text)
-    return path

@@ -32,7 +32,12 @@ class Predictor:
         """The photo as this model wants it: deep grey through the window that the model learnt with."""
         return sources.open_source(source if isinstance(source, Source) else sources.expand(source)[0], self.window)
 
-    def __call__(self, source: Origin) -> Instances:
+    def look(self, source: Source | Origin) -> tuple[Photo, Any]:
+        """The photo as it was looked at, and what was found."""
+        photo = self.open(source)
+        return photo, self(photo)
+
+    def __call__(self, source: Source | Origin) -> Instances:
         """The objects of one photo."""
         photo = self.open(source)
         canvas, placement = self.engine.fit(photo, self.size)
@@ -81,7 +86,7 @@ class Classifier(Predictor):
             point.name: point.threshold if threshold is None else threshold for point in self.card.operating_points
         }
 
-    def __call__(self, source: Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
+    def __call__(self, source: Source | Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
         """What one photo shows."""
         return super().__call__(source)  # type: ignore[return-value]
 

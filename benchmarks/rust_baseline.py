@@ -1,0 +1,95 @@
+"""How far do colours alone get? Histograms and a logistic regression, judged exactly as `maskwright folds` judges.
+
+    python benchmarks/rust_baseline.py rust/download
+    python benchmarks/rust_baseline.py rust/download --k 5 --repeats 3
+
+Each photo becomes a histogram of its colours, 8 x 8 x 8 bins of RGB or of hue, saturation and value, as the square
+roots of its shares; scikit-learn's logistic regression, balanced classes, learns from them. The folds are those of
+`maskwright folds DATA --task classify --k 5 --repeats 3`: copies of a photo on one side, classes in equal shares, the
+same seed, so the same photos in each. The figures too: all photos of all folds together, copies counted once.
+
+Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+
+import numpy as np
+from PIL import Image
+
+from maskwright import formats
+from maskwright.curate import split
+from maskwright.jobs.data import for_task
+from maskwright.jobs.folds import grouped
+from maskwright.jobs.verdict_figures import figures_of
+from maskwright.photos.decode import decode
+from maskwright.progress import silent
+from maskwright.types import Dataset, Verdict
+
+BINS = 8
+LONGEST = 256  # pixels of the photo that is counted: more change nothing
+
+
+def histogram(pixels: np.ndarray, space: str) -> np.ndarray:
+    """H×W×3 uint8 -> 512 float32, the square roots of the shares of each cube of colour; `space` RGB or HSV."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((LONGEST, LONGEST))
+    values = np.asarray(image.convert(space)).reshape(-1, 3).astype(int) * BINS // 256
+    counts = np.bincount(values @ (BINS * BINS, BINS, 1), minlength=BINS**3)
+    return np.sqrt(counts / counts.sum()).astype(np.float32)
+
+
+def judged(data: Dataset, space: str, k: int, repeats: int, seed: int, strength: float) -> list:
+    """(the fold's photos, a verdict on each) of every fold."""
+    from sklearn.linear_model import LogisticRegression
+
+    features = {record.photo: histogram(decode(record.photo).pixels, space) for record in data}
+    parts = []
+    for kept, held in split.folds(data, k, repeats, seed, lambda record: None):
+        model = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
+        model.fit([features[record.photo] for record in kept], [record.labels[0] for record in kept])  # type: ignore[index]
+        scores = model.predict_proba([features[record.photo] for record in held])
+        parts.append((held, [Verdict.of(row, data.names) for row in scores]))
+    return parts
+
+
+def main() -> None:
+    reading = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    reading.add_argument("data")
+    reading.add_argument("--k", type=int, default=5)
+    reading.add_argument("--repeats", type=int, default=3)
+    reading.add_argument("--seed", type=int, default=0)
+    reading.add_argument(
+        "--strength", type=float, default=10.0, help="C of the regression: large trusts the photos more"
+    )
+    reading.add_argument("--json", action="store_true")
+    asked = reading.parse_args()
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        sys.exit("scikit-learn is not installed: nothing is measured (pip install scikit-learn)")
+    data = grouped(for_task(formats.read(asked.data), "classify").usable(), silent)
+    told = {}
+    for space in ("RGB", "HSV"):
+        began = time.perf_counter()
+        parts = judged(data, space, asked.k, asked.repeats, asked.seed, asked.strength)
+        figures = figures_of(parts, data.names, False, 1000, asked.seed)
+        seconds = time.perf_counter() - began
+        shown = {"accuracy": figures.accuracy, "AUC": figures.auc, "AP": figures.ap}
+        shown |= {f"recall {each.name}": each.recall for each in figures.classes}
+        told[space] = {name: (value, figures.intervals.get(name)) for name, value in shown.items()}
+        if not asked.json:
+            print(f"{space} {BINS}x{BINS}x{BINS}: {len(data)} photos, {asked.k} folds, {asked.repeats} times, "
+                  f"{seconds:.1f} s")  # fmt: skip
+            for name, (value, pair) in told[space].items():
+                print(f"  {name:<16}{value:.3f}" + (f"  ({pair[0]:.3f} to {pair[1]:.3f})" if pair else ""))
+    if asked.json:
+        print(json.dumps(told, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Photos put into folders by what was said of them. Nothing is ever replaced, and none gets lost on the way."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+
+from maskwright import files
+from maskwright.errors import OutputError
+from maskwright.photos.sources import Source
+
+UNREADABLE = "unreadable"
+"""The folder of photos that could not be read."""
+
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+class Sorter:
+    """Copies photos into `folder`/VERDICT; with `move` the photo is removed once its copy is compared, byte by byte.
+
+    >>> Sorter("sorted", move=True).sort(Path("belt/part_7.jpg"), "rust")
+    PosixPath('sorted/rust/part_7.jpg')
+    """
+
+    def __init__(self, folder: str | Path, move: bool = False) -> None:
+        self.folder, self.move = Path(folder), move
+
+    def check(self, several: Sequence[Source]) -> None:
+        """Only what lies in a file can be sorted."""
+        for source in several:
+            if not isinstance(source.origin, Path):
+                raise OutputError(
+                    "only photos in files can be sorted into folders",
+                    field="--sort-into",
+                    wanted="files",
+                    got=source.name,
+                )
+
+    def sort(self, photo: Path, called: str) -> Path:
+        """Copy, and leave nothing behind where photos are moved; where it lies now."""
+        target = self.copy(photo, called)
+        self.leave(photo, target)
+        return target
+
+    def set_aside(self, photo: Path) -> Path | None:
+        """The same for a photo that could not be read; None where there is no such file."""
+        return self.sort(photo, UNREADABLE) if photo.is_file() else None
+
+    def copy(self, photo: Path, called: str) -> Path:
+        """A name that is taken gets a number (part_2.jpg). A copy that is there already is not made again."""
+        folder = self.folder / folder_name(called)
+        for number in count(1):
+            target = folder / (photo.name if number == 1 else f"{photo.stem}_{number}{photo.suffix}")
+            try:
+                if target.exists():
+                    if photo.samefile(target) or (not self.move and _same(photo, target)):
+                        return target
+                    continue
+                folder.mkdir(parents=True, exist_ok=True)
+                target.open("xb").close()  # ours from here on, whoever else sorts into this folder
+            except FileExistsError:
+                if not folder.is_dir():
+                    raise OutputError("a file stands where a folder is wanted", file=folder) from None
+                continue
+            except OSError as error:
+                raise OutputError("cannot be written", file=target, got=error.strerror or error) from error
+            try:
+                with files.writing(target) as temporary:
+                    shutil.copyfile(photo, temporary)
+                    shutil.copystat(photo, temporary)
+            except BaseException:
+                target.unlink(missing_ok=True)
+                raise
+            return target
+        raise AssertionError
+
+    def leave(self, photo: Path, target: Path) -> None:
+        """Remove a photo that is moved, when `target` holds all of it."""
+        if not self.move or not photo.is_file() or not target.is_file() or photo.samefile(target):
+            return
+        if _same(photo, target):
+            try:
+                photo.unlink()
+            except OSError as error:
+                raise OutputError(
+                    "this photo cannot be moved; its copy is made", file=photo, got=error.strerror or error
+                ) from error
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Byte for byte; `filecmp` would remember an answer by size and time, and two photos may share both."""
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as first, other.open("rb") as second:
+        while part := first.read(1 << 20):
+            if part != second.read(1 << 20):
+                return False
+    return True
+
+
+def folder_name(called: str) -> str:
+    """A verdict as the name of a folder, on every system.
+
+    >>> folder_name("rust/heavy"), folder_name("NUL")
+    ('rust_heavy', '_NUL')
+    """
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", called).strip(" .") or "_"
+    return f"_{name}" if _RESERVED.fullmatch(name) else name

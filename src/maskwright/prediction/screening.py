@@ -1,0 +1,103 @@
+"""Two models, one after the other: a classifier looks at every photo, a detector only where the classifier says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from maskwright.errors import UnknownName, WeightsError
+from maskwright.photos.sources import Origin, Source
+from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.types import Instances, Photo, Verdict
+
+
+@dataclass(frozen=True)
+class Screened:
+    """What both models say of a photo.
+
+    verdict    of the classifier
+    name       the class that is screened for;  score  0..1, the classifier's for it
+    looked     the detector was asked
+    instances  its objects; none where it was not asked
+    """
+
+    verdict: Verdict
+    name: str
+    score: float
+    looked: bool
+    instances: Instances
+
+    def facts(self) -> dict[str, Any]:
+        return {"class": self.name, "score": round(self.score, 5), "looked": self.looked, **self.verdict.facts()}
+
+
+class Screening:
+    """The detector `then` looks where the classifier `screen` says `name`.
+
+    name       default: the class that the classifier's operating point serves, else the one that both models know
+    threshold  of the classifier's score for it; default: the classifier decides as it always does, by the operating
+               point in its card where there is one
+
+    >>> look = Screening(load("runs/rust"), load("runs/rust-boxes"))
+    >>> look("bridge.jpg").looked
+    True
+    """
+
+    def __init__(
+        self, screen: Predictor, then: Predictor, name: str | None = None, threshold: float | None = None
+    ) -> None:
+        if not isinstance(screen, Classifier):
+            raise WeightsError(
+                "the model that screens must say what a whole photo shows, and this one finds objects",
+                field="--screen",
+                wanted="a classifier, trained with --task classify",
+                got=f"{screen.card.model}, trained for {screen.card.task}",
+            )
+        if isinstance(then, Classifier):
+            raise WeightsError(
+                "the model that follows must find objects, and this one says what a whole photo shows",
+                field="--then",
+                wanted="segment or detect",
+                got=f"{then.card.model}, trained for {then.card.task}",
+            )
+        self.screen, self.then = screen, then
+        self.name = _sought(screen, then, name)
+        self.place = screen.card.classes.index(self.name)
+        self.threshold = threshold
+
+    def look(self, source: Source | Origin) -> tuple[Photo, Screened]:
+        """The photo, and what both say of it. It is opened once, unless the two learnt with other grey windows."""
+        photo, verdict = self.screen.look(source)
+        if self.threshold is not None:
+            several = self.screen.card.multi_label
+            verdict = Verdict.of(verdict.scores, verdict.names, several, self.threshold, {self.name: self.threshold})
+        looked = self.place in verdict.chosen
+        found = Instances.empty(self.then.card.classes)
+        if looked and self.screen.window == self.then.window:
+            found = self.then(photo)
+        elif looked:
+            photo, found = self.then.look(source)
+        return photo, Screened(verdict, self.name, float(verdict.scores[self.place]), looked, found)
+
+    def __call__(self, source: Source | Origin) -> Screened:
+        return self.look(source)[1]
+
+
+def _sought(screen: Classifier, then: Predictor, name: str | None) -> str:
+    known = screen.card.classes
+    if name is not None:
+        if name not in known:
+            raise UnknownName("class in the model that screens", name, known)
+        return name
+    if len(screen.points) == 1:
+        return next(iter(screen.points))
+    both = [each for each in known if each in then.card.classes]
+    if len(both) != 1:
+        raise WeightsError(
+            "which class is screened for does not show",
+            field="--screen-class",
+            wanted=f"one of {', '.join(known)}",
+            got=f"none named, and {', '.join(then.card.classes)} in the other model",
+            fix=f"--screen-class {known[-1]}; or `maskwright threshold` keeps one in the model that screens",
+        )
+    return both[0]

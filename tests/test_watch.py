@@ -1,0 +1,272 @@
+"""A folder watched: photos dropped by another thread, broken ones, a watch that is stopped and begun again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import class_photos
+import pytest
+from class_photos import Taster
+from test_screening import screening
+from tiny_runs import Seer, model_folder
+
+from maskwright.cli.main import main
+from maskwright.errors import DatasetError, OutputError
+from maskwright.jobs.results import Prediction
+from maskwright.jobs.watch import EMPTY, Unread, watch
+from maskwright.prediction.predictor import Classifier, Predictor
+
+FIND = Classifier(Taster())  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Name -> content of a photo file: red_0.png ... green_3.png."""
+    made = class_photos.save(tmp_path_factory.mktemp("made"), 4)
+    return {path.name: path.read_bytes() for path in made.rglob("*.png")}
+
+
+@pytest.fixture
+def belt(tmp_path: Path) -> Path:
+    (tmp_path / "belt").mkdir()
+    return tmp_path / "belt"
+
+
+def until(count: int, seconds: float = 60.0):  # type: ignore[no-untyped-def]
+    """A `stop` that ends a watch after so many photos; a test that hangs fails instead."""
+    began, came = time.monotonic(), []
+
+    def stop() -> bool:
+        assert time.monotonic() - began < seconds, "the watch found too little"
+        return len(came) >= count
+
+    return stop, came
+
+
+def watched(folder: Path, out: Path, count: int, find: object = FIND, **more: object) -> list[Prediction | Unread]:
+    stop, came = until(count)
+    for said in watch(find, folder, out=out, every=0.01, stop=stop, **more):  # type: ignore[arg-type]
+        came.append(said)
+    return came
+
+
+def looks(number: int):  # type: ignore[no-untyped-def]
+    """A `stop` after so many looks, where nothing is to come."""
+    left = iter(range(number))
+    return lambda: next(left, None) is None
+
+
+def lines(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "predictions.jsonl").read_text("utf-8").splitlines()]
+
+
+# --- photos that come ---------------------------------------------------------------------------------------
+def test_nothing_comes_into_an_empty_folder(belt: Path, tmp_path: Path) -> None:
+    assert list(watch(FIND, belt, out=tmp_path / "out", every=0.001, stop=looks(5))) == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_photos_that_another_thread_drops_get_a_line_each(belt: Path, tmp_path: Path, photos: dict) -> None:
+    def drop() -> None:
+        for name, content in photos.items():
+            with (belt / name).open("wb") as opened:  # in two halves, as a camera writes
+                opened.write(content[: len(content) // 2])
+                opened.flush()
+                time.sleep(0.005)
+                opened.write(content[len(content) // 2 :])
+
+    last: dict[str, str] = {}  # a half that lay still for two looks is named first, and looked at again when whole
+    began = time.monotonic()
+
+    def stop() -> bool:
+        assert time.monotonic() - began < 60, "the watch found too little"
+        return set(last) == set(photos)
+
+    camera = threading.Thread(target=drop)
+    camera.start()
+    for said in watch(FIND, belt, out=tmp_path / "out", every=0.01, stop=stop):
+        if isinstance(said, Prediction):
+            last[Path(said.photo).name] = said.called
+    camera.join()
+    assert last == {name: name.split("_")[0] for name in photos}
+    assert {Path(line["photo"]).name for line in lines(tmp_path / "out")} == set(photos)
+
+
+def test_a_file_that_still_grows_is_left_alone(belt: Path, tmp_path: Path, photos: dict) -> None:
+    """It grows before each of five looks; at none of them it is taken."""
+    whole, came = photos["red_0.png"], []
+    sizes = iter([len(whole) * fifth // 5 for fifth in range(1, 6)])
+
+    def stop() -> bool:
+        if size := next(sizes, None):
+            (belt / "red_0.png").write_bytes(whole[:size])
+        return bool(came)
+
+    for said in watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=stop):
+        came.append(said)
+    assert [type(said) for said in came] == [Prediction]
+
+
+def test_a_broken_photo_is_named_and_the_next_one_comes(belt: Path, tmp_path: Path, photos: dict) -> None:
+    (belt / "a.jpg").write_bytes(b"no photo")
+    (belt / "b.png").write_bytes(photos["red_0.png"])
+    came = watched(belt, tmp_path / "out", 2)
+    assert [type(said) for said in came] == [Unread, Prediction]
+    first = lines(tmp_path / "out")[0]
+    assert (Path(first["photo"]).name, first["error"]) == ("a.jpg", "PhotoError")
+
+
+def test_a_photo_broken_at_first_is_looked_at_again_when_it_is_whole(belt: Path, tmp_path: Path, photos: dict) -> None:
+    (belt / "a.png").write_bytes(photos["red_0.png"][:100])
+    watched(belt, tmp_path / "out", 1)
+    (belt / "a.png").write_bytes(photos["red_0.png"])
+    watched(belt, tmp_path / "out", 1)
+    assert ["error" in line for line in lines(tmp_path / "out")] == [True, False]
+
+
+def test_a_file_without_a_byte_is_waited_for_and_named_in_the_end(belt: Path, tmp_path: Path) -> None:
+    (belt / "a.png").touch()
+    assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(EMPTY))) == []
+    assert isinstance(watched(belt, tmp_path / "out", 1)[0], Unread)
+
+
+def test_other_files_and_hidden_ones_are_no_photos(belt: Path, tmp_path: Path, photos: dict) -> None:
+    for name in ("notes.txt", ".hidden.png", "part.png.tmp"):
+        (belt / name).write_bytes(photos["red_0.png"])
+    assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(4))) == []
+
+
+def test_a_name_that_is_no_text_is_remembered_too(belt: Path, tmp_path: Path, photos: dict) -> None:
+    try:
+        (belt / "r\udcffd.png").write_bytes(photos["red_0.png"])
+    except (OSError, UnicodeError):
+        pytest.skip("this file system has only names that are text")
+    watched(belt, tmp_path / "out", 1, pictures=False)
+    assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(4))) == []
+
+
+# --- stopped, and begun again -------------------------------------------------------------------------------
+def test_a_second_watch_goes_on_where_the_first_stopped(belt: Path, tmp_path: Path, photos: dict) -> None:
+    for name in ("red_0.png", "green_0.png"):
+        (belt / name).write_bytes(photos[name])
+    watched(belt, tmp_path / "out", 1)
+    watched(belt, tmp_path / "out", 1)
+    assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(4))) == []
+    assert sorted(Path(line["photo"]).name for line in lines(tmp_path / "out")) == ["green_0.png", "red_0.png"]
+
+
+def test_a_line_that_was_cut_off_is_written_again(belt: Path, tmp_path: Path, photos: dict) -> None:
+    for name in ("red_0.png", "green_0.png"):
+        (belt / name).write_bytes(photos[name])
+    watched(belt, tmp_path / "out", 2)
+    file = tmp_path / "out" / "predictions.jsonl"
+    file.write_bytes(file.read_bytes()[:-30])
+    watched(belt, tmp_path / "out", 1)
+    assert sorted(Path(line["photo"]).name for line in lines(tmp_path / "out")) == ["green_0.png", "red_0.png"]
+
+
+def test_lines_of_others_do_no_harm(belt: Path, tmp_path: Path, photos: dict) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "predictions.jsonl").write_text('{"photo": "red_0.png"}\n[]\nnot json\n', encoding="utf-8")
+    (belt / "red_0.png").write_bytes(photos["red_0.png"])
+    assert len(watched(belt, tmp_path / "out", 1)) == 1
+
+
+def test_another_photo_of_the_same_name_is_another_photo(belt: Path, tmp_path: Path, photos: dict) -> None:
+    for name in ("red_0.png", "green_0.png"):
+        (belt / "shot.png").write_bytes(photos[name])
+        watched(belt, tmp_path / "out", 1, Predictor(Seer()))
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg")) == ["shot.jpg", "shot_2.jpg"]
+
+
+# --- sorted as they come --------------------------------------------------------------------------------------
+def test_good_and_bad_parts_are_moved_as_they_come(belt: Path, tmp_path: Path, photos: dict) -> None:
+    for name, content in photos.items():
+        (belt / name).write_bytes(content)
+    (belt / "torn.jpg").write_bytes(b"no photo")
+    watched(belt, tmp_path / "out", 9, sort_into=tmp_path / "sorted", move=True)
+    assert list(belt.iterdir()) == []
+    for name, content in photos.items():
+        assert (tmp_path / "sorted" / name.split("_")[0] / name).read_bytes() == content
+    assert (tmp_path / "sorted" / "unreadable" / "torn.jpg").is_file()
+    assert all(Path(line["sorted"]).is_file() for line in lines(tmp_path / "out"))
+
+
+def test_a_move_that_was_broken_off_is_brought_to_its_end(belt: Path, tmp_path: Path, photos: dict) -> None:
+    """The power went when the line was written and the photo not yet removed."""
+    (belt / "red_0.png").write_bytes(photos["red_0.png"])
+    watched(belt, tmp_path / "out", 1, sort_into=tmp_path / "sorted")  # copied, as if ...
+    more = {"sort_into": tmp_path / "sorted", "move": True}
+    assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(3), **more)) == []  # type: ignore[arg-type]
+    assert list(belt.iterdir()) == []
+    assert (tmp_path / "sorted" / "red" / "red_0.png").read_bytes() == photos["red_0.png"]
+
+
+def test_a_screening_watches_too(belt: Path, tmp_path: Path, photos: dict) -> None:
+    for name in ("red_0.png", "green_0.png"):
+        (belt / name).write_bytes(photos[name])
+    watched(belt, tmp_path / "out", 2, screening())
+    assert [line["screen"]["looked"] for line in lines(tmp_path / "out")] == [False, True]
+
+
+# --- what is refused --------------------------------------------------------------------------------------------
+def test_only_a_folder_can_be_watched(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="only a folder can be watched"):
+        watch(FIND, tmp_path / "nothing")
+
+
+def test_pictures_never_go_into_the_watched_folder(belt: Path) -> None:
+    with pytest.raises(OutputError, match="the photos themselves lie here"):
+        watch(FIND, belt, out=belt)
+
+
+def test_what_is_written_only_at_an_end_is_refused(belt: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="a watch never ends"):
+        watch(FIND, belt, out=tmp_path / "out", save=("csv",))
+
+
+# --- the command ------------------------------------------------------------------------------------------------
+def ran(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main([str(each) for each in arguments])
+    return int(end.value.code or 0)
+
+
+def test_ctrl_c_ends_a_watch_well(belt: Path, tmp_path: Path, photos: dict, monkeypatch, capsys) -> None:
+    (belt / "red_0.png").write_bytes(photos["red_0.png"])
+    monkeypatch.setattr("maskwright.prediction.predictor.load", lambda *model, **settings: FIND)
+    waits = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("maskwright.jobs.watch.time.sleep", sleep)
+    assert ran("predict", "m", belt, "--watch", "--every", 0.5, "-o", tmp_path / "out") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert (told[0].split(": ")[1][:3], told[1], waits) == ("red", "1 photos: 1 red", [0.5] * 3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process on Windows")
+def test_a_real_ctrl_c_ends_a_real_watch(belt: Path, tmp_path: Path, photos: dict) -> None:
+    import signal
+
+    (belt / "red_0.png").write_bytes(photos["red_0.png"])
+    model = model_folder(tmp_path / "model")
+    call = ["-m", "maskwright", "predict", str(model), str(belt), "--watch", "--every", "0.1", "--device", "cpu"]
+    with subprocess.Popen(
+        [sys.executable, *call, "-o", str(tmp_path / "out")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        first = run.stdout.readline()
+        run.send_signal(signal.SIGINT)
+        rest, errors = run.communicate(timeout=60)
+    assert (run.returncode, "red_0.png" in first, rest.splitlines()[-1][:8]) == (0, True, "1 photos"), errors
