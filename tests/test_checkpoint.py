@@ -38,13 +38,14 @@ def test_what_was_saved_comes_back(tmp_path):
 
 
 def test_halves_take_half_the_room_and_come_back_as_float32(tmp_path):
-    weight = {"weight": torch.randn(5000), "seen": torch.tensor(7)}
+    weight = {"weight": torch.randn(50, 100), "bias": torch.randn(50), "seen": torch.tensor(7)}
     checkpoint.save(weight, tmp_path / "half.safetensors", half=True)
     checkpoint.save(weight, tmp_path / "full.safetensors")
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "full.safetensors").stat().st_size
     again = checkpoint.load(tmp_path / "half.safetensors")
     assert again["weight"].dtype == torch.float32 and again["seen"].dtype == torch.int64
     assert torch.equal(again["weight"], weight["weight"].half().float())
+    assert torch.equal(again["bias"], weight["bias"]), "norms and biases are stored whole"
 
 
 def test_tensors_of_any_layout_and_with_gradients_are_saved(tmp_path):
