@@ -282,24 +282,30 @@ def test_killed_at_a_random_step_and_resumed_it_ends_the_same(few: Path, whole: 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C cannot be sent to a process there")
 def test_ctrl_c_leaves_a_run_to_go_on_with(few: Path, whole: Path) -> None:
     folder = whole.parent
-    arguments = ("train", few, "--recipe", folder / "recipe.toml", "--out", folder, "--name", "halted")
-    with start("-m", "maskwright", *arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as running:
-        assert running.stderr is not None
-        while not (line := running.stderr.readline()).startswith("epoch   1"):
-            assert line, "it ended before its first epoch did"
-        running.send_signal(signal.SIGINT)
-        rest = running.stderr.read()
-        assert running.wait(LONG) == 130
-    assert f"maskwright train --resume {folder / 'halted'}" in rest
+    halted, rest, code = folder, "", 0
+    for number in range(5):  # on a busy machine the signal may come after the end: then once more
+        halted = folder / f"halted-{number}"
+        arguments = ("train", few, "--recipe", folder / "recipe.toml", "--out", folder, "--name", halted.name)
+        with start("-m", "maskwright", *arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as running:
+            assert running.stderr is not None
+            while not (line := running.stderr.readline()).startswith("epoch   1"):
+                assert line, "it ended before its first epoch did"
+            running.send_signal(signal.SIGINT)
+            rest = running.stderr.read()
+            code = running.wait(LONG)
+        if code:
+            break
+    assert code == 130
+    assert f"maskwright train --resume {halted}" in rest
     assert "Traceback" not in rest and rest.rstrip().endswith("Stopped.")
     said: list[str] = []
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    trained = train(resume=folder / "halted", say=said.append)
+    trained = train(resume=halted, say=said.append)
     torch.set_num_threads(before)
     assert any(line.startswith("going on with") for line in said)
     assert trained.epochs == 3
-    assert_same(whole, folder / "halted")
+    assert_same(whole, halted)
 
 
 @pytest.mark.slow
