@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell that starts the tests in the background lets them ignore Ctrl-C, and so all processes that they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"

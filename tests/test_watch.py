@@ -268,5 +268,8 @@ def test_a_real_ctrl_c_ends_a_real_watch(belt: Path, tmp_path: Path, photos: dic
         assert run.stdout is not None
         first = run.stdout.readline()
         run.send_signal(signal.SIGINT)
-        rest, errors = run.communicate(timeout=60)
+        try:
+            rest, errors = run.communicate(timeout=60)
+        finally:
+            run.kill()
     assert (run.returncode, "red_0.png" in first, rest.splitlines()[-1][:8]) == (0, True, "1 photos"), errors
