@@ -71,7 +71,7 @@ bundled: $(READY)
 	$(BIN)/python recipes/render.py build/rust --kind rust --count 600 --val 4
 	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain build/scenes build/welds build/rust --count 600 --out build/runs
 	$(BIN)/python recipes/bundle.py build/runs/small $(BUNDLED)/small --judge $(SHARED)/data/balloon/val \
-	  --page recipes/small.md --trained-on "1404 photos of 19 open sets, 1800 rendered scenes"
+	  --page recipes/small.md --trained-on "1403 photos of 13 open sets, 1800 rendered scenes"
 
 docs: $(READY)
 	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py

@@ -248,8 +248,3 @@ def _teller(say: Say) -> Callable[[dict[str, Any]], None]:
         say(f"epoch {row['epoch']:>3}  {loss}  {'  '.join(kinds)}  ({_minutes(time.monotonic() - began)})")
 
     return tell
-
-
-def default_recipe(**options: Any) -> Recipe:
-    """The recipe that `train` would use, to look at or to change: msgspec.structs.replace(recipe, seed=1)."""
-    return from_options(None, **options)
