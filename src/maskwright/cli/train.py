@@ -38,7 +38,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--weights",
     metavar="WHAT",
-    help="To start from: bundled, coco, imagenet, last, best, none, a path.  [default: the model's own; small: bundled]",
+    help="To start from: bundled, coco, imagenet, last, best, none, a path.  [default: the model's own]",
 )
 @click.option(
     "--layers", metavar="WHICH", help="heads, 3+, 4+, 5+, all, or a regular expression.  [default: heads, then all]"
