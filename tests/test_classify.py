@@ -304,6 +304,12 @@ def test_a_threshold_is_chosen_on_the_photos_that_the_run_held_back(run: Trained
         threshold(run.folder, photos, Aim.of(recall=1.0), name="red", split="all")
 
 
+def test_a_threshold_that_would_decide_nothing_is_refused(run: Trained) -> None:
+    with pytest.raises(WeightsError, match="a threshold decides nothing") as caught:
+        load(run.folder, threshold=0.8)
+    assert "maskwright threshold" in caught.value.parts["fix"]
+
+
 def test_the_engine_says_where_a_classifier_looked(run: Trained) -> None:
     """A head on the means of a linear map of the photo: red speaks for red, and against green."""
     photo = np.zeros((64, 64, 3), np.uint8)

@@ -29,7 +29,7 @@ import pytest
 from maskwright.cli.main import PLACES, commands, main, spelled_out
 from maskwright.curate.published import PUBLISHED as DATA_SETS
 from maskwright.formats.catalogue import FORMATS
-from maskwright.jobs.predict import SAVED
+from maskwright.jobs.results import SAVED
 from maskwright.models.verbs import LAYERS
 from maskwright.samples.augment import Augment
 from maskwright.synth import render_set

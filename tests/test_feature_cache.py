@@ -81,6 +81,22 @@ def test_a_stage_that_trains_the_backbone_keeps_nothing(data, tmp_path):
     assert len(run.cache) == 0
 
 
+def test_what_was_kept_is_forgotten_when_the_backbone_learns(data, tmp_path):
+    """Heads, all, heads again: the last stage must not learn from maps of the first one's backbone."""
+    stages = tuple(Stage(layers, 1, 1e-2) for layers in ("heads", "all", "heads"))
+    run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, views=1, stages=stages))
+    keys = list(run.cache._kept)
+    assert len(keys) == 6
+    fresh = FeatureCache()
+    batch = next(run.loader.known_views(0, 0, 1, fresh))
+    run.network.eval()
+    for key, canvases in batch.fresh.items():
+        canvas = run.objective._canvas(canvases)[0]
+        with torch.no_grad():
+            now = run.network.backbone(canvas)
+        assert torch.allclose(run.cache._kept[key].maps[0], now[0][0], atol=1e-6)
+
+
 def test_a_stop_and_a_resume_change_nothing(data, tmp_path):
     whole = trained(data, tmp_path / "whole")
     half = trained(data, tmp_path / "half", msgspec.structs.replace(HELD, stages=(Stage("heads", 2, 1e-2),)))

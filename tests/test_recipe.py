@@ -261,3 +261,11 @@ def test_the_range_of_seeds_is_what_the_generators_take() -> None:
 
     torch.Generator().manual_seed((2**32 - 1) * 1_000_003 + 10**6)
     assert msgspec.structs.replace(Recipe(), seed=2**32 - 1).seed == 2**32 - 1
+
+
+def test_a_backbone_without_bundled_weights_takes_what_is_at_hand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
+    assert from_options(None, backbone="mobilenet_v2").weights == "none"
+    assert from_options(None).weights == "bundled"

@@ -12,7 +12,7 @@ from maskwright import files, formats
 from maskwright.errors import OutputError
 from maskwright.jobs.data import Say
 from maskwright.jobs.evaluate import Evaluated, evaluate
-from maskwright.jobs.predict import write_picture
+from maskwright.jobs.results import write_picture
 from maskwright.jobs.train import Trained, train
 from maskwright.pictures import outlines
 from maskwright.pictures import splash as splashing

@@ -11,9 +11,7 @@ import numpy as np
 
 from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName, WeightsError
 from maskwright.jobs import screening_page
-from maskwright.jobs.results import SAVED as SAVED
-from maskwright.jobs.results import WHOLE, Predicted, Prediction, write_all, write_each
-from maskwright.jobs.results import write_picture as write_picture
+from maskwright.jobs.results import SAVED, WHOLE, Predicted, Prediction, write_all, write_each
 from maskwright.jobs.sorting import Sorter
 from maskwright.photos.sources import Origin, Source, expand
 from maskwright.prediction.predictor import Classifier, Predictor, load

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskwright.errors import MaskwrightError
-from maskwright.jobs.predict import Predicted, Prediction, class_rows, look, write_picture
+from maskwright.jobs.predict import Predicted, Prediction, class_rows, look
+from maskwright.jobs.results import write_picture
 from maskwright.photos.sources import Origin
 from maskwright.pictures import splash as drawing
 from maskwright.prediction.predictor import Predictor, load

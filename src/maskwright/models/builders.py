@@ -96,7 +96,3 @@ def ssd300_vgg16(classes: int, backbone: str = "vgg16", masks: bool = False) -> 
 def ssdlite320_mobilenet_v3_large(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = False) -> SSD:
     """torchvision's ssdlite320_mobilenet_v3_large."""
     return ssdlite320(classes)
-
-
-def count_parameters(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.engines.protocol import Engine, Explaining, open_engine
+from maskwright.errors import WeightsError
 from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.photos import sources
 from maskwright.photos.sources import Origin, Source
@@ -81,6 +82,14 @@ class Classifier(Predictor):
 
     def __init__(self, engine: Engine, threshold: float | None = None, size: int | None = None) -> None:
         super().__init__(engine, threshold, size)
+        if threshold is not None and not (self.card.multi_label or self.card.operating_points):
+            raise WeightsError(
+                "this classifier says the best class of a photo, so a threshold decides nothing",
+                field="threshold",
+                wanted="a model that seeks one class",
+                got=threshold,
+                fix="`maskwright threshold MODEL DATA --class NAME --f1` chooses one and keeps it in the model",
+            )
         self.temperature = self.card.temperature
         self.points = {
             point.name: point.threshold if threshold is None else threshold for point in self.card.operating_points

@@ -41,6 +41,11 @@ class FeatureCache:
     def get(self, key: Key) -> Kept | None:
         return self._kept.get(key)
 
+    def clear(self) -> None:
+        """Forget all: another backbone makes other maps."""
+        with self._lock:
+            self._kept, self.bytes = {}, 0
+
     @torch.no_grad()
     def fill(self, key: Key, truth: Truth, compute: Callable[[], list[Tensor]]) -> Kept:
         """The view's maps, computed by `compute` (1×C×h×w each) and kept if there is room.

@@ -168,6 +168,8 @@ class Trainer:
             return False
         self.at.stage, self.at.steps_in_stage = place, 0
         self._train_only(stage.layers)
+        if not stands_still(self.network):
+            self.cache.clear()  # its maps are of the backbone that learns now
         return True
 
     def _train_only(self, layers: str) -> None:

@@ -182,6 +182,8 @@ def _defaults(said: dict[str, Any]) -> Recipe:
     )
     if task == "classify":
         plan |= {"weights": _at_hand(model, said.get("backbone") or network.backbones[0]), "augment": WHOLE, "steps": 1}
+    elif plan["weights"] == "bundled" and said.get("backbone") and not sources.bundled_with(said["backbone"]):
+        plan["weights"] = _at_hand(model, said["backbone"])
     if said.get("weights", plan["weights"]) == "none":
         stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
     return Recipe(**{**plan, "stages": stages, "task": task, "model": model})
