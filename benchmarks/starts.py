@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import time
 import types
 from collections.abc import Callable
@@ -66,8 +67,7 @@ def cell(name: str, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
         SHARED / "data" / place,
         k=chosen.k,
         task=task,
-        out=chosen.results / "runs",
-        name=f"{name}-{start}".replace(" ", "-"),
+        out=chosen.results / "runs" / f"{name}, {start}",
         **plan(start, chosen),
     )
     return facts(folded.pooled)
@@ -77,8 +77,8 @@ def curve(count: int, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
     whole = formats.read(SHARED / "data" / "balloon" / "train")
     picked = np.random.default_rng(0).permutation(len(whole))[:count]
     few = whole.where(lambda record: record in [whole.records[place] for place in picked])
-    name = f"curve-{count}-{start}"
-    trained = maskwright.train(few, out=chosen.results / "runs", name=name, validate=False, **plan(start, chosen))
+    out = chosen.results / "runs" / f"{count} photos of balloon, {start}"
+    trained = maskwright.train(few, out=out, validate=False, **plan(start, chosen))
     judged = maskwright.evaluate(trained.folder / "last", SHARED / "data" / "balloon" / "val", split="all")
     return facts(judged.figures)
 
@@ -89,6 +89,7 @@ def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
 
 def once(file: Path, compute: Callable[[], dict[str, Any]], minutes: float) -> dict[str, Any]:
     if not file.is_file():
+        shutil.rmtree(file.parent / "runs" / file.stem, ignore_errors=True)  # of a run that was stopped
         began = time.monotonic()
         told = compute() | {"cpu minutes a run": minutes, "seconds in all": round(time.monotonic() - began)}
         file.write_text(json.dumps(told, indent=1), encoding="utf-8")

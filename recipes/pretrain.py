@@ -4,8 +4,8 @@
 
 PHOTOS holds one folder a set, in COCO JSON. A set labels only its own classes: on its photos nothing else is taught,
 not even as background (Record.sought), and where its labels are known to have gaps only the surroundings of what is
-drawn are background (Record.missed). Only sets with outlines are taken, whose photos and labels may go into an
-Apache-2.0 model.
+drawn are background (Record.missed). Only sets are taken whose photos and labels may go into an Apache-2.0 model; those
+with boxes only teach boxes and classes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 import maskwright
 from maskwright import formats
-from maskwright.types import Dataset
+from maskwright.types import Dataset, Instances
 
 COMPLETE = ("coco", "nuclei", "potholes", "small_things", "wagons", "mushrooms")
+COMPLETE += ("coco_boxes", "rabbits", "waste", "chess", "garment_faults")  # boxes only
 GAPS = ("animals", "clothing", "road_objects", "metal_print", "facades", "streets", "strawberry")
+GAPS += ("blood_cells",)  # boxes only
+WHOLE = ("caltech101", "groceries")  # a class a photo
 
 
 def photos(folder: Path) -> list[Dataset]:
@@ -27,7 +32,20 @@ def photos(folder: Path) -> list[Dataset]:
     for name in COMPLETE + GAPS:
         data = formats.read(folder / name / "annotations.json")
         sets.append(replace(data, records=tuple(replace(record, missed=name in GAPS) for record in data)))
-    return sets
+    return sets + [whole(folder / name) for name in WHOLE]
+
+
+def whole(folder: Path) -> Dataset:
+    """Class folders, each photo one object nearly as large as it: what it shows is known, and little of where."""
+    data = formats.read(folder / "photos")
+    names = tuple(f"{folder.name}: {name}" for name in data.names)
+    records = []
+    for record in data:
+        height, width = record.size
+        box = np.array([[0.04 * width, 0.04 * height, 0.96 * width, 0.96 * height]])
+        shown = Instances(box, np.array(record.labels), None, None, names)
+        records.append(replace(record, instances=shown, labels=None, split=None, missed=True))
+    return replace(data, names=names, records=tuple(records))
 
 
 def scenes(folder: Path, count: int) -> Dataset:

@@ -11,7 +11,7 @@ from torch import nn
 from maskwright.errors import MissingExtra, UnknownName
 from maskwright.jobs.start import start_weights
 from maskwright.models import catalogue
-from maskwright.models.classifiers import Classifier, dropout
+from maskwright.models.classifiers import Classifier, SpreadHead, dropout
 from maskwright.models.targets import Truth
 from maskwright.models.verbs import choose_layers
 from maskwright.weights.transfer import transfer
@@ -54,6 +54,19 @@ def test_with_several_labels_each_score_stands_alone() -> None:
     torch.testing.assert_close(
         Given([[0.0, 10.0, 10.0]], multi_label=True).scores_of([]), torch.tensor([[0.5, 1.0, 1.0]]), atol=1e-4, rtol=0
     )
+
+
+def test_the_head_of_small_tells_patchy_photos_from_even_ones_of_the_same_mean() -> None:
+    head = SpreadHead([1], 2).eval()
+    even, patchy = torch.full((1, 1, 4, 4), 0.5), torch.tensor([0.0, 1.0]).repeat(8).view(1, 1, 4, 4)
+    torch.testing.assert_close(head.summary([torch.cat([even, patchy])]), torch.tensor([[0.5, 0.0], [0.5, 0.5]]),
+                               atol=2e-3, rtol=0)  # fmt: skip
+
+
+def test_a_silent_channel_has_a_gradient() -> None:
+    silent = torch.zeros(2, 1, 3, 3, requires_grad=True)
+    SpreadHead([1], 2).summary([silent]).sum().backward()
+    assert silent.grad is not None and silent.grad.isfinite().all()
 
 
 def test_the_classic_head_sees_every_cell_of_the_last_map() -> None:

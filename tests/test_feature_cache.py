@@ -61,6 +61,17 @@ def test_without_views_it_sees_every_photo_every_time(data, tmp_path):
     assert len(run.cache) == 0 and run.network.looked == 4 * 6
 
 
+def test_what_the_trial_step_looks_at_serves_the_run(data, tmp_path):
+    torch.manual_seed(0)
+    run = trainer(data, tmp_path / "run", HELD, Counting())
+    run.val = run.val.where(lambda record: False)
+    assert run.seconds_per_step() > 0
+    assert len(run.cache) == run.network.looked == 2  # one batch
+    run.run()
+    assert len(run.cache) == run.network.looked == 2 * 6
+    assert torch.equal(weights(run), weights(trained(data, tmp_path / "without")))
+
+
 def test_what_does_not_fit_into_memory_is_computed_anew_to_the_same_weights(data, tmp_path, monkeypatch):
     kept = trained(data, tmp_path / "kept")
     monkeypatch.setattr(feature_cache.FeatureCache.__init__, "__defaults__", (0,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_record
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ def test_more_folds_than_photos_are_refused(tmp_path: Path):
     party(tmp_path / "party", 3)
     with pytest.raises(DatasetError):
         folds(tmp_path / "party", k=9, out=tmp_path / "runs", recipe=TINY)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_photos_with_boxes_only_may_teach_and_every_fold_needs_outlines_to_judge_by(tmp_path: Path):
+    party(tmp_path / "party", 4)
+    data = formats.read(tmp_path / "party")
+    bare = tuple(
+        replace_record(record, instances=replace_record(record.instances, masks=None)) for record in data.records[1:]
+    )
+    with pytest.raises(DatasetError, match="too few photos with outlines"):
+        folds(replace_record(data, records=(data.records[0], *bare)), k=2, out=tmp_path / "runs", recipe=TINY)
     assert not (tmp_path / "runs").exists()
 
 

@@ -88,9 +88,22 @@ def test_for_boxes_the_outlines_are_put_aside() -> None:
     assert not any(part.has_masks for part in parts.values())
 
 
-def test_photos_with_boxes_only_are_left_out_among_others() -> None:
-    mixed = dataset(records(4, split="train"), records(3, masks=False, split="train"), records(2, split="val"))
-    assert len(open_data(mixed, "segment")["train"]) == 4
+def test_photos_with_boxes_only_teach_beside_outlined_ones_and_judge_nothing() -> None:
+    said: list[str] = []
+    mixed = dataset(
+        records(4, split="train"),
+        records(3, masks=False, split="train"),
+        records(2, split="val"),
+        records(5, masks=False, split="val"),
+    )
+    parts = open_data(mixed, "segment", say=said.append)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 7, "val": 2}
+    assert any("8 photos have boxes and no outlines" in line for line in said)
+
+
+def test_a_part_that_cannot_judge_masks_is_refused() -> None:
+    mixed = dataset(records(4, split="train"), records(2, masks=False, split="val"))
+    refused(mixed, "no val photo has outlines")
 
 
 def test_an_empty_photo_is_kept_whatever_it_has_for_masks() -> None:

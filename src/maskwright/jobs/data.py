@@ -52,6 +52,9 @@ def open_data(
     for finding in empty(whole):
         say(f"{whole.name}: {finding.text}")
     usable = for_task(whole, task).usable()
+    if task == "segment" and (bare := len(usable) - len(outlined(usable))):
+        photos = "1 photo has" if bare == 1 else f"{bare} photos have"
+        say(f"{whole.name}: {photos} boxes and no outlines: boxes are learnt from them, masks from the others")
     _enough(whole, usable, data)
     if not allow_faulty:
         one_name_a_class(usable, data)
@@ -85,6 +88,8 @@ def open_data(
         say(f"{whole.name}: {leak.text}")
     for conflict in conflicts(usable, twins) if task == "classify" else ():
         say(f"{whole.name}: {conflict.text}")
+    if task == "segment":
+        parts |= _judged_by_outlines(parts, data)
     _known(parts, data)
     return parts
 
@@ -121,8 +126,7 @@ def data_name(data: str | Path | Dataset) -> str:
 
 
 def for_task(data: Dataset, task: str) -> Dataset:
-    """The data as the task sees them: boxes only for detect; for segment, photos without any outline skipped;
-    labels of whole photos for classify."""
+    """The data as the task sees them: boxes only for detect; labels of whole photos for classify."""
     if task == "classify":
         return whole_photos(data)
     if any(record.labels is not None for record in data):
@@ -149,21 +153,14 @@ def for_task(data: Dataset, task: str) -> Dataset:
                 for record in data
             ),
         )
-    boxes = sum(
-        record.instances.masks is None for record in data if record.instances is not None and len(record.instances)
-    )
-    if boxes:
-        return replace(
-            data,
-            records=tuple(
-                replace(record, skipped=True)
-                if record.instances is not None and len(record.instances) and record.instances.masks is None
-                else record
-                for record in data
-            ),
-            remarks=(*data.remarks, f"{boxes} photos have boxes only: left out"),
-        )
     return data
+
+
+def outlined(data: Dataset) -> Dataset:
+    """The photos on which masks can be judged: their objects have outlines, or there are none."""
+    return data.where(
+        lambda record: record.instances is None or not len(record.instances) or record.instances.masks is not None
+    )
 
 
 def whole_photos(data: Dataset) -> Dataset:
@@ -231,6 +228,21 @@ def one_name_a_class(usable: Dataset, data: str | Path | Dataset) -> None:
             got=what,
             fix=f"{fix}; or keep them apart with --allow-faulty",
         )
+
+
+def _judged_by_outlines(parts: dict[str, Dataset], data: str | Path | Dataset) -> dict[str, Dataset]:
+    """val and test without the photos that have boxes and no outlines: those only teach."""
+    judged = {name: outlined(part) for name, part in parts.items() if name != "train"}
+    for name, part in judged.items():
+        if len(parts[name]) and not len(part):
+            raise DatasetError(
+                f"no {name} photo has outlines to judge masks by",
+                file=data_name(data),
+                wanted="outlines, for --task segment",
+                got=f"{len(parts[name])} {name} photos with boxes only",
+                fix="draw outlines on some of them, or train a box detector with --task detect",
+            )
+    return judged
 
 
 def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:

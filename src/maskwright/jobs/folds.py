@@ -10,10 +10,11 @@ from typing import Any, Generic
 from maskwright import formats
 from maskwright.curate import split as dividing
 from maskwright.curate.twins import find_twins, joined
+from maskwright.errors import DatasetError
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures
 from maskwright.jobs import verdict_figures
-from maskwright.jobs.data import Say, for_task, multi_label, one_name_a_class
+from maskwright.jobs.data import Say, data_name, for_task, multi_label, one_name_a_class, outlined
 from maskwright.jobs.evaluate import Figured, evaluate
 from maskwright.jobs.train import train
 from maskwright.models import catalogue
@@ -74,7 +75,10 @@ def folds(
     rule: dividing.Rule = "near-duplicate"
     if task == "classify":  # known by their group, copies count together in the intervals too
         usable, rule = grouped(usable, progress), lambda record: None
-    for number, (kept, held) in enumerate(dividing.folds(usable, k, repeats, seed, rule, progress), 1):
+    divided = dividing.folds(usable, k, repeats, seed, rule, progress)
+    if task == "segment":
+        divided = _judged_by_outlines(divided, data)
+    for number, (kept, held) in enumerate(divided, 1):
         say(f"fold {number} of {k * repeats}: {len(kept)} photos to train on, {len(held)} to judge by")
         together = replace(whole, records=kept.records, faults=(), remarks=())
         trained = train(
@@ -90,6 +94,22 @@ def folds(
         pooled = verdict_figures.figures_of(judged_parts, usable.names, several, bootstrap, seed)
         return Folded(pooled, each, folders)
     return Folded(_pooled(records, found, usable.names, bootstrap, seed), each, folders)
+
+
+def _judged_by_outlines(
+    divided: list[tuple[Dataset, Dataset]], data: str | Path | Dataset
+) -> list[tuple[Dataset, Dataset]]:
+    """Photos that have boxes and no outlines teach; no mask is judged on them."""
+    judged = [(kept, outlined(held)) for kept, held in divided]
+    if bare := sum(not len(held) for _, held in judged):
+        raise DatasetError(
+            "too few photos with outlines",
+            file=data_name(data),
+            wanted="one or more in every fold, to judge masks by",
+            got=f"{bare} of {len(judged)} folds without",
+            fix="fewer folds (--k), more outlines, or --task detect",
+        )
+    return judged
 
 
 def _task(options: dict[str, Any]) -> str:

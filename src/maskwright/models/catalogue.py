@@ -162,7 +162,7 @@ CLASSIFIERS = {
     "small": Network(
         "maskwright.models.classifiers:small",
         "classify",
-        256,
+        320,
         ("mobilenet_v3_large", "mobilenet_v2"),
         16,
         1e-3,

@@ -96,8 +96,27 @@ class MeanHead(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, maps: list[Tensor], generator: torch.Generator | None = None) -> Tensor:
-        means = torch.cat([level.float().mean((2, 3)) for level in maps], 1)
-        return self.out(dropout(self.norm(means), self.share, generator if self.training else None))
+        looked_at = self.norm(self.summary(maps))
+        return self.out(dropout(looked_at, self.share, generator if self.training else None))
+
+    def summary(self, maps: list[Tensor]) -> Tensor:
+        return torch.cat([level.float().mean((2, 3)) for level in maps], 1)
+
+
+class SpreadHead(MeanHead):
+    """The mean of every map's channels and their standard deviation over the photo: how much of it, and how patchy.
+
+    Surfaces differ in the second as much as in the first: on rust or no rust, with the bundled backbone frozen, it
+    takes the area under the ROC curve from 0.945 to 0.968 (docs/results.md).
+    """
+
+    def __init__(self, channels: Sequence[int], classes: int, share: float = 0.2) -> None:
+        super().__init__([2 * each for each in channels], classes, share)
+
+    def summary(self, maps: list[Tensor]) -> Tensor:
+        # a channel that is silent everywhere has spread 0, where the root's gradient would be infinite
+        spreads = [(level.float().var((2, 3), correction=0) + 1e-6).sqrt() for level in maps]
+        return torch.cat([super().summary(maps), *spreads], 1)
 
 
 class FlatHead(nn.Module):
@@ -185,4 +204,4 @@ def mobilenet_v3_large(classes: int, backbone: str, size: int, multi_label: bool
 def small(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
     """The backbone of the `small` that finds objects, so that its bundled weights serve; the head sees all its maps."""
     body = MobileNetV2() if backbone == "mobilenet_v2" else MobileNetV3Large()
-    return Classifier(_fresh(body), MeanHead(body.channels, classes), classes, multi_label)
+    return Classifier(_fresh(body), SpreadHead(body.channels, classes), classes, multi_label)

@@ -226,15 +226,19 @@ class Trainer:
                 a.copy_(b)
 
     def seconds_per_step(self) -> float:
-        """A trial: two forward and backward passes that change nothing, the second one counts."""
-        batch = next(self.loader.epoch(self.at.epoch))
+        """A trial: two forward and backward passes that change nothing, the second one counts.
+
+        Where features are kept it is one, of the run's first batch: what the backbone makes of it serves the run.
+        """
         layers = self.recipe.stages[max(self.at.stage, len(self.recipe.stages) - 1)].layers
-        kept = {name: parameter.requires_grad for name, parameter in self.network.named_parameters()}
+        asked = {name: parameter.requires_grad for name, parameter in self.network.named_parameters()}
         buffers = {name: value.clone() for name, value in self.network.named_buffers()}
         choose_layers(self.network, layers)
         training_mode(self.network, self.recipe.live_norms)
-        took = 0.0
-        for _ in range(2):
+        took, kept = 0.0, self._keeps()
+        epoch, views = self.at.epoch, self.recipe.views
+        batch = next(self.loader.known_views(epoch, 0, views, self.cache) if kept else self.loader.epoch(epoch))
+        for _ in range(1 if kept else 2):
             began = time.monotonic()
             torch.stack(list(self.objective(self.network, batch, 0).values())).sum().backward()
             took = time.monotonic() - began
@@ -242,7 +246,7 @@ class Trainer:
         for name, value in self.network.named_buffers():
             value.copy_(buffers[name])
         for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(kept[name])
+            parameter.requires_grad_(asked[name])
         return took
 
     # --- the end of an epoch --------------------------------------------------------------------
