@@ -3,6 +3,7 @@
     python benchmarks/starts.py RESULTS                               every cell that RESULTS does not hold yet
     python benchmarks/starts.py RESULTS --sets balloon,weapons --starts bundled,none --minutes 10
     python benchmarks/starts.py RESULTS --curve 8,16,32,61            balloon: AP against the number of photos
+    python benchmarks/starts.py RESULTS --curve 8,16,32,61 --picture curve.png                     the same, drawn
 
 Each cell is a k-fold cross-validation (`maskwright.folds`): every photo is judged once, by the last weights of a run
 that saw neither it nor its near-duplicates; all photos pooled, 95 % bootstrap over groups of photos. The curve trains
@@ -50,6 +51,7 @@ STARTS: dict[str, dict[str, Any]] = {
         "backbone": "mobilenet_v2",
     },
     "none": {"weights": "none"},
+    "ssd": {"model": "ssd300_vgg16", "weights": "none", "size": 300},  # boxes only; asked for by name
 }
 
 
@@ -84,7 +86,7 @@ def curve(count: int, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    return {**STARTS[start], "size": chosen.size, "time_budget": 60 * chosen.minutes, "workers": 0}
+    return {"size": chosen.size, "time_budget": 60 * chosen.minutes, "workers": 0, **STARTS[start]}
 
 
 def once(file: Path, compute: Callable[[], dict[str, Any]], minutes: float) -> dict[str, Any]:
@@ -104,12 +106,36 @@ def shown(told: dict[str, Any]) -> str:
     )
 
 
+def draw(results: Path, counts: list[int], starts: list[str], picture: Path) -> None:
+    """Mask AP50 against the number of photos, a line a start, with its 95 % interval."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    words = {"bundled": "the bundled start", "imagenet": "ImageNet's MobileNetV2", "none": "random weights"}
+    figure, axes = plt.subplots(figsize=(6.4, 3.6), dpi=150, layout="constrained")
+    for start in starts:
+        files = [results / f"{count} photos of balloon, {start}.json" for count in counts]
+        told = np.array([json.loads(file.read_text(encoding="utf-8"))["mask AP50"] for file in files], float)
+        (line,) = axes.plot(counts, told[:, 0], marker="o", markersize=4)
+        axes.fill_between(counts, told[:, 1], told[:, 2], color=line.get_color(), alpha=0.12, linewidth=0)
+        axes.annotate(words.get(start, start), (counts[-1], told[-1, 0]), (6, 0), textcoords="offset points",
+                      color=line.get_color(), va="center", fontsize=9)  # fmt: skip
+    axes.set(xlabel="photos to train on", ylabel="mask AP50, 13 other photos", ylim=(0, 1), xlim=(0, counts[-1] * 1.5))
+    axes.set_xticks([0, *counts])
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.25)
+    figure.savefig(picture)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--starts", default=",".join(STARTS))
+    parser.add_argument("--starts", default="bundled,imagenet,none")
     parser.add_argument("--curve", default="")
+    parser.add_argument("--picture", type=Path, help="draw the curve into this file (needs matplotlib)")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--size", type=int, default=448)
     parser.add_argument("--k", type=int, default=3)
@@ -125,6 +151,8 @@ def main() -> None:
         file = chosen.results / f"{name}, {start}.json"
         told = once(file, partial(compute, start, chosen), chosen.minutes)
         print(f"{name:<20} {start:<9} n = {told['photos']}, {told['objects']}: {shown(told)}", flush=True)
+    if chosen.picture and counts:
+        draw(chosen.results, counts, starts, chosen.picture)
 
 
 if __name__ == "__main__":
