@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     metavar="MODEL",
     help="Another classifier: is one of the two better on these photos (McNemar's test)?",
 )
+@click.option("--coco", "twelve", is_flag=True, help="Print COCO's twelve lines too.")
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json.")
 @options.class_attribute
 @options.allow_faulty
@@ -48,6 +49,7 @@ def command(
     split: str | None,
     against: str | None,
     bootstrap: int,
+    twelve: bool,
     size: int | None,
     out: Path | None,
     class_attribute: str | None,
@@ -88,6 +90,8 @@ def command(
 
     def tell() -> None:
         show_figures(figures, console)
+        if twelve:
+            _show_twelve(figures, console)
         for point in done.card.operating_points if done.card else ():
             console.show(f"operating point of {point.name}, chosen on {point.chosen_on}:")
             for sentence in point.told:
@@ -128,6 +132,12 @@ def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
         )
     for kind, reason in figures.reasons.items():
         console.show(f"{kind}: n/a, {reason}")
+
+
+def _show_twelve(figures: Figures | VerdictFigures, console: Console) -> None:
+    for kind in (getattr(figures, "mask", None), getattr(figures, "box", None)):
+        if kind is not None:
+            console.show("\n".join([f"{kind.kind}, {figures.photos} photos", *kind.coco_lines()]))
 
 
 def _show_verdicts(figures: VerdictFigures, console: Console) -> None:

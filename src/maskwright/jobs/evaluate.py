@@ -14,7 +14,7 @@ from maskwright import files, formats, interop
 from maskwright.errors import DatasetError, RecipeError
 from maskwright.evaluation import detection
 from maskwright.evaluation.comparing import McNemar
-from maskwright.evaluation.figures import Figures, KindFigures
+from maskwright.evaluation.figures import Figures
 from maskwright.evaluation.verdict_figures import VerdictFigures
 from maskwright.jobs import verdict_figures
 from maskwright.jobs.data import Say, data_name, names_of, relative, whole_photos
@@ -23,12 +23,14 @@ from maskwright.pictures.sheet import fit as reduced
 from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
+from maskwright.report.detection_sections import sections_of
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
 from maskwright.weights.sources import model_folder
 
 CELL = (560, 420)
+MISSED = (214, 39, 40)
 
 
 Figured = TypeVar("Figured", Figures, VerdictFigures)
@@ -260,14 +262,18 @@ def write(evaluated: Evaluated[Figures], out: Path, find: Predictor) -> None:
     """evaluation.json, evaluation.html and coco_results.json in the folder `out`."""
     files.write_text(out / "evaluation.json", json.dumps(evaluated.facts(), indent=2, ensure_ascii=False) + "\n")
     _coco(evaluated, out)
-    kinds = [kind for kind in (evaluated.figures.mask, evaluated.figures.box) if kind is not None]
-    parts: list[sections.Section] = [_figures(kind, evaluated) for kind in kinds]
-    if kinds:
-        parts.append(_classes(kinds[0]))
-        parts.append(_curves(kinds[0]))
-    parts.append(
-        sections.Gallery("The photos it does worst on", worst(evaluated, find, 8), note="lowest F1 at IoU 0.5 first")
+    note = "; ".join(
+        [
+            f"{evaluated.figures.photos} photos ({evaluated.which}), {evaluated.figures.truths} objects",
+            "bootstrap over photos",
+            *evaluated.warnings,
+        ]
     )
+    parts = sections_of(evaluated.figures, find.threshold, note)
+    parts.append(sections.Gallery("The photos it does worst on", gallery(evaluated, find, 8), note="lowest F1 first"))
+    if (rest := len(evaluated.data) - 8) > 0:
+        best = gallery(evaluated, find, min(rest, 6), best=True)
+        parts.append(sections.Gallery("The photos it does best on", best, note="highest F1 first"))
     files.write_text(out / "evaluation.html", page.render(evaluated.data.name, parts, "how well the model does"))
 
 
@@ -285,49 +291,18 @@ def _coco(evaluated: Evaluated[Figures], out: Path) -> None:
         files.write_text(out / "coco_images.json", json.dumps(table, ensure_ascii=False) + "\n")
 
 
-def _figures(kind: KindFigures, evaluated: Evaluated[Figures]) -> sections.Figures:
-    shown = [
-        sections.Figure(name, getattr(kind, name), kind.intervals.get(name)) for name in ("AP", "AP50", "AP75", "AR100")
-    ]
-    shown += [
-        sections.Figure(f"AP {size}", getattr(kind, name))
-        for size, name in (("small", "APs"), ("medium", "APm"), ("large", "APl"))
-    ]
-    return sections.Figures(
-        f"{kind.kind.capitalize()} figures",
-        shown,
-        note="; ".join(
-            [
-                f"{evaluated.figures.photos} photos ({evaluated.which}), {evaluated.figures.truths} objects",
-                "bootstrap over photos",
-                *evaluated.warnings,
-            ]
-        ),
-    )
-
-
-def _classes(kind: KindFigures) -> sections.Table:
-    columns = ["class", "truths", "found", "AP", "AP50", "AR100", "threshold", "f1"]
-    return sections.Table("Classes", columns, [[row[column] for column in columns] for row in kind.rows()])
-
-
-def _curves(kind: KindFigures) -> sections.PrecisionRecall:
-    curves = [
-        sections.Series(name, curve.recall, curve.precision)
-        for index, name in enumerate(kind.matches.names)
-        if len((curve := kind.matches.curve(index)).scores)
-    ]
-    return sections.PrecisionRecall("Precision and recall at IoU 0.5", curves)
-
-
-def worst(evaluated: Evaluated[Figures], find: Predictor, count: int) -> list[sections.Picture]:
-    """The worst photos, with what the model shows at its threshold."""
+def gallery(evaluated: Evaluated[Figures], find: Predictor, count: int, best: bool = False) -> list[sections.Picture]:
+    """The worst photos (or the best), judged and drawn by what the model shows at its threshold."""
     places = {name: place for place, name in enumerate(evaluated.figures.photo_names)}
     pictures = []
-    for name, score in evaluated.figures.worst_photos(count):
-        found = evaluated.found[places[name]]
+    for name, score in evaluated.figures.worst_photos(count, threshold=find.threshold, best=best):
+        found, record = evaluated.found[places[name]], evaluated.data.records[places[name]]
         found = found[found.scores >= find.threshold]  # type: ignore[operator]
-        drawn = outlines.draw(find.open(evaluated.data.records[places[name]].photo), found)
+        drawn = outlines.draw(find.open(record.photo), found)
+        if record.instances is not None and score.missed:
+            missed = record.instances[np.array(score.missed)]
+            words = [f"missed: {label}" for label in missed.labels]
+            drawn = outlines.draw(drawn, missed, colours=[MISSED] * len(missed), labels=words)
         pictures.append(
             sections.Picture(reduced(drawn, CELL), f"{name}: {len(score.missed)} missed, {len(score.false)} false")
         )

@@ -56,7 +56,7 @@ def matrix(section: Matrix) -> Markup:
         parts += [_cell(counts, row, column, left + side * column, y, side, total, section.names)
                   for column in range(kinds)]  # fmt: skip
         parts.append(words("tick", left + side * kinds + 12, y + side / 2 + 4, f"{total:,}"))
-    parts.append(words("tick", left + side * kinds + 12, top - 10, "photos"))
+    parts.append(words("tick", left + side * kinds + 12, top - 10, section.unit))
     return svg(parts, math.ceil(top + side * kinds + 10), f"{section.heading}: {kinds} by {kinds} counts")
 
 

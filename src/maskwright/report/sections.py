@@ -115,6 +115,7 @@ class Matrix:
     heading: str
     names: Sequence[str]
     counts: np.ndarray
+    unit: str = "photos"
     note: str = ""
 
 

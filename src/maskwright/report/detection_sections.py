@@ -1,0 +1,88 @@
+"""What a detector's page shows: COCO's figures with intervals, classes, what is taken for what, and the threshold.
+
+`sections_of` gives the sections in order; photos are added by whoever has them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maskwright.evaluation.confusion import BACKGROUND, confusion
+from maskwright.evaluation.figures import TWELVE, Figures, KindFigures
+from maskwright.evaluation.matching import Curve
+from maskwright.report import sections
+
+NAMED = {"APs": "AP small", "APm": "AP medium", "APl": "AP large", "ARs": "AR small", "ARm": "AR medium"}
+NAMED |= {"ARl": "AR large"}
+MOST_CLASSES = 20  # in one matrix: more cannot be read
+
+
+def sections_of(figures: Figures, threshold: float | None = None, note: str = "") -> list[sections.Section]:
+    """Masks and boxes; then, of masks where they were judged, classes, curves and the confusion matrix.
+
+    threshold  the score from which the model shows a find; None: each class's own best
+    note       what stands below each kind's figures, such as whose photos these are
+    """
+    kinds = [kind for kind in (figures.mask, figures.box) if kind is not None]
+    parts: list[sections.Section] = [_twelve(kind, note) for kind in kinds]
+    if figures.best_kind is not None:
+        parts += [
+            _classes(figures.best_kind),
+            _precision_recall(figures.best_kind),
+            _f1(figures.best_kind, threshold),
+            _confusion(figures.best_kind, threshold),
+        ]
+    return parts
+
+
+def _twelve(kind: KindFigures, note: str) -> sections.Figures:
+    shown = [sections.Figure(NAMED.get(name, name), getattr(kind, name), kind.intervals.get(name)) for name in TWELVE]
+    return sections.Figures(f"{kind.kind.capitalize()} figures", shown, note=note)
+
+
+def _classes(kind: KindFigures) -> sections.Table:
+    columns = ["class", "truths", "found", "AP", "AP50", "AR100", "threshold", "f1"]
+    return sections.Table("Classes", columns, [[row[column] for column in columns] for row in kind.rows()])
+
+
+def _precision_recall(kind: KindFigures) -> sections.PrecisionRecall:
+    return sections.PrecisionRecall(
+        "Precision and recall at IoU 0.5",
+        [sections.Series(name, curve.recall, curve.precision) for name, curve in _curves(kind)],
+    )
+
+
+def _f1(kind: KindFigures, threshold: float | None) -> sections.Lines:
+    used = "" if threshold is None else f"; the model shows finds from {threshold:.2f} on"
+    return sections.Lines(
+        "F1 against the threshold",
+        [sections.Series(name, curve.scores[::-1], curve.f1[::-1]) for name, curve in _curves(kind)],
+        label_x="score from which a find counts",
+        label_y="F1",
+        range_y=(0.0, 1.0),
+        note=f"at IoU 0.5{used}",
+    )
+
+
+def _curves(kind: KindFigures) -> list[tuple[str, Curve]]:
+    """(class name, its curve) where there is one."""
+    each = ((name, kind.matches.curve(index)) for index, name in enumerate(kind.matches.names))
+    return [(name, curve) for name, curve in each if len(curve.scores)]
+
+
+def _confusion(kind: KindFigures, threshold: float | None) -> sections.Matrix:
+    """Classes that occur on either side; of very many those with the most mistakes."""
+    names, counts = confusion(kind.matches, threshold)
+    mistakes = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
+    seen = np.flatnonzero((counts.sum(0) + counts.sum(1))[:-1])
+    kept = np.sort(seen[np.argsort(-mistakes[seen], kind="stable")][:MOST_CLASSES])
+    rows = np.append(kept, len(names) - 1)
+    said = "each class's best threshold" if threshold is None else f"finds from {threshold:.2f} on"
+    more = f"; the {MOST_CLASSES} classes with the most mistakes" if len(seen) > MOST_CLASSES else ""
+    return sections.Matrix(
+        "What is taken for what",
+        [names[row] for row in rows],
+        counts[np.ix_(rows, rows)],
+        unit="objects",
+        note=f"{kind.kind}, IoU 0.5, {said}{more}. Row {BACKGROUND}: found where nothing is; column: missed",
+    )
