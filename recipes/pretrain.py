@@ -14,25 +14,30 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 import maskwright
 from maskwright import formats
+from maskwright.models import catalogue
 from maskwright.types import Dataset, Instances
+from maskwright.weights import checkpoint
+from maskwright.weights.card import WEIGHTS, read_card, write_card
+from maskwright.weights.transfer import transfer
 
 COMPLETE = ("coco", "nuclei", "potholes", "small_things", "wagons", "mushrooms")
-COMPLETE += ("coco_boxes", "rabbits", "waste", "chess", "garment_faults")  # boxes only
 GAPS = ("animals", "clothing", "road_objects", "metal_print", "facades", "streets", "strawberry")
-GAPS += ("blood_cells",)  # boxes only
+BOXES_ONLY = ("coco_boxes", "rabbits", "waste", "chess", "garment_faults", "blood_cells")
 WHOLE = ("caltech101", "groceries")  # a class a photo
 
 
-def photos(folder: Path) -> list[Dataset]:
+def photos(folder: Path, several: tuple[str, ...]) -> list[Dataset]:
     sets = []
-    for name in COMPLETE + GAPS:
+    for name in several:
         data = formats.read(folder / name / "annotations.json")
-        sets.append(replace(data, records=tuple(replace(record, missed=name in GAPS) for record in data)))
-    return sets + [whole(folder / name) for name in WHOLE]
+        missed = name in (*GAPS, "blood_cells")
+        sets.append(replace(data, records=tuple(replace(record, missed=missed) for record in data)))
+    return sets
 
 
 def whole(folder: Path) -> Dataset:
@@ -53,6 +58,15 @@ def scenes(folder: Path, count: int) -> Dataset:
     return replace(data, records=data.records[:count])
 
 
+def keep(model: Path, names: tuple[str, ...]) -> None:
+    """Only these classes stay in the model: those that have outlines, for nothing taught the masks of the others."""
+    card = read_card(model)
+    network = catalogue.build(card.task, card.model, card.backbone, len(names), card.size)
+    transfer(network, checkpoint.load(model / WEIGHTS), card.classes, names)
+    checkpoint.save(network.state_dict(), model / WEIGHTS)
+    write_card(msgspec.structs.replace(card, classes=names), model)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
@@ -62,11 +76,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/runs"))
     parser.add_argument("--resume", type=Path)
     chosen = parser.parse_args()
-    parts = photos(chosen.photos) + [scenes(folder, chosen.count) for folder in chosen.scenes]
-    data = Dataset.join("small", parts, partial=True)
+    drawn = photos(chosen.photos, COMPLETE + GAPS) + [scenes(folder, chosen.count) for folder in chosen.scenes]
+    others = photos(chosen.photos, BOXES_ONLY) + [whole(chosen.photos / name) for name in WHOLE]
+    data = Dataset.join("small", drawn + others, partial=True)
     print(f"{len(data)} photos, {data.instance_count} objects, {len(data.names)} classes")
     plan = {"resume": chosen.resume} if chosen.resume else {"recipe": chosen.recipe, "name": "small"}
-    maskwright.train(data, out=chosen.out, validate=False, say=print, **plan)
+    trained = maskwright.train(data, out=chosen.out, validate=False, say=print, **plan)
+    keep(trained.folder / "best", Dataset.join("small", drawn, partial=True).names)
 
 
 if __name__ == "__main__":
