@@ -89,7 +89,7 @@ def command(
     def tell() -> None:
         show_figures(figures, console)
         for point in done.card.operating_points if done.card else ():
-            console.show(f"operating point of {point.name}, chosen on {point.chosen_on}:")
+            console.show(f"operating point of {point.name}:")
             for sentence in point.told:
                 console.show(f"  {sentence}")
         if done.card and done.card.temperature != 1:
