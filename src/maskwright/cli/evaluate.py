@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     metavar="MODEL",
     help="Another classifier: is one of the two better on these photos (McNemar's test)?",
 )
-@options.out("A folder for evaluation.json, evaluation.html and coco_results.json.")
+@options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
 @options.class_attribute
 @options.allow_faulty
 @options.running
@@ -58,7 +58,7 @@ def command(
     seed: int,
     console: Console,
 ) -> None:
-    """Measure how well a model finds the objects of annotated photos.
+    """Measure how well a model finds the objects of annotated photos, or says what whole photos show.
 
     \b
       maskwright evaluate runs/party party/ --out party-figures/
