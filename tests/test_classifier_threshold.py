@@ -191,8 +191,14 @@ def test_evaluate_judges_and_shows_the_operating_point(run, tmp_path, monkeypatc
     monkeypatch.setattr(formats, "read", lambda *_, **__: photos)
     with pytest.raises(SystemExit):
         main(["evaluate", str(run), str(tmp_path), "--bootstrap", "0"])
-    out = capsys.readouterr().out
-    assert "operating point of rust, chosen on 5 photos (val):" in out and "the recall is at least 0.368" in out
+    out, err = capsys.readouterr()
+    assert "operating point of rust:" in out and "the recall is at least 0.368" in out
+    told = "rust: yes from 0.202, the operating point chosen on 5 photos (val) for recall at least 1"
+    assert told in err and told in page
+    assert done.facts()["thresholds"] == [
+        {"name": "rust", "threshold": pytest.approx(0.2, abs=0.01), "from": "operating point",
+         "chosen on": "5 photos (val) for recall at least 1"}
+    ]  # fmt: skip
 
 
 def test_mistakes_are_shown_with_what_spoke_for_them(run, tmp_path):

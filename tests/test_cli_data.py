@@ -132,6 +132,40 @@ def test_split_of_class_folders_gives_class_folders(tmp_path, capsys):
     assert formats.read(out).class_counts() == {"clean": 6, "rust": 6}
 
 
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Nine photos with two, one or none of two classes, as a table of labels; one class has no name for a folder."""
+    rng = np.random.default_rng(3)
+    rows = ["file,labels"]
+    for number in range(9):
+        blocks = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        (tmp_path / "several").mkdir(exist_ok=True)
+        Image.fromarray(blocks.repeat(8, 0).repeat(8, 1)).save(tmp_path / "several" / f"{number}.png")
+        rows.append(f"{number}.png,{('rust;../dent', 'rust', 'none')[number % 3]}")
+    (tmp_path / "several" / "labels.csv").write_text("\n".join(rows))
+    return tmp_path / "several"
+
+
+def test_split_of_photos_with_several_labels_gives_tables(several, tmp_path, capsys):
+    """No photo is put into a folder by its first label, nor where a class named ../dent would lead."""
+    out = tmp_path / "divided"
+    code, _, err = maskwright(capsys, "split", several, out, "--val", 0.34)
+    assert (code, err) == (0, "")
+    assert {path.parent.name for path in out.rglob("*.png")} == {"train", "val"}
+    before, after = formats.read(several), formats.read(out)
+    assert after.format == "labels_csv" and after.class_counts() == before.class_counts() == {"../dent": 3, "rust": 6}
+    assert {name: len(part) for name, part in after.splits().items()} == {"train": 6, "val": 3}
+    said = {each.photo.read_bytes(): each.labels for each in before}
+    assert all(said[each.photo.read_bytes()] == each.labels for each in after)
+
+
+@pytest.mark.parametrize("format", ["labels-csv", "labels_csv"])
+def test_split_of_objects_into_tables_says_that_shapes_are_lost(party, tmp_path, capsys, format):
+    code, _, err = maskwright(capsys, "split", party, tmp_path / "divided", "--format", format)
+    assert code == 0 and "note: 5 outlines cannot be kept\n" in err
+    assert {each.labels for each in formats.read(tmp_path / "divided")} == {(0,), ()}
+
+
 def test_photos_of_one_name_are_both_kept(tmp_path, capsys):
     rng = np.random.default_rng(2)
     records = []

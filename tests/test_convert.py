@@ -45,7 +45,7 @@ def maskwright(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[
     return end.value.code, *capsys.readouterr()
 
 
-@pytest.mark.parametrize("to", FILES)
+@pytest.mark.parametrize("to", [to for to in FILES if to != "labels-csv"])
 def test_a_folder_of_each_format_reads_as_the_same_data(steel, tmp_path, capsys, to):
     out = tmp_path / "other"
     code, text, err = maskwright(capsys, "convert", steel, out, "--to", to, "--copy-photos")
@@ -136,4 +136,55 @@ def test_classes_of_whole_photos_are_no_objects(tmp_path, capsys):
         (tmp_path / "steel" / label).mkdir(parents=True)
         Image.new("RGB", (64, 48)).save(tmp_path / "steel" / label / "a.png")
     code, _, err = maskwright(capsys, "convert", tmp_path / "steel", tmp_path / "out", "--to", "coco")
-    assert code == 2 and "there are no objects to write" in err
+    assert code == 2 and "there are no objects to write" in err and "--to labels-csv" in err
+
+
+# --- labels of whole photos -----------------------------------------------------------------------
+@pytest.fixture
+def parts(tmp_path: Path) -> Path:
+    """Class folders in train and val; photos of two classes share a name."""
+    for number, place in enumerate(["train/clean", "train/rust", "val/clean", "val/rust"]):
+        (tmp_path / "parts" / place).mkdir(parents=True)
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / "parts" / place / "a.png")
+    return tmp_path / "parts"
+
+
+def labels(data: Dataset) -> list[tuple[object, object, object]]:
+    """Of each photo: its first pixel, split, and classes."""
+    return sorted(
+        (Image.open(each.photo).getpixel((0, 0)), each.split, [data.names[place] for place in each.labels or ()])
+        for each in data
+    )
+
+
+@pytest.mark.parametrize("to", ["labels-csv", "labels_csv"])
+def test_class_folders_become_one_table_beside_its_photos(parts, tmp_path, capsys, to):
+    code, text, err = maskwright(capsys, "convert", parts, tmp_path / "out", "--to", to, "--copy-photos")
+    assert (code, err) == (0, "") and text == f"4 photos with 4 labels: {tmp_path / 'out' / 'labels.csv'}\n"
+    again = formats.read(tmp_path / "out")
+    assert again.format == "labels_csv" and labels(again) == labels(formats.read(parts))
+
+
+def test_a_table_beside_the_photos_needs_no_copies(parts, capsys):
+    before = labels(formats.read(parts))
+    assert maskwright(capsys, "convert", parts, parts / "all.csv", "--to", "labels-csv")[::2] == (0, "")
+    assert labels(formats.read(parts / "all.csv")) == before
+
+
+def test_of_objects_a_table_of_labels_keeps_the_classes(steel, tmp_path, capsys):
+    code, text, err = maskwright(capsys, "convert", steel, tmp_path / "out", "--to", "labels-csv", "--copy-photos")
+    assert code == 0 and text.startswith("3 photos with 6 objects: ")
+    assert err == "lost: labels.csv: 6 boxes cannot be kept\n"
+    again = formats.read(tmp_path / "out")
+    assert [(record.split, record.labels) for record in again] == [
+        ("train", (0, 1)),
+        ("train", (0, 1)),
+        ("val", (0, 1)),
+    ]
+
+
+def test_photos_that_nobody_has_labelled_are_no_table(tmp_path, capsys):
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("file,labels\na.png,\n")
+    code, _, err = maskwright(capsys, "convert", tmp_path, tmp_path / "out.csv", "--to", "labels-csv")
+    assert code == 2 and "there are no labels to write" in err

@@ -36,6 +36,16 @@ def test_more_folds_than_photos_are_refused(tmp_path: Path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_photos_that_stay_together_need_fewer_folds(tmp_path: Path):
+    data = party(tmp_path / "party", 4)
+    pairs = replace_record(
+        data, records=tuple(replace_record(each, group=str(place % 2)) for place, each in enumerate(data))
+    )
+    with pytest.raises(DatasetError, match="too few groups") as caught:
+        folds(pairs, k=3, out=tmp_path)
+    assert caught.value.parts["fix"] == "fewer folds (--k), or label photos that are no copies and of no common group"
+
+
 def test_photos_with_boxes_only_may_teach_and_every_fold_needs_outlines_to_judge_by(tmp_path: Path):
     party(tmp_path / "party", 4)
     data = formats.read(tmp_path / "party")

@@ -60,6 +60,15 @@ def test_one_photo_cannot_be_divided(tmp_path: Path) -> None:
     refused(dataset(on_disk(tmp_path / "party", 1)), "too few groups of photos")
 
 
+def test_photos_of_one_group_are_not_divided_and_the_advice_is_one_that_training_can_follow(tmp_path: Path) -> None:
+    together = tuple(replace(each, group="W0001") for each in on_disk(tmp_path / "party", 3))
+    error = refused(dataset(together), "too few groups of photos")
+    assert error.parts["fix"] == (
+        "label photos that are no copies and of no common group; or name train and val by folders; or train on all "
+        "photos with --no-validate"
+    )
+
+
 def test_validation_photos_alone_are_refused() -> None:
     assert refused(dataset(records(3, split="val")), "nothing to train on").parts["got"] == "val"
 

@@ -276,7 +276,8 @@ def test_validation_photos_are_taken_where_there_are_no_test_photos(find: Predic
     said: list[str] = []
     done = evaluate(find, data, bootstrap=0, say=said.append)
     assert (done.which, len(done.data)) == ("val", 2)
-    assert said == ["judging on 2 photos (val)"]
+    assert said == ["judging on 2 photos (val)", "objects: yes from 0.5, the model's own (AP counts every score)"]
+    assert done.facts()["thresholds"] == [{"name": "objects", "threshold": 0.5, "from": "model"}]
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 6), ("val", 2), ("all", 8)])
@@ -355,7 +356,7 @@ def test_photos_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path
     said: list[str] = []
     done = evaluate(run, data / "val", bootstrap=0, out=tmp_path / "out", say=said.append)  # named by another path
     assert (done.trained, done.chose) == (0, 1)
-    assert said[1] == (
+    assert said[2] == (
         "1 of these 2 photos chose the epoch that was kept: the figures flatter; "
         "judge by photos that nobody looked at (a test folder), or by `maskwright folds`"
     )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
+import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from attacks.annotations import photo
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import Image
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats import labels_csv
 from maskwright.formats.reading import Head
-from maskwright.types import Dataset
+from maskwright.types import Dataset, Instances, Record, RleMasks
 
 
 def table(folder: Path, *rows: str, header: str = "file,labels", photos: str = "abc") -> Path:
@@ -109,3 +116,112 @@ def test_photos_that_are_not_there_are_named(tmp_path):
 )
 def test_other_tables_are_not_ours(tmp_path, header, row):
     assert labels_csv.sniff(Head(table(tmp_path, row, header=header))) is None
+
+
+# --- writing ------------------------------------------------------------------------------------
+def pixel() -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+PIXEL = pixel()
+PLAIN = st.text(st.sampled_from("abX09 ,\"'.:#=éß日👩🏽‍🔧_-+"), min_size=1, max_size=6)
+ODD = st.one_of(
+    PLAIN, st.text(max_size=5), st.sampled_from(["none", "-", "a;b", "a|b", " a", "a\nb", "a\\b", "\u2028"])
+)
+
+
+@st.composite
+def tables(
+    draw: st.DrawFn, words: st.SearchStrategy[str]
+) -> list[tuple[str, list[str] | None, str | None, str | None]]:
+    """Rows of file name, classes (None: nobody has looked), split and group."""
+    composed = words.map(lambda word: unicodedata.normalize("NFC", word))
+    known = draw(st.lists(composed, unique=True, max_size=4))
+    files = draw(
+        st.lists(words, min_size=1, max_size=4, unique_by=lambda name: unicodedata.normalize("NFKC", name).casefold())
+    )
+    said = st.none() | st.lists(st.sampled_from(known), unique=True) if known else st.sampled_from([None, []])
+    split = st.sampled_from([None, "train", "val", "test"])
+    return [(f"{name}.png", draw(said), draw(split), draw(st.none() | words)) for name in files]
+
+
+def dataset(folder: Path, rows: list[tuple[str, list[str] | None, str | None, str | None]]) -> Dataset:
+    names = tuple(dict.fromkeys(name for _, said, _, _ in rows for name in said or ()))
+    records = []
+    for file, said, split, group in rows:
+        try:
+            (folder / file).write_bytes(PIXEL)
+        except (OSError, ValueError):
+            assume(False)  # no name for a file here
+        labels = None if said is None else tuple(names.index(name) for name in said)
+        records.append(Record(folder / file, (3, 4), None, labels=labels, group=group, split=split))
+    return Dataset("some", names, tuple(records))
+
+
+def facts(data: Dataset) -> dict[str, object]:
+    named = {
+        record.photo.name: None if record.labels is None else {data.names[place] for place in record.labels}
+        for record in data
+    }
+    return {record.photo.name: (named[record.photo.name], record.split, record.group) for record in data}
+
+
+@given(tables(PLAIN.filter(lambda word: word == word.strip() and word != "-")))
+def test_what_was_written_reads_as_the_same_records(rows):
+    """Commas, quotes, blanks inside, letters of any script: read(write(data)) = data."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = dataset(Path(folder), rows)
+        assert formats.write(data, Path(folder) / "labels.csv", "labels_csv") == ()
+        assert facts(formats.read(Path(folder) / "labels.csv")) == facts(data)
+
+
+@given(tables(ODD))
+def test_any_name_comes_back_or_is_refused(rows):
+    with tempfile.TemporaryDirectory() as folder:
+        data = dataset(Path(folder), rows)
+        try:
+            formats.write(data, Path(folder) / "labels.csv", "labels_csv")
+        except DatasetError as error:
+            assert error.headline == "this name cannot stand in a table of labels"
+        else:
+            assert facts(formats.read(Path(folder) / "labels.csv")) == facts(data)
+
+
+@pytest.mark.parametrize("name", ["a;b", "a|b", "none", "-", " rust"])
+def test_a_class_that_the_table_would_read_otherwise_is_refused(tmp_path, name):
+    data = Dataset("some", (name,), (Record(photo(tmp_path / "a.jpg"), (30, 40), None, labels=(0,)),))
+    with pytest.raises(DatasetError) as caught:
+        formats.write(data, tmp_path / "labels.csv", "labels_csv")
+    assert str(caught.value) == (
+        "DatasetError: this name cannot stand in a table of labels\n"
+        '  record  photo "a.jpg"\n'
+        "  field   class\n"
+        "  wanted  a name without ; and | that is not none or -, which say no class\n"
+        f"  got     {name!r}\n"
+        "  fix     rename it"
+    )
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_of_objects_the_classes_are_kept_and_the_shapes_counted(tmp_path):
+    masks = RleMasks.from_boxes(np.array([[1, 1, 5, 5]] * 2), (30, 40))
+    drawn = Instances(masks.boxes, np.array([1, 1]), None, masks, ("dent", "rust", "weld"))
+    boxes = Instances(masks.boxes[:1], np.array([0]), np.ones(1), None, drawn.names)
+    files = [photo(tmp_path / f"{name}.jpg") for name in "abcd"]
+    records = [Record(file, (30, 40), each) for file, each in zip(files, (drawn, boxes, drawn[:0], None), strict=True)]
+    skipped = Record(photo(tmp_path / "e.jpg"), (30, 40), None, skipped=True)
+    lost = formats.write(Dataset("some", drawn.names, (*records, skipped)), tmp_path / "labels.csv", "labels_csv")
+    assert set(lost) == {f"{what} cannot be kept" for what in (
+        "1 skipped photo", "2 outlines", "1 box", "1 score", "1 class that no photo shows")}  # fmt: skip
+    assert (tmp_path / "labels.csv").read_text() == "file,labels\na.jpg,rust\nb.jpg,dent\nc.jpg,none\nd.jpg,\n"
+
+
+def test_two_photos_of_one_name_elsewhere_are_not_mixed_up(tmp_path):
+    records = [Record(photo(tmp_path / name / "a.jpg"), (30, 40), None, labels=(0,)) for name in ("clean", "rust")]
+    data = Dataset("some", ("rust",), tuple(records))
+    with pytest.raises(DatasetError, match="two photos of one name"):
+        formats.write(data, tmp_path / "out" / "labels.csv", "labels_csv")
+    formats.write(data, tmp_path / "labels.csv", "labels_csv")
+    assert len(formats.read(tmp_path / "labels.csv").usable()) == 2

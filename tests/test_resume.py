@@ -24,7 +24,7 @@ from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError, WeightsError
 from maskwright.jobs.train import train
 from maskwright.training import loop
-from maskwright.training.recipe import Recipe, Stage, read_recipe, write_recipe
+from maskwright.training.recipe import Recipe, Stage, changed, plain, read_recipe, write_recipe
 from maskwright.training.run_folder import RunFolder
 
 PLAN = msgspec.structs.replace(
@@ -197,6 +197,57 @@ def test_a_recipe_for_another_network_is_noticed(stopped: tuple[Path, Path]) -> 
     """The stopped run is of the tiny network; its recipe says `small`, as if somebody had edited it."""
     with pytest.raises(WeightsError, match="does not fit"):
         train(resume=stopped[0])
+
+
+def test_a_recipe_that_was_edited_since_is_refused_with_both_values(stopped: tuple[Path, Path]) -> None:
+    run, _ = stopped
+    file = run / "recipe.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("size = 64", "size = 128").replace("flip = 0.5", "flip = 0.1"), encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        train(resume=run)
+    assert str(caught.value) == (
+        f"RecipeError: {file}: the recipe was changed since this run began\n"
+        "  field   size, augment.flip\n"
+        "  wanted  size = 64, augment.flip = 0.5\n"
+        "  got     size = 128, augment.flip = 0.1\n"
+        "  fix     put that back; or start a new run from it: --recipe FILE --weights RUN/last"
+    )
+    file.write_text(text, encoding="utf-8")
+    assert RunFolder(run).recipe() == PLAN
+
+
+def test_a_line_that_was_taken_out_is_a_change_where_its_default_is_another(stopped: tuple[Path, Path]) -> None:
+    run, _ = stopped
+    file = run / "recipe.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("size = 64\n", ""), encoding="utf-8")
+    with pytest.raises(RecipeError, match="was changed since") as caught:
+        RunFolder(run).recipe()
+    assert caught.value.parts["got"] == "size = 512"
+
+
+def test_stages_are_compared_one_by_one() -> None:
+    first = PLAN.stages[0]
+    fewer = msgspec.structs.replace(PLAN, stages=(msgspec.structs.replace(first, rate=0.5),))
+    assert changed(plain(PLAN), fewer) == [
+        ("stages[1].rate", "0.01", "0.5"),
+        ("stages[2].layers", '"all"', "nothing"),
+        ("stages[2].epochs", "2", "nothing"),
+        ("stages[2].rate", "0.01", "nothing"),
+    ]
+    assert changed(plain(fewer), PLAN)[1] == ("stages[2].layers", "nothing", '"all"')
+    assert changed(plain(PLAN), PLAN) == [] == changed({"size": PLAN.size}, PLAN)  # from before other fields came
+
+
+def test_a_run_of_a_version_that_kept_no_recipe_goes_on(stopped: tuple[Path, Path]) -> None:
+    run, _ = stopped
+    kept = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    assert kept.pop("recipe")["size"] == 64
+    (run / "run.json").write_text(json.dumps(kept), encoding="utf-8")
+    (run / "recipe.toml").write_text(
+        (run / "recipe.toml").read_text(encoding="utf-8").replace("size = 64", "size = 128")
+    )
+    assert RunFolder(run).recipe().size == 128
 
 
 def test_a_folder_that_is_no_run_is_said(tmp_path: Path) -> None:

@@ -65,13 +65,16 @@ def test_the_operating_point_of_the_classifier_decides() -> None:
     low = Screening(screen, Predictor(Seer()))
     said = low(flat(60, 140))
     assert (low.name, said.looked, said.verdict.labels) == ("red", True, ("red",))
-    assert (threshold_of(low), decided_by(low)[:20]) == (0.2, "a score of 0.2 or mo")
+    assert threshold_of(low) == 0.2
+    assert decided_by(low) == "red: yes from 0.2, the operating point; objects: yes from 0.5, the model's own"
+    assert decided_by(screening()).startswith("the best class, for no operating point was chosen")
 
 
 def test_a_threshold_that_is_asked_for_goes_first() -> None:
     strict = screening("red", 0.9)
     assert strict(flat(150, 50)).verdict.labels == ("green",)
     assert threshold_of(strict) == 0.9
+    assert decided_by(strict) == "red: yes from 0.9, as asked; objects: yes from 0.5, the model's own"
 
 
 def test_the_class_that_both_models_know_is_screened_for() -> None:

@@ -427,7 +427,9 @@ def test_what_is_swept_is_what_a_killed_writer_leaves(tmp_path: Path) -> None:
         temporary.touch()  # so that the block can end
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"data": 3}', '{"data": "x", "photos": [1]}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"data": 3}', '{"data": "x", "photos": [1]}', '{"data": "x", "photos": {}, "recipe": "x"}']
+)
 def test_spoilt_facts_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(RecipeError, match=r"run\.json"):

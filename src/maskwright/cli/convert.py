@@ -20,18 +20,27 @@ if TYPE_CHECKING:
     from maskwright.types import Dataset
 
 FILES = {  # as --to names a format -> its name in the table, a file's ending, its name in a folder, and for a split
+    # ("" where the format names the splits itself)
     "voc": ("voc", ".xml", "", ""),
     "coco": ("coco", ".json", "annotations.json", "annotations_{}.json"),
     "via": ("via", ".json", "via_region_data.json", "via_region_data_{}.json"),
     "boxes-csv": ("boxes_csv", ".csv", "labels.csv", "{}_labels.csv"),
     "tfrecord": ("tfrecord", ".record", "data.record", "{}.record"),
+    "labels-csv": ("labels_csv", ".csv", "labels.csv", ""),
 }
+
+
+class _Name(click.Choice):
+    """Of a format, as the table of formats spells it or as options are spelt: boxes_csv and boxes-csv."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert(value.replace("_", "-"), param, ctx)
 
 
 @click.command(options_metavar="[options]")
 @options.data
 @options.new_data
-@click.option("--to", type=click.Choice(list(FILES)), required=True, help="The format to write.")
+@click.option("--to", type=_Name(list(FILES)), required=True, help="The format to write.")
 @click.option("--copy-photos", is_flag=True, help="Copy the photos beside what is written (a TFRecord holds them).")
 @options.class_attribute
 @options.allow_faulty
@@ -41,20 +50,21 @@ def command(
 ) -> None:
     """Write the annotations of DATA in another format, and say what it cannot hold.
 
-    OUT is a new folder, with one file for each of train, val and test; or one file (.json, .csv, .record, .xml).
+    OUT is a new folder, with one file for each of train, val and test (labels-csv: a column); or one file (.json,
+    .csv, .record, .xml).
     DATA is left as it is.
 
     \b
       maskwright convert party/ party-boxes/ --to boxes-csv
       maskwright convert party/ party.json --to coco
+      maskwright convert rust/ rust-table/ --to labels-csv --copy-photos
     """
     from maskwright import formats
 
     options.refuse_filled(out)
     dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
-    if all(record.instances is None for record in dataset):
-        got = "photos with a class each" if any(record.labels for record in dataset) else "unlabelled photos"
-        raise DatasetError("there are no objects to write", file=data, wanted="outlines or boxes", got=got)
+    if not _writable(dataset, to):
+        raise _nothing(dataset, data, to)
     one = _is_file(out, to)
     photos = (out.parent if one else out) / ("JPEGImages" if to == "voc" else "images")
     copy_photos = copy_photos and to != "tfrecord"
@@ -66,7 +76,7 @@ def command(
         if copy_photos and to != "voc":
             dataset = _with_copies(dataset, photos, console)
         for file, part in _parts(dataset, out, to, one):
-            if all(record.instances is None for record in part):
+            if not _writable(part, to):
                 lost.append(f"{len(part)} unlabelled or skipped photos cannot be kept ({file.name} is not written)")
                 continue
             lost += [f"{file.name}: {each}" if not one else each for each in formats.write(part, file, FILES[to][0])]
@@ -74,11 +84,13 @@ def command(
         if copy_photos and to == "voc":  # which knows photos by their stems only, and writes its folder anew
             for record in console.progress(dataset.records, label="copying photos", unit="photos"):
                 copy_photo(record.photo, photos / record.photo.name)
-    if one and len(dataset.splits()) > 1:
+    if one and FILES[to][3] and len(dataset.splits()) > 1:
         lost.append(f"the division into {' and '.join(dataset.splits())} cannot be kept in one file: name a folder")
-    objects = sum(count for count in dataset.class_counts().values())
-    facts = {"files": written, "photos": len(dataset), "objects": objects, "lost": lost, "remarks": dataset.remarks}
-    told = f"{len(dataset):,} photos with {objects:,} objects: {', '.join(str(file) for file in written)}"
+    objects, labels = dataset.instance_count, sum(len(record.labels or ()) for record in dataset)
+    facts = {"files": written, "photos": len(dataset), "objects": objects, "labels": labels, "lost": lost,
+             "remarks": dataset.remarks}  # fmt: skip
+    held = f"{objects:,} objects" if objects or not labels else f"{labels:,} labels"
+    told = f"{len(dataset):,} photos with {held}: {', '.join(str(file) for file in written)}"
     console.result(facts, told)
     for remark in dataset.remarks:
         console.say(f"note: {remark}")
@@ -101,6 +113,27 @@ def _whole(*made: Path) -> Iterator[None]:
         raise
 
 
+def _writable(dataset: Dataset, to: str) -> bool:
+    """The format can hold something of what is said about these photos."""
+    labels = to == "labels-csv"
+    return any(record.instances is not None or (labels and record.labels is not None) for record in dataset)
+
+
+def _nothing(dataset: Dataset, data: Path, to: str) -> DatasetError:
+    if to == "labels-csv":
+        return DatasetError(
+            "there are no labels to write", file=data, wanted="labelled photos", got="unlabelled photos"
+        )
+    labelled = any(record.labels is not None for record in dataset)
+    return DatasetError(
+        "there are no objects to write",
+        file=data,
+        wanted="outlines or boxes",
+        got="photos with a class each" if labelled else "unlabelled photos",
+        fix="--to labels-csv" if labelled else None,
+    )
+
+
 def _is_file(out: Path, to: str) -> bool:
     """One file, by its ending; an ending of another format is a slip."""
     ending = FILES[to][1]
@@ -117,8 +150,8 @@ def _parts(dataset: Dataset, out: Path, to: str, one: bool) -> list[tuple[Path, 
     """What goes into which file."""
     _, _, whole, split = FILES[to]
     splits = dataset.splits()
-    if one or to == "voc":  # which lists its splits itself
-        return [(out, dataset)]
+    if one or not split:
+        return [(out if one else out / whole, dataset)]
     parts = [(out / split.format(name), part) for name, part in splits.items()]
     rest = dataset.where(lambda record: record.split is None)
     if len(rest):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     help="Another classifier: is one of the two better on these photos (McNemar's test)?",
 )
 @click.option("--coco", "twelve", is_flag=True, help="Print COCO's twelve lines too.")
-@options.out("A folder for evaluation.json, evaluation.html and coco_results.json.")
+@options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
 @options.class_attribute
 @options.allow_faulty
 @options.running
@@ -60,7 +60,7 @@ def command(
     seed: int,
     console: Console,
 ) -> None:
-    """Measure how well a model finds the objects of annotated photos.
+    """Measure how well a model finds the objects of annotated photos, or says what whole photos show.
 
     \b
       maskwright evaluate runs/party party/ --out party-figures/
@@ -93,7 +93,7 @@ def command(
         if twelve:
             _show_twelve(figures, console)
         for point in done.card.operating_points if done.card else ():
-            console.show(f"operating point of {point.name}, chosen on {point.chosen_on}:")
+            console.show(f"operating point of {point.name}:")
             for sentence in point.told:
                 console.show(f"  {sentence}")
         if done.card and done.card.temperature != 1:

@@ -101,7 +101,7 @@ def command(
     }
     if watch:
         return watching(find, photos[0], every, settings, console)
-    done = predict(find, photos, progress=console.progress, **settings)
+    done = predict(find, photos, progress=console.progress, say=console.say, **settings)
     return tell_counts(done, out, console)
 
 
@@ -127,6 +127,8 @@ def watching(find, folder: str, every: float, settings: dict, console: Console) 
 
     called: dict[str, int] = {}
     came = watch(find, folder, every=every, **settings)
+    for each in find.thresholds:
+        console.say(str(each))
     console.say(f"watching {folder}; one line a photo goes to {settings['out'] / 'predictions.jsonl'}; Ctrl-C ends it")
     try:
         for said in came:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,11 @@ from maskwright.errors import DatasetError, UnknownName
 if TYPE_CHECKING:
     from maskwright.types import Dataset, Record
 
-ANNOTATION_FILES = {"coco": "annotations.json", "via": "via_region_data.json"}  # how each format's own tools call it
+ANNOTATION_FILES = {  # how each format's own tools call it
+    "coco": "annotations.json",
+    "via": "via_region_data.json",
+    "labels-csv": "labels.csv",
+}
 
 
 @click.command(options_metavar="[options]")
@@ -47,10 +52,9 @@ ANNOTATION_FILES = {"coco": "annotations.json", "via": "via_region_data.json"}  
 )
 @click.option(
     "--format",
-    default="coco",
-    show_default=True,
     metavar="NAME",
-    help="Of the annotations written; coco keeps holes and parts, via is for drawing on in VIA.",
+    help="Of the annotations written: coco keeps holes and parts, via is for drawing on in VIA, labels-csv holds "
+    "classes of whole photos.  [default: coco; of classes, folders, or labels-csv where photos have none or several]",
 )
 @options.seed
 @options.class_attribute
@@ -62,7 +66,7 @@ def command(
     val: float,
     test: float,
     group_by: str,
-    format: str,
+    format: str | None,
     seed: int,
     class_attribute: str | None,
     allow_faulty: bool,
@@ -79,29 +83,40 @@ def command(
     from maskwright.curate.split import split
     from maskwright.files import writing_folder
 
-    if format not in ANNOTATION_FILES:
+    if format is not None and format.replace("_", "-") not in ANNOTATION_FILES:
         raise UnknownName("format that can be written", format, ANNOTATION_FILES)
     options.refuse_filled(out)
     dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
     parts = split(dataset, val, test, seed, group_by, progress=console.progress).splits()
     remarks = [*dataset.remarks, *_left_out(dataset, parts)]
+    written = _written(dataset.usable(), format)
     with writing_folder(out) as temporary:
         for name, part in parts.items():
-            copied = copies(part, temporary / name, console)
-            if any(record.instances is not None for record in part):
-                remarks += formats.write(copied, temporary / name / ANNOTATION_FILES[format], format)
+            copied = copies(part, temporary / name, console, by_class=written is None)
+            if written is not None:
+                file = temporary / name / ANNOTATION_FILES[written]
+                remarks += formats.write(copied, file, written.replace("-", "_"))
     facts = {name: {"photos": len(part), "objects": part.class_counts()} for name, part in parts.items()}
     console.result({"out": out, "splits": facts, "remarks": remarks}, lambda: _tell(parts, console))
     for remark in dict.fromkeys(remarks):
         console.say(f"note: {remark}")
 
 
-def copies(part: Dataset, folder: Path, console: Console) -> Dataset:
-    """The same records with their photos in `folder`; those of a classification set below their class."""
+def _written(dataset: Dataset, asked: str | None) -> str | None:
+    """The format of the annotations; None where folders called by the classes say it all."""
+    asked = asked and asked.replace("_", "-")
+    if asked == "labels-csv" or any(record.instances is not None for record in dataset):
+        return asked or "coco"
+    folders = all(re.fullmatch(r'(?!\.)[^<>:"/\\|?*\x00-\x1f]+', name) for name in dataset.names)
+    return None if folders and all(len(record.labels or ()) == 1 for record in dataset) else "labels-csv"
+
+
+def copies(part: Dataset, folder: Path, console: Console, by_class: bool = False) -> Dataset:
+    """The same records with their photos in `folder`, or in a folder below it that is called by their class."""
     taken: set[str] = set()
     records = []
     for record in console.progress(part.records, label=f"copying {folder.name}", unit="photos"):
-        place = folder / _free_name(record, part.names, taken)
+        place = folder / _free_name(record, part.names if by_class else (), taken)
         copy_photo(record.photo, place)
         records.append(replace(record, photo=place))
     return replace(part, records=tuple(records))
@@ -122,7 +137,7 @@ def copy_photo(photo: Path, place: Path) -> None:
 
 def _free_name(record: Record, names: tuple[str, ...], taken: set[str]) -> str:
     """A file name no other photo of this part has: photos of different folders may share one."""
-    below = f"{names[record.labels[0]]}/" if record.labels else ""
+    below = f"{names[record.labels[0]]}/" if names and record.labels else ""
     name = below + record.photo.name
     number = 2
     while name.casefold() in taken:  # some file systems hold A.jpg and a.jpg for the same

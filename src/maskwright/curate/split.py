@@ -25,6 +25,8 @@ from maskwright.types import Dataset, Record
 RULES = ("near-duplicate", "folder", "series")
 Rule = str | re.Pattern[str] | Callable[[Record], object]
 
+OTHERWISE = "choose another --group-by, or label photos of other series"  # of the command `split`
+
 EMPTY = 1e6  # a part without photos costs more than everything else,
 MISSING = 1e3  # and a part without a class that could be there more than any uneven share
 RUNNING_NUMBER = re.compile(r"[ _.\-(\[]*\d+[)\]]*$")
@@ -37,6 +39,7 @@ def split(
     seed: int = 0,
     group_by: Rule = "near-duplicate",
     progress: Progress = silent,
+    otherwise: str = OTHERWISE,
 ) -> Dataset:
     """The same data set with every usable record's `split` set to train, val or test.
 
@@ -48,6 +51,7 @@ def split(
                "series"          photos whose names differ in the last number only (C0002_0001, C0002_0002)
                a regex           photos for which it finds the same text (its first group, if it has one) in the path
                a callable        photos whose records give the same value; None for "stands alone"
+    otherwise  what to advise where too much must stay together: the caller knows what can be chosen
 
     Every class stands in train; in val too where two groups have it, in test too where three have it, unless
     groups of several classes make that impossible: a remark names what is missing. Unlabelled and skipped records
@@ -63,7 +67,7 @@ def split(
     shares = {"train": 1 - val - test, "val": val, "test": test}
     shares = {name: share for name, share in shares.items() if share > 0}
     usable, groups = _groups(dataset, group_by, progress)
-    _enough(dataset, len(usable), len(groups), len(shares), " and ".join(shares))
+    _enough(dataset, len(usable), len(groups), len(shares), " and ".join(shares), otherwise)
     groups = _shuffled(usable, groups, seed)
     parts = _divide(_features(dataset, usable, groups), np.array(list(shares.values())))
     place = {
@@ -82,6 +86,7 @@ def folds(
     seed: int = 0,
     group_by: Rule = "near-duplicate",
     progress: Progress = silent,
+    otherwise: str = OTHERWISE,
 ) -> list[tuple[Dataset, Dataset]]:
     """k-fold cross-validation: [(train, val), ...], k for each repeat; every usable photo is once in a val.
 
@@ -93,7 +98,7 @@ def folds(
     if k < 2 or repeats < 1:
         raise RecipeError("not a number of folds", field="k, repeats", wanted="k >= 2, repeats >= 1", got=(k, repeats))
     usable, groups = _groups(dataset, group_by, progress)
-    _enough(dataset, len(usable), len(groups), k, f"{k} folds")
+    _enough(dataset, len(usable), len(groups), k, f"{k} folds", otherwise)
     pairs = []
     for repeat in range(repeats):
         groups = _shuffled(usable, groups, f"{seed} {repeat}")
@@ -145,7 +150,7 @@ def _key(record: Record, group_by: Rule) -> object:
     return found and found.group(min(1, found.re.groups))
 
 
-def _enough(dataset: Dataset, photos: int, groups: int, parts: int, wanted: str) -> None:
+def _enough(dataset: Dataset, photos: int, groups: int, parts: int, wanted: str, otherwise: str) -> None:
     if groups < parts:
         counts = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
         raise DatasetError(
@@ -153,7 +158,7 @@ def _enough(dataset: Dataset, photos: int, groups: int, parts: int, wanted: str)
             file=dataset.name,
             wanted=f"at least {parts} groups that need not stay together, for {wanted}",
             got=f"{groups} (photos: {counts or 'none'})",
-            fix="label more photos" if photos < parts else "choose another --group-by, or label photos of other series",
+            fix="label more photos" if photos < parts else otherwise,
         )
 
 

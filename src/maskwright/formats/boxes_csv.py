@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright.errors import AnnotationError, DatasetError
+from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats.folders import split_word
 from maskwright.formats.reading import (
@@ -38,7 +38,7 @@ from maskwright.formats.reading import (
     data_root,
     photos_below,
     read_rows,
-    written_name,
+    written_names,
 )
 from maskwright.types import Dataset
 
@@ -156,17 +156,15 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    named: dict[str, Path] = {}
+    drawn = []
     for record in dataset.records:
-        instances = record.instances
-        if instances is None or not len(instances):
+        if record.instances is not None and len(record.instances):
+            drawn.append((record, record.instances))
+        else:
             losses.add("skipped photo" if record.skipped else f"{record.state} photo")
-            continue
+    names = written_names([record.photo for record, _ in drawn], path)
+    for (record, instances), name in zip(drawn, names, strict=True):
         height, width = record.size
-        name = written_name(record.photo, path)
-        if named.setdefault(name, record.photo) != record.photo:
-            raise DatasetError("two photos of one name", file=record.photo, wanted="names that differ", got=name,
-                               fix="write the table into the folder above both")  # fmt: skip
         for label, box in zip(instances.labels, instances.boxes, strict=True):
             corners = [np.format_float_positional(side, trim="-") for side in box]
             rows.writerow([name, width, height, label, *corners])

@@ -6,11 +6,11 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from maskwright.errors import PhotoError
+from maskwright.errors import DatasetError, PhotoError
 from maskwright.files import contained
 from maskwright.formats.faults import Faults
 from maskwright.photos.decode import measure
@@ -76,7 +76,7 @@ class PhotoFinder:
         parts = [part for part in re.split(r"[\\/]+", name.strip()) if part not in ("", ".")]
         if not parts or parts[-1] == ".." or "\0" in name:
             return None
-        if ".." not in parts and ":" not in parts[0] and not name.startswith(("/", "\\")):
+        if ".." not in parts and not name.startswith(("/", "\\")):
             for folder in dict.fromkeys((self.near, self.folder)):
                 exact = contained(folder, "/".join(parts))
                 if exact is not None and _is_file(exact):
@@ -167,6 +167,17 @@ def written_name(photo: Path, path: Path) -> str:
         return photo.resolve().relative_to(path.parent.resolve()).as_posix()
     except ValueError:
         return photo.name
+
+
+def written_names(photos: Sequence[Path], path: Path) -> list[str]:
+    """The same for all photos of a table; DatasetError where two of them would share one name."""
+    named: dict[str, Path] = {}
+    for photo in photos:
+        name = written_name(photo, path)
+        if named.setdefault(name, photo) != photo:
+            raise DatasetError("two photos of one name", file=photo, wanted="names that differ", got=name,
+                               fix="write it into the folder above both, or copy the photos beside it")  # fmt: skip
+    return [written_name(photo, path) for photo in photos]
 
 
 _NO_NAMES = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(name.casefold() for name in PHOTO_FOLDERS), "dataset", "datasets"}

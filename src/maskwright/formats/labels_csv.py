@@ -6,7 +6,8 @@ Looks like   file,labels                      file,dent,rust
 Known by     a .csv file whose first line names a column of photos and either one of labels, or besides nothing but
              classes, with 0 and 1 below them
 Holds        classes of whole photos, also several or none; a column `split` (train, val, test), a column `group`
-Cannot hold  where in the photo they are
+Cannot hold  where in the photo they are, scores, classes that no photo shows. On writing objects become the classes
+             drawn on the photo; the first of the two tables above is written
 In the wild  several labels parted by ; or |; one row a label and several rows a photo; true and false for 1 and 0;
              tables of boxes and of scores, which have a column of labels too and are none of these
 Source       the tables of Kaggle's image classification contests, and what a spreadsheet gives
@@ -15,25 +16,29 @@ Source       the tables of Kaggle's image classification contests, and what a sp
 from __future__ import annotations
 
 import csv
+import io
 import re
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
-from maskwright.errors import AnnotationError
+from maskwright.errors import AnnotationError, DatasetError
+from maskwright.files import write_text
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
     Evidence,
     Faults,
     Head,
+    Losses,
     PhotoFinder,
     assemble,
     data_name,
     data_root,
     read_rows,
+    written_names,
 )
-from maskwright.types import Dataset
+from maskwright.types import Dataset, Record
 
 PHOTO = ("file", "filename", "file_name", "image", "image_name", "photo", "path")
 LABELS = ("labels", "label", "classes", "class", "tags", "tag")
@@ -43,6 +48,8 @@ YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
 ELSEWHERE = {"x", "y", "w", "h", "x1", "y1", "x2", "y2", "xmin", "ymin", "xmax", "ymax", "left", "top", "bbox", "said",
              "encodedpixels", "segmentation"}  # fmt: skip
 """Columns of tables that say something else: where an object is, or what a model found."""
+UNKEPT = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+"""Line breaks and other controls, and file names that are no text: UTF-8 or the reader would not give them back."""
 LOOKED_AT = 20  # rows
 MOSTLY = 0.8  # of the cells are 0 or 1: a slip among them is named when the table is read
 
@@ -101,6 +108,67 @@ def read(path: Path, faults: Faults) -> Dataset:
         own = None if mine is None else tuple(sorted({places[unicodedata.normalize("NFC", each)] for each in mine}))
         records.append(replace(record, labels=own))
     return replace(data, records=tuple(records))
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """One table of file,labels, and of split and group where a record has one; of objects the classes are kept."""
+    records = [record for record in dataset.records if not record.skipped]
+    losses.add("skipped photo", len(dataset.records) - len(records))
+    more = [name for name in ("split", "group") if any(getattr(record, name) is not None for record in records)]
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([PHOTO[0], LABELS[0], *more])
+    said: set[str] = set()
+    for record, name in zip(records, written_names([record.photo for record in records], path), strict=True):
+        labels = _said(record, dataset.names, losses)
+        said.update(labels or ())
+        cells = [_kept(name, "file", record), _joined(labels, record)]
+        for column in more:
+            value = getattr(record, column)
+            cells.append("" if value is None else _kept(value, column, record))
+        rows.writerow(cells)
+    losses.add("class that no photo shows", len(set(dataset.names) - said), "classes that no photo shows")
+    write_text(path, text.getvalue())
+
+
+def _said(record: Record, names: tuple[str, ...], losses: Losses) -> list[str] | None:
+    """The classes of the photo, in the order of `names`; None where nobody has looked."""
+    drawn = record.instances
+    if drawn is not None:
+        losses.add("box" if drawn.masks is None else "outline", len(drawn), "boxes" if drawn.masks is None else "")
+        losses.add("score", 0 if drawn.scores is None else len(drawn))
+        losses.add("crowd mark", 0 if drawn.crowd is None else int(drawn.crowd.sum()))
+        losses.add("list of sought classes", int(record.sought is not None), "lists of sought classes")
+    if record.labels is None and drawn is None:
+        return None
+    own = set(record.labels if record.labels is not None else drawn.classes.tolist())  # type: ignore[union-attr]
+    return [name for place, name in enumerate(names) if place in own]
+
+
+def _joined(labels: list[str] | None, record: Record) -> str:
+    """The cell that `_several` reads as these labels."""
+    if labels is None:
+        return ""
+    for label in labels:
+        if _several(label) != (label,):
+            raise _unkept(label, "class", record, "a name without ; and | that is not none or -, which say no class")
+    return ";".join(_kept(label, "class", record) for label in labels) or NO_LABELS[0]
+
+
+def _kept(text: str, field: str, record: Record) -> str:
+    """The same text, which a row of the table gives back as it is."""
+    if text != text.strip() or not text or UNKEPT.search(text) or (field == "file" and "\\" in text):
+        raise _unkept(
+            text, field, record, "plain text without blanks around it, line breaks or (in a file) backslashes"
+        )
+    return text
+
+
+def _unkept(text: str, field: str, record: Record, wanted: str) -> DatasetError:
+    photo = record.photo.name.encode("utf-8", "replace").decode()
+    return DatasetError("this name cannot stand in a table of labels", record=f'photo "{photo}"', field=field,
+                        wanted=wanted, got=repr(text), fix="rename it")  # fmt: skip
 
 
 # --- inside -----------------------------------------------------------------------------------------

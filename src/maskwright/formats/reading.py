@@ -41,6 +41,7 @@ from maskwright.formats.finding import (
     photos_below,
     photos_in,
     written_name,
+    written_names,
 )
 from maskwright.formats.regions import Draft, Regions, assemble, natural, spelt_alike
 
@@ -48,6 +49,7 @@ __all__ = [
     "LABEL_FOLDERS", "PHOTO_ENDINGS", "SPLIT_FOLDERS", "Draft", "Evidence", "Faults", "FoundPhoto", "Head", "Losses",
     "PhotoFinder", "Regions", "assemble", "data_name", "data_root", "measured", "natural", "parse_json", "photos_below",
     "photos_in", "read_json", "read_rows", "read_text", "read_xml", "readable", "spelt_alike", "written_name",
+    "written_names",
 ]  # fmt: skip
 
 MOST_BYTES = 2**30  # the annotations of COCO 2017 (118,000 photos) have 450 MB

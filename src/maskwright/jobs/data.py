@@ -19,6 +19,10 @@ from maskwright.types import Dataset, Instances, Record
 
 Say = Callable[[str], None]
 
+TOO_MUCH_ALIKE = (
+    "label photos that are no copies and of no common group; or name train and val by folders; or train on all photos "
+    "with --no-validate"
+)
 MOST_COMPARED = 3000  # photos with named splits that are compared before a training, about ten seconds of work
 
 
@@ -72,7 +76,9 @@ def open_data(
             raise DatasetError(
                 "there is nothing to train on", file=data_name(data), wanted="a train folder or list", got="test"
             )
-        divided = split(rest, val=0.2, seed=seed, group_by=_groups(twins), progress=progress).splits()
+        divided = split(
+            rest, val=0.2, seed=seed, group_by=_groups(twins), progress=progress, otherwise=TOO_MUCH_ALIKE
+        ).splits()
         parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
         say(
             f"no validation photos are named: {len(parts['train'])} photos to train on, {len(parts['val'])} held back, "

@@ -21,6 +21,7 @@ from maskwright.jobs.data import Say, data_name, names_of, relative, whole_photo
 from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
 from maskwright.prediction.predictor import Classifier, Predictor, load
+from maskwright.prediction.thresholds import Threshold
 from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
 from maskwright.report.detection_sections import sections_of
@@ -41,6 +42,7 @@ class Evaluated(Generic[Figured]):
     """figures (see evaluation.figures; of a classifier, evaluation.verdict_figures), the photos they are about,
     and what was found on each.
 
+    thresholds  of the model as it is used; an object detector's AP counts objects of every score
     card     of a classifier: the operating points and the temperature that these figures were taken at
     against  another classifier on the same photos, and in `doubts` what that comparison cannot say
     """
@@ -54,12 +56,21 @@ class Evaluated(Generic[Figured]):
     against: McNemar | None = None
     doubts: tuple[str, ...] = ()
     card: Card | None = None
+    thresholds: tuple[Threshold, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         seen = {"trained_on": self.trained, "chose_the_epoch": self.chose}
         used = {} if self.card is None else verdict_figures.in_use(self.card)
         compared = {} if self.against is None else {"against": self.against.facts()}
-        return {"split": self.which, "photos_seen": seen, **used, **self.figures.facts(), **compared}
+        told = [each.facts() for each in self.thresholds]
+        return {
+            "split": self.which,
+            "photos_seen": seen,
+            "thresholds": told,
+            **used,
+            **self.figures.facts(),
+            **compared,
+        }
 
     @property
     def warnings(self) -> list[str]:
@@ -141,6 +152,8 @@ def evaluate(
             wanted=", ".join(find.card.classes),
             got=", ".join(part.names) or "no class: nothing is drawn on these photos",
         )
+    for each in find.thresholds:
+        say(f"{each}" if isinstance(find, Classifier) else f"{each} (AP counts every score)")
     trained, chose = seen(part, model)
     other = None if against is None else _other(find, against, device, precision)
     if isinstance(find, Classifier):
@@ -151,7 +164,7 @@ def evaluate(
             compared = verdict_figures.compared(judged.figures, other, part, labels, progress)
             doubts = tuple(_doubts(*seen(part, against), len(part), labels[1]))
         told: Evaluated[Any] = Evaluated(
-            judged.figures, part, judged.found, which, trained, chose, compared, doubts, find.card
+            judged.figures, part, judged.found, which, trained, chose, compared, doubts, find.card, find.thresholds
         )
         for warning in told.warnings:
             say(warning)
@@ -181,7 +194,7 @@ def evaluate(
         seed=seed,
         groups=[record.group or f"photo {place}" for place, record in enumerate(part)],
     )
-    evaluated: Evaluated[Any] = Evaluated(figures, part, found, which, trained, chose)
+    evaluated: Evaluated[Any] = Evaluated(figures, part, found, which, trained, chose, thresholds=find.thresholds)
     for warning in evaluated.warnings:
         say(warning)
     if out is not None:
@@ -270,7 +283,8 @@ def write(evaluated: Evaluated[Figures], out: Path, find: Predictor) -> None:
         ]
     )
     parts = sections_of(evaluated.figures, find.threshold, note)
-    parts.append(sections.Gallery("The photos it does worst on", gallery(evaluated, find, 8), note="lowest F1 first"))
+    drawn = "; ".join(["lowest F1 at IoU 0.5 first", *(f"drawn are {each}" for each in find.thresholds)])
+    parts.append(sections.Gallery("The photos it does worst on", gallery(evaluated, find, 8), note=drawn))
     if (rest := len(evaluated.data) - 8) > 0:
         best = gallery(evaluated, find, min(rest, 6), best=True)
         parts.append(sections.Gallery("The photos it does best on", best, note="highest F1 first"))

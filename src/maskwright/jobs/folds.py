@@ -75,7 +75,8 @@ def folds(
     rule: dividing.Rule = "near-duplicate"
     if task == "classify":  # known by their group, copies count together in the intervals too
         usable, rule = grouped(usable, progress), lambda record: None
-    divided = dividing.folds(usable, k, repeats, seed, rule, progress)
+    fewer = "fewer folds (--k), or label photos that are no copies and of no common group"
+    divided = dividing.folds(usable, k, repeats, seed, rule, progress, fewer)
     if task == "segment":
         divided = _judged_by_outlines(divided, data)
     for number, (kept, held) in enumerate(divided, 1):

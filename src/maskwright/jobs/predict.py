@@ -11,6 +11,7 @@ import numpy as np
 
 from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName, WeightsError
 from maskwright.jobs import screening_page
+from maskwright.jobs.data import Say
 from maskwright.jobs.results import SAVED, WHOLE, Predicted, Prediction, write_all, write_each
 from maskwright.jobs.sorting import Sorter
 from maskwright.photos.sources import Origin, Source, expand
@@ -36,6 +37,7 @@ def predict(
     precision: str = "auto",
     names: Sequence[str] | None = None,
     progress: Progress = silent,
+    say: Say = lambda line: None,
 ) -> Predicted:
     """Find the objects of every photo; or say what it shows, where the model is a classifier.
 
@@ -62,10 +64,12 @@ def predict(
         refuse_own_folder(several, Path(out))
     if sorter is not None:
         sorter.check(several)
+    for each in find.thresholds:
+        say(str(each))
     page = screening_page.Page() if isinstance(find, Screening) and out is not None else None
     done, failed = [], []
     for photo, stem, said in _looked_at(find, several, failed, progress, sorter):
-        made = prediction(photo, stem, said, wanted)
+        made = prediction(find, photo, stem, said, wanted)
         if out is not None:
             made = replace(made, files=tuple(write_each(photo, made, Path(out), save, pictures)))
         if sorter is not None:
@@ -126,14 +130,18 @@ def checked(
     return class_rows(find.then.card.classes if isinstance(find, Screening) else find.card.classes, classes)
 
 
-def prediction(photo: Photo, stem: str, said: Instances | Verdict | Screened, wanted: np.ndarray) -> Prediction:
+def prediction(
+    find: Predictor | Screening, photo: Photo, stem: str, said: Instances | Verdict | Screened, wanted: np.ndarray
+) -> Prediction:
     """What a model of any kind said of a photo, as one record."""
     if isinstance(said, Verdict):
-        return Prediction(photo.name, stem, photo.size, Instances.empty(said.names), verdict=said)
-    if isinstance(said, Screened):
+        made = Prediction(photo.name, stem, photo.size, Instances.empty(said.names), verdict=said)
+    elif isinstance(said, Screened):
         found = said.instances[np.isin(said.instances.classes, wanted)]
-        return Prediction(photo.name, stem, photo.size, found, screened=said)
-    return Prediction(photo.name, stem, photo.size, said[np.isin(said.classes, wanted)])
+        made = Prediction(photo.name, stem, photo.size, found, screened=said)
+    else:
+        made = Prediction(photo.name, stem, photo.size, said[np.isin(said.classes, wanted)])
+    return replace(made, thresholds=find.thresholds)
 
 
 def look(

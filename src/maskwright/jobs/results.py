@@ -19,6 +19,7 @@ from maskwright import files, interop
 from maskwright.errors import MaskwrightError
 from maskwright.pictures import outlines
 from maskwright.prediction.screening import Screened
+from maskwright.prediction.thresholds import Threshold
 from maskwright.types import Instances, Photo, Verdict
 
 SAVED = ("json", "jsonl", "csv", "coco", "masks", "crops")
@@ -32,6 +33,7 @@ class Prediction:
     verdict   what a classifier says of it; there are no objects then
     screened  what both models say, where a classifier screened for a detector
     sorted    where the photo was put, where photos are sorted by verdict
+    thresholds  from which score on all this was said; see prediction.thresholds
     """
 
     photo: str
@@ -42,6 +44,7 @@ class Prediction:
     verdict: Verdict | None = None
     screened: Screened | None = None
     sorted: Path | None = None
+    thresholds: tuple[Threshold, ...] = ()
 
     @property
     def called(self) -> str:
@@ -63,6 +66,8 @@ class Prediction:
             if self.screened is not None:
                 told["screen"] = self.screened.facts()
             told |= {"counts": self.instances.counts(), "objects": interop.to_rows(self.instances)}
+        if self.thresholds:
+            told["thresholds"] = [each.facts() for each in self.thresholds]
         told["files"] = [str(file) for file in self.files]
         return told if self.sorted is None else told | {"sorted": str(self.sorted)}
 

@@ -102,14 +102,11 @@ def threshold_of(find: Screening) -> float | None:
 
 
 def decided_by(find: Screening) -> str:
-    """The rule, in words."""
-    if find.threshold is not None:
-        return f"a score of {find.threshold:.4g} or more, as asked"
-    if find.name in find.screen.points:
-        return f"a score of {find.screen.points[find.name]:.4g} or more, the classifier's operating point"
-    if find.screen.card.multi_label:
-        return f"a score of {find.screen.threshold:.4g} or more"
-    return "the best score; no operating point was chosen (`maskwright threshold`)"
+    """The rules, in words."""
+    told = "; ".join(str(each) for each in find.thresholds)
+    if find.threshold is None and not find.screen.thresholds:
+        return f"the best class, for no operating point was chosen (`maskwright threshold`); {told}"
+    return told
 
 
 def _most(count: int, before: str = "") -> str:

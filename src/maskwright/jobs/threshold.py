@@ -191,7 +191,8 @@ def _keep(folder: Path, point: OperatingPoint, which: str, photos: int, say: Say
         return None
     card = read_card(folder)
     if card.task == "classify":
-        made = cards.OperatingPoint(point.name, point.threshold, f"{photos} photos ({which})", tuple(point.sentences()))
+        chosen_on, told = f"{photos} photos ({which})", tuple(point.sentences())
+        made = cards.OperatingPoint(point.name, point.threshold, chosen_on, told, point.aim.words)
         others = [each for each in card.operating_points if card.multi_label and each.name != point.name]
         write_card(msgspec.structs.replace(card, operating_points=(*others, made)), folder)
         return folder / CARD

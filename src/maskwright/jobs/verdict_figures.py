@@ -114,7 +114,10 @@ def write(
         return find.heat(photo, said) if said in figures.names else find.heat(photo, mistake.truth, against=True)
 
     parts = sections_of(figures, find.card.operating_points, warnings, find.card.temperature)
+    behind_figures = 1 + bool(warnings or figures.remarks)
+    if find.thresholds:
+        parts.insert(behind_figures, Text("From which score on", [str(each) for each in find.thresholds]))
     if against is not None:
-        parts.insert(1 + bool(warnings or figures.remarks), Text("Against another model", [against.sentence()]))
+        parts.insert(behind_figures, Text("Against another model", [against.sentence()]))
     parts.append(misclassified(figures, lambda place: find.open(data.records[place].photo).pixels, heat))
     files.write_text(out / "evaluation.html", page.render(data.name, parts, "how well the model does"))

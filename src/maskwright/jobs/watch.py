@@ -132,7 +132,7 @@ def _look(find: Predictor | Screening, path: Path, work: _Work, stem: str) -> Pr
         photo, said = find.look(Source(str(path), stem, path))
     except MaskwrightError as error:
         return Unread(str(path), error)
-    made = prediction(photo, stem, said, work.wanted)
+    made = prediction(find, photo, stem, said, work.wanted)
     return replace(made, files=tuple(write_each(photo, made, work.out, work.save, work.pictures)))
 
 

@@ -13,6 +13,7 @@ from maskwright.errors import WeightsError
 from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.photos import sources
 from maskwright.photos.sources import Origin, Source
+from maskwright.prediction import thresholds
 from maskwright.samples.fit import covered, restore
 from maskwright.types import Instances, Photo, Placement, Verdict, Window
 from maskwright.weights import card as cards
@@ -26,8 +27,18 @@ class Predictor:
         self.engine = engine
         self.card: cards.Card = engine.card
         self.threshold = self.card.threshold if threshold is None else threshold
+        self.asked = threshold
         self.size = size or self.card.size
         self.window = None if self.card.window is None else Window(*self.card.window)
+
+    @property
+    def thresholds(self) -> tuple[thresholds.Threshold, ...]:
+        """From which score on something is said, and where that comes from; each reads as a sentence.
+
+        >>> print(*maskwright.load("balloons").thresholds)
+        objects: yes from 0.5, the model's own
+        """
+        return thresholds.of_detector(self.card, self.asked)
 
     def open(self, source: Source | Origin) -> Photo:
         """The photo as this model wants it: deep grey through the window that the model learnt with."""
@@ -94,6 +105,11 @@ class Classifier(Predictor):
         self.points = {
             point.name: point.threshold if threshold is None else threshold for point in self.card.operating_points
         }
+
+    @property
+    def thresholds(self) -> tuple[thresholds.Threshold, ...]:
+        """As of any model; () where only the best class is said."""
+        return thresholds.of_classifier(self.card, self.points, self.threshold, self.asked is not None)
 
     def __call__(self, source: Source | Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
         """What one photo shows."""

@@ -8,6 +8,7 @@ from typing import Any
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.photos.sources import Origin, Source
 from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.thresholds import ASKED, Threshold
 from maskwright.types import Instances, Photo, Verdict
 
 
@@ -64,6 +65,12 @@ class Screening:
         self.name = _sought(screen, then, name)
         self.place = screen.card.classes.index(self.name)
         self.threshold = threshold
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The classifier's, then the detector's."""
+        own = self.screen.thresholds if self.threshold is None else (Threshold(self.name, self.threshold, ASKED),)
+        return (*own, *self.then.thresholds)
 
     def look(self, source: Source | Origin) -> tuple[Photo, Screened]:
         """The photo, and what both say of it. It is opened once, unless the two learnt with other grey windows."""

@@ -239,6 +239,42 @@ def read_recipe(path: Path) -> Recipe:
         ) from error
 
 
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """Its values in JSON's own types, as run.json keeps them."""
+    return msgspec.json.decode(msgspec.json.encode(recipe))
+
+
+def changed(begun: dict[str, Any], recipe: Recipe) -> list[tuple[str, str, str]]:
+    """(field, value then, value now) of each value that is no longer the one in `begun`, as `plain` gave it.
+
+    What `begun` does not know came with a later version, and is no change.
+
+    >>> changed(plain(Recipe(size=512)), Recipe(size=64))
+    [('size', '512', '64')]
+    """
+    before, after = _flat(begun), _flat(plain(recipe))
+    keys = [key for key in before | after if key in before or (key.startswith("stages[") and "stages" in begun)]
+    return [(key, _shown(before, key), _shown(after, key)) for key in keys if before.get(key) != after.get(key)]
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """One level: {"augment.flip": 0.5, "stages[1].epochs": 4}."""
+    made = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            made |= {f"{key}.{name}": each for name, each in value.items()}
+        elif key == "stages" and isinstance(value, list):
+            parts = [(f"stages[{number}]", stage) for number, stage in enumerate(value, 1) if isinstance(stage, dict)]
+            made |= {f"{where}.{name}": each for where, stage in parts for name, each in stage.items()}
+        else:
+            made[key] = value
+    return made
+
+
+def _shown(values: dict[str, Any], key: str) -> str:
+    return _value(values[key]) if key in values else "nothing"
+
+
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Every choice written out, so that the file alone repeats the run."""
     files.write_text(path, _toml(recipe))

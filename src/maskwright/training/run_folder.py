@@ -16,7 +16,7 @@ from torch import Tensor
 
 from maskwright import files
 from maskwright.errors import OutputError, RecipeError, WeightsError
-from maskwright.training.recipe import Recipe, read_recipe, write_recipe
+from maskwright.training.recipe import Recipe, changed, plain, read_recipe, write_recipe
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, write_card
 
@@ -77,6 +77,7 @@ class RunFolder:
         self.sweep()
         file = self.path / "recipe.toml"
         write_recipe(recipe, file)
+        facts = {**facts, "recipe": plain(recipe)}  # so that `recipe` notices a change by hand
         try:
             files.write_text(self.path / "run.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
         except OutputError:  # a recipe alone is no run, and would take its name
@@ -86,14 +87,35 @@ class RunFolder:
             raise
 
     def recipe(self) -> Recipe:
-        return read_recipe(self.path / "recipe.toml")
+        """recipe.toml, as it was when the run began; RecipeError where somebody has changed it since.
+
+        Runs of versions before this one did not keep what they began with: their file is believed.
+        """
+        file = self.path / "recipe.toml"
+        recipe, begun = read_recipe(file), self.facts()["recipe"]
+        if begun is not None and (different := changed(begun, recipe)):
+            raise RecipeError(
+                "the recipe was changed since this run began",
+                file=file,
+                field=", ".join(field for field, _, _ in different),
+                wanted=", ".join(f"{field} = {before}" for field, before, _ in different),
+                got=", ".join(f"{field} = {after}" for field, _, after in different),
+                fix="put that back; or start a new run from it: --recipe FILE --weights RUN/last",
+            )
+        return recipe
 
     def facts(self) -> dict[str, Any]:
-        """run.json: the data (None where they were in memory) and the names of the photos of each part."""
+        """run.json: the data (None where they were in memory), the names of the photos of each part, and the recipe's
+        values (None in runs of versions that did not keep them)."""
         file = self.path / "run.json"
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
-            return {"data": facts["data"], "photos": {name: list(photos) for name, photos in facts["photos"].items()}}
+            begun = facts.get("recipe")
+            return {
+                "data": facts["data"],
+                "photos": {name: list(photos) for name, photos in facts["photos"].items()},
+                "recipe": None if begun is None else dict(begun),
+            }
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RecipeError(
                 "the facts of this run cannot be read",

@@ -20,12 +20,14 @@ class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name       the class that is sought
     chosen_on  which photos chose it, in words
     told       what it does, costs and promises, one sentence each
+    aim        what it was chosen for, in words; "" in cards from before
     """
 
     name: str
     threshold: float
     chosen_on: str = ""
     told: tuple[str, ...] = ()
+    aim: str = ""
 
     def sentences(self) -> list[str]:
         return list(self.told)

@@ -1,0 +1,121 @@
+"""From which score on something is said, and who says so: the same sentence for every model."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from class_photos import Taster
+from tiny_runs import Seer
+
+from maskwright.jobs.predict import predict
+from maskwright.jobs.watch import watch
+from maskwright.prediction import thresholds
+from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.screening import Screening
+from maskwright.types import Photo
+from maskwright.weights.card import Card, OperatingPoint
+
+RED = OperatingPoint("red", 0.31, "42 photos (val)", ("Threshold 0.31",), "recall at least 0.99")
+TOLD = "red: yes from 0.31, the operating point chosen on 42 photos (val) for recall at least 0.99"
+KEPT = {"threshold": 0.31, "aim": "best F1", "photos": 12, "chosen_on": "val"}
+
+
+def words(find: Predictor | Screening) -> list[str]:
+    return [str(each) for each in find.thresholds]
+
+
+def classifier(asked: float | None = None, **card: object) -> Classifier:
+    return Classifier(Taster(**card), asked)  # type: ignore[arg-type]
+
+
+def detector(**card: object) -> Card:
+    return msgspec.structs.replace(Seer().card, **card)
+
+
+# --- of classifiers -----------------------------------------------------------------------------
+def test_where_the_best_class_is_said_no_score_decides():
+    assert classifier().thresholds == ()
+
+
+def test_an_operating_point_names_its_photos_and_its_aim():
+    assert words(classifier(operating_points=(RED,))) == [TOLD]
+
+
+def test_a_card_from_before_does_not_know_the_aim():
+    old = OperatingPoint("red", 0.31, "42 photos (val)")
+    assert words(classifier(operating_points=(old,))) == [
+        "red: yes from 0.31, the operating point chosen on 42 photos (val)"
+    ]
+
+
+def test_what_is_asked_for_goes_first():
+    assert words(classifier(0.8, operating_points=(RED,))) == ["red: yes from 0.8, as asked"]
+
+
+def test_with_several_labels_the_other_classes_are_told_too():
+    assert words(classifier(multi_label=True)) == ["every class: yes from 0.5, the model's own"]
+    assert words(classifier(multi_label=True, operating_points=(RED,))) == [
+        TOLD, "every other class: yes from 0.5, the model's own"
+    ]  # fmt: skip
+    assert words(classifier(0.8, multi_label=True)) == ["every class: yes from 0.8, as asked"]
+
+
+# --- of detectors -------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({}, "the model's own"),
+        ({"operating_point": KEPT}, "the operating point chosen on 12 photos (val) for best F1"),
+        (
+            {"operating_point": {**KEPT, "class": "red"}},
+            "the operating point chosen on 12 photos (val) for best F1 of red",
+        ),
+        ({"operating_point": {**KEPT, "threshold": 0.4}}, "the model's own"),  # the card was edited since
+        ({"operating_point": "high"}, "the model's own"),
+    ],
+)
+def test_a_detector_says_it_in_the_same_way(figures, told):
+    (only,) = thresholds.of_detector(detector(threshold=0.31, figures=figures), None)
+    assert str(only) == f"objects: yes from 0.31, {told}"
+
+
+def test_a_detector_too_says_what_was_asked_for():
+    assert words(Predictor(Seer(), 0.7)) == ["objects: yes from 0.7, as asked"]  # type: ignore[arg-type]
+
+
+# --- where it is said ---------------------------------------------------------------------------
+def test_predict_says_it_and_every_result_carries_it(tmp_path):
+    said: list[str] = []
+    photo = Photo(np.full((48, 64, 3), (150, 50, 0), np.uint8), "a")
+    find = classifier(operating_points=(RED,))
+    done = predict(find, [photo, photo], out=tmp_path, save=("json", "jsonl"), say=said.append)
+    assert said == [TOLD]
+    fact = {"name": "red", "threshold": 0.31, "from": "operating point",
+            "chosen on": "42 photos (val) for recall at least 0.99"}  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert (
+        [each["thresholds"] for each in lines]
+        == [[fact], [fact]]
+        == [each.facts()["thresholds"] for each in done.photos]
+    )
+    assert "thresholds" not in predict(classifier(), photo).photos[0].facts()
+
+
+def test_two_models_say_both():
+    find = Screening(classifier(operating_points=(RED,)), Predictor(Seer()))  # type: ignore[arg-type]
+    own = "objects: yes from 0.5, the model's own"
+    assert words(find) == [TOLD, own]
+    find.threshold = 0.9
+    assert words(find) == ["red: yes from 0.9, as asked", own]
+
+
+def test_a_watch_writes_it_on_each_line(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "belt").mkdir()
+    Image.new("RGB", (64, 48), (150, 50, 0)).save(tmp_path / "belt" / "a.png")
+    said = next(iter(watch(classifier(operating_points=(RED,)), tmp_path / "belt", out=tmp_path / "out", every=0.01)))
+    assert said.facts()["thresholds"][0]["threshold"] == 0.31
