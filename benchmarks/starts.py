@@ -51,7 +51,7 @@ STARTS: dict[str, dict[str, Any]] = {
         "backbone": "mobilenet_v2",
     },
     "none": {"weights": "none"},
-    "ssd": {"model": "ssd300_vgg16", "weights": "none", "size": 300},  # boxes only; asked for by name
+    "ssd": {"model": "ssd300_vgg16", "weights": "none", "size": 320},  # boxes only; asked for by name
 }
 
 

@@ -16,7 +16,7 @@ from maskwright.evaluation import detection
 from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.figures import Figures
 from maskwright.evaluation.verdict_figures import VerdictFigures
-from maskwright.jobs import verdict_figures
+from maskwright.jobs import judging
 from maskwright.jobs.data import Say, data_name, names_of, relative, whole_photos
 from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
@@ -60,7 +60,7 @@ class Evaluated(Generic[Figured]):
 
     def facts(self) -> dict[str, Any]:
         seen = {"trained_on": self.trained, "chose_the_epoch": self.chose}
-        used = {} if self.card is None else verdict_figures.in_use(self.card)
+        used = {} if self.card is None else judging.in_use(self.card)
         compared = {} if self.against is None else {"against": self.against.facts()}
         told = [each.facts() for each in self.thresholds]
         return {
@@ -157,11 +157,11 @@ def evaluate(
     trained, chose = seen(part, model)
     other = None if against is None else _other(find, against, device, precision)
     if isinstance(find, Classifier):
-        judged = verdict_figures.judge(find, part, bootstrap, seed, progress)
+        judged = judging.judge(find, part, bootstrap, seed, progress)
         compared, doubts = None, ()
         if other is not None:
             labels = _label(model, "the first"), _label(against, "the second")
-            compared = verdict_figures.compared(judged.figures, other, part, labels, progress)
+            compared = judging.compared(judged.figures, other, part, labels, progress)
             doubts = tuple(_doubts(*seen(part, against), len(part), labels[1]))
         told: Evaluated[Any] = Evaluated(
             judged.figures, part, judged.found, which, trained, chose, compared, doubts, find.card, find.thresholds
@@ -169,7 +169,7 @@ def evaluate(
         for warning in told.warnings:
             say(warning)
         if out is not None:
-            verdict_figures.write(judged.figures, told.facts(), part, Path(out), find, told.warnings, told.against)
+            judging.write(judged.figures, told.facts(), part, Path(out), find, told.warnings, told.against)
         return told
     if any(record.labels is not None for record in part):
         raise DatasetError(

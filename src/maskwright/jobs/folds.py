@@ -13,7 +13,7 @@ from maskwright.curate.twins import find_twins, joined
 from maskwright.errors import DatasetError
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import Figures
-from maskwright.jobs import verdict_figures
+from maskwright.jobs import judging
 from maskwright.jobs.data import Say, data_name, for_task, multi_label, one_name_a_class, outlined
 from maskwright.jobs.evaluate import Figured, evaluate
 from maskwright.jobs.train import train
@@ -92,7 +92,7 @@ def folds(
         each.append(judged.figures)
         folders.append(trained.folder)
     if task == "classify":
-        pooled = verdict_figures.figures_of(judged_parts, usable.names, several, bootstrap, seed)
+        pooled = judging.figures_of(judged_parts, usable.names, several, bootstrap, seed)
         return Folded(pooled, each, folders)
     return Folded(_pooled(records, found, usable.names, bootstrap, seed), each, folders)
 
