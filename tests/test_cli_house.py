@@ -266,7 +266,9 @@ def test_a_data_set_is_unpacked_where_asked(server, capsys, home, monkeypatch):
         (["baloon"], 'UnknownName: no weights or data set "baloon". Did you mean "balloon"?'),
         (["coco"], "RecipeError: coco weights for which network?\n  field   MODEL\n"
                    "  wanted  mask_rcnn_r50 or mask_rcnn_r50_v2 or faster_rcnn_r50 or faster_rcnn_r50_v2 or "
-                   "ssd300_vgg16 or ssdlite320_mobilenet_v3_large\n  fix     maskwright download coco mask_rcnn_r50\n"),
+                   "ssd300_vgg16 or ssdlite320_mobilenet_v3_large or retinanet_resnet50_fpn or "
+                   "retinanet_resnet50_fpn_v2 or fcos_resnet50_fpn\n"
+                   "  fix     maskwright download coco mask_rcnn_r50\n"),
         (["coco", "small"], "WeightsError: there are no coco weights for small (mobilenet_v3_large)\n"),
         (["coco", "mask_rcnn_r5O"], 'UnknownName: no network or backbone "mask_rcnn_r5O". Did you mean "mask_rcnn_r5'),
         (["balloon", "small"], "RecipeError: a data set is for no network in particular\n"),

@@ -65,7 +65,7 @@ def start_weights(
             file=file,
             got=f"{len(tensors)} tensors, such as {next(iter(tensors))}",
         )
-    if weights == "coco" and model in ("mask_rcnn_r50", "faster_rcnn_r50"):
+    if weights == "coco" and model in ("mask_rcnn_r50", "faster_rcnn_r50", "torchvision:retinanet_resnet50_fpn"):
         _without_eps(network)
     return f"weights: {weights}: {told}"
 

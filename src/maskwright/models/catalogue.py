@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,7 +88,7 @@ MODELS = {
         ("resnet50",),
         2,
         1e-4,
-        "torchvision's maskrcnn_resnet50_fpn_v2; its weights load",
+        "torchvision's maskrcnn_resnet50_fpn (v2); its weights load",
         ("coco", "imagenet"),
     ),
     "matterport": Network(
@@ -118,7 +119,7 @@ MODELS = {
         ("resnet50",),
         2,
         1e-4,
-        "torchvision's fasterrcnn_resnet50_fpn_v2; its weights load",
+        "torchvision's fasterrcnn_resnet50_fpn (v2); its weights load",
         ("coco", "imagenet"),
     ),
     "ssd300_vgg16": Network(
@@ -145,6 +146,23 @@ MODELS = {
         mean=(127.5, 127.5, 127.5),
         deviation=(127.5, 127.5, 127.5),
     ),
+    **{
+        f"torchvision:{name}": Network(
+            f"maskwright.models.foreign_detectors:{name}",
+            "detect",
+            1024,
+            ("resnet50",),
+            2,
+            1e-4,
+            f"{words}; needs the package torchvision; its weights load",
+            ("coco", "imagenet"),
+        )
+        for name, words in {
+            "retinanet_resnet50_fpn": "RetinaNet",
+            "retinanet_resnet50_fpn_v2": "RetinaNet, improved",
+            "fcos_resnet50_fpn": "FCOS",
+        }.items()
+    },
 }
 
 
@@ -223,15 +241,46 @@ CLASSIFIERS = {
 def find(name: str, task: str = "segment") -> Network:
     """The row of a network; `small` names one for objects and one for classes.
 
-    A classifier may also be another package's: torchvision:NAME, timm:NAME.
+    A classifier may also be another package's: torchvision:NAME, timm:NAME. Of detectors the table has torchvision's
+    RetinaNet and FCOS.
     """
     table = CLASSIFIERS if task == "classify" else MODELS
-    if task == "classify" and name.startswith(("torchvision:", "timm:")):
+    if name not in table and name.startswith(FOREIGN):
+        _check_foreign(name, task)
         words = "another package's network, as an extra"
         return Network("maskwright.models.foreign:classifier", task, 224, (name,), 16, 1e-3, words, plan=_HEAD)
     if name not in table:
         raise UnknownName("model", name, table, "`maskwright models` lists them all")
     return table[name]
+
+
+FOREIGN = ("torchvision:", "timm:")
+OURS = {  # torchvision's networks for objects that we have too
+    "torchvision:maskrcnn_resnet50_fpn": "mask_rcnn_r50",
+    "torchvision:maskrcnn_resnet50_fpn_v2": "mask_rcnn_r50_v2",
+    "torchvision:fasterrcnn_resnet50_fpn": "faster_rcnn_r50",
+    "torchvision:fasterrcnn_resnet50_fpn_v2": "faster_rcnn_r50_v2",
+    "torchvision:ssd300_vgg16": "ssd300_vgg16",
+    "torchvision:ssdlite320_mobilenet_v3_large": "ssdlite320_mobilenet_v3_large",
+}
+
+
+def _check_foreign(name: str, task: str) -> None:
+    """Of other packages' networks we train all that name whole photos, and the detectors of the table."""
+    detects = re.search("rcnn|retinanet|fcos|ssd", name) is not None
+    if task == "classify" and not detects:
+        return
+    if name in MODELS:
+        headline, fix = f"{name} finds objects and names no whole photos", "--task detect"
+    elif detects:
+        headline = f"{name} finds objects, and is not among those that are trained here"
+        fix = f"--model {OURS[name]}, which is the same network" if name in OURS else "--task detect, and one of these"
+    else:
+        headline, fix = f"{name} names whole photos and finds no objects", "--task classify, or one of these"
+    fitting = [
+        each for each, network in MODELS.items() if network.task == ("segment" if task == "segment" else "detect")
+    ]
+    raise RecipeError(headline, field="model", wanted=", ".join(fitting), got=f"{name} with --task {task}", fix=fix)
 
 
 def task_of(model: str) -> str:
@@ -242,7 +291,7 @@ def task_of(model: str) -> str:
     """
     if model in MODELS:
         return MODELS[model].task
-    if model in CLASSIFIERS or model.startswith(("torchvision:", "timm:")):
+    if model in CLASSIFIERS or model.startswith(FOREIGN):
         return "classify"
     raise UnknownName("model", model, (*MODELS, *CLASSIFIERS), "`maskwright models` lists them all")
 

@@ -51,7 +51,7 @@ def classifier(classes: int, backbone: str, size: int, multi_label: bool = False
 
 def _headless(name: str, pretrained: bool) -> tuple[nn.Module, int]:
     package, _, model = name.partition(":")
-    module = _load(package)
+    module = load_package(package)
     if package == "timm":
         if model not in module.list_models():
             raise UnknownName("model of timm", model, module.list_models())
@@ -72,7 +72,8 @@ def _without_last(net: nn.Module) -> tuple[nn.Module, int]:
     return net, last.in_features
 
 
-def _load(package: str) -> ModuleType | Any:
+def load_package(package: str) -> ModuleType | Any:
+    """torchvision or timm; one error where it is missing or does not load."""
     try:
         return importlib.import_module(package)
     except Exception as error:  # beside another build of torch it may fail in any way

@@ -38,7 +38,7 @@ class Published:
         return fetch.cache_folder() / "weights" / self.file
 
 
-PUBLISHED = {  # (weights, model or backbone) -> file
+PUBLISHED = {  # (weights, model without "torchvision:", or backbone) -> file
     ("coco", "mask_rcnn_r50"): Published(
         "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
         170,
@@ -62,6 +62,15 @@ PUBLISHED = {  # (weights, model or backbone) -> file
     ),
     ("coco", "ssdlite320_mobilenet_v3_large"): Published(
         "ssdlite320_mobilenet_v3_large_coco-a79551df.pth", 13, "BSD-3-Clause; trained on COCO", "91 places, box AP 21.3"
+    ),
+    ("coco", "retinanet_resnet50_fpn"): Published(
+        "retinanet_resnet50_fpn_coco-eeacb38b.pth", 130, "BSD-3-Clause; trained on COCO", "91 places, box AP 36.4"
+    ),
+    ("coco", "retinanet_resnet50_fpn_v2"): Published(
+        "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth", 146, "BSD-3-Clause; trained on COCO", "91 places, box AP 41.5"
+    ),
+    ("coco", "fcos_resnet50_fpn"): Published(
+        "fcos_resnet50_fpn_coco-99b0c9b7.pth", 124, "BSD-3-Clause; trained on COCO", "91 places, box AP 39.2"
     ),
     ("imagenet", "resnet50"): Published("resnet50-0676ba61.pth", 98, "BSD-3-Clause; trained on ImageNet", "backbone"),
     ("imagenet", "mobilenet_v3_large"): Published(
@@ -120,6 +129,7 @@ def model_folder(model: str | Path) -> Path:
 
 def published(weights: str, model: str, backbone: str) -> Published:
     """Which file of `coco` or `imagenet` weights is for a network."""
+    model = model.removeprefix("torchvision:")
     entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
     if entry is None:
         offered = sorted({kind for kind, name in PUBLISHED if name in (model, backbone)})

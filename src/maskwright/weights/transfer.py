@@ -26,6 +26,13 @@ TORCHVISION: Rules = (
     (r"roi_heads\.mask_head\.mask_fcn(\d)\.(weight|bias)", lambda m: f"mask_head.convs.{int(m[1]) - 1}.0.{m[2]}"),
     (r"roi_heads\.mask_head\.(\d)\.(\d)\.", r"mask_head.convs.\1.\2."),
     (r"roi_heads\.mask_predictor\.", "mask_head."),
+    (r"head\.", "head.head."),  # RetinaNet's and FCOS's
+)
+
+# RetinaNet's COCO weights of 2020 count the convolutions of its heads together with what comes between them
+RETINANET_2020: Rules = (
+    (r"head\.(\w+)\.conv\.(\d)\.(weight|bias)", lambda m: f"head.head.{m[1]}.conv.{int(m[2]) // 2}.0.{m[3]}"),
+    *TORCHVISION,
 )
 
 # the same for its SSD300 and its SSDLite, whose bodies it cuts in two: up to the first map, and from there
@@ -44,9 +51,10 @@ TORCHVISION_SSD: Rules = (
 )
 
 # The rows of these belong to classes: background first, then one (or four) for each class. SSD has a head for each map
-# (cls_score.2, SSDLite cls_score.2.1), in which such a sequence of rows follows for each default box of a cell.
+# (cls_score.2, SSDLite cls_score.2.1), in which such a sequence of rows follows for each default box of a cell, as in
+# RetinaNet and FCOS for each anchor.
 CLASS_ROWS = (
-    (r"box_head\.cls_score(\.\d){0,2}", 1),
+    (r"(box_head\.cls_score(\.\d){0,2}|head\.head\.classification_head\.cls_logits)", 1),
     (r"box_head\.bbox_pred", 4),
     (r"mask_head\.mask_fcn_logits", 1),
     (r"box_head\.mrcnn_class_logits", 1),  # matterport's, by Keras' names
@@ -70,7 +78,8 @@ COCO_NAMES = tuple(  # the 90 places of COCO's category ids; - where an id was n
 def rename(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """A state dict of torchvision's detection models, or of one of its classifiers, under our names."""
     if any(name.startswith(("roi_heads.", "backbone.body.")) for name in tensors):
-        return {_ours(name, TORCHVISION): tensor for name, tensor in tensors.items()}
+        rules = RETINANET_2020 if "head.classification_head.conv.2.weight" in tensors else TORCHVISION
+        return {_ours(name, rules): tensor for name, tensor in tensors.items()}
     if any(name.startswith("head.classification_head.") for name in tensors):
         return {_ours(name, TORCHVISION_SSD): tensor for name, tensor in tensors.items()}
     if any(name.startswith(("backbone.", "fpn.", "box_head.")) for name in tensors):
@@ -101,7 +110,7 @@ def coco_classes(tensors: dict[str, Tensor]) -> tuple[str, ...]:
     """COCO's names where the class head of a file from elsewhere has its 90 places (and background), else none."""
     labels = re.compile(CLASS_ROWS[0][0] + r"\.bias")
     rows = next((len(tensor) for name, tensor in rename(tensors).items() if labels.fullmatch(name)), 0)
-    return COCO_NAMES if rows and rows % (len(COCO_NAMES) + 1) == 0 else ()  # in SSD, once for each default box
+    return COCO_NAMES if rows and rows % (len(COCO_NAMES) + 1) == 0 else ()  # once for each default box or anchor
 
 
 @dataclass
