@@ -3,7 +3,7 @@
 #   make test | test-slow | test-all
 #   make check | format          what must be clean before a commit | mend what can be mended by itself
 #   make bench [BENCH=file.py]   the figures of docs/results.md
-#   make bundled                 train the bundled models anew (four hours; photos in SHARED)
+#   make bundled                 train the bundled models anew (five hours; photos in SHARED)
 #   make docs                    do README and docs still say what is true?
 # PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
 # TESTS=tests/test_x.py picks tests.
@@ -71,7 +71,7 @@ bundled: $(READY)
 	$(BIN)/python recipes/render.py build/rust --kind rust --count 600 --val 4
 	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain build/scenes build/welds build/rust --count 600 --out build/runs
 	$(BIN)/python recipes/bundle.py build/runs/small $(BUNDLED)/small --judge $(SHARED)/data/balloon/val \
-	  --page recipes/small.md --trained-on "1403 photos of 13 open sets, 1800 rendered scenes"
+	  --page recipes/small.md --trained-on "2537 photos of 21 open sets, 6800 rendered scenes"
 
 docs: $(READY)
 	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py
