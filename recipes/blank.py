@@ -38,7 +38,7 @@ def main() -> None:
         blank = np.full((*photo.size, 3), 255, np.uint8)
         cells.append((draw(blank, found), f"{path.name}: {len(found)}"))
         print(path.name, ", ".join(found.labels))
-    Image.fromarray(sheet(cells, columns=4)).save(chosen.picture, optimize=True)
+    Image.fromarray(sheet(cells, columns=4)).quantize(64).save(chosen.picture, optimize=True)
 
 
 if __name__ == "__main__":
