@@ -72,6 +72,17 @@ def same(a: Instances, b: Instances) -> bool:
     )
 
 
+def alike(a: Instances, b: Instances) -> bool:
+    """The same but for the last digits: in a batch sums are taken in another order, above all by several threads."""
+    assert a.masks is not None and b.masks is not None
+    return (
+        np.array_equal(a.classes, b.classes)
+        and np.allclose(a.boxes, b.boxes, atol=1e-2)
+        and np.allclose(a.scores, b.scores, atol=1e-4)  # type: ignore[arg-type]
+        and bool((a.masks.iou(b.masks).diagonal() > 0.99).all())
+    )
+
+
 # --- one photo ------------------------------------------------------------------------------------
 def test_on_a_photo_of_nothing_nothing_is_found():
     found = Predictor(RedFinder())(photo())
@@ -165,7 +176,7 @@ def test_a_model_folder_gives_the_same_on_an_array_a_path_and_in_a_batch(tmp_pat
     wanted = find(given[0])
     assert len(wanted) and wanted.names == ("rust", "dent")
     assert same(find(tmp_path / "a.png"), wanted) and same(find(given[0].pixels), wanted)
-    assert [same(found, find(each)) for each, found in find.batches(given)] == [True, True]
+    assert [alike(found, find(each)) for each, found in find.batches(given)] == [True, True]
 
 
 def test_beyond_the_photo_the_network_sees_exactly_nothing():
