@@ -106,8 +106,7 @@ class MeanHead(nn.Module):
 class SpreadHead(MeanHead):
     """The mean of every map's channels and their standard deviation over the photo: how much of it, and how patchy.
 
-    Surfaces differ in the second as much as in the first: on rust or no rust, with the bundled backbone frozen, it
-    takes the area under the ROC curve from 0.945 to 0.968 (docs/results.md).
+    Surfaces differ in the second as much as in the first: rust or no rust is told better with it (docs/results.md).
     """
 
     def __init__(self, channels: Sequence[int], classes: int, share: float = 0.2) -> None:
