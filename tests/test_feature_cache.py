@@ -72,6 +72,12 @@ def test_what_the_trial_step_looks_at_serves_the_run(data, tmp_path):
     assert torch.equal(weights(run), weights(trained(data, tmp_path / "without")))
 
 
+def test_the_trial_step_keeps_nothing_where_a_stage_changes_the_backbone(data, tmp_path):
+    stages = (Stage("all", 2, 1e-2), Stage("heads", 2, 1e-2))
+    run = trainer(data, tmp_path / "run", msgspec.structs.replace(HELD, stages=stages), Counting())
+    assert run.seconds_per_step() > 0 and len(run.cache) == 0
+
+
 def test_what_does_not_fit_into_memory_is_computed_anew_to_the_same_weights(data, tmp_path, monkeypatch):
     kept = trained(data, tmp_path / "kept")
     monkeypatch.setattr(feature_cache.FeatureCache.__init__, "__defaults__", (0,))

@@ -115,6 +115,11 @@ def test_a_part_that_cannot_judge_masks_is_refused() -> None:
     refused(mixed, "no val photo has outlines")
 
 
+def test_test_photos_with_boxes_only_do_not_keep_anybody_from_training() -> None:
+    mixed = dataset(records(4, split="train"), records(2, split="val"), records(2, masks=False, split="test"))
+    assert {name: len(part) for name, part in open_data(mixed, "segment").items()} == {"train": 4, "val": 2, "test": 0}
+
+
 def test_an_empty_photo_is_kept_whatever_it_has_for_masks() -> None:
     empty = records(2, instances=Instances.empty(("balloon",)), split="train")
     assert len(open_data(dataset(records(3, split="train"), empty, records(1, split="val")), "segment")["train"]) == 5

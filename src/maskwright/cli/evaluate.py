@@ -135,7 +135,12 @@ def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
 
 
 def _show_twelve(figures: Figures | VerdictFigures, console: Console) -> None:
-    for kind in (getattr(figures, "mask", None), getattr(figures, "box", None)):
+    from maskwright.evaluation.verdict_figures import VerdictFigures
+
+    if isinstance(figures, VerdictFigures):
+        console.say("note: COCO's twelve lines are of objects; this model says what whole photos show")
+        return
+    for kind in (figures.mask, figures.box):
         if kind is not None:
             console.show("\n".join([f"{kind.kind}, {figures.photos} photos", *kind.coco_lines()]))
 

@@ -239,15 +239,14 @@ def one_name_a_class(usable: Dataset, data: str | Path | Dataset) -> None:
 def _judged_by_outlines(parts: dict[str, Dataset], data: str | Path | Dataset) -> dict[str, Dataset]:
     """val and test without the photos that have boxes and no outlines: those only teach."""
     judged = {name: outlined(part) for name, part in parts.items() if name != "train"}
-    for name, part in judged.items():
-        if len(parts[name]) and not len(part):
-            raise DatasetError(
-                f"no {name} photo has outlines to judge masks by",
-                file=data_name(data),
-                wanted="outlines, for --task segment",
-                got=f"{len(parts[name])} {name} photos with boxes only",
-                fix="draw outlines on some of them, or train a box detector with --task detect",
-            )
+    if not len(judged["val"]):
+        raise DatasetError(
+            "no val photo has outlines to judge masks by",
+            file=data_name(data),
+            wanted="outlines, for --task segment",
+            got=f"{len(parts['val'])} val photos with boxes only",
+            fix="draw outlines on some of them, or train a box detector with --task detect",
+        )
     return judged
 
 

@@ -235,7 +235,8 @@ class Trainer:
         buffers = {name: value.clone() for name, value in self.network.named_buffers()}
         choose_layers(self.network, layers)
         training_mode(self.network, self.recipe.live_norms)
-        took, kept = 0.0, self._keeps()
+        # what is kept must be of the backbone that stays: not where a stage to come, or under way, changes it
+        took, kept = 0.0, self._keeps() and all(stage.layers == "heads" for stage in self.recipe.stages)
         epoch, views = self.at.epoch, self.recipe.views
         batch = next(self.loader.known_views(epoch, 0, views, self.cache) if kept else self.loader.epoch(epoch))
         for _ in range(1 if kept else 2):
