@@ -25,7 +25,7 @@ from maskwright import formats
 from maskwright.curate import split
 from maskwright.jobs.data import for_task
 from maskwright.jobs.folds import grouped
-from maskwright.jobs.judging import figures_of
+from maskwright.jobs.judging_verdicts import figures_of
 from maskwright.photos.decode import decode
 from maskwright.progress import silent
 from maskwright.types import Dataset, Verdict

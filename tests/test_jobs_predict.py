@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from maskwright.jobs.splash import splash
 from maskwright.prediction.predictor import Predictor
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
-from maskwright.types import RleMasks
+from maskwright.types import Dataset, RleMasks
 
 EVERYTHING = ("json", "csv", "coco", "masks", "crops")
 
@@ -258,6 +259,12 @@ def test_splash_names_a_photo_that_cannot_be_read_and_goes_on(find: Predictor, p
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "c.jpg"}
 
 
+def test_splash_says_from_which_score_on(photos: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    splash(Predictor(Seer(), threshold=0.8), str(photos / "a.png"), out=tmp_path / "out", say=said.append)
+    assert said == ["objects: yes from 0.8, as asked"]
+
+
 # --- evaluate ---------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -289,6 +296,27 @@ def test_a_part_that_is_not_there_is_refused(find: Predictor, data: Path) -> Non
     with pytest.raises(DatasetError, match="no test photos") as caught:
         evaluate(find, data, split="test")
     assert caught.value.parts["got"] == "train, val"
+
+
+def without_outlines(data: Dataset, count: int) -> Dataset:
+    """The first `count` photos with boxes only."""
+    bare = [replace(each, instances=replace(each.instances, masks=None)) for each in data.records[:count]]  # type: ignore[arg-type]
+    return replace(data, records=(*bare, *data.records[count:]))
+
+
+def test_photos_with_boxes_only_judge_no_masks_and_hinder_none(find: Predictor, data: Path) -> None:
+    said: list[str] = []
+    mixed = without_outlines(formats.read(data), 3)
+    done = evaluate(find, mixed, split="all", bootstrap=0, say=said.append)
+    alone = evaluate(find, replace(mixed, records=mixed.records[3:]), split="all", bootstrap=0)
+    assert done.figures.mask is not None and done.figures.photos == len(done.data) == len(done.found) == 5
+    assert done.figures.facts() == alone.figures.facts()
+    assert said[-1] == "3 of them have boxes and no outlines: left out, masks are judged"
+
+
+def test_without_any_outline_boxes_alone_are_judged(find: Predictor, data: Path) -> None:
+    figures = evaluate(find, without_outlines(formats.read(data), 8), split="all", bootstrap=0).figures
+    assert figures.mask is None and figures.box is not None and figures.photos == 8
 
 
 def test_finds_below_the_threshold_count_too(data: Path) -> None:

@@ -55,5 +55,6 @@ def command(
         device=device,
         precision=precision,
         progress=console.progress,
+        say=console.say,
     )
     return tell_counts(done, out, console)

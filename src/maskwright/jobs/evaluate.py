@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-
-from maskwright import files, formats, interop
+from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError
-from maskwright.evaluation import detection
 from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.figures import Figures
 from maskwright.evaluation.verdict_figures import VerdictFigures
-from maskwright.jobs import judging
-from maskwright.jobs.data import Say, data_name, names_of, relative, whole_photos
-from maskwright.pictures import outlines
-from maskwright.pictures.sheet import fit as reduced
+from maskwright.jobs import judging_objects, judging_verdicts
+from maskwright.jobs.data import Say, data_name, relative, whole_photos
 from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.prediction.thresholds import Threshold
 from maskwright.progress import Progress, silent
-from maskwright.report import page, sections
-from maskwright.report.detection_sections import sections_of
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
 from maskwright.weights.sources import model_folder
-
-CELL = (560, 420)
-MISSED = (214, 39, 40)
-
 
 Figured = TypeVar("Figured", Figures, VerdictFigures)
 
@@ -60,7 +48,7 @@ class Evaluated(Generic[Figured]):
 
     def facts(self) -> dict[str, Any]:
         seen = {"trained_on": self.trained, "chose_the_epoch": self.chose}
-        used = {} if self.card is None else judging.in_use(self.card)
+        used = {} if self.card is None else judging_verdicts.in_use(self.card)
         compared = {} if self.against is None else {"against": self.against.facts()}
         told = [each.facts() for each in self.thresholds]
         return {
@@ -152,54 +140,33 @@ def evaluate(
             wanted=", ".join(find.card.classes),
             got=", ".join(part.names) or "no class: nothing is drawn on these photos",
         )
+    other = None if against is None else _other(find, against, device, precision)
     for each in find.thresholds:
         say(f"{each}" if isinstance(find, Classifier) else f"{each} (AP counts every score)")
-    trained, chose = seen(part, model)
-    other = None if against is None else _other(find, against, device, precision)
     if isinstance(find, Classifier):
-        judged = judging.judge(find, part, bootstrap, seed, progress)
+        verdicts = judging_verdicts.judge(find, part, bootstrap, seed, progress)
         compared, doubts = None, ()
         if other is not None:
             labels = _label(model, "the first"), _label(against, "the second")
-            compared = judging.compared(judged.figures, other, part, labels, progress)
+            compared = judging_verdicts.compared(verdicts.figures, other, part, labels, progress)
             doubts = tuple(_doubts(*seen(part, against), len(part), labels[1]))
+        trained, chose = seen(part, model)
         told: Evaluated[Any] = Evaluated(
-            judged.figures, part, judged.found, which, trained, chose, compared, doubts, find.card, find.thresholds
+            verdicts.figures, part, verdicts.found, which, trained, chose, compared, doubts, find.card, find.thresholds
         )
-        for warning in told.warnings:
-            say(warning)
         if out is not None:
-            judging.write(judged.figures, told.facts(), part, Path(out), find, told.warnings, told.against)
-        return told
-    if any(record.labels is not None for record in part):
-        raise DatasetError(
-            "these photos carry a class each, and the model finds objects",
-            file=data_name(data),
-            wanted="outlines or boxes, or a model trained with --task classify",
-            got=f"{find.card.model}, trained for {find.card.task}",
+            judging_verdicts.write(verdicts.figures, told.facts(), part, Path(out), find, told.warnings, compared)
+    else:
+        objects = judging_objects.judge(find, part, bootstrap, seed, progress, say)
+        trained, chose = seen(objects.data, model)
+        told = Evaluated(
+            objects.figures, objects.data, objects.found, which, trained, chose, thresholds=find.thresholds
         )
-    every = Predictor(find.engine, threshold=0.0, size=find.size)
-    photos = progress(
-        (find.open(record.photo) for record in part), total=len(part), label="looking at photos", unit="photos"
-    )
-    found = [instances for _, instances in every.batches(photos)]
-    truth = [record.instances for record in part if record.instances is not None]
-    figures = detection.evaluate(
-        truth,
-        found,
-        [record.size for record in part],
-        names=part.names,
-        photo_names=names_of(part),
-        bootstrap=bootstrap,
-        seed=seed,
-        groups=[record.group or f"photo {place}" for place, record in enumerate(part)],
-    )
-    evaluated: Evaluated[Any] = Evaluated(figures, part, found, which, trained, chose, thresholds=find.thresholds)
-    for warning in evaluated.warnings:
+        if out is not None:
+            judging_objects.write(objects, told.facts(), Path(out), find, which, told.warnings)
+    for warning in told.warnings:
         say(warning)
-    if out is not None:
-        write(evaluated, Path(out), find)
-    return evaluated
+    return told
 
 
 def _other(find: Predictor, against: str | Path | Predictor, device: str, precision: str) -> Classifier:
@@ -268,56 +235,3 @@ def seen(part: Dataset, model: object) -> tuple[int, int]:
     photos = {record.photo.resolve() for record in part}
     best = model_folder(str(model)).name == "best"
     return len(photos & seen.get("train", set())), len(photos & seen.get("val", set())) if best else 0
-
-
-# --- the page -----------------------------------------------------------------------------------------
-def write(evaluated: Evaluated[Figures], out: Path, find: Predictor) -> None:
-    """evaluation.json, evaluation.html and coco_results.json in the folder `out`."""
-    files.write_text(out / "evaluation.json", json.dumps(evaluated.facts(), indent=2, ensure_ascii=False) + "\n")
-    _coco(evaluated, out)
-    note = "; ".join(
-        [
-            f"{evaluated.figures.photos} photos ({evaluated.which}), {evaluated.figures.truths} objects",
-            "bootstrap over photos",
-            *evaluated.warnings,
-        ]
-    )
-    parts = sections_of(evaluated.figures, find.threshold, note)
-    drawn = "; ".join(["lowest F1 at IoU 0.5 first", *(f"drawn are {each}" for each in find.thresholds)])
-    parts.append(sections.Gallery("The photos it does worst on", gallery(evaluated, find, 8), note=drawn))
-    if (rest := len(evaluated.data) - 8) > 0:
-        best = gallery(evaluated, find, min(rest, 6), best=True)
-        parts.append(sections.Gallery("The photos it does best on", best, note="highest F1 first"))
-    files.write_text(out / "evaluation.html", page.render(evaluated.data.name, parts, "how well the model does"))
-
-
-def _coco(evaluated: Evaluated[Figures], out: Path) -> None:
-    """Everything found of the data's classes, under the data's own ids where it has them, each photo its own."""
-    data = evaluated.data
-    names, ids = data.names, [record.id for record in data if record.id is not None]
-    own = len(set(ids)) == len(data) and len(data.class_ids) == len(names)
-    known = [found[np.isin(found.labels, names)] for found in evaluated.found]
-    categories = dict(zip(names, data.class_ids if own else range(1, len(names) + 1), strict=True))
-    results = interop.to_coco_results(known, ids if own else range(1, len(data) + 1), categories)
-    files.write_text(out / "coco_results.json", json.dumps(results) + "\n")
-    if not own:
-        table = interop.to_coco_images(names_of(data), [record.size for record in data], names)
-        files.write_text(out / "coco_images.json", json.dumps(table, ensure_ascii=False) + "\n")
-
-
-def gallery(evaluated: Evaluated[Figures], find: Predictor, count: int, best: bool = False) -> list[sections.Picture]:
-    """The worst photos (or the best), judged and drawn by what the model shows at its threshold."""
-    places = {name: place for place, name in enumerate(evaluated.figures.photo_names)}
-    pictures = []
-    for name, score in evaluated.figures.worst_photos(count, threshold=find.threshold, best=best):
-        found, record = evaluated.found[places[name]], evaluated.data.records[places[name]]
-        found = found[found.scores >= find.threshold]  # type: ignore[operator]
-        drawn = outlines.draw(find.open(record.photo), found)
-        if record.instances is not None and score.missed:
-            missed = record.instances[np.array(score.missed)]
-            words = [f"missed: {label}" for label in missed.labels]
-            drawn = outlines.draw(drawn, missed, colours=[MISSED] * len(missed), labels=words)
-        pictures.append(
-            sections.Picture(reduced(drawn, CELL), f"{name}: {len(score.missed)} missed, {len(score.false)} false")
-        )
-    return pictures

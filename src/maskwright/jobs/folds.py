@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
@@ -11,9 +10,7 @@ from maskwright import formats
 from maskwright.curate import split as dividing
 from maskwright.curate.twins import find_twins, joined
 from maskwright.errors import DatasetError
-from maskwright.evaluation import detection
-from maskwright.evaluation.figures import Figures
-from maskwright.jobs import judging
+from maskwright.jobs import judging_objects, judging_verdicts
 from maskwright.jobs.data import Say, data_name, for_task, multi_label, one_name_a_class, outlined
 from maskwright.jobs.evaluate import Figured, evaluate
 from maskwright.jobs.train import train
@@ -21,7 +18,7 @@ from maskwright.models import catalogue
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
 from maskwright.training.recipe import Recipe, read_recipe
-from maskwright.types import Dataset, Instances, Record, Verdict
+from maskwright.types import Dataset
 
 
 @dataclass(frozen=True)
@@ -67,9 +64,7 @@ def folds(
     if not faulty:
         one_name_a_class(usable, data)
     name = name or f"{whole.name}-folds"
-    records: list[Record] = []
-    found: list[Any] = []
-    judged_parts: list[tuple[Dataset, list[Verdict]]] = []
+    parts: list[tuple[Dataset, list[Any]]] = []
     each: list[Any] = []
     folders: list[Path] = []
     rule: dividing.Rule = "near-duplicate"
@@ -86,15 +81,12 @@ def folds(
             together, out=out, name=f"{name}-{number}", seed=seed, validate=False, progress=progress, say=say, **options
         )
         judged = evaluate(load(trained.folder / "last"), held, split="all", bootstrap=0, progress=progress)
-        judged_parts.append((judged.data, judged.found))
-        records += judged.data.records
-        found += judged.found
+        parts.append((judged.data, judged.found))
         each.append(judged.figures)
         folders.append(trained.folder)
     if task == "classify":
-        pooled = judging.figures_of(judged_parts, usable.names, several, bootstrap, seed)
-        return Folded(pooled, each, folders)
-    return Folded(_pooled(records, found, usable.names, bootstrap, seed), each, folders)
+        return Folded(judging_verdicts.figures_of(parts, usable.names, several, bootstrap, seed), each, folders)
+    return Folded(judging_objects.figures_of(parts, usable.names, bootstrap, seed), each, folders)
 
 
 def _judged_by_outlines(
@@ -134,20 +126,3 @@ def grouped(data: Dataset, progress: Progress) -> Dataset:
         for place in places:
             records[place] = replace(records[place], group=f"group {number}")
     return replace(data, records=tuple(records))
-
-
-def _pooled(
-    records: Sequence[Record], found: list[Instances], names: tuple[str, ...], bootstrap: int, seed: int
-) -> Figures:
-    """One evaluation of all photos. Photos of one group (and repeats of one photo) are resampled together."""
-    truth = [record.instances for record in records if record.instances is not None]
-    return detection.evaluate(
-        truth,
-        found,
-        [record.size for record in records],
-        names=names,
-        photo_names=[record.photo.name for record in records],
-        bootstrap=bootstrap,
-        seed=seed,
-        groups=[record.group or str(record.photo) for record in records],
-    )

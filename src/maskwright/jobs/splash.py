@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskwright.errors import MaskwrightError
+from maskwright.jobs.data import Say
 from maskwright.jobs.predict import Predicted, Prediction, class_rows, look
 from maskwright.jobs.results import write_picture
 from maskwright.photos.sources import Origin
@@ -28,6 +29,7 @@ def splash(
     precision: str = "auto",
     names: Sequence[str] | None = None,
     progress: Progress = silent,
+    say: Say = lambda line: None,
 ) -> Predicted:
     """Draw every photo grey, its objects in colour; one picture a photo in the folder `out`.
 
@@ -43,6 +45,8 @@ def splash(
         else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
     )
     wanted = class_rows(find.card.classes, classes)
+    for each in find.thresholds:
+        say(str(each))
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
     for photo, stem, found in look(find, sources, wanted, failed, progress, Path(out)):

@@ -15,7 +15,7 @@ from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim, OperatingPoint, choose, of_detections
 from maskwright.jobs.data import Say, data_name, relative, whole_photos
 from maskwright.jobs.evaluate import evaluate, seen
-from maskwright.jobs.judging import judge
+from maskwright.jobs.judging_verdicts import judge
 from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
