@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.errors import OutputError, RecipeError, UnknownName
+from maskwright.models import catalogue
 from maskwright.samples.augment import Augment
-from maskwright.training.recipe import Recipe, Stage, from_options, read_recipe, write_recipe
+from maskwright.training.recipe import WHOLE, Recipe, Stage, from_options, read_recipe, write_recipe
 
 TWO = Recipe(stages=(Stage("heads", 10, 1e-3), Stage("all", 30, 5e-4)))
 
@@ -155,6 +156,22 @@ def test_an_unknown_name_gets_the_nearest_one(tmp_path: Path, text: str, message
     assert "recipe.toml" in str(caught.value)
 
 
+@pytest.mark.parametrize("model", list(catalogue.MODELS))
+def test_a_file_that_names_a_model_takes_its_defaults(tmp_path: Path, model: str) -> None:
+    assert read_recipe(written(tmp_path, f'model = "{model}"')) == from_options(model=model)
+
+
+def test_options_go_on_top_of_a_file_and_the_defaults_are_those_of_what_was_named_last(tmp_path: Path) -> None:
+    file = written(tmp_path, 'model = "mask_rcnn_r50"\nseed = 3\nweights = "none"')
+    assert read_recipe(file, model="small", epochs=9) == from_options(model="small", weights="none", seed=3, epochs=9)
+    assert read_recipe(file, weights="coco", size=None) == from_options(model="mask_rcnn_r50", seed=3)
+
+
+def test_a_file_changes_a_single_value_of_how_photos_are_varied(tmp_path: Path) -> None:
+    plan = read_recipe(written(tmp_path, 'model = "vgg16"\n[augment]\nflip = 0.0'))
+    assert plan.augment == msgspec.structs.replace(WHOLE, flip=0.0)
+
+
 def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="not TOML"):
         read_recipe(written(tmp_path, "size: 512"))
@@ -187,8 +204,6 @@ def test_options_go_on_top_of_a_recipe() -> None:
 
 
 def test_without_a_recipe_the_models_own_size_batch_and_rate_are_taken() -> None:
-    from maskwright.models import catalogue
-
     for name, network in catalogue.MODELS.items():
         recipe = from_options(model=name)
         assert (recipe.model, recipe.size, recipe.batch) == (name, network.size, network.batch)

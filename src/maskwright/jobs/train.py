@@ -75,12 +75,14 @@ def train(
         return _resume(Path(resume), given, progress, say, on_epoch, named)
     if data is None:
         raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
-    base = recipe if isinstance(recipe, Recipe) or recipe is None else read_recipe(Path(recipe))
-    if matterport.is_h5(options.get("weights")) and options.get("model") is None and base is None:
+    if matterport.is_h5(options.get("weights")) and options.get("model") is None and recipe is None:
         fitting = matterport.network_for(options["weights"])
         options |= {name: value for name, value in fitting.items() if options.get(name) is None}
         say(f"--weights is matterport's file, so --model {options['model']} --backbone {options['backbone']}")
-    plan = from_options(base, **options)
+    if recipe is None or isinstance(recipe, Recipe):
+        plan = from_options(recipe, **options)
+    else:
+        plan = read_recipe(Path(recipe), **options)
     catalogue.find(plan.model, plan.task).check_task(plan.model, plan.task)
     parts = open_data(
         data,

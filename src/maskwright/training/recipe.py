@@ -150,6 +150,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     """A recipe from what a person asked for (None means: not said), on top of `base` or of the model's own defaults.
+    A file's recipe with options on top: `read_recipe`.
 
     `epochs`, `layers` and `lr` speak of the stages: `layers` gives one stage; `epochs` is divided over the stages as
     before; `lr` is the rate of all.
@@ -219,11 +220,29 @@ def _divide_epochs(stages: tuple[Stage, ...], epochs: int) -> tuple[Stage, ...]:
     return tuple(parts)
 
 
-def read_recipe(path: Path) -> Recipe:
-    """A recipe file, strictly: an unknown key is an error that names it."""
+class _Named(msgspec.Struct):
+    """The values of a recipe that say which defaults the others take."""
+
+    task: str | None = None
+    model: str = "small"
+    backbone: str | None = None
+    weights: str | None = None
+
+
+def read_recipe(path: Path, **options: Any) -> Recipe:
+    """A recipe file, strictly: an unknown key is an error that names it. Options (see from_options) go on top; what
+    neither says takes the defaults of the model that was named.
+    """
+    asked = {name: value for name, value in options.items() if value is not None}
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        return msgspec.convert(tomllib.loads(text), Recipe)
+        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        said = {name: value for name, value in told.items() if name not in asked}
+        chosen = msgspec.to_builtins(msgspec.convert(said, _Named)) | asked
+        chosen = {name: chosen[name] for name in _Named.__struct_fields__ if chosen[name] is not None}
+        whole = msgspec.to_builtins(_defaults(chosen))
+        if isinstance(said.get("augment"), dict):
+            said["augment"] = whole["augment"] | said["augment"]
+        base = msgspec.convert(whole | said, Recipe)
     except OSError as error:
         raise RecipeError("the recipe cannot be read", file=path, got=error.strerror) from error
     except InputError as error:  # a value that one of the checks above refused
@@ -237,6 +256,7 @@ def read_recipe(path: Path) -> Recipe:
         raise RecipeError(
             "the recipe has a wrong value", file=path, got=error, wanted=f"keys: {', '.join(Recipe.__struct_fields__)}"
         ) from error
+    return from_options(base, **asked)
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
