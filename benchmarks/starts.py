@@ -89,13 +89,18 @@ def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
     return {"size": chosen.size, "time_budget": 60 * chosen.minutes, "workers": 0, **STARTS[start]}
 
 
-def once(file: Path, compute: Callable[[], dict[str, Any]], minutes: float) -> dict[str, Any]:
+def once(file: Path, compute: Callable[[], dict[str, Any]], made: dict[str, float]) -> dict[str, Any]:
+    """The cell in `file`, computed where there is none; one that was made in another way is refused."""
     if not file.is_file():
         shutil.rmtree(file.parent / "runs" / file.stem, ignore_errors=True)  # of a run that was stopped
         began = time.monotonic()
-        told = compute() | {"cpu minutes a run": minutes, "seconds in all": round(time.monotonic() - began)}
+        told = compute() | made | {"seconds in all": round(time.monotonic() - began)}
         file.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    return json.loads(file.read_text(encoding="utf-8"))
+    told = json.loads(file.read_text(encoding="utf-8"))
+    other = {name: told[name] for name, value in made.items() if told.get(name, value) != value}
+    if other:
+        raise SystemExit(f"{file} was made with {other}: name another folder of results")
+    return told
 
 
 def shown(told: dict[str, Any]) -> str:
@@ -149,7 +154,8 @@ def main() -> None:
         cells = [(name, start, partial(cell, name)) for name in chosen.sets.split(",") for start in starts]
     for name, start, compute in cells:
         file = chosen.results / f"{name}, {start}.json"
-        told = once(file, partial(compute, start, chosen), chosen.minutes)
+        made = {"cpu minutes a run": chosen.minutes, "size": chosen.size, "folds": 1 if counts else chosen.k}
+        told = once(file, partial(compute, start, chosen), made)
         print(f"{name:<20} {start:<9} n = {told['photos']}, {told['objects']}: {shown(told)}", flush=True)
     if chosen.picture and counts:
         draw(chosen.results, counts, starts, chosen.picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -154,3 +155,14 @@ def test_a_package_that_does_not_load_says_so(monkeypatch) -> None:
 def test_no_classifier_of_that_name() -> None:
     with pytest.raises(UnknownName, match=r'no model "resnet5O"\. Did you mean "resnet50"'):
         catalogue.find("resnet5O", "classify")
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_class_that_nobody_looked_for_is_taught_neither_way(several: bool) -> None:
+    network = Given([[0.3, -0.2, 0.8], [0.1, 0.4, -0.6]], multi_label=several)
+    network.logits.requires_grad_()
+    partly = replace(labelled(0), sought=torch.tensor([0, 2]))
+    network.losses_of([], [], [partly, labelled(1)])["label"].backward()
+    gradient = network.logits.grad
+    assert gradient is not None and torch.isfinite(gradient).all()
+    assert (gradient != 0).tolist() == [[True, False, True], [True, True, True]]

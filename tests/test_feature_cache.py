@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_runs import TINY, TinyNetwork, party, trainer
 
-from maskwright.training import feature_cache
+from maskwright.training import loop
 from maskwright.training.feature_cache import FeatureCache
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage
@@ -80,7 +80,7 @@ def test_the_trial_step_keeps_nothing_where_a_stage_changes_the_backbone(data, t
 
 def test_what_does_not_fit_into_memory_is_computed_anew_to_the_same_weights(data, tmp_path, monkeypatch):
     kept = trained(data, tmp_path / "kept")
-    monkeypatch.setattr(feature_cache.FeatureCache.__init__, "__defaults__", (0,))
+    monkeypatch.setattr(loop, "MEMORY", 0)
     anew = trained(data, tmp_path / "anew")
     assert len(anew.cache) == 0 and anew.network.looked == 4 * 6
     assert torch.equal(weights(kept), weights(anew))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace as replace_record
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from PIL import Image
-from tiny_runs import TINY, party
+from tiny_runs import TINY, model_folder, party
 
 from maskwright import formats
 from maskwright.errors import DatasetError
-from maskwright.jobs.folds import folds
+from maskwright.jobs.data import relative
+from maskwright.jobs.folds import _started_from, folds
 from maskwright.training.run_folder import RunFolder
 
 
@@ -71,3 +73,23 @@ def test_the_model_or_the_recipe_says_what_the_task_is(tmp_path: Path):
     for options in whole:
         with pytest.raises(DatasetError, match="fold"):
             folds(tmp_path / "photos", k=9, out=tmp_path / "runs", **options)
+
+
+def test_every_fold_starts_from_the_run_that_was_newest_before_the_first(tmp_path: Path):
+    """`last` would else be the fold before, which learnt from the photos that this one is judged by."""
+    first = model_folder(tmp_path / "runs" / "first" / "last")
+    data = party(tmp_path / "party", 4)
+    said: list[str] = []
+    assert _started_from(data, "last", tmp_path / "runs", said.append) == {"weights": first} and not said
+    assert _started_from(data, "bundled", tmp_path / "runs", said.append) == {}
+
+
+def test_a_start_that_saw_the_photos_is_said(tmp_path: Path):
+    first = model_folder(tmp_path / "runs" / "first" / "last")
+    data = formats.read(party(tmp_path / "party", 4).records[0].photo.parent.parent)
+    root = data.records[0].photo.parent.parent
+    photos = {"train": [relative(record.photo, root) for record in data.records[:3]]}
+    (first.parent / "run.json").write_text(json.dumps({"data": str(root), "photos": photos}))
+    said: list[str] = []
+    _started_from(data, first, tmp_path / "runs", said.append)
+    assert said == ["3 of these 4 photos were in the run that these weights are of: the figures flatter"]

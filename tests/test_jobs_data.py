@@ -251,7 +251,8 @@ def test_a_photo_is_called_by_its_path_in_the_data(tmp_path: Path) -> None:
     photo = tmp_path / "train" / "a.jpg"
     (tmp_path / "all.json").write_text("{}")
     assert relative(photo, tmp_path) == relative(photo, tmp_path / "all.json") == "train/a.jpg"
-    assert relative(tmp_path / "elsewhere" / "a.jpg", tmp_path / "train") == "a.jpg"
+    assert relative(tmp_path / "images" / "a.jpg", tmp_path / "annotations") == "../images/a.jpg"
+    assert relative(photo, None) == "a.jpg"
 
 
 def test_masks_of_the_records_are_real() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from tiny_runs import model_folder
 from torch import nn
 
-from maskwright.jobs.start import _without_eps
+from maskwright.jobs.start import _folder, _without_eps
 from maskwright.models.backbones import FrozenBatchNorm
+from maskwright.weights.card import WEIGHTS
 
 
 def test_norms_that_added_nothing_to_the_variance_still_do_so_when_stored_and_loaded():
@@ -20,3 +24,11 @@ def test_norms_that_added_nothing_to_the_variance_still_do_so_when_stored_and_lo
     photo = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(loaded(photo), exact(photo))
     assert not torch.allclose(FrozenBatchNorm(3)(photo), exact(photo))
+
+
+def test_a_file_of_weights_beside_its_card_is_the_model_with_its_classes(tmp_path: Path):
+    folder = model_folder(tmp_path / "best", ("cat", "dog"), "detect")
+    assert _folder(str(folder / WEIGHTS), "small", "mobilenet_v3_large", ("dog", "cat"), tmp_path, False) == folder
+    alone = tmp_path / "alone.safetensors"
+    alone.write_bytes((folder / WEIGHTS).read_bytes())
+    assert _folder(str(alone), "small", "mobilenet_v3_large", ("dog", "cat"), tmp_path, False) is None

@@ -20,7 +20,7 @@ from maskwright.jobs import threshold as job
 from maskwright.jobs.threshold import threshold
 from maskwright.prediction.predictor import Predictor
 from maskwright.samples.fit import fit
-from maskwright.types import Dataset, Instances, RawDetections, Record
+from maskwright.types import Dataset, Instances, RawDetections, Record, RleMasks
 from maskwright.weights import sources
 from maskwright.weights.card import Card, read_card
 
@@ -194,3 +194,18 @@ def test_a_recall_that_no_threshold_reaches_says_what_can_be_had(model, tmp_path
         code == 2 and "got     at most 0.667: 1 of 3 objects are not found with an overlap of 0.5 at any score" in err
     )
     assert "fix     --recall 0.666 or less; a better model" in err
+
+
+def test_photos_with_boxes_only_choose_no_threshold_for_masks(tmp_path, monkeypatch):
+    """They are left out, and the others keep their own groups."""
+    folder = model_folder(tmp_path / "runs" / "rust" / "best", ("rust",), "segment")
+    monkeypatch.setattr(job, "load", lambda folder, **_: Predictor(Light(read_card(folder))))
+    whole = data(tmp_path)
+    drawn = [replace(each, instances=replace(each.instances, masks=RleMasks.from_boxes(each.instances.boxes, SIZE)))
+             for each in whole.records[2:]]  # fmt: skip
+    bare = [replace(each, group="series") for each in whole.records[:2]]
+    said: list[str] = []
+    done = threshold(folder, replace(whole, records=(*bare, *drawn)), Aim.of(f1=True), say=said.append)
+    assert done.photos == 3 and "2 of them have boxes and no outlines: left out" in said
+    alone = threshold(folder, replace(whole, records=tuple(drawn)), Aim.of(f1=True))
+    assert done.point.facts() == alone.point.facts()

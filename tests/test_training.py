@@ -119,11 +119,11 @@ def test_the_best_epoch_by_its_validation_figure_is_kept(
     assert card.threshold == 0.3 and card.figures["validation"]["mask_AP"] == 0.5
 
 
-def test_where_nothing_is_ever_found_the_first_epoch_is_kept(
+def test_where_nothing_is_ever_found_the_newest_epoch_is_kept(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures(monkeypatch, [0.0])
-    assert trainer(data, tmp_path / "run", plan(3)).run().best_epoch == 1
+    assert trainer(data, tmp_path / "run", plan(3)).run().best_epoch == 3
 
 
 # --- when it ends -----------------------------------------------------------------------------------
@@ -141,9 +141,9 @@ def test_no_patience_goes_on_to_the_end(data: Path, tmp_path: Path, monkeypatch:
 
 
 def test_patience_waits_for_the_last_stage(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heads that have learnt all they can must not keep the backbone from its turn."""
+    """Heads that have learnt all they can must not keep the backbone from its turn, a whole one."""
     figures(monkeypatch, [0.4, 0.2])
-    assert trainer(data, tmp_path / "run", plan(6, 6, patience=2)).run().epoch == 7
+    assert trainer(data, tmp_path / "run", plan(6, 6, patience=2)).run().epoch == 8
 
 
 def test_a_time_budget_ends_the_run_whatever_the_epochs(data: Path, tmp_path: Path) -> None:

@@ -171,3 +171,15 @@ def test_coco_has_90_places_of_which_80_are_used():
         "toothbrush",
     )
     assert all(name == " ".join(name.split()) for name in COCO_NAMES)
+
+
+def test_rows_of_a_network_laid_out_channels_last_are_found_too():
+    """As training has it; SSD's class heads are 3x3 kernels over several default boxes."""
+    network = catalogue.find("ssd300_vgg16", "detect").build(2).to(memory_format=torch.channels_last)
+    given = catalogue.find("ssd300_vgg16", "detect").build(3).state_dict()
+    told = transfer(network, given, ("bolt", "nut", "rust"), ("rust", "dent"))
+    assert told.classes_kept == ["rust"] and not told.fresh
+    name = "box_head.cls_score.0.weight"
+    boxes = len(given[name]) // 4
+    mine, theirs = network.state_dict()[name].unflatten(0, (boxes, 3)), given[name].unflatten(0, (boxes, 4))
+    assert torch.equal(mine[:, 1], theirs[:, 3]) and torch.equal(mine[:, 0], theirs[:, 0])

@@ -15,12 +15,15 @@ PRECISIONS = ("auto", "f32", "bf16")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """cuda where there is one, then mps, then cpu; a device that is asked for and absent is an error."""
+    """cuda where there is one, else cpu; a device that is asked for and absent is an error.
+
+    mps only where it is asked for: many versions of torch lack operations of ours on it.
+    """
     if name not in DEVICES:
         raise UnknownName("device", name, DEVICES)
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+        return torch.device("cuda" if there["cuda"] else "cpu")
     if not there[name]:
         raise RecipeError(f"this machine has no {name}", field="device", wanted="auto or cpu", got=name)
     return torch.device(name)
@@ -33,7 +36,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "f32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
     return "bf16" if device.type == "cpu" and bf16_pays() else "f32"
 
 

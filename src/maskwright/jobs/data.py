@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,8 @@ def open_data(
             rest, val=0.2, seed=seed, group_by=_groups(twins), progress=progress, otherwise=TOO_MUCH_ALIKE
         ).splits()
         parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
+        for remark in divided["train"].remarks[len(rest.remarks) :]:
+            say(f"{whole.name}: {remark}")
         say(
             f"no validation photos are named: {len(parts['train'])} photos to train on, {len(parts['val'])} held back, "
             f"near-duplicates together (seed {seed})"
@@ -95,6 +98,14 @@ def open_data(
     for conflict in conflicts(usable, twins) if task == "classify" else ():
         say(f"{whole.name}: {conflict.text}")
     if task == "segment":
+        if not parts["train"].has_masks and parts["train"].instance_count:
+            raise DatasetError(
+                "no training photo has outlines to learn masks from",
+                file=data_name(data),
+                wanted="outlines, for --task segment",
+                got=f"{len(parts['train'])} training photos with boxes only",
+                fix="draw outlines on some of them, or train a box detector with --task detect",
+            )
         parts |= _judged_by_outlines(parts, data)
     _known(parts, data)
     return parts
@@ -265,14 +276,16 @@ def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:
                 )
 
 
-def relative(record_path: Path, root: Path) -> str:
-    """A photo's name inside its data set (a folder, or an annotation file in it), with forward slashes; its own name
-    where it lies elsewhere."""
+def relative(record_path: Path, root: Path | None) -> str:
+    """The way to a photo from its data set's folder (or the folder of its annotation file), with forward slashes; its
+    whole path where there is no way, on another drive; its own name where the data are in memory (no root)."""
+    if root is None:
+        return record_path.name
     root = root.parent if root.is_file() else root
     try:
-        return record_path.resolve().relative_to(root.resolve()).as_posix()
+        return Path(os.path.relpath(record_path.resolve(), root.resolve())).as_posix()
     except ValueError:
-        return record_path.name
+        return record_path.resolve().as_posix()
 
 
 def names_of(data: Dataset) -> list[str]:

@@ -202,17 +202,18 @@ def _part(whole: Dataset, split: str | None, model: object, data: object) -> tup
     for name in ("test", "val"):
         if name in parts:
             return parts[name], name
-    held = _held_back(whole, model, data)
+    held = held_back(whole, model, data, "test", "val")
     return (held, "held back by the run") if held else (whole, "all")
 
 
-def _held_back(whole: Dataset, model: object, data: object) -> Dataset | None:
-    """The photos that the model's own run did not train on, where it ran on these very data."""
+def held_back(whole: Dataset, model: object, data: object, *parts: str) -> Dataset | None:
+    """The photos that the model's own run put into the first of these parts that it had, where it ran on these very
+    data: it did not learn from them."""
     facts = _facts(model)
     if not isinstance(data, (str, Path)) or facts is None or facts["data"] != str(Path(data).resolve()):
         return None
-    held = set(facts["photos"].get("test") or facts["photos"].get("val", ()))
-    return whole.where(lambda record: relative(record.photo, Path(data)) in held)
+    held = next((set(names) for part in parts if (names := facts["photos"].get(part))), set())
+    return whole.where(lambda record: relative(record.photo, Path(data)) in held) if held else None
 
 
 def _facts(model: object) -> dict[str, Any] | None:

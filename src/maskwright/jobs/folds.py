@@ -12,12 +12,14 @@ from maskwright.curate.twins import find_twins, joined
 from maskwright.errors import DatasetError
 from maskwright.jobs import judging_objects, judging_verdicts
 from maskwright.jobs.data import Say, data_name, for_task, multi_label, one_name_a_class, outlined
-from maskwright.jobs.evaluate import Figured, evaluate
+from maskwright.jobs.evaluate import Figured, evaluate, seen
+from maskwright.jobs.start import newest
 from maskwright.jobs.train import train
 from maskwright.models import catalogue
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
 from maskwright.training.recipe import Recipe, read_recipe
+from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 
 
@@ -74,19 +76,33 @@ def folds(
     divided = dividing.folds(usable, k, repeats, seed, rule, progress, fewer)
     if task == "segment":
         divided = _judged_by_outlines(divided, data)
+    options |= _started_from(usable, options.get("weights"), Path(out), say)
     for number, (kept, held) in enumerate(divided, 1):
         say(f"fold {number} of {k * repeats}: {len(kept)} photos to train on, {len(held)} to judge by")
         together = replace(whole, records=kept.records, faults=(), remarks=())
         trained = train(
             together, out=out, name=f"{name}-{number}", seed=seed, validate=False, progress=progress, say=say, **options
         )
-        judged = evaluate(load(trained.folder / "last"), held, split="all", bootstrap=0, progress=progress)
+        plan = RunFolder(trained.folder).recipe()
+        find = load(trained.folder / "last", device=plan.device, precision=plan.precision)
+        judged = evaluate(find, held, split="all", bootstrap=0, progress=progress)
         parts.append((judged.data, judged.found))
         each.append(judged.figures)
         folders.append(trained.folder)
     if task == "classify":
         return Folded(judging_verdicts.figures_of(parts, usable.names, several, bootstrap, seed), each, folders)
     return Folded(judging_objects.figures_of(parts, usable.names, bootstrap, seed), each, folders)
+
+
+def _started_from(data: Dataset, weights: Any, runs: Path, say: Say) -> dict[str, Any]:
+    """Weights that are the same for every fold: a fold that began from the one before would know its photos."""
+    if weights in ("last", "best"):
+        weights = newest(weights, runs)
+    if weights is None or not Path(weights).is_dir():
+        return {}
+    if taught := sum(seen(data, weights)):
+        say(f"{taught} of these {len(data)} photos were in the run that these weights are of: the figures flatter")
+    return {"weights": weights}
 
 
 def _judged_by_outlines(

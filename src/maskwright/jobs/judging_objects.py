@@ -60,7 +60,7 @@ def judge(
     photos = progress(
         (find.open(record.photo) for record in data), total=len(data), label="looking at photos", unit="photos"
     )
-    found = [instances for _, instances in every.batches(photos)]
+    found = [record.judged(said) for record, (_, said) in zip(data, every.batches(photos), strict=True)]
     return Judged(figures_of([(data, found)], data.names, bootstrap, seed), data, found)
 
 

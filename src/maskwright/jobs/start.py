@@ -52,6 +52,8 @@ def start_weights(
         if card.task == "classify":
             tensors = _rows_by_name(tensors, card.classes, names)
         told = transfer(network, tensors, card.classes, names)
+        if card.task == "classify" and set(names) <= set(card.classes):
+            told.classes_kept, told.classes_fresh = list(names), []
         shown = f"bundled {folder.name}" if weights == "bundled" else weights
         return f"weights: {shown} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"
     file = Path(weights)
@@ -94,15 +96,22 @@ def _folder(
             )
         return next((folder for folder in fitting if set(read_card(folder).classes) == set(names)), fitting[0])
     if weights in ("last", "best"):
-        found = sorted(Path(runs).glob(f"*/{weights}/{CARD}"), key=lambda path: path.stat().st_mtime)
-        if not found:
-            raise WeightsError(
-                f"there is no run to take the {weights} weights of", file=runs, fix="--weights bundled, or a path"
-            )
-        return found[-1].parent
+        return newest(weights, runs)
+    if Path(weights).is_file() and Path(weights).name == WEIGHTS and (Path(weights).parent / CARD).is_file():
+        return Path(weights).parent  # the card beside it knows the classes
     if weights in ("coco", "imagenet") or Path(weights).is_file():
         return None
     return sources.model_folder(weights)
+
+
+def newest(which: str, runs: Path) -> Path:
+    """The folder `last` or `best` of the newest run in `runs`."""
+    found = sorted(Path(runs).glob(f"*/{which}/{CARD}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise WeightsError(
+            f"there is no run to take the {which} weights of", file=runs, fix="--weights bundled, or a path"
+        )
+    return found[-1].parent
 
 
 def _without_eps(network: nn.Module) -> None:

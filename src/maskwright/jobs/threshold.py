@@ -13,12 +13,11 @@ import msgspec
 from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim, OperatingPoint, choose, of_detections
-from maskwright.jobs.data import Say, data_name, relative, whole_photos
-from maskwright.jobs.evaluate import evaluate, seen
+from maskwright.jobs.data import Say, data_name, whole_photos
+from maskwright.jobs.evaluate import evaluate, held_back, seen
 from maskwright.jobs.judging_verdicts import judge
 from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
-from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights import card as cards
 from maskwright.weights.card import CARD, Card, read_card, write_card
@@ -91,7 +90,7 @@ def threshold(
     if isinstance(find, Classifier):
         point = _of_classifier(find, part, aim, name or "", progress)
     else:
-        point = _of_detector(find, part, aim, name, data_name(data), progress)
+        point, part = _of_detector(find, part, aim, name, data_name(data), progress, say)
     kept = _keep(folder, point, which, len(part), say) if keep else None
     if kept is not None and name is not None and len(find.card.classes) > 1 and not isinstance(find, Classifier):
         say(f"the model has one threshold for all its classes: it now serves {name}")
@@ -135,16 +134,17 @@ def _unseen(part: Dataset, folder: Path, file: str) -> None:
 
 # --- of a detector ------------------------------------------------------------------------------------
 def _of_detector(
-    find: Predictor, part: Dataset, aim: Aim, name: str | None, file: str, progress: Progress
-) -> OperatingPoint:
-    """By masks where both sides have them, else by boxes, at IoU 0.5."""
+    find: Predictor, part: Dataset, aim: Aim, name: str | None, file: str, progress: Progress, say: Say
+) -> tuple[OperatingPoint, Dataset]:
+    """By masks where both sides have them, else by boxes, at IoU 0.5; and the photos it was chosen on."""
     judged = evaluate(find, part, split="all", bootstrap=0, progress=progress)
+    if bare := len(part) - len(judged.data):
+        say(f"{bare} of them have boxes and no outlines: left out")
     kind = judged.figures.best_kind
     if kind is None or (name is not None and name not in kind.matches.names):
         raise DatasetError(f'no photo shows "{name}"', file=file, got=", ".join(part.names))
-    return of_detections(
-        kind.matches, aim, name, [record.group or f"photo {place}" for place, record in enumerate(part)]
-    )
+    groups = [record.group or str(record.photo) for record in judged.data]
+    return of_detections(kind.matches, aim, name, groups), judged.data
 
 
 def _part(whole: Dataset, split: str | None, folder: Path, data: str | Path | Dataset) -> tuple[Dataset, str]:
@@ -157,7 +157,7 @@ def _part(whole: Dataset, split: str | None, folder: Path, data: str | Path | Da
             got="test",
             fix="choose it on val; `maskwright evaluate` then judges it on test",
         )
-    if split in (None, "val") and "val" not in parts and (held := _held(whole, folder, data)) is not None:
+    if split in (None, "val") and "val" not in parts and (held := held_back(whole, folder, data, "val")) is not None:
         return held, "held back by the run to validate"
     if split == "all" or (split is None and not parts):
         return whole.where(lambda record: record.split != "test"), "all"
@@ -171,18 +171,6 @@ def _part(whole: Dataset, split: str | None, folder: Path, data: str | Path | Da
             fix="--split all takes every photo: only for photos that are new to the model",
         )
     return parts[wanted], wanted
-
-
-def _held(whole: Dataset, folder: Path, data: str | Path | Dataset) -> Dataset | None:
-    """The photos by which the model's own run chose its epoch, where it ran on these very data."""
-    run = RunFolder(folder.parent)
-    if isinstance(data, Dataset) or not (run.path / "run.json").is_file():
-        return None
-    facts = run.facts()
-    names = set(facts["photos"].get("val", ()))
-    if facts["data"] != str(Path(data).resolve()) or not names:
-        return None
-    return whole.where(lambda record: relative(record.photo, Path(data)) in names)
 
 
 def _keep(folder: Path, point: OperatingPoint, which: str, photos: int, say: Say) -> Path | None:

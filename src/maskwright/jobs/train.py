@@ -104,12 +104,12 @@ def train(
     trainer.averaged.load_state_dict(trainer.network.state_dict())
     for stage in plan.stages:  # a misspelt one is found before anything is written
         choose_layers(trainer.network, stage.layers)
-    root = Path(str(data)) if not isinstance(data, Dataset) else Path()
+    root = None if isinstance(data, Dataset) else Path(data)
     folder.begin(
         msgspec.structs.replace(plan, precision=trainer.engine.precision),  # auto is a trial: resume must not repeat it
         {
             "maskwright": __version__,
-            "data": str(root.resolve()) if not isinstance(data, Dataset) else None,
+            "data": None if root is None else str(root.resolve()),
             "photos": {which: [relative(record.photo, root) for record in part] for which, part in parts.items()},
         },
     )
@@ -137,7 +137,7 @@ def _resume(
             wanted="the same Dataset, train(data, resume=...)" if named is None else "resume alone",
             got="none" if named is None else f"the data set {given.name}",  # type: ignore[union-attr]
         )
-    data, root = (named, Path(named)) if named else (given, Path())
+    data, root = (named, Path(named)) if named else (given, None)
     parts = open_data(
         data,  # type: ignore[arg-type]
         plan.task,

@@ -18,6 +18,7 @@ from maskwright.weights.card import read_card
 
 if TYPE_CHECKING:
     from maskwright.training.loop import Trainer
+    from maskwright.training.recipe import Recipe
 
 SHOWN = 8
 CELL = (560, 420)
@@ -49,7 +50,7 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
         ),
         Gallery(
             "Validation photos",
-            _pictures(folder, parts["val"]),
+            _pictures(folder, parts["val"], trainer.recipe),
             note="what the best model says of them" if whole else "what the best model finds there",
         ),
         Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)),
@@ -65,10 +66,10 @@ def _curves(history: list[dict[str, Any]], named: dict[str, str]) -> list[Series
     ]
 
 
-def _pictures(folder: Path, val: Dataset) -> list[Picture]:
+def _pictures(folder: Path, val: Dataset, recipe: Recipe) -> list[Picture]:
     from maskwright.prediction.predictor import load
 
-    find = load(folder / "best")
+    find = load(folder / "best", device=recipe.device, precision=recipe.precision)
     spread = np.unique(np.linspace(0, len(val) - 1, min(SHOWN, len(val))).round().astype(int)) if len(val) else []
     pictures = []
     for place in spread:

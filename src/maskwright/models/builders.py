@@ -18,10 +18,6 @@ from maskwright.models.proposals import ProposalHead, ProposalRules
 from maskwright.models.ssd import SSD, ssd300, ssdlite320
 
 
-def _batch_norm(channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels)
-
-
 def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True) -> MaskRCNN:
     """Our own network for a CPU: at most 7 million parameters.
 
@@ -44,7 +40,7 @@ def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True
             nn.init.kaiming_normal_(layer.weight, mode="fan_out")
     return MaskRCNN(
         body,
-        FeaturePyramid(body.channels, width, _batch_norm, SeparableConv),
+        FeaturePyramid(body.channels, width, nn.BatchNorm2d, SeparableConv),
         ProposalHead(width, anchors=3, conv=SeparableConv),
         BoxHead(width, classes, hidden=256),
         MaskHead(width, classes, convs=3) if masks else None,
@@ -67,13 +63,13 @@ def mask_rcnn_r50(classes: int, backbone: str = "resnet50", masks: bool = True) 
 
 def mask_rcnn_r50_v2(classes: int, backbone: str = "resnet50", masks: bool = True) -> MaskRCNN:
     """torchvision's maskrcnn_resnet50_fpn_v2 (Li et al. 2021): norms everywhere, deeper proposal and box heads."""
-    body = ResNet(norm=_batch_norm)
+    body = ResNet(norm=nn.BatchNorm2d)
     return MaskRCNN(
         body,
-        FeaturePyramid(body.channels, 256, _batch_norm),
+        FeaturePyramid(body.channels, 256, nn.BatchNorm2d),
         ProposalHead(256, anchors=3, depth=2),
-        BoxHead(256, classes, hidden=1024, depth=1, convs=4, norm=_batch_norm),
-        MaskHead(256, classes, convs=4, norm=_batch_norm) if masks else None,
+        BoxHead(256, classes, hidden=1024, depth=1, convs=4, norm=nn.BatchNorm2d),
+        MaskHead(256, classes, convs=4, norm=nn.BatchNorm2d) if masks else None,
         Rules(),
     )
 

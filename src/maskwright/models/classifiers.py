@@ -64,14 +64,18 @@ class Classifier(nn.Module):
         truths: list[Truth],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """{"label": cross-entropy}, of each class alone with several labels a photo."""
+        """{"label": cross-entropy}, of each class alone with several labels a photo. A class that nobody looked for
+        on a photo is taught neither way."""
         logits = self.head(maps, generator).float()
-        wanted = torch.zeros_like(logits)
-        for row, truth in zip(wanted, truths, strict=True):
+        wanted, sought = torch.zeros_like(logits), torch.ones_like(logits)
+        for row, looked, truth in zip(wanted, sought, truths, strict=True):
             row[truth.classes] = 1.0
+            if truth.sought is not None:
+                looked.zero_()[torch.cat([truth.sought, truth.classes])] = 1.0
         if self.multi_label:
-            return {"label": F.binary_cross_entropy_with_logits(logits, wanted, pos_weight=self.balance)}
-        each = -(wanted * self.balance * F.log_softmax(logits, 1)).sum(1)
+            return {"label": F.binary_cross_entropy_with_logits(logits, wanted, sought, pos_weight=self.balance)}
+        logits = logits.masked_fill(sought == 0, float("-inf"))
+        each = -(wanted * self.balance * F.log_softmax(logits, 1).masked_fill(sought == 0, 0.0)).sum(1)
         return {"label": each.mean()}
 
 

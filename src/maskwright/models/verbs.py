@@ -62,8 +62,11 @@ def choose_layers(network: nn.Module, layers: str) -> list[str]:
 
 
 def training_mode(network: nn.Module, live_norms: bool) -> None:
-    """Switch to training. Batch norms that are not trained (or all, without `live_norms`) keep their statistics."""
+    """Switch to training. Batch norms that are not trained (or all, without `live_norms`) keep their statistics; a
+    backbone that stands still drops nothing at random, for its maps may be kept."""
     network.train()
+    if stands_still(network):
+        network.backbone.eval()  # type: ignore[union-attr]
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and not (live_norms and module.weight.requires_grad):
             module.eval()

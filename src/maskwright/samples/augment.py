@@ -47,7 +47,7 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for field, low, high in (
             *((share, 0, 1) for share in shares),
             ("rotate", 0, 180),
-            ("colour", 0, 4),
+            ("colour", 0, 1),
             ("shear", 0, 60),
             ("shift", 0, 0.5),
         ):
@@ -60,9 +60,9 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 )
         if not 0.05 <= self.zoom[0] <= self.zoom[1] <= 20:
             raise RecipeError(
-                "this zoom is no range",
+                "a number is out of range",
                 field="augment.zoom",
-                wanted="two factors from 0.05 to 20, the smaller first",
+                wanted="two factors from 0.05 to 20, the smaller one first",
                 got=self.zoom,
             )
         if self.paste and self.paste_most < 1:

@@ -24,7 +24,8 @@ def _event(step: int, moment: float, values: Mapping[str, float]) -> bytes:
 
 def write_events(history: list[dict[str, float]], folder: Path, began: float | None = None) -> Path:
     """All epochs of a run as one event file for TensorBoard; written anew, so that a resumed run has one curve."""
-    began = time.time() if began is None else began
+    if began is None:
+        began = time.time() - (history[-1].get("seconds", 0.0) if history else 0.0)
     file = folder / "events.out.tfevents.maskwright"
     version = varint(1 << 3 | FIXED64) + struct.pack("<d", began) + field(3, b"brain.Event:2")
     with files.writing(file) as temporary, temporary.open("wb") as opened:

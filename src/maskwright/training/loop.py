@@ -14,14 +14,15 @@ import msgspec
 import torch
 from torch import nn
 
+from maskwright.engines import hardware
 from maskwright.engines.torch_engine import TorchEngine
-from maskwright.errors import TrainingError, WeightsError
+from maskwright.errors import OutputError, TrainingError, WeightsError
 from maskwright.models.verbs import choose_layers, stands_still, training_mode
 from maskwright.progress import Progress, silent
 from maskwright.training import validation
 from maskwright.training.diagnosis import diagnose
 from maskwright.training.events import write_events
-from maskwright.training.feature_cache import FeatureCache
+from maskwright.training.feature_cache import MEMORY, FeatureCache
 from maskwright.training.loader import Batch, KnownViews, Loader
 from maskwright.training.objective import Objective
 from maskwright.training.recipe import Recipe
@@ -76,7 +77,7 @@ class Trainer:
         self.loader = Loader(
             train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers, card.window
         )
-        self.cache = FeatureCache()
+        self.cache = FeatureCache(min(MEMORY, (hardware.free_memory(self.engine.device) or 2 * MEMORY) // 2))
         self.objective = Objective(self.engine, self.cache)
         self.schedule = Schedule(recipe, self.loader.steps)
         self.at = Position()
@@ -116,6 +117,7 @@ class Trainer:
             and at.best > 0  # where nothing was ever found there is nothing to be patient about
             and at.epoch - at.best_epoch >= patience
             and at.stage == len(self.recipe.stages) - 1
+            and at.steps_in_stage >= patience * self.loader.steps  # epochs of earlier stages are no reason to give up
         ):
             self.say(f"no better validation figure for {patience} epochs: stopped early (--patience 0 goes on)")
             return True
@@ -267,11 +269,14 @@ class Trainer:
         figure = validation.merit(row)
         at.history.append(row)
         at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
-        if figure > at.best or not at.best_epoch or not len(self.val):  # nothing to choose by: the newest is kept
+        if figure > at.best or figure == at.best == 0:  # nothing to choose by (yet): the newest is kept
             at.best, at.best_epoch = figure, at.epoch
             self.folder.save_model("best", self._card(row), self.averaged.state_dict())
-        self.folder.write_history(at.history)
-        write_events(at.history, self.folder.path)
+        try:
+            self.folder.write_history(at.history)
+            write_events(at.history, self.folder.path)
+        except OutputError as error:  # open in another program: the state holds the history, the next epoch writes it
+            self.say(str(error))
         if at.epoch == 1 and (remark := diagnose(row, self.network, self.objective, self.loader, self.recipe)):
             self.say(remark)
         for callback in self.on_epoch:

@@ -183,8 +183,9 @@ def unflatten(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor], t
         if key.startswith("optimizer/"):
             _, name, what = key.split("/")
             parameter = parameters[name]
-            if (
-                value.shape == parameter.shape
-            ):  # laid out in memory as the parameter is: else the arithmetic rounds anew
+            if value.shape == parameter.shape:
+                # laid out in memory as the parameter is: else the arithmetic rounds anew
                 value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+            else:
+                value = value.clone()  # no view of the file, which the next save replaces
             optimizer.state[parameter][what] = value

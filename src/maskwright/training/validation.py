@@ -37,7 +37,8 @@ def validate(
     row: dict[str, Any] = {"val_loss": round(_loss(data, judge, objective, loader), 5)}
     find = Predictor(judge, threshold=0.0, size=loader.size)
     photos = (find.open(record.photo) for record in data)
-    found = [instances for _, instances in find.batches(photos, batch=loader.batch)]
+    every = [instances for _, instances in find.batches(photos, batch=loader.batch)]
+    found = [record.judged(instances) for record, instances in zip(data, every, strict=True)]
     truth = [record.instances for record in data if record.instances is not None]
     figures = evaluate(truth, found, [record.size for record in data], names=data.names)
     for kind, judged in (("box", figures.box), ("mask", figures.mask)):

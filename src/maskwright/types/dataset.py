@@ -55,6 +55,13 @@ class Record:
     missed: bool = False
     id: int | str | None = None
 
+    def judged(self, found: Instances) -> Instances:
+        """Of what was found here, the objects of classes that were looked for: others may be right or wrong."""
+        if self.sought is None or self.instances is None:
+            return found
+        names = [self.instances.names[place] for place in self.sought]
+        return found[np.array([label in names for label in found.labels], bool)]
+
     @property
     def state(self) -> str:
         """labelled, empty, unlabelled or skipped: four different things."""

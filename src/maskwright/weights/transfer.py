@@ -168,8 +168,8 @@ def transfer(
         whole = (boxes * each * (len(source_names) + 1), *value.shape[1:])  # its shape with the source's classes
         if given is not None and each and source_names and given.shape == whole:
             named = True
-            mine = value.view(boxes, len(names) + 1, each, -1)
-            theirs = given.reshape(boxes, len(source_names) + 1, each, -1)
+            mine = value.unflatten(0, (boxes, len(names) + 1, each))  # a view, also of channels-last kernels
+            theirs = given.unflatten(0, (boxes, len(source_names) + 1, each))
             for to, source in rows:
                 mine[:, to].copy_(theirs[:, source])
             told.kept += 1
