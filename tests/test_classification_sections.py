@@ -134,3 +134,11 @@ def test_only_the_most_convinced_mistakes_are_opened():
     gallery = misclassified(made, lambda place: opened.append(place) or PHOTO, most=3)
     assert len(gallery.pictures) == 3 == len(opened)
     assert gallery.note.startswith(f"3 of {len(made.mistakes())}, the most convinced first")
+
+
+def test_no_bar_stands_on_both_sides_of_the_threshold():
+    for threshold in (0.001, 0.31, 0.546, 0.999):
+        edges = charts._edges(20, threshold)
+        assert threshold in edges and len(edges) == 21 and (np.diff(edges) > 0).all()
+        assert (edges[0], edges[-1]) == (0, 1)
+    assert len(charts._edges(20, None)) == len(charts._edges(20, 1.0)) == 21

@@ -416,3 +416,25 @@ def test_photos_nobody_labelled_cannot_judge(find: Predictor, data: Path) -> Non
     bare = replace(whole, records=tuple(replace(record, instances=None) for record in whole))
     with pytest.raises(DatasetError, match="nothing to judge the model by"):
         evaluate(find, bare)
+
+
+def test_the_page_and_the_json_name_the_model(find: Predictor, data: Path, tmp_path: Path) -> None:
+    done = evaluate(find, data, bootstrap=0, out=tmp_path / "figures")
+    facts = json.loads(read(tmp_path / "figures" / "evaluation.json"))
+    assert (facts["model"], facts["data"]) == (done.model, "party") == ("small", "party")
+    assert "how well small does" in read(tmp_path / "figures" / "evaluation.html")
+
+
+def test_a_link_into_nothing_is_a_photo_that_cannot_be_read(find: Predictor, photos: Path) -> None:
+    try:
+        (photos / "d.png").symlink_to(photos / "nothing.png")
+    except OSError:
+        pytest.skip("no right to make links here")
+    for several in (photos, [photos / "a.png", photos / "d.png"]):
+        done = predict(find, several)
+        assert any("d.png" in error.parts["file"] for error in done.failed) and done.photos
+
+
+def test_a_detector_of_boxes_is_not_judged_by_masks(data: Path) -> None:
+    figures = evaluate(Predictor(Seer(masks=False)), data, bootstrap=0).figures
+    assert figures.mask is None and figures.reasons == {"mask": "not asked for"}

@@ -284,3 +284,18 @@ def test_a_backbone_without_bundled_weights_takes_what_is_at_hand(
     monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
     assert from_options(None, backbone="mobilenet_v2").weights == "none"
     assert from_options(None).weights == "bundled"
+
+
+@pytest.mark.parametrize(
+    ("text", "near", "key"), [("modle = 'small'", "model", "weight_decay"), ("[augment]\nflipp = 1", "flip", "blur")]
+)
+def test_a_misspelt_key_gets_the_nearest_of_its_own_table(tmp_path: Path, text: str, near: str, key: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(written(tmp_path, text))
+    assert caught.value.parts["fix"] == f'did you mean "{near}"?' and key in caught.value.parts["wanted"]
+
+
+def test_a_wrong_type_is_told_without_a_list_of_keys(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(written(tmp_path, "size = '512'"))
+    assert "wanted" not in caught.value.parts

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError, WeightsError
 from maskwright.jobs.train import train
 from maskwright.training import loop
+from maskwright.training.interrupts import deferred
 from maskwright.training.recipe import Recipe, Stage, changed, plain, read_recipe, write_recipe
 from maskwright.training.run_folder import RunFolder
 
@@ -261,6 +262,7 @@ SCRIPT = """
 import sys
 from maskwright.jobs.train import train
 from maskwright.training import loop
+from maskwright.training.interrupts import deferred
 
 loop.SAVE_EVERY = 0.0
 
@@ -367,3 +369,38 @@ def test_a_run_folder_holds_what_is_promised(few: Path, whole: Path) -> None:
     assert facts["data"] == str(few.resolve())
     assert {name: len(photos) for name, photos in facts["photos"].items()} == {"train": 4, "val": 1}
     assert all((few / photo).is_file() for photos in facts["photos"].values() for photo in photos)
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------------
+def test_ctrl_c_is_answered_after_a_step_with_everything_saved(data: Path, tmp_path: Path, one_thread: None) -> None:
+    """Within the first epoch, where nothing else would have saved yet; going on ends bit for bit the same."""
+    whole = trainer(data, tmp_path / "whole", PLAN)
+    whole.run()
+
+    def third_step(batches: Iterable[Any], **_: Any) -> Iterator[Any]:
+        for number, batch in enumerate(batches):
+            if number == 2:
+                signal.raise_signal(signal.SIGINT)
+            yield batch
+
+    before = signal.getsignal(signal.SIGINT)
+    stopped = trainer(data, tmp_path / "stopped", PLAN)
+    stopped.progress = third_step
+    with pytest.raises(KeyboardInterrupt):
+        stopped.run()
+    assert (stopped.at.epoch, stopped.at.step) == (0, 3) and signal.getsignal(signal.SIGINT) is before
+    again = trainer(data, tmp_path / "stopped", PLAN)
+    again.resume()
+    assert again.at.step == 3 and not again.ended
+    again.run()
+    assert again.ended
+    for one, other in zip(whole.network.state_dict().values(), again.network.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_second_ctrl_c_stops_at_once() -> None:
+    with deferred() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

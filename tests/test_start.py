@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from tiny_runs import model_folder
 from torch import nn
 
-from maskwright.jobs.start import _folder, _without_eps
+from maskwright.errors import UnknownName, WeightsError
+from maskwright.jobs.start import _folder, _without_eps, check_weights
 from maskwright.models.backbones import FrozenBatchNorm
 from maskwright.weights.card import WEIGHTS
 
@@ -32,3 +34,12 @@ def test_a_file_of_weights_beside_its_card_is_the_model_with_its_classes(tmp_pat
     alone = tmp_path / "alone.safetensors"
     alone.write_bytes((folder / WEIGHTS).read_bytes())
     assert _folder(str(alone), "small", "mobilenet_v3_large", ("dog", "cat"), tmp_path, False) is None
+
+
+def test_misspelt_weights_get_the_nearest_name_and_a_lost_run_is_said(tmp_path: Path):
+    with pytest.raises(UnknownName, match=r'no weights "bundeld". Did you mean "bundled"'):
+        check_weights("bundeld", tmp_path)
+    with pytest.raises(WeightsError, match="no run to take the last weights of"):
+        check_weights("last", tmp_path)
+    for known in ("none", "coco", "balloons", str(model_folder(tmp_path / "run" / "best"))):
+        check_weights(known, tmp_path)

@@ -108,6 +108,7 @@ def command(
 
 def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
     """Masks and boxes, class by class where there are several, each figure with its interval; or a classifier's."""
+    from maskwright.evaluation.detection import NOT_ASKED
     from maskwright.evaluation.verdict_figures import VerdictFigures
 
     if isinstance(figures, VerdictFigures):
@@ -131,7 +132,8 @@ def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
             ["class", "objects", "AP", "AP50", "AR100"], shown, title=f"{kind.kind} ({figures.photos} photos)"
         )
     for kind, reason in figures.reasons.items():
-        console.show(f"{kind}: n/a, {reason}")
+        if reason != NOT_ASKED:
+            console.show(f"{kind}: n/a, {reason}")
 
 
 def _show_twelve(figures: Figures | VerdictFigures, console: Console) -> None:

@@ -13,6 +13,7 @@ from maskwright.cli.console import Console
 from maskwright.cli.listing import line_width, listing, wrapped
 
 PAGE = "MODEL_CARD.md"
+SHOWN = 12  # classes that the list names; `--card` names all
 
 
 @click.command(options_metavar="[options]")
@@ -56,7 +57,9 @@ def _about(model: Mapping[str, Any]) -> str:
     if "fault" in model:
         return f"{model['fault']}\nmaskwright doctor says more"
     figures = ", ".join(f"{name} {value}" for name, value in flat(model["figures"]))
-    return "\n".join(line for line in (", ".join(model["classes"]), figures, model["licence"]) if line)
+    classes = ", ".join(model["classes"][:SHOWN]) + ("" if len(model["classes"]) <= SHOWN else ", ...")
+    counted = f"{classes} ({len(model['classes'])} in all)" if len(model["classes"]) > SHOWN else classes
+    return "\n".join(line for line in (counted, figures, model["licence"]) if line)
 
 
 def show_weights(weights: list[dict[str, Any]], console: Console) -> None:

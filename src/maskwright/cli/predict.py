@@ -152,7 +152,7 @@ def _words(each) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in each.instances.counts().items())
     if each.screened is None:
         return str(each.verdict or counts or "nothing found")
-    said = str(each.screened.verdict)
+    said = f"{each.called} ({each.screened.name} {each.screened.score:.2f})"
     return f"{said}; {counts or 'nothing found'}" if each.screened.looked else said
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from maskwright.types import Dataset, Record
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+FAULTS = 10  # told one by one
 CELL = (320, 240)  # width and height of one picture on the sheet, in pixels
 
 
@@ -86,8 +87,10 @@ def _tell(dataset: Dataset, console: Console) -> None:
     console.table(columns, rows)
     for remark in dataset.remarks:
         console.show(f"note: {remark}")
-    for fault in dataset.faults:
+    for fault in dataset.faults[:FAULTS]:
         console.show(f"fault: {fault}")
+    if (more := len(dataset.faults) - FAULTS) > 0:
+        console.show(f"{more} more faults: --json lists them all")
 
 
 def _draw_sheet(dataset: Dataset, out: Path, count: int, console: Console) -> int:

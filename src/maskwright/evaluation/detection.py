@@ -12,6 +12,8 @@ from maskwright.evaluation import coco, intervals, resampling
 from maskwright.evaluation.figures import KINDS, TWELVE, ClassFigures, Figures, Interval, KindFigures
 from maskwright.types import Instances
 
+NOT_ASKED = "not asked for"
+
 
 def evaluate(
     truth: Sequence[Instances], found: Sequence[Instances], sizes: Sequence[tuple[int, int]], *,
@@ -48,7 +50,7 @@ def evaluate(
     judged: dict[str, KindFigures | None] = dict.fromkeys(KINDS)
     reasons: dict[str, str] = {}
     for kind in KINDS:
-        reason = _why_not(kind, truth, found) if kind in kinds else "not asked for"
+        reason = _why_not(kind, truth, found) if kind in kinds else NOT_ASKED
         if reason:
             reasons[kind] = reason
         else:

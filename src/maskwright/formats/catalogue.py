@@ -309,7 +309,8 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
     holds = "; ".join([folders.inventory(head), *(f"{each.path.name}: {each.evidence.because}" for each in claims)])
     wanted = f"the format {asked.format}" if asked.format else f"one of the formats {', '.join(FORMATS)}"
     raise DatasetError("no annotations found", file=folder, got=holds, wanted=wanted,
-                       fix="name the folder (or the file) with the annotations")  # fmt: skip
+                       fix="name the folder (or the file) with the annotations; where there are none yet: draw "
+                       "outlines in VIA or LabelMe, or put the photos into one folder a class")  # fmt: skip
 
 
 def _several(folder: Path, readings: list[_Reading]) -> DatasetError:

@@ -30,6 +30,7 @@ class Evaluated(Generic[Figured]):
     """figures (see evaluation.figures; of a classifier, evaluation.verdict_figures), the photos they are about,
     and what was found on each.
 
+    model    what it is called on its page
     thresholds  of the model as it is used; an object detector's AP counts objects of every score
     card     of a classifier: the operating points and the temperature that these figures were taken at
     against  another classifier on the same photos, and in `doubts` what that comparison cannot say
@@ -45,6 +46,7 @@ class Evaluated(Generic[Figured]):
     doubts: tuple[str, ...] = ()
     card: Card | None = None
     thresholds: tuple[Threshold, ...] = ()
+    model: str = ""
 
     def facts(self) -> dict[str, Any]:
         seen = {"trained_on": self.trained, "chose_the_epoch": self.chose}
@@ -52,6 +54,8 @@ class Evaluated(Generic[Figured]):
         compared = {} if self.against is None else {"against": self.against.facts()}
         told = [each.facts() for each in self.thresholds]
         return {
+            "model": self.model,
+            "data": self.data.name,
             "split": self.which,
             "photos_seen": seen,
             "thresholds": told,
@@ -143,6 +147,7 @@ def evaluate(
     other = None if against is None else _other(find, against, device, precision)
     for each in find.thresholds:
         say(f"{each}" if isinstance(find, Classifier) else f"{each} (AP counts every score)")
+    label = _label(model, find.card.model)
     if isinstance(find, Classifier):
         verdicts = judging_verdicts.judge(find, part, bootstrap, seed, progress)
         compared, doubts = None, ()
@@ -152,7 +157,17 @@ def evaluate(
             doubts = tuple(_doubts(*seen(part, against), len(part), labels[1]))
         trained, chose = seen(part, model)
         told: Evaluated[Any] = Evaluated(
-            verdicts.figures, part, verdicts.found, which, trained, chose, compared, doubts, find.card, find.thresholds
+            verdicts.figures,
+            part,
+            verdicts.found,
+            which,
+            trained,
+            chose,
+            against=compared,
+            doubts=doubts,
+            card=find.card,
+            thresholds=find.thresholds,
+            model=label,
         )
         if out is not None:
             judging_verdicts.write(verdicts.figures, told.facts(), part, Path(out), find, told.warnings, compared)
@@ -160,7 +175,14 @@ def evaluate(
         objects = judging_objects.judge(find, part, bootstrap, seed, progress, say)
         trained, chose = seen(objects.data, model)
         told = Evaluated(
-            objects.figures, objects.data, objects.found, which, trained, chose, thresholds=find.thresholds
+            objects.figures,
+            objects.data,
+            objects.found,
+            which,
+            trained,
+            chose,
+            thresholds=find.thresholds,
+            model=label,
         )
         if out is not None:
             judging_objects.write(objects, told.facts(), Path(out), find, which, told.warnings)
@@ -192,6 +214,8 @@ def _label(model: str | Path | Predictor | None, otherwise: str) -> str:
 def _part(whole: Dataset, split: str | None, model: object, data: object) -> tuple[Dataset, str]:
     parts = whole.splits()
     if split is not None and split != "all":
+        if split not in parts and (held := held_back(whole, model, data, split)) is not None:
+            return held, f"held back by the run ({split})"
         if split not in parts:
             raise DatasetError(
                 f"these data have no {split} photos", file=whole.name, wanted=split, got=", ".join(parts) or "no splits"

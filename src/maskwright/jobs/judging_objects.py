@@ -13,7 +13,7 @@ import numpy as np
 from maskwright import files, interop
 from maskwright.errors import DatasetError
 from maskwright.evaluation import detection
-from maskwright.evaluation.figures import Figures
+from maskwright.evaluation.figures import KINDS, Figures
 from maskwright.jobs.data import Say, names_of, outlined
 from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
@@ -61,11 +61,16 @@ def judge(
         (find.open(record.photo) for record in data), total=len(data), label="looking at photos", unit="photos"
     )
     found = [record.judged(said) for record, (_, said) in zip(data, every.batches(photos), strict=True)]
-    return Judged(figures_of([(data, found)], data.names, bootstrap, seed), data, found)
+    kinds = KINDS if find.card.task == "segment" else ("box",)
+    return Judged(figures_of([(data, found)], data.names, bootstrap, seed, kinds), data, found)
 
 
 def figures_of(
-    parts: Sequence[tuple[Dataset, Sequence[Instances]]], names: tuple[str, ...], bootstrap: int, seed: int
+    parts: Sequence[tuple[Dataset, Sequence[Instances]]],
+    names: tuple[str, ...],
+    bootstrap: int,
+    seed: int,
+    kinds: Sequence[str] = KINDS,
 ) -> Figures:
     """One evaluation of all photos of all parts; photos of one group, and one photo judged twice, count together."""
     records = [record for data, _ in parts for record in data]
@@ -78,6 +83,7 @@ def figures_of(
         bootstrap=bootstrap,
         seed=seed,
         groups=[record.group or str(record.photo) for record in records],
+        kinds=kinds,
     )
 
 
@@ -93,7 +99,7 @@ def write(judged: Judged, facts: dict[str, Any], out: Path, find: Predictor, whi
     if (rest := len(judged.data) - 8) > 0:
         best = gallery(judged, find, min(rest, 6), best=True)
         parts.append(sections.Gallery("The photos it does best on", best, note="highest F1 first"))
-    files.write_text(out / "evaluation.html", page.render(judged.data.name, parts, "how well the model does"))
+    files.write_text(out / "evaluation.html", page.render(judged.data.name, parts, f"how well {facts['model']} does"))
 
 
 def _coco(judged: Judged, out: Path) -> None:

@@ -120,4 +120,4 @@ def write(
     if against is not None:
         parts.insert(behind_figures, Text("Against another model", [against.sentence()]))
     parts.append(misclassified(figures, lambda place: find.open(data.records[place].photo).pixels, heat))
-    files.write_text(out / "evaluation.html", page.render(data.name, parts, "how well the model does"))
+    files.write_text(out / "evaluation.html", page.render(data.name, parts, f"how well {facts['model']} does"))

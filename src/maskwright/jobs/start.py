@@ -6,13 +6,26 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from maskwright.errors import WeightsError
+from maskwright.errors import UnknownName, WeightsError
 from maskwright.jobs import matterport
 from maskwright.models.foreign import Foreign
 from maskwright.progress import Progress, silent
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
 from maskwright.weights.transfer import coco_classes, transfer
+
+KINDS = ("bundled", "coco", "imagenet", "none", "last", "best")
+
+
+def check_weights(weights: str, runs: Path) -> None:
+    """A misspelt name, or a run that is not there, is said before the data are read."""
+    if weights in ("last", "best"):
+        newest(weights, runs)
+    elif weights not in KINDS and not Path(weights).is_file():
+        try:
+            sources.model_folder(weights)
+        except UnknownName as error:
+            raise UnknownName("weights", weights, [*KINDS, *sources.bundled_names()], "or a run's folder") from error
 
 
 def start_weights(

@@ -15,7 +15,7 @@ from maskwright.engines import hardware
 from maskwright.errors import RecipeError
 from maskwright.jobs import matterport, training_report
 from maskwright.jobs.data import Say, common_window, multi_label, open_data, relative
-from maskwright.jobs.start import start_weights
+from maskwright.jobs.start import check_weights, start_weights
 from maskwright.models import catalogue
 from maskwright.models.verbs import choose_layers
 from maskwright.progress import Progress, silent
@@ -84,6 +84,7 @@ def train(
     else:
         plan = read_recipe(Path(recipe), **options)
     catalogue.find(plan.model, plan.task).check_task(plan.model, plan.task)
+    check_weights(plan.weights, Path(out))
     parts = open_data(
         data,
         plan.task,
@@ -160,6 +161,9 @@ def _resume(
             )
     trainer = _trainer(plan, parts, folder, progress, say, on_epoch)
     trainer.resume()
+    if trainer.ended:
+        say(f"this run has come to its end; to train longer: maskwright train DATA --weights {folder.path / 'last'}")
+        return _result(trainer)
     say(
         f"going on with {folder.path} at epoch {trainer.at.epoch + 1}, step {trainer.at.step}, "
         f"after {_minutes(trainer.at.seconds)}"
@@ -209,13 +213,18 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
     )
     folder = trainer.folder.path
     try:
-        at = trainer.run()
+        trainer.run()
     except KeyboardInterrupt:
-        say(f"stopped; to go on from the last saved state: maskwright train --resume {folder}")
+        say(f"stopped at step {trainer.at.step}; to go on: maskwright train --resume {folder}")
         raise
     if plan.task == "classify" and (told := calibrate(folder / "best", parts["val"], plan.device, plan.precision)):
         say(told)
     training_report.write(folder, trainer, parts)
+    return _result(trainer)
+
+
+def _result(trainer: Trainer) -> Trained:
+    at, folder = trainer.at, trainer.folder.path
     best = at.history[at.best_epoch - 1] if at.history else {}
     figures = {key: value for key, value in best.items() if key.startswith(("box_", "mask_", "accuracy", "AUC"))}
     return Trained(folder, folder / "best", at.epoch, at.best_epoch, at.seconds, figures)

@@ -37,7 +37,7 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
     sections: list[Section] = [
         Figures(
             "Best epoch, on the validation photos",
-            [Figure(name, best[key]) for name, key in named.items() if key in best],
+            [Figure(name, round(best[key], 3)) for name, key in named.items() if key in best],
             note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}, "
             "judge the model on other photos with `maskwright evaluate`",
         ),
@@ -55,7 +55,7 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
         ),
         Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)),
     ]
-    files.write_text(folder / "report.html", page.render(parts["train"].name, sections, "a training run of maskwright"))
+    files.write_text(folder / "report.html", page.render(folder.name, sections, f"trained on {parts['train'].name}"))
 
 
 def _curves(history: list[dict[str, Any]], named: dict[str, str]) -> list[Series]:

@@ -117,7 +117,7 @@ def _expand_path(text: str) -> list[Path]:
             return _photos_of(path)
         if not path.exists() and glob.has_magic(text):
             return _matches(text, (Path(name) for name in glob.iglob(str(path), recursive=True)))  # noqa: PTH207
-        if path.exists():
+        if path.exists() or path.is_symlink():  # a link into nothing is a photo that cannot be read, no wrong name
             return [path]
     except (OSError, ValueError, RuntimeError) as error:  # no right to look, a name no file can have, an unknown ~user
         raise DatasetError("this cannot be looked into", file=text, got=error) from error
@@ -131,7 +131,10 @@ def _expand_path(text: str) -> list[Path]:
 
 
 def _photos_of(folder: Path) -> list[Path]:
-    found = sorted((path for path in folder.iterdir() if is_photo_name(path) and path.is_file()), key=naturally)
+    found = sorted(
+        (path for path in folder.iterdir() if is_photo_name(path) and (path.is_file() or path.is_symlink())),
+        key=naturally,
+    )
     if found:
         return found
     deeper = next((path for path in sorted(folder.glob("*/*")) if is_photo_name(path)), None)

@@ -142,7 +142,7 @@ def scores(section: Scores) -> Markup:
     (name_up, up), (name_down, down) = section.up, section.down
     if not len(up) + len(down):
         return nothing()
-    edges = np.linspace(0, 1, section.bins + 1)
+    edges = _edges(section.bins, section.threshold)
     above, below = (np.histogram(np.clip(each, 0, 1), edges)[0] for each in (up, down))
     most_up, most_down = max(int(above.max()), 1), max(int(below.max()), 1)
     frame = Frame(56, 36, WIDTH - 150, 276, (0.0, 1.0), (-float(most_down), float(most_up)))
@@ -173,6 +173,14 @@ def scores(section: Scores) -> Markup:
         gap = 6 if anchor == "start" else -6
         parts.append(words("value", x + gap, frame.top - 11, f"threshold {number_text(section.threshold)}", anchor))
     return svg(parts, 320, f"{section.heading}: {name_up} and {name_down} by score")
+
+
+def _edges(bins: int, threshold: float | None) -> np.ndarray:
+    """Of about `bins` bars over 0..1; the threshold is one of them, so that no bar stands on both its sides."""
+    if threshold is None or not 0 < threshold < 1:
+        return np.linspace(0, 1, bins + 1)
+    left = min(max(round(bins * threshold), 1), bins - 1)
+    return np.concatenate([np.linspace(0, threshold, left + 1), np.linspace(threshold, 1, bins - left + 1)[1:]])
 
 
 def _bar(kind: str, x: float, y: float, wide: float, tall: float, told: str) -> str:

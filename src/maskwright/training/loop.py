@@ -23,6 +23,7 @@ from maskwright.training import validation
 from maskwright.training.diagnosis import diagnose
 from maskwright.training.events import write_events
 from maskwright.training.feature_cache import MEMORY, FeatureCache
+from maskwright.training.interrupts import Interrupt, deferred
 from maskwright.training.loader import Batch, KnownViews, Loader
 from maskwright.training.objective import Objective
 from maskwright.training.recipe import Recipe
@@ -103,11 +104,19 @@ class Trainer:
 
     # --- the run --------------------------------------------------------------------------------
     def run(self) -> Position:
+        """To the end; a Ctrl-C is answered after the step under way, with everything saved."""
         if self.at.step == 0:
             self.save()
-        while not self._finished():
-            self._epoch()
+        with deferred() as interrupt:
+            while not self._finished():
+                self._epoch(interrupt)
         return self.at
+
+    @property
+    def ended(self) -> bool:
+        """By its epochs or its time there is nothing left to do."""
+        budget = self.recipe.time_budget
+        return self.at.seconds >= budget if budget else self.at.epoch >= self.recipe.epochs
 
     def _finished(self) -> bool:
         patience, at = self.recipe.patience, self.at
@@ -121,11 +130,9 @@ class Trainer:
         ):
             self.say(f"no better validation figure for {patience} epochs: stopped early (--patience 0 goes on)")
             return True
-        if self.recipe.time_budget:
-            return self.at.seconds >= self.recipe.time_budget
-        return self.at.epoch >= self.recipe.epochs
+        return self.ended
 
-    def _epoch(self) -> None:
+    def _epoch(self, interrupt: Interrupt) -> None:
         at, began, saved = self.at, time.monotonic(), time.monotonic()
         before = at.seconds
         left = self.loader.steps - at.step_in_epoch
@@ -140,12 +147,16 @@ class Trainer:
             at.seconds = before + time.monotonic() - began
             if self.recipe.time_budget and at.seconds >= self.recipe.time_budget:
                 break
-            if time.monotonic() - saved > SAVE_EVERY:
+            if interrupt.asked or time.monotonic() - saved > SAVE_EVERY:
                 self.save()
                 saved = time.monotonic()
+            if interrupt.asked:
+                raise KeyboardInterrupt
         self._close_epoch()
         at.seconds = before + time.monotonic() - began
         self.save()
+        if interrupt.asked:
+            raise KeyboardInterrupt
 
     def _batches(self) -> Iterator[Batch] | Iterator[KnownViews]:
         """New views, or the few that a stage with a frozen backbone goes round in."""

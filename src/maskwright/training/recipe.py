@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
 import typing
 from pathlib import Path
@@ -235,10 +237,19 @@ def read_recipe(path: Path, **options: Any) -> Recipe:
             "the recipe is not TOML", file=path, got=error, fix="see docs/training.md for an example"
         ) from error
     except msgspec.ValidationError as error:
-        raise RecipeError(
-            "the recipe has a wrong value", file=path, got=error, wanted=f"keys: {', '.join(Recipe.__struct_fields__)}"
-        ) from error
+        wanted, fix = _keys(str(error))
+        raise RecipeError("the recipe has a wrong value", file=path, got=error, wanted=wanted, fix=fix) from error
     return from_options(base, **asked)
+
+
+def _keys(fault: str) -> tuple[str | None, str | None]:
+    """Of an unknown key: the keys of the table it stands in, and the nearest one."""
+    unknown = re.search(r"unknown field `(.+?)`", fault)
+    if unknown is None:
+        return None, None
+    table = Augment if "$.augment" in fault else Stage if "$.stages" in fault else Recipe
+    near = difflib.get_close_matches(unknown[1], table.__struct_fields__, n=1)
+    return f"keys: {', '.join(table.__struct_fields__)}", f'did you mean "{near[0]}"?' if near else None
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
