@@ -19,6 +19,7 @@ _PUBLIC = {  # name -> where it lives
     "RleMasks": "maskwright.types",
     "demo": "maskwright.jobs.demo",
     "evaluate": "maskwright.jobs.evaluate",
+    "film": "maskwright.jobs.film",
     "folds": "maskwright.jobs.folds",
     "load": "maskwright.prediction.predictor",
     "load_ipython_extension": "maskwright.notebook",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from maskwright.formats.catalogue import read as read
     from maskwright.jobs.demo import demo as demo
     from maskwright.jobs.evaluate import evaluate as evaluate
+    from maskwright.jobs.film import film as film
     from maskwright.jobs.folds import folds as folds
     from maskwright.jobs.predict import predict as predict
     from maskwright.jobs.splash import splash as splash

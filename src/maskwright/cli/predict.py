@@ -72,9 +72,11 @@ def command(
       maskwright predict runs/rust inspection/ --save-csv --save-masks --out found/
       maskwright predict --screen runs/rust --then runs/rust-boxes bridge/
       maskwright predict runs/rust belt/ --watch --sort-into sorted/ --move
+      maskwright predict runs/party party.mp4 --save-jsonl
 
-    A source is a file, a folder, a pattern, an address, or - for standard input.
+    A source is a file, a folder, a pattern, an address, or - for standard input; or a film.
     """
+    from maskwright.cli.films import look_at, only_films
     from maskwright.jobs.predict import load_screening, predict
     from maskwright.prediction.predictor import load
 
@@ -83,6 +85,10 @@ def command(
     if not photos:
         raise RecipeError("which photos?", field="SOURCES", wanted="photos, after the model", got="nothing",
                           fix=f"maskwright predict {model} PHOTOS")  # fmt: skip
+    if only_films(photos, _unfit(saved, no_pictures, screen, sort_into, watch)):
+        settings = {"lines": saved["save_jsonl"], "classes": classes, "threshold": threshold, "size": size}
+        settings |= {"names": names, "device": device, "precision": precision}
+        return look_at(model, photos, out, console, settings)
     if watch and len(photos) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", wanted="a folder", got=f"{len(photos)} sources")
     common = {"threshold": threshold, "size": size, "device": device, "precision": precision, "names": names}
@@ -103,6 +109,13 @@ def command(
         return watching(find, photos[0], every, settings, console)
     done = predict(find, photos, progress=console.progress, say=console.say, **settings)
     return tell_counts(done, out, console)
+
+
+def _unfit(saved: dict[str, bool], no_pictures: bool, screen: str | None, sort_into: Path | None, watch: bool) -> list:
+    """The options given that are for photos alone."""
+    given = {f"--{name.replace('_', '-')}": wanted for name, wanted in saved.items() if name != "save_jsonl"}
+    given |= {"--no-pictures": no_pictures, "--screen": screen, "--sort-into": sort_into, "--watch": watch}
+    return [option for option, wanted in given.items() if wanted]
 
 
 def _fit_together(

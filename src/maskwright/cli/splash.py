@@ -34,14 +34,20 @@ def command(
     precision: str,
     console: Console,
 ) -> int:
-    """Keep the objects in colour and turn the rest grey.
+    """Keep the objects in colour and turn the rest grey, on photos or in films.
 
     \b
       maskwright splash balloons party.jpg
       maskwright splash runs/party holiday/*.jpg --side-by-side --out pictures/
+      maskwright splash balloons party.mp4
     """
-    from maskwright.jobs.splash import splash
+    from maskwright.cli.films import look_at, only_films
+    from maskwright.jobs.splash import drawing, splash
 
+    if only_films(sources):
+        settings = {"classes": classes, "threshold": threshold, "size": size, "names": names, "device": device}
+        drawn = drawing(side_by_side=side_by_side, invert=invert)
+        return look_at(model, sources, out, console, settings | {"precision": precision, "drawn": drawn})
     done = splash(
         model,
         list(sources),

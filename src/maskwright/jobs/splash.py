@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from maskwright.errors import MaskwrightError
 from maskwright.jobs.data import Say
 from maskwright.jobs.predict import Predicted, Prediction, class_rows, look
 from maskwright.jobs.results import write_picture
 from maskwright.photos.sources import Origin
-from maskwright.pictures import splash as drawing
+from maskwright.pictures.splash import side_by_side as beside
+from maskwright.pictures.splash import splash as in_colour
 from maskwright.prediction.predictor import Predictor, load
 from maskwright.progress import Progress, silent
+from maskwright.types import Instances
 
 
 def splash(
@@ -49,9 +53,19 @@ def splash(
         say(str(each))
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
+    draw = drawing(side_by_side=side_by_side, invert=invert)
     for photo, stem, found in look(find, sources, wanted, failed, progress, Path(out)):
-        drawn = drawing.splash(photo, found, invert)
-        if side_by_side:
-            drawn = drawing.side_by_side(photo.pixels, drawn)
-        done.append(Prediction(photo.name, stem, photo.size, found, (write_picture(drawn, Path(out) / f"{stem}.jpg"),)))
+        picture = draw(photo.pixels, found)
+        file = write_picture(picture, Path(out) / f"{stem}.jpg")
+        done.append(Prediction(photo.name, stem, photo.size, found, (file,)))
     return Predicted(done, failed)
+
+
+def drawing(*, side_by_side: bool = False, invert: bool = False) -> Callable[[np.ndarray, Instances], np.ndarray]:
+    """What makes the picture of a photo (or of a film's frame) and its objects."""
+
+    def draw(pixels: np.ndarray, found: Instances) -> np.ndarray:
+        drawn = in_colour(pixels, found, invert)
+        return beside(pixels, drawn) if side_by_side else drawn
+
+    return draw

@@ -1,0 +1,119 @@
+"""A film, frame by frame: upright pixels, each with its time, and the packets of sound that lie between."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.errors import MissingExtra, PhotoError
+
+ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
+"""By these a film is known, upper or lower case."""
+
+
+def is_film(source: object) -> bool:
+    """Named like a film: a path, or an address that ends in one."""
+    return isinstance(source, (str, Path)) and str(source).lower().endswith(ENDINGS)
+
+
+def library() -> Any:
+    """PyAV, which brings FFmpeg; MissingExtra where it is not installed."""
+    try:
+        import av
+    except ImportError as error:
+        raise MissingExtra("films need PyAV", fix="pip install maskwright[video]") from error
+    return av
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """pixels  H×W×3 uint8 RGB, turned as the film says it is shown
+    pts, duration  in units of the film's time base; seconds  since its beginning
+    """
+
+    pixels: np.ndarray
+    pts: int
+    duration: int
+    seconds: float
+
+
+class Film:
+    """An opened film; use it as a context, and iterate once.
+
+    path         of the file
+    time_base    seconds a unit of `Frame.pts`
+    rate         frames a second, on average
+    expected     how many frames there will be, as the file says or by its length; None where neither is known
+    sound        its stream of sound, None where it is silent
+    packets      packets of sound read since `take_sound` was last called: they belong before the next frame
+    broken_off   after the last frame: what was wrong with the rest, where the file ends in the middle
+
+    >>> with Film("party.mp4") as film:
+    ...     for frame in film:
+    ...         print(frame.seconds, frame.pixels.shape)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.broken_off: str | None = None
+        self._av = library()
+        try:
+            self.container = self._av.open(str(path))
+        except (OSError, self._av.FFmpegError) as error:
+            raise PhotoError("this film cannot be opened", file=path, got=error) from error
+        pictures = [each for each in self.container.streams.video if each.codec_context is not None]
+        if not pictures:
+            self.container.close()
+            raise PhotoError("there are no pictures in this file", file=path, wanted="a film", got="sound or data only")
+        self.stream = pictures[0]
+        self.stream.thread_type = "AUTO"
+        self.sound = next((each for each in self.container.streams.audio if each.codec_context is not None), None)
+        self.packets: list[Any] = []
+        self.time_base: Fraction = self.stream.time_base
+        self.rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
+        self.expected: int | None = self.stream.frames or self._by_length()
+
+    def _by_length(self) -> int | None:
+        length = self.container.duration  # in microseconds
+        return round(length / 1e6 * self.rate) if length and self.rate else None
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.container.close()
+
+    def take_sound(self) -> list[Any]:
+        taken, self.packets = self.packets, []
+        return taken
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Every frame in the order in which it is shown. A file that ends in the middle gives what it has."""
+        streams = [self.stream] + ([self.sound] if self.sound is not None else [])
+        before = -1
+        try:
+            for packet in self.container.demux(streams):
+                if packet.stream is self.stream:
+                    for frame in packet.decode():
+                        made = self._frame(frame, before)
+                        before = made.pts
+                        yield made
+                elif packet.dts is not None:  # the last, empty one only says that the end is reached
+                    self.packets.append(packet)
+        except self._av.FFmpegError as error:
+            self.broken_off = str(error)
+        if before < 0:
+            raise PhotoError("there is no frame in this film", file=self.path, got=self.broken_off or "0 frames")
+
+    def _frame(self, frame: Any, before: int) -> Frame:
+        pts = frame.pts if frame.pts is not None and frame.pts > before else before + 1
+        pixels = frame.to_ndarray(format="rgb24")
+        with contextlib.suppress(AttributeError):  # older versions of PyAV do not tell
+            pixels = np.rot90(pixels, round(frame.rotation / 90) % 4)
+        return Frame(np.ascontiguousarray(pixels), pts, frame.duration or 0, float(pts * self.time_base))

@@ -1,0 +1,237 @@
+"""Films: as many frames as before, each at its time, with the sound; and a word where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_runs import Seer, classifier_folder, model_folder
+
+from maskwright.cli.main import main
+from maskwright.errors import MissingExtra, OutputError, PhotoError, UnknownName, WeightsError
+from maskwright.jobs.film import Filmed, film, outlined
+from maskwright.jobs.splash import drawing
+from maskwright.pictures.colours import colour_of
+from maskwright.prediction.predictor import Predictor, load
+from maskwright.types import Instances
+from maskwright.video.read import Film, is_film
+
+av = pytest.importorskip("av", reason="films need PyAV")
+
+EVEN = tuple(range(0, 40 * 12, 40))
+UNEVEN = (0, 40, 80, 360, 400, 440, 800, 840)  # milliseconds
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A film in which a light square wanders over a dark ground."""
+
+    def made(
+        name: str = "party.mp4", times: Iterable[int] = EVEN, size: tuple[int, int] = (96, 128), sound: bool = False
+    ) -> Path:
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25, options={"qscale": "2"})
+            stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
+            stream.codec_context.time_base = Fraction(1, 1000)
+            if sound:
+                hum = container.add_stream("aac", rate=48000)
+                for number in range(20):
+                    tone = np.sin(np.arange(1024) / 20 + number).astype(np.float32)[None]
+                    heard = av.AudioFrame.from_ndarray(np.tile(tone, (2, 1)), format="fltp", layout="stereo")
+                    heard.sample_rate, heard.pts = 48000, number * 1024
+                    container.mux(hum.encode(heard))
+                container.mux(hum.encode(None))
+            for number, moment in enumerate(times):
+                pixels = np.full((*size, 3), 40, np.uint8)
+                pixels[20:50, 5 * number : 5 * number + 30] = 220
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                frame.pts, frame.time_base = moment, Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return tmp_path / name
+
+    return made
+
+
+@pytest.fixture
+def find() -> Predictor:
+    return Predictor(Seer())
+
+
+def times(path: Path) -> list[float]:
+    with Film(path) as opened:
+        return [round(frame.seconds, 3) for frame in opened]
+
+
+def heard(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(audio=0) if packet.dts is not None]
+
+
+# --- what stays -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("moments", [EVEN, UNEVEN, (0,)])
+def test_every_frame_keeps_its_time(make: Make, find: Predictor, tmp_path: Path, moments: tuple[int, ...]) -> None:
+    done = film(find, make(times=moments), out=tmp_path / "out")
+    assert done.file == tmp_path / "out" / "party.mp4" and done.frames == len(moments)
+    assert times(done.file) == [moment / 1000 for moment in moments]
+
+
+def test_the_sound_is_taken_over_byte_by_byte(make: Make, find: Predictor, tmp_path: Path) -> None:
+    source = make(sound=True)
+    assert len(heard(source)) > 10
+    assert heard(film(find, source, out=tmp_path / "out").file) == heard(source)
+
+
+def test_odd_sides_get_one_more_pixel(make: Make, find: Predictor, tmp_path: Path) -> None:
+    done = film(find, make(size=(96, 128)), out=tmp_path / "out", drawn=lambda pixels, found: pixels[:95, :127])
+    with Film(done.file) as opened:
+        assert next(iter(opened)).pixels.shape == (96, 128, 3)
+
+
+def test_a_film_shown_upright_is_read_upright(shared: Path) -> None:
+    with (
+        Film(shared / "data" / "videos" / "bikes_rotated.mp4") as turned,
+        Film(shared / "data" / "videos" / "bikes.mp4") as plain,
+    ):
+        first, other = next(iter(turned)).pixels, next(iter(plain)).pixels
+    assert first.shape == (640, 272, 3) and np.array_equal(first, np.rot90(other))
+
+
+# --- what is drawn ----------------------------------------------------------------------------------
+def test_objects_are_drawn_and_told_line_by_line(make: Make, find: Predictor, tmp_path: Path) -> None:
+    done = film(find, make(), out=tmp_path / "out", lines=True, classes=["cake"])
+    assert done.most == {"cake": 1} and done.lines is not None
+    lines = [json.loads(line) for line in done.lines.read_text(encoding="utf-8").splitlines()]
+    assert [line["frame"] for line in lines] == list(range(12)) and lines[3]["seconds"] == 0.12
+    assert all(line["counts"] == {"cake": 1} and line["objects"][0]["class"] == "cake" for line in lines)
+    with Film(done.file) as new, Film(make()) as old:
+        assert any(np.abs(a.pixels.astype(int) - b.pixels).max() > 60 for a, b in zip(new, old, strict=True))
+
+
+def test_the_objects_of_a_class_have_one_colour() -> None:
+    """By rank of their scores the colours of objects would change from frame to frame."""
+    boxes = np.array([[8.0, 20, 38, 48], [72, 20, 102, 48]], np.float32)
+    found = Instances(boxes, np.zeros(2, int), np.array([0.9, 0.9], np.float32), None, ("balloon",))
+    drawn = outlined(np.full((64, 128, 3), 90, np.uint8), found)
+    assert drawn[44, 8].tolist() == drawn[44, 72].tolist() == list(colour_of(0))
+
+
+def test_splash_leaves_colour_where_the_objects_are(make: Make, find: Predictor, tmp_path: Path) -> None:
+    done = film(find, make(), out=tmp_path / "out", drawn=drawing(side_by_side=True))
+    with Film(done.file) as opened:
+        assert next(iter(opened)).pixels.shape[1] > 2 * 128
+
+
+# --- when it ends early -----------------------------------------------------------------------------
+def test_ctrl_c_leaves_a_film_that_plays_up_to_there(make: Make, find: Predictor, tmp_path: Path) -> None:
+    def fifth(frames: Iterable[Any], **_: Any) -> Iterator[Any]:
+        for number, frame in enumerate(frames):
+            if number == 5:
+                signal.raise_signal(signal.SIGINT)
+            yield frame
+
+    said: list[str] = []
+    done: Filmed = film(find, make(), out=tmp_path / "out", progress=fifth, say=said.append)
+    assert done.stopped and done.frames == 5 and times(done.file) == [0, 0.04, 0.08, 0.12, 0.16]
+    assert said[-1] == "stopped at 0.2 seconds"
+
+
+def test_a_film_that_is_cut_off_gives_what_it_has(make: Make, find: Predictor, tmp_path: Path) -> None:
+    whole = make("party.mkv")
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    done = film(find, cut, out=tmp_path / "out")
+    assert 0 < done.frames < 12 and len(times(done.file)) == done.frames
+
+
+@pytest.mark.parametrize("text", [b"", b"no film at all", b"\x00\x00\x00\x20ftypisom" + b"\0" * 100])
+def test_what_is_no_film_is_said_and_nothing_is_written(find: Predictor, tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "bad.mp4").write_bytes(text)
+    with pytest.raises(PhotoError, match=r"bad\.mp4"):
+        film(find, tmp_path / "bad.mp4", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_film_that_is_not_there_is_said(find: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(PhotoError, match="cannot be opened"):
+        film(find, tmp_path / "none.mp4", out=tmp_path / "out")
+
+
+def test_a_mistake_while_drawing_leaves_nothing_half_written(make: Make, find: Predictor, tmp_path: Path) -> None:
+    def fail(pixels: np.ndarray, found: object) -> np.ndarray:
+        if pixels[30, 20, 0] < 100:  # the square has wandered on
+            raise UnknownName("colour", "red", ["blue"])
+        return pixels
+
+    with pytest.raises(UnknownName):
+        film(find, make(), out=tmp_path / "out", drawn=fail, lines=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_film_is_never_written_onto_itself(make: Make, find: Predictor, tmp_path: Path) -> None:
+    source = make()
+    before = source.read_bytes()
+    for out in (source, tmp_path):
+        with pytest.raises(OutputError, match="replace the one it is made from"):
+            film(find, source, out=out)
+    assert source.read_bytes() == before
+
+
+def test_a_classifier_is_refused(make: Make, tmp_path: Path) -> None:
+    model = load(classifier_folder(tmp_path / "model", ("rust", "norust")))
+    with pytest.raises(WeightsError, match="finds no objects"):
+        film(model, make(), out=tmp_path / "out")
+
+
+def test_without_the_library_it_is_said_how_to_get_it(
+    make: Make, find: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make()
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(MissingExtra) as caught:
+        film(find, source, out=tmp_path / "out")
+    assert "maskwright[video]" in caught.value.parts["fix"]
+
+
+# --- on the command line ----------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["a.mp4", "A.MOV", "x/y.webm", "rtsp://camera/live.ts"])
+def test_a_film_is_known_by_its_name(name: str) -> None:
+    assert is_film(name) and is_film(Path(name)) and not is_film("a.jpg") and not is_film(b"a.mp4")
+
+
+@pytest.mark.parametrize("command", ["predict", "splash"])
+def test_the_commands_take_films(command: str, make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = model_folder(tmp_path / "model")
+    with pytest.raises(SystemExit) as ended:
+        main([command, str(model), str(make(times=(0, 40))), "--out", str(tmp_path / "out"), "--json"])
+    told = json.loads(capsys.readouterr().out)["films"]
+    assert (
+        ended.value.code == 0
+        and [each["frames"] for each in told] == [2]
+        and (tmp_path / "out" / "party.mp4").is_file()
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["photo.jpg"], "films and photos"),
+        (["--save-csv"], "--save-csv"),
+        (["second.mp4", "--out", "x.mp4"], "a folder"),
+    ],
+)
+def test_what_films_do_not_have_is_refused(
+    more: list[str], message: str, make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = model_folder(tmp_path / "model")
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(model), str(make()), *more])
+    assert ended.value.code and message in capsys.readouterr().err
