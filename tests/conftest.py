@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # tiny networks: two threads that wait for a busy core are slower than one
+
+_cache = tempfile.TemporaryDirectory(prefix="maskwright-")
+os.environ["MASKWRIGHT_CACHE"] = _cache.name  # what was downloaded here must change no test
 
 settings.register_profile("maskwright", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("maskwright")

@@ -241,3 +241,16 @@ def test_real_photos_are_drawn_in_a_blink(shared):
     masks = RleMasks.from_boxes(np.array([[100, 100, 300, 400], [200, 50, 600, 300]], float), pixels.shape[:2])
     drawn = outlines.draw(pixels, Instances(masks.boxes, [0, 0], [0.9, 0.8], masks, ("balloon",)))
     assert 0 < (drawn != pixels).any(2).mean() < 0.5
+
+
+def test_labels_can_be_read_where_a_large_photo_is_shown_small():
+    """The plate of a label is as high in the small picture, whatever the photo's size."""
+    heights = []
+    for side in (300, 3000):
+        photo = np.full((side, side, 3), 90, np.uint8)
+        box = np.array([[0.3, 0.3, 0.7, 0.7]]) * side
+        found = Instances(box, np.zeros(1, int), None, None, ("rust", "dent"))
+        drawn = sheet.fit(outlines.draw(photo, found, shown_in=(560, 420)), (560, 420))
+        blue = (np.abs(drawn.astype(int) - colour_of(0)).sum(2) < 40).sum(1)
+        heights.append(int(((blue > 20) & (blue < 100)).sum()))
+    assert abs(heights[0] - heights[1]) <= 4 and heights[0] > 20

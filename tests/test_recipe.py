@@ -15,6 +15,7 @@ from maskwright.errors import OutputError, RecipeError, UnknownName
 from maskwright.models import catalogue
 from maskwright.samples.augment import Augment
 from maskwright.training.recipe import WHOLE, Recipe, Stage, from_options, read_recipe, write_recipe
+from maskwright.weights import sources
 
 TWO = Recipe(stages=(Stage("heads", 10, 1e-3), Stage("all", 30, 5e-4)))
 
@@ -284,6 +285,19 @@ def test_a_backbone_without_bundled_weights_takes_what_is_at_hand(
     monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
     assert from_options(None, backbone="mobilenet_v2").weights == "none"
     assert from_options(None).weights == "bundled"
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "mobilenet_v3_large"])
+def test_imagenet_s_weights_are_preferred_where_they_lie_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backbone: str
+) -> None:
+    monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
+    file = sources.published("imagenet", "small", backbone).cached
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    for task in ("segment", "detect"):
+        assert (plan := from_options(None, task=task)).weights == "imagenet" and plan.backbone == backbone
+        assert (plan := from_options(None, task=task, weights="bundled")).weights == "bundled" and not plan.backbone
 
 
 @pytest.mark.parametrize(

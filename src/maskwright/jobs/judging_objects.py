@@ -123,11 +123,11 @@ def gallery(judged: Judged, find: Predictor, count: int, best: bool = False) -> 
     for name, score in judged.figures.worst_photos(count, threshold=find.threshold, best=best):
         found, record = judged.found[places[name]], judged.data.records[places[name]]
         found = found[found.scores >= find.threshold]  # type: ignore[operator]
-        drawn = outlines.draw(find.open(record.photo), found)
+        drawn = outlines.draw(find.open(record.photo), found, shown_in=CELL)
         if record.instances is not None and score.missed:
             missed = record.instances[np.array(score.missed)]
             words = [f"missed: {label}" for label in missed.labels]
-            drawn = outlines.draw(drawn, missed, colours=[MISSED] * len(missed), labels=words)
+            drawn = outlines.draw(drawn, missed, colours=[MISSED] * len(missed), labels=words, shown_in=CELL)
         pictures.append(
             sections.Picture(reduced(drawn, CELL), f"{name}: {len(score.missed)} missed, {len(score.false)} false")
         )

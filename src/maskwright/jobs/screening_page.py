@@ -32,13 +32,13 @@ class Page:
         self.done.append(made)
         screened = made.screened
         assert screened is not None
-        caption = f"{made.photo}: {screened.name} {screened.score:.2f}"
+        caption = f"{Path(made.photo).name}: {screened.name} {screened.score:.2f}"
         if not screened.looked:
             self._spared.append((screened.score, sections.Picture(fit(photo.pixels, SMALL), caption)))
             self._spared = sorted(self._spared, key=lambda each: -each[0])[:MOST]
         elif len(self._looked) < MOST:
             counts = ", ".join(f"{count} {name}" for name, count in made.counts().items()) or "nothing found"
-            drawn = outlines.draw(photo, made.instances)
+            drawn = outlines.draw(photo, made.instances, shown_in=CELL)
             self._looked.append(sections.Picture(fit(np.asarray(drawn), CELL), f"{caption}; {counts}"))
 
     def write(self, out: Path, find: Screening, failed: Sequence[MaskwrightError]) -> Path:

@@ -85,6 +85,8 @@ def train(
         plan = read_recipe(Path(recipe), **options)
     catalogue.find(plan.model, plan.task).check_task(plan.model, plan.task)
     check_weights(plan.weights, Path(out))
+    if plan.weights == "imagenet" and options.get("weights") is None and recipe is None:
+        say("ImageNet's weights lie in the cache and are preferred; --weights bundled takes those of the package")
     parts = open_data(
         data,
         plan.task,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
 
 from maskwright import files
 from maskwright.pictures import outlines
@@ -41,12 +40,18 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
             note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}, "
             "judge the model on other photos with `maskwright evaluate`",
         ),
-        Lines("Loss", _curves(history, {"training": "loss", "validation": "val_loss"}), label_y="loss"),
-        Lines(
-            "Validation photos, accuracy and AUC" if whole else "Average precision on the validation photos",
-            _curves(history, named),
-            range_y=(0.0, 1.0),
-            label_y="" if whole else "AP",
+        *(
+            [
+                Lines("Loss", _curves(history, {"training": "loss", "validation": "val_loss"}), label_y="loss"),
+                Lines(
+                    "Validation photos, accuracy and AUC" if whole else "Average precision on the validation photos",
+                    _curves(history, named),
+                    range_y=(0.0, 1.0),
+                    label_y="" if whole else "AP",
+                ),
+            ]
+            if len(history) > 1  # a single epoch is no curve
+            else []
         ),
         Gallery(
             "Validation photos",
@@ -81,7 +86,7 @@ def _pictures(folder: Path, val: Dataset, recipe: Recipe) -> list[Picture]:
             pictures.append(Picture(reduced(photo.pixels, CELL), f"{record.photo.name}: {found}, labelled {truth}"))
             continue
         truth = 0 if record.instances is None else len(record.instances)
-        pixels = np.asarray(Image.fromarray(reduced(outlines.draw(photo, found), CELL)))
+        pixels = reduced(outlines.draw(photo, found, shown_in=CELL), CELL)
         pictures.append(Picture(pixels, f"{record.photo.name}: found {len(found)}, drawn by hand {truth}"))
     return pictures
 

@@ -29,6 +29,7 @@ def draw(
     colours: Sequence[Colour] | None = None,
     labels: Sequence[str] | None = None,
     width: float | None = None,
+    shown_in: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """The photo with every object outlined, lightly filled and named; H×W×3 uint8, the photo itself is left alone.
 
@@ -38,6 +39,7 @@ def draw(
     colours    one (red, green, blue) an object; by class if None (by object where there is a single class)
     labels     one text an object, "" for none; the class names if None
     width      of the lines in pixels; a share of the photo's size if None
+    shown_in   (width, height) that the picture will be reduced to: lines and letters are then readable there
 
     Small objects are drawn over large ones. A label that finds no free place is left out rather than piled up.
 
@@ -46,7 +48,11 @@ def draw(
     pixels = photo.pixels if isinstance(photo, Photo) else photo
     image = Image.fromarray(np.array(pixels, np.uint8))  # a copy
     scale = math.sqrt(image.width * image.height)
-    line = max(1.8, scale / 330) if width is None else float(width)
+    line, size = max(1.8, scale / 330), round(min(max(11.0, scale / 48), 96))
+    if shown_in is not None:
+        reduced = min(shown_in[0] / image.width, shown_in[1] / image.height, 2.0)
+        line, size = 3.2 / reduced, max(round(24 / reduced), 6)
+    line = line if width is None else float(width)
     colours = colours_of(instances) if colours is None else colours
     texts = _texts(instances, scores) if labels is None else labels
 
@@ -60,7 +66,6 @@ def draw(
             _draw_mask(image, *cut, colours[row], line)
 
     taken: list[Rect] = []
-    size = round(min(max(11.0, scale / 48), 96))
     for row in map(int, by_area[::-1]):
         if texts[row]:
             _draw_label(image, texts[row], boxes[row], colours[row], line, size, taken)

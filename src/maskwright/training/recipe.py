@@ -167,8 +167,11 @@ def _defaults(said: dict[str, Any]) -> Recipe:
     )
     if task == "classify":
         plan |= {"weights": _at_hand(model, said.get("backbone") or network.backbones[0]), "augment": WHOLE, "steps": 1}
-    elif plan["weights"] == "bundled" and said.get("backbone") and not sources.bundled_with(said["backbone"]):
+    elif plan["weights"] == "bundled" and said.get("backbone"):
         plan["weights"] = _at_hand(model, said["backbone"])
+    elif plan["weights"] == "bundled" and not said.get("weights"):
+        fetched = [each for each in network.backbones if _at_hand(model, each) == "imagenet"]
+        plan |= {"weights": "imagenet", "backbone": fetched[0]} if fetched else {}
     if said.get("weights", plan["weights"]) == "none":
         stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
     return Recipe(**{**plan, "stages": stages, "task": task, "model": model})
