@@ -16,7 +16,7 @@ from tiny_runs import Seer, classifier_folder, model_folder
 
 from maskwright.cli.main import main
 from maskwright.errors import MissingExtra, OutputError, PhotoError, UnknownName, WeightsError
-from maskwright.jobs.film import Filmed, film, outlined
+from maskwright.jobs.film import film, outlined, targets
 from maskwright.jobs.splash import drawing
 from maskwright.pictures.colours import colour_of
 from maskwright.prediction.predictor import Predictor, load
@@ -139,9 +139,11 @@ def test_ctrl_c_leaves_a_film_that_plays_up_to_there(make: Make, find: Predictor
             yield frame
 
     said: list[str] = []
-    done: Filmed = film(find, make(), out=tmp_path / "out", progress=fifth, say=said.append)
-    assert done.stopped and done.frames == 5 and times(done.file) == [0, 0.04, 0.08, 0.12, 0.16]
-    assert said[-1] == "stopped at 0.2 seconds"
+    file = tmp_path / "out" / "party.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        film(find, make(), out=tmp_path / "out", lines=True, progress=fifth, say=said.append)
+    assert times(file) == [0, 0.04, 0.08, 0.12, 0.16] and len(file.with_suffix(".jsonl").read_text().splitlines()) == 5
+    assert said[-1] == f"stopped at 0.2 seconds: {file} plays up to there"
 
 
 def test_a_film_that_is_cut_off_gives_what_it_has(make: Make, find: Predictor, tmp_path: Path) -> None:
@@ -176,13 +178,45 @@ def test_a_mistake_while_drawing_leaves_nothing_half_written(make: Make, find: P
     assert not (tmp_path / "out").exists()
 
 
-def test_a_film_is_never_written_onto_itself(make: Make, find: Predictor, tmp_path: Path) -> None:
+def test_a_film_is_never_written_onto_one_that_is_read(make: Make, find: Predictor, tmp_path: Path) -> None:
     source = make()
     before = source.read_bytes()
     for out in (source, tmp_path):
-        with pytest.raises(OutputError, match="replace the one it is made from"):
+        with pytest.raises(OutputError, match="replace one that is read"):
             film(find, source, out=out)
     assert source.read_bytes() == before
+    for names in (["b.mov", "B.MP4"], ["c.mp4", "c.mp4"]):  # also where only the case differs: many disks know none
+        with pytest.raises(OutputError, match="replace one that is read"):
+            targets([tmp_path / name for name in names], tmp_path)
+
+
+def test_films_of_one_name_get_names_of_their_own(tmp_path: Path) -> None:
+    made = targets([tmp_path / "a" / "party.mp4", tmp_path / "b" / "Party.mov"], tmp_path / "out")
+    assert made == [tmp_path / "out" / "party.mp4", tmp_path / "out" / "Party_2.mp4"]
+    assert targets(["party.mp4"], tmp_path / "run.v2") == [tmp_path / "run.v2" / "party.mp4"]
+
+
+def test_times_count_from_the_first_frame(make: Make, find: Predictor, tmp_path: Path) -> None:
+    done = film(find, make("party.mkv", times=[500 + moment for moment in UNEVEN]), out=tmp_path / "out")
+    assert times(done.file) == [moment / 1000 for moment in UNEVEN]
+
+
+def test_a_damaged_frame_is_passed_over(
+    make: Make, find: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = Film._decoded, []
+
+    def damaged(self: Film, packet: Any) -> list[Any]:
+        calls.append(packet)
+        if len(calls) == 4:
+            self.damaged += 1
+            return []
+        return real(self, packet)
+
+    monkeypatch.setattr(Film, "_decoded", damaged)
+    said: list[str] = []
+    done = film(find, make(), out=tmp_path / "out", say=said.append)
+    assert done.frames == 11 and said[-1] == "1 damaged frame passed over" and done.remarks == said[-1:]
 
 
 def test_a_classifier_is_refused(make: Make, tmp_path: Path) -> None:
@@ -218,6 +252,19 @@ def test_the_commands_take_films(command: str, make: Make, tmp_path: Path, capsy
         and [each["frames"] for each in told] == [2]
         and (tmp_path / "out" / "party.mp4").is_file()
     )
+
+
+def test_a_film_that_cannot_be_read_does_not_keep_the_others(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = model_folder(tmp_path / "model")
+    (tmp_path / "bad.mp4").write_text("no film")
+    good = make(times=(0, 40))
+    with pytest.raises(SystemExit) as ended:
+        main(["splash", str(model), str(good), str(tmp_path / "bad.mp4"), "--out", str(tmp_path / "out"), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 1 and len(told["films"]) == len(told["failed"]) == 1
+    assert "bad.mp4" in told["failed"][0]["file"] and (tmp_path / "out" / "party.mp4").is_file()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from maskwright import formats
 from maskwright.errors import DatasetError
 from maskwright.jobs.data import relative
 from maskwright.jobs.folds import _started_from, folds
+from maskwright.training.recipe import write_recipe
 from maskwright.training.run_folder import RunFolder
 
 
@@ -82,6 +83,30 @@ def test_every_fold_starts_from_the_run_that_was_newest_before_the_first(tmp_pat
     said: list[str] = []
     assert _started_from(data, "last", tmp_path / "runs", said.append) == {"weights": first} and not said
     assert _started_from(data, "bundled", tmp_path / "runs", said.append) == {}
+
+
+@pytest.mark.parametrize("file", [False, True])
+def test_a_recipe_that_says_last_means_the_same_run_for_every_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: bool
+):
+    first = model_folder(tmp_path / "runs" / "first" / "last")
+    taken: list[object] = []
+
+    def learn(*_: object, weights: object, **__: object) -> None:
+        taken.append(weights)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("maskwright.jobs.folds.train", learn)
+    recipe = replace(TINY, weights="last")
+    write_recipe(recipe, tmp_path / "recipe.toml")
+    with pytest.raises(KeyboardInterrupt):
+        folds(
+            party(tmp_path / "party", 4),
+            k=2,
+            out=tmp_path / "runs",
+            recipe=tmp_path / "recipe.toml" if file else recipe,
+        )
+    assert taken == [first]
 
 
 def test_a_start_that_saw_the_photos_is_said(tmp_path: Path):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from maskwright.errors import OutputError, RecipeError, UnknownName
 from maskwright.models import catalogue
 from maskwright.samples.augment import Augment
-from maskwright.training.recipe import WHOLE, Recipe, Stage, from_options, read_recipe, write_recipe
+from maskwright.training.recipe import WHOLE, Recipe, Stage, from_options, read_recipe, read_written, write_recipe
 from maskwright.weights import sources
 
 TWO = Recipe(stages=(Stage("heads", 10, 1e-3), Stage("all", 30, 5e-4)))
@@ -287,17 +287,24 @@ def test_a_backbone_without_bundled_weights_takes_what_is_at_hand(
     assert from_options(None).weights == "bundled"
 
 
-@pytest.mark.parametrize("backbone", ["mobilenet_v2", "mobilenet_v3_large"])
-def test_imagenet_s_weights_are_preferred_where_they_lie_in_the_cache(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backbone: str
+@pytest.mark.parametrize(("backbone", "weights"), [("mobilenet_v3_large", "imagenet"), ("mobilenet_v2", "bundled")])
+def test_imagenet_s_weights_are_preferred_where_those_of_the_same_network_lie_in_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backbone: str, weights: str
 ) -> None:
     monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
     file = sources.published("imagenet", "small", backbone).cached
     file.parent.mkdir(parents=True)
     file.write_bytes(b"")
     for task in ("segment", "detect"):
-        assert (plan := from_options(None, task=task)).weights == "imagenet" and plan.backbone == backbone
-        assert (plan := from_options(None, task=task, weights="bundled")).weights == "bundled" and not plan.backbone
+        assert (plan := from_options(None, task=task)).weights == weights and not plan.backbone
+        assert from_options(None, task=task, weights="bundled").weights == "bundled"
+        assert from_options(None, task=task, backbone=backbone).weights == "imagenet"
+
+
+def test_a_run_of_a_version_that_knew_less_is_completed_as_it_ran(tmp_path: Path) -> None:
+    """Not by what that model takes nowadays."""
+    file = written(tmp_path, 'task = "classify"\nmodel = "small"\nweights = "none"')
+    assert read_written(file).views == Recipe().views != read_recipe(file).views
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from maskwright.cli.console import Console
-from maskwright.errors import OutputError, RecipeError
+from maskwright.errors import MaskwrightError, OutputError, RecipeError
 from maskwright.video.read import is_film
 
 
-def only_films(sources: Sequence[str], unfit: Sequence[str] = ()) -> bool:
-    """Whether the sources are films. Films and photos together are refused, and options that films do not have.
+def films_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]:
+    """The sources if they are films, patterns spelled out; [] if they are photos. Films and photos together are
+    refused, and options that films do not have.
 
     unfit  options that were given and that no film has
     """
     films = [source for source in sources if is_film(source)]
     if not films:
-        return False
+        return []
     if len(films) < len(sources):
         photo = next(source for source in sources if not is_film(source))
         raise RecipeError(
@@ -35,23 +37,27 @@ def only_films(sources: Sequence[str], unfit: Sequence[str] = ()) -> bool:
             wanted="--save-jsonl, or nothing",
             got=", ".join(unfit),
         )
-    return True
+    return [each for film in films for each in (sorted(glob.glob(film)) or [film])]  # noqa: PTH207 (as for photos)
 
 
-def look_at(model: str, films: Sequence[str], out: Path, console: Console, settings: dict[str, Any]) -> int:
-    """One after the other; the exit code: 130 where Ctrl-C ended one."""
-    from maskwright.jobs.film import film
+def look_at(model: str, films: Sequence[str], out: Path, console: Console, loading: dict, **settings: Any) -> int:
+    """One after the other; a film that cannot be read is named, and the others go on.
+
+    loading  for `load`, settings for `film`
+    """
+    from maskwright.jobs.film import film, targets
     from maskwright.prediction.predictor import load
 
-    if len(films) > 1 and out.suffix:
-        raise OutputError("several films need a folder", field="--out", wanted="a folder", got=out)
-    loading = {name: settings.pop(name) for name in ("threshold", "size", "device", "precision", "names")}
+    files = targets(films, out)
     find = load(model, **loading)
-    done = []
-    for each in films:
-        done.append(film(find, each, out=out, progress=console.progress, say=console.say, **settings))
-        if done[-1].stopped:
-            break
+    done, failed = [], []
+    for each, file in zip(films, files, strict=True):
+        try:
+            done.append(film(find, each, out=file, progress=console.progress, say=console.say, **settings))
+        except MaskwrightError as error:
+            if len(films) == 1:
+                raise
+            failed.append(error)
 
     def tell() -> None:
         for each in done:
@@ -59,5 +65,8 @@ def look_at(model: str, films: Sequence[str], out: Path, console: Console, setti
             console.show(f"{each.film}: {each.frames} frames, {each.seconds:.1f} seconds; on one frame at most: {most}")
             console.say(f"film in {each.file}" + (f", a line a frame in {each.lines}" if each.lines else ""))
 
-    console.result({"films": [each.facts() for each in done]}, tell)
-    return 130 if done[-1].stopped else 0
+    told = {"films": [each.facts() for each in done], "failed": [error.facts() for error in failed]}
+    console.result(told, tell)
+    for error in failed:
+        console.say(str(error))
+    return 1 if failed else 0

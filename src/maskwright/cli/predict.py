@@ -76,7 +76,7 @@ def command(
 
     A source is a file, a folder, a pattern, an address, or - for standard input; or a film.
     """
-    from maskwright.cli.films import look_at, only_films
+    from maskwright.cli.films import films_among, look_at
     from maskwright.jobs.predict import load_screening, predict
     from maskwright.prediction.predictor import load
 
@@ -85,13 +85,11 @@ def command(
     if not photos:
         raise RecipeError("which photos?", field="SOURCES", wanted="photos, after the model", got="nothing",
                           fix=f"maskwright predict {model} PHOTOS")  # fmt: skip
-    if only_films(photos, _unfit(saved, no_pictures, screen, sort_into, watch)):
-        settings = {"lines": saved["save_jsonl"], "classes": classes, "threshold": threshold, "size": size}
-        settings |= {"names": names, "device": device, "precision": precision}
-        return look_at(model, photos, out, console, settings)
+    common = {"threshold": threshold, "size": size, "device": device, "precision": precision, "names": names}
+    if films := films_among(photos, _unfit(saved, no_pictures, screen, sort_into, watch)):
+        return look_at(model, films, out, console, common, lines=saved["save_jsonl"], classes=classes)
     if watch and len(photos) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", wanted="a folder", got=f"{len(photos)} sources")
-    common = {"threshold": threshold, "size": size, "device": device, "precision": precision, "names": names}
     find = (
         load_screening(screen, then, name=screen_class, screen_threshold=screen_threshold, **common)
         if screen and then

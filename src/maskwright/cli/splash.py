@@ -41,13 +41,13 @@ def command(
       maskwright splash runs/party holiday/*.jpg --side-by-side --out pictures/
       maskwright splash balloons party.mp4
     """
-    from maskwright.cli.films import look_at, only_films
+    from maskwright.cli.films import films_among, look_at
     from maskwright.jobs.splash import drawing, splash
 
-    if only_films(sources):
-        settings = {"classes": classes, "threshold": threshold, "size": size, "names": names, "device": device}
+    if films := films_among(sources):
+        loading = {"threshold": threshold, "size": size, "names": names, "device": device, "precision": precision}
         drawn = drawing(side_by_side=side_by_side, invert=invert)
-        return look_at(model, sources, out, console, settings | {"precision": precision, "drawn": drawn})
+        return look_at(model, films, out, console, loading, classes=classes, drawn=drawn)
     done = splash(
         model,
         list(sources),

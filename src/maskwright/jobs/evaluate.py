@@ -214,7 +214,8 @@ def _label(model: str | Path | Predictor | None, otherwise: str) -> str:
 def _part(whole: Dataset, split: str | None, model: object, data: object) -> tuple[Dataset, str]:
     parts = whole.splits()
     if split is not None and split != "all":
-        if split not in parts and (held := held_back(whole, model, data, split)) is not None:
+        held = held_back(whole, model, data, split) if split in ("val", "test") and split not in parts else None
+        if held is not None:
             return held, f"held back by the run ({split})"
         if split not in parts:
             raise DatasetError(

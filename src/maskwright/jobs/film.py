@@ -22,7 +22,7 @@ from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances
 from maskwright.video.read import Film, Frame
-from maskwright.video.write import Writer
+from maskwright.video.write import CONTAINERS, Writer
 
 Drawing = Callable[[np.ndarray, Instances], np.ndarray]
 
@@ -35,7 +35,7 @@ class Filmed:
     frames       that were written, of `expected` (None where the film does not say)
     most         {class: objects on the frame that shows most of it}
     lines        the table of frames, where it was asked for
-    remarks      what a viewer should know: sound left out, a file that ends in the middle, a stop
+    remarks      what a viewer should know: sound left out, a file that ends in the middle
     """
 
     film: Path
@@ -45,7 +45,6 @@ class Filmed:
     seconds: float
     most: dict[str, int]
     lines: Path | None = None
-    stopped: bool = False
     remarks: list[str] = field(default_factory=list)
 
     def facts(self) -> dict[str, Any]:
@@ -56,7 +55,6 @@ class Filmed:
             "seconds": round(self.seconds, 3),
             "most": self.most,
             "lines": None if self.lines is None else str(self.lines),
-            "stopped": self.stopped,
             "remarks": self.remarks,
         }
 
@@ -88,7 +86,7 @@ def film(
     out     a folder, where the film gets the source's name and .mp4; or a file that ends in .mp4, .mov or .mkv
     drawn   makes the new frame of the old one and its objects; such as maskwright.pictures.splash.splash
     lines   FILM.jsonl beside it: a line a frame, with its time and its objects
-    Ctrl-C ends the film where it is: what was written can be played.
+    Ctrl-C ends the film where it is, so that it can be played up to there, and goes on as KeyboardInterrupt.
 
     >>> maskwright.film("balloons", "party.mp4", out="drawn").most
     {'balloon': 7}
@@ -107,29 +105,24 @@ def film(
             fix="name a model that finds objects: `maskwright models` lists them",
         )
     wanted = class_rows(find.card.classes, classes)
-    file = _target(source, Path(out))
-    table = file.with_suffix(".jsonl") if lines else None
+    file = targets([source], Path(out))[0]
     for each in find.thresholds:
         say(str(each))
     most: Counter[str] = Counter()
     done, seconds, stopped = 0, 0.0, False
-    remarks: list[str] = []
     with Film(source) as opened, ExitStack() as stack:
-        written: Writer | None = None
-        told = None
-        frames = progress(opened, total=opened.expected, label="looking", unit="frames")
+        written = told = None
         try:
-            for frame in frames:
+            for frame in progress(opened, total=opened.expected, label="looking", unit="frames"):
                 found = find(frame.pixels)
                 found = found[np.isin(found.classes, wanted)]
                 picture = drawn(frame.pixels, found)
                 if written is None:  # only now is it known that there is something to write
+                    if lines:  # before the film: what closes last goes, too, where closing the film fails
+                        table = stack.enter_context(files.writing(file.with_suffix(".jsonl")))
+                        told = stack.enter_context(table.open("w", encoding="utf-8"))
                     temporary = stack.enter_context(files.writing(file))
                     written = stack.enter_context(Writer(temporary, opened, picture.shape[:2]))
-                    if table is not None:
-                        told = stack.enter_context(
-                            stack.enter_context(files.writing(table)).open("w", encoding="utf-8")
-                        )
                 written.add(picture, frame)
                 if told is not None:
                     told.write(json.dumps(_line(done, frame, found), ensure_ascii=False) + "\n")
@@ -140,23 +133,47 @@ def film(
             if written is None:
                 raise
             stopped = True
-            remarks.append(f"stopped at {seconds:.1f} seconds")
         assert written is not None  # a film without frames is an error of Film's
-        if opened.broken_off:
-            remarks.append(f"the film cannot be read beyond {seconds:.1f} seconds: {opened.broken_off}")
-        if written.silent_because:
-            remarks.append(f"without sound: {written.silent_because}")
+        remarks = _remarks(opened, written, seconds)
+    if stopped:
+        say(f"stopped at {seconds:.1f} seconds: {file} plays up to there")
+        raise KeyboardInterrupt
     for remark in remarks:
         say(remark)
-    return Filmed(Path(source), file, done, opened.expected, seconds, dict(most), table, stopped, remarks)
+    told_in = file.with_suffix(".jsonl") if lines else None
+    return Filmed(Path(source), file, done, opened.expected, seconds, dict(most), told_in, remarks)
 
 
-def _target(source: str | Path, out: Path) -> Path:
-    """Where the film goes; never onto the one that is read."""
-    file = out if out.suffix.lower() in (".mp4", ".mov", ".mkv") else out / f"{Path(source).stem}.mp4"
-    if file.resolve() == Path(source).resolve():
-        raise OutputError("the film would replace the one it is made from", file=file, fix="name another --out")
-    return file
+def targets(sources: Sequence[str | Path], out: Path) -> list[Path]:
+    """Where the films go, each by a name of its own; never onto one of those that are read."""
+    if out.suffix.lower() in CONTAINERS:
+        if len(sources) > 1:
+            raise OutputError("several films need a folder", field="--out", wanted="a folder", got=out)
+        made = [out]
+    else:
+        taken: Counter[str] = Counter()
+        made = []
+        for source in sources:
+            stem = Path(source).stem
+            taken[stem.casefold()] += 1
+            number = taken[stem.casefold()]
+            made.append(out / (f"{stem}.mp4" if number == 1 else f"{stem}_{number}.mp4"))
+    read = {str(Path(source).resolve()).casefold() for source in sources}
+    for file in made:
+        if str(file.resolve()).casefold() in read:
+            raise OutputError("the film would replace one that is read", file=file, fix="name another --out")
+    return made
+
+
+def _remarks(opened: Film, written: Writer, seconds: float) -> list[str]:
+    told = []
+    if opened.damaged:
+        told.append(f"{opened.damaged} damaged frame{'s' * (opened.damaged > 1)} passed over")
+    if opened.broken_off:
+        told.append(f"the film cannot be read beyond {seconds:.1f} seconds: {opened.broken_off}")
+    if written.silent_because:
+        told.append(f"without sound: {written.silent_because}; another --out may take it (.mkv, .mov)")
+    return told
 
 
 def _line(number: int, frame: Frame, found: Instances) -> dict[str, Any]:

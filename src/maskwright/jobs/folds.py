@@ -76,7 +76,7 @@ def folds(
     divided = dividing.folds(usable, k, repeats, seed, rule, progress, fewer)
     if task == "segment":
         divided = _judged_by_outlines(divided, data)
-    options |= _started_from(usable, options.get("weights"), Path(out), say)
+    options |= _started_from(usable, options.get("weights") or _recipe(options).weights, Path(out), say)
     for number, (kept, held) in enumerate(divided, 1):
         say(f"fold {number} of {k * repeats}: {len(kept)} photos to train on, {len(held)} to judge by")
         together = replace(whole, records=kept.records, faults=(), remarks=())
@@ -123,10 +123,14 @@ def _judged_by_outlines(
 
 def _task(options: dict[str, Any]) -> str:
     """What is said, else what the recipe says, else what the model is for."""
-    base = options.get("recipe")
-    if base is not None and not options.get("task"):
-        return (base if isinstance(base, Recipe) else read_recipe(Path(base))).task
+    if options.get("recipe") is not None and not options.get("task"):
+        return _recipe(options).task
     return options.get("task") or catalogue.task_of(options.get("model") or "small")
+
+
+def _recipe(options: dict[str, Any]) -> Recipe:
+    base = options.get("recipe") or Recipe()
+    return base if isinstance(base, Recipe) else read_recipe(Path(base))
 
 
 def grouped(data: Dataset, progress: Progress) -> Dataset:

@@ -82,7 +82,8 @@ def start_weights(
         )
     if weights == "coco" and model in ("mask_rcnn_r50", "faster_rcnn_r50", "torchvision:retinanet_resnet50_fpn"):
         _without_eps(network)
-    return f"weights: {weights}: {told}"
+    better = weights == "imagenet" and any(read_card(each).model == model for each in sources.bundled_with(backbone))
+    return f"weights: {weights}: {told}" + ("; --weights bundled takes those of the package" if better else "")
 
 
 def _rows_by_name(tensors: dict[str, Tensor], theirs: tuple[str, ...], ours: tuple[str, ...]) -> dict[str, Tensor]:

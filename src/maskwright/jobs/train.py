@@ -85,8 +85,6 @@ def train(
         plan = read_recipe(Path(recipe), **options)
     catalogue.find(plan.model, plan.task).check_task(plan.model, plan.task)
     check_weights(plan.weights, Path(out))
-    if plan.weights == "imagenet" and options.get("weights") is None and recipe is None:
-        say("ImageNet's weights lie in the cache and are preferred; --weights bundled takes those of the package")
     parts = open_data(
         data,
         plan.task,
@@ -165,11 +163,11 @@ def _resume(
     trainer.resume()
     if trainer.ended:
         say(f"this run has come to its end; to train longer: maskwright train DATA --weights {folder.path / 'last'}")
-        return _result(trainer)
-    say(
-        f"going on with {folder.path} at epoch {trainer.at.epoch + 1}, step {trainer.at.step}, "
-        f"after {_minutes(trainer.at.seconds)}"
-    )
+    else:
+        say(
+            f"going on with {folder.path} at epoch {trainer.at.epoch + 1}, step {trainer.at.step}, "
+            f"after {_minutes(trainer.at.seconds)}"
+        )
     return _run(trainer, parts, say)
 
 
@@ -209,24 +207,24 @@ def _trainer(
 def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
     plan = trainer.recipe
     counts = ", ".join(f"{len(part)} {which}" for which, part in parts.items())
-    say(
-        f"{plan.model} on {hardware.describe(trainer.engine.device, trainer.engine.precision)}; photos: {counts}; "
-        f"canvas {trainer.loader.canvas[1]}x{trainer.loader.canvas[0]}; {_expected(trainer)}"
-    )
+    if not trainer.ended:
+        say(
+            f"{plan.model} on {hardware.describe(trainer.engine.device, trainer.engine.precision)}; photos: {counts}; "
+            f"canvas {trainer.loader.canvas[1]}x{trainer.loader.canvas[0]}; {_expected(trainer)}"
+        )
     folder = trainer.folder.path
     try:
         trainer.run()
     except KeyboardInterrupt:
-        say(f"stopped at step {trainer.at.step}; to go on: maskwright train --resume {folder}")
+        again = f"maskwright train --resume {folder}"
+        if trainer.folder.facts()["data"] is None:  # the data were in memory
+            again = f"train(data, resume={str(folder)!r})"
+        say(f"stopped; to go on: {again}")
         raise
     if plan.task == "classify" and (told := calibrate(folder / "best", parts["val"], plan.device, plan.precision)):
         say(told)
     training_report.write(folder, trainer, parts)
-    return _result(trainer)
-
-
-def _result(trainer: Trainer) -> Trained:
-    at, folder = trainer.at, trainer.folder.path
+    at = trainer.at
     best = at.history[at.best_epoch - 1] if at.history else {}
     figures = {key: value for key, value in best.items() if key.startswith(("box_", "mask_", "accuracy", "AUC"))}
     return Trained(folder, folder / "best", at.epoch, at.best_epoch, at.seconds, figures)

@@ -117,7 +117,7 @@ def _expand_path(text: str) -> list[Path]:
             return _photos_of(path)
         if not path.exists() and glob.has_magic(text):
             return _matches(text, (Path(name) for name in glob.iglob(str(path), recursive=True)))  # noqa: PTH207
-        if path.exists() or path.is_symlink():  # a link into nothing is a photo that cannot be read, no wrong name
+        if path.exists() or _leads_nowhere(path):
             return [path]
     except (OSError, ValueError, RuntimeError) as error:  # no right to look, a name no file can have, an unknown ~user
         raise DatasetError("this cannot be looked into", file=text, got=error) from error
@@ -130,9 +130,14 @@ def _expand_path(text: str) -> list[Path]:
     )
 
 
+def _leads_nowhere(path: Path) -> bool:
+    """A link whose photo is gone: a photo that cannot be read, and no wrong name."""
+    return path.is_symlink() and not path.exists()
+
+
 def _photos_of(folder: Path) -> list[Path]:
     found = sorted(
-        (path for path in folder.iterdir() if is_photo_name(path) and (path.is_file() or path.is_symlink())),
+        (path for path in folder.iterdir() if is_photo_name(path) and (path.is_file() or _leads_nowhere(path))),
         key=naturally,
     )
     if found:

@@ -81,7 +81,7 @@ class Trainer:
         self.cache = FeatureCache(min(MEMORY, (hardware.free_memory(self.engine.device) or 2 * MEMORY) // 2))
         self.objective = Objective(self.engine, self.cache)
         self.schedule = Schedule(recipe, self.loader.steps)
-        self.at = Position()
+        self.at, self.interrupt = Position(), Interrupt()
         on_cpu = self.engine.device.type == "cpu"  # there the fused step is one pass over each tensor
         if recipe.optimizer == "rmsprop":
             self.optimizer: torch.optim.Optimizer = torch.optim.RMSprop(self._groups(), lr=0.0, alpha=0.9, eps=1e-7)
@@ -107,9 +107,9 @@ class Trainer:
         """To the end; a Ctrl-C is answered after the step under way, with everything saved."""
         if self.at.step == 0:
             self.save()
-        with deferred() as interrupt:
+        with deferred() as self.interrupt:
             while not self._finished():
-                self._epoch(interrupt)
+                self._epoch()
         return self.at
 
     @property
@@ -132,7 +132,7 @@ class Trainer:
             return True
         return self.ended
 
-    def _epoch(self, interrupt: Interrupt) -> None:
+    def _epoch(self) -> None:
         at, began, saved = self.at, time.monotonic(), time.monotonic()
         before = at.seconds
         left = self.loader.steps - at.step_in_epoch
@@ -147,15 +147,17 @@ class Trainer:
             at.seconds = before + time.monotonic() - began
             if self.recipe.time_budget and at.seconds >= self.recipe.time_budget:
                 break
-            if interrupt.asked or time.monotonic() - saved > SAVE_EVERY:
-                self.save()
+            if self.interrupt.asked or time.monotonic() - saved > SAVE_EVERY:
+                self._pause()
                 saved = time.monotonic()
-            if interrupt.asked:
-                raise KeyboardInterrupt
         self._close_epoch()
         at.seconds = before + time.monotonic() - began
+        self._pause()
+
+    def _pause(self) -> None:
+        """Everything saved; the end, where somebody has asked for it."""
         self.save()
-        if interrupt.asked:
+        if self.interrupt.asked:
             raise KeyboardInterrupt
 
     def _batches(self) -> Iterator[Batch] | Iterator[KnownViews]:
@@ -276,7 +278,7 @@ class Trainer:
         row |= {"loss": round(sum(means.values()), 5)} | {
             f"loss_{name}": round(value, 5) for name, value in means.items()
         }
-        row |= validation.validate(self.val, self.judge, self.objective, self.loader, self._still())
+        row |= self._validated()
         figure = validation.merit(row)
         at.history.append(row)
         at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
@@ -292,6 +294,17 @@ class Trainer:
             self.say(remark)
         for callback in self.on_epoch:
             callback(row)
+
+    def _validated(self) -> dict[str, Any]:
+        """Looking at many photos may take minutes: Ctrl-C need not wait for it, the epoch's steps are kept."""
+        self.interrupt.at_once = True
+        try:
+            return validation.validate(self.val, self.judge, self.objective, self.loader, self._still())
+        except KeyboardInterrupt:
+            self.save()
+            raise
+        finally:
+            self.interrupt.at_once = False
 
     def _card(self, row: dict[str, Any]) -> Card:
         kept = {key: row[key] for key in ("epoch", *validation.FIGURES) if row.get(key) is not None}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 import tomllib
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +172,7 @@ def _defaults(said: dict[str, Any]) -> Recipe:
     elif plan["weights"] == "bundled" and said.get("backbone"):
         plan["weights"] = _at_hand(model, said["backbone"])
     elif plan["weights"] == "bundled" and not said.get("weights"):
-        fetched = [each for each in network.backbones if _at_hand(model, each) == "imagenet"]
-        plan |= {"weights": "imagenet", "backbone": fetched[0]} if fetched else {}
+        plan["weights"] = _at_hand(model, network.backbones[0])
     if said.get("weights", plan["weights"]) == "none":
         stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
     return Recipe(**{**plan, "stages": stages, "task": task, "model": model})
@@ -221,15 +222,34 @@ def read_recipe(path: Path, **options: Any) -> Recipe:
     neither says takes the defaults of the model that was named.
     """
     asked = {name: value for name, value in options.items() if value is not None}
-    try:
-        told = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        said = {name: value for name, value in told.items() if name not in asked}
+    if "model" in asked:  # a misspelt option is no fault of the file's
+        catalogue.find(asked["model"], asked.get("task") or catalogue.task_of(asked["model"]))
+    with _blamed(path):
+        said = {name: value for name, value in _toml_of(path).items() if name not in asked}
         chosen = msgspec.to_builtins(msgspec.convert(said, _Named)) | asked
         chosen = {name: chosen[name] for name in _Named.__struct_fields__ if chosen[name] is not None}
         whole = msgspec.to_builtins(_defaults(chosen))
         if isinstance(said.get("augment"), dict):
             said["augment"] = whole["augment"] | said["augment"]
         base = msgspec.convert(whole | said, Recipe)
+    return from_options(base, **asked)
+
+
+def read_written(path: Path) -> Recipe:
+    """A file of `write_recipe`: it says everything, and what a later version has added was not there: as in Recipe."""
+    with _blamed(path):
+        return msgspec.convert(_toml_of(path), Recipe)
+
+
+def _toml_of(path: Path) -> dict[str, Any]:
+    return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def _blamed(path: Path) -> Iterator[None]:
+    """What is wrong inside is the file's fault, and is said so."""
+    try:
+        yield
     except OSError as error:
         raise RecipeError("the recipe cannot be read", file=path, got=error.strerror) from error
     except InputError as error:  # a value that one of the checks above refused
@@ -242,7 +262,6 @@ def read_recipe(path: Path, **options: Any) -> Recipe:
     except msgspec.ValidationError as error:
         wanted, fix = _keys(str(error))
         raise RecipeError("the recipe has a wrong value", file=path, got=error, wanted=wanted, fix=fix) from error
-    return from_options(base, **asked)
 
 
 def _keys(fault: str) -> tuple[str | None, str | None]:

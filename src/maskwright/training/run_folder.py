@@ -16,7 +16,7 @@ from torch import Tensor
 
 from maskwright import files
 from maskwright.errors import OutputError, RecipeError, WeightsError
-from maskwright.training.recipe import Recipe, changed, plain, read_recipe, write_recipe
+from maskwright.training.recipe import Recipe, changed, plain, read_written, write_recipe
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, write_card
 
@@ -92,7 +92,7 @@ class RunFolder:
         Runs of versions before this one did not keep what they began with: their file is believed.
         """
         file = self.path / "recipe.toml"
-        recipe, begun = read_recipe(file), self.facts()["recipe"]
+        recipe, begun = read_written(file), self.facts()["recipe"]
         if begun is not None and (different := changed(begun, recipe)):
             raise RecipeError(
                 "the recipe was changed since this run began",

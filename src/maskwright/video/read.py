@@ -18,8 +18,8 @@ ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".w
 
 
 def is_film(source: object) -> bool:
-    """Named like a film: a path, or an address that ends in one."""
-    return isinstance(source, (str, Path)) and str(source).lower().endswith(ENDINGS)
+    """Named like a film, and no folder: a path, a pattern, or an address that ends in one."""
+    return isinstance(source, (str, Path)) and str(source).lower().endswith(ENDINGS) and not Path(str(source)).is_dir()
 
 
 def library() -> Any:
@@ -33,8 +33,8 @@ def library() -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """pixels  H×W×3 uint8 RGB, turned as the film says it is shown
-    pts, duration  in units of the film's time base; seconds  since its beginning
+    """pixels  H×W×3 uint8 RGB, turned as the film says it is shown; all frames of a film have one size
+    pts, duration  in units of the film's time base, the first frame at 0; seconds  the same as a number
     """
 
     pixels: np.ndarray
@@ -51,7 +51,7 @@ class Film:
     rate         frames a second, on average
     expected     how many frames there will be, as the file says or by its length; None where neither is known
     sound        its stream of sound, None where it is silent
-    packets      packets of sound read since `take_sound` was last called: they belong before the next frame
+    damaged      packets so far that could not be decoded: their frames are missing
     broken_off   after the last frame: what was wrong with the rest, where the file ends in the middle
 
     >>> with Film("party.mp4") as film:
@@ -61,7 +61,7 @@ class Film:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.broken_off: str | None = None
+        self.damaged, self.broken_off = 0, None
         self._av = library()
         try:
             self.container = self._av.open(str(path))
@@ -74,10 +74,12 @@ class Film:
         self.stream = pictures[0]
         self.stream.thread_type = "AUTO"
         self.sound = next((each for each in self.container.streams.audio if each.codec_context is not None), None)
-        self.packets: list[Any] = []
         self.time_base: Fraction = self.stream.time_base
         self.rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
         self.expected: int | None = self.stream.frames or self._by_length()
+        self._packets: list[Any] = []
+        self._first: int | None = None  # pts of the first frame, from which all times count
+        self._size = (0, 0)
 
     def _by_length(self) -> int | None:
         length = self.container.duration  # in microseconds
@@ -90,7 +92,12 @@ class Film:
         self.container.close()
 
     def take_sound(self) -> list[Any]:
-        taken, self.packets = self.packets, []
+        """The packets of sound read since the last call, their times counted as those of the frames."""
+        taken, self._packets = self._packets, []
+        for packet in taken:
+            shift = round((self._first or 0) * self.time_base / packet.time_base)
+            packet.dts -= shift
+            packet.pts = None if packet.pts is None else packet.pts - shift
         return taken
 
     def __iter__(self) -> Iterator[Frame]:
@@ -100,20 +107,30 @@ class Film:
         try:
             for packet in self.container.demux(streams):
                 if packet.stream is self.stream:
-                    for frame in packet.decode():
+                    for frame in self._decoded(packet):
                         made = self._frame(frame, before)
                         before = made.pts
                         yield made
                 elif packet.dts is not None:  # the last, empty one only says that the end is reached
-                    self.packets.append(packet)
+                    self._packets.append(packet)
         except self._av.FFmpegError as error:
             self.broken_off = str(error)
         if before < 0:
             raise PhotoError("there is no frame in this film", file=self.path, got=self.broken_off or "0 frames")
 
+    def _decoded(self, packet: Any) -> list[Any]:
+        try:
+            return packet.decode()
+        except self._av.error.InvalidDataError:
+            self.damaged += 1
+            return []
+
     def _frame(self, frame: Any, before: int) -> Frame:
-        pts = frame.pts if frame.pts is not None and frame.pts > before else before + 1
-        pixels = frame.to_ndarray(format="rgb24")
+        if self._first is None:
+            self._first, self._size = frame.pts or 0, (frame.width, frame.height)
+        pts = before + 1 if frame.pts is None else max(frame.pts - self._first, before + 1)
+        width, height = self._size  # of the first: a stream may change it
+        pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
         with contextlib.suppress(AttributeError):  # older versions of PyAV do not tell
             pixels = np.rot90(pixels, round(frame.rotation / 90) % 4)
         return Frame(np.ascontiguousarray(pixels), pts, frame.duration or 0, float(pts * self.time_base))

@@ -12,14 +12,17 @@ import numpy as np
 from maskwright.errors import MissingExtra, OutputError
 from maskwright.video.read import Film, Frame, library
 
+CONTAINERS = (".mp4", ".mov", ".mkv")
 ENCODERS = {"libx264": {"crf": "20", "preset": "fast"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}}
 """The first one that this FFmpeg has is taken; quality near what the eye tells apart."""
+FINEST = 65535  # ticks a second that MPEG-4 can count
 
 
 class Writer:
     """Opened for the frames of one film; use it as a context, whose end makes the file one that can be played.
 
     silent_because  why the film's sound could not be taken over; None where it was, or there is none
+    An OSError says what the disk said.
 
     >>> with Film("party.mp4") as film:
     ...     with Writer(Path("splash.mp4"), film, (720, 1280)) as written:
@@ -32,24 +35,27 @@ class Writer:
         self._av, self.film = library(), film
         self.path = Path(path)
         self.height, self.width = (side + side % 2 for side in size)
+        self.silent_because: str | None = None
         try:
             self.container = self._av.open(str(path), "w")
         except (OSError, self._av.FFmpegError) as error:
             raise OutputError(
-                "this film cannot be written", file=path, got=error, wanted=".mp4, .mov or .mkv"
+                "this film cannot be written", file=path, got=error, wanted=", ".join(CONTAINERS)
             ) from error
-        self.stream = self._pictures()
-        self.silent_because: str | None = None
-        self.sound = self._sound()
+        try:
+            self.stream, self.sound = self._pictures(), self._sound()
+        except BaseException:
+            self.container.close()
+            raise
 
     def _pictures(self) -> Any:
         name = next((each for each in ENCODERS if each in self._av.codecs_available), None)
         if name is None:
             raise MissingExtra("this FFmpeg cannot write films", fix="pip install maskwright[video], which brings one")
-        rate = self.film.rate or Fraction(25)
-        stream = self.container.add_stream(name, rate=rate, options=ENCODERS[name])
+        stream = self.container.add_stream(name, rate=self.film.rate or Fraction(25), options=ENCODERS[name])
         stream.height, stream.width, stream.pix_fmt = self.height, self.width, "yuv420p"
-        stream.codec_context.time_base = self.film.time_base
+        fine = self.film.time_base.denominator <= FINEST or name != "mpeg4"
+        stream.codec_context.time_base = self.film.time_base if fine else Fraction(1, 1000)
         return stream
 
     def _sound(self) -> Any:
@@ -57,7 +63,7 @@ class Writer:
             return None
         codec = self.film.sound.codec_context.name
         if codec not in self.container.supported_codecs:
-            self.silent_because = f"{codec} does not go into {self.path.suffix}: .mkv takes it"
+            self.silent_because = f"{codec} does not go into {self.path.suffix}"
             return None
         return self.container.add_stream_from_template(self.film.sound)
 
@@ -65,28 +71,28 @@ class Writer:
         """pixels: H×W×3 uint8, shown at the time of `frame`."""
         more = ((0, self.height - pixels.shape[0]), (0, self.width - pixels.shape[1]), (0, 0))
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(np.pad(pixels, more, "edge")), format="rgb24")
-        picture.pts, picture.time_base = frame.pts, self.film.time_base
-        picture.duration = frame.duration
-        self._write(self.stream.encode(picture))
+        picture.pts, picture.time_base, picture.duration = frame.pts, self.film.time_base, frame.duration
+        self._write(picture)
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         """What the encoder still holds, then the end of the file; after an error the file is given up as it is."""
-        if kind is None:
-            self._write(self.stream.encode(None))
-            self.container.close()
-        else:
-            with contextlib.suppress(OSError, self._av.FFmpegError):
+        try:
+            if kind is None:
+                self._write(None)
+        finally:
+            with contextlib.suppress(*([] if kind is None else [OSError, self._av.FFmpegError])):
                 self.container.close()
 
-    def _write(self, packets: list[Any]) -> None:
+    def _write(self, picture: Any) -> None:
+        """The sound that lies before the picture, and the picture; None for the rest of both."""
         try:
             for packet in self.film.take_sound():
                 if self.sound is not None:
                     packet.stream = self.sound
                     self.container.mux(packet)
-            self.container.mux(packets)
+            self.container.mux(self.stream.encode(picture))
         except self._av.FFmpegError as error:
             raise OSError(error.errno, str(error)) from error
