@@ -22,7 +22,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from maskwright import fetch
-from maskwright.cli.listing import wrapped
+from maskwright.cli.console import Console
+from maskwright.cli.listing import listing, wrapped
 from maskwright.cli.main import main
 from maskwright.cli.models import flat
 from maskwright.curate import published
@@ -426,6 +427,16 @@ def test_sentences_break_between_words_and_addresses_never():
     assert wrapped("", 10) == [""]
     assert wrapped("cite the authors\npip install x", 10) == ["cite the", "authors", "pip", "install x"]
     assert wrapped("see https://example.org/a-long-one", 10) == ["see", "https://example.org/a-long-one"]
+
+
+def test_in_a_narrow_terminal_sentences_stand_below_their_row(monkeypatch, capsys):
+    rows = [["a-network-with-a-rather-long-name", "segment", "our own, for the processor of a laptop"]]
+    for columns, first in (("40", "a-network-with-a-rather-long-name  task segment"), ("100", "model")):
+        monkeypatch.setenv("COLUMNS", columns)
+        listing(Console(), ["model", "task", "what it is"], rows, "Networks")
+        title, line, *further = capsys.readouterr().out.splitlines()
+        assert title.strip() == "Networks" and line.startswith(first)
+        assert "our own, for the processor of a laptop" in " ".join(" ".join(further).split())
 
 
 def test_nested_facts_become_words():
