@@ -382,6 +382,8 @@ def test_an_absent_extra_is_a_note_with_the_command_to_mend_it(monkeypatch):
     found = list(house._extras())
     assert {each.state for each in found} == {"note"}
     assert [each.fix for each in found] == [
+        "pip install maskwright[video]",
+        "pip install maskwright[matterport]",
         "pip install maskwright[urls]",
         "pip install pandas",
         "pip install supervision",

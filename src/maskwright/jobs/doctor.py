@@ -22,12 +22,15 @@ State = Literal["ok", "note", "problem"]
 PYTHONS = ((3, 11), (3, 14))  # from, and before
 IMPORTED = {"torch": "torch", "numpy": "numpy", "pillow": "PIL"}  # compiled: they may be there and not load
 EXTRAS = {  # optional package -> what it is for, how to get it
+    "av": ("films", "pip install maskwright[video]"),
+    "h5py": ("matterport's .h5 weights", "pip install maskwright[matterport]"),
     "fsspec": ("photos at s3://, gs:// and other addresses", "pip install maskwright[urls]"),
     "pandas": ("results as a table (to_pandas)", "pip install pandas"),
     "supervision": ("results for supervision's own drawing", "pip install supervision"),
 }
 
 ROOM, SCANT_ROOM = 200e6, 2e9  # bytes of disk: below the first nothing can be trained, below the second not much
+SHOWN = 8  # classes that are named of a model
 SCANT_MEMORY = 1.5e9  # bytes: torchvision's network at 1024 pixels predicts in about that
 
 
@@ -227,7 +230,10 @@ def _models() -> Iterator[Finding]:
             detail = f": {error.parts['got']}" if "got" in error.parts else ""
             yield Finding(f"model {name}", "problem", f"{error.headline}{detail}", again)
         else:
-            yield Finding(f"model {name}", "ok", f"{card.model}, {count} tensors; finds {', '.join(card.classes)}")
+            finds = ", ".join(card.classes[:SHOWN])
+            if (more := len(card.classes) - SHOWN) > 0:
+                finds += f" and {more} more"
+            yield Finding(f"model {name}", "ok", f"{card.model}, {count} tensors; finds {finds}")
 
 
 def _tensor_count(file: Path) -> int:
