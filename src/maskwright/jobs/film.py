@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from maskwright import files, interop
-from maskwright.errors import OutputError, WeightsError
+from maskwright.errors import OutputError
 from maskwright.jobs.data import Say
-from maskwright.jobs.predict import class_rows
+from maskwright.jobs.predict import class_rows, refuse_classifier
 from maskwright.pictures import outlines
 from maskwright.pictures.colours import colour_of
-from maskwright.prediction.predictor import Classifier, Predictor, load
+from maskwright.prediction.predictor import Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances
 from maskwright.video.read import Film, Frame
@@ -96,14 +96,7 @@ def film(
         if isinstance(model, Predictor)
         else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
     )
-    if isinstance(find, Classifier):
-        raise WeightsError(
-            "this model says what a whole photo shows, and finds no objects",
-            field="task",
-            wanted="segment or detect",
-            got="classify",
-            fix="name a model that finds objects: `maskwright models` lists them",
-        )
+    refuse_classifier(find)
     wanted = class_rows(find.card.classes, classes)
     file = targets([source], Path(out))[0]
     for each in find.thresholds:

@@ -159,6 +159,13 @@ def look(
     several = expand(sources)
     if drawn_in is not None:
         refuse_own_folder(several, drawn_in)
+    refuse_classifier(find)
+    for photo, stem, found in _looked_at(find, several, failed, progress):
+        yield photo, stem, found[np.isin(found.classes, wanted)]
+
+
+def refuse_classifier(find: Predictor) -> None:
+    """Where objects are wanted."""
     if isinstance(find, Classifier):
         raise WeightsError(
             "this model says what a whole photo shows, and finds no objects",
@@ -167,8 +174,6 @@ def look(
             got="classify",
             fix="name a model that finds objects: `maskwright models` lists them",
         )
-    for photo, stem, found in _looked_at(find, several, failed, progress):
-        yield photo, stem, found[np.isin(found.classes, wanted)]
 
 
 def refuse_own_folder(several: Sequence[Source], drawn_in: Path) -> None:
