@@ -51,6 +51,7 @@ def command(
     bootstrap: int,
     twelve: bool,
     size: int | None,
+    tile: int | None,
     out: Path | None,
     class_attribute: str | None,
     allow_faulty: bool,
@@ -83,6 +84,7 @@ def command(
         device=device,
         precision=precision,
         size=size,
+        tile=tile,
         progress=console.progress,
         say=console.say,
     )

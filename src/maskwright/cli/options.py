@@ -81,6 +81,12 @@ size = click.option(
     metavar="PIXELS",
     help="Long side of what the network sees.  [default: the model's]",
 )
+tile = click.option(
+    "--tile",
+    type=click.IntRange(0, 65536),
+    metavar="PIXELS",
+    help="Look at larger photos in tiles of so many photo pixels a side; 0: at the whole.  [default: the model's]",
+)
 threshold = click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
@@ -91,8 +97,8 @@ classes = click.option("--classes", metavar="A,B", callback=several, help="Only 
 
 
 def running(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How a model is run: --size, --names, --device, --precision."""
-    return size(names(device(precision(function))))
+    """How a model is run: --size, --tile, --names, --device, --precision."""
+    return size(tile(names(device(precision(function)))))
 
 
 def choosing(function: Callable[..., Any]) -> Callable[..., Any]:

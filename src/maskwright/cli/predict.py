@@ -50,6 +50,7 @@ def command(
     threshold: float | None,
     classes: tuple[str, ...] | None,
     size: int | None,
+    tile: int | None,
     no_pictures: bool,
     screen: str | None,
     then: str | None,
@@ -85,7 +86,14 @@ def command(
     if not photos:
         raise RecipeError("which photos?", field="SOURCES", wanted="photos, after the model", got="nothing",
                           fix=f"maskwright predict {model} PHOTOS")  # fmt: skip
-    common = {"threshold": threshold, "size": size, "device": device, "precision": precision, "names": names}
+    common = {
+        "threshold": threshold,
+        "size": size,
+        "tile": tile,
+        "device": device,
+        "precision": precision,
+        "names": names,
+    }
     if films := films_among(photos, _unfit(saved, no_pictures, screen, sort_into, watch)):
         return look_at(model, films, out, console, common, lines=saved["save_jsonl"], classes=classes)
     if watch and len(photos) > 1:

@@ -29,6 +29,7 @@ def command(
     threshold: float | None,
     classes: tuple[str, ...] | None,
     size: int | None,
+    tile: int | None,
     names: tuple[str, ...] | None,
     device: str,
     precision: str,
@@ -45,7 +46,9 @@ def command(
     from maskwright.jobs.splash import drawing, splash
 
     if films := films_among(sources):
-        loading = {"threshold": threshold, "size": size, "names": names, "device": device, "precision": precision}
+        loading = {
+            "threshold": threshold, "size": size, "tile": tile, "names": names, "device": device, "precision": precision
+        }  # fmt: skip
         drawn = drawing(side_by_side=side_by_side, invert=invert)
         return look_at(model, films, out, console, loading, classes=classes, drawn=drawn)
     done = splash(
@@ -57,6 +60,7 @@ def command(
         threshold=threshold,
         classes=classes,
         size=size,
+        tile=tile,
         names=names,
         device=device,
         precision=precision,

@@ -158,6 +158,14 @@ def crop(counts: np.ndarray, offsets: np.ndarray, size: Size, box: tuple[int, in
     return _cut(counts, offsets, size, np.broadcast_to(np.asarray(box, np.int64), (rows, 4)))
 
 
+def place(counts: np.ndarray, offsets: np.ndarray, size: Size, corner: tuple[int, int], whole: Size) -> Runs:
+    """`crop` the other way round: the same masks in a photo of size `whole`, in which theirs lies at (left, top)."""
+    owner, x, top, bottom = to_strips(from_counts(counts, offsets), size[0])
+    left, above = corner
+    strips = Strips(owner, x + left, top + above, bottom + above)
+    return to_counts(from_strips(strips, whole[0]), len(offsets) - 1, whole[0] * whole[1])
+
+
 def patches(counts: np.ndarray, offsets: np.ndarray, size: Size, boxes: np.ndarray) -> list[np.ndarray]:
     """For each mask the h×w bool cut of its own whole-pixel box (n×4 int x1 y1 x2 y2); the rest is never decoded."""
     boxes = np.asarray(boxes, np.int64).reshape(-1, 4)

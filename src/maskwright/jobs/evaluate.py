@@ -100,6 +100,7 @@ def evaluate(
     precision: str = "auto",
     names: Sequence[str] | None = None,
     size: int | None = None,
+    tile: int | None = None,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> Evaluated[Any]:
@@ -123,7 +124,7 @@ def evaluate(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, device=device, precision=precision, size=size, names=names)
+        else load(model, device=device, precision=precision, size=size, tile=tile, names=names)
     )
     if isinstance(find, Classifier):
         whole = whole_photos(whole)

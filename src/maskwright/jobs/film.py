@@ -74,6 +74,7 @@ def film(
     threshold: float | None = None,
     classes: Sequence[str] | None = None,
     size: int | None = None,
+    tile: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
@@ -94,7 +95,7 @@ def film(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
+        else load(model, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
     )
     refuse_classifier(find)
     wanted = class_rows(find.card.classes, classes)

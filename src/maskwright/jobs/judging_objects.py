@@ -56,7 +56,7 @@ def judge(
         bare = len(data) - len(drawn)
         say(f"{bare} of them {'has' if bare == 1 else 'have'} boxes and no outlines: left out, masks are judged")
         data = drawn
-    every = Predictor(find.engine, threshold=0.0, size=find.size)
+    every = Predictor(find.engine, threshold=0.0, size=find.size, tile=find.tile)
     photos = progress(
         (find.open(record.photo) for record in data), total=len(data), label="looking at photos", unit="photos"
     )

@@ -33,6 +33,7 @@ def predict(
     sort_into: str | Path | None = None,
     move: bool = False,
     size: int | None = None,
+    tile: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
@@ -55,7 +56,7 @@ def predict(
     find = (
         model
         if isinstance(model, Predictor | Screening)
-        else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
+        else load(model, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
     )
     wanted = checked(find, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
@@ -91,6 +92,7 @@ def load_screening(
     screen_threshold: float | None = None,
     threshold: float | None = None,
     size: int | None = None,
+    tile: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
@@ -105,7 +107,7 @@ def load_screening(
     (120, 97)
     """
     first = load(screen, device=device, precision=precision)
-    second = load(then, threshold=threshold, size=size, device=device, precision=precision, names=names)
+    second = load(then, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
     return Screening(first, second, name, screen_threshold)
 
 

@@ -29,6 +29,7 @@ def splash(
     threshold: float | None = None,
     classes: Sequence[str] | None = None,
     size: int | None = None,
+    tile: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
@@ -46,7 +47,7 @@ def splash(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, threshold=threshold, size=size, device=device, precision=precision, names=names)
+        else load(model, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
     )
     wanted = class_rows(find.card.classes, classes)
     for each in find.thresholds:

@@ -51,6 +51,7 @@ def threshold(
     device: str = "auto",
     names: Sequence[str] | None = None,
     size: int | None = None,
+    tile: int | None = None,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> Chosen:
@@ -68,7 +69,7 @@ def threshold(
     0.62
     """
     folder = model_folder(model)
-    find = load(folder, device=device, names=names, size=size)
+    find = load(folder, device=device, names=names, size=size, tile=tile)
     whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
     whole = whole_photos(whole) if isinstance(find, Classifier) else whole
     part, which = _part(whole, split, folder, data)

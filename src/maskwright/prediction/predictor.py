@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from maskwright.engines.protocol import Engine, Explaining, open_engine
-from maskwright.errors import WeightsError
+from maskwright.errors import RecipeError, WeightsError
 from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.photos import sources
 from maskwright.photos.sources import Origin, Source
-from maskwright.prediction import thresholds
+from maskwright.prediction import thresholds, tiles
 from maskwright.samples.fit import covered, restore
 from maskwright.types import Instances, Photo, Placement, Verdict, Window
 from maskwright.weights import card as cards
@@ -21,14 +21,20 @@ from maskwright.weights.sources import model_folder
 
 
 class Predictor:
-    """A model and how to use it. Made by `load`."""
+    """A model and how to use it. Made by `load`.
 
-    def __init__(self, engine: Engine, threshold: float | None = None, size: int | None = None) -> None:
+    tile  side in photo pixels of the tiles that larger photos are looked at in; 0: photos are looked at whole
+    """
+
+    def __init__(
+        self, engine: Engine, threshold: float | None = None, size: int | None = None, tile: int | None = None
+    ) -> None:
         self.engine = engine
         self.card: cards.Card = engine.card
         self.threshold = self.card.threshold if threshold is None else threshold
         self.asked = threshold
         self.size = size or self.card.size
+        self.tile = tiles.checked(self.card.tile if tile is None else tile)
         self.window = None if self.card.window is None else Window(*self.card.window)
 
     @property
@@ -51,16 +57,20 @@ class Predictor:
 
     def __call__(self, source: Source | Origin) -> Instances:
         """The objects of one photo."""
-        photo = self.open(source)
-        canvas, placement = self.engine.fit(photo, self.size)
-        raw = self.engine.run([canvas], [covered(placement)])[0]
-        return self._restore(raw, placement)
-
-    def _restore(self, raw: Any, placement: Placement) -> Any:
-        return restore(raw, placement, self.card.classes, self.threshold)
+        return next(self.batches([self.open(source)]))[1]
 
     def batches(self, photos: Iterable[Photo], batch: int = 4) -> Iterator[tuple[Photo, Any]]:
         """The objects of many photos, in order; neighbours of one canvas shape are looked at together."""
+        if not self.tile:
+            yield from self._batches(photos, batch)
+            return
+        for photo in photos:
+            # A model that learnt from whole photos knows how the large things in them look.
+            parts = tiles.cut(photo.size, self.tile, whole=not self.card.tile)
+            found = [each for _, each in self._batches(tiles.photos(photo, parts), batch)]
+            yield photo, tiles.join(found, parts, photo.size)
+
+    def _batches(self, photos: Iterable[Photo], batch: int) -> Iterator[tuple[Photo, Any]]:
         waiting: list[tuple[Photo, np.ndarray, Placement]] = []
         for photo in photos:
             canvas, placement = self.engine.fit(photo, self.size)
@@ -79,6 +89,9 @@ class Predictor:
         for (photo, _, placement), raw in zip(waiting, found, strict=True):
             yield photo, self._restore(raw, placement)
 
+    def _restore(self, raw: Any, placement: Placement) -> Any:
+        return restore(raw, placement, self.card.classes, self.threshold)
+
 
 class Classifier(Predictor):
     """A model that says what a whole photo shows.
@@ -91,8 +104,14 @@ class Classifier(Predictor):
     temperature  what the logits are divided by, from the card
     """
 
-    def __init__(self, engine: Engine, threshold: float | None = None, size: int | None = None) -> None:
-        super().__init__(engine, threshold, size)
+    def __init__(
+        self, engine: Engine, threshold: float | None = None, size: int | None = None, tile: int | None = None
+    ) -> None:
+        super().__init__(engine, threshold, size, 0)
+        if tile:
+            raise RecipeError(
+                "a classifier looks at whole photos", field="tile", wanted="a model that finds objects", got=tile
+            )
         if threshold is not None and not (self.card.multi_label or self.card.operating_points):
             raise WeightsError(
                 "this classifier says the best class of a photo, so a threshold decides nothing",
@@ -138,6 +157,7 @@ def load(
     *,
     threshold: float | None = None,
     size: int | None = None,
+    tile: int | None = None,
     device: str = "auto",
     precision: str = "auto",
     engine: str = "auto",
@@ -146,10 +166,12 @@ def load(
     """A model ready for photos: a run's folder (its best is taken), a model folder, the name of a bundled one,
     or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes. A classifier gives a Verdict.
 
+    tile  look at larger photos in tiles of so many photo pixels a side (0: at the whole); default: as it was trained
+
     >>> find = maskwright.load("balloons")
     >>> find("party.jpg").counts()
     {'balloon': 7}
     """
     opened = open_engine(model_folder(model), engine, device, precision, names)
     kind = Classifier if opened.card.task == "classify" else Predictor
-    return kind(opened, threshold, size)
+    return kind(opened, threshold, size, tile)

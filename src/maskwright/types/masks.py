@@ -105,6 +105,10 @@ class RleMasks:
         x1, y1, x2, y2 = box
         return RleMasks((y2 - y1, x2 - x1), *rle.crop(self.counts, self.offsets, self.size, box))
 
+    def place(self, corner: tuple[int, int], size: tuple[int, int]) -> RleMasks:
+        """The same masks in a larger photo of that size, in which this one lies at `corner` (left, top)."""
+        return RleMasks(size, *rle.place(self.counts, self.offsets, self.size, corner, size))
+
     def flip(self) -> RleMasks:
         """Left and right exchanged."""
         return RleMasks(self.size, *rle.flip(self.counts, self.offsets, self.size))

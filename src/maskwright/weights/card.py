@@ -40,6 +40,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold  objects below this score are not shown
     mean, deviation  of the three channels, in 0..255, taken off and divided by before the network
     window     fixed grey window (low, high) the training photos had, None for ordinary photos
+    tile       side in photo pixels of the tiles it was trained on and looks at larger photos in; 0: whole photos
     multi_label  of a classifier: a photo may show none or several of the classes
     temperature  of a classifier: its logits are divided by it, fitted on the validation photos
     operating_points  of a classifier: classes with a threshold of their own; where a photo shows one class, at most one
@@ -54,6 +55,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
     window: tuple[float, float] | None = None
+    tile: int = 0
     multi_label: bool = False
     temperature: float = 1.0
     operating_points: tuple[OperatingPoint, ...] = ()

@@ -1,0 +1,162 @@
+"""Large photos in tiles: a finder that sees perfectly must find every object once, wherever the seams run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import masks
+
+from maskwright.errors import RecipeError
+from maskwright.prediction import tiles
+from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.samples.fit import fit
+from maskwright.types import Instances, Photo, RawDetections, RleMasks
+from maskwright.weights.card import Card
+
+NAMES = ("rust", "dent")
+SIDE = 128
+
+
+class Finder:
+    """Finds each rectangle of a colour of its own: red + number; odd numbers are of class 1. Knows nothing of tiles."""
+
+    def __init__(self, masks: bool = True, tile: int = 0) -> None:
+        self.card = Card("small", "none", "segment" if masks else "detect", NAMES, SIDE, tile=tile)
+        self.masks = masks
+        self.seen: list[tuple[int, int]] = []
+
+    fit = staticmethod(fit)
+
+    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+        self.seen += sizes
+        return [self._look(canvas[: size[0], : size[1], 0]) for canvas, size in zip(canvases, sizes, strict=True)]
+
+    def _look(self, red: np.ndarray) -> RawDetections:
+        values = [value for value in np.unique(red) if value]
+        where = [np.nonzero(red == value) for value in values]
+        boxes = [(x.min(), y.min(), x.max() + 1, y.max() + 1) for y, x in where]
+        soft = np.ones((len(boxes), 28, 28), np.float32) if self.masks else None
+        scores = np.full(len(boxes), 0.9, np.float32)
+        return RawDetections(
+            np.array(boxes, np.float32).reshape(-1, 4), scores, np.array(values, int) % 2, soft, "stretched"
+        )
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> tuple[Photo, np.ndarray]:
+    """A photo larger than a tile with up to eight rectangles in cells of their own; and their boxes."""
+    height, width = draw(st.integers(100, 400)), draw(st.integers(SIDE + 1, 500))
+    pixels = np.zeros((height, width, 3), np.uint8)
+    cells = [(x, y) for y in range(0, height - 60, 100) for x in range(0, width - 60, 100)]
+    placed = []
+    for number, (x, y) in enumerate(draw(st.lists(st.sampled_from(cells), max_size=8, unique=True)), start=1):
+        left, top = x + draw(st.integers(2, 30)), y + draw(st.integers(2, 30))
+        right, bottom = left + draw(st.integers(12, 60)), top + draw(st.integers(12, 60))
+        right, bottom = min(right, width), min(bottom, height)
+        pixels[top:bottom, left:right, 0] = number
+        placed.append((left, top, right, bottom))
+    return Photo(pixels), np.array(placed, np.float32).reshape(-1, 4)
+
+
+@given(st.tuples(st.integers(1, 900), st.integers(1, 900)), st.integers(64, 300))
+def test_tiles_cover_the_photo_and_overlap_by_a_quarter(size: tuple[int, int], side: int) -> None:
+    made = tiles.cut(size, side)
+    seen = np.zeros(size, int)
+    for x1, y1, x2, y2 in made:
+        assert (y2 - y1, x2 - x1) == (min(size[0], side), min(size[1], side))
+        seen[y1:y2, x1:x2] += 1
+    assert seen.min() >= 1
+    starts = sorted({x for x, *_ in made})
+    assert all(b - a <= side - int(side * tiles.OVERLAP) + 1 for a, b in pairwise(starts))
+
+
+@given(masks(size=(9, 7)), st.integers(0, 5), st.integers(0, 5))
+def test_a_mask_placed_in_a_larger_photo_is_cropped_back(dense: np.ndarray, left: int, top: int) -> None:
+    own = RleMasks.from_dense(dense)
+    placed = own.place((left, top), (15, 13))
+    frame = np.zeros((len(dense), 15, 13), bool)
+    frame[:, top : top + 9, left : left + 7] = dense
+    assert np.array_equal(placed.dense(), frame)
+    assert np.array_equal(placed.crop((left, top, left + 7, top + 9)).dense(), dense)
+
+
+@given(scenes(), st.booleans(), st.sampled_from([0, SIDE]))
+def test_every_object_is_found_once_whatever_seam_it_lies_on(
+    scene: tuple[Photo, np.ndarray], with_masks: bool, trained: int
+) -> None:
+    photo, boxes = scene
+    found = Predictor(Finder(with_masks, trained), tile=SIDE)(photo)
+    if trained:  # the whole photo is shrunk onto the canvas, and colours mix: exact only where it is not looked at
+        order, expected = np.lexsort(found.boxes.T), np.lexsort(boxes.T)
+        assert np.array_equal(found.boxes[order], boxes[expected])
+        if found.masks is not None:
+            assert np.array_equal(found.masks.boxes[order], boxes[expected])
+    else:
+        for box in boxes:
+            assert (np.abs(found.boxes - box).max(1) <= 4).any()
+
+
+def test_an_object_larger_than_a_tile_is_joined_from_its_parts() -> None:
+    pixels = np.zeros((300, 600, 3), np.uint8)
+    pixels[40:260, 30:570, 0] = 1
+    found = Predictor(Finder(tile=SIDE))(Photo(pixels))
+    assert found.boxes.tolist() == [[30, 40, 570, 260]]
+    assert found.masks is not None and found.masks.area.tolist() == [220 * 540]
+
+
+def test_two_objects_that_touch_at_a_seam_stay_two() -> None:
+    pixels = np.zeros((128, 300, 3), np.uint8)
+    pixels[30:90, 60:110, 0], pixels[30:90, 110:160, 0] = 1, 3
+    found = Predictor(Finder(tile=SIDE))(Photo(pixels))
+    assert sorted(found.boxes.tolist()) == [[60, 30, 110, 90], [110, 30, 160, 90]]
+
+
+def test_classes_are_never_joined() -> None:
+    size, boxes = (128, 200), [(0, 0, 128, 128), (72, 0, 200, 128)]
+    one = Instances(np.array([[90, 10, 128, 60]]), np.array([0]), np.array([0.9]), None, NAMES)
+    other = Instances(np.array([[0, 10, 60, 60]]), np.array([1]), np.array([0.8]), None, NAMES)
+    assert tiles.join([one, other], boxes, size).labels == ["rust", "dent"]
+    same = tiles.join([one, replace(other, classes=np.array([0]))], boxes, size)
+    assert same.boxes.tolist() == [[72, 10, 132, 60]] or same.boxes.tolist() == [[90, 10, 132, 60]]
+
+
+def test_the_best_uncut_find_is_taken_and_the_best_score_kept() -> None:
+    """In the left tile the object is whole at 0.6, in the right one a seam cuts it at 0.9."""
+    boxes = [(0, 0, 128, 128), (96, 0, 224, 128)]
+    left = Instances(np.array([[70, 40, 118, 80]]), np.array([0]), np.array([0.6]), None, NAMES)
+    right = Instances(np.array([[0, 41, 23, 80]]), np.array([0]), np.array([0.9]), None, NAMES)
+    found = tiles.join([left, right], boxes, (128, 224))
+    assert found.boxes.tolist() == [[70, 40, 118, 80]] and found.scores is not None
+    assert found.scores.tolist() == pytest.approx([0.9])
+
+
+def test_a_model_trained_on_whole_photos_sees_the_whole_photo_too() -> None:
+    photo = Photo(np.zeros((200, 400, 3), np.uint8))
+    whole, trained = Finder(), Finder(tile=SIDE)
+    Predictor(whole, tile=SIDE)(photo)
+    Predictor(trained)(photo)
+    assert (64, 128) in whole.seen and (64, 128) not in trained.seen
+
+
+def test_a_photo_no_larger_than_a_tile_is_looked_at_once_and_0_asks_for_the_whole() -> None:
+    small, large = Photo(np.zeros((SIDE, SIDE, 3), np.uint8)), Photo(np.zeros((300, 300, 3), np.uint8))
+    finder = Finder(tile=SIDE)
+    Predictor(finder)(small)
+    Predictor(finder, tile=0)(large)
+    assert finder.seen == [(SIDE, SIDE)] * 2
+    assert len(Predictor(finder)(large)) == 0
+
+
+def test_tiles_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(RecipeError, match="such small tiles show nothing"):
+        Predictor(Finder(), tile=10)
+    judge = Finder()
+    judge.card = Card("small", "none", "classify", NAMES, SIDE)
+    with pytest.raises(RecipeError, match="a classifier looks at whole photos"):
+        Classifier(judge, tile=256)
