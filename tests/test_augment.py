@@ -225,3 +225,35 @@ def test_settings_no_view_can_be_made_with_are_refused_by_name(field, value):
     with pytest.raises(RecipeError) as caught:
         Augment(**{field: value})
     assert caught.value.parts["field"] == f"augment.{field}"
+
+
+# --- tiles ----------------------------------------------------------------------------------------
+def test_a_tile_is_shown_at_the_scale_at_which_it_fills_the_canvas():
+    """A 512×768 photo in tiles of 64×96: what is 20 px large stays so on a 64×96 canvas."""
+    large = photo((400, 300, 420, 320), size=(512, 768))
+    part = TrainingPhoto(large.pixels, large.cutouts, large.name, tile=(64, 96))
+    settings = msgspec.structs.replace(NOTHING, zoom=(1.0, 1.0))
+    shown = [seen(part, settings, seed) for seed in range(300)]
+    sides = [sample.boxes[0, 2:] - sample.boxes[0, :2] for sample in shown if len(sample.boxes)]
+    assert 200 < len(sides) < 290, "most views are laid around an object"
+    assert max(side.max() for side in sides) <= 21
+
+
+@given(SEEDS)
+def test_a_tile_without_turns_never_leaves_the_photo(seed):
+    white = photo((400, 300, 420, 320), (2, 2, 20, 20), size=(512, 768), around=(200, 200, 200))
+    part = TrainingPhoto(white.pixels, white.cutouts, white.name, tile=(64, 96))
+    settings = msgspec.structs.replace(NOTHING, zoom=(0.6, 1.6), flip=0.5)
+    inside = seen(part, settings, seed).canvas[1:-1, 1:-1]
+    assert ((inside == (200, 200, 200)).all(2) | (inside[..., 0] >= 200)).all()
+
+
+@given(SEEDS)
+def test_masks_follow_the_pixels_in_tiles_too(seed):
+    large = photo((400, 300, 430, 320), size=(512, 768))
+    part = TrainingPhoto(large.pixels, large.cutouts, large.name, tile=(64, 96))
+    sample = seen(part, MOVING, seed)
+    for row, (x1, y1, x2, y2) in enumerate(sample.boxes.astype(int)):
+        red = (sample.canvas[y1:y2, x1:x2, 0] > 160) & (sample.canvas[y1:y2, x1:x2, 1] < 60)
+        mask = placed(sample, row)
+        assert np.count_nonzero(red & ~mask) <= 0.35 * mask.size + 4

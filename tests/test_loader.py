@@ -156,3 +156,19 @@ def test_the_canvas_divides_by_64_whatever_the_photos(height: int, width: int, w
     canvas = canvas_size(data, wide * 64)
     assert all(side % 64 == 0 and side >= 64 for side in canvas)
     assert max(canvas) == wide * 64
+
+
+# --- tiles ------------------------------------------------------------------------------------------
+def test_an_epoch_of_large_photos_shows_as_many_views_as_they_have_tiles() -> None:
+    several = Dataset("x", ("balloon",), records(6))  # 96×128 px each: six tiles of 48
+    assert Loader(several, 64, 2, 1, Augment(), 0, 0).steps == 3
+    assert Loader(several, 64, 2, 1, Augment(), 0, 0, tile=48).steps == 18
+    assert Loader(several, 64, 2, 1, Augment(), 0, 0, tile=1).steps == loading.MOST_STEPS
+
+
+def test_the_canvas_has_the_shape_of_a_tile() -> None:
+    several = Dataset("x", ("balloon",), records(3))
+    assert canvas_size(several, 256) == (192, 256)
+    assert canvas_size(several, 256, tile=64) == (256, 256)
+    assert canvas_size(several, 256, tile=96) == (256, 256)
+    assert canvas_size(several, 256, tile=1000) == (192, 256)

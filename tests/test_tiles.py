@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import masks
+from tiny_runs import party
 
+import maskwright
 from maskwright.errors import RecipeError
 from maskwright.prediction import tiles
 from maskwright.prediction.predictor import Classifier, Predictor
@@ -160,3 +163,12 @@ def test_tiles_that_make_no_sense_are_refused() -> None:
     judge.card = Card("small", "none", "classify", NAMES, SIDE)
     with pytest.raises(RecipeError, match="a classifier looks at whole photos"):
         Classifier(judge, tile=256)
+
+
+def test_a_model_trained_on_tiles_looks_at_larger_photos_in_tiles(tmp_path: Path) -> None:
+    data = party(tmp_path / "party", 5)  # 96×128 px
+    done = maskwright.train(data, out=tmp_path, model="small", weights="none", size=64, tile=64, batch=2, epochs=1,
+                            steps=1, precision="f32", device="cpu", workers=0)  # fmt: skip
+    find = maskwright.load(done.model)
+    assert find.tile == find.card.tile == 64
+    assert maskwright.load(done.model, tile=0).tile == 0

@@ -132,3 +132,17 @@ def test_a_photo_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(PhotoError, match=r"a\.jpg"):
         load(record(tmp_path / "a.jpg"), 64)
+
+
+# --- tiles ----------------------------------------------------------------------------------------
+def test_a_photo_larger_than_a_tile_is_shrunk_by_the_tiles_measure(tmp_path):
+    Image.new("RGB", (800, 400)).save(tmp_path / "wide.png")
+    wide = Record(tmp_path / "wide.png", (400, 800), None)
+    assert load(wide, 64).pixels.shape == (48, 96, 3)
+    tiled = load(wide, 64, tile=200)  # a tile of 200 px fills a canvas of 64, and is kept at ROOM times that
+    assert tiled.pixels.shape == (192, 384, 3) and tiled.tile == (96, 96)
+    assert load(wide, 64, tile=500).tile == (min(96, round(500 * 96 / 500)) * 400 // 500 + 1, 96)
+
+
+def test_a_photo_no_larger_than_a_tile_is_shown_whole(photo):
+    assert load(record(photo[0]), 64, tile=80).tile is None

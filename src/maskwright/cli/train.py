@@ -55,6 +55,12 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: 512 for small]"
 )
+@click.option(
+    "--tile",
+    type=click.IntRange(0),
+    metavar="PIXELS",
+    help="Of larger photos show parts of so many photo pixels a side: for small things.  [default: 0, whole photos]",
+)
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Photos a step.  [default: 4 for small]")
 @click.option(
     "--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate.  [default: 0.001 for small]"

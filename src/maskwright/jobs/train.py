@@ -194,6 +194,7 @@ def _trainer(
         started_from=plan.weights,
         maskwright=__version__,
         window=common_window(parts["train"]),
+        tile=plan.tile,
         multi_label=several,
         mean=network_row.mean,
         deviation=network_row.deviation,

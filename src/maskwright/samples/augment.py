@@ -17,6 +17,7 @@ from maskwright.samples.fit import PADDING
 from maskwright.samples.training_photos import Cutout, TrainingPhoto
 
 PATCH = 56  # side of the mask patches: twice what the mask head draws
+AIMED = 0.75  # of the views of a large photo's tiles are laid around an object; most tiles of such photos show none
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,7 +110,7 @@ def view(
     """A random view of `photo` on a canvas of (height, width); `donor` lends objects to paste."""
     matrix, objects = _look(photo, canvas_size, settings, random)
     for _ in range(3):  # a view without any object of a photo that has some teaches little: look again a few times
-        if photo.cutouts and not objects:
+        if photo.cutouts and not objects and not photo.tile:
             matrix, objects = _look(photo, canvas_size, settings, random)
     canvas = _warp(photo.pixels, matrix, canvas_size)
     if donor is not None and random.random() < settings.paste:
@@ -121,16 +122,18 @@ def view(
 def _look(
     photo: TrainingPhoto, canvas: tuple[int, int], settings: Augment, random: np.random.Generator
 ) -> tuple[np.ndarray, list[Cutout]]:
-    matrix = _random_matrix(photo.pixels.shape[:2], canvas, settings, random)
+    matrix = _random_matrix(photo, canvas, settings, random)
     return matrix, [moved for cutout in photo.cutouts if (moved := _move(cutout, matrix, canvas)) is not None]
 
 
 # --- geometry -------------------------------------------------------------------------------------
 def _random_matrix(
-    size: tuple[int, int], canvas: tuple[int, int], settings: Augment, random: np.random.Generator
+    photo: TrainingPhoto, canvas: tuple[int, int], settings: Augment, random: np.random.Generator
 ) -> np.ndarray:
     """2×3: photo pixels -> canvas pixels."""
-    fits = min(canvas[0] / size[0], canvas[1] / size[1])
+    size = photo.pixels.shape[:2]
+    shown = photo.tile or size
+    fits = min(canvas[0] / shown[0], canvas[1] / shown[1])
     scale = fits * np.exp(random.uniform(*np.log(settings.zoom)))
     angle = np.deg2rad(random.uniform(-settings.rotate, settings.rotate)) if random.random() < 0.5 else 0.0
     mirror = np.array(
@@ -142,7 +145,13 @@ def _random_matrix(
     middle = turn @ (np.array([size[1], size[0]]) / 2)
     extent = np.array([size[1], size[0]]) * scale
     room = np.array([canvas[1], canvas[0]]) - extent  # negative where the photo is larger: then it is a crop
-    place = np.array([canvas[1], canvas[0]]) / 2 + room * random.uniform(-0.5, 0.5, 2)
+    offset = room * random.uniform(-0.5, 0.5, 2)
+    if photo.tile and photo.cutouts and random.random() < AIMED:
+        cutout = photo.cutouts[int(random.integers(len(photo.cutouts)))]
+        target = turn @ (np.array(cutout.corner) + np.array(cutout.mask.shape[::-1]) / 2) - middle
+        offset = np.array([canvas[1], canvas[0]]) * random.uniform(-0.4, 0.4, 2) - target
+        offset = np.clip(offset, -abs(room) / 2, abs(room) / 2)
+    place = np.array([canvas[1], canvas[0]]) / 2 + offset
     if settings.shift:
         place += np.array([canvas[1], canvas[0]]) * random.uniform(-settings.shift, settings.shift, 2)
     return np.concatenate([turn, (place - middle)[:, None]], 1)
@@ -224,7 +233,7 @@ def _paste(
     count = min(len(candidates), int(random.integers(1, settings.paste_most + 1))) if candidates else 0
     for pick in random.permutation(len(candidates))[:count]:
         cutout = candidates[pick]
-        matrix = _random_matrix(donor.pixels.shape[:2], canvas.shape[:2], settings, random)
+        matrix = _random_matrix(donor, canvas.shape[:2], settings, random)
         middle = matrix[:, :2] @ (np.array(cutout.corner) + np.array(cutout.mask.shape[::-1]) / 2)
         matrix[:, 2] = random.uniform(0, 1, 2) * canvas.shape[1::-1] - middle
         pasted = _move(cutout, matrix, canvas.shape[:2])

@@ -31,7 +31,10 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingPhoto:
-    """pixels H×W×3 uint8 RGB, and what lies on them (sought and missed as in Record), or the labels of it all."""
+    """pixels H×W×3 uint8 RGB, and what lies on them (sought and missed as in Record), or the labels of it all.
+
+    tile  (height, width) of the part that fills a canvas, where that is not the whole photo
+    """
 
     pixels: np.ndarray
     cutouts: tuple[Cutout, ...]
@@ -39,16 +42,19 @@ class TrainingPhoto:
     sought: tuple[int, ...] | None = None
     missed: bool = False
     labels: tuple[int, ...] | None = None
+    tile: tuple[int, int] | None = None
 
 
-def load(record: Record, size: int, window: Window | None = None) -> TrainingPhoto:
+def load(record: Record, size: int, window: Window | None = None, tile: int = 0) -> TrainingPhoto:
     """Decode the record's photo and shrink it (never enlarge) so that its long side is at most ROOM * size.
 
+    tile  of a photo larger than so many photo pixels this is the side that becomes ROOM * size
     A photo with labels is for a classifier, which sees it stretched onto a square.
     """
     photo = decode(record.photo, window=window)
     height, width = photo.size
-    scale = min(1.0, ROOM * size / max(height, width))
+    tiled = 0 < tile < max(height, width)
+    scale = min(1.0, ROOM * size / (tile if tiled else max(height, width)))
     new = (max(round(height * scale), 1), max(round(width * scale), 1))
     if record.labels is not None:
         new = (max(new), max(new))
@@ -58,7 +64,8 @@ def load(record: Record, size: int, window: Window | None = None) -> TrainingPho
             Image.fromarray(pixels).resize((new[1], new[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
         )
     cutouts = tuple(_cutouts(record, photo.size, new))
-    return TrainingPhoto(pixels, cutouts, str(record.photo), record.sought, record.missed, record.labels)
+    part = (min(round(tile * scale), new[0]), min(round(tile * scale), new[1])) if tiled else None
+    return TrainingPhoto(pixels, cutouts, str(record.photo), record.sought, record.missed, record.labels, part)
 
 
 def _cutouts(record: Record, size: tuple[int, int], new: tuple[int, int]):

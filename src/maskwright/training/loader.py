@@ -6,6 +6,7 @@ resume change what is learnt from.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from maskwright.training.feature_cache import FeatureCache, Key
 from maskwright.types import Dataset, Window
 
 Made = TypeVar("Made")
+MOST_STEPS = 200  # an epoch shows all tiles of large photos once, but no more: nobody waits an hour for a validation
 MEMORY = 1_500_000_000  # bytes of decoded photos kept; beyond that photos are decoded anew each time
 
 
@@ -43,13 +45,14 @@ class KnownViews:
     fresh: dict[Key, Batch]
 
 
-def canvas_size(data: Dataset, size: int) -> tuple[int, int]:
-    """(height, width) of training canvases: long side `size`, shape as the typical photo's, sides multiples of 64.
-
-    A classifier's is a square."""
+def canvas_size(data: Dataset, size: int, tile: int = 0) -> tuple[int, int]:
+    """(height, width) of training canvases: long side `size`, shape as the typical photo's (or tile's), sides multiples
+    of 64. A classifier's is a square."""
     if any(record.labels is not None for record in data):
         return (size, size)
-    shares = np.array([record.size[0] / record.size[1] for record in data])
+    sizes = np.array([record.size for record in data])
+    shown = np.minimum(sizes, tile) if tile else sizes
+    shares = shown[:, 0] / shown[:, 1]
     share = float(np.clip(np.median(shares), 0.5, 2.0))
     height, width = (size, size / share) if share > 1 else (size * share, size)
     return tuple(max(round(side / 64) * 64, 64) for side in (height, width))  # type: ignore[return-value]
@@ -68,10 +71,12 @@ class Loader:
         seed: int,
         workers: int,
         window: tuple[float, float] | None = None,
+        tile: int = 0,
     ) -> None:
         self.data, self.size, self.batch, self.augment, self.seed = data, size, batch, augment, seed
-        self.canvas = canvas_size(data, size)
-        self.steps = max(steps, -(-len(data) // batch))
+        self.tile, self.canvas = tile, canvas_size(data, size, tile)
+        parts = sum(math.prod(-(-side // tile) for side in record.size) for record in data) if tile else 0
+        self.steps = max(steps, -(-len(data) // batch), min(-(-parts // batch), MOST_STEPS))
         self.window = None if window is None else Window(*window)
         self.workers = workers
         self._kept: dict[int, TrainingPhoto] = {}
@@ -136,7 +141,7 @@ class Loader:
     def _photo(self, row: int) -> TrainingPhoto:
         kept = self._kept.get(row)
         if kept is None:
-            kept = load(self.data.records[row], self.size, self.window)
+            kept = load(self.data.records[row], self.size, self.window, self.tile)
             with self._lock:
                 size = kept.pixels.nbytes + sum(cutout.mask.nbytes for cutout in kept.cutouts)
                 if row not in self._kept and self._bytes + size <= MEMORY:

@@ -76,8 +76,9 @@ class Trainer:
         self.averaged = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else self.network
         self.judge = TorchEngine(self.averaged, card, recipe.device, recipe.precision)
         self.loader = Loader(
-            train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers, card.window
-        )
+            train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers, card.window,
+            recipe.tile,
+        )  # fmt: skip
         self.cache = FeatureCache(min(MEMORY, (hardware.free_memory(self.engine.device) or 2 * MEMORY) // 2))
         self.objective = Objective(self.engine, self.cache)
         self.schedule = Schedule(recipe, self.loader.steps)

@@ -24,6 +24,7 @@ OPTIMIZERS = ("adamw", "rmsprop")
 SCHEDULES = ("cosine", "constant")
 RANGES = {
     "size": (64, 4096),
+    "tile": (0, 65536),
     "batch": (1, 1024),
     "steps": (1, 10**6),
     "seed": (0, 2**32 - 1),
@@ -64,6 +65,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All choices of a run; what is left out takes these defaults.
 
     size           long side of the canvas, pixels
+    tile           side in photo pixels of the part of a larger photo that fills the canvas; 0: photos are shown whole
     batch          photos a step
     steps          steps an epoch has at least: 60 photos seen 15 times a validation would validate most of the time
     time_budget    seconds of training in all, 0 for as many epochs as the stages say
@@ -83,6 +85,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     backbone: str = ""
     weights: str = "bundled"
     size: int = 512
+    tile: int = 0
     batch: int = 4
     steps: int = 25
     seed: int = 0
@@ -125,6 +128,14 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 field="size",
                 wanted=f"{self.size // 64 * 64} or {-(-self.size // 64) * 64}",
                 got=self.size,
+            )
+        if 0 < self.tile < 64 or (self.tile and self.task == "classify"):
+            classify = self.task == "classify"
+            raise RecipeError(
+                "a classifier looks at whole photos" if classify else "such small tiles show nothing",
+                field="tile",
+                wanted="0" if classify else "0, or 64 and more",
+                got=self.tile,
             )
         if not self.stages:
             raise RecipeError("a recipe needs a stage", field="stages", wanted="at least one [[stages]]", got="none")

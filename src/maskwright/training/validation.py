@@ -65,7 +65,7 @@ def _loss(data: Dataset, judge: TorchEngine, objective: Objective, loader: Loade
     training_mode(judge.network, live_norms=False)
     with torch.no_grad():
         for place, record in enumerate(data):
-            photo = load(record, loader.size, loader.window)
+            photo = load(record, loader.size, loader.window, loader.tile)
             batch = collate([view(photo, loader.canvas, NOTHING, np.random.default_rng(0))])
             totals.append(sum(float(value) for value in objective(judge.network, batch, place).values()))
     judge.network.eval()
