@@ -19,6 +19,7 @@ from maskwright.jobs.start import check_weights, start_weights
 from maskwright.models import catalogue
 from maskwright.models.verbs import choose_layers
 from maskwright.progress import Progress, silent
+from maskwright.training import scale
 from maskwright.training.calibrating import calibrate
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, from_options, read_recipe
@@ -213,6 +214,8 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
             f"{plan.model} on {hardware.describe(trainer.engine.device, trainer.engine.precision)}; photos: {counts}; "
             f"canvas {trainer.loader.canvas[1]}x{trainer.loader.canvas[0]}; {_expected(trainer)}"
         )
+        if plan.task != "classify" and not plan.tile and (told := scale.advice(parts["train"], plan.size)):
+            say(told)
     folder = trainer.folder.path
     try:
         trainer.run()

@@ -98,6 +98,7 @@ def _facts(trainer: Trainer, parts: dict[str, Dataset], temperature: float) -> d
         "classes": ", ".join(card.classes),
         "started from": recipe.weights,
         "canvas": f"{trainer.loader.canvas[1]} x {trainer.loader.canvas[0]} px",
+        **({"tile": f"{recipe.tile} px of the photo"} if recipe.tile else {}),
         "batch": recipe.batch,
         "precision": trainer.engine.precision,
         "steps": trainer.at.step,

@@ -22,6 +22,7 @@ LEAST = 64
 OVERLAP = 0.25  # of a tile's side: what is smaller lies whole in at least one tile
 EDGE = 0.02  # of a tile's side: a box that ends nearer to a seam is cut by it
 SAME = 0.4  # IoU in what both tiles saw; below the usual 0.5, for parts are thin and their edges doubtful
+TWICE = 0.5  # IoU of two finds that are one: the measure by which the networks suppress their own
 WITHIN = 0.6  # a part with more of its area inside another object is that object once more
 
 
@@ -67,7 +68,7 @@ def join(found: Sequence[Instances], tiles: Sequence[Box], size: tuple[int, int]
     """
     finds = _Finds.of(found, tiles, size)
     chosen = [finds.settle(members) for members in finds.groups()]
-    return _drop_parts(chosen, finds.empty())
+    return _once(chosen, finds.empty())
 
 
 @dataclass(frozen=True)
@@ -186,13 +187,14 @@ def _reaches(boxes: np.ndarray, shared: Box) -> np.ndarray:
     return np.all((boxes[:, :2] < shared[2:]) & (boxes[:, 2:] > shared[:2]), axis=1)
 
 
-def _drop_parts(chosen: list[tuple[Instances, bool]], none: Instances) -> Instances:
-    """All objects as one Instances; parts that lie within another object of their class are left out."""
+def _once(chosen: list[tuple[Instances, bool]], none: Instances) -> Instances:
+    """All objects as one Instances, by falling score. Of two that lie on each other, as no network says of one photo,
+    the better stays; of a part that lies within another object, that one."""
     if not chosen:
         return none
     chosen = sorted(chosen, key=lambda each: -each[0].scores[0])  # type: ignore[index]
     several = [each for each, _ in chosen]
-    parts = np.array([part for _, part in chosen])
+    part = np.array([is_part for _, is_part in chosen])
     masks = None if none.masks is None else RleMasks.join([each.masks for each in several if each.masks is not None])
     together = Instances(
         np.concatenate([each.boxes for each in several]),
@@ -201,16 +203,24 @@ def _drop_parts(chosen: list[tuple[Instances, bool]], none: Instances) -> Instan
         masks,
         none.names,
     )
-    rows = np.flatnonzero(parts)
-    if not len(rows):
-        return together
-    if masks is None:
-        area, iou = box_ops.area(together.boxes), box_ops.iou(together.boxes[rows], together.boxes)
-    else:
-        area, iou = masks.area, masks[rows].iou(masks)
-    both = iou * (area[rows][:, None] + area) / (1 + iou)
-    swallowed = both > WITHIN * area[rows][:, None]
-    swallowed &= (together.classes[rows][:, None] == together.classes) & (area[rows][:, None] < area)
+    area = box_ops.area(together.boxes) if masks is None else masks.area
     keep = np.ones(len(together), bool)
-    keep[rows[swallowed.any(1)]] = False
+    for row, others, iou in _overlaps(together):
+        inside = iou * (area[row] + area[others]) / (1 + iou) > WITHIN * area[row]
+        double = (others < row) & (iou > TWICE)
+        within = part[row] & inside & (area[others] > area[row])
+        keep[row] = not (keep[others] & (double | within)).any()
     return together[keep]
+
+
+def _overlaps(found: Instances, at_once: int = 256) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """For each row the other rows of its class that it overlaps, and the IoU with each; some rows at a time, for the
+    tiles of a large photo may show ten thousand things."""
+    for start in range(0, len(found), at_once):
+        some = found[start : start + at_once]
+        table = box_ops.iou(some.boxes, found.boxes) if some.masks is None else some.masks.iou(found.masks)  # type: ignore[arg-type]
+        table[some.classes[:, None] != found.classes] = 0
+        table[np.arange(len(some)), np.arange(start, start + len(some))] = 0
+        for row, iou in enumerate(table):
+            others = np.flatnonzero(iou)
+            yield start + row, others, iou[others]

@@ -1,0 +1,63 @@
+"""Small flaws on large photos: whole photos against tiles, the same minutes of training.
+
+    python benchmarks/tiles.py RESULTS                      the five weld radiographs of GDXray, each judged once
+    python benchmarks/tiles.py RESULTS --minutes 3 --tiles 0,256,512
+
+Radiographs of 3500 to 5000 x 370 to 840 px with 356 flaws, most of 10 to 25 px. Each is judged by the last weights of a
+run on the other four (they are one series, but each shows a place of its own). Masks of all five pooled; the bootstrap
+goes over five photos, so intervals are rough. Minutes are those of the processor, at one thread.
+
+Data: MASKWRIGHT_SHARED, or ../shared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+import maskwright
+from maskwright import formats
+from maskwright.training import loop
+
+WELDS = Path(os.environ.get("MASKWRIGHT_SHARED", "../shared")) / "data" / "gdxray" / "Welding"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--tiles", default="0,256", help="sides in photo pixels; 0: whole photos")
+    parser.add_argument("--size", type=int, default=512)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
+    data = formats.read(WELDS)
+    data = replace(data, records=tuple(replace(record, group=None) for record in data))
+    for tile in map(int, chosen.tiles.split(",")):
+        plan = {"size": chosen.size, "tile": tile, "weights": "small", "time_budget": 60 * chosen.minutes, "workers": 0}
+        began = time.monotonic()
+        done = maskwright.folds(data, k=len(data), out=chosen.results / f"tile {tile}", **plan)
+        mask = done.pooled.mask
+        assert mask is not None
+        told = {
+            "photos": done.pooled.photos,
+            "flaws": done.pooled.truths,
+            "minutes": chosen.minutes,
+            "size": chosen.size,
+        }
+        for name in ("AP", "AP50", "AR100"):
+            told[f"mask {name}"] = [getattr(mask, name, None), *(mask.intervals.get(name) or ())]
+        told["seconds in all"] = round(time.monotonic() - began)
+        (chosen.results / f"tile {tile}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+        print(f"tile {tile or 'none'}: {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Before the first step: how large are the objects on the canvas?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maskwright.types import Dataset
+
+LEGIBLE = 10  # canvas pixels: of what is smaller a map of stride 4 keeps two or three cells
+GOOD = 32  # canvas pixels: about the second smallest anchor
+
+
+def advice(data: Dataset, size: int) -> str | None:
+    """A sentence where half of the objects are too small on a canvas of `size`, and tiles of the photos would help."""
+    sides, scales = [], []
+    for record in data:
+        if record.instances is not None and len(record.instances):
+            corners = record.instances.boxes
+            sides.append(np.sqrt(np.prod(np.maximum(corners[:, 2:] - corners[:, :2], 0), axis=1)))
+            scales.append(np.full(len(corners), size / max(record.size)))
+    if not sides:
+        return None
+    side, scale = np.concatenate(sides), np.concatenate(scales)
+    seen = float(np.median(side * scale))
+    tile = max(round(size * float(np.median(side)) / GOOD / 64), 1) * 64
+    larger = size / tile / float(np.median(scale))
+    if seen >= LEGIBLE or larger < 1.5:
+        return None
+    return (
+        f"half of the objects are less than {seen + 0.5:.0f} pixels large on this canvas: "
+        f"--tile {tile} would show them {larger:.0f} times as large"
+    )
