@@ -16,12 +16,13 @@ from tiny_runs import SIZE, Seer, model_folder, party
 from maskwright import formats, interop
 from maskwright.errors import DatasetError, OutputError, PhotoError, UnknownName
 from maskwright.jobs.evaluate import evaluate
+from maskwright.jobs.judging_objects import doubts
 from maskwright.jobs.predict import Predicted, predict
 from maskwright.jobs.splash import splash
 from maskwright.prediction.predictor import Predictor
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
-from maskwright.types import Dataset, RleMasks
+from maskwright.types import Dataset, Instances, Record, RleMasks
 
 EVERYTHING = ("json", "csv", "coco", "masks", "crops")
 
@@ -392,6 +393,17 @@ def test_photos_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path
         "trained_on": 0, "chose_the_epoch": 1}  # fmt: skip
     assert "the figures flatter" in read(tmp_path / "out" / "evaluation.html")
     assert evaluate(run / "last", data / "val", bootstrap=0).warnings == []  # nobody chose the last one
+
+
+def test_photos_with_more_objects_than_coco_counts_are_told() -> None:
+    boxes = np.tile(np.array([[0, 0, 4, 4]], np.float32), (101, 1))
+    few, many = (Instances(boxes[:n], np.zeros(n, int), None, None, ("pore",)) for n in (100, 101))
+    records = [Record(Path("a.png"), (9, 9), each) for each in (few, many, None)]
+    assert doubts(Dataset("welds", ("pore",), (records[0], records[2]))) == ()
+    assert doubts(Dataset("welds", ("pore",), tuple(records))) == (
+        "1 photo has more than 100 objects of a class (at most 101); COCO's figures count the 100 surest finds of "
+        "each photo and class, so the rest of them is missed by rule",
+    )
 
 
 def test_photos_that_taught_the_model_measure_its_memory(data: Path, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ class Evaluated(Generic[Figured]):
     model    what it is called on its page
     thresholds  of the model as it is used; an object detector's AP counts objects of every score
     card     of a classifier: the operating points and the temperature that these figures were taken at
-    against  another classifier on the same photos, and in `doubts` what that comparison cannot say
+    against  another classifier on the same photos
+    doubts   what else the figures cannot say
     """
 
     figures: Figured
@@ -182,6 +183,7 @@ def evaluate(
             which,
             trained,
             chose,
+            doubts=judging_objects.doubts(objects.data),
             thresholds=find.thresholds,
             model=label,
         )

@@ -25,6 +25,7 @@ from maskwright.types import Dataset, Instances
 
 CELL = (560, 420)
 MISSED = (214, 39, 40)
+MOST_FINDS = 100  # of a photo and class: COCO's rule
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,19 @@ def judge(
     found = [record.judged(said) for record, (_, said) in zip(data, every.batches(photos), strict=True)]
     kinds = KINDS if find.card.task == "segment" else ("box",)
     return Judged(figures_of([(data, found)], data.names, bootstrap, seed, kinds), data, found)
+
+
+def doubts(data: Dataset) -> tuple[str, ...]:
+    """Where COCO's limit of a hundred finds a photo and class makes figures small, however good the model."""
+    most = [np.bincount(record.instances.classes).max(initial=0) for record in data if record.instances is not None]
+    beyond = sum(count > MOST_FINDS for count in most)
+    if not beyond:
+        return ()
+    photos = f"{beyond} {'photo has' if beyond == 1 else 'photos have'}"
+    return (
+        f"{photos} more than {MOST_FINDS} objects of a class (at most {max(most)}); COCO's figures count the "
+        f"{MOST_FINDS} surest finds of each photo and class, so the rest of them is missed by rule",
+    )
 
 
 def figures_of(
