@@ -61,7 +61,9 @@ def judge(
     photos = progress(
         (find.open(record.photo) for record in data), total=len(data), label="looking at photos", unit="photos"
     )
-    found = [record.judged(said) for record, (_, said) in zip(data, every.batches(photos), strict=True)]
+    found = [
+        record.judged(said) for record, (_, said) in zip(data, every.batches(photos, progress=progress), strict=True)
+    ]
     kinds = KINDS if find.card.task == "segment" else ("box",)
     return Judged(figures_of([(data, found)], data.names, bootstrap, seed, kinds), data, found)
 

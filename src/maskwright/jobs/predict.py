@@ -196,7 +196,7 @@ def _looked_at(
     """Photo, stem and what the model says, one after the other."""
     for source in progress(several, total=len(several), label="looking", unit="photos"):
         try:
-            photo, said = find.look(source)
+            photo, said = find.look(source, progress)
         except MaskwrightError as error:
             failed.append(error)
             if sorter is not None:

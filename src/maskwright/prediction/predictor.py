@@ -14,6 +14,7 @@ from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.photos import sources
 from maskwright.photos.sources import Origin, Source
 from maskwright.prediction import thresholds, tiles
+from maskwright.progress import Progress, silent
 from maskwright.samples.fit import covered, restore
 from maskwright.types import Instances, Photo, Placement, Verdict, Window
 from maskwright.weights import card as cards
@@ -50,16 +51,17 @@ class Predictor:
         """The photo as this model wants it: deep grey through the window that the model learnt with."""
         return sources.open_source(source if isinstance(source, Source) else sources.expand(source)[0], self.window)
 
-    def look(self, source: Source | Origin) -> tuple[Photo, Any]:
-        """The photo as it was looked at, and what was found."""
-        photo = self.open(source)
-        return photo, self(photo)
+    def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Photo, Any]:
+        """The photo as it was looked at, and what was found; `progress` watches the tiles of a large one."""
+        return next(self.batches([self.open(source)], progress=progress))
 
     def __call__(self, source: Source | Origin) -> Instances:
         """The objects of one photo."""
-        return next(self.batches([self.open(source)]))[1]
+        return self.look(source)[1]
 
-    def batches(self, photos: Iterable[Photo], batch: int = 4) -> Iterator[tuple[Photo, Any]]:
+    def batches(
+        self, photos: Iterable[Photo], batch: int = 4, progress: Progress = silent
+    ) -> Iterator[tuple[Photo, Any]]:
         """The objects of many photos, in order; neighbours of one canvas shape are looked at together."""
         if not self.tile:
             yield from self._batches(photos, batch)
@@ -67,7 +69,8 @@ class Predictor:
         for photo in photos:
             # A model that learnt from whole photos knows how the large things in them look.
             parts = tiles.cut(photo.size, self.tile, whole=not self.card.tile)
-            found = [each for _, each in self._batches(tiles.photos(photo, parts), batch)]
+            each = progress(tiles.photos(photo, parts), total=len(parts), label="tiles", unit="tiles")
+            found = [said for _, said in self._batches(each, batch)]
             yield photo, tiles.join(found, parts, photo.size)
 
     def _batches(self, photos: Iterable[Photo], batch: int) -> Iterator[tuple[Photo, Any]]:

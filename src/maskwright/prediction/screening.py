@@ -9,6 +9,7 @@ from maskwright.errors import UnknownName, WeightsError
 from maskwright.photos.sources import Origin, Source
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.prediction.thresholds import ASKED, Threshold
+from maskwright.progress import Progress, silent
 from maskwright.types import Instances, Photo, Verdict
 
 
@@ -72,7 +73,7 @@ class Screening:
         own = self.screen.thresholds if self.threshold is None else (Threshold(self.name, self.threshold, ASKED),)
         return (*own, *self.then.thresholds)
 
-    def look(self, source: Source | Origin) -> tuple[Photo, Screened]:
+    def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Photo, Screened]:
         """The photo, and what both say of it. It is opened once, unless the two learnt with other grey windows."""
         photo, verdict = self.screen.look(source)
         if self.threshold is not None:
@@ -81,9 +82,9 @@ class Screening:
         looked = self.place in verdict.chosen
         found = Instances.empty(self.then.card.classes)
         if looked and self.screen.window == self.then.window:
-            found = self.then(photo)
+            found = self.then.look(photo, progress)[1]
         elif looked:
-            photo, found = self.then.look(source)
+            photo, found = self.then.look(source, progress)
         return photo, Screened(verdict, self.name, float(verdict.scores[self.place]), looked, found)
 
     def __call__(self, source: Source | Origin) -> Screened:
