@@ -254,3 +254,16 @@ def test_labels_can_be_read_where_a_large_photo_is_shown_small():
         blue = (np.abs(drawn.astype(int) - colour_of(0)).sum(2) < 40).sum(1)
         heights.append(int(((blue > 20) & (blue < 100)).sum()))
     assert abs(heights[0] - heights[1]) <= 4 and heights[0] > 20
+
+
+def test_lines_and_letters_shrink_with_specks_on_a_large_photo() -> None:
+    photo, size = np.full((900, 1600, 3), 90, np.uint8), (900, 1600)
+    boxes = [800, 400, 812, 412], [600, 300, 1000, 600]
+    specks, large = (RleMasks.from_boxes(np.array([box]), size) for box in boxes)
+    touched = []
+    for masks in (specks, large):
+        found = Instances(masks.boxes, np.zeros(1, int), None, masks, ("rust",))
+        changed = (outlines.draw(photo, found) != photo).any(2)
+        changed &= ~masks.dense()[0]
+        touched.append(np.count_nonzero(changed))
+    assert touched[0] < touched[1] / 4

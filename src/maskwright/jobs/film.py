@@ -59,9 +59,12 @@ class Filmed:
         }
 
 
+SCREEN = (1280, 1280)  # how large a film is shown at most, upright or not: its letters are made for that
+
+
 def outlined(pixels: np.ndarray, found: Instances) -> np.ndarray:
-    """Outlines in the colour of the class: by object they would change from frame to frame."""
-    return outlines.draw(pixels, found, colours=[colour_of(int(place)) for place in found.classes])
+    """Outlines in the colour of the class, letters of one size: by object they would change from frame to frame."""
+    return outlines.draw(pixels, found, colours=[colour_of(int(place)) for place in found.classes], shown_in=SCREEN)
 
 
 def film(

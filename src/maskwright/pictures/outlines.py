@@ -48,7 +48,10 @@ def draw(
     pixels = photo.pixels if isinstance(photo, Photo) else photo
     image = Image.fromarray(np.array(pixels, np.uint8))  # a copy
     scale = math.sqrt(image.width * image.height)
-    line, size = max(1.8, scale / 330), round(min(max(11.0, scale / 48), 96))
+    boxes = instances.boxes.astype(np.float64)
+    typical = math.sqrt(float(np.median(_areas(boxes)))) if len(boxes) else scale
+    # Specks on a large photo are not hidden under lines and plates that are made for the photo.
+    line, size = max(1.8, min(scale / 330, typical / 10)), round(min(max(11.0, min(scale / 48, typical * 1.2)), 96))
     if shown_in is not None:
         reduced = min(shown_in[0] / image.width, shown_in[1] / image.height, 2.0)
         line, size = 3.2 / reduced, max(round(24 / reduced), 6)
@@ -56,7 +59,6 @@ def draw(
     colours = colours_of(instances) if colours is None else colours
     texts = _texts(instances, scores) if labels is None else labels
 
-    boxes = instances.boxes.astype(np.float64)
     by_area = np.argsort(-_areas(boxes), kind="stable")
     for row in map(int, by_area):
         cut = _cut(instances, row, image.size, line)
