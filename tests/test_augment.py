@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from maskwright.errors import RecipeError
+from maskwright.samples import augment
 from maskwright.samples.augment import NOTHING, PATCH, Augment, Sample, view
+from maskwright.samples.fit import PADDING
 from maskwright.samples.training_photos import Cutout, TrainingPhoto
 
 RED, GREEN, GREY = (250, 0, 0), (0, 250, 0), (90, 90, 90)
@@ -257,3 +259,21 @@ def test_masks_follow_the_pixels_in_tiles_too(seed):
         red = (sample.canvas[y1:y2, x1:x2, 0] > 160) & (sample.canvas[y1:y2, x1:x2, 1] < 60)
         mask = placed(sample, row)
         assert np.count_nonzero(red & ~mask) <= 0.35 * mask.size + 4
+
+
+@given(SEEDS, st.sampled_from([0.2, 0.3, 0.55, 1.0, 3.0]))
+def test_what_a_canvas_does_not_show_need_not_be_copied(seed, scale):
+    """The view of a part of the photo is, pixel by pixel, that of the whole photo."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (300, 420, 3), np.uint8)
+    angle = random.uniform(0, 7)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale * [1, -1]
+    matrix = np.concatenate([turn, random.uniform(-200, 200, (2, 1))], 1)
+    by = 1 if scale >= 0.6 else max(int(1 / scale), 1) if scale < 0.5 else 2
+    whole = Image.fromarray(pixels).reduce(by) if by > 1 else Image.fromarray(pixels)
+    back = np.linalg.inv(turn * by)
+    shift = back @ -matrix[:, 2]
+    numbers = (back[0, 0], back[0, 1], shift[0], back[1, 0], back[1, 1], shift[1])
+    expected = whole.transform((96, 64), Image.Transform.AFFINE, numbers, Image.Resampling.BILINEAR, fillcolor=PADDING)
+    by_part = augment._warp(pixels, matrix, (64, 96)).astype(int)
+    assert np.abs(by_part - np.asarray(expected).astype(int)).max() <= 1

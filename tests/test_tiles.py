@@ -19,6 +19,7 @@ from maskwright.errors import RecipeError
 from maskwright.prediction import tiles
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.samples.fit import fit
+from maskwright.training.recipe import Recipe
 from maskwright.types import Instances, Photo, RawDetections, RleMasks
 from maskwright.weights.card import Card
 
@@ -139,6 +140,23 @@ def test_the_best_uncut_find_is_taken_and_the_best_score_kept() -> None:
     assert found.scores.tolist() == pytest.approx([0.9])
 
 
+def test_what_is_hardly_believed_changes_nothing_about_a_sure_find() -> None:
+    """So what is found at 0.5 is the same whether tiles are joined at 0, as for AP, or at 0.5, as for pictures."""
+    boxes = [(0, 0, 128, 128), (96, 0, 224, 128)]
+    table, scores = np.array([[80, 40, 128, 80], [20, 0, 128, 128]]), np.array([0.95, 0.01])
+    left = Instances(table, np.zeros(2, int), scores, None, NAMES)
+    found = tiles.join([left, Instances.empty(NAMES, scored=True)], boxes, (128, 224))
+    assert found.boxes[0].tolist() == [80, 40, 128, 80]
+
+
+def test_a_part_that_ends_before_the_seam_is_joined_where_another_goes_on() -> None:
+    boxes = [(0, 0, 128, 128), (96, 0, 224, 128)]
+    left = Instances(np.array([[30, 40, 124, 80]]), np.array([0]), np.array([0.9]), None, NAMES)
+    right = Instances(np.array([[0, 40, 104, 80]]), np.array([0]), np.array([0.8]), None, NAMES)
+    found = tiles.join([left, right], boxes, (128, 224))
+    assert found.boxes.tolist() == [[30, 40, 200, 80]]
+
+
 def test_a_model_trained_on_whole_photos_sees_the_whole_photo_too() -> None:
     photo = Photo(np.zeros((200, 400, 3), np.uint8))
     whole, trained = Finder(), Finder(tile=SIDE)
@@ -159,6 +177,10 @@ def test_a_photo_no_larger_than_a_tile_is_looked_at_once_and_0_asks_for_the_whol
 def test_tiles_that_make_no_sense_are_refused() -> None:
     with pytest.raises(RecipeError, match="such small tiles show nothing"):
         Predictor(Finder(), tile=10)
+    with pytest.raises(RecipeError, match="a tile's side is in whole pixels"):
+        Predictor(Finder(), tile="256")  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="too few tiles of it"):
+        Recipe(tile=256, views=2)
     judge = Finder()
     judge.card = Card("small", "none", "classify", NAMES, SIDE)
     with pytest.raises(RecipeError, match="a classifier looks at whole photos"):

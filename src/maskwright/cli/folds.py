@@ -30,7 +30,7 @@ from maskwright.cli.train import seconds
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Of each fold.  [default: 30]")
 @click.option("--time-budget", metavar="SPAN", callback=seconds, help="Of each fold, such as 10m.")
 @click.option("--size", type=int, metavar="PIXELS", help="Long side of what the network sees.")
-@click.option("--tile", type=click.IntRange(0), metavar="PIXELS", help="As for train.")
+@click.option("--tile", type=click.IntRange(0, 65536), metavar="PIXELS", help="As for train.")
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Photos a step.")
 @click.option("--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate.")
 @click.option("--name", metavar="NAME", help="Of the runs' folders.  [default: the data's name and -folds]")

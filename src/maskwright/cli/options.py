@@ -85,7 +85,7 @@ tile = click.option(
     "--tile",
     type=click.IntRange(0, 65536),
     metavar="PIXELS",
-    help="Look at larger photos in tiles of so many photo pixels a side; 0: at the whole.  [default: the model's]",
+    help="Look at larger photos in tiles of so many photo pixels a side; 0: always whole.  [default: the model's]",
 )
 threshold = click.option(
     "--threshold",

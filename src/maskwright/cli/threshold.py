@@ -29,6 +29,7 @@ from maskwright.cli.console import Console
     "--keep/--no-keep", default=True, help="Write it into the model's card, or only show it.  [default: keep]"
 )
 @options.allow_faulty
+@options.tile
 @options.names
 @options.device
 @options.console
@@ -43,6 +44,7 @@ def command(
     split: str | None,
     keep: bool,
     allow_faulty: bool,
+    tile: int | None,
     names: tuple[str, ...] | None,
     device: str,
     console: Console,
@@ -64,6 +66,7 @@ def command(
         split=split,
         keep=keep,
         allow_faulty=allow_faulty,
+        tile=tile,
         names=names,
         device=device,
         progress=console.progress,

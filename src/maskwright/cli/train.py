@@ -57,7 +57,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )
 @click.option(
     "--tile",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 65536),
     metavar="PIXELS",
     help="Of larger photos show parts of so many photo pixels a side: for small things.  [default: 0, whole photos]",
 )

@@ -76,6 +76,8 @@ def folds(
     divided = dividing.folds(usable, k, repeats, seed, rule, progress, fewer)
     if task == "segment":
         divided = _judged_by_outlines(divided, data)
+    for doubt in judging_objects.doubts(usable):
+        say(doubt)
     options |= _started_from(usable, options.get("weights") or _recipe(options).weights, Path(out), say)
     for number, (kept, held) in enumerate(divided, 1):
         say(f"fold {number} of {k * repeats}: {len(kept)} photos to train on, {len(held)} to judge by")

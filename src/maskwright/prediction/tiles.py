@@ -23,11 +23,14 @@ OVERLAP = 0.25  # of a tile's side: what is smaller lies whole in at least one t
 EDGE = 0.02  # of a tile's side: a box that ends nearer to a seam is cut by it
 SAME = 0.4  # IoU in what both tiles saw; below the usual 0.5, for parts are thin and their edges doubtful
 TWICE = 0.5  # IoU of two finds that are one: the measure by which the networks suppress their own
+RIVAL = 0.5  # of a find's score: what is less sure than that changes nothing about it
 WITHIN = 0.6  # a part with more of its area inside another object is that object once more
 
 
 def checked(side: int) -> int:
     """A tile's side that makes sense, or 0 for none."""
+    if not isinstance(side, int):
+        raise RecipeError("a tile's side is in whole pixels", field="tile", wanted="a whole number", got=repr(side))
     if side and not side >= LEAST:
         raise RecipeError("such small tiles show nothing", field="tile", wanted=f"0, or {LEAST} and more", got=side)
     return side
@@ -156,14 +159,24 @@ class _Finds:
     def settle(self, members: list[int]) -> tuple[Instances, bool]:
         """One object from all that was seen of it; and whether it is only a part, or joined from parts."""
         rows = np.array(sorted(members, key=lambda each: (self.cut[each], -self._score(each))))
-        whole = rows[~self.cut[rows]]
+        scores = np.array([self._score(each) for each in rows])
+        rows = rows[scores >= RIVAL * scores.max()]
+        whole = rows[~(self.cut[rows] | self._outgrown(rows))]
         taken = whole[:1] if len(whole) else rows
         each = [self._in_photo(find) for find in taken]
         masks = None if each[0].masks is None else RleMasks.join([one.masks for one in each if one.masks]).union()
         boxes = np.concatenate([one.boxes for one in each])
         outer = np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])[None]
-        best = np.array([max(self._score(find) for find in members)], np.float32)
+        best = np.array([scores.max()], np.float32)
         return replace(each[0], boxes=outer, scores=best, masks=masks), not len(whole)
+
+    def _outgrown(self, rows: np.ndarray) -> np.ndarray:
+        """n bool: another find of the object goes on beyond this one's tile, so a seam cuts it wherever it ends."""
+        bounds = np.array(self.tiles)[self.tile[rows]]
+        side = (bounds[:, 2:] - bounds[:, :2]).max(1)
+        near, equals = EDGE * side.min(), self.boxes[rows[side == side.min()]]  # the whole photo sees too coarsely
+        low, high = equals[:, :2].min(0), equals[:, 2:].max(0)
+        return np.any((low < bounds[:, :2] - near) | (high > bounds[:, 2:] + near), axis=1)
 
     def _score(self, find: int) -> float:
         return float(self.found[int(self.tile[find])].scores[self.row[find]])  # type: ignore[index]
@@ -209,6 +222,7 @@ def _once(chosen: list[tuple[Instances, bool]], none: Instances) -> Instances:
         inside = iou * (area[row] + area[others]) / (1 + iou) > WITHIN * area[row]
         double = (others < row) & (iou > TWICE)
         within = part[row] & inside & (area[others] > area[row])
+        within &= together.scores[others] >= RIVAL * together.scores[row]  # type: ignore[index]
         keep[row] = not (keep[others] & (double | within)).any()
     return together[keep]
 

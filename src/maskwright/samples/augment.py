@@ -146,8 +146,9 @@ def _random_matrix(
     extent = np.array([size[1], size[0]]) * scale
     room = np.array([canvas[1], canvas[0]]) - extent  # negative where the photo is larger: then it is a crop
     offset = room * random.uniform(-0.5, 0.5, 2)
-    if photo.tile and photo.cutouts and random.random() < AIMED:
-        cutout = photo.cutouts[int(random.integers(len(photo.cutouts)))]
+    targets = [cutout for cutout in photo.cutouts if cutout.label >= 0] if photo.tile else []
+    if targets and random.random() < AIMED:
+        cutout = targets[int(random.integers(len(targets)))]
         target = turn @ (np.array(cutout.corner) + np.array(cutout.mask.shape[::-1]) / 2) - middle
         offset = np.array([canvas[1], canvas[0]]) * random.uniform(-0.4, 0.4, 2) - target
         offset = np.clip(offset, -abs(room) / 2, abs(room) / 2)
@@ -167,21 +168,40 @@ def _inverse(
 
 
 def _warp(pixels: np.ndarray, matrix: np.ndarray, canvas: tuple[int, int]) -> np.ndarray:
-    image = Image.fromarray(pixels)
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    if scale < 0.6:  # bilinear sampling skips pixels when shrinking: halve by averaging first
+    by = 1  # bilinear sampling skips pixels when shrinking: halve by averaging first
+    if scale < 0.6:
         by = max(int(1 / scale), 1) if scale < 0.5 else 2
+    image, corner = _under(pixels, matrix, (0, 0), canvas, by)
+    if by > 1:
         image = image.reduce(by)
-        matrix = np.concatenate([matrix[:, :2] * by, matrix[:, 2:]], 1)
+        matrix, corner = np.concatenate([matrix[:, :2] * by, matrix[:, 2:]], 1), (corner[0] / by, corner[1] / by)
     return np.array(
         image.transform(
             (canvas[1], canvas[0]),
             Image.Transform.AFFINE,
-            _inverse(matrix),
+            _inverse(matrix, offset_from=corner),
             Image.Resampling.BILINEAR,
             fillcolor=PADDING,
         )
     )
+
+
+def _under(
+    pixels: np.ndarray, matrix: np.ndarray, at: tuple[int, int], size: tuple[int, int], by: int = 1
+) -> tuple[Image.Image, tuple[float, float]]:
+    """The part of a photo that a window of the canvas shows, and its corner: of a large photo the rest is not copied.
+
+    at, size  (left, top) and (height, width) of the window;  by  the corner is a multiple of it
+    """
+    height, width = pixels.shape[:2]
+    across, down = np.array([0, size[1]]) + at[0], np.array([0, size[0]]) + at[1]
+    ends = np.array([[x, y] for x in across for y in down], float)
+    back = (ends - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    room = 2 * by + 2
+    left, top = np.clip(np.floor(back.min(0)).astype(int) - room, 0, [width - 1, height - 1]) // by * by
+    right, bottom = np.clip(np.ceil(back.max(0)).astype(int) + room, [left + 1, top + 1], [width, height])
+    return Image.fromarray(pixels[top:bottom, left:right]), (int(left), int(top))
 
 
 def _move(cutout: Cutout, matrix: np.ndarray, canvas: tuple[int, int]) -> Cutout | None:
@@ -240,9 +260,13 @@ def _paste(
         if pasted is None:
             continue
         (left, top), (height, width) = pasted.corner, pasted.mask.shape
+        source, corner = _under(donor.pixels, matrix, (left, top), (height, width))
         pixels = np.asarray(
-            Image.fromarray(donor.pixels).transform(
-                (width, height), Image.Transform.AFFINE, _inverse(matrix, (left, top)), Image.Resampling.BILINEAR
+            source.transform(
+                (width, height),
+                Image.Transform.AFFINE,
+                _inverse(matrix, (left, top), corner),
+                Image.Resampling.BILINEAR,
             )
         )
         soft = (

@@ -137,6 +137,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 wanted="0" if classify else "0, or 64 and more",
                 got=self.tile,
             )
+        if self.tile and self.views:
+            raise RecipeError(
+                "a few looks at each photo are too few tiles of it",
+                field="views",
+                wanted="0, or tile = 0",
+                got=self.views,
+            )
         if not self.stages:
             raise RecipeError("a recipe needs a stage", field="stages", wanted="at least one [[stages]]", got="none")
 
