@@ -70,18 +70,21 @@ def join(found: Sequence[Instances], tiles: Sequence[Box], size: tuple[int, int]
     found  what each tile shows, in its own pixels, with scores
     """
     finds = _Finds.of(found, tiles, size)
-    chosen = [finds.settle(members) for members in finds.groups()]
-    return _once(chosen, finds.empty())
+    if not len(finds.boxes):
+        return finds.empty()
+    return _once(*finds.in_photo([finds.settle(np.array(members)) for members in finds.groups()]))
 
 
 @dataclass(frozen=True)
 class _Finds:
-    """All finds of all tiles in one list. boxes n×4 in photo pixels, tile and row n: where each came from."""
+    """All finds of all tiles in one list. boxes n×4 in photo pixels; tile and row n: where each
+    came from."""
 
     found: Sequence[Instances]
     tiles: Sequence[Box]
     size: tuple[int, int]
     boxes: np.ndarray
+    scores: np.ndarray
     tile: np.ndarray
     row: np.ndarray
     cut: np.ndarray  # n bool: a seam runs through it
@@ -93,7 +96,8 @@ class _Finds:
         seams = [_cut(each, tile, size) for each, tile in zip(boxes, tiles, strict=True)]
         tile = np.repeat(np.arange(len(tiles)), [len(each) for each in found])
         row = np.concatenate([np.arange(len(each)) for each in found])
-        return cls(found, tiles, size, np.concatenate(boxes), tile, row, np.concatenate(seams))
+        scores = np.concatenate([each.scores for each in found])  # type: ignore[misc]
+        return cls(found, tiles, size, np.concatenate(boxes), scores, tile, row, np.concatenate(seams))
 
     def empty(self) -> Instances:
         first = self.found[0]
@@ -156,19 +160,13 @@ class _Finds:
         part = own.crop((x1 - left, y1 - top, x2 - left, y2 - top))
         return part, part.area, own.area
 
-    def settle(self, members: list[int]) -> tuple[Instances, bool]:
-        """One object from all that was seen of it; and whether it is only a part, or joined from parts."""
-        rows = np.array(sorted(members, key=lambda each: (self.cut[each], -self._score(each))))
-        scores = np.array([self._score(each) for each in rows])
-        rows = rows[scores >= RIVAL * scores.max()]
-        whole = rows[~(self.cut[rows] | self._outgrown(rows))]
-        taken = whole[:1] if len(whole) else rows
-        each = [self._in_photo(find) for find in taken]
-        masks = None if each[0].masks is None else RleMasks.join([one.masks for one in each if one.masks]).union()
-        boxes = np.concatenate([one.boxes for one in each])
-        outer = np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])[None]
-        best = np.array([scores.max()], np.float32)
-        return replace(each[0], boxes=outer, scores=best, masks=masks), not len(whole)
+    def settle(self, members: np.ndarray) -> tuple[np.ndarray, float, bool]:
+        """The finds that one object is made of, its score, and whether it is only a part, or joined from parts."""
+        scores = self.scores[members]
+        rows = members[scores >= RIVAL * scores.max()]
+        rows = rows[np.argsort(-self.scores[rows], kind="stable")]
+        cut = self.cut[rows] | self._outgrown(rows) if len(rows) > 1 else self.cut[rows]
+        return (rows if cut.all() else rows[~cut][:1]), float(scores.max()), bool(cut.all())
 
     def _outgrown(self, rows: np.ndarray) -> np.ndarray:
         """n bool: another find of the object goes on beyond this one's tile, so a seam cuts it wherever it ends."""
@@ -178,14 +176,32 @@ class _Finds:
         low, high = equals[:, :2].min(0), equals[:, 2:].max(0)
         return np.any((low < bounds[:, :2] - near) | (high > bounds[:, 2:] + near), axis=1)
 
-    def _score(self, find: int) -> float:
-        return float(self.found[int(self.tile[find])].scores[self.row[find]])  # type: ignore[index]
+    def in_photo(self, settled: list[tuple[np.ndarray, float, bool]]) -> tuple[Instances, np.ndarray]:
+        """The objects in the photo's pixels, by falling score; and which of them are parts, or joined from parts."""
+        settled = sorted(settled, key=lambda each: -each[1])
+        taken = [finds for finds, _, _ in settled]
+        boxes = [(*self.boxes[finds, :2].min(0), *self.boxes[finds, 2:].max(0)) for finds in taken]
+        classes = np.concatenate([each.classes for each in self.found])[[finds[0] for finds in taken]]
+        scores = np.array([score for _, score, _ in settled], np.float32)
+        objects = Instances(np.array(boxes), classes, scores, self._masks(taken), self.found[0].names)
+        return objects, np.array([part for _, _, part in settled])
 
-    def _in_photo(self, find: int) -> Instances:
-        tile = int(self.tile[find])
-        one = self.found[tile][[self.row[find]]]
-        masks = None if one.masks is None else one.masks.place(self.tiles[tile][:2], self.size)
-        return replace(one, boxes=self.boxes[find][None], masks=masks)
+    def _masks(self, taken: list[np.ndarray]) -> RleMasks | None:
+        """One mask for each object: the union of those of its finds."""
+        if self.found[0].masks is None:
+            return None
+        finds = np.sort(np.concatenate(taken))
+        placed = RleMasks.join(
+            [
+                self.found[tile].masks[self.row[finds[self.tile[finds] == tile]]].place(box[:2], self.size)  # type: ignore[index]
+                for tile, box in enumerate(self.tiles)
+            ]
+        )
+        several = [each for each in taken if len(each) > 1]
+        joined = [placed[np.searchsorted(finds, each)].union() for each in several]
+        place = iter(range(len(placed), len(placed) + len(several)))
+        rows = [next(place) if len(each) > 1 else int(np.searchsorted(finds, each[0])) for each in taken]
+        return RleMasks.join([placed, *joined])[rows]
 
 
 def _cut(boxes: np.ndarray, tile: Box, size: tuple[int, int]) -> np.ndarray:
@@ -200,22 +216,10 @@ def _reaches(boxes: np.ndarray, shared: Box) -> np.ndarray:
     return np.all((boxes[:, :2] < shared[2:]) & (boxes[:, 2:] > shared[:2]), axis=1)
 
 
-def _once(chosen: list[tuple[Instances, bool]], none: Instances) -> Instances:
-    """All objects as one Instances, by falling score. Of two that lie on each other, as no network says of one photo,
-    the better stays; of a part that lies within another object, that one."""
-    if not chosen:
-        return none
-    chosen = sorted(chosen, key=lambda each: -each[0].scores[0])  # type: ignore[index]
-    several = [each for each, _ in chosen]
-    part = np.array([is_part for _, is_part in chosen])
-    masks = None if none.masks is None else RleMasks.join([each.masks for each in several if each.masks is not None])
-    together = Instances(
-        np.concatenate([each.boxes for each in several]),
-        np.concatenate([each.classes for each in several]),
-        np.concatenate([each.scores for each in several]),  # type: ignore[misc]
-        masks,
-        none.names,
-    )
+def _once(together: Instances, part: np.ndarray) -> Instances:
+    """Of two objects that lie on each other, as no network says of one photo, the better stays; of a part that lies
+    within another object, that one. They come by falling score."""
+    masks = together.masks
     area = box_ops.area(together.boxes) if masks is None else masks.area
     keep = np.ones(len(together), bool)
     for row, others, iou in _overlaps(together):
@@ -228,13 +232,23 @@ def _once(chosen: list[tuple[Instances, bool]], none: Instances) -> Instances:
 
 
 def _overlaps(found: Instances, at_once: int = 256) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """For each row the other rows of its class that it overlaps, and the IoU with each; some rows at a time, for the
-    tiles of a large photo may show ten thousand things."""
-    for start in range(0, len(found), at_once):
-        some = found[start : start + at_once]
-        table = box_ops.iou(some.boxes, found.boxes) if some.masks is None else some.masks.iou(found.masks)  # type: ignore[arg-type]
-        table[some.classes[:, None] != found.classes] = 0
-        table[np.arange(len(some)), np.arange(start, start + len(some))] = 0
-        for row, iou in enumerate(table):
-            others = np.flatnonzero(iou)
-            yield start + row, others, iou[others]
+    """For each row the other rows of its class that it overlaps, and the IoU with each.
+
+    Rows are compared from left to right, some at a time and only with what lies between the same columns: the tiles of
+    a large photo may show ten thousand things.
+    """
+    left, right = found.boxes[:, 0], found.boxes[:, 2]
+    from_left, pairs = np.argsort(left), []
+    for rows in np.split(from_left, range(at_once, len(found), at_once)):
+        near = np.flatnonzero((left <= right[rows].max()) & (right >= left[rows].min()))
+        some, others = found[rows], found[near]
+        table = box_ops.iou(some.boxes, others.boxes) if some.masks is None else some.masks.iou(others.masks)  # type: ignore[arg-type]
+        table[(some.classes[:, None] != others.classes) | (rows[:, None] == near)] = 0
+        row, other = np.nonzero(table)
+        pairs.append((rows[row], near[other], table[row, other]))
+    row, other, iou = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    order = np.argsort(row, kind="stable")
+    bounds = np.searchsorted(row[order], np.arange(len(found) + 1))
+    for place in range(len(found)):
+        mine = order[bounds[place] : bounds[place + 1]]
+        yield place, other[mine], iou[mine]
