@@ -261,7 +261,7 @@ def test_masks_follow_the_pixels_in_tiles_too(seed):
         assert np.count_nonzero(red & ~mask) <= 0.35 * mask.size + 4
 
 
-@given(SEEDS, st.sampled_from([0.2, 0.3, 0.55, 1.0, 3.0]))
+@given(SEEDS, st.sampled_from([0.22, 0.3, 0.55, 1.0, 3.0]))
 def test_what_a_canvas_does_not_show_need_not_be_copied(seed, scale):
     """The view of a part of the photo is, pixel by pixel, that of the whole photo."""
     random = np.random.default_rng(seed)
