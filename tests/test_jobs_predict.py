@@ -398,12 +398,21 @@ def test_photos_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path
 def test_photos_with_more_objects_than_coco_counts_are_told() -> None:
     boxes = np.tile(np.array([[0, 0, 4, 4]], np.float32), (101, 1))
     few, many = (Instances(boxes[:n], np.zeros(n, int), None, None, ("pore",)) for n in (100, 101))
-    records = [Record(Path("a.png"), (9, 9), each) for each in (few, many, None)]
+    records = [Record(Path(f"{place}.png"), (9, 9), each) for place, each in enumerate((few, many, None))]
     assert doubts(Dataset("welds", ("pore",), (records[0], records[2]))) == ()
     assert doubts(Dataset("welds", ("pore",), tuple(records))) == (
         "1 photo has more than 100 objects of a class (at most 101); COCO's figures count the 100 surest finds of "
         "each photo and class, so the rest of them is missed by rule",
     )
+
+
+def test_one_photo_or_one_series_gives_no_interval_and_it_is_said() -> None:
+    none = Instances.empty(("pore",))
+    several = tuple(Record(Path(f"{number}.png"), (9, 9), none, group="W0001") for number in range(3))
+    assert doubts(Dataset("welds", ("pore",), several)) == (
+        "figures of 3 photos of one group, such as a series, have no intervals",
+    )
+    assert doubts(Dataset("welds", ("pore",), several[:1])) == ("figures of one photo have no intervals",)
 
 
 def test_photos_that_taught_the_model_measure_its_memory(data: Path, tmp_path: Path) -> None:

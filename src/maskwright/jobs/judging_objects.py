@@ -69,16 +69,21 @@ def judge(
 
 
 def doubts(data: Dataset) -> tuple[str, ...]:
-    """Where COCO's limit of a hundred finds a photo and class makes figures small, however good the model."""
+    """What figures of these photos cannot say, one sentence each."""
+    told = []
+    if len({record.group or str(record.photo) for record in data}) == 1:
+        what = "one photo" if len(data) == 1 else f"{len(data)} photos of one group, such as a series,"
+        told.append(f"figures of {what} have no intervals")
+    # COCO's limit of a hundred finds makes figures small, however good the model.
     most = [np.bincount(record.instances.classes).max(initial=0) for record in data if record.instances is not None]
     beyond = sum(count > MOST_FINDS for count in most)
-    if not beyond:
-        return ()
-    photos = f"{beyond} {'photo has' if beyond == 1 else 'photos have'}"
-    return (
-        f"{photos} more than {MOST_FINDS} objects of a class (at most {max(most)}); COCO's figures count the "
-        f"{MOST_FINDS} surest finds of each photo and class, so the rest of them is missed by rule",
-    )
+    if beyond:
+        photos = f"{beyond} {'photo has' if beyond == 1 else 'photos have'}"
+        told.append(
+            f"{photos} more than {MOST_FINDS} objects of a class (at most {max(most)}); COCO's figures count the "
+            f"{MOST_FINDS} surest finds of each photo and class, so the rest of them is missed by rule"
+        )
+    return tuple(told)
 
 
 def figures_of(
