@@ -16,6 +16,7 @@ import msgspec
 from maskwright import files
 from maskwright.errors import InputError, RecipeError, UnknownName
 from maskwright.models import catalogue
+from maskwright.prediction import tiles
 from maskwright.samples.augment import Augment
 from maskwright.weights import sources
 
@@ -129,14 +130,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 wanted=f"{self.size // 64 * 64} or {-(-self.size // 64) * 64}",
                 got=self.size,
             )
-        if 0 < self.tile < 64 or (self.tile and self.task == "classify"):
-            classify = self.task == "classify"
-            raise RecipeError(
-                "a classifier looks at whole photos" if classify else "such small tiles show nothing",
-                field="tile",
-                wanted="0" if classify else "0, or 64 and more",
-                got=self.tile,
-            )
+        if tiles.checked(self.tile) and self.task == "classify":
+            raise RecipeError("a classifier looks at whole photos", field="tile", wanted="0", got=self.tile)
         if self.tile and self.views:
             raise RecipeError(
                 "a few looks at each photo are too few tiles of it",
