@@ -3,9 +3,9 @@
     python benchmarks/tiles.py RESULTS                      the five weld radiographs of GDXray, each judged once
     python benchmarks/tiles.py RESULTS --minutes 3 --tiles 0,256,512
 
-Radiographs of 3500 to 5000 x 370 to 840 px with 356 flaws, most of 10 to 25 px. Each is judged by the last weights of a
-run on the other four (they are one series, but each shows a place of its own). Masks of all five pooled; the bootstrap
-goes over five photos, so intervals are rough. Minutes are those of the processor, at one thread.
+Radiographs of 3500 to 5000 x 370 to 840 px with 356 flaws, half of them of 11 to 26 px. Each is judged by the last
+weights of a run on the other four (they are one series, but each shows a place of its own). Masks of all five pooled;
+the bootstrap goes over five photos, so intervals are rough. Minutes are those of the processor, at one thread.
 
 Data: MASKWRIGHT_SHARED, or ../shared.
 """
@@ -21,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from starts import facts, shown
 
 import maskwright
 from maskwright import formats
@@ -44,19 +45,10 @@ def main() -> None:
         plan = {"size": chosen.size, "tile": tile, "weights": "small", "time_budget": 60 * chosen.minutes, "workers": 0}
         began = time.monotonic()
         done = maskwright.folds(data, k=len(data), out=chosen.results / f"tile {tile}", **plan)
-        mask = done.pooled.mask
-        assert mask is not None
-        told = {
-            "photos": done.pooled.photos,
-            "flaws": done.pooled.truths,
-            "minutes": chosen.minutes,
-            "size": chosen.size,
-        }
-        for name in ("AP", "AP50", "AR100"):
-            told[f"mask {name}"] = [getattr(mask, name, None), *(mask.intervals.get(name) or ())]
+        told = facts(done.pooled) | {"cpu minutes a run": chosen.minutes, "size": chosen.size}
         told["seconds in all"] = round(time.monotonic() - began)
         (chosen.results / f"tile {tile}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
-        print(f"tile {tile or 'none'}: {told}", flush=True)
+        print(f"tile {tile or 'none'}: {shown(told)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -90,20 +90,23 @@ def test_a_mask_placed_in_a_larger_photo_is_cropped_back(dense: np.ndarray, left
     assert np.array_equal(placed.crop((left, top, left + 7, top + 9)).dense(), dense)
 
 
-@given(scenes(), st.booleans(), st.sampled_from([0, SIDE]))
-def test_every_object_is_found_once_whatever_seam_it_lies_on(
-    scene: tuple[Photo, np.ndarray], with_masks: bool, trained: int
-) -> None:
+@given(scenes(), st.booleans())
+def test_every_object_is_found_once_whatever_seam_it_lies_on(scene: tuple[Photo, np.ndarray], with_masks: bool) -> None:
     photo, boxes = scene
-    found = Predictor(Finder(with_masks, trained), tile=SIDE)(photo)
-    if trained:  # the whole photo is shrunk onto the canvas, and colours mix: exact only where it is not looked at
-        order, expected = np.lexsort(found.boxes.T), np.lexsort(boxes.T)
-        assert np.array_equal(found.boxes[order], boxes[expected])
-        if found.masks is not None:
-            assert np.array_equal(found.masks.boxes[order], boxes[expected])
-    else:
-        for box in boxes:
-            assert (np.abs(found.boxes - box).max(1) <= 4).any()
+    found = Predictor(Finder(with_masks, tile=SIDE))(photo)
+    order, expected = np.lexsort(found.boxes.T), np.lexsort(boxes.T)
+    assert np.array_equal(found.boxes[order], boxes[expected])
+    if found.masks is not None:
+        assert np.array_equal(found.masks.boxes[order], boxes[expected])
+
+
+@given(scenes(), st.booleans())
+def test_a_look_at_the_whole_photo_takes_nothing_away(scene: tuple[Photo, np.ndarray], with_masks: bool) -> None:
+    """Shrunk onto a canvas colours mix, so this finder sees things there that are none; the real ones stay."""
+    photo, boxes = scene
+    found = Predictor(Finder(with_masks), tile=SIDE)(photo)
+    for box in boxes:
+        assert (np.abs(found.boxes - box).max(1) <= 4).any()
 
 
 def test_an_object_larger_than_a_tile_is_joined_from_its_parts() -> None:
@@ -127,7 +130,7 @@ def test_classes_are_never_joined() -> None:
     other = Instances(np.array([[0, 10, 60, 60]]), np.array([1]), np.array([0.8]), None, NAMES)
     assert tiles.join([one, other], boxes, size).labels == ["rust", "dent"]
     same = tiles.join([one, replace(other, classes=np.array([0]))], boxes, size)
-    assert same.boxes.tolist() == [[72, 10, 132, 60]] or same.boxes.tolist() == [[90, 10, 132, 60]]
+    assert same.boxes.tolist() == [[72, 10, 132, 60]], "a seam cuts both: joined"
 
 
 def test_the_best_uncut_find_is_taken_and_the_best_score_kept() -> None:
