@@ -7,6 +7,7 @@ import http.server
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,7 @@ class Server:
     cut: list[int] = field(default_factory=list)  # break off after so many bytes, one answer each
     errors: list[int] = field(default_factory=list)  # answer so, one each
     stall: float = 0.0  # seconds of silence halfway
+    sent_to: str = "/file.bin"  # where /moved leads
     asked: list[str | None] = field(default_factory=list)  # the Range of each question
 
 
@@ -48,7 +50,7 @@ def server(monkeypatch):
             state.asked.append(wanted)
             if self.path.startswith("/moved"):
                 self.send_response(302)
-                self.send_header("Location", "/file.bin")
+                self.send_header("Location", state.sent_to)
                 self.end_headers()
                 return
             if self.path == "/none" or state.errors:
@@ -331,3 +333,49 @@ def test_the_cache_lies_where_the_user_or_the_platform_says(monkeypatch, tmp_pat
 )
 def test_the_name_an_address_ends_in(url, name):
     assert name_of(url) == name
+
+
+# --- a cache that others can write into -----------------------------------------------------------
+@pytest.mark.parametrize("checksum", [SUM, None])
+@pytest.mark.parametrize("kind", ["a link", "a hard link"])
+def test_what_a_link_in_the_parts_place_leads_to_is_left_alone(server, tmp_path, kind, checksum):
+    (tmp_path / "victim").write_bytes(b"precious")
+    try:
+        if kind == "a link":
+            (tmp_path / "a.part").symlink_to(tmp_path / "victim")
+        else:
+            (tmp_path / "a.part").hardlink_to(tmp_path / "victim")
+    except OSError:
+        pytest.skip("no links here")
+    fetch(f"{server.address}/file.bin", tmp_path / "a", checksum)
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert (tmp_path / "a").read_bytes() == DATA and not (tmp_path / "a").is_symlink()
+
+
+def test_a_link_that_leads_nowhere_is_not_followed_either(server, tmp_path):
+    try:
+        (tmp_path / "a.part").symlink_to(tmp_path / "elsewhere")
+    except OSError:
+        pytest.skip("no links here")
+    fetch(f"{server.address}/file.bin", tmp_path / "a", SUM)
+    assert not (tmp_path / "elsewhere").exists() and (tmp_path / "a").read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://127.0.0.1:9/x.jpg", "file:///etc/hostname", "data:image/png;base64,aaaa", "gopher://127.0.0.1/x"]
+)
+def test_a_redirect_to_another_kind_of_address_is_not_followed(server, tmp_path, address):
+    server.sent_to = address
+    with pytest.raises(FetchError, match="cannot be downloaded"):
+        fetch(f"{server.address}/moved.bin", tmp_path / "a")
+    with pytest.raises(FetchError, match="cannot be downloaded"):
+        read_bytes(f"{server.address}/moved.bin", 1000)
+    assert len(server.asked) == 2 and left(tmp_path) == []
+
+
+def test_a_redirect_never_leads_from_https_to_http():
+    asked = urllib.request.Request("https://example.org/a")
+    with pytest.raises(fetching._Refused, match="from https to http"):
+        fetching._OnTheWeb().redirect_request(asked, None, 302, "", {}, "http://example.org/a")
+    onward = fetching._OnTheWeb().redirect_request(asked, None, 302, "", {}, "https://example.net/b")
+    assert onward is not None and onward.full_url == "https://example.net/b"

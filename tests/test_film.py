@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -282,3 +284,62 @@ def test_what_films_do_not_have_is_refused(
     with pytest.raises(SystemExit) as ended:
         main(["predict", str(model), str(make()), *more])
     assert ended.value.code and message in capsys.readouterr().err
+
+
+# --- names and tags -----------------------------------------------------------------------------
+@pytest.mark.skipif(sys.platform == "win32", reason="no colons in names there")
+@pytest.mark.parametrize("name", ["12:30.mp4", "http:127.0.0.1:9.mp4", "file:x.mp4", "concat:a|b.mp4", "%2e%2e.mp4"])
+def test_a_name_is_never_taken_for_an_address(
+    make: Make, find: Predictor, tmp_path: Path, name: str, monkeypatch
+) -> None:
+    make("party.mp4").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for source in (name, Path(name)):
+        assert film(find, source, out="drawn").frames == 12
+    assert film(find, name, out=Path("12:31.mp4")).file.is_file()
+
+
+@pytest.mark.parametrize(
+    "opening", ["#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n", "ffconcat version 1.0\nfile {}\n"]
+)
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{}/a.ts", "tcp://127.0.0.1:{}"])
+def test_a_playlist_under_a_films_name_makes_no_connection(
+    find: Predictor, tmp_path: Path, opening: str, address: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        text = opening.format(address.format(listening.getsockname()[1]))
+        (tmp_path / "list.mp4").write_text(text, encoding="utf-8")
+        with pytest.raises(PhotoError):
+            film(find, tmp_path / "list.mp4", out=tmp_path / "out")
+        with pytest.raises(BlockingIOError):  # nobody has called
+            listening.accept()
+
+
+def test_tags_that_are_no_utf_8_do_not_matter(find: Predictor, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        container.metadata["title"] = "cafXX"
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata["title"] = "cafXX"
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number * 20, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = (tmp_path / "a.mkv").read_bytes()
+    assert data.count(b"cafXX") == 2
+    (tmp_path / "a.mkv").write_bytes(data.replace(b"cafXX", b"caf\xe9\xe9"))
+    assert film(find, tmp_path / "a.mkv", out=tmp_path / "out").frames == 3
+
+
+def test_a_long_name_is_cut_for_what_is_written(make: Make, find: Predictor, tmp_path: Path) -> None:
+    source = make("party.mp4").rename(tmp_path / f"{'n' * 251}.mp4")
+    done = film(find, source, out=tmp_path / "out", lines=True)
+    assert done.file.is_file() and done.lines is not None and done.lines.is_file()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_no_film(find: Predictor, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(PhotoError, match=r"pipe\.mp4: this film cannot be opened"):
+        film(find, tmp_path / "pipe.mp4", out=tmp_path / "out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import stat
 import zipfile
@@ -11,7 +12,7 @@ import pytest
 
 from maskwright import fetch
 from maskwright.curate.published import PUBLISHED, obtain, unpack
-from maskwright.errors import DatasetError, FetchError, UnknownName
+from maskwright.errors import DatasetError, FetchError, OutputError, UnknownName
 from maskwright.formats.catalogue import FORMATS
 
 
@@ -122,3 +123,41 @@ def test_a_damaged_file_in_an_archive_says_so(tmp_path):
     with pytest.raises(DatasetError, match="cannot be unpacked"):
         unpack(tmp_path / "a.zip", tmp_path / "target")
     assert not (tmp_path / "target").exists()
+
+
+# --- hostile archives: nothing but our own errors -----------------------------------------------
+def test_a_member_without_a_name_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.writestr("x", b"content")
+    data = (tmp_path / "a.zip").read_bytes()
+    local, central = data.index(b"PK\3\4"), data.index(b"PK\1\2")
+    nameless = bytearray(data[:30] + data[31:central] + data[central : central + 46] + data[central + 47 :])
+    central -= 1
+    nameless[local + 26 : local + 28] = b"\0\0"
+    nameless[central + 28 : central + 30] = b"\0\0"
+    end = nameless.index(b"PK\5\6")
+    nameless[end + 12 : end + 16] = (46).to_bytes(4, "little")
+    nameless[end + 16 : end + 20] = central.to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(nameless)
+    with pytest.raises(DatasetError, match="this archive is refused"):
+        unpack(tmp_path / "a.zip", tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_no_flipped_byte_of_an_archive_lets_another_error_out(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as zipped:
+        zipped.writestr("a/b.txt", bytes(range(256)) * 4)
+        zipped.writestr("c.txt", b"second")
+    data = (tmp_path / "a.zip").read_bytes()
+    for place in range(0, len(data), 3):
+        broken = bytearray(data)
+        broken[place] ^= 0xFF
+        (tmp_path / "b.zip").write_bytes(broken)
+        with contextlib.suppress(DatasetError, OutputError):
+            unpack(tmp_path / "b.zip", tmp_path / f"t{place}")
+
+
+def test_an_archive_that_is_not_there_is_a_data_set_error(tmp_path):
+    with pytest.raises(DatasetError, match="cannot be unpacked"):
+        unpack(tmp_path / "none.zip", tmp_path / "t")

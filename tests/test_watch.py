@@ -273,3 +273,22 @@ def test_a_real_ctrl_c_ends_a_real_watch(belt: Path, tmp_path: Path, photos: dic
         finally:
             run.kill()
     assert (run.returncode, "red_0.png" in first, rest.splitlines()[-1][:8]) == (0, True, "1 photos"), errors
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"photo":"red_0.png","bytes":Infinity,"changed":2}',
+        '{"photo":"red_0.png","bytes":1e999,"changed":2}',
+        "[" * 100_000,
+        '{"photo":"red_0.png","bytes":' + "1" * 5000 + ',"changed":2}',
+        '{"photo":"red_0.png","bytes":1,"changed":2,"files":[7]}',
+        "\x00\xff",
+    ],
+    ids=["Infinity", "a number beyond all", "deep brackets", "5000 digits", "a file that is no name", "no text"],
+)
+def test_a_line_that_no_watch_wrote_is_passed_over(line, photos, belt, tmp_path):
+    (belt / "red_0.png").write_bytes(photos["red_0.png"])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "predictions.jsonl").write_bytes(line.encode("latin-1") + b"\n")
+    assert [Path(said.photo).name for said in watched(belt, tmp_path / "out", 1)] == ["red_0.png"]

@@ -22,6 +22,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from maskwright.escaping import harmless
+
 PARTS = ("record", "field", "wanted", "got", "fix")
 
 
@@ -55,9 +57,9 @@ class MaskwrightError(Exception):
         super().__init__(headline)
 
     def __str__(self) -> str:
-        head = [text for text in (self.parts.get("file"), self.headline) if text]
+        head = [harmless(text) for text in (self.parts.get("file"), self.headline) if text]
         lines = [f"{type(self).__name__}: {': '.join(head)}"]
-        lines += [f"  {name:<8}{self.parts[name]}" for name in PARTS if name in self.parts]
+        lines += [f"  {name:<8}{_indented(self.parts[name])}" for name in PARTS if name in self.parts]
         return "\n".join(lines)
 
     def __reduce__(self):  # so that an error crosses from a worker process whole
@@ -66,6 +68,12 @@ class MaskwrightError(Exception):
     def facts(self) -> dict[str, str]:
         """The same parts for machines."""
         return {"error": type(self).__name__, "message": self.headline, **self.parts}
+
+
+def _indented(part: str) -> str:
+    """Further lines of a part stand under its first one, so that no name in it can fake a line of ours."""
+    first, *further = part.split("\n")
+    return "".join([harmless(first), *(f"\n          {harmless(line.strip())}" for line in further)])
 
 
 def _remake(kind: type[MaskwrightError], headline: str, parts: dict[str, str]) -> MaskwrightError:

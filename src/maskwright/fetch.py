@@ -12,15 +12,16 @@ import os
 import re
 import socket
 import ssl
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from maskwright.errors import FetchError
 from maskwright.files import writing
@@ -84,6 +85,7 @@ def fetch(
         return target
     part = target.with_name(target.name + ".part")
     with writing(target) as temporary:  # it says disk errors in words; what broke off stays in `part`
+        _own(part)
         if sha256 is None:  # nothing would show whether an old part is of this very file
             part.unlink(missing_ok=True)
         download = _Download(url, part, size, progress or silent, checked=sha256 is not None)
@@ -100,6 +102,15 @@ def fetch(
             raise FetchError("what came is not the file that was expected", file=url, wanted=wanted, got=got, fix=fix)
         part.replace(temporary)
     return target
+
+
+def _own(part: Path) -> None:
+    """Take away what bears the part's name and is not a file of its own: in a shared folder anybody may have put a
+    link there, and what it leads to would be written over."""
+    with contextlib.suppress(FileNotFoundError):
+        found = part.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            part.unlink()
 
 
 def read_bytes(url: str, limit: int) -> bytes:
@@ -180,7 +191,7 @@ class _Download:
         tag = answer.headers["ETag"]
         self.version = tag if tag and not tag.startswith("W/") else answer.headers["Last-Modified"]
         coming = None if total is None else total - have
-        with self.part.open("ab" if have else "wb") as file:
+        with open(self.part, "ab" if have else "wb", opener=_no_link) as file:
             for chunk in self.progress(_chunks(answer), total=coming, label=name_of(self.url), unit="B"):
                 file.write(chunk)
                 have += len(chunk)
@@ -217,6 +228,24 @@ def _network() -> Iterator[None]:
         raise _Refused(f"this is no address: {error}") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Lost(str(error) or type(error).__name__) from error
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+class _OnTheWeb(HTTPRedirectHandler):
+    """Follows a server to other http and https addresses only, and never from https to what anybody can read."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        before, after = (urlsplit(url).scheme.lower() for url in (req.full_url, newurl))
+        if after not in ("http", "https") or (before, after) == ("https", "http"):
+            raise _Refused(f"the server sends on from {before} to {after}: {newurl}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def urlopen(asked: Request, timeout: float) -> http.client.HTTPResponse:
+    return build_opener(_OnTheWeb).open(asked, timeout=timeout)
 
 
 def _open(url: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:

@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever seen, and disk errors said in words."""
+"""Writing so that nothing half-written is ever seen, reading of files only, and disk errors said in words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from maskwright.errors import OutputError
 
@@ -38,7 +41,9 @@ def writing(path: Path | str) -> Iterator[Path]:
     new = _absent(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
+        prefix = f".{shortened(path.name, 220)}."  # with room for what makes it temporary
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -63,11 +68,12 @@ def writing_folder(path: Path | str) -> Iterator[Path]:
     new = _absent(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        prefix = f".{shortened(path.name, 220)}."
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{prefix}old."))
             path.replace(old / "old")
             temporary.replace(path)
             shutil.rmtree(old, ignore_errors=True)
@@ -119,8 +125,38 @@ def sweep(folder: Path | str) -> list[Path]:
 
 
 def write_text(path: Path | str, text: str) -> None:
+    r"""UTF-8. A file's name that is no text (Linux allows any bytes) is escaped: what Python calls \udce9 stands there
+    as these six letters, which JSON takes for the same name again."""
     with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most `most` bytes: what is too long is cut, and gets a mark that tells it from others cut alike.
+
+    Disks hold 255 bytes a name: 80 Chinese letters have 240.
+    """
+    data = os.fsencode(name)
+    if len(data) <= most:
+        return name
+    mark = f"~{zlib.crc32(data):08x}"
+    head = data[: most - len(mark)]
+    while head and data[len(head)] & 0xC0 == 0x80:  # in the middle of a letter
+        head = head[:-1]
+    return os.fsdecode(head) + mark
+
+
+# --- reading ------------------------------------------------------------------------------------
+class NotAFile(OSError):
+    """A device, a pipe or a socket: reading it might never end."""
+
+
+def open_file(path: Path | str) -> BinaryIO:
+    """Open a file to read its bytes; what is no file, also behind a link, is a NotAFile (an OSError)."""
+    mode = Path(path).stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise NotAFile(errno.EINVAL, "a device, pipe or socket, not a file", str(path))
+    return Path(path).open("rb")
 
 
 def _umask() -> int:

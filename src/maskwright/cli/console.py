@@ -4,7 +4,8 @@
     1    it could not be done          130  stopped by Ctrl-C
     2    the input is wrong            141  the reader of our output went away
 
-Commands get a `Console`; library functions get its `progress`. Nothing else in the house prints.
+Commands get a `Console`; library functions get its `progress`. Nothing else in the house prints. Whatever it shows is
+made harmless here: names of files and classes may hold what a terminal obeys.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from maskwright.errors import InputError, MaskwrightError
+from maskwright.escaping import harmless
 
 if TYPE_CHECKING:
     from maskwright.cli.bars import Bars
@@ -72,20 +74,21 @@ class Console:
     def show(self, text: str = "") -> None:
         """A line of the result, for people."""
         if not self.json:
-            print(text)
+            print(harmless(text))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """A table of the result, for people: numbers to the right, everything else to the left."""
         if not self.json:
             if title:
-                print(_bold(title))
+                print(_bold(harmless(title)))
             print(table_text(columns, rows, head=_bold))
 
     # --- remarks and progress: stderr ---------------------------------------------------------------------------------
-    def say(self, text: str) -> None:
-        """A remark that is no result."""
+    def say(self, remark: str | MaskwrightError) -> None:
+        """A remark that is no result: a line, or an error that ends nothing."""
         if self.quiet or self.json:
             return
+        text = str(remark) if isinstance(remark, MaskwrightError) else harmless(remark)
         if self._bars is not None:
             self._bars.print(text)
         else:
@@ -112,7 +115,7 @@ class Console:
                     from maskwright.cli.bars import Bars
 
                     self._bars = self._bars or Bars()
-                    bar = self._bars.open(label, total)
+                    bar = self._bars.open(harmless(label), total)
                 if bar is not None and self._bars is not None:
                     self._bars.update(bar, done, unit, start)
                 yield item
@@ -171,7 +174,7 @@ class Console:
         try:
             if self.debug:
                 traceback.print_exc()
-            print(message, file=sys.stderr)
+            print(harmless(message, lines=True), file=sys.stderr)
             if self.json:
                 self.result(facts)
             sys.stdout.flush()
@@ -222,7 +225,7 @@ def table_text(
         and all(_is_number(row[place]) or row[place] is None for row in rows)
         for place in range(len(columns))
     ]
-    cells = [list(columns), *([_cell(value) for value in row] for row in rows)]
+    cells = [[harmless(name) for name in columns], *([_cell(value) for value in row] for row in rows)]
     widths = [max(_width(line[place]) for line in cells) for place in range(len(columns))]
 
     def line_of(line: Sequence[str]) -> str:
@@ -244,7 +247,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.3f}" if math.isfinite(value) else "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else harmless(str(value))
 
 
 def _width(text: str) -> int:

@@ -59,6 +59,7 @@ def _list(console: Console) -> None:
         rows = [[name, f"{each.about}\n{each.licence}\n{each.page}"] for name, each in PUBLISHED.items()]
         listing(console, ["name", "what it is, its licence, where to read about it"], rows, "Data sets")
         console.show()
-        console.show("maskwright download coco mask_rcnn_r50\nmaskwright download balloon --out data")
+        console.show("maskwright download coco mask_rcnn_r50")
+        console.show("maskwright download balloon --out data")
 
     console.result({"weights": weights, "data": PUBLISHED}, tell)

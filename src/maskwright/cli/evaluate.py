@@ -146,7 +146,8 @@ def _show_twelve(figures: Figures | VerdictFigures, console: Console) -> None:
         return
     for kind in (figures.mask, figures.box):
         if kind is not None:
-            console.show("\n".join([f"{kind.kind}, {figures.photos} photos", *kind.coco_lines()]))
+            for line in (f"{kind.kind}, {figures.photos} photos", *kind.coco_lines()):
+                console.show(line)
 
 
 def _show_verdicts(figures: VerdictFigures, console: Console) -> None:

@@ -37,7 +37,7 @@ def films_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]:
             wanted="--save-jsonl, or nothing",
             got=", ".join(unfit),
         )
-    return [each for film in films for each in (sorted(glob.glob(film)) or [film])]  # noqa: PTH207 (as for photos)
+    return [each for film in films for each in ([] if Path(film).exists() else sorted(glob.glob(film))) or [film]]  # noqa: PTH207 (as for photos)
 
 
 def look_at(model: str, films: Sequence[str], out: Path, console: Console, loading: dict, **settings: Any) -> int:
@@ -68,5 +68,5 @@ def look_at(model: str, films: Sequence[str], out: Path, console: Console, loadi
     told = {"films": [each.facts() for each in done], "failed": [error.facts() for error in failed]}
     console.result(told, tell)
     for error in failed:
-        console.say(str(error))
+        console.say(error)
     return 1 if failed else 0

@@ -92,13 +92,13 @@ def _card(name: str, console: Console) -> None:
     def tell() -> None:
         rows = [[key, value] for key, value in flat(facts) if value not in (None, "")]
         listing(console, ["field", name], rows)
-        console.show(f"\n{folder}")
+        console.show()
+        console.show(str(folder))
         if page:
             console.show()
         for line in (page or "").splitlines():
-            console.show(
-                "\n".join(wrapped(line, line_width())) if len(line) > line_width() and line[0] != "|" else line
-            )
+            for part in wrapped(line, line_width()) if len(line) > line_width() and line[0] != "|" else [line]:
+                console.show(part)
 
     console.result({"folder": folder, "card": facts, "page": page}, tell)
 

@@ -154,7 +154,7 @@ def watching(find, folder: str, every: float, settings: dict, console: Console) 
             word = "unreadable" if isinstance(said, Unread) else said.called
             called[word] = called.get(word, 0) + 1
             if isinstance(said, Unread):
-                console.say(str(said.error))
+                console.say(said.error)
             else:
                 console.show(f"{said.photo}: {_words(said)}" + (f" -> {said.sorted}" if said.sorted else ""))
             sys.stdout.flush()
@@ -200,7 +200,7 @@ def tell_counts(done, out: Path, console: Console) -> int:
 
     console.result(facts, tell)
     for error in done.failed:
-        console.say(str(error))
+        console.say(error)
     if done.files:
         console.say(f"written: {', '.join(str(file) for file in done.files)}")
     if any(each.files for each in done.photos):

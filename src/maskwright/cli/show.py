@@ -121,7 +121,7 @@ def _drawn(records: list[Record], names: tuple[str, ...], console: Console) -> I
         try:
             pixels = decode(record.photo).pixels
         except PhotoError as error:
-            console.say(f"left out: {error}")
+            console.say(error)
             continue
         if record.instances is not None:
             # Drawn large and reduced with the photo: a line of two pixels on the sheet, whatever the photo's size.

@@ -137,11 +137,14 @@ def copy_photo(photo: Path, place: Path) -> None:
 
 def _free_name(record: Record, names: tuple[str, ...], taken: set[str]) -> str:
     """A file name no other photo of this part has: photos of different folders may share one."""
+    from maskwright.files import shortened
+
     below = f"{names[record.labels[0]]}/" if names and record.labels else ""
     name = below + record.photo.name
     number = 2
     while name.casefold() in taken:  # some file systems hold A.jpg and a.jpg for the same
-        name = f"{below}{record.photo.parent.name}_{record.photo.stem}_{number}{record.photo.suffix}"
+        stem = shortened(f"{record.photo.parent.name}_{record.photo.stem}_{number}", 230)
+        name = f"{below}{stem}{record.photo.suffix}"
         number += 1
     taken.add(name.casefold())
     return name

@@ -10,9 +10,10 @@ Nothing of these is part of this package, and nothing is fetched unless somebody
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import zipfile
-import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -111,22 +112,44 @@ def unpack(archive: Path, target: Path, progress: Progress = silent, most_bytes:
     Refused: names that lead out of the folder, links, more than `most_bytes` unpacked, names that differ only by case.
     What macOS adds (__MACOSX, .DS_Store) is left out.
     """
+    with _reading(archive):
+        opened = zipfile.ZipFile(archive)
+    with opened as zipped, writing_folder(target) as temporary:
+        # (folders not by their `is_dir`, which stumbles over an empty name)
+        files = [each for each in zipped.infolist() if not each.filename.endswith("/")]
+        members = [each for each in files if not _rubbish(each.filename)]
+        _check(archive, members, temporary, most_bytes)
+        left = most_bytes
+        for member in progress(members, total=len(members), label="unpacking"):
+            place = temporary / PurePosixPath(member.filename)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("xb") as sink:
+                # what the archive says of its sizes may be untrue: count what really comes
+                for chunk in _chunks(archive, zipped, member):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise _too_big(archive, most_bytes)
+                    sink.write(chunk)
+
+
+def _chunks(archive: Path, zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    with _reading(archive):
+        source = zipped.open(member)
+    with source:
+        while True:
+            with _reading(archive):
+                chunk = source.read(1 << 20)
+            if not chunk:
+                return
+            yield chunk
+
+
+@contextlib.contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    """A broken archive can make zipfile and its decompressors raise nearly anything, OSError too."""
     try:
-        with zipfile.ZipFile(archive) as zipped, writing_folder(target) as temporary:
-            members = [each for each in zipped.infolist() if not each.is_dir() and not _rubbish(each.filename)]
-            _check(archive, members, temporary, most_bytes)
-            left = most_bytes
-            for member in progress(members, total=len(members), label="unpacking"):
-                place = temporary / PurePosixPath(member.filename)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                with zipped.open(member) as source, place.open("xb") as sink:
-                    # what the archive says of its sizes may be untrue: count what really comes
-                    while chunk := source.read(min(1 << 20, left + 1)):
-                        left -= len(chunk)
-                        if left < 0:
-                            raise _too_big(archive, most_bytes)
-                        sink.write(chunk)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error, UnicodeError) as error:
+        yield
+    except Exception as error:
         raise DatasetError(
             "this archive cannot be unpacked",
             file=archive,

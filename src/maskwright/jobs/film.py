@@ -151,7 +151,7 @@ def targets(sources: Sequence[str | Path], out: Path) -> list[Path]:
         taken: Counter[str] = Counter()
         made = []
         for source in sources:
-            stem = Path(source).stem
+            stem = files.shortened(Path(source).stem, 230)
             taken[stem.casefold()] += 1
             number = taken[stem.casefold()]
             made.append(out / (f"{stem}.mp4" if number == 1 else f"{stem}_{number}.mp4"))

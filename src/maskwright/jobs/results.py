@@ -109,7 +109,8 @@ def write_each(photo: Photo, made: Prediction, out: Path, save: Sequence[str], p
         yield write_picture(outlines.draw(photo, found), out / f"{stem}.jpg")
     for row in range(len(found)) if {"masks", "crops"} & set(save) else ():
         mask, box = _cut(found, row, photo.size)
-        name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", f"{stem}_{row + 1}_{found.labels[row]}.png")
+        name = f"{files.shortened(stem, 180)}_{row + 1}_{files.shortened(found.labels[row], 50)}.png"
+        name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name)
         if "masks" in save:
             full = np.zeros(photo.size, np.uint8)
             full[box[1] : box[3], box[0] : box[2]] = mask * 255

@@ -53,7 +53,8 @@ class Sorter:
         """A name that is taken gets a number (part_2.jpg). A copy that is there already is not made again."""
         folder = self.folder / folder_name(called)
         for number in count(1):
-            target = folder / (photo.name if number == 1 else f"{photo.stem}_{number}{photo.suffix}")
+            numbered = f"{files.shortened(photo.stem, 230)}_{number}{photo.suffix}"
+            target = folder / (photo.name if number == 1 else numbered)
             try:
                 if target.exists():
                     if photo.samefile(target) or (not self.move and _same(photo, target)):
@@ -107,5 +108,5 @@ def folder_name(called: str) -> str:
     >>> folder_name("rust/heavy"), folder_name("NUL")
     ('rust_heavy', '_NUL')
     """
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", called).strip(" .") or "_"
+    name = files.shortened(re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", called).strip(" .") or "_", 250)
     return f"_{name}" if _RESERVED.fullmatch(name) else name

@@ -19,7 +19,7 @@ from maskwright.errors import DatasetError, MaskwrightError, OutputError
 from maskwright.jobs.predict import checked, prediction, refuse_own_folder
 from maskwright.jobs.results import Prediction, write_each
 from maskwright.jobs.sorting import UNREADABLE, Sorter
-from maskwright.photos.sources import Source, is_photo_name, naturally
+from maskwright.photos.sources import LONGEST_STEM, Source, is_photo_name, naturally
 from maskwright.prediction.predictor import Predictor, load
 from maskwright.prediction.screening import Screening
 
@@ -190,8 +190,8 @@ class _Lines:
                 self._stems.add(Path(each.replace("\\", "/")).stem.casefold())
             if "sorted" in told:
                 self.sorted[name] = Path(told["sorted"])
-        except (ValueError, KeyError, TypeError, AttributeError):  # of another program, or of predict --save-jsonl
-            return
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            return  # of another program, or of predict --save-jsonl
 
     def stem(self, name: str) -> str:
         """For the names of pictures: no two photos share one, nor one photo and another of the same name later."""
@@ -199,7 +199,7 @@ class _Lines:
         stem, number = own, 1
         while stem.casefold() in self._stems:
             number += 1
-            stem = f"{own}_{number}"
+            stem = files.shortened(f"{own}_{number}", LONGEST_STEM)
         return stem
 
     def add(self, name: str, stamp: Stamp, said: Prediction | Unread) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from maskwright import fetch
 from maskwright.errors import DatasetError, InputError, MissingExtra, PhotoError
+from maskwright.files import shortened
 from maskwright.photos import window as grey
 from maskwright.photos.decode import LIMIT_PIXELS, decode, from_pil, rgb_array
 from maskwright.types.photo import Photo, Window
@@ -24,6 +25,8 @@ PHOTO_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".di
 
 LIMIT_BYTES = 500_000_000
 """A photo from the network or from standard input may have at most this many bytes."""
+
+LONGEST_STEM = 250  # bytes: with an ending it is a name that a disk can hold
 
 Origin = str | Path | bytes | np.ndarray | Photo | Image.Image
 
@@ -214,7 +217,7 @@ def _filesystem(address: str):
 def _stem(name: str) -> str:
     """The last part without its ending, and without what some system cannot have in a file name."""
     stem = Path(name.replace("\\", "/")).stem
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", stem).strip(" .") or "photo"
+    return shortened(re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", stem).strip(" .") or "photo", LONGEST_STEM)
 
 
 def _distinct(sources: Iterable[Source]) -> Iterable[Source]:
@@ -224,7 +227,7 @@ def _distinct(sources: Iterable[Source]) -> Iterable[Source]:
         stem, number = source.stem, 1
         while stem.casefold() in taken:
             number += 1
-            stem = f"{source.stem}_{number}"
+            stem = shortened(f"{source.stem}_{number}", LONGEST_STEM)
         taken.add(stem.casefold())
         yield replace(source, stem=stem)
 

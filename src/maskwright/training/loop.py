@@ -290,7 +290,7 @@ class Trainer:
             self.folder.write_history(at.history)
             write_events(at.history, self.folder.path)
         except OutputError as error:  # open in another program: the state holds the history, the next epoch writes it
-            self.say(str(error))
+            self.say(f"{error.parts.get('file', self.folder.path)}: {error.headline}")
         if at.epoch == 1 and (remark := diagnose(row, self.network, self.objective, self.loader, self.recipe)):
             self.say(remark)
         for callback in self.on_epoch:

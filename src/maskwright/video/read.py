@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from maskwright import files
 from maskwright.errors import MissingExtra, PhotoError
+
+WEB = "http,https,httpproxy,tcp,tls,crypto"
+"""What FFmpeg may open for a film on the web."""
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
 """By these a film is known, upper or lower case."""
@@ -29,6 +33,11 @@ def library() -> Any:
     except ImportError as error:
         raise MissingExtra("films need PyAV", fix="pip install maskwright[video]") from error
     return av
+
+
+def named(path: Path) -> str:
+    """A file as FFmpeg must be told of it: it would take 12:30.mp4 for an address."""
+    return f"file:{path}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +72,16 @@ class Film:
         self.path = Path(path)
         self.damaged, self.broken_off = 0, None
         self._av = library()
+        address = str(path).lower().startswith(("http://", "https://"))
         try:
-            self.container = self._av.open(str(path))
-        except (OSError, self._av.FFmpegError) as error:
+            if not address:
+                files.open_file(self.path).close()
+            self.container = self._av.open(
+                str(path) if address else named(self.path),
+                options={"protocol_whitelist": WEB if address else "file"},  # a playlist cannot reach further
+                metadata_errors="replace",  # titles and such, in whatever letters
+            )
+        except (OSError, self._av.FFmpegError, ValueError) as error:
             raise PhotoError("this film cannot be opened", file=path, got=error) from error
         pictures = [each for each in self.container.streams.video if each.codec_context is not None]
         if not pictures:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import MissingExtra, OutputError
-from maskwright.video.read import Film, Frame, library
+from maskwright.video.read import Film, Frame, library, named
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
 ENCODERS = {"libx264": {"crf": "20", "preset": "fast"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}}
@@ -37,7 +37,7 @@ class Writer:
         self.height, self.width = (side + side % 2 for side in size)
         self.silent_because: str | None = None
         try:
-            self.container = self._av.open(str(path), "w")
+            self.container = self._av.open(named(self.path), "w")
         except (OSError, self._av.FFmpegError) as error:
             raise OutputError(
                 "this film cannot be written", file=path, got=error, wanted=", ".join(CONTAINERS)
