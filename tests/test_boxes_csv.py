@@ -156,3 +156,38 @@ def test_the_empty_tables_of_the_rust_tutorial_point_to_the_xml(shared: Path):
     for split in ("train", "test"):
         with pytest.raises(AnnotationError, match=f"name .*objDet/{split}, "):
             formats.read(shared / "data" / "rust" / f"{split}_labels.csv")
+
+
+# --- what spreadsheets make of a table ----------------------------------------------------------
+@pytest.mark.parametrize(
+    "text",
+    [
+        "filename;width;height;class;xmin;ymin;xmax;ymax\na.jpg;40;30;rust;1;2,5;20;25\n",
+        "sep=;\r\nFilename;Width;Height;Class;XMin;YMin;XMax;YMax\r\na.jpg;40;30;rust;1;2,5;20;25\r\n",
+        "filename\twidth\theight\tclass\txmin\tymin\txmax\tymax\na.jpg\t40\t30\trust\t1\t2.5\t20\t25\n",
+        '"FILENAME","WIDTH","HEIGHT","CLASS","XMIN","YMIN","XMAX","YMAX"\n"a.jpg","40","30","rust","1","2.5","20","25"\n',
+    ],
+)
+@pytest.mark.parametrize("code", ["utf-8-sig", "utf-16"])
+def test_a_table_is_read_whatever_a_spreadsheet_made_of_it(tmp_path, text, code):
+    photo(tmp_path / "a.jpg")
+    (tmp_path / "table.csv").write_bytes(text.encode(code))
+    assert boxes(formats.read(tmp_path)) == [[1, 2.5, 20, 25]]
+
+
+def test_a_row_without_class_and_box_is_an_empty_photo(tmp_path):
+    photo(tmp_path / "b.jpg")
+    data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4", "b.jpg,40,30,,,,,", "a.jpg,40,30,,,,,"))
+    assert [(record.photo.name, record.state) for record in data] == [("a.jpg", "labelled"), ("b.jpg", "empty")]
+    assert not data.faults
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "@SUM(1)", "-2+3"])
+def test_a_class_that_looks_like_a_formula_is_guarded_and_read_again(tmp_path, name):
+    photo(tmp_path / "a.jpg")
+    drawn = Instances(np.array([[1, 2, 3, 4]]), np.array([0]), None, None, (name,))
+    formats.write(
+        Dataset("x", (name,), (Record(tmp_path / "a.jpg", (30, 40), drawn),)), tmp_path / "t.csv", "boxes_csv"
+    )
+    assert f"'{name}" in (tmp_path / "t.csv").read_text("utf-8")
+    assert formats.read(tmp_path / "t.csv").names == (name,)

@@ -225,3 +225,24 @@ def test_two_photos_of_one_name_elsewhere_are_not_mixed_up(tmp_path):
         formats.write(data, tmp_path / "out" / "labels.csv", "labels_csv")
     formats.write(data, tmp_path / "labels.csv", "labels_csv")
     assert len(formats.read(tmp_path / "labels.csv").usable()) == 2
+
+
+def test_classes_that_look_like_formulas_are_guarded_one_by_one_and_read_again(tmp_path):
+    photo(tmp_path / "a.jpg")
+    record = Record(tmp_path / "a.jpg", (30, 40), None, labels=(0, 1))
+    formats.write(Dataset("x", ("+1+1", "=1+1"), (record,)), tmp_path / "labels.csv", "labels_csv")
+    assert "a.jpg,'+1+1;'=1+1\n" in (tmp_path / "labels.csv").read_text("utf-8")
+    assert said(formats.read(tmp_path / "labels.csv")) == {"a": ("+1+1", "=1+1")}
+
+
+@pytest.mark.parametrize("header", ["File;Labels;Split", "FILE\tLABELS\tSPLIT", '"file","labels","split"'])
+def test_semicolons_tabs_quotes_and_capitals_are_read(tmp_path, header):
+    mark = header[4] if header[4] in ";\t" else ","
+    data = formats.read(table(tmp_path, mark.join(["a.jpg", "rust", "val"]), header=header))
+    assert said(data)["a"] == ("rust",)
+    assert data.records[0].split == "val"
+
+
+def test_two_columns_of_one_class_are_refused(tmp_path):
+    with pytest.raises(AnnotationError, match="two columns of one name"):
+        formats.read(table(tmp_path, "a.jpg,0,1,1", header="file,dent,rust,dent"))

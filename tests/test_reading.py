@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def test_a_file_too_big_is_refused_before_it_is_read(tmp_path):
         reading.read_json(path)
 
 
-@pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("code", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_json_in_any_unicode_is_read(tmp_path, code):
     path = tmp_path / "a.json"
     path.write_bytes('{"größe": 1}'.encode(code))
@@ -94,7 +95,41 @@ def test_text_in_another_code_is_refused_with_its_line(tmp_path):
     path = tmp_path / "a.csv"
     path.write_bytes("filename\ngröße.jpg\n".encode("latin-1"))
     with pytest.raises(AnnotationError, match="line 2"):
-        reading.read_rows(path)
+        reading.read_table(path)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"x": [3, {"a" : {"b": 1}, "a" : {"b": 2}}]}'])
+def test_one_key_with_two_values_is_refused(tmp_path, text):
+    """The parser keeps the last one: a photo's regions would be gone without a word."""
+    path = tmp_path / "a.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(AnnotationError, match="one key stands twice"):
+        reading.read_json(path)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 1}', '{"a": {"a": 1}, "b": "\\": "}', '{"a" : [1, {"b" : 2}]}'])
+def test_equal_values_and_texts_that_look_like_keys_are_read(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_text(text, "utf-8")
+    assert reading.read_json(path) == json.loads(text)
+
+
+@pytest.mark.parametrize("code", ["gb2312", "GBK", "gb18030", "shift_jis", "utf-16", "UTF-8"])
+def test_xml_is_decoded_by_its_declaration(tmp_path, code):
+    path = tmp_path / "a.xml"
+    path.write_bytes(f"<?xml version='1.0' encoding='{code}'?>\n<annotation><name>犬</name></annotation>".encode(code))
+    assert reading.read_xml(path).findtext("name") == "犬"
+    assert "犬" in Head(path).text
+
+
+@pytest.mark.parametrize(("code", "said"), [("klingon", "not known"), ("hex", "not known"), ("punycode", "not known"),
+                                            ("big5", "not BIG5 text")])  # fmt: skip
+def test_xml_in_a_code_that_cannot_be_read_says_so(tmp_path, code, said):
+    path = tmp_path / "a.xml"
+    path.write_bytes(f"<?xml version='1.0' encoding='{code}'?><annotation>\xff\xff</annotation>".encode("latin-1"))
+    with pytest.raises(AnnotationError, match=said) as caught:
+        reading.read_xml(path)
+    assert caught.value.parts["fix"] == "save the file as UTF-8"
 
 
 @pytest.mark.parametrize("attack", [attacks.entities, attacks.outside_entity])
@@ -113,7 +148,7 @@ def test_half_an_xml_file_says_where_it_ends(tmp_path):
 def test_a_table_names_its_columns_without_the_hash(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('#filename, size\na.jpg,"1"\n\nb.jpg,2\n', "utf-8")
-    assert reading.read_rows(path) == [{"filename": "a.jpg", "size": "1"}, {"filename": "b.jpg", "size": "2"}]
+    assert reading.read_table(path).rows == [{"filename": "a.jpg", "size": "1"}, {"filename": "b.jpg", "size": "2"}]
 
 
 @pytest.mark.parametrize(("text", "said"), [("a,b\n", "a column is missing"), ("filename,x\na.jpg\n", "too short"),
@@ -122,14 +157,14 @@ def test_a_bad_table_is_refused(tmp_path, text, said):
     path = tmp_path / "a.csv"
     path.write_text(text, "utf-8")
     with pytest.raises(AnnotationError, match=said):
-        reading.read_rows(path, ["filename"])
+        reading.read_table(path, ["filename"])
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_give_data_or_our_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("bytes") / "a"
     path.write_bytes(data)
-    for read in (reading.read_json, reading.read_xml, reading.read_rows, reading.read_text):
+    for read in (reading.read_json, reading.read_xml, reading.read_table, reading.read_text):
         with contextlib.suppress(MaskwrightError):
             read(path)
 

@@ -116,7 +116,22 @@ def test_a_faulty_label_map_is_an_error(tmp_path, text):
         maps.read(label_map(tmp_path, text))
 
 
-@pytest.mark.parametrize("names", [("rust",), ("it's rust", 'a "dent"', "{brace}", "päint # 2")])
+def test_fields_in_braces_of_their_own_and_commas_are_passed_over(tmp_path):
+    text = "item: { keypoints { id: 9 label: 'x' }, id: 1, name: 'a' }\nother { id: 2 name: 'b' }"
+    assert maps.read(label_map(tmp_path, text)) == {1: "a"}
+
+
+@pytest.mark.parametrize("text", ["item" + " " * 300_000 + "x", "\n" * 300_000, "item {" * 60_000, "item { id" * 40_000,
+                                  "item { name: '" * 30_000, "#" * 300_000])  # fmt: skip
+def test_a_label_map_of_many_blanks_is_refused(tmp_path, text):
+    """Where a pattern takes the square of its length this test takes minutes."""
+    with pytest.raises(AnnotationError):
+        maps.read(label_map(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "names", [("rust",), ("it's rust", 'a "dent"', "{brace}", "päint # 2", "both ' and \"", "back\\slash")]
+)
 def test_a_label_map_is_read_as_written(tmp_path, names):
     maps.write(names, tmp_path / "map.pbtxt")
     assert maps.read(tmp_path / "map.pbtxt") == dict(enumerate(names, 1))

@@ -5,14 +5,13 @@ The types know none of these; supervision and pandas are imported when first ask
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from maskwright import tables
 from maskwright.errors import AnnotationError, MissingExtra, UnknownName
 from maskwright.geometry import boxes
 from maskwright.types import Instances, RleMasks, Verdict
@@ -86,25 +85,17 @@ def to_csv(photos: Sequence[Instances], photo_names: Sequence[str]) -> str:
 
     Lines end in a line feed. A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in _flat_rows(photos, photo_names):
-        row = {**row, "photo": no_formula(row["photo"]), "class": no_formula(row["class"])}
-        writer.writerow(["" if row[key] is None else row[key] for key in CSV_COLUMNS])
-    return text.getvalue()
+    return tables.written(CSV_COLUMNS, ([row[key] for key in CSV_COLUMNS] for row in _flat_rows(photos, photo_names)))
 
 
 def verdicts_to_csv(verdicts: Sequence[Verdict], photo_names: Sequence[str]) -> str:
     """One line a photo: photo, label (several are joined by |), and a column of scores for each class."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     names = verdicts[0].names if verdicts else ()
-    writer.writerow(["photo", "label", *(no_formula(f"score {name}") for name in names)])
-    for photo, verdict in zip(photo_names, verdicts, strict=True):
-        scores = [f"{score:.5f}" for score in verdict.scores]
-        writer.writerow([no_formula(photo), no_formula("|".join(verdict.labels)), *scores])
-    return text.getvalue()
+    rows = (
+        [photo, tables.joined(verdict.labels, "|"), *(f"{score:.5f}" for score in verdict.scores)]
+        for photo, verdict in zip(photo_names, verdicts, strict=True)
+    )
+    return tables.written(["photo", "label", *(f"score {name}" for name in names)], rows)
 
 
 def to_frame(photos: Sequence[Instances], photo_names: Sequence[str]) -> Any:
@@ -220,10 +211,6 @@ def _areas(instances: Instances) -> list[Any]:
 def _short(value: np.floating) -> float:
     """The shortest decimal that is this float32: 0.9, not 0.8999999761581421."""
     return float(str(value))
-
-
-def no_formula(text: str) -> str:
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _masks(segmentations: list[dict], size: tuple[int, int] | None, file: object) -> RleMasks:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+
+from maskwright import tables
 
 Interval = tuple[float, float]
 
@@ -205,7 +205,7 @@ class VerdictFigures:
         ])  # fmt: skip
 
     def _labels(self, row: np.ndarray) -> str:
-        return ";".join(name for name, there in zip(self.names, row, strict=True) if there)
+        return tables.joined([name for name, there in zip(self.names, row, strict=True) if there], ";")
 
 
 def _ends(key: str, cell: Any) -> dict[str, Any]:
@@ -219,8 +219,4 @@ def _ends(key: str, cell: Any) -> dict[str, Any]:
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     if not rows:
         return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return tables.written(list(rows[0]), (list(row.values()) for row in rows))

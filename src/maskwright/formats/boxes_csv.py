@@ -5,21 +5,22 @@ Looks like   filename,width,height,class,xmin,ymin,xmax,ymax
 Known by     a .csv file whose first line names filename, class, xmin, ymin, xmax and ymax
 Holds        boxes and their classes
 Cannot hold  masks, scores, photos without objects, crowd marks. On writing they are dropped and counted
+Empty        a row with a file name and neither class nor box is read as a photo on which nothing is
 In the wild  a header and no row at all, where the script found no XML (an error that says where the XML lies); photos
-             in another folder than the table; swapped corners; width and height in any order of columns
+             in another folder than the table; swapped corners; width and height in any order of columns; semicolons
+             with decimal commas, tabs, column names in capitals or quotes
 Coordinates  as in Pascal VOC they are taken as they stand: edges from 0 to the photo's width
 Source       xml_to_csv.py of datitran/raccoon_dataset, from which most such tables come
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from pathlib import Path
 
 import numpy as np
 
+from maskwright import tables
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats.folders import split_word
@@ -28,7 +29,6 @@ from maskwright.formats.reading import (
     Draft,
     Evidence,
     Faults,
-    FoundPhoto,
     Head,
     Losses,
     PhotoFinder,
@@ -37,7 +37,7 @@ from maskwright.formats.reading import (
     data_name,
     data_root,
     photos_below,
-    read_rows,
+    read_table,
     written_names,
 )
 from maskwright.types import Dataset
@@ -51,53 +51,54 @@ _DEPTH = 4  # so many folders down is XML looked for, when a table is empty
 def sniff(head: Head) -> Evidence | None:
     if head.ending != ".csv":
         return None
-    first, _, rest = head.text.partition("\n")
-    if not {name.strip().lstrip("#").strip() for name in first.split(",")}.issuperset(NEEDED):
+    _, names, lines = tables.columns(head.text)
+    if not {name.casefold() for name in names}.issuperset(NEEDED):
         return None
-    if not rest.strip():
+    if len(head.text.split("\n", lines)) <= lines or not head.text.split("\n", lines)[lines].strip():
         return Evidence(0.9, "a table of boxes with a header and no rows", dataset=False)
     return Evidence(0.9, "a table with the columns filename, class, xmin, ymin, xmax, ymax")
 
 
 # --- reading ----------------------------------------------------------------------------------------
 def read(path: Path, faults: Faults) -> Dataset:
-    rows = read_rows(path, NEEDED)
-    if not rows:
+    table = read_table(path, NEEDED, COLUMNS)
+    if not table.rows:
         raise _without_rows(path)
     root = _root(path)
     finder = PhotoFinder(root, faults, near=path.parent)
     photos: dict[str, list[tuple[int, dict[str, str]]]] = {}
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(table.rows, 1):
         photos.setdefault(row["filename"].strip(), []).append((number, row))
     drafts, swapped = [], []
     for name, mine in photos.items():
-        found = finder.photo(name, regions=len(mine))
+        drawn = [(number, row) for number, row in mine if any(row[name].strip() for name in ("class", *CORNERS))]
+        found = finder.photo(name, regions=len(drawn))
         if found is not None:
-            drafts.append(Draft(found, _regions(found, mine, faults, swapped)))
+            regions = Regions(faults, found, stated=_stated(mine[0][1]))
+            _draw(table, drawn, regions, swapped)
+            drafts.append(Draft(found, regions))
     if swapped:
         more = ", ..." if len(swapped) > 1 else ""
         faults.remark(f"boxes with swapped corners, put in order: {len(swapped)} ({swapped[0]}{more})")
-    names = {row["class"].strip() for row in rows} - {""}
+    names = {row["class"].strip() for row in table.rows} - {""}
     return assemble(data_name(root), sorted(names), drafts, "boxes_csv", faults)
 
 
-def _regions(photo: FoundPhoto, rows: list[tuple[int, dict[str, str]]], faults: Faults, swapped: list[str]) -> Regions:
+def _draw(table: tables.Table, rows: list[tuple[int, dict[str, str]]], regions: Regions, swapped: list[str]) -> None:
     """`number` is the row of the table, counted from 1 behind the header."""
-    regions = Regions(faults, photo, stated=_stated(rows[0][1]))
     for number, row in rows:
         label = row["class"].strip()
         if not label:
             regions.lacks(f"in row {number}", "class", "a class name", "none", "name the class in the table")
             continue
-        x1, y1, x2, y2 = corners = [_number(row[corner]) for corner in CORNERS]
+        x1, y1, x2, y2 = corners = [_number(table, row[corner]) for corner in CORNERS]
         if x1 is None or y1 is None or x2 is None or y2 is None:
             wrong = CORNERS[corners.index(None)]
             regions.lacks(f"in row {number}", wrong, "a number", row[wrong] or "nothing", "correct the table there")
             continue
         if x1 > x2 or y1 > y2:
-            swapped.append(f'photo "{photo.name}", row {number}')
+            swapped.append(f'photo "{regions.photo.name}", row {number}')
         regions.box(f"in row {number}", label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
-    return regions
 
 
 def _stated(row: dict[str, str]) -> tuple[int, int] | None:
@@ -107,9 +108,9 @@ def _stated(row: dict[str, str]) -> tuple[int, int] | None:
     return (int(sides[0]), int(sides[1])) if whole else None
 
 
-def _number(text: str) -> float | None:
+def _number(table: tables.Table, cell: str) -> float | None:
     try:
-        value = float(text)
+        value = table.number(cell)
     except ValueError:
         return None
     return value if np.isfinite(value) else None
@@ -153,9 +154,7 @@ def _xml_folders(path: Path) -> list[Path]:
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """One table; photos are named by the way down from its folder, or by their bare name."""
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows: list[list[object]] = []
     drawn = []
     for record in dataset.records:
         if record.instances is not None and len(record.instances):
@@ -167,8 +166,8 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
         height, width = record.size
         for label, box in zip(instances.labels, instances.boxes, strict=True):
             corners = [np.format_float_positional(side, trim="-") for side in box]
-            rows.writerow([name, width, height, label, *corners])
+            rows.append([name, width, height, label, *corners])
         losses.add("outline", 0 if instances.masks is None else len(instances))
         losses.add("score", 0 if instances.scores is None else len(instances))
         losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
-    write_text(path, text.getvalue())
+    write_text(path, tables.written(COLUMNS, rows))

@@ -7,16 +7,16 @@ Source       tensorflow/models: object_detection/protos/string_int_label_map.pro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats.reading import Head, read_text
 
-_ITEM = re.compile(r"""item\s*:?\s*\{((?:[^"'{}]|"[^"\n]*"|'[^'\n]*')*)\}""")
-_ID = re.compile(r"\bid\s*:\s*(\d{1,9})\b")
-_NAMES = tuple(re.compile(rf"""\b{key}\s*:\s*(?:"([^"\n]*)"|'([^'\n]*)')""") for key in ("name", "display_name"))
+_TOKEN = re.compile(r"""\s+|\#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[\w.+-]+|.""")
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def read(path: Path) -> dict[int, str]:
@@ -25,23 +25,50 @@ def read(path: Path) -> dict[int, str]:
     >>> read(Path("rust_label_map.pbtxt"))
     {1: 'rust'}
     """
-    text = re.sub(r"(?m)^\s*#.*$", "", read_text(path))
+    text = read_text(path)
     found: dict[int, str] = {}
-    for item in _ITEM.findall(text):
-        number = _ID.search(item)
-        named = next((match for match in (each.search(item) for each in _NAMES) if match), None)
-        name = (named[1] or named[2] or "").strip() if named else ""
-        if number is None or not name:
+    for item in _items(text):
+        number, name = item.get("id", ""), (item.get("name") or item.get("display_name", "")).strip()
+        if not number.isdecimal() or len(number) > 9 or not name:
             raise AnnotationError("an item of the label map without id or name", file=path, wanted="id and name",
-                                  got=" ".join(item.split())[:80] or "nothing")  # fmt: skip
-        other = found.setdefault(int(number[1]), name)
+                                  got=", ".join(f"{key}: {value}" for key, value in item.items())[:80]
+                                  or "nothing")  # fmt: skip
+        other = found.setdefault(int(number), name)
         if other != name:
             raise AnnotationError("two items of the label map with one id", file=path, record=f'item "{name}"',
-                                  wanted="an id of its own", got=f"{number[1]}, as {other} has")  # fmt: skip
+                                  wanted="an id of its own", got=f"{number}, as {other} has")  # fmt: skip
     if not found:
         raise AnnotationError("not a label map", file=path, wanted="item { id: 1 name: 'rust' }",
-                              got=" ".join(text.split())[:60] or "nothing")  # fmt: skip
+                              got=" ".join(text[:200].split())[:60] or "nothing")  # fmt: skip
     return dict(sorted(found.items()))
+
+
+def _items(text: str) -> Iterator[dict[str, str]]:
+    """The plain fields of each item that is closed; what stands in braces of its own inside an item is passed over."""
+    tokens = [token for token in _TOKEN.findall(text) if not token.isspace() and not token.startswith("#")]
+    item: dict[str, str] = {}
+    depth, key, inside = 0, "", False
+    for before, token in pairwise(["", *(token for token in tokens if token not in (":", ",", ";"))]):
+        if token == "{":
+            depth += 1
+            if depth == 1:
+                item, key = {}, ""
+                inside = before == "item"
+        elif token == "}":
+            depth -= 1
+            if depth == 0 and inside:
+                yield item
+            depth, key = max(depth, 0), ""
+        elif depth == 1:
+            if key:
+                item.setdefault(key, _plain(token))
+                key = ""
+            else:
+                key = token
+
+
+def _plain(token: str) -> str:
+    return _ESCAPED.sub(r"\1", token[1:-1]) if len(token) > 1 and token[0] in "\"'" else token
 
 
 def write(names: Iterable[str], path: Path) -> None:
@@ -50,8 +77,8 @@ def write(names: Iterable[str], path: Path) -> None:
 
 
 def _quoted(name: str) -> str:
-    name = " ".join(name.split())
-    return f'"{name}"' if "'" in name and '"' not in name else "'" + name.replace("'", "`") + "'"
+    name = " ".join(name.split()).replace("\\", "\\\\")
+    return f'"{name}"' if "'" in name and '"' not in name else "'" + name.replace("'", "\\'") + "'"
 
 
 def beside(path: Path) -> dict[int, str]:

@@ -15,13 +15,12 @@ Source       the tables of Kaggle's image classification contests, and what a sp
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
+from maskwright import tables
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import write_text
 from maskwright.formats.reading import (
@@ -35,7 +34,7 @@ from maskwright.formats.reading import (
     assemble,
     data_name,
     data_root,
-    read_rows,
+    read_table,
     written_names,
 )
 from maskwright.types import Dataset, Record
@@ -57,26 +56,27 @@ MOSTLY = 0.8  # of the cells are 0 or 1: a slip among them is named when the tab
 def sniff(head: Head) -> Evidence | None:
     if head.ending != ".csv":
         return None
-    try:
-        rows = list(csv.reader(head.text.splitlines()[: LOOKED_AT + 1], strict=True))
-    except csv.Error:
-        return None
-    names = [name.strip().lstrip("#").strip() for name in rows[0]] if rows else []
+    names, rows = tables.columns(head.text)[1], tables.sample(head.text, LOOKED_AT)
     photo, labels = _columns(names)
-    if photo is None or any(name.casefold() in ELSEWHERE or name.casefold().startswith("score") for name in names):
+    if (
+        photo is None
+        or rows is None
+        or any(name.casefold() in ELSEWHERE or name.casefold().startswith("score") for name in names)
+    ):
         return None
     if labels is not None:
         return Evidence(0.7, f'a table with the columns "{photo}" and "{labels}"')
     places = [place for place, name in enumerate(names) if name in _classes(names)]
-    cells = [row[place].strip().casefold() for row in rows[1:] for place in places if len(row) > place]
+    cells = [row[place].strip().casefold() for row in rows for place in places if len(row) > place]
     if not cells or sum(cell in (*YES, *NO) for cell in cells) < MOSTLY * len(cells):
         return None
     return Evidence(0.7, f'a table with a column "{photo}", and 0 or 1 for each of {len(places)} classes')
 
 
 def read(path: Path, faults: Faults) -> Dataset:
-    rows = read_rows(path)
-    names = list(rows[0]) if rows else []
+    table = read_table(path, known=MORE)
+    rows, names = table.rows, list(table.columns) if table.rows else []
+    _once(path, names)
     photo, labels = _columns(names)
     if photo is None or (labels is None and not _classes(names)):
         raise AnnotationError(
@@ -116,9 +116,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     records = [record for record in dataset.records if not record.skipped]
     losses.add("skipped photo", len(dataset.records) - len(records))
     more = [name for name in ("split", "group") if any(getattr(record, name) is not None for record in records)]
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([PHOTO[0], LABELS[0], *more])
+    rows: list[list[str]] = []
     said: set[str] = set()
     for record, name in zip(records, written_names([record.photo for record in records], path), strict=True):
         labels = _said(record, dataset.names, losses)
@@ -127,9 +125,9 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
         for column in more:
             value = getattr(record, column)
             cells.append("" if value is None else _kept(value, column, record))
-        rows.writerow(cells)
+        rows.append(cells)
     losses.add("class that no photo shows", len(set(dataset.names) - said), "classes that no photo shows")
-    write_text(path, text.getvalue())
+    write_text(path, tables.written([PHOTO[0], LABELS[0], *more], rows))
 
 
 def _said(record: Record, names: tuple[str, ...], losses: Losses) -> list[str] | None:
@@ -153,7 +151,7 @@ def _joined(labels: list[str] | None, record: Record) -> str:
     for label in labels:
         if _several(label) != (label,):
             raise _unkept(label, "class", record, "a name without ; and | that is not none or -, which say no class")
-    return ";".join(_kept(label, "class", record) for label in labels) or NO_LABELS[0]
+    return tables.joined([_kept(label, "class", record) for label in labels], ";") or NO_LABELS[0]
 
 
 def _kept(text: str, field: str, record: Record) -> str:
@@ -185,7 +183,8 @@ def _classes(names: list[str]) -> list[str]:
 
 def _several(cell: str) -> tuple[str, ...] | None:
     """ "dent; rust" -> both; "none" -> (), nothing of all this; an empty cell -> None, nobody has looked."""
-    labels = tuple(label.strip() for label in re.split(r"[;|]", cell) if label.strip())
+    several = [label.strip() for label in re.split(r"[;|]", cell) if label.strip()]
+    labels = (*several[:1], *map(tables.unguarded, several[1:]))
     if [label.casefold() for label in labels] in ([word] for word in NO_LABELS):
         return ()
     return labels or None
@@ -202,6 +201,14 @@ def _ticked(row: dict[str, str], photo: str, number: int, faults: Faults) -> tup
         if cell in YES:
             ticked.append(name)
     return tuple(ticked)
+
+
+def _once(path: Path, names: list[str]) -> None:
+    """One column a class, and one of each other thing."""
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise AnnotationError("two columns of one name", file=path, record="line 1", field=twice, wanted="one",
+                              got=", ".join(names), fix="take one of them out, or rename it")  # fmt: skip
 
 
 def _split(row: dict[str, str]) -> str | None:

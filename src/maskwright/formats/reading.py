@@ -12,8 +12,7 @@ and takes all it shares with others from here (`Faults` and `Losses` live in fau
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -44,11 +43,13 @@ from maskwright.formats.finding import (
     written_names,
 )
 from maskwright.formats.regions import Draft, Regions, assemble, natural, spelt_alike
+from maskwright.formats.text import beginning, encoding
+from maskwright.tables import Table, parse
 
 __all__ = [
     "LABEL_FOLDERS", "PHOTO_ENDINGS", "SPLIT_FOLDERS", "Draft", "Evidence", "Faults", "FoundPhoto", "Head", "Losses",
     "PhotoFinder", "Regions", "assemble", "data_name", "data_root", "measured", "natural", "parse_json", "photos_below",
-    "photos_in", "read_json", "read_rows", "read_text", "read_xml", "readable", "spelt_alike", "written_name",
+    "photos_in", "read_json", "read_table", "read_text", "read_xml", "readable", "spelt_alike", "written_name",
     "written_names",
 ]  # fmt: skip
 
@@ -93,7 +94,7 @@ class Head:
             return ""
         try:
             with self.path.open("rb") as stream:
-                return stream.read(FIRST_BYTES).decode("utf-8-sig", errors="replace")
+                return beginning(stream.read(FIRST_BYTES))
         except OSError:
             return ""
 
@@ -157,32 +158,77 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
 
 def read_text(path: Path) -> str:
     """The whole file as text: UTF-8 (a byte order mark is passed over), or UTF-16 where it says so."""
-    data = read_bytes(path)
-    code = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    return _decoded(path, read_bytes(path))
+
+
+def _encoding(path: Path, data: bytes) -> str:
+    try:
+        return encoding(data)
+    except LookupError as error:
+        raise AnnotationError(
+            "an encoding that is not known", file=path, record="line 1", got=str(error), fix="save the file as UTF-8"
+        ) from error
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    code = _encoding(path, data)
     try:
         return data.decode(code)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise AnnotationError(
-            "not UTF-8 text", file=path, record=f"line {line}", got=f"byte {data[error.start]:#04x} at {error.start}",
-            fix="save the file as UTF-8",
+            "not UTF-8 text" if code == "utf-8-sig" else f"not {code.upper()} text, as it says", file=path,
+            record=f"line {line}", got=f"byte {data[error.start]:#04x} at {error.start}", fix="save the file as UTF-8",
         ) from error  # fmt: skip
 
 
 def read_json(path: Path) -> Any:
-    """Strict JSON: NaN, Infinity and numbers beyond a double are refused; of half a file it says where it ends."""
+    """Strict JSON: NaN, Infinity, numbers beyond a double and one key with two values are refused; of half a file it
+    says where it ends."""
     data = read_bytes(path)
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        data = read_text(path).encode()
+    if _encoding(path, data) != "utf-8-sig":
+        data = _decoded(path, data).encode("utf-8", "surrogatepass")
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        return msgspec.json.decode(data)
+        found = msgspec.json.decode(data)
     except RecursionError as error:
         raise AnnotationError("nested deeper than any annotation file", file=path) from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
         if isinstance(error, UnicodeDecodeError):
-            read_text(path)  # which names the line
+            _decoded(path, data)  # which names the line
         raise _explain_json(path, data, str(error)) from error
+    if data.count(b'":') != _keys(found):  # far quicker than looking at each; where they differ it is looked at
+        _refuse_twins(path, data)
+    return found
+
+
+def _keys(value: Any) -> int:
+    """How many keys all objects of a document have together."""
+    count, left = 0, [value]
+    while left:
+        here = left.pop()
+        if isinstance(here, dict):
+            count += len(here)
+            left += here.values()
+        elif isinstance(here, list) and here and not isinstance(here[0], int | float):
+            left += here
+    return count
+
+
+def _refuse_twins(path: Path, data: bytes) -> None:
+    """AnnotationError where an object has one key twice, with two values: the first would vanish without a word."""
+
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            seen: dict[str, Any] = {}
+            for key, value in pairs:
+                if seen.setdefault(key, value) != value:
+                    raise AnnotationError("one key stands twice, with two values", file=path, record=f'key "{key}"',
+                                          wanted="each key once", fix="take one of them out, or rename it")  # fmt: skip
+        return made
+
+    json.loads(data, object_pairs_hook=checked)
 
 
 def parse_json(text: str) -> Any:
@@ -230,7 +276,9 @@ def _explain_json(path: Path, data: bytes, reason: str) -> AnnotationError:
 
 def read_xml(path: Path) -> Element:
     """The root element; entities, external references and half files are refused."""
-    data = read_bytes(path, most=2**28)
+    data: bytes | str = read_bytes(path, most=2**28)
+    if _encoding(path, data) != "utf-8-sig":
+        data = _decoded(path, data)  # the parser itself knows few encodings
     try:
         return defusedxml.ElementTree.fromstring(data, forbid_dtd=True)
     except DefusedXmlException as error:
@@ -245,26 +293,6 @@ def read_xml(path: Path) -> Element:
         ) from error  # fmt: skip
 
 
-def read_rows(path: Path, needed: Iterable[str] = ()) -> list[dict[str, str]]:
-    """Rows of a CSV file by column name (without a leading "#" and blanks); AnnotationError when a needed one lacks."""
-    rows = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    try:
-        header = [name.strip().lstrip("#").strip() for name in next(rows, [])]
-        missing = [name for name in needed if name not in header]
-        if missing:
-            raise AnnotationError(
-                "a column is missing", file=path, record="line 1", wanted=", ".join(missing), got=", ".join(header)
-            )
-        table = []
-        for row in rows:
-            if not row:
-                continue
-            if len(row) < len(header):
-                raise AnnotationError(
-                    "a row is too short", file=path, record=f"line {rows.line_num}",
-                    wanted=f"{len(header)} cells", got=f"{len(row)}", fix="the file may be cut off: export it again",
-                )  # fmt: skip
-            table.append(dict(zip(header, row, strict=False)))
-    except csv.Error as error:
-        raise AnnotationError("not a CSV file", file=path, record=f"line {rows.line_num}", got=str(error)) from error
-    return table
+def read_table(path: Path, needed: Iterable[str] = (), known: Iterable[str] = ()) -> Table:
+    """A CSV file; AnnotationError where a needed column lacks. See `tables.parse`."""
+    return parse(read_text(path), path, needed, known)

@@ -40,7 +40,7 @@ from maskwright.formats.reading import (
     natural,
     parse_json,
     read_json,
-    read_rows,
+    read_table,
     written_name,
 )
 from maskwright.geometry import polygons
@@ -53,7 +53,7 @@ _REDRAW = "draw that region again in VIA and save"
 
 
 def sniff(head: Head) -> Evidence | None:
-    if head.ending == ".csv" and "region_shape_attributes" in head.text[:1000]:
+    if head.ending == ".csv" and "region_shape_attributes" in head.text[:1000].casefold():
         return Evidence(0.99, "a CSV file with a column region_shape_attributes")
     if head.ending not in (".json", ""):
         return None
@@ -173,7 +173,7 @@ def _parts(region: Any) -> tuple[Any, dict[str, Any] | None]:
 def _from_csv(path: Path) -> list[_Photo]:
     """One row a region; a photo without regions has one row with an empty shape."""
     photos: dict[str, _Photo] = {}
-    for row in read_rows(path, _COLUMNS):
+    for row in read_table(path, _COLUMNS, ("region_count", "region_id")).rows:
         name = row["filename"]
         photo = photos.setdefault(name, _Photo(name, []))
         shape, attributes = _cell(row["region_shape_attributes"]), _cell(row["region_attributes"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections import Counter
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from maskwright import files, interop
+from maskwright import files, interop, tables
 from maskwright.errors import MaskwrightError
 from maskwright.pictures import outlines
 from maskwright.prediction.screening import Screened
@@ -168,15 +166,12 @@ def _write_tables(done: Sequence[Prediction], names: Sequence[str], out: Path) -
 
 def _screened_table(done: Sequence[Prediction]) -> str:
     """One line a photo: photo, verdict, the score that was screened by, whether the detector looked, what it found."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["photo", "verdict", "score", "looked", "objects"])
+    rows = []
     for each in done:
         if each.screened is not None:
             looked = "yes" if each.screened.looked else "no"
-            row = [interop.no_formula(each.photo), interop.no_formula(each.called)]
-            writer.writerow([*row, f"{each.screened.score:.5f}", looked, len(each.instances)])
-    return text.getvalue()
+            rows.append([each.photo, each.called, f"{each.screened.score:.5f}", looked, len(each.instances)])
+    return tables.written(["photo", "verdict", "score", "looked", "objects"], rows)
 
 
 def _write_text(path: Path, text: str) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
 import json
 import os
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from maskwright import files
+from maskwright import files, tables
 from maskwright.errors import OutputError, RecipeError, WeightsError
 from maskwright.training.recipe import Recipe, changed, plain, read_written, write_recipe
 from maskwright.weights import checkpoint
@@ -128,11 +127,8 @@ class RunFolder:
     def write_history(self, rows: list[dict[str, Any]]) -> None:
         """results.csv: one line an epoch."""
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        files.write_text(self.path / "results.csv", text.getvalue())
+        cells = ([row.get(column) for column in columns] for row in rows)
+        files.write_text(self.path / "results.csv", tables.written(columns, cells))
 
     def history(self) -> list[dict[str, Any]]:
         """results.csv again; [] before the first epoch is done."""
