@@ -63,7 +63,7 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path):
         f"  wanted  one of the formats {', '.join(catalogue.FORMATS)}\n"
         "  got     nothing\n"
         "  fix     name the folder (or the file) with the annotations; where there are none yet: draw "
-        "outlines in VIA or LabelMe, or put the photos into one folder a class"
+        "outlines in VIA, or put the photos into one folder a class"
     )
 
 

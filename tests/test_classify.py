@@ -169,7 +169,7 @@ def test_one_class_is_nothing_to_tell_apart() -> None:
 def test_class_folders_are_refused_where_outlines_are_needed(photos: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         open_data(photos, "segment")
-    assert caught.value.parts["fix"] == "--task classify, or draw outlines, for example in VIA or LabelMe"
+    assert caught.value.parts["fix"] == "--task classify, or draw outlines, for example in VIA"
 
 
 def test_drawn_objects_become_labels_and_an_empty_photo_has_none() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
-from maskwright.formats import folders
+from maskwright.formats import folders, unsupported, wrapped
 from maskwright.formats.reading import (
     LABEL_FOLDERS,
     PHOTO_ENDINGS,
@@ -219,12 +219,14 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
     found = _datasets(claims)
     parts = [(split, path, _datasets(identify(path, asked.format))) for split, path in folders.splits(Head(folder))]
     if any(inside for _, _, inside in parts):
+        _no_guess(folder, [claim for _, _, inside in parts for claim in inside], asked)
         dataset = _read_splits(folder, parts, asked)
         for claim in found:
             if claim.path != folder:
                 what = f"{claim.path.name} at the top was not counted: train, val or test have annotations of their own"
                 dataset = folders.remark(dataset, what)
     elif found:
+        _no_guess(folder, found, asked)
         dataset, unclear = _read_claims(folder, found, asked)
         if dataset is None:
             raise _several(folder, unclear)
@@ -236,6 +238,14 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
         elif FORMATS[claim.format].export and claim not in found:
             dataset = folders.remark(dataset, f"{claim.path.name} was passed over: name it to read it")
     return replace(dataset, name=data_name(folder))
+
+
+def _no_guess(folder: Path, claims: list[Claim], asked: _Asked) -> None:
+    """Nobody is sure, and what lies there is known as another tool's format: its error instead of a guess."""
+    if asked.format is None and all(claim.evidence.certainty < STRONG for claim in claims):
+        error = unsupported.error(folder)
+        if error is not None:
+            raise error
 
 
 def _datasets(claims: list[Claim]) -> list[Claim]:
@@ -296,6 +306,8 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
         places = [child.path, *(path for _, path in folders.splits(child))]
         if any(_datasets(identify(path, asked.format)) for path in places):
             inside.append(child.path)
+    if not inside:
+        _no_guess(folder, [], asked)
     if len(inside) == 1:
         return _read_folder(inside[0], asked)
     if inside:
@@ -306,11 +318,13 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
         error = _broken(Head(file))
         if error is not None:
             raise error
+    if (error := wrapped.archive_in(head)) is not None:
+        raise error
     holds = "; ".join([folders.inventory(head), *(f"{each.path.name}: {each.evidence.because}" for each in claims)])
     wanted = f"the format {asked.format}" if asked.format else f"one of the formats {', '.join(FORMATS)}"
     raise DatasetError("no annotations found", file=folder, got=holds, wanted=wanted,
                        fix="name the folder (or the file) with the annotations; where there are none yet: draw "
-                       "outlines in VIA or LabelMe, or put the photos into one folder a class")  # fmt: skip
+                       "outlines in VIA, or put the photos into one folder a class")  # fmt: skip
 
 
 def _several(folder: Path, readings: list[_Reading]) -> DatasetError:
@@ -333,7 +347,7 @@ def _unknown_file(path: Path, format: str | None) -> MaskwrightError:
     head = Head(path)
     if not head.text.strip("\0 \t\r\n"):
         return AnnotationError("the file is empty", file=path)
-    error = _broken(head)
+    error = unsupported.error(path) or _broken(head)
     if error is not None:
         return error
     start = " ".join(head.text[:60].split())

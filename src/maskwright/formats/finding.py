@@ -135,7 +135,8 @@ def measured(path: Path, faults: Faults, name: str | None = None, regions: int =
     except PhotoError as error:
         faults.saw(regions)
         faults.add(f'photo "{name}"', "photo", "a photo that can be opened", error.headline,
-                   "copy the photo again, or take it out", regions=regions)  # fmt: skip
+                   "git lfs pull" if "LFS" in error.headline else "copy the photo again, or take it out",
+                   regions=regions)  # fmt: skip
         return None
     return FoundPhoto(name, path, size, turned)
 

@@ -55,6 +55,7 @@ __all__ = [
 
 MOST_BYTES = 2**30  # the annotations of COCO 2017 (118,000 photos) have 450 MB
 FIRST_BYTES = 65536
+LFS_POINTER = b"version https://git-lfs"  # what Git leaves in place of a file that it keeps elsewhere
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,10 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         raise AnnotationError(f"cannot be read ({error.strerror or error})", file=path) from error
     if not data.strip(b"\0 \t\r\n\xef\xbb\xbf"):
         raise AnnotationError("the file is empty", file=path, got=f"{size:,} bytes without content")
+    if data.startswith(LFS_POINTER):
+        raise AnnotationError(
+            "a Git LFS pointer, not the file itself", file=path, fix="fetch the content: git lfs pull"
+        )
     return data
 
 

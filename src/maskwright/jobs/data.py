@@ -152,7 +152,7 @@ def for_task(data: Dataset, task: str) -> Dataset:
             file=data.name,
             wanted="outlines or boxes",
             got=data.format,
-            fix="--task classify, or draw outlines, for example in VIA or LabelMe",
+            fix="--task classify, or draw outlines, for example in VIA",
         )
     if task == "segment" and not data.has_masks and data.instance_count:
         raise DatasetError(

@@ -55,7 +55,6 @@ _STRANGERS = (  # where, which bytes -> what to call it; met under photo names, 
     (0, b"%PDF", "a PDF"),
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"version https://git-lfs", "a Git LFS pointer: the photo itself was not fetched (git lfs pull)"),
     (0, b"<!DOCTYPE", "a web page"),
     (0, b"<html", "a web page"),
     (0, b"<svg", "an SVG drawing"),
@@ -172,6 +171,8 @@ def _reader(head: bytes, name: str) -> Callable[..., ImageFile.ImageFile]:
             return reader
     if not head:
         raise PhotoError("this file is empty", file=name, wanted=READABLE, got="0 bytes", fix="copy the photo again")
+    if head.startswith(b"version https://git-lfs"):
+        raise PhotoError("a Git LFS pointer, not the photo itself", file=name, fix="fetch the content: git lfs pull")
     named = (what for start, magic, what in _STRANGERS if head[start:].lower().startswith(magic.lower()))
     if (what := next(named, None)) is None:
         text = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)

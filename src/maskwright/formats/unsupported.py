@@ -1,0 +1,289 @@
+"""Formats of other tools that are not read: which of them a file or a folder holds, and how to get it into one that is.
+
+Asked only where no format claims the data, or where class folders would be the guess. A format that becomes readable
+leaves this page: its line in UNSUPPORTED, and its function.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from maskwright.errors import DatasetError
+from maskwright.formats import wrapped
+from maskwright.formats.finding import LABEL_FOLDERS, PHOTO_FOLDERS, SPLIT_FOLDERS
+from maskwright.formats.reading import Head
+
+LOOKED_INTO = 60  # folders at most, nearest first
+OPENED = 4  # files of one ending at most in each of them
+DEPTH = 4
+ENDINGS = (".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".names", ".data", ".ndjson", ".jsonl", ".manifest",
+           ".vott", ".ini")  # fmt: skip
+_ASIDE = re.compile(r"^(readme|licen[sc]e|requirements|notes?)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """known: whether a file or folder is of this format, from its first kilobytes or names. fix: how to export it."""
+
+    known: Callable[[Head], bool]
+    fix: str
+
+
+def error(path: Path) -> DatasetError | None:
+    """What to tell about a file or folder that is of a format we do not read; None where none is recognised.
+
+    >>> print(error(Path("labelme/0.json")))
+    DatasetError: labelme/0.json: this is LabelMe, not read yet
+      fix     convert it to COCO or VOC: labelme's examples have labelme2coco.py and labelme2voc.py
+    """
+    heads = [Head(path)] if not Head(path).is_folder else [*_around(path), *_below(path)]
+    for head in heads:
+        if (stands_for := wrapped.error(head)) is not None:
+            return stands_for
+    for name, format in UNSUPPORTED.items():
+        for head in heads:
+            if format.known(head):
+                return DatasetError(f"this is {name}, not read yet", file=head.path, fix=format.fix)
+    return None
+
+
+# --- where to look ----------------------------------------------------------------------------------
+def _below(folder: Path) -> Iterator[Head]:
+    """The folder and the folders below it, the nearest first, each with the first of its text files and a photo."""
+    waiting = deque([(Head(folder), 0)])
+    for _ in range(LOOKED_INTO):
+        if not waiting:
+            return
+        head, depth = waiting.popleft()
+        yield head
+        for ending in ENDINGS:
+            named = [name for name in head.files(ending) if not _ASIDE.match(name)]
+            yield from (child for name in named[:OPENED] if _is_plain(child := head.child(name)))
+        yield from (child for name in head.photos[:1] if _is_plain(child := head.child(name)))
+        if depth < DEPTH:
+            # one folder of many alike (the frames of a class, of a city) tells as much as all of them
+            waiting.extend((head.child(name), depth + 1) for name in _likely_first(head.folders))
+
+
+def _likely_first(names: tuple[str, ...]) -> list[str]:
+    return sorted(names, key=lambda name: name.casefold() not in LABEL_FOLDERS)
+
+
+def _around(folder: Path) -> Iterator[Head]:
+    """What lies in the folders of labels beside a folder of photos: labels/ beside images/, or beside images/train."""
+    beside = folder.absolute()
+    ordinary = {*SPLIT_FOLDERS, *(name.casefold() for name in PHOTO_FOLDERS)}
+    for _ in range(2):
+        if beside.name.casefold() not in ordinary:
+            return
+        beside = beside.parent
+        for name in Head(beside).folders:
+            if name.casefold() in LABEL_FOLDERS:
+                yield from _below(beside / name)
+
+
+def _is_plain(head: Head) -> bool:
+    """A file, not a device or a pipe, which would be read for ever."""
+    try:
+        return stat.S_ISREG(head.path.stat().st_mode)
+    except OSError:
+        return False
+
+
+# --- the formats ------------------------------------------------------------------------------------
+def _has(head: Head, ending: str, *words: str) -> bool:
+    """A file of this ending whose first kilobytes hold all of these keys in quotes."""
+    return head.ending == ending and all(f'"{word}"' in head.text for word in words)
+
+
+def _begins_with(head: Head, root: str) -> bool:
+    """An XML file with this root element, whatever stands before it."""
+    if head.ending != ".xml":
+        return False
+    found = re.search(r"<([A-Za-z][\w.-]*)", re.sub(r"<!--.*?-->", "", head.text, flags=re.DOTALL))
+    return found is not None and found[1] == root
+
+
+def _lines(head: Head) -> list[str]:
+    """The first twenty lines with something in them, but for one that was cut off."""
+    lines = [line.strip() for line in head.text.splitlines() if line.strip()]
+    return lines[:20] if len(lines) < 2 or len(lines) > 20 else lines[:-1] + lines[-1:] * (len(head.text) < 60000)
+
+
+def _labelme(head: Head) -> bool:
+    if head.is_folder:  # as labelme_json_to_dataset leaves it: p0_json/img.png, label.png
+        made = [head, *(head.child(name) for name in head.folders[:2])]
+        return any(each.path.name.endswith("_json") and {"img.png", "label.png"} <= {*each.files()} for each in made)
+    return _has(head, ".json", "imageData") or _has(head, ".json", "shapes", "points") or (
+        _has(head, ".json", "shapes", "imagePath")
+    )  # fmt: skip
+
+
+def _cvat(head: Head) -> bool:
+    return _begins_with(head, "annotations") and bool(re.search(r"<(image|track|meta|version)\b", head.text))
+
+
+def _dlib(head: Head) -> bool:
+    return _begins_with(head, "dataset") and "<images" in head.text
+
+
+def _label_studio(head: Head) -> bool:
+    if head.ending != ".json":
+        return False
+    tasks = re.search(r'"(completed_by|from_name|lead_time|annotation_id|original_width|completions)"', head.text)
+    return bool(tasks) or bool(re.search(r'"format":\s*"rle"', head.text))  # a brush's runs fill the first kilobytes
+
+
+def _supervisely(head: Head) -> bool:
+    if head.is_folder:
+        return {"ann", "img"} <= {*head.folders}
+    return (
+        _has(head, ".json", "classTitle")
+        or _has(head, ".json", "objects", "exterior", "interior")
+        or (head.path.name == "meta.json" and _has(head, ".json", "classes", "title", "shape"))
+    )
+
+
+def _open_images(head: Head) -> bool:
+    if head.ending != ".csv":
+        return False
+    columns = {name.strip() for name in head.text.partition("\n")[0].split(",")}
+    return {"ImageID", "LabelName"} <= columns
+
+
+def _create_ml(head: Head) -> bool:
+    return _has(head, ".json", "annotations", "coordinates", "label") and head.text.lstrip().startswith("[")
+
+
+def _vott(head: Head) -> bool:
+    return (
+        head.ending == ".vott"
+        or _has(head, ".json", "asset", "regions")
+        or _has(head, ".json", "securityToken")
+        or _has(head, ".json", "frames", "inputTags")
+    )
+
+
+def _datumaro(head: Head) -> bool:
+    return _has(head, ".json", "dm_format_version") or _has(head, ".json", "infos", "categories", "items")
+
+
+def _panoptic(head: Head) -> bool:
+    return _has(head, ".json", "segments_info")
+
+
+def _cityscapes(head: Head) -> bool:
+    if head.is_folder:
+        return any(name.endswith(("_leftImg8bit.png", "_gtFine_labelIds.png")) for name in head.photos[:4])
+    return _has(head, ".json", "imgHeight", "imgWidth", "objects")
+
+
+def _bdd(head: Head) -> bool:
+    return _has(head, ".json", "labels", "box2d") or _has(head, ".json", "labels", "poly2d")
+
+
+def _labelbox(head: Head) -> bool:
+    return any(_has(head, ending, "data_row", "projects") for ending in (".json", ".ndjson", ".jsonl")) or (
+        _has(head, ".json", "Labeled Data")
+    )
+
+
+def _darwin(head: Head) -> bool:
+    return _has(head, ".json", "item", "annotations") and "darwin" in head.text
+
+
+def _superannotate(head: Head) -> bool:
+    return _has(head, ".json", "metadata", "instances", "className")
+
+
+def _sagemaker(head: Head) -> bool:
+    return any(_has(head, ending, "source-ref") for ending in (".manifest", ".json", ".jsonl"))
+
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+_KITTI = re.compile(rf"[A-Za-z_]\w*(?:\s+{_NUMBER}){{14,15}}", re.IGNORECASE)
+_DOTA = re.compile(rf"{_NUMBER}(?:\s+{_NUMBER}){{7}}\s+\S.*\s[0-2]", re.IGNORECASE)
+_MOT = re.compile(rf"\d+,\s*-?\d+(?:,\s*{_NUMBER}){{4,8}}", re.IGNORECASE)
+_YOLO = re.compile(rf"\d+(?:\s+{_NUMBER}){{4,}}", re.IGNORECASE)
+
+
+def _every(head: Head, line: re.Pattern[str]) -> bool:
+    return head.ending == ".txt" and bool(_lines(head)) and all(map(line.fullmatch, _lines(head)))
+
+
+def _kitti(head: Head) -> bool:
+    if head.is_folder:
+        return {"label_2", "image_2"} <= {*head.folders}
+    return _every(head, _KITTI)
+
+
+def _dota(head: Head) -> bool:
+    if head.is_folder or head.ending != ".txt":
+        return False
+    lines = [line for line in _lines(head) if not line.startswith(("imagesource", "gsd"))]
+    return bool(lines) and all(map(_DOTA.fullmatch, lines)) and not all(map(_YOLO.fullmatch, lines))
+
+
+def _mot(head: Head) -> bool:
+    return head.path.name == "seqinfo.ini" or (head.path.name in ("gt.txt", "det.txt") and _every(head, _MOT))
+
+
+def _yolo(head: Head) -> bool:
+    """A line a region: the class, then a box, four corners or an outline in fractions of the photo."""
+    if head.is_folder:
+        return "labels" in head.folders and _texts_of_photos(head)
+    if head.path.name in ("obj.names", "obj.data"):
+        return True
+    if head.ending in (".yaml", ".yml"):
+        keys = {*re.findall(r"^([a-z]+)\s*:", head.text, re.MULTILINE)}
+        return "names" in keys and bool(keys & {"train", "val", "nc", "path"})
+    if not _every(head, _YOLO):
+        return False
+    places = [float(number) for line in _lines(head) for number in line.split()[1:]]
+    return all(-0.5 <= place <= 1.5 for place in places) and any(place % 1 for place in places)
+
+
+def _texts_of_photos(head: Head) -> bool:
+    """images/ and labels/ where every label is an empty text, for nothing is on the photos."""
+    labels = {PurePosixPath(name).stem for name in head.child("labels").files(".txt")}
+    named = next((name for name in head.folders if name.casefold() in ("images", "image", "imgs")), None)
+    photos = set() if named is None else {PurePosixPath(name).stem for name in head.child(named).photos}
+    return bool(labels & photos)
+
+
+_DATUMARO = "convert it to COCO, for example with Datumaro: datum convert -if {} -i FOLDER -f coco -o OUT"
+_EXPORT = "export the project again as COCO or Pascal VOC"
+
+UNSUPPORTED = {
+    "LabelMe": Unsupported(
+        _labelme, "convert it to COCO or VOC: labelme's examples have labelme2coco.py and labelme2voc.py"
+    ),
+    "CVAT XML": Unsupported(_cvat, "export the task again in CVAT, as COCO 1.0 or Pascal VOC 1.1"),
+    "Label Studio JSON": Unsupported(_label_studio, "export the project again in Label Studio, as COCO or Pascal VOC"),
+    "Supervisely": Unsupported(_supervisely, 'export it in Supervisely with the app "Export to COCO"'),
+    "Open Images CSV": Unsupported(_open_images, _DATUMARO.format("open_images")),
+    "CreateML JSON": Unsupported(_create_ml, f"{_EXPORT}, or turn its boxes into a CSV table"),
+    "VoTT JSON": Unsupported(_vott, "choose Pascal VOC or TensorFlow Records in VoTT's export settings"),
+    "Datumaro JSON": Unsupported(_datumaro, _DATUMARO.format("datumaro")),
+    "COCO panoptic without its pictures": Unsupported(
+        _panoptic, "put the folder of id pictures beside the JSON file, called like it without .json"
+    ),
+    "Cityscapes": Unsupported(_cityscapes, _DATUMARO.format("cityscapes")),
+    "BDD100K JSON": Unsupported(_bdd, "convert it to COCO with the bdd100k toolkit: python -m bdd100k.label.to_coco"),
+    "Labelbox": Unsupported(_labelbox, "convert it to COCO with Labelbox's Python package"),
+    "V7 Darwin JSON": Unsupported(_darwin, "export it again as COCO or Pascal VOC: darwin dataset convert"),
+    "SuperAnnotate JSON": Unsupported(_superannotate, "convert it to COCO with SuperAnnotate's Python package"),
+    "a SageMaker manifest": Unsupported(_sagemaker, f"{_EXPORT}, or turn its boxes into a CSV table"),
+    "dlib's imglab XML": Unsupported(_dlib, "convert it to COCO or Pascal VOC: imglab's export does the latter"),
+    "KITTI": Unsupported(_kitti, _DATUMARO.format("kitti")),
+    "MOTChallenge": Unsupported(_mot, _DATUMARO.format("mot_seq")),
+    "DOTA (labelTxt)": Unsupported(_dota, f"{_EXPORT}: oriented boxes become outlines of four points"),
+    "YOLO": Unsupported(_yolo, f"{_EXPORT}, or convert it, for example with Datumaro: "
+                        "datum convert -if yolo -i FOLDER -f coco -o OUT"),
+}  # fmt: skip
+"""Name -> how it is known, how it is exported. Those known by a word in a file stand before those known by numbers."""

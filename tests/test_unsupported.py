@@ -1,0 +1,182 @@
+"""Formats of other tools are called by name, with how to export; archives and Git LFS pointers; sound data are read."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from maskwright import formats
+from maskwright.errors import InputError
+from maskwright.formats import unsupported
+
+LABELME = {"version": "5", "flags": {}, "shapes": [{"label": "rust", "points": [[1, 1]], "shape_type": "polygon"}],
+           "imagePath": "a.jpg", "imageData": None}  # fmt: skip
+BOX = {"x": 1, "y": 2, "width": 3, "height": 4}
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
+KITTI = "Car 0.00 0 -0.20 712.40 143.00 810.73 307.92 1.89 0.48 1.20 1.84 1.47 8.41 0.01"
+FILES = {
+    "LabelMe": ("a.json", LABELME),
+    "CVAT XML": ("a.xml", '<?xml version="1.0"?><annotations><version>1.1</version></annotations>'),
+    "Label Studio JSON": ("a.json", [{"id": 1, "annotations": [{"completed_by": 1, "result": []}], "data": {}}]),
+    "Supervisely": ("ann/a.jpg.json", {"size": {"height": 4, "width": 6}, "objects": [{"classTitle": "rust"}]}),
+    "Open Images CSV": ("a.csv", "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\na,x,/m/0,1,0,1,0,1\n"),
+    "CreateML JSON": ("a.json", [{"image": "a.jpg", "annotations": [{"label": "rust", "coordinates": BOX}]}]),
+    "VoTT JSON": ("a-asset.json", {"asset": {"name": "a.jpg"}, "regions": [{"boundingBox": BOX, "tags": ["rust"]}]}),
+    "Datumaro JSON": ("a.json", {"dm_format_version": "1.0", "infos": {}, "categories": {}, "items": []}),
+    "COCO panoptic without its pictures": ("a.json", {"annotations": [{"segments_info": [], "file_name": "a.png"}]}),
+    "Cityscapes": ("a.json", {"imgHeight": 4, "imgWidth": 6, "objects": [{"label": "road", "polygon": [[0, 0]]}]}),
+    "BDD100K JSON": ("a.json", [{"name": "a.jpg", "labels": [{"category": "car", "box2d": {}}]}]),
+    "Labelbox": ("a.ndjson", '{"data_row": {"id": "a"}, "projects": {}}\n'),
+    "V7 Darwin JSON": ("a.json", {"version": "2.0", "schema_ref": "https://darwin", "item": {}, "annotations": []}),
+    "SuperAnnotate JSON": ("a.json", {"metadata": {"name": "a.jpg"}, "instances": [{"className": "rust"}]}),
+    "a SageMaker manifest": ("a.manifest", '{"source-ref": "s3://bucket/a.jpg", "boxes": {}}\n'),
+    "dlib's imglab XML": ("a.xml", "<dataset><images><image file='a.jpg'><box top='1'/></image></images></dataset>"),
+    "KITTI": ("label_2/a.txt", f"{KITTI}\n{KITTI} 0.9\n"),
+    "MOTChallenge": ("gt/gt.txt", "1,1,912,484,97,109,0,7,1\n2,1,912,484,97,109,0,7,1\n"),
+    "DOTA (labelTxt)": ("labelTxt/a.txt", "imagesource:GoogleEarth\ngsd:0.1\n1 1 5 1 5 3 1 3 small vehicle 0\n"),
+    "YOLO": ("labels/a.txt", "0 0.5 0.5 0.25 0.25\n2 0.1 0.1 0.2 0.1 0.2 0.2\n"),
+}  # fmt: skip
+
+
+def save(file: Path, content: object) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return file
+
+
+def photo(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (6, 4)).save(file)
+    return file
+
+
+def refused(path: Path) -> InputError:
+    with pytest.raises(InputError) as caught:
+        formats.read(path)
+    return caught.value
+
+
+def test_an_empty_folder_and_ordinary_texts_are_of_no_format(tmp_path):
+    assert unsupported.error(tmp_path) is None
+    photo(tmp_path / "a.png"), save(tmp_path / "notes.txt", "12 photos of 3 bridges\n"), save(tmp_path / "b.json", {})
+    save(tmp_path / "c.txt", ""), save(tmp_path / "d.yaml", "names: 3"), save(tmp_path / "e.xml", "<annotation/>")
+    assert unsupported.error(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_and_its_folder_are_called_by_the_name_of_their_format(tmp_path, name):
+    assert FILES.keys() == unsupported.UNSUPPORTED.keys()
+    inside, content = FILES[name]
+    file = save(tmp_path / "data" / inside, content)
+    photo(tmp_path / "data/images/a.jpg")
+    known = [] if "panoptic" in name else [file]  # COCO's reader knows that file, and says what it is
+    for path in (*known, tmp_path / "data", tmp_path):
+        error = refused(path)
+        assert error.headline == f"this is {name}, not read yet"
+        assert error.parts["fix"] == unsupported.UNSUPPORTED[name].fix
+
+
+@pytest.mark.parametrize("name", unsupported.UNSUPPORTED)
+def test_no_advice_names_a_tool_whose_files_we_do_not_read(name):
+    fix = unsupported.UNSUPPORTED[name].fix
+    assert any(word in fix for word in ("COCO", "VOC", "CSV", "pictures", "coco"))
+
+
+@pytest.mark.parametrize(
+    "config", ["names: [rust]\ntrain: ../train/images\nnc: 1\n", "path: x\nnames:\n  0: rust\n", None]
+)
+def test_yolo_is_known_by_its_yaml_or_by_labels_of_empty_photos(tmp_path, config):
+    photo(tmp_path / "train/images/a.jpg")
+    save(tmp_path / "train/labels/a.txt", "")
+    if config is not None:
+        save(tmp_path / "data.yaml", config)
+    assert refused(tmp_path).headline == "this is YOLO, not read yet"
+
+
+@pytest.mark.parametrize("where", ["", "images", "images/train"])
+def test_photos_beside_yolo_labels_are_no_class_folders(tmp_path, where):
+    for number in range(3):
+        for kind in ("cat", "dog"):
+            photo(tmp_path / f"images/train/{kind}_{number}.jpg")
+            save(tmp_path / f"labels/train/{kind}_{number}.txt", "0 0.5 0.5 0.2 0.2\n")
+    assert refused(tmp_path / where).headline == "this is YOLO, not read yet"
+
+
+def test_what_labelme_json_to_dataset_makes_is_labelme_and_no_class_folders(tmp_path):
+    for stem in ("p0", "p1"):
+        for name in ("img", "label"):
+            photo(tmp_path / f"labelme_json/{stem}_json/{name}.png")
+    for path in (tmp_path, tmp_path / "labelme_json", tmp_path / "labelme_json/p0_json"):
+        assert refused(path).headline == "this is LabelMe, not read yet"
+
+
+def test_sound_data_beside_files_of_other_tools_are_read(tmp_path):
+    photo(tmp_path / "a.jpg")
+    save(tmp_path / "a.json", LABELME)
+    coco = {"images": [{"id": 1, "file_name": "a.jpg"}], "categories": [{"id": 1, "name": "rust"}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}]}  # fmt: skip
+    save(tmp_path / "instances.json", coco)
+    assert formats.read(tmp_path).instance_count == 1
+
+
+def test_a_zip_archive_is_to_be_unpacked(tmp_path):
+    for file in (tmp_path / "party.zip", tmp_path / "party"):
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("party/a.txt", "a")
+        error = refused(file)
+        assert (error.headline, error.parts["fix"]) == ("this is a zip archive", "unpack it, and name the folder")
+    assert refused(tmp_path).parts["file"].endswith("party.zip")
+
+
+@pytest.mark.parametrize("name", ["ann.json", "ann.xml", "labels.csv", "labels/a.txt", "images/a.png"])
+def test_a_git_lfs_pointer_is_to_be_fetched(tmp_path, name):
+    file = save(tmp_path / name, POINTER)
+    if file.suffix != ".png":
+        photo(tmp_path / "b.png")
+        assert refused(file).headline == "a Git LFS pointer, not the file itself"
+    error = refused(tmp_path)
+    assert error.headline == "a Git LFS pointer, not the file itself"
+    assert error.parts["fix"] == "fetch the content: git lfs pull"
+
+
+def test_photos_that_are_git_lfs_pointers_are_told_so(tmp_path):
+    for name in ("rust/a.png", "norust/b.png"):
+        photo(tmp_path / name)
+    for number in range(3):
+        save(tmp_path / f"rust/{number}.png", POINTER)
+    error = refused(tmp_path)
+    assert error.headline == "a Git LFS pointer, not the file itself" or "LFS" in error.parts["got"]
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        ("createml_plates", "CreateML JSON"),
+        *((f"cvat_{kind}", "CVAT XML") for kind in ("images_boxes", "mask_rle", "points", "video_tiny")),
+        ("kitti", "KITTI"),
+        *((f"labelme_{kind}", "LabelMe") for kind in ("all_primitives", "embedded_photo", "flags_classification",
+                                                       "polygon_group_id", "rectangles")),
+        *((f"labelstudio_{kind}", "Label Studio JSON") for kind in ("brush_json_min", "json_min_tiny",
+                                                                     "polygons_small", "rotated")),
+        ("supervisely_project", "Supervisely"),
+        ("vott_json_tiny", "VoTT JSON"),
+        *((f"yolo_{kind}", "YOLO") for kind in ("labelstudio_mixed", "obb_dota8", "roboflow", "segments_gappy_ids")),
+        ("yolo_obb_roboflow_tiny", "DOTA (labelTxt)"),
+    ],
+)  # fmt: skip
+def test_cases_of_the_zoo_are_called_by_their_names(shared, case, name):
+    assert refused(shared / "data/zoo" / case).headline == f"this is {name}, not read yet"
+
+
+def test_what_is_read_in_the_zoo_is_taken_for_no_other_tools(shared):
+    read = [
+        case
+        for case in (shared / "data/zoo").iterdir()
+        if case.name.startswith(("class_", "coco_", "csv_", "mask", "tfrecord", "via", "voc"))
+    ]
+    known = {case.name: str(error) for case in read if (error := unsupported.error(case)) is not None}
+    assert len(read) > 25 and known.keys() <= {"mask_id_png_panoptic", "mask_semantic_png"}, known
