@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 
 import pytest
 import torch
@@ -118,6 +119,68 @@ def test_a_file_that_is_not_there_is_said(tmp_path):
 def test_what_is_no_state_dict_is_said(tmp_path, state):
     with pytest.raises(WeightsError, match="this file holds no state dict"):
         checkpoint.load(attacks.not_tensors(tmp_path, state))
+
+
+def one(value: float) -> torch.Tensor:
+    tensor = torch.ones(3, 4)
+    tensor[1, 2] = value
+    return tensor
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    ("tensor", "got"),
+    [
+        (torch.zeros(1, dtype=torch.float16).expand(1_500_000_000), "2 bytes repeated"),
+        (torch.zeros(1, dtype=torch.float16).expand(10**13), "2 bytes repeated"),
+        (torch.zeros(3).expand(2, 3), "12 bytes repeated"),
+        (torch.empty(2, 3, device="meta"), "device meta"),
+        (torch.eye(3).to_sparse(), "sparse_coo"),
+        (torch.zeros(3, dtype=torch.complex64), "complex64"),
+    ],
+    ids=["half", "more", "few", "meta", "sparse", "complex"],
+)
+def test_a_tensor_that_no_network_holds_is_refused_before_anything_is_computed(tmp_path, tensor, got, legacy):
+    torch.save({"whole": torch.ones(3), "a": tensor}, tmp_path / "w.pth", _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(WeightsError) as caught:
+        checkpoint.load(tmp_path / "w.pth")
+    if not (legacy and "meta" in got):  # which the old format cannot hold
+        assert caught.value.parts["record"] == "a" and got in caught.value.parts["got"]
+
+
+def test_one_storage_under_very_many_names_is_refused_and_under_two_is_read(tmp_path):
+    tied = torch.ones(1000, 1000)
+    torch.save({"a": tied, "b": tied}, tmp_path / "two.pth")
+    assert same(checkpoint.load(tmp_path / "two.pth"), {"a": tied, "b": tied})
+    torch.save({f"name{number}": tied for number in range(100)}, tmp_path / "many.pth")
+    with pytest.raises(WeightsError, match="far more than it can"):
+        checkpoint.load(tmp_path / "many.pth")
+
+
+def test_a_checkpoint_packed_to_a_thousandth_is_refused(tmp_path):
+    torch.save({"a": torch.zeros(4_000_000)}, tmp_path / "w.pth")
+    with zipfile.ZipFile(tmp_path / "w.pth") as plain, zipfile.ZipFile(tmp_path / "zip.pth", "w", 8) as packed:
+        for entry in plain.namelist():
+            packed.writestr(entry, plain.read(entry))
+    with pytest.raises(WeightsError, match="far more than it can"):
+        checkpoint.load(tmp_path / "zip.pth")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30], ids=str)
+@pytest.mark.parametrize("ending", ["safetensors", "pth"])
+def test_what_is_no_number_is_refused_with_its_tensor(tmp_path, ending, value, dtype):
+    tensors = {"good": torch.ones(2), "bad": one(value).to(dtype)}
+    (save_file if ending == "safetensors" else torch.save)(tensors, tmp_path / f"w.{ending}")  # type: ignore[operator]
+    with pytest.raises(WeightsError, match="the weights are not all numbers") as caught:
+        checkpoint.load(tmp_path / f"w.{ending}")
+    assert caught.value.parts["record"] == "bad" and caught.value.parts["wanted"] == "finite numbers"
+
+
+def test_large_and_small_numbers_and_empty_tensors_are_read(tmp_path):
+    tensors = {"a": torch.tensor([-1e19, 1e-40, 0, 1e19]), "b": torch.zeros(0, 3), "c": torch.tensor([2**62])}
+    save_file(tensors, tmp_path / "w.safetensors")
+    assert same(checkpoint.load(tmp_path / "w.safetensors"), tensors)
 
 
 @pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])

@@ -223,10 +223,12 @@ def test_weights_that_are_not_numbers_find_nothing(tmp_path, state):
 def test_a_card_of_another_version_or_network_is_refused(tmp_path, state):
     with pytest.raises(WeightsError, match="another version"):
         ready(attacks.model(tmp_path / "a", state, version=2))
-    with pytest.raises(UnknownName, match='no model "smal"'):
+    with pytest.raises(WeightsError, match='names no network of ours: no model "smal"'):
         ready(attacks.model(tmp_path / "b", state, model="smal"))
-    with pytest.raises(UnknownName, match='no backbone "resnet50"'):
+    with pytest.raises(WeightsError, match='names no network of ours: no backbone "resnet50"'):
         ready(attacks.model(tmp_path / "c", state, backbone="resnet50"))
+    with pytest.raises(WeightsError, match="names no network of ours: ssd300_vgg16 finds boxes"):
+        ready(attacks.model(tmp_path / "d", state, model="ssd300_vgg16", backbone="vgg16"))
 
 
 def test_a_pickle_in_the_place_of_the_weights_is_not_executed(tmp_path, state):

@@ -181,6 +181,43 @@ def test_what_is_no_toml_is_said(tmp_path: Path) -> None:
         read_recipe(tmp_path / "recipe.toml")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "size = " + "9" * 5000,
+        "x = " + "[" * 5000,
+        "x = " + "{a = " * 5000,
+        "a." * 5000 + "a = 1",
+        '"#".' + "a." * 5000 + "a = 1",
+        '"\u2028".' + "a." * 5000 + "a = 1",
+        "[" + "a." * 5000 + "a]",
+        "size = 2024-13-45",
+    ],
+    ids=["digits", "brackets", "tables", "dots", "a mark of comments", "a break of lines", "header", "date"],
+)
+def test_huge_numbers_and_deep_nesting_are_no_toml_either(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RecipeError, match="the recipe is not TOML") as caught:
+        read_recipe(written(tmp_path, text))
+    assert len(str(caught.value)) < 500
+
+
+def test_a_line_of_dots_in_a_comment_and_a_mark_of_byte_order_are_toml(tmp_path: Path) -> None:
+    file = written(tmp_path, "")
+    file.write_bytes(b"\xef\xbb\xbf# " + b"." * 200 + b"\r\nsize = 320\r\n")
+    assert read_recipe(file).size == 320
+
+
+@pytest.mark.parametrize("epochs", ["1000001", "1" + "0" * 30, "0x" + "f" * 5000])
+def test_no_stage_has_more_than_a_million_epochs(tmp_path: Path, epochs: str) -> None:
+    with pytest.raises(RecipeError, match=r"out of range|wrong value"):
+        read_recipe(written(tmp_path, f"[[stages]]\nepochs = {epochs}"))
+
+
+def test_what_is_too_large_for_a_recipe_is_not_parsed(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="this is no recipe"):
+        read_recipe(written(tmp_path, "#" * 64_001))
+
+
 def test_a_recipe_that_is_absent_or_a_folder_is_said(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(RecipeError, match="cannot be read"):

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.engines import hardware
-from maskwright.errors import WeightsError
+from maskwright.errors import InputError, WeightsError
 from maskwright.models import catalogue
 from maskwright.models.saliency import grad_cam
 from maskwright.samples.fit import fit, stretch
 from maskwright.types import Photo, Placement, RawDetections
 from maskwright.weights import checkpoint
-from maskwright.weights.card import WEIGHTS, Card, read_card
+from maskwright.weights.card import CARD, WEIGHTS, Card, read_card
 
 
 def normalise(
@@ -32,6 +32,21 @@ def normalise(
         value[height:] = 0
         value[:, width:] = 0
     return values.permute(0, 3, 1, 2)  # channels last in memory, as the pixels came
+
+
+def _network(card: Card, folder: Path) -> nn.Module:
+    """The card's network with fresh weights."""
+    try:
+        catalogue.find(card.model, card.task).check_task(card.model, card.task)
+        return catalogue.build(card.task, card.model, card.backbone, len(card.classes), card.size, card.multi_label)
+    except InputError as error:  # a name that is in no table, or a task that this network is not for
+        raise WeightsError(
+            f"the card names no network of ours: {error.headline}",
+            file=folder / CARD,
+            field="model, backbone, task",
+            got=f"{card.model}, {card.backbone}, {card.task}",
+            fix="put back what maskwright wrote there, or train again",
+        ) from error
 
 
 class TorchEngine:
@@ -60,7 +75,7 @@ class TorchEngine:
                 got=", ".join(names),
                 fix="leave --names out",
             )
-        network = catalogue.build(card.task, card.model, card.backbone, len(card.classes), card.size, card.multi_label)
+        network = _network(card, folder)
         tensors = checkpoint.load(folder / WEIGHTS)
         own = network.state_dict()
         wrong = [name for name in own if name not in tensors or tensors[name].shape != own[name].shape]

@@ -41,6 +41,9 @@ RANGES = {
 }
 
 
+LARGEST = 64_000  # bytes of a recipe; ours have two thousand
+MOST_DOTS = 100  # in a line: a key a.a.a.a... of thousands of parts would take the parser minutes
+MOST_EPOCHS = 10**6
 WHOLE = Augment(zoom=(0.8, 1.3), rotate=20.0, colour=0.2, grey=0.0, blur=0.0, paste=0.0, shear=8.0, shift=0.1)
 """How a classifier's photos are varied: less of the colours, for they may be what tells the classes apart."""
 
@@ -58,6 +61,8 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise RecipeError("nothing to train", field="epochs", wanted="at least 1", got=self.epochs)
+        if self.epochs > MOST_EPOCHS:
+            raise RecipeError("a number is out of range", field="epochs", wanted=f"1 to {MOST_EPOCHS}", got=self.epochs)
         if not 0 < self.rate < 10:
             raise RecipeError("a number is out of range", field="rate", wanted="more than 0, below 10", got=self.rate)
 
@@ -255,7 +260,23 @@ def read_written(path: Path) -> Recipe:
 
 
 def _toml_of(path: Path) -> dict[str, Any]:
-    return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    if Path(path).exists() and not Path(path).is_file():
+        raise RecipeError("the recipe cannot be read", file=path, wanted="a TOML file", got="a folder, device or pipe")
+    with Path(path).open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise RecipeError("this is no recipe", file=path, wanted=f"at most {LARGEST:,} bytes", got="more")
+    text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    if any(line.count(".") > MOST_DOTS for line in text.split("\n") if not line.lstrip().startswith("#")):
+        raise tomllib.TOMLDecodeError("keys are nested too deeply")
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("brackets are nested too deeply") from error
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:  # Python's own: int() of thousands of digits, a date that does not exist
+        raise tomllib.TOMLDecodeError(str(error).partition(";")[0]) from error
 
 
 @contextlib.contextmanager

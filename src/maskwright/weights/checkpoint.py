@@ -1,10 +1,17 @@
-"""Parameters in and out: safetensors; other people's .pth only as plain tensors. No pickle is ever executed."""
+"""Parameters in and out: safetensors; other people's .pth only as plain tensors. No pickle is ever executed.
+
+What comes in is numbers a network can have: dense, real, finite, and no more of them than the file can hold.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import pickle
 import re
 import warnings
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -14,6 +21,9 @@ from torch import Tensor
 
 from maskwright import files
 from maskwright.errors import WeightsError
+from maskwright.weights.card import LARGEST_NUMBER
+
+SWELLING = 8  # a file unpacks to at most so many times its size: halves become floats, two tensors share their memory
 
 
 def save(tensors: dict[str, Tensor], path: Path, half: bool = False) -> None:
@@ -37,15 +47,70 @@ def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | Non
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors, .pth or .pt file; 16-bit ones come back as float32."""
+    """All tensors of a .safetensors, .pth or .pt file; floating ones of less than 32 bits come back as float32."""
     path = Path(path)
     if not path.is_file():
         raise WeightsError("no such file of weights", file=path)
     tensors = _load_safetensors(path) if _is_safetensors(path) else _load_torch(path)
-    return {
-        name: tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-        for name, tensor in tensors.items()
-    }
+    for name, tensor in tensors.items():
+        if fault := _not_plain(tensor):
+            raise WeightsError(
+                "a tensor of these weights is none that a network holds",
+                file=path, record=name, wanted="a dense tensor of real numbers", got=fault,
+                fix="save it again as torch.save(model.state_dict(), path)",
+            )  # fmt: skip
+    _check_size(sum(_bytes_of(tensor) for tensor in tensors.values()), path)
+    whole = {name: tensor.float() if _is_short(tensor) else tensor for name, tensor in tensors.items()}
+    check_finite(whole, path)
+    return whole
+
+
+def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse NaN, infinities, and numbers of a size that comes from a damaged disk only: a network that holds them
+    finds nothing, and does so without a word."""
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        low, high = (float(value) for value in torch.aminmax(tensor))  # NaN where there is one
+        if not -LARGEST_NUMBER <= low <= high <= LARGEST_NUMBER:
+            raise WeightsError(
+                "the weights are not all numbers",
+                file=path,
+                record=name,
+                wanted="finite numbers",
+                got="nan" if math.isnan(low) else f"{low:g} to {high:g}",
+                fix="copy the file again from where it is whole, or train again",
+            )
+
+
+def _not_plain(tensor: Tensor) -> str | None:
+    """What is wrong with it: nothing may be computed with it before that is known."""
+    if tensor.layout != torch.strided or tensor.is_nested:
+        return f"a {str(tensor.layout).removeprefix('torch.')} tensor"
+    if tensor.device.type != "cpu":
+        return f"a tensor on the device {tensor.device.type}, without its numbers"
+    if tensor.is_quantized or tensor.is_complex():
+        return f"a tensor of {str(tensor.dtype).removeprefix('torch.')}"
+    stored = tensor.untyped_storage().nbytes()
+    if tensor.numel() * tensor.element_size() > stored:
+        return f"{stored} bytes repeated to a tensor of shape {tuple(tensor.shape)}"
+    return None
+
+
+def _is_short(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.element_size() < 4
+
+
+def _bytes_of(tensor: Tensor) -> int:
+    return tensor.numel() * (4 if _is_short(tensor) else tensor.element_size())
+
+
+def _check_size(unpacked: int, path: Path) -> None:
+    size = path.stat().st_size
+    if unpacked > SWELLING * size + 2**20:
+        raise WeightsError(
+            "the file says it holds far more than it can", file=path, wanted=f"{size} bytes", got=unpacked
+        )
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -57,7 +122,7 @@ def _is_safetensors(path: Path) -> bool:
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # of its own kind, torch's or Python's, by what is wrong with the header
         raise WeightsError(
             "the weights cannot be read",
             file=path,
@@ -79,7 +144,17 @@ def _what_it_is(error: Exception) -> str:
     return "a file that torch.save did not write"
 
 
+def _check_zip(path: Path) -> None:
+    """torch.save compresses nothing; a zip of zeros that somebody made would unpack to a thousand times its size."""
+    with (
+        contextlib.suppress(zipfile.BadZipFile, OSError, ValueError, NotImplementedError),
+        zipfile.ZipFile(path) as file,
+    ):
+        _check_size(sum(entry.file_size for entry in file.infolist()), path)
+
+
 def _load_torch(path: Path) -> dict[str, Tensor]:
+    _check_zip(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of strange pickles, of which the error says enough

@@ -1,0 +1,73 @@
+"""What may be read of an HDF5 file: data sets that lie in the file itself, as large as the file can hold, all finite.
+
+HDF5 can name any other file as the place of its data (external links, external storage, virtual data sets): weights
+that somebody hands on could so read what lies on the disk of whoever loads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.errors import WeightsError
+from maskwright.weights.card import LARGEST_NUMBER
+
+SWELLING = 20  # a file unpacks to at most so many times its own size
+
+
+def member(group: Any, name: str, path: Path) -> Any:
+    """`group[name]`, along hard links only; a data set must hold its numbers itself. KeyError where nothing is."""
+    import h5py
+
+    found = group.file if name.startswith("/") else group
+    for part in filter(None, name.split("/")):
+        link = found.get(part, getlink=True)
+        if link is None:
+            raise KeyError(f"{name} is missing")
+        if not isinstance(link, h5py.HardLink):
+            kind = "a link to another file" if isinstance(link, h5py.ExternalLink) else "a link"
+            raise _outside(path, name, kind)
+        found = found[part]
+    if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+        raise _outside(path, name, "numbers that lie in other files")
+    return found
+
+
+def _outside(path: Path, name: str, got: str) -> WeightsError:
+    return WeightsError(
+        "the file refers to what does not lie in it",
+        file=path,
+        record=name,
+        wanted="weights in the file itself",
+        got=got,
+        fix="save it again with Keras' save_weights",
+    )
+
+
+def check_size(values: Iterable[Any], path: Path) -> None:
+    """Refuse a small file that says it holds gigabytes, before anything is unpacked.
+
+    values  every data set as often as it is named: each time makes an array of its own
+    """
+    size, total = path.stat().st_size, sum(value.size * max(value.dtype.itemsize, 4) for value in values)
+    if total > SWELLING * size + 2**20:
+        raise WeightsError("the file says it holds far more than it can", file=path, wanted=f"{size} bytes", got=total)
+
+
+def numbers(value: Any, name: str, path: Path) -> np.ndarray:
+    """A data set as float32."""
+    with np.errstate(over="ignore"):  # of float64: infinite, and refused below
+        made = np.asarray(value[()], np.float32)
+    if made.size and not (np.abs(made) <= LARGEST_NUMBER).all():
+        raise WeightsError(
+            "the weights are not all numbers",
+            file=path,
+            record=name,
+            wanted="finite numbers",
+            got=f"{made.min():g} to {made.max():g}",
+            fix="copy the file again from where it is whole",
+        )
+    return made
