@@ -23,8 +23,13 @@ os.environ.setdefault(
 _cache = tempfile.TemporaryDirectory(prefix="maskwright-")
 os.environ["MASKWRIGHT_CACHE"] = _cache.name  # what was downloaded here must change no test
 
-settings.register_profile("maskwright", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("maskwright")
+# The same examples on every machine and every day; `make fuzz` looks at new ones, and many of them.
+_slow = [HealthCheck.too_slow]
+settings.register_profile("test", deadline=None, max_examples=40, suppress_health_check=_slow, derandomize=True,
+                          database=None)  # fmt: skip
+settings.register_profile("fuzz", deadline=None, max_examples=int(os.environ.get("FUZZ_EXAMPLES", 300)),
+                          suppress_health_check=_slow, print_blob=True, database=None)  # fmt: skip
+settings.load_profile(os.environ.get("MASKWRIGHT_HYPOTHESIS", "test"))
 
 
 def shared_folder() -> Path | None:

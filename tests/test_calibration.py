@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.errors import DatasetError
@@ -67,7 +67,6 @@ def test_briers_score_is_scikit_learns(seed):
 
 
 # --- temperature ----------------------------------------------------------------------------------
-@settings(deadline=None, max_examples=60)
 @given(seeds, st.booleans(), st.sampled_from([0.1, 3.0, 300.0]))
 def test_a_temperature_never_worsens_the_photos_it_was_fitted_on(seed, multi_label, spread):
     logits, truth = case(seed, multi_label, spread)
@@ -76,7 +75,6 @@ def test_a_temperature_never_worsens_the_photos_it_was_fitted_on(seed, multi_lab
     assert COLDEST - 1e-9 <= made.value <= HOTTEST + 1e-9
 
 
-@settings(deadline=None, max_examples=30)
 @given(seeds, st.booleans())
 def test_no_other_temperature_is_better(seed, multi_label):
     logits, truth = case(seed, multi_label)

