@@ -16,7 +16,7 @@ import mrcnn.utils
 from maskwright.errors import InputError
 from mrcnn import finders, runner
 from mrcnn.keras_model import Optimizer
-from mrcnn.standins import callbacks, imgaug, keras, tensorflow
+from mrcnn.standins import callbacks, keras, tensorflow
 from mrcnn.standins.absent import Absent
 
 ABSENT = ("tensorflow", "keras", "imgaug", "pycocotools")
@@ -65,11 +65,6 @@ def test_a_script_sees_its_name_arguments_and_folder(tmp_path):
     )
     assert facts == {"name": "__main__", "argv": ["--a", "b"], "v": 5}
     assert not any(isinstance(finder, finders.Flat) for finder in sys.meta_path), "nothing is left behind"
-
-
-def test_names_that_numpy_has_lost_are_there_again(tmp_path):
-    facts = run(tmp_path, "import numpy as np\nfacts.update(b=np.zeros(2).astype(np.bool).dtype.kind, i=np.int(3))")
-    assert facts == {"b": "b", "i": 3}
 
 
 def test_what_is_no_script_is_named(tmp_path):
@@ -239,44 +234,7 @@ def test_a_number_that_is_not_there_is_said(capsys):
     assert "there is no val_acc to watch" in capsys.readouterr().err
 
 
-# --- imgaug and pycocotools -------------------------------------------------------------------------
-def test_image_and_mask_are_augmented_alike():
-    iaa = imgaug.module("imgaug").augmenters
-    every = iaa.SomeOf(
-        (1, 3),
-        [
-            iaa.Fliplr(0.5),
-            iaa.Flipud(0.5),
-            iaa.Affine(rotate=(-45, 45), scale=(0.7, 1.2)),
-            iaa.OneOf([iaa.Rotate([90, 180])]),
-        ],
-    )
-    image = np.zeros((40, 40, 3), np.uint8)
-    image[5:15, 8:30] = 200
-    for _ in range(10):
-        same = every.to_deterministic()
-        mask = same.augment_image((image[..., :1] > 0).astype(np.uint8))
-        assert ((same.augment_image(image)[..., 0] > 0) == (mask[..., 0] > 0)).all()
-
-
-def test_grey_values_of_masks_are_left_alone():
-    iaa, hooks = (
-        imgaug.module("imgaug.augmenters"),
-        imgaug.HooksImages(lambda images, augmenter, parents, default: False),
-    )
-    image = np.full((4, 4, 3), 100, np.uint8)
-    both = iaa.Sequential([iaa.Multiply((1.5, 1.5)), iaa.GaussianBlur(sigma=(0, 2.0)), iaa.Add(5)])
-    assert both.augment_image(image).tolist() == np.full((4, 4, 3), 155).tolist()
-    assert both.augment_image(image, hooks=hooks).tolist() == image.tolist()
-
-
-def test_an_augmenter_that_is_not_here_says_so_and_does_nothing(capsys):
-    image = np.full((4, 4, 3), 100, np.uint8)
-    iaa = imgaug.module("imgaug.augmenters")
-    assert (iaa.Sometimes(1.0, iaa.PiecewiseAffine(scale=0.1)).augment_image(image) == image).all()
-    assert "imgaug.augmenters.PiecewiseAffine leaves images as they are" in capsys.readouterr().err
-
-
+# --- pycocotools ------------------------------------------------------------------------------------
 def test_coco_tools_are_hotcocos():
     import hotcoco
 
