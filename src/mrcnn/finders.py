@@ -1,8 +1,8 @@
 """Which module an import means while a script runs: ours, the script's own, or a stand-in.
 
-In front   `model`, `utils`, `visualize`, `config`, `parallel_model`: the flat modules of versions 1 and 2.0, also inside
-           another package, where the file of that name is an old copy of the original's or there is none at all; a
-           script's own utils.py stays its own. `Mask_RCNN.mrcnn`, `lib.mrcnn`: an old clone inside another package
+In front   the flat modules of versions 1 and 2.0 (`model`, `utils`, `visualize`, `config`, `parallel_model`), also
+           inside another package, where the file of that name is an old copy of the original's or there is none at all;
+           a script's own utils.py stays its own. `Mask_RCNN.mrcnn`, `lib.mrcnn`: an old clone inside another package
 At the end what nobody has: stand-ins for tensorflow, keras, imgaug and others; the samples (`coco`,
            `samples.coco.coco`); further modules of an old clone's mrcnn, which import ours in turn
 
