@@ -118,7 +118,7 @@ def test_predict_with_an_unknown_model(
     capsys: Captured, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs" / "wedding").mkdir(parents=True)
+    model_folder(tmp_path / "runs" / "wedding" / "best")
     code, _, err = maskwright(capsys, "predict", "weding", photos)
     assert code == 2 and 'no model "weding". Did you mean "wedding"?' in err
 
@@ -202,7 +202,7 @@ def test_evaluate_without_data(capsys: Captured, model: Path, tmp_path: Path) ->
         (["--seed", "99999999999"], "seed"),
         (["--workers", "999"], "workers"),
         (["--weights", "last"], "there is no run to take the last weights of"),
-        (["--weights", "bundled", "--model", "mask_rcnn_r50"], "no bundled weights fit"),
+        (["--weights", "bundled", "--model", "mask_rcnn_r50"], "there are no bundled weights for mask_rcnn_r50"),
         (["--weights", "none.pth"], "none.pth"),
         (["--recipe", "none.toml"], "none.toml"),
         (["epoch=3"], 'Did you mean "epochs"'),

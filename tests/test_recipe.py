@@ -44,7 +44,7 @@ def test_a_task_that_is_said_counts() -> None:
 
 def test_an_unknown_model_is_named_with_those_of_all_tasks() -> None:
     with pytest.raises(UnknownName, match="vgg19"):
-        from_options(None, model="vgg61")
+        from_options(None, model="lenet")
 
 
 # --- the file ---------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def test_a_file_that_names_a_model_takes_its_defaults(tmp_path: Path, model: str
 def test_options_go_on_top_of_a_file_and_the_defaults_are_those_of_what_was_named_last(tmp_path: Path) -> None:
     file = written(tmp_path, 'model = "mask_rcnn_r50"\nseed = 3\nweights = "none"')
     assert read_recipe(file, model="small", epochs=9) == from_options(model="small", weights="none", seed=3, epochs=9)
-    assert read_recipe(file, weights="coco", size=None) == from_options(model="mask_rcnn_r50", seed=3)
+    assert read_recipe(file, weights="coco", size=None) == from_options(model="mask_rcnn_r50", weights="coco", seed=3)
 
 
 def test_a_file_changes_a_single_value_of_how_photos_are_varied(tmp_path: Path) -> None:

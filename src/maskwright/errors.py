@@ -19,10 +19,10 @@ and `--json` carries the same parts.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from maskwright.escaping import harmless
+from maskwright.suggestions import nearest
 
 PARTS = ("record", "field", "wanted", "got", "fix")
 
@@ -115,11 +115,13 @@ class UnknownName(InputError):
 (`maskwright models` lists them all)
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], where: str | None = None) -> None:
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], where: str | None = None, meant: str | None = None
+    ) -> None:
         known = list(known)
-        near = difflib.get_close_matches(name, known, n=1)
+        near = meant or nearest(name, known)
         text = f'no {kind} "{name}".'
-        text += f' Did you mean "{near[0]}"?' if near else f" There are: {', '.join(known) or 'none'}."
+        text += f' Did you mean "{near}"?' if near else f" There are: {', '.join(known) or 'none'}."
         super().__init__(text + (f" ({where})" if where else ""))
 
 

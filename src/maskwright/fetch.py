@@ -34,8 +34,6 @@ TIMEOUT = 30.0
 """Seconds without a single byte after which a connection counts as lost."""
 CHUNK = 1 << 18
 
-OFFLINE = "--weights bundled needs no network"
-
 Result = TypeVar("Result")
 
 
@@ -65,7 +63,7 @@ def fetch(
     sha256: str | None = None,
     progress: Progress | None = None,
     size: int | None = None,
-    offline: str = OFFLINE,
+    offline: str = "",
 ) -> Path:
     """Download `url` to the file `target`, unless it lies there already (with that checksum, where one is given).
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from maskwright import tables
 from maskwright.errors import AnnotationError, MissingExtra, UnknownName
+from maskwright.extras import how_to_install
 from maskwright.geometry import boxes
 from maskwright.types import Instances, RleMasks, Verdict
 
@@ -103,7 +104,7 @@ def to_frame(photos: Sequence[Instances], photo_names: Sequence[str]) -> Any:
     try:
         import pandas  # type: ignore[import-not-found]
     except ImportError as error:
-        raise MissingExtra("pandas is not installed", fix="pip install pandas") from error
+        raise MissingExtra("pandas is not installed", fix=how_to_install("pandas")) from error
     return pandas.DataFrame(_flat_rows(photos, photo_names), columns=list(CSV_COLUMNS))
 
 
@@ -151,7 +152,7 @@ def to_supervision(instances: Instances) -> Any:
     try:
         import supervision  # type: ignore[import-not-found]
     except ImportError as error:
-        raise MissingExtra("supervision is not installed", fix="pip install supervision") from error
+        raise MissingExtra("supervision is not installed", fix=how_to_install("supervision")) from error
     return supervision.Detections(
         xyxy=instances.boxes.copy(),
         mask=None if instances.masks is None else instances.masks.dense(),

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import MissingExtra
+from maskwright.extras import how_to_install
 
 
 def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise MissingExtra("pictures need matplotlib", fix="pip install maskwright[matterport]") from error
+        raise MissingExtra("pictures need matplotlib", fix=how_to_install("maskwright[matterport]")) from error
     return plt
 
 

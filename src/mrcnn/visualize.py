@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import MissingExtra
+from maskwright.extras import how_to_install
 from mrcnn import utils
 from mrcnn.boxes import compute_overlaps_masks
 from mrcnn.outlines import find_contours, mask_outlines
@@ -51,7 +52,7 @@ def __getattr__(name: str) -> Any:
     try:
         found = importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtra("pictures need matplotlib", fix="pip install maskwright[matterport]") from error
+        raise MissingExtra("pictures need matplotlib", fix=how_to_install("maskwright[matterport]")) from error
     return getattr(found, attribute) if attribute else found
 
 

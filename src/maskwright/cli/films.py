@@ -49,7 +49,7 @@ def look_at(model: str, films: Sequence[str], out: Path, console: Console, loadi
     from maskwright.prediction.predictor import load
 
     files = targets(films, out)
-    find = load(model, **loading)
+    find = load(model, progress=console.progress, **loading)
     done, failed = [], []
     for each, file in zip(films, files, strict=True):
         try:

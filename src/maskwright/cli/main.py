@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -109,6 +108,12 @@ def _invoke(arguments: list[str], console: Console) -> object:
             return commands.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.NoSuchOption as error:
+        if error.ctx is None:
+            raise
+        from maskwright.cli.misspelt import mend
+
+        raise mend(error, error.ctx) from error
 
 
 # --- epochs=3 ---------------------------------------------------------------------------------------------------------
@@ -139,11 +144,23 @@ def spelled_out(arguments: Sequence[str], command: click.Command, name: str) -> 
         key, value = pair[1].replace("_", "-"), pair[2]
         if key in options:
             spelled += _option(options[key], key, value)
-        elif difflib.get_close_matches(key, options, n=1) and not Path(argument).exists():
-            raise UnknownName("option", key, options, f"`maskwright {name} --help` lists them all")
+        elif not Path(argument).exists():
+            _refuse_misspelt(key, command, options, name)
+            spelled.append(argument)
         else:
             spelled.append(argument)
     return spelled
+
+
+def _refuse_misspelt(key: str, command: click.Command, options: Mapping[str, click.Option], name: str) -> None:
+    """`epoch=3` where the option is `epochs`, `model=balloons` where MODEL is an argument; else it may be a source."""
+    from maskwright.cli.misspelt import argument_named, by_place
+    from maskwright.suggestions import option_meant
+
+    if argument_named(key, command) is not None:
+        raise by_place(key, command, name)
+    if (meant := option_meant(key, options)) is not None:
+        raise UnknownName("option", key, options, f"`maskwright {name} --help` lists them all", meant)
 
 
 def _long_options(command: click.Command) -> dict[str, click.Option]:

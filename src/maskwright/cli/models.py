@@ -13,6 +13,10 @@ from maskwright.cli.console import Console
 from maskwright.cli.listing import line_width, listing, wrapped
 
 PAGE = "MODEL_CARD.md"
+TITLES = {
+    "use": "Bundled models: maskwright predict NAME PHOTOS",
+    "training": "Bundled as a start, no detector: maskwright train DATA --weights NAME",
+}
 SHOWN = 12  # classes that the list names; `--card` names all
 
 
@@ -40,13 +44,17 @@ def command(card: str | None, console: Console) -> None:
         ]  # fmt: skip
         listing(console, ["model", "task", "px", "what it is"], rows, "Networks: maskwright train DATA --model NAME")
         console.show()
-        if bundled:
-            rows = [[each["name"], each.get("model"), each["megabytes"], _about(each)] for each in bundled]
-            title = "Bundled models: maskwright predict NAME PHOTOS"
-            listing(console, ["model", "network", "MB", "classes, figures, licence"], rows, title)
-        else:
-            console.show("No model came with this copy of the package.")
-        console.show()
+        for purpose, title in TITLES.items():
+            rows = [
+                [each["name"], each.get("model"), each["megabytes"], _about(each)]
+                for each in bundled
+                if each["for"] == purpose
+            ]
+            if rows:
+                listing(console, ["model", "network", "MB", "classes, figures, licence"], rows, title)
+                console.show()
+        if not bundled:
+            console.show("No model came with this copy of the package.\n")
         show_weights(weights, console)
 
     console.result({"networks": networks, "bundled": bundled, "weights": weights}, tell)
@@ -65,7 +73,7 @@ def _about(model: Mapping[str, Any]) -> str:
 def show_weights(weights: list[dict[str, Any]], console: Console) -> None:
     from maskwright.fetch import cache_folder
 
-    title = "Weights: maskwright download WEIGHTS FOR"
+    title = "Weights: maskwright download WEIGHTS FOR (of coco also: predict FOR PHOTOS)"
     rows = [
         [each["weights"], each["model"], each["megabytes"], "yes" if each["cached"] else "no",
          f"{each['holds']}\n{each['licence']}"]
@@ -86,6 +94,8 @@ def _card(name: str, console: Console) -> None:
     from maskwright.weights.sources import model_folder
 
     folder = model_folder(name)
+    if folder.suffix == ".pth":
+        from maskwright.models.published import card_of as read_card
     facts = msgspec.to_builtins(read_card(folder))
     page = _page(folder)
 

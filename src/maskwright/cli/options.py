@@ -106,6 +106,23 @@ def choosing(function: Callable[..., Any]) -> Callable[..., Any]:
     return threshold(classes(function))
 
 
+def need_sources(model: str, sources: tuple[str, ...], command: str) -> None:
+    """MODEL and SOURCES: with one word alone it says which of the two is missing."""
+    if sources:
+        return
+    from maskwright.photos.sources import PHOTO_ENDINGS
+    from maskwright.video.read import is_film
+    from maskwright.weights.card import CARD
+
+    path = Path(model)
+    folder = path.is_dir() and not any((path / part / CARD).is_file() for part in ("", "best"))
+    if folder or is_film(model) or model == "-" or "*" in model or path.suffix.lower() in PHOTO_ENDINGS:
+        raise RecipeError("with which model?", field="MODEL", wanted="a model, then photos", got=f"{model} alone",
+                          fix=f"maskwright {command} balloons {model}; `maskwright models` lists them")  # fmt: skip
+    raise RecipeError("which photos?", field="SOURCES", wanted="photos, after the model", got="nothing",
+                      fix=f"maskwright {command} {model} PHOTOS")  # fmt: skip
+
+
 def out(help: str, **settings: Any) -> Decorator:
     """--out PATH, -o PATH, with what lands there in the help."""
     return click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PATH", help=help, **settings)

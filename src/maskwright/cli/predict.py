@@ -83,9 +83,7 @@ def command(
 
     _fit_together(screen, then, screen_class, screen_threshold, sort_into, move)
     photos = [model, *sources] if screen else list(sources)
-    if not photos:
-        raise RecipeError("which photos?", field="SOURCES", wanted="photos, after the model", got="nothing",
-                          fix=f"maskwright predict {model} PHOTOS")  # fmt: skip
+    options.need_sources(model, tuple(photos), "predict")
     common = {
         "threshold": threshold,
         "size": size,
@@ -101,7 +99,7 @@ def command(
     find = (
         load_screening(screen, then, name=screen_class, screen_threshold=screen_threshold, **common)
         if screen and then
-        else load(model, **common)
+        else load(model, progress=console.progress, **common)
     )
     settings = {
         "out": out,
@@ -146,8 +144,8 @@ def watching(find, folder: str, every: float, settings: dict, console: Console) 
 
     called: dict[str, int] = {}
     came = watch(find, folder, every=every, **settings)
-    for each in find.thresholds:
-        console.say(str(each))
+    for line in find.introduction():
+        console.say(line)
     console.say(f"watching {folder}; one line a photo goes to {settings['out'] / 'predictions.jsonl'}; Ctrl-C ends it")
     try:
         for said in came:

@@ -13,7 +13,7 @@ from maskwright.cli.predict import tell_counts
 
 @click.command(options_metavar="[options]")
 @click.argument("model", type=str)
-@click.argument("sources", nargs=-1, required=True)
+@click.argument("sources", nargs=-1, metavar="SOURCES...")
 @options.out("A folder for the pictures.", default=Path("splash"), show_default=True)
 @click.option("--side-by-side", is_flag=True, help="The photo as it was at the left.")
 @click.option("--invert", is_flag=True, help="The objects grey, the rest in colour.")
@@ -45,6 +45,7 @@ def command(
     from maskwright.cli.films import films_among, look_at
     from maskwright.jobs.splash import drawing, splash
 
+    options.need_sources(model, sources, "splash")
     if films := films_among(sources):
         loading = {
             "threshold": threshold, "size": size, "tile": tile, "names": names, "device": device, "precision": precision

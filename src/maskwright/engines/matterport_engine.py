@@ -52,6 +52,8 @@ def open_h5_model(
 
 def _names(weights: H5Weights, names: Sequence[str] | None) -> tuple[str, ...]:
     count = (weights.classes or 1) - 1
+    if names is None and count == 1 and weights.path.name == "mask_rcnn_balloon.h5":
+        return ("balloon",)
     if names is None:
         return COCO if count == len(COCO) else tuple(f"class{index}" for index in range(1, count + 1))
     if len(names) != count:

@@ -10,12 +10,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from maskwright.errors import MissingExtra, UnknownName
+from maskwright.extras import how_to_install
 from maskwright.types import Photo, Placement
 from maskwright.weights.card import Card
 
 ENGINES = {  # name -> where it lives, what to install when it is absent
-    "matterport": ("maskwright.engines.matterport_engine:MatterportEngine", "pip install maskwright[matterport]"),
-    "torch": ("maskwright.engines.torch_engine:TorchEngine", "pip install torch"),
+    "matterport": ("maskwright.engines.matterport_engine:MatterportEngine", "maskwright[matterport]"),
+    "torch": ("maskwright.engines.torch_engine:TorchEngine", "torch"),
 }
 
 
@@ -59,10 +60,10 @@ def open_engine(
         name = "matterport" if Path(model).suffix.lower() in (".h5", ".hdf5") else "torch"
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
-    place, install = ENGINES[name]
+    place, needed = ENGINES[name]
     module, attribute = place.split(":")
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise MissingExtra(f"the engine {name} is not installed", fix=install) from error
+        raise MissingExtra(f"the engine {name} is not installed", fix=how_to_install(needed)) from error
     return kind.prepare(Path(model), device=device, precision=precision, names=names)

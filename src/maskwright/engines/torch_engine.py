@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from maskwright.engines import hardware
 from maskwright.errors import InputError, WeightsError
 from maskwright.models import catalogue
+from maskwright.models.published import open_published
 from maskwright.models.saliency import grad_cam
 from maskwright.samples.fit import fit, stretch
 from maskwright.types import Photo, Placement, RawDetections
@@ -65,7 +66,8 @@ class TorchEngine:
     def prepare(
         cls, folder: Path, device: str = "auto", precision: str = "auto", names: Sequence[str] | None = None
     ) -> TorchEngine:
-        card = read_card(folder)
+        published = open_published(folder) if folder.suffix == ".pth" else None
+        card = read_card(folder) if published is None else published[1]
         if names is not None and tuple(names) != card.classes:
             raise WeightsError(
                 "this model knows its own class names",
@@ -75,6 +77,8 @@ class TorchEngine:
                 got=", ".join(names),
                 fix="leave --names out",
             )
+        if published is not None:
+            return cls(published[0], card, device, precision)
         network = _network(card, folder)
         tensors = checkpoint.load(folder / WEIGHTS)
         own = network.state_dict()

@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Literal
 
 from maskwright import __version__, fetch
+from maskwright.extras import how_to_install, how_to_reinstall
 
 State = Literal["ok", "note", "problem"]
 
 PYTHONS = ((3, 11), (3, 14))  # from, and before
 IMPORTED = {"torch": "torch", "numpy": "numpy", "pillow": "PIL"}  # compiled: they may be there and not load
-EXTRAS = {  # optional package -> what it is for, how to get it
-    "av": ("films", "pip install maskwright[video]"),
-    "h5py": ("matterport's .h5 weights", "pip install maskwright[matterport]"),
-    "fsspec": ("photos at s3://, gs:// and other addresses", "pip install maskwright[urls]"),
-    "pandas": ("results as a table (to_pandas)", "pip install pandas"),
-    "supervision": ("results for supervision's own drawing", "pip install supervision"),
+EXTRAS = {  # optional package -> what it is for, what to install
+    "av": ("films", "maskwright[video]"),
+    "h5py": ("matterport's .h5 weights", "maskwright[matterport]"),
+    "fsspec": ("photos at s3://, gs:// and other addresses", "maskwright[urls]"),
+    "pandas": ("results as a table (to_pandas)", "pandas"),
+    "supervision": ("results for supervision's own drawing", "supervision"),
 }
 
 ROOM, SCANT_ROOM = 200e6, 2e9  # bytes of disk: below the first nothing can be trained, below the second not much
@@ -128,11 +129,11 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def _extras() -> Iterator[Finding]:
-    for name, (purpose, install) in EXTRAS.items():
+    for name, (purpose, needed) in EXTRAS.items():
         try:
             yield Finding(name, "ok", f"{importlib.metadata.version(name)}, for {purpose}")
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "note", f"not installed; for {purpose}", install)
+            yield Finding(name, "note", f"not installed; for {purpose}", how_to_install(needed))
 
 
 # --- the machine --------------------------------------------------------------------------------
@@ -218,7 +219,7 @@ def _models() -> Iterator[Finding]:
     from maskwright.weights.card import WEIGHTS, read_card
     from maskwright.weights.sources import BUNDLED, bundled_names
 
-    again = "pip install --force-reinstall --no-deps maskwright"
+    again = how_to_reinstall()
     names = bundled_names()
     if not names:
         yield Finding("models", "problem", "no model came with this copy of maskwright", again)

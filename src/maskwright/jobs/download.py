@@ -13,7 +13,7 @@ from maskwright.models.catalogue import MODELS
 from maskwright.progress import Progress, silent
 from maskwright.weights import sources
 
-KINDS = tuple(dict.fromkeys(kind for kind, _ in sources.PUBLISHED))  # coco, imagenet
+KINDS = tuple(dict.fromkeys(kind for kind, _ in sources.PUBLISHED))  # coco, imagenet, and a file of its own name
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def download(
 ) -> Downloaded:
     """Fetch weights or a published data set, unless they are here already.
 
-    what   "coco" or "imagenet" for weights, or the name of a data set
+    what   "coco" or "imagenet" for weights, the name of a published file (mask_rcnn_balloon.h5), or of a data set
     model  whose weights: the name of a network, or of a backbone for "imagenet"
     out    folder to put it in; None is the cache for weights (where training looks) and "." for data
 
@@ -47,11 +47,17 @@ def download(
             raise RecipeError("a data set is for no network in particular", field="MODEL", wanted="nothing", got=model)
         chosen = DATA_SETS[what]
         return Downloaded("data", obtain(what, out or ".", progress), chosen.licence, chosen.address)
-    if what not in KINDS:
+    file = _by_file_name(what) if model is None else None
+    if file is None and what not in KINDS:
         raise UnknownName("weights or data set", what, [*KINDS, *DATA_SETS], "`maskwright download` lists them all")
-    file = _weights(what, model)
+    file = file or _weights(what, model)
     target = file.cached if out is None else Path(out) / file.file
-    return Downloaded("weights", fetch.fetch(file.url, target, file.sha256, progress), file.licence, file.url)
+    arrived = fetch.fetch(file.url, target, file.sha256, progress)
+    return Downloaded("weights", arrived, file.licence, file.url)
+
+
+def _by_file_name(name: str) -> sources.Published | None:
+    return next((each for each in sources.PUBLISHED.values() if each.file in (name, f"{name}.h5")), None)
 
 
 def _weights(kind: str, model: str | None) -> sources.Published:

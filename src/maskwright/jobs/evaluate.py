@@ -125,7 +125,7 @@ def evaluate(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, device=device, precision=precision, size=size, tile=tile, names=names)
+        else load(model, device=device, precision=precision, size=size, tile=tile, names=names, progress=progress)
     )
     if isinstance(find, Classifier):
         whole = whole_photos(whole)

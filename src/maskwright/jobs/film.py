@@ -98,13 +98,22 @@ def film(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
+        else load(
+            model,
+            threshold=threshold,
+            size=size,
+            tile=tile,
+            device=device,
+            precision=precision,
+            names=names,
+            progress=progress,
+        )
     )
     refuse_classifier(find)
     wanted = class_rows(find.card.classes, classes)
     file = targets([source], Path(out))[0]
-    for each in find.thresholds:
-        say(str(each))
+    for line in find.introduction():
+        say(line)
     most: Counter[str] = Counter()
     done, seconds, stopped = 0, 0.0, False
     with Film(source) as opened, ExitStack() as stack:

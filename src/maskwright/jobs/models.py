@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from maskwright.errors import WeightsError
-from maskwright.models.catalogue import CLASSIFIERS, MODELS
+from maskwright.models.catalogue import CLASSIFIERS, MODELS, Network
+from maskwright.models.starts import starts
 from maskwright.weights import sources
 from maskwright.weights.card import WEIGHTS, read_card
 
@@ -18,20 +19,30 @@ def networks() -> list[dict[str, Any]]:
             "task": network.task,
             "size": network.size,
             "backbones": network.backbones,
-            "weights": (*network.pretrained, "none"),
+            "weights": _starts(name, network),
             "about": network.words,
         }
         for name, network in (*MODELS.items(), *CLASSIFIERS.items())
     ]
 
 
+def _starts(name: str, network: Network) -> tuple[str, ...]:
+    try:
+        return starts(name, network.task)
+    except WeightsError:  # of a damaged card of a bundled model, which `bundled` tells
+        return (*network.pretrained, "none")
+
+
 def bundled() -> list[dict[str, Any]]:
-    """Each model that came with the package; one that cannot be read says why ("fault"), and hides no other."""
+    """Each model that came with the package, one to use or a start for training; one that cannot be read says why
+    ("fault"), and hides no other."""
     rows = []
     for name in sources.bundled_names():
         folder = sources.BUNDLED / name
         file = folder / WEIGHTS
-        row = {"name": name, "megabytes": round(file.stat().st_size / 1e6) if file.is_file() else None}
+        purpose = "training" if name in sources.STARTS else "use"
+        size = round(file.stat().st_size / 1e6) if file.is_file() else None
+        row = {"name": name, "for": purpose, "megabytes": size}
         try:
             card = read_card(folder)
         except WeightsError as error:

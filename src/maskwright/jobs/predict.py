@@ -56,7 +56,16 @@ def predict(
     find = (
         model
         if isinstance(model, Predictor | Screening)
-        else load(model, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
+        else load(
+            model,
+            threshold=threshold,
+            size=size,
+            tile=tile,
+            device=device,
+            precision=precision,
+            names=names,
+            progress=progress,
+        )
     )
     wanted = checked(find, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
@@ -65,8 +74,8 @@ def predict(
         refuse_own_folder(several, Path(out))
     if sorter is not None:
         sorter.check(several)
-    for each in find.thresholds:
-        say(str(each))
+    for line in find.introduction():
+        say(line)
     page = screening_page.Page() if isinstance(find, Screening) and out is not None else None
     done, failed = [], []
     for photo, stem, said in _looked_at(find, several, failed, progress, sorter):

@@ -47,11 +47,20 @@ def splash(
     find = (
         model
         if isinstance(model, Predictor)
-        else load(model, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
+        else load(
+            model,
+            threshold=threshold,
+            size=size,
+            tile=tile,
+            device=device,
+            precision=precision,
+            names=names,
+            progress=progress,
+        )
     )
     wanted = class_rows(find.card.classes, classes)
-    for each in find.thresholds:
-        say(str(each))
+    for line in find.introduction():
+        say(line)
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
     draw = drawing(side_by_side=side_by_side, invert=invert)

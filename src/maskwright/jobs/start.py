@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.jobs import matterport
+from maskwright.models import catalogue, starts
 from maskwright.models.foreign import Foreign
+from maskwright.models.published import NORMS_WITHOUT_EPS, without_eps
 from maskwright.progress import Progress, silent
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
@@ -17,15 +19,32 @@ from maskwright.weights.transfer import coco_classes, transfer
 KINDS = ("bundled", "coco", "imagenet", "none", "last", "best")
 
 
-def check_weights(weights: str, runs: Path) -> None:
-    """A misspelt name, or a run that is not there, is said before the data are read."""
-    if weights in ("last", "best"):
+def check_weights(weights: str, runs: Path, model: str = "small", task: str = "segment", backbone: str = "") -> None:
+    """A misspelt name, a run that is not there, or weights that nobody has for this network: said before the data are
+    read."""
+    if weights in ("bundled", "coco", "imagenet"):
+        _check_kind(weights, model, task, backbone)
+    elif weights in ("last", "best"):
         newest(weights, runs)
     elif weights not in KINDS and not Path(weights).is_file():
         try:
             sources.model_folder(weights)
         except UnknownName as error:
             raise UnknownName("weights", weights, [*KINDS, *sources.bundled_names()], "or a run's folder") from error
+
+
+def _check_kind(weights: str, model: str, task: str, backbone: str) -> None:
+    offered = starts.starts(model, task, backbone)
+    if weights not in offered:
+        backbone = backbone or catalogue.find(model, task).backbones[0]
+        others = [starts.without_network(model, task, backbone), starts.advice(model, task, backbone)]
+        raise WeightsError(
+            f"there are no {weights} weights for {model} on {backbone}",
+            field="weights",
+            wanted=", ".join([*offered, "a path"]),
+            got=weights,
+            fix="; ".join(other for other in others if other),
+        )
 
 
 def start_weights(
@@ -43,14 +62,21 @@ def start_weights(
              cache, or downloaded); last, best (of the newest run in `runs`); a model or run folder; a .pth, .pt or
              .safetensors file; matterport's .h5
     """
+    task = network_task(network)
+    if weights in ("bundled", "coco", "imagenet"):
+        _check_kind(weights, model, task, backbone)
     if weights == "none":
-        return "weights: none, all layers start at random"
+        better = starts.advice(model, task, backbone) if starts.at_hand(model, task, backbone) == "none" else ""
+        return "weights: none, all layers start at random" + (f"; {better}" if better else "")
     if weights == "imagenet" and isinstance(network.backbone, Foreign):
         return network.backbone.load_published()
-    if matterport.is_h5(weights):
-        return matterport.start_from_h5(network, weights, names)
-    whole_photo = hasattr(network, "balance")
-    folder = _folder(weights, model, backbone, names, runs, whole_photo)
+    file = Path(weights)
+    if weights in starts.DOWNLOADED:
+        offline = starts.without_network(model, task, backbone)
+        file = sources.obtained(sources.published(weights, model, backbone), offline, progress)
+    if matterport.is_h5(file):
+        return matterport.start_from_h5(network, file, names)
+    folder = _folder(weights, model, backbone, names, runs, task)
     if folder is not None:
         card = read_card(folder)
         if card.backbone != backbone:
@@ -69,9 +95,6 @@ def start_weights(
             told.classes_kept, told.classes_fresh = list(names), []
         shown = f"bundled {folder.name}" if weights == "bundled" else weights
         return f"weights: {shown} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"
-    file = Path(weights)
-    if weights in ("coco", "imagenet"):
-        file = sources.published_file(weights, model, backbone, progress)
     tensors = checkpoint.load(file)
     told = transfer(network, tensors, coco_classes(tensors), names)
     if not told.kept:
@@ -80,10 +103,15 @@ def start_weights(
             file=file,
             got=f"{len(tensors)} tensors, such as {next(iter(tensors))}",
         )
-    if weights == "coco" and model in ("mask_rcnn_r50", "faster_rcnn_r50", "torchvision:retinanet_resnet50_fpn"):
-        _without_eps(network)
+    if weights == "coco" and model in NORMS_WITHOUT_EPS:
+        without_eps(network)
     better = weights == "imagenet" and any(read_card(each).model == model for each in sources.bundled_with(backbone))
     return f"weights: {weights}: {told}" + ("; --weights bundled takes those of the package" if better else "")
+
+
+def network_task(network: nn.Module) -> str:
+    """classify, or one that finds objects: their weights are the same."""
+    return "classify" if hasattr(network, "balance") else "detect"
 
 
 def _rows_by_name(tensors: dict[str, Tensor], theirs: tuple[str, ...], ours: tuple[str, ...]) -> dict[str, Tensor]:
@@ -94,20 +122,9 @@ def _rows_by_name(tensors: dict[str, Tensor], theirs: tuple[str, ...], ours: tup
     return {name: value[rows] if name.startswith("head.out.") else value for name, value in tensors.items()}
 
 
-def _folder(
-    weights: str, model: str, backbone: str, names: tuple[str, ...], runs: Path, whole_photo: bool
-) -> Path | None:
+def _folder(weights: str, model: str, backbone: str, names: tuple[str, ...], runs: Path, task: str) -> Path | None:
     if weights == "bundled":
-        fitting = sources.bundled_with(backbone)
-        if not whole_photo:
-            fitting = [folder for folder in fitting if read_card(folder).model == model]
-        if not fitting:
-            raise WeightsError(
-                f"no bundled weights fit {model} on {backbone}",
-                wanted="none, imagenet, coco or a path",
-                got="bundled",
-                fix="--weights none starts at random; --model small has bundled weights",
-            )
+        fitting = starts.bundled_for(model, task, backbone)
         return next((folder for folder in fitting if set(read_card(folder).classes) == set(names)), fitting[0])
     if weights in ("last", "best"):
         return newest(weights, runs)
@@ -126,13 +143,3 @@ def newest(which: str, runs: Path) -> Path:
             f"there is no run to take the {which} weights of", file=runs, fix="--weights bundled, or a path"
         )
     return found[-1].parent
-
-
-def _without_eps(network: nn.Module) -> None:
-    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance.
-
-    Taken off the stored variance, so that what is trained from them holds it too.
-    """
-    for module in network.modules():
-        if type(module).__name__ == "FrozenBatchNorm":
-            module.running_var -= module.eps  # type: ignore[operator,assignment]

@@ -68,8 +68,8 @@ def threshold(
     >>> threshold("runs/party", "party/", Aim.of(recall=0.9)).point.precision
     0.62
     """
+    find = load(model, device=device, names=names, size=size, tile=tile, progress=progress)
     folder = model_folder(model)
-    find = load(folder, device=device, names=names, size=size, tile=tile)
     whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
     whole = whole_photos(whole) if isinstance(find, Classifier) else whole
     part, which = _part(whole, split, folder, data)

@@ -85,7 +85,7 @@ def train(
     else:
         plan = read_recipe(Path(recipe), **options)
     catalogue.find(plan.model, plan.task).check_task(plan.model, plan.task)
-    check_weights(plan.weights, Path(out))
+    check_weights(plan.weights, Path(out), plan.model, plan.task, plan.backbone)
     parts = open_data(
         data,
         plan.task,

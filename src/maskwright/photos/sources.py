@@ -15,6 +15,7 @@ from PIL import Image
 
 from maskwright import fetch
 from maskwright.errors import DatasetError, InputError, MissingExtra, PhotoError
+from maskwright.extras import how_to_install
 from maskwright.files import shortened
 from maskwright.photos import window as grey
 from maskwright.photos.decode import LIMIT_PIXELS, decode, from_pil, rgb_array
@@ -200,7 +201,7 @@ def _filesystem(address: str):
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise MissingExtra(
-            "addresses of this kind need the package fsspec", got=address, fix="pip install maskwright[urls]"
+            "addresses of this kind need the package fsspec", got=address, fix=how_to_install("maskwright[urls]")
         ) from error
     scheme = address.split("://", 1)[0].split("::", 1)[0]
     if scheme not in fsspec.available_protocols():

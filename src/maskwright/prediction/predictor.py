@@ -18,7 +18,7 @@ from maskwright.progress import Progress, silent
 from maskwright.samples.fit import covered, restore
 from maskwright.types import Instances, Photo, Placement, Verdict, Window
 from maskwright.weights import card as cards
-from maskwright.weights.sources import model_folder
+from maskwright.weights.sources import STARTS, bundled_names, model_file
 
 
 class Predictor:
@@ -36,6 +36,7 @@ class Predictor:
         self.asked = threshold
         self.size = size or self.card.size
         self.tile = tiles.checked(self.card.tile if tile is None else tile)
+        self.warnings: tuple[str, ...] = ()
         self.window = None if self.card.window is None else Window(*self.card.window)
 
     @property
@@ -46,6 +47,10 @@ class Predictor:
         objects: yes from 0.5, the model's own
         """
         return thresholds.of_detector(self.card, self.asked)
+
+    def introduction(self) -> list[str]:
+        """What to say before its first photo: what it is not made for, and from which scores on something is said."""
+        return [*self.warnings, *(str(each) for each in self.thresholds)]
 
     def open(self, source: Source | Origin) -> Photo:
         """The photo as this model wants it: deep grey through the window that the model learnt with."""
@@ -165,9 +170,12 @@ def load(
     precision: str = "auto",
     engine: str = "auto",
     names: Sequence[str] | None = None,
+    progress: Progress = silent,
 ) -> Predictor:
     """A model ready for photos: a run's folder (its best is taken), a model folder, the name of a bundled one,
     or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes. A classifier gives a Verdict.
+    Models that others published go by name too (`coco`, `mask_rcnn_r50`, `mask_rcnn_balloon.h5`, ...): their weights
+    are downloaded once, `progress` watches that.
 
     tile  look at larger photos in tiles of so many photo pixels a side (0: at the whole); default: as it was trained
 
@@ -175,6 +183,12 @@ def load(
     >>> find("party.jpg").counts()
     {'balloon': 7}
     """
-    opened = open_engine(model_folder(model), engine, device, precision, names)
+    opened = open_engine(model_file(model, progress), engine, device, precision, names)
     kind = Classifier if opened.card.task == "classify" else Predictor
-    return kind(opened, threshold, size, tile)
+    made = kind(opened, threshold, size, tile)
+    if str(model) in STARTS and str(model) in bundled_names():
+        made.warnings = (
+            f"{model} is a start for training, no detector: most of what it says of a photo is wrong "
+            "(`balloons`, `coco` or a run of your own are models to use)",
+        )
+    return made

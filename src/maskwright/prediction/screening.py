@@ -73,6 +73,10 @@ class Screening:
         own = self.screen.thresholds if self.threshold is None else (Threshold(self.name, self.threshold, ASKED),)
         return (*own, *self.then.thresholds)
 
+    def introduction(self) -> list[str]:
+        """As of a Predictor."""
+        return [*self.screen.warnings, *self.then.warnings, *(str(each) for each in self.thresholds)]
+
     def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Photo, Screened]:
         """The photo, and what both say of it. It is opened once, unless the two learnt with other grey windows."""
         photo, verdict = self.screen.look(source)

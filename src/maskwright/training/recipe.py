@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 import tomllib
 import typing
@@ -16,9 +15,10 @@ import msgspec
 from maskwright import files
 from maskwright.errors import InputError, RecipeError, UnknownName
 from maskwright.models import catalogue
+from maskwright.models.starts import at_hand
 from maskwright.prediction import tiles
 from maskwright.samples.augment import Augment
-from maskwright.weights import sources
+from maskwright.suggestions import option_meant
 
 TASKS = ("segment", "detect", "classify")
 OPTIMIZERS = ("adamw", "rmsprop")
@@ -172,7 +172,8 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
         stages = tuple(msgspec.structs.replace(stage, rate=rate) for stage in stages)
     unknown = set(said) - set(Recipe.__struct_fields__)
     if unknown:
-        raise UnknownName("option of a recipe", sorted(unknown)[0], Recipe.__struct_fields__)
+        name, known = sorted(unknown)[0], [*Recipe.__struct_fields__, "epochs", "layers", "lr"]
+        raise UnknownName("option of a recipe", name, known, meant=option_meant(name, known))
     return msgspec.structs.replace(base, stages=stages, **said)
 
 
@@ -181,26 +182,16 @@ def _defaults(said: dict[str, Any]) -> Recipe:
     model = said.get("model", "small")
     task = said.get("task") or catalogue.task_of(model)
     network = catalogue.find(model, task)
-    plan = {"size": network.size, "batch": network.batch, "weights": (*network.pretrained, "none")[0], **network.plan}
+    weights = said.get("weights") or at_hand(model, task, said.get("backbone") or "")
+    plan = {"size": network.size, "batch": network.batch, "weights": weights, **network.plan}
     stages = tuple(Stage(*each) for each in plan.pop("stages", ())) or tuple(
         msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages
     )
     if task == "classify":
-        plan |= {"weights": _at_hand(model, said.get("backbone") or network.backbones[0]), "augment": WHOLE, "steps": 1}
-    elif plan["weights"] == "bundled" and said.get("backbone"):
-        plan["weights"] = _at_hand(model, said["backbone"])
-    elif plan["weights"] == "bundled" and not said.get("weights"):
-        plan["weights"] = _at_hand(model, network.backbones[0])
-    if said.get("weights", plan["weights"]) == "none":
+        plan |= {"augment": WHOLE, "steps": 1}
+    if weights == "none":
         stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
     return Recipe(**{**plan, "stages": stages, "task": task, "model": model})
-
-
-def _at_hand(model: str, backbone: str) -> str:
-    """The best start that needs no network: ImageNet's from the cache, what came with the package, or none."""
-    if ("imagenet", backbone) in sources.PUBLISHED and sources.published("imagenet", model, backbone).cached.is_file():
-        return "imagenet"
-    return "bundled" if sources.bundled_with(backbone) else "none"
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -304,8 +295,8 @@ def _keys(fault: str) -> tuple[str | None, str | None]:
     if unknown is None:
         return None, None
     table = Augment if "$.augment" in fault else Stage if "$.stages" in fault else Recipe
-    near = difflib.get_close_matches(unknown[1], table.__struct_fields__, n=1)
-    return f"keys: {', '.join(table.__struct_fields__)}", f'did you mean "{near[0]}"?' if near else None
+    near = option_meant(unknown[1], table.__struct_fields__)
+    return f"keys: {', '.join(table.__struct_fields__)}", f'did you mean "{near}"?' if near else None
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from maskwright import files
 from maskwright.errors import MissingExtra, PhotoError
+from maskwright.extras import how_to_install
 
 WEB = "http,https,httpproxy,tcp,tls,crypto"
 """What FFmpeg may open for a film on the web."""
@@ -31,7 +32,7 @@ def library() -> Any:
     try:
         import av
     except ImportError as error:
-        raise MissingExtra("films need PyAV", fix="pip install maskwright[video]") from error
+        raise MissingExtra("films need PyAV", fix=how_to_install("maskwright[video]")) from error
     return av
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import MissingExtra, OutputError
+from maskwright.extras import how_to_install
 from maskwright.video.read import Film, Frame, library, named
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
@@ -51,7 +52,9 @@ class Writer:
     def _pictures(self) -> Any:
         name = next((each for each in ENCODERS if each in self._av.codecs_available), None)
         if name is None:
-            raise MissingExtra("this FFmpeg cannot write films", fix="pip install maskwright[video], which brings one")
+            raise MissingExtra(
+                "this FFmpeg cannot write films", fix=f"{how_to_install('maskwright[video]')}, which brings one"
+            )
         stream = self.container.add_stream(name, rate=self.film.rate or Fraction(25), options=ENCODERS[name])
         stream.height, stream.width, stream.pix_fmt = self.height, self.width, "yuv420p"
         fine = self.film.time_base.denominator <= FINEST or name != "mpeg4"

@@ -21,6 +21,7 @@ import numpy as np
 
 from maskwright import files
 from maskwright.errors import MissingExtra, UnknownName, WeightsError
+from maskwright.extras import how_to_install
 from maskwright.weights import hdf5
 
 KERAS = b"2.2.4"
@@ -94,7 +95,7 @@ def _h5py() -> Any:
     try:
         import h5py
     except ImportError as error:
-        raise MissingExtra("reading .h5 files needs h5py", fix="pip install maskwright[matterport]") from error
+        raise MissingExtra("reading .h5 files needs h5py", fix=how_to_install("maskwright[matterport]")) from error
     return h5py
 
 

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright import fetch
-from maskwright.errors import UnknownName, WeightsError
+from maskwright.errors import RecipeError, UnknownName, WeightsError
+from maskwright.photos.sources import PHOTO_ENDINGS
 from maskwright.progress import Progress, silent
 from maskwright.weights.card import CARD, WEIGHTS, read_card
 
 BUNDLED = Path(__file__).parent / "bundled"
+STARTS = ("small",)  # bundled models to train from: of most photos they say nonsense
 HUB = "https://download.pytorch.org/models/"
+MATTERPORT = "https://github.com/matterport/Mask_RCNN/releases/download/"
+NEEDS_NO_NETWORK = "the bundled model, `balloons`, needs no network"
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file of weights one can download, from torchvision's shelf."""
+    """A file of weights one can download: from torchvision's shelf, or from a release of matterport's (`release`).
+
+    backbone  the only one it is for; "" where the network's name says all
+    """
 
     file: str
     megabytes: int
     licence: str
     holds: str
+    release: str = ""
+    backbone: str = ""
 
     @property
     def url(self) -> str:
-        return HUB + self.file
+        return f"{MATTERPORT}{self.release}/{self.file}" if self.release else HUB + self.file
 
     @property
-    def sha256(self) -> str:
-        """The first eight hexadecimal digits: torchvision writes them into its files' names."""
-        return self.file.removesuffix(".pth").rpartition("-")[2]
+    def sha256(self) -> str | None:
+        """The first eight hexadecimal digits, which torchvision writes into its files' names; None where no one has
+        published a sum."""
+        digits = re.search(r"-([0-9a-f]{8})\.pth$", self.file)
+        return None if digits is None else digits[1]
 
     @property
     def cached(self) -> Path:
@@ -72,6 +85,17 @@ PUBLISHED = {  # (weights, model without "torchvision:", or backbone) -> file
     ("coco", "fcos_resnet50_fpn"): Published(
         "fcos_resnet50_fpn_coco-99b0c9b7.pth", 124, "BSD-3-Clause; trained on COCO", "91 places, box AP 39.2"
     ),
+    ("coco", "matterport"): Published(
+        "mask_rcnn_coco.h5",
+        246,
+        "MIT; trained on COCO",
+        "matterport's, ResNet-101, 80 classes",
+        "v2.0",
+        "resnet101",
+    ),
+    ("mask_rcnn_balloon.h5", "matterport"): Published(
+        "mask_rcnn_balloon.h5", 244, "MIT", "matterport's, ResNet-101, one class: balloon", "v2.1", "resnet101"
+    ),
     ("imagenet", "resnet50"): Published("resnet50-0676ba61.pth", 98, "BSD-3-Clause; trained on ImageNet", "backbone"),
     ("imagenet", "mobilenet_v3_large"): Published(
         "mobilenet_v3_large-8738ca79.pth", 21, "BSD-3-Clause; trained on ImageNet", "backbone"
@@ -95,55 +119,133 @@ def bundled_names() -> list[str]:
 
 def bundled_with(backbone: str) -> list[Path]:
     """The bundled models on a backbone, the generally trained one first: its layers serve other networks too."""
-    folders = [BUNDLED / name for name in sorted(bundled_names(), key=lambda name: name != "small")]
+    folders = [BUNDLED / name for name in sorted(bundled_names(), key=lambda name: name not in STARTS)]
     return [folder for folder in folders if read_card(folder).backbone == backbone]
 
 
+def usable_names() -> list[str]:
+    """Every name that stands for a model one can use as it is: bundled ones, published ones, runs in `runs`."""
+    bundled = [name for name in bundled_names() if name not in STARTS]
+    published = [name for kind, name in PUBLISHED if kind == "coco"]
+    files = [each.file for each in PUBLISHED.values() if each.release]
+    folders = sorted(Path("runs").iterdir()) if Path("runs").is_dir() else []
+    runs = [folder.name for folder in folders if _in_folder(folder) is not None]
+    return [*bundled, *runs, "coco", *published, *files]
+
+
 def model_folder(model: str | Path) -> Path:
-    """The folder (card and weights) that a person means: a bundled name, a model folder, a run folder, `runs/NAME`.
+    """What a person means: the folder (card and weights) of a bundled name, a model folder, a run folder, `runs/NAME`;
+    or the file of a published model, which need not be here yet (see `obtained`).
 
     matterport's .h5 file stands for itself.
+
+    >>> model_folder("mask_rcnn_r50").name, model_folder("mask_rcnn_balloon").name
+    ('maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth', 'mask_rcnn_balloon.h5')
     """
     if str(model) in bundled_names():
         return BUNDLED / str(model)
     if str(model) == "bundled":
         return BUNDLED / "balloons"
-    for folder in (Path(model), Path(model) / "best", Path("runs") / model, Path("runs") / model / "best"):
-        if (folder / CARD).is_file() and (folder / WEIGHTS).is_file():
-            return folder
-    if Path(model).suffix.lower() in (".h5", ".hdf5") and Path(model).is_file():
-        return Path(model)
-    if not Path(model).exists() and Path(model).name == str(model):
-        known = bundled_names() + (
-            sorted(path.name for path in Path("runs").iterdir() if path.is_dir()) if Path("runs").is_dir() else []
+    path, run = Path(model), Path("runs") / model
+    if (folder := _in_folder(path) or _in_folder(run)) is not None:
+        return folder
+    if path.is_file() and (path.suffix.lower() in (".h5", ".hdf5") or published_as(path) is not None):
+        return path
+    if not path.exists() and (entry := _named(str(model))) is not None:
+        return entry.cached
+    if path.suffix.lower() in PHOTO_ENDINGS and not path.is_dir():
+        raise RecipeError(
+            "this is a photo, and a model was wanted",
+            file=model,
+            field="MODEL",
+            wanted="a model first, then photos",
+            got="a photo",
+            fix=f"maskwright predict balloons {model}; `maskwright models` lists the models",
         )
-        raise UnknownName("model", str(model), known, "a run's folder, or a bundled name")
+    if not path.exists() and path.name == str(model):
+        if run.is_dir():
+            raise WeightsError(
+                "this run has no model yet",
+                file=run,
+                wanted=f"best/{CARD} and best/{WEIGHTS}",
+                got="a run that was stopped early, or is still in its first epoch",
+                fix=f"maskwright train --resume {run}, or name another run",
+            )
+        raise UnknownName("model", str(model), usable_names(), "`maskwright models` lists more; or a run's folder")
     raise WeightsError(
         "no model here",
         file=model,
         wanted=f"a folder with {CARD} and {WEIGHTS}",
-        got="a file" if Path(model).is_file() else "a folder without them" if Path(model).is_dir() else "nothing there",
+        got="a file" if path.is_file() else "a folder without them" if path.is_dir() else "nothing there",
         fix="name a run's folder, such as runs/NAME; `maskwright models` lists what came with the package",
     )
+
+
+def model_file(model: str | Path, progress: Progress = silent) -> Path:
+    """As `model_folder`, and it is here: a published model is downloaded where it is not in the cache yet."""
+    path = model_folder(model)
+    key = None if path.exists() else published_as(path)
+    return path if key is None else obtained(PUBLISHED[key], NEEDS_NO_NETWORK, progress)
+
+
+def _in_folder(path: Path) -> Path | None:
+    """The model in a model folder, or the best of a run's folder."""
+    for folder in (path, path / "best"):
+        if (folder / CARD).is_file() and (folder / WEIGHTS).is_file():
+            return folder
+    return None
+
+
+def _named(name: str) -> Published | None:
+    """The published model of this name: coco, a network's name, or a file of matterport's with or without ending."""
+    if name in ("coco", "mask_rcnn_coco"):
+        return PUBLISHED["coco", "mask_rcnn_r50" if name == "coco" else "matterport"]
+    for (kind, network), entry in PUBLISHED.items():
+        if kind != "imagenet" and entry.file in (name, f"{name}.h5"):
+            return entry
+        if kind == "coco" and network == name.removeprefix("torchvision:"):
+            return entry
+    return None
+
+
+def published_as(file: Path) -> tuple[str, str] | None:
+    """("coco", "mask_rcnn_r50") of a file by its name; None for files that nobody published, and for backbones."""
+    return next((key for key, each in PUBLISHED.items() if each.file == Path(file).name and key[0] != "imagenet"), None)
+
+
+def fits(weights: str, model: str, backbone: str) -> bool:
+    """There is a file of `coco` or `imagenet` weights for this network."""
+    model = model.removeprefix("torchvision:")
+    entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
+    return entry is not None and entry.backbone in ("", backbone)
 
 
 def published(weights: str, model: str, backbone: str) -> Published:
     """Which file of `coco` or `imagenet` weights is for a network."""
     model = model.removeprefix("torchvision:")
     entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
-    if entry is None:
-        offered = sorted({kind for kind, name in PUBLISHED if name in (model, backbone)})
-        raise WeightsError(
-            f"there are no {weights} weights for {model} ({backbone})",
-            wanted=", ".join([*offered, "bundled", "none", "a path"]),
-            got=weights,
-        )
+    if entry is None or entry.backbone not in ("", backbone):
+        raise WeightsError(f"there are no {weights} weights for {model} ({backbone})", got=weights, wanted="a path")
     return entry
 
 
-def published_file(weights: str, model: str, backbone: str, progress: Progress = silent, download: bool = True) -> Path:
-    """The file of `coco` or `imagenet` weights for a network: from the cache, or downloaded."""
-    entry = published(weights, model, backbone)
-    if entry.cached.is_file() or not download:
-        return entry.cached
-    return fetch.fetch(entry.url, entry.cached, sha256=entry.sha256, progress=progress)
+def obtained(entry: Published, offline: str = "", progress: Progress = silent) -> Path:
+    """The file of an entry: from the cache, where it must be what was published, or downloaded.
+
+    offline  what one can do without a network, for the message
+    """
+    file = entry.cached
+    if not file.is_file():
+        return fetch.fetch(entry.url, file, entry.sha256, progress, offline=offline)
+    if entry.sha256 is not None:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        if not found.startswith(entry.sha256):
+            raise WeightsError(
+                "the downloaded file is not what was published",
+                file=file,
+                wanted=f"sha256 {entry.sha256}...",
+                got=f"sha256 {found}",
+                fix="delete it and ask for it again; a full disk or a copy that broke off leaves such a file",
+            )
+    return file

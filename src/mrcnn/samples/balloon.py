@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from maskwright.errors import MissingExtra, PhotoError
+from maskwright.extras import how_to_install
 from maskwright.formats import read
 from mrcnn.config import Config
 from mrcnn.samples.records import RecordsDataset
@@ -82,7 +83,7 @@ def _splash_video(model: Any, source: str, name: str) -> None:
     try:
         import cv2  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise MissingExtra("videos need OpenCV", file=source, fix="pip install maskwright[matterport]") from error
+        raise MissingExtra("videos need OpenCV", file=source, fix=how_to_install("maskwright[matterport]")) from error
     video = cv2.VideoCapture(source)
     if not video.isOpened():
         raise PhotoError("this video cannot be opened", file=source)

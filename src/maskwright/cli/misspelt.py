@@ -1,0 +1,43 @@
+"""What to say of an option that a command does not have."""
+
+from __future__ import annotations
+
+import click
+
+from maskwright.errors import RecipeError
+from maskwright.suggestions import option_meant
+
+
+def mend(error: click.NoSuchOption, context: click.Context) -> Exception:
+    """The error to show instead of click's own, which offers whatever shares its two dashes."""
+    command, name = context.command, error.option_name.lstrip("-")
+    if argument_named(name, command) is not None:
+        return by_place(name, command, context.info_name or "")
+    text = f"No such option '{error.option_name}'."
+    if error.option_name.startswith("--") and (meant := option_meant(name, long_options(command))):
+        text += f" Did you mean '--{meant}'?"
+    return click.UsageError(text, context)
+
+
+def long_options(command: click.Command) -> list[str]:
+    """Without their dashes."""
+    opts = [
+        opt for each in command.params if isinstance(each, click.Option) for opt in (*each.opts, *each.secondary_opts)
+    ]
+    return [opt[2:] for opt in opts if opt.startswith("--")]
+
+
+def argument_named(name: str, command: click.Command) -> click.Argument | None:
+    """The argument of the command, such as MODEL, that somebody wrote as an option."""
+    return next((each for each in command.params if isinstance(each, click.Argument) and each.name == name), None)
+
+
+def by_place(name: str, command: click.Command, called: str) -> RecipeError:
+    arguments = [each.human_readable_name.strip("[]") for each in command.params if isinstance(each, click.Argument)]
+    return RecipeError(
+        f"{name.upper()} is no option: its place says what it is",
+        field=name,
+        wanted=" ".join([f"maskwright {called}", *arguments]),
+        got="an option",
+        fix=f"write the value alone, without {name}= or --{name}",
+    )
