@@ -313,18 +313,24 @@ def test_of_several_the_nearest_is_taken(tmp_path):
     for place in ("a.jpg", "images/a.jpg", "deep/down/a.jpg"):
         attacks.photo(tmp_path / place)
     assert found(tmp_path, "a.jpg") == "a.jpg"
-    assert found(tmp_path, "down/a.jpg") == "a.jpg"  # beside the annotations comes first
+    assert found(tmp_path, "down/a.jpg") == "deep/down/a.jpg"  # what is named with its folder lies in that folder
     assert found(tmp_path, "deep/down/a.jpg") == "deep/down/a.jpg"
 
 
-def test_of_several_as_near_one_is_taken_and_named(tmp_path):
+def test_of_several_as_near_none_is_taken_and_all_are_named(tmp_path):
     attacks.photo(tmp_path / "one" / "a.jpg")
-    attacks.photo(tmp_path / "two" / "a.jpg")
+    attacks.photo(tmp_path / "two" / "a.jpg", (31, 40))
     faults = Faults("a.json")
     finder = PhotoFinder(tmp_path, faults)
-    assert finder.find("a.jpg") == tmp_path / "one" / "a.jpg"
-    assert faults.remarks == ('"a.jpg" is there 2 times: one/a.jpg was taken, not two/a.jpg',)
-    assert finder.find("two/a.jpg") == tmp_path / "two" / "a.jpg" and len(faults.remarks) == 1
+    assert finder.find("two/a.jpg") == tmp_path / "two" / "a.jpg" and not faults.faults
+    assert PhotoFinder(tmp_path, faults).photo("a.jpg", regions=2) is None and faults.share == 1
+    assert str(faults.faults[0]) == 'photo "a.jpg": photo: wanted one photo, got one/a.jpg, two/a.jpg'
+
+
+def test_copies_that_are_the_same_to_the_last_byte_are_one_photo(tmp_path):
+    attacks.photo(tmp_path / "one" / "a.jpg")
+    attacks.photo(tmp_path / "two" / "a.jpg")
+    assert found(tmp_path, "a.jpg") == "one/a.jpg"
 
 
 def test_another_ending_counts_only_when_it_is_the_only_one(tmp_path):

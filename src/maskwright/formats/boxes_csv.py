@@ -65,10 +65,10 @@ def read(path: Path, faults: Faults) -> Dataset:
     if not table.rows:
         raise _without_rows(path)
     root = _root(path)
-    finder = PhotoFinder(root, faults, near=path.parent)
     photos: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, row in enumerate(table.rows, 1):
         photos.setdefault(row["filename"].strip(), []).append((number, row))
+    finder = PhotoFinder(root, faults, near=path.parent, names=photos)
     drafts, swapped = [], []
     for name, mine in photos.items():
         drawn = [(number, row) for number, row in mine if any(row[name].strip() for name in ("class", *CORNERS))]

@@ -68,7 +68,8 @@ def read(path: Path, faults: Faults) -> Dataset:
     images, annotations, categories = _lists(path, data)
     classes = _classes(path, categories)
     root = data_root(path)
-    finder = PhotoFinder(root, faults, near=path.parent)
+    names = [image["file_name"] for image in images.values()]
+    finder = PhotoFinder(root, faults, near=path.parent, names=names)
     by_image = _by_image(images, annotations or [], faults)
     drafts, used = [], set()
     for key, image in images.items():

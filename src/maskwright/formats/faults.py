@@ -45,9 +45,13 @@ class Faults:
     def saw(self, regions: int = 1) -> None:
         self.regions += regions
 
-    def absent(self, name: str) -> None:
-        """A photo that the annotations name and that is nowhere in the folder."""
-        self.missing.append(Fault(self.file, f'photo "{name}"', "photo", "a file in the folder", "absent"))
+    def absent(self, name: str, alike: str = "") -> None:
+        """A photo that the annotations name and that is nowhere in the folder.
+
+        alike  photos of that last name in other folders, which were not taken for it
+        """
+        got = f"absent ({alike} is another photo)" if alike else "absent"
+        self.missing.append(Fault(self.file, f'photo "{name}"', "photo", "a file in the folder", got))
 
     def found(self) -> None:
         """One named photo is there (so that `absent` can be told as a share)."""

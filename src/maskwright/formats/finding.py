@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
-import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from maskwright.errors import DatasetError, PhotoError
-from maskwright.files import contained
+from maskwright.errors import PhotoError
 from maskwright.formats.faults import Faults
+from maskwright.formats.links import stays
+from maskwright.formats.listing import (
+    MASK_FOLDERS,
+    OTHER_ENDINGS,
+    PHOTO_ENDINGS,
+    PHOTO_FOLDERS,
+    all_below,
+    file_split,
+    folder_split,
+    folder_word,
+    folders_in,
+    is_label_folder,
+    photos_here,
+)
+from maskwright.formats.naming import Name, agreement, folded, read_names, told_apart_by
 from maskwright.photos.decode import measure
-
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
-OTHER_ENDINGS = (".gif", ".avif", ".heic", ".jp2", ".ppm", ".pgm")  # found when named, then refused with a word
-PHOTO_FOLDERS = ("images", "image", "imgs", "img", "photos", "photo", "pictures", "data", "JPEGImages", "PNGImages")
-LABEL_FOLDERS = ("annotations", "annotation", "annots", "annot", "ann", "anns", "labels", "label", "json", "xml",
-                 "xmls", "via", "coco", "csv", "bboxes")  # fmt: skip
-SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
-                 "test": "test", "testing": "test"}  # fmt: skip
-_MOST_FILES = 500_000
 
 
 @dataclass(frozen=True)
@@ -40,91 +46,330 @@ class FoundPhoto:
     turned: bool
 
 
-class PhotoFinder:
-    """Finds named photos below one folder, never outside it.
+@dataclass(frozen=True)
+class _Answer:
+    """What a name was found to mean: one path, or the several that it may mean."""
 
-    In this order: the very path; the same name beside the annotations, in the usual sub-folders, then anywhere below;
-    the same stem with another photo ending. Letters' case does not matter, backslashes are slashes, and of another
-    machine's absolute path only the end counts. Of several the nearest is taken, and a remark says which.
+    path: Path | None = None
+    several: tuple[Path, ...] = ()
+
+
+_Same = Callable[["_Level", str], list[Path]]
+
+
+class PhotoFinder:
+    """Finds named photos below one folder, never outside it, and rather none than another one.
+
+    First every name is looked for by its very path. What is left is looked for by its last part, rule by rule (as
+    written, with %20 decoded, in other case, with another photo ending): beside the annotations, in the usual
+    sub-folders, then anywhere below. The folders of a name count:
+
+    - those of a path in this data set must all agree. Only where they agree for none of the file's names may the first
+      ones be dropped, the same number for all of them
+    - of another machine's absolute path the longest end that agrees; as much of it as tells the file's names apart
+    - a file that stands in (or belongs to) one split is not given a photo in the folder of another
+
+    A photo that one name means is not given to another, and of several that are as good none is taken.
 
     >>> PhotoFinder(Path("party/train"), faults).photo("C:\\\\Users\\\\me\\\\a.JPG")
     FoundPhoto(name='C:\\\\Users\\\\me\\\\a.JPG', path=Path('party/train/a.jpg'), size=(768, 1024), turned=False)
     """
 
-    def __init__(self, folder: Path, faults: Faults, near: Path | None = None) -> None:
-        """`near`: the annotation file's own folder, where it lies deeper than `folder` (party/annotations)."""
+    def __init__(self, folder: Path, faults: Faults, near: Path | None = None, names: Iterable[str] = ()) -> None:
+        """`near`: the annotation file's own folder, where it lies deeper than `folder` (party/annotations).
+
+        names  all that the file holds: only who knows them all can tell which may be confused
+        """
         self.folder = folder
         self.faults = faults
         self.near = near or folder
-        self._levels: list[dict[str, list[Path]]] = []
+        self.split = file_split(Path(faults.file), folder, self.near)
+        self._answers: dict[str, _Answer] = {}
+        self._taken: dict[Path, None] = {}
+        self._kept = False  # some name's folders agree with those of its photo
+        self._dropped: int | None = None  # so many first folders of the names are none of this data set
+        self._levels: list[_Level] = []
         self._walks = self._plan()
+        self._names = tuple(names)
 
     def photo(self, name: str, regions: int = 0) -> FoundPhoto | None:
-        """Find and measure; None (and an entry in `faults`) where it is absent or broken.
+        """Find and measure; None (and an entry in `faults`) where it is absent, unclear or broken.
 
         regions  how many regions of this photo are lost with it when it is broken
         """
-        path = self.find(name)
-        if path is None:
-            self.faults.absent(name)
+        answer = self._answer(name)
+        if answer.several:
+            self.faults.saw(regions)
+            self.faults.add(f'photo "{name}"', "photo", "one photo", self._told(answer.several),
+                            "name it with its folder, or take the other away", regions=regions)  # fmt: skip
+            return None
+        if answer.path is None:
+            self.faults.absent(name, self._told(self._alike(name)))
             return None
         self.faults.found()
-        return measured(path, self.faults, name, regions)
+        return measured(answer.path, self.faults, name, regions)
 
     def find(self, name: str) -> Path | None:
-        """The photo's path, or None; nothing is opened and no fault is noted."""
-        parts = [part for part in re.split(r"[\\/]+", name.strip()) if part not in ("", ".")]
-        if not parts or parts[-1] == ".." or "\0" in name:
-            return None
-        if ".." not in parts and not name.startswith(("/", "\\")):
-            for folder in dict.fromkeys((self.near, self.folder)):
-                exact = contained(folder, "/".join(parts))
-                if exact is not None and _is_file(exact):
-                    return exact
-        for wanted in (_same_name, _same_stem):
-            for level in self._each_level():
-                candidates = wanted(level, parts[-1])
-                if candidates:
-                    return self._nearest(name, parts, candidates, unique=wanted is _same_stem)
+        """The photo's path, or None where it is absent or unclear; nothing is opened and no fault is noted."""
+        return self._answer(name).path
+
+    # --- names to paths -------------------------------------------------------------------------
+    def _answer(self, text: str) -> _Answer:
+        if text not in self._answers:
+            self._resolve({**dict.fromkeys(self._names), text: None})
+        return self._answers[text]
+
+    def _resolve(self, texts: Collection[str]) -> None:
+        """Answer all names at once: what is sure comes before what is likely, whatever their order."""
+        wanted = {text: read_names(text) for text in texts if text not in self._answers}
+        self._needed = told_apart_by(name for text in texts for name in read_names(text))
+        for text, names in wanted.items():
+            exact = self._exact(text, names)
+            if exact is not None:
+                self._answers[text] = _Answer(exact)
+        for text, answer in self._answers.items():
+            if answer.path is not None:
+                self._taken[answer.path] = None
+                if text in wanted and wanted[text] and wanted[text][0].folders:
+                    self._kept, self._dropped = True, 0
+        loose: dict[str, list[str]] = {}
+        for place, same in _RULES:
+            left = {text: names[place] for text, names in wanted.items()
+                    if text not in self._answers and len(names) > place}  # fmt: skip
+            if left:
+                self._by_rule(left, same, loose)
+        for text in wanted:
+            self._answers.setdefault(text, _Answer())
+        for what, examples in loose.items():
+            more = ", ..." if len(examples) > 1 else ""
+            self.faults.remark(f"{what}: {len(examples)} ({examples[0]}{more})")
+
+    def _exact(self, text: str, names: Sequence[Name]) -> Path | None:
+        """The very path: beside the annotation file, and where it has folders also from the data's own folder."""
+        for name in names[:1]:
+            if name.absolute:
+                continue
+            bases = (self.near,) if name.bare else dict.fromkeys((self.near, self.folder))
+            ways = dict.fromkeys((text, "/".join([*[".."] * name.above, *name.folders, name.last])))
+            for base in bases:
+                for way in ways:
+                    path = Path(os.path.normpath(base / way))
+                    if self.folder in path.parents and _is_file(path) and stays(path, self.folder):
+                        return path
         return None
 
-    def _nearest(self, name: str, parts: list[str], candidates: list[Path], unique: bool) -> Path | None:
-        folded = [part.casefold() for part in parts[:-1]]
+    def _by_rule(self, left: dict[str, Name], same: _Same, loose: dict[str, list[str]]) -> None:
+        """One rule for all names that are left; what it finds is taken before the next rule is tried."""
+        found = {text: self._candidates(name, same) for text, name in left.items()}
+        best = {text: max((agreement(left[text], path) for path in paths), default=0) for text, paths in found.items()}
+        accepted: dict[str, list[Path]] = {}
+        for text in sorted(found, key=lambda text: -best[text]):
+            paths = self._acceptable(left[text], found[text], best[text])
+            if paths:
+                accepted[text] = paths
+        self._drop_alike(accepted, left, best)
+        meant: dict[Path, list[str]] = {}
+        for text, paths in accepted.items():
+            paths = self._nearest(paths)
+            self._answers[text] = _Answer(paths[0]) if _one(paths) else _Answer(None, tuple(paths))
+            if _one(paths):
+                meant.setdefault(paths[0], []).append(text)
+        for path, texts in meant.items():
+            if len({(left[text].folders, left[text].last) for text in texts}) > 1:  # two names, and one photo
+                self._answers |= dict.fromkeys(texts, _Answer())
+                continue
+            self._taken[path] = None
+            for text in texts:
+                self._loosely(text, left[text], path, best[text], loose)
 
-        def agreement(path: Path) -> int:
-            """How many folder names agree, counted from the end."""
-            above = [part.casefold() for part in path.relative_to(self.folder).parts[:-1]]
-            count = 0
-            for mine, theirs in zip(reversed(above), reversed(folded), strict=False):
-                if mine != theirs:
-                    break
-                count += 1
-            return count
+    def _acceptable(self, name: Name, paths: list[Path], best: int) -> list[Path]:
+        """Of the candidates those whose folders are near enough to the name's."""
+        if name.bare:
+            return paths
+        paths = [path for path in paths if agreement(name, path) == best]
+        if not paths or not self._agrees(name, best):
+            return []
+        if not name.foreign and best < len(name.folders):
+            paths = [path for path in paths if self._at_home(path, best)]
+        self._kept |= bool(paths) and best > 0
+        return paths
 
-        best = max(agreement(path) for path in candidates)
-        candidates = sorted(path for path in candidates if agreement(path) == best)
-        if len(candidates) > 1:
-            if unique:  # same stem, several endings: which one was annotated cannot be known
-                return None
-            others = ", ".join(path.relative_to(self.folder).as_posix() for path in candidates[1:3])
-            taken = candidates[0].relative_to(self.folder).as_posix()
-            self.faults.remark(f'"{name}" is there {len(candidates)} times: {taken} was taken, not {others}')
-        return candidates[0]
+    def _candidates(self, name: Name, same: _Same) -> list[Path]:
+        """Photos that this name may mean: of the nearest level that has any; of all where its folders say which."""
+        all: dict[Path, None] = {}
+        for level in self._each_level():
+            paths = [path for path in same(level, name.last) if path not in self._taken and self._own(path, name)]
+            if paths and name.bare:
+                return paths
+            all |= dict.fromkeys(paths)
+        return list(all)
 
-    def _each_level(self) -> Iterator[dict[str, list[Path]]]:
+    def _own(self, path: Path, name: Name) -> bool:
+        """Neither a mask beside photos, nor in the folder of another split than the file's own."""
+        if _in_masks(path) and self._masks_apart:
+            return False
+        if self.split is None or any(folder_word(folder) for folder in name.folders):
+            return True
+        return folder_split(path, self.folder) in (None, self.split)
+
+    @property
+    def _masks_apart(self) -> bool:
+        """Photos lie outside of folders of masks: then what lies in one is a mask."""
+        return any(not _in_masks(path) for path in (*self._photos_at_home, *self._taken))
+
+    @cached_property
+    def _photos_at_home(self) -> list[Path]:
+        return [path for folder in (self.near, self.folder, *self._usual) for path in photos_here(folder)[:1]]
+
+    def _agrees(self, name: Name, best: int) -> bool:
+        """So many folders are enough for this name."""
+        if not name.foreign:
+            if best == len(name.folders):
+                self._dropped = 0
+                return True
+            first = name.folders[0]
+            if self._dropped == 0 or (self.near / first).is_dir() or (self.folder / first).is_dir():
+                return False
+        elif not name.folders:
+            return True
+        return best >= self._needed.get(name, 0) and (best > 0 or not self._kept)
+
+    def _drop_alike(self, accepted: dict[str, list[Path]], left: dict[str, Name], agreeing: dict[str, int]) -> None:
+        """Of names that begin with foreign folders only those stay that have the same number of them."""
+        foreign = {text: len(left[text].folders) - agreeing[text] for text in accepted
+                   if left[text].folders and not left[text].foreign}  # fmt: skip
+        if self._dropped is None and foreign:
+            self._dropped = min(foreign.values())
+        for text, dropped in foreign.items():
+            if dropped != self._dropped:
+                del accepted[text]
+
+    def _at_home(self, path: Path, agreeing: int) -> bool:
+        """Above the folders that agree there is no other folder with a name of its own."""
+        return path.parents[agreeing] in self._homes
+
+    @cached_property
+    def _homes(self) -> set[Path]:
+        homes = {self.near, self.folder, *self._beside, *self._usual}
+        return homes | {
+            path for home in (self.folder, *self._usual) for path in folders_in(home) if folder_word(path.name)
+        }
+
+    def _nearest(self, paths: list[Path]) -> list[Path]:
+        """Those of the file's own split where there are any."""
+        own = [path for path in paths if self.split and folder_split(path, self.folder) == self.split]
+        return sorted(own or paths)
+
+    def _loosely(self, text: str, name: Name, path: Path, best: int, loose: dict[str, list[str]]) -> None:
+        what = None
+        if folded(name.last) != folded(path.name) and _is_photo_name(name.last):
+            what = "photos found under another ending"
+        elif name.folders and best < (1 if name.foreign else len(name.folders)):
+            what = "photos found in another folder than the annotations name"
+        if what:
+            loose.setdefault(what, []).append(f'"{text}" is {path.relative_to(self.folder).as_posix()}')
+
+    # --- words ----------------------------------------------------------------------------------
+    def _alike(self, text: str) -> list[Path]:
+        """Photos of that last name which were not taken for it."""
+        lasts = [name.last for name in read_names(text)]
+        return sorted({path for level in self._levels for last in lasts for path in _same_name(level, last)})
+
+    def _told(self, paths: Sequence[Path]) -> str:
+        ways = [path.relative_to(self.folder).as_posix() for path in paths[:3]]
+        return ", ".join(ways) + (", ..." if len(paths) > 3 else "")
+
+    # --- where to look --------------------------------------------------------------------------
+    @cached_property
+    def _usual(self) -> list[Path]:
+        """The usual sub-folders of the annotations' folder and of the data's."""
+        usual = {name.casefold() for name in PHOTO_FOLDERS}
+        return [folder for above in dict.fromkeys((self.near, self.folder)) for folder in folders_in(above)
+                if folder.name.casefold() in usual]  # fmt: skip
+
+    @cached_property
+    def _beside(self) -> list[Path]:
+        """Folders of photos that lie as the annotation file's own: annotations/north/a.xml, images/north/a.jpg."""
+        way = [part for part in self.near.relative_to(self.folder).parts if not is_label_folder(part)]
+        found = [self.folder, *self._usual] if way else []
+        for part in way:
+            found = [folder for above in found for folder in folders_in(above) if folded(folder.name) == folded(part)]
+        return [folder for folder in found if folder != self.near and self.near not in folder.parents]
+
+    def _each_level(self) -> Iterator[_Level]:
         yield from self._levels
         for walk in self._walks:  # each folder is listed once, and only when the nearer ones did not have the photo
-            self._levels.append(_index(walk))
+            self._levels.append(_Level(walk))
             yield self._levels[-1]
 
     def _plan(self) -> Iterator[Iterable[Path]]:
-        yield _listing(self.near)
+        yield photos_here(self.near)
+        if self._beside:  # then nowhere else: another folder's photo of that name is another photo
+            for folder in self._beside:
+                yield all_below(folder)
+            return
+        if self.split is not None:
+            yield [path for home in (self.folder, *self._usual) for folder in folders_in(home)
+                   if folder_word(folder.name) == self.split for path in photos_here(folder)]  # fmt: skip
         if self.near != self.folder:
-            yield _listing(self.folder)
-        usual = {name.casefold() for name in PHOTO_FOLDERS}
-        for above in dict.fromkeys((self.near, self.folder)):
-            yield [path for folder in _folders(above) if folder.name.casefold() in usual for path in _listing(folder)]
-        yield _tree(self.folder)
+            yield photos_here(self.folder)
+        yield [path for folder in self._usual for path in photos_here(folder)]
+        yield all_below(self.folder)
+
+
+class _Level:
+    """Photos by the last part of their name, without case."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._index: dict[str, list[Path]] = defaultdict(list)
+        for path in paths:
+            self._index[folded(path.name)].append(path)
+
+    def named(self, name: str) -> list[Path]:
+        return self._index.get(folded(name), [])
+
+
+def _written_so(level: _Level, name: str) -> list[Path]:
+    return [path for path in level.named(name) if unicodedata.normalize("NFC", path.name) == name]
+
+
+def _same_name(level: _Level, name: str) -> list[Path]:
+    return level.named(name)
+
+
+def _same_stem(level: _Level, name: str) -> list[Path]:
+    """With another photo ending, or with one where the name has none; never in a folder of masks."""
+    stem = PurePosixPath(name).stem if _is_photo_name(name) else name
+    return [path for ending in PHOTO_ENDINGS for path in level.named(stem + ending) if not _in_masks(path)]
+
+
+_RULES: tuple[tuple[int, _Same], ...] = (
+    (0, _written_so), (1, _written_so), (0, _same_name), (1, _same_name), (0, _same_stem), (1, _same_stem)
+)  # fmt: skip
+"""(0: the name as it stands, 1: decoded; how it is compared), the surest first."""
+
+
+def _is_photo_name(name: str) -> bool:
+    return name.lower().endswith(PHOTO_ENDINGS + OTHER_ENDINGS)
+
+
+def _in_masks(path: Path) -> bool:
+    return path.parent.name.casefold() in MASK_FOLDERS or path.parent.parent.name.casefold() in MASK_FOLDERS
+
+
+def _one(paths: Sequence[Path]) -> bool:
+    """One photo, perhaps in copies that are the same to the last byte."""
+    try:
+        return all(filecmp.cmp(paths[0], other, shallow=False) for other in paths[1:])
+    except OSError:
+        return False
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long for the disk, or not a name at all
+        return False
 
 
 def measured(path: Path, faults: Faults, name: str | None = None, regions: int = 0) -> FoundPhoto | None:
@@ -139,126 +384,3 @@ def measured(path: Path, faults: Faults, name: str | None = None, regions: int =
                    regions=regions)  # fmt: skip
         return None
     return FoundPhoto(name, path, size, turned)
-
-
-def photos_in(folder: Path) -> list[Path]:
-    """Photos directly in the folder, by name; hidden files and links that lead out of the folder are left out."""
-    return sorted(path for path in _listing(folder) if path.name.lower().endswith(PHOTO_ENDINGS))
-
-
-def photos_below(folder: Path) -> list[Path]:
-    """Photos in the folder and in all folders below it, by path."""
-    return sorted(path for path in _tree(folder) if path.name.lower().endswith(PHOTO_ENDINGS))
-
-
-def data_root(path: Path) -> Path:
-    """The folder in which an annotation file's photos may lie: its own, or the one above a folder of annotations.
-
-    party/via.json -> party; party/annotations/instances.json -> party
-    """
-    folder = path if path.is_dir() else path.parent
-    if folder.name.casefold() in LABEL_FOLDERS and not _listing(folder) and folder.parent != folder:
-        return folder.parent
-    return folder
-
-
-def written_name(photo: Path, path: Path) -> str:
-    """How a written annotation file names a photo: the way down from its own folder, or the bare name."""
-    try:
-        return photo.resolve().relative_to(path.parent.resolve()).as_posix()
-    except ValueError:
-        return photo.name
-
-
-def written_names(photos: Sequence[Path], path: Path) -> list[str]:
-    """The same for all photos of a table; DatasetError where two of them would share one name."""
-    named: dict[str, Path] = {}
-    for photo in photos:
-        name = written_name(photo, path)
-        if named.setdefault(name, photo) != photo:
-            raise DatasetError("two photos of one name", file=photo, wanted="names that differ", got=name,
-                               fix="write it into the folder above both, or copy the photos beside it")  # fmt: skip
-    return [written_name(photo, path) for photo in photos]
-
-
-_NO_NAMES = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(name.casefold() for name in PHOTO_FOLDERS), "dataset", "datasets"}
-
-
-def data_name(path: Path) -> str:
-    """How people call the data: the nearest folder with a name of its own, without "_via", "-dataset" and the like.
-
-    data/balloon/train -> balloon; corrosion_via/via_region_data.json -> corrosion; nothing fit -> object
-    """
-    path = path.absolute()
-    for folder in [path, *path.parents] if path.is_dir() else path.parents:
-        if folder.name.casefold() in _NO_NAMES:
-            continue
-        bare = re.sub(r"([ _-]+(via\d?|coco|voc|dataset|data ?set|data|annotations?|images|photos))+$", "", folder.name,
-                      flags=re.IGNORECASE)  # fmt: skip
-        return bare or folder.name or "object"
-    return "object"
-
-
-def _same_name(level: dict[str, list[Path]], name: str) -> list[Path]:
-    return level.get(_folded(name), [])
-
-
-def _same_stem(level: dict[str, list[Path]], name: str) -> list[Path]:
-    name = _folded(name)
-    stem = PurePosixPath(name).stem if name.endswith(PHOTO_ENDINGS + OTHER_ENDINGS) else name
-    return [path for ending in PHOTO_ENDINGS for path in level.get(stem + ending, [])]
-
-
-def _folded(name: str) -> str:
-    """Without case; accents composed (macOS takes them apart: "é" is two characters in its file names)."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _index(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    index: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        index[_folded(path.name)].append(path)
-    return dict(index)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the disk, or not a name at all
-        return False
-
-
-def _listing(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if _is_photo(entry, folder)]
-    except OSError:
-        return []
-
-
-def _is_photo(entry: os.DirEntry[str], folder: Path) -> bool:
-    if (
-        entry.name.startswith(".")
-        or not entry.name.lower().endswith(PHOTO_ENDINGS + OTHER_ENDINGS)
-        or not entry.is_file()
-    ):
-        return False
-    return not entry.is_symlink() or contained(folder, entry.name) is not None
-
-
-def _folders(above: Path) -> list[Path]:
-    try:
-        return sorted(path for path in above.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError:
-        return []
-
-
-def _tree(folder: Path) -> Iterator[Path]:
-    seen = 0
-    for above, folders, _ in os.walk(folder):  # links to folders are not followed
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in _listing(Path(above)):
-            seen += 1
-            if seen > _MOST_FILES:
-                return
-            yield path

@@ -83,7 +83,7 @@ def read(path: Path, faults: Faults) -> Dataset:
             "this table has no labels of photos", file=path, record="line 1", got=", ".join(names) or "no rows",
             wanted=f"a column {PHOTO[0]}, and a column {LABELS[0]} or one of 0 and 1 for each class",
         )  # fmt: skip
-    finder = PhotoFinder(data_root(path), faults, near=path.parent)
+    finder = PhotoFinder(data_root(path), faults, near=path.parent, names=[row[photo].strip() for row in rows])
     drafts: dict[Path, Draft] = {}
     said: dict[Path, tuple[str, ...] | None] = {}
     for number, row in enumerate(rows, 1):

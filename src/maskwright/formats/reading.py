@@ -28,20 +28,18 @@ from defusedxml.common import DefusedXmlException
 
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats.faults import Faults, Losses
-from maskwright.formats.finding import (
+from maskwright.formats.finding import FoundPhoto, PhotoFinder, measured
+from maskwright.formats.links import stays
+from maskwright.formats.listing import (
     LABEL_FOLDERS,
     PHOTO_ENDINGS,
     SPLIT_FOLDERS,
-    FoundPhoto,
-    PhotoFinder,
     data_name,
     data_root,
-    measured,
     photos_below,
     photos_in,
-    written_name,
-    written_names,
 )
+from maskwright.formats.naming import written_name, written_names
 from maskwright.formats.regions import Draft, Regions, assemble, natural, spelt_alike
 from maskwright.formats.text import beginning, encoding
 from maskwright.tables import Table, parse
@@ -101,12 +99,18 @@ class Head:
 
     @cached_property
     def entries(self) -> tuple[str, ...]:
-        """Names in the folder, sorted; those of sub-folders end in "/"; hidden ones left out; () for a file."""
+        """Names in the folder, sorted; those of sub-folders end in "/"; () for a file.
+
+        Hidden ones are left out, and links that lead out of the data.
+        """
         try:
             with os.scandir(self.path) as entries:
-                found = [each.name + "/" * each.is_dir() for each in entries if not each.name.startswith(".")]
+                shown = [each for each in entries if not each.name.startswith(".")]
         except OSError:
             return ()
+        # os.path never raises, where a link leads in a circle
+        found = [each.name + "/" * os.path.isdir(each.path) for each in shown  # noqa: PTH112
+                 if not each.is_symlink() or stays(Path(each.path), self.path)]  # fmt: skip
         return tuple(sorted(found))
 
     @property

@@ -96,7 +96,7 @@ def read(path: Path, faults: Faults, class_attribute: str | None = None) -> Data
     root = data_root(path)
     attribute = _class_attribute(photos, faults, class_attribute)
     implied = data_name(root)
-    finder = PhotoFinder(root, faults, near=path.parent)
+    finder = PhotoFinder(root, faults, near=path.parent, names=[photo.filename for photo in photos])
     drafts, used, written = [], set(), set()
     for photo in photos:
         found = finder.photo(photo.filename, regions=len(photo.regions))

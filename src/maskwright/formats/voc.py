@@ -71,7 +71,10 @@ def read(path: Path, faults: Faults) -> Dataset:
     slips = _Slips()
     pages = [_Page.of(file, faults) for file in files]
     drafts = []
-    finders = {file.parent: PhotoFinder(root, faults, near=file.parent) for file in files}
+    named: dict[Path, list[str]] = {}
+    for page in pages:
+        named.setdefault(page.file.parent, []).append(page.photo_name if page.names_its_own else page.file.stem)
+    finders = {folder: PhotoFinder(root, faults, near=folder, names=names) for folder, names in named.items()}
     for page in pages:
         photo = _photo_of(page, finders[page.file.parent], faults, slips)
         if photo is not None:
@@ -130,9 +133,14 @@ class _Page:
 
     @property
     def photo_name(self) -> str:
-        """<filename> without folders of another machine; the XML's own stem where it says nothing."""
+        """<filename> as it stands; the XML's own stem where it says nothing."""
         named = "" if self.root is None else _text(self.root, "filename")
-        return PureWindowsPath(named).name or self.file.stem  # knows both kinds of slashes
+        return named if PureWindowsPath(named).name else self.file.stem  # knows both kinds of slashes
+
+    @property
+    def names_its_own(self) -> bool:
+        """The photo is called like the XML file."""
+        return PureWindowsPath(self.photo_name).stem.casefold() in (self.file.stem.casefold(), "")
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -148,12 +156,12 @@ class _Page:
 def _photo_of(page: _Page, finder: PhotoFinder, faults: Faults, slips: _Slips) -> FoundPhoto | None:
     """The photo that lies under the XML's own name; else the one it names."""
     named = page.photo_name
-    if Path(named).stem.casefold() != page.file.stem.casefold():
+    if not page.names_its_own:
         own = finder.find(page.file.stem)
         if own is not None:
             slips.add("XML files that name another photo, where the one of the XML's own name was taken",
-                      f'"{page.file.name}" names "{named}"')  # fmt: skip
-            named = own.name
+                      f'"{page.file.name}" names "{PureWindowsPath(named).name}"')  # fmt: skip
+            named = page.file.stem
     return finder.photo(named, regions=len(page.objects))
 
 

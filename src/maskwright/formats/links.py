@@ -1,0 +1,92 @@
+"""Links in a data set: one rule for files and for folders.
+
+A link whose target stays inside the folder that the user named is followed. One that leads out is not: it may bring
+the photos of somebody else into a copy of the data. Its name is told, and who means it says so (`follow_links`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OPTION = "--follow-links"
+
+
+@dataclass
+class Scope:
+    """What the user named, while it is read.
+
+    folder    the folder, or the one of the file that was named
+    whole     the folder itself was named: all that is in it belongs together
+    follow    links that lead out are followed, too
+    left_out  those that were not, by their way down from `folder`
+    """
+
+    folder: Path
+    whole: bool = True
+    follow: bool = False
+    left_out: dict[str, None] = field(default_factory=dict)
+
+    def remark(self) -> str | None:
+        """One sentence that names them; None where there are none."""
+        if not self.left_out:
+            return None
+        first = ", ".join(list(self.left_out)[:3]) + (", ..." if len(self.left_out) > 3 else "")
+        what = "link leads" if len(self.left_out) == 1 else "links lead"
+        return f"{len(self.left_out)} {what} out of the folder, not followed: {first} ({OPTION} follows them)"
+
+
+_scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
+
+
+def scope() -> Scope | None:
+    """The scope of the reading that is under way."""
+    return _scope.get()
+
+
+@contextmanager
+def within(folder: Path, *, whole: bool = True, follow: bool = False) -> Iterator[Scope]:
+    """While this is open, links below `folder` that lead out of it are judged by this rule."""
+    opened = Scope(folder, whole, follow)
+    token = _scope.set(opened)
+    try:
+        yield opened
+    finally:
+        _scope.reset(token)
+
+
+def stays(path: Path, folder: Path) -> bool:
+    """The path, with all links on its way, ends inside the folder that was named (without one: inside `folder`).
+
+    A link that leads in a circle, or nowhere that can be found out, does not stay.
+    """
+    current = scope()
+    if current is not None and folder != current.folder and current.folder not in folder.parents:
+        current = None
+    if current is not None and current.follow:
+        return True
+    base = folder if current is None else current.folder
+    try:
+        path.resolve().relative_to(base.resolve())
+    except (OSError, RuntimeError, ValueError):
+        if current is not None:
+            current.left_out.setdefault(_linked(path, base))
+        return False
+    return True
+
+
+def _linked(path: Path, base: Path) -> str:
+    """The link on the way down to `path`, as people find it: images -> "images/", images/a.jpg -> "images/a.jpg"."""
+    try:
+        parts = path.relative_to(base).parts
+    except ValueError:
+        return str(path)
+    for count in range(1, len(parts) + 1):
+        link = base.joinpath(*parts[:count])
+        if os.path.islink(link):  # noqa: PTH114 (never raises)
+            return "/".join(parts[:count])
+    return "/".join(parts)

@@ -1,0 +1,154 @@
+"""Photos in folders, and what the names of folders and files say: split, annotations, the data's own name."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from maskwright.formats.links import scope, stays
+
+PHOTO_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
+OTHER_ENDINGS = (".gif", ".avif", ".heic", ".jp2", ".ppm", ".pgm")  # found when named, then refused with a word
+PHOTO_FOLDERS = ("images", "image", "imgs", "img", "photos", "photo", "pictures", "data", "JPEGImages", "PNGImages")
+LABEL_FOLDERS = ("annotations", "annotation", "annots", "annot", "ann", "anns", "labels", "label", "json", "xml",
+                 "xmls", "via", "coco", "csv", "bboxes")  # fmt: skip
+SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+                 "test": "test", "testing": "test"}  # fmt: skip
+MASK_FOLDERS = ("masks", "mask", "pedmasks", "instance_masks", "labels_masks", "gt", "ground_truth", "groundtruth",
+                "segmentation", "segmentations", "segmentationclass", "segmentationobject")  # fmt: skip
+_SPLIT_WORD = re.compile(r"(?<![a-z])(train|training|val|valid|validation|test|testing)(?![a-z])", re.IGNORECASE)
+_PLAIN = {name.casefold() for name in PHOTO_FOLDERS} | {"set", "dataset", "split", "jpg", "png", "coco", "voc"}
+_MOST_FILES = 500_000
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """Photos directly in the folder, by name; hidden files and links that lead out of the folder are left out."""
+    return sorted(path for path in photos_here(folder) if path.name.lower().endswith(PHOTO_ENDINGS))
+
+
+def photos_below(folder: Path) -> list[Path]:
+    """Photos in the folder and in all folders below it, by path."""
+    return sorted(path for path in all_below(folder) if path.name.lower().endswith(PHOTO_ENDINGS))
+
+
+def data_root(path: Path) -> Path:
+    """The folder in which an annotation file's photos may lie: its own, or one above where that holds no photos.
+
+    The way up goes through folders of annotations only; of a folder that was named as a whole, no further than there.
+
+    party/via.json -> party; party/annotations/train/instances.json -> party
+    """
+    folder = path if path.is_dir() else path.parent
+    current = scope()
+    top = current.folder if current and current.whole and current.folder in (folder, *folder.parents) else None
+    root = folder
+    while next(all_below(root), None) is None and root.parent != root and root != top:
+        labels = is_label_folder(root.name) or is_label_folder(root.parent.name)
+        if not labels and (top is None or folder_word(root.name)):
+            return folder
+        root = root.parent
+    return root
+
+
+_NO_NAMES = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(name.casefold() for name in PHOTO_FOLDERS), "dataset", "datasets"}
+
+
+def data_name(path: Path) -> str:
+    """How people call the data: the nearest folder with a name of its own, without "_via", "-dataset" and the like.
+
+    data/balloon/train -> balloon; corrosion_via/via_region_data.json -> corrosion; nothing fit -> object
+    """
+    path = path.absolute()
+    for folder in [path, *path.parents] if path.is_dir() else path.parents:
+        if folder.name.casefold() in _NO_NAMES:
+            continue
+        bare = re.sub(r"([ _-]+(via\d?|coco|voc|dataset|data ?set|data|annotations?|images|photos))+$", "", folder.name,
+                      flags=re.IGNORECASE)  # fmt: skip
+        return bare or folder.name or "object"
+    return "object"
+
+
+# --- words in names of folders and files --------------------------------------------------------------
+def folder_word(name: str) -> str | None:
+    """The split that a folder's name says by itself: "train2017" and "Test_Images" do, "my_test_stand" does not."""
+    words = re.findall(r"[^\W\d_]+", name.casefold())
+    splits = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
+    others = [word for word in words if word not in SPLIT_FOLDERS and word not in _PLAIN]
+    return splits.pop() if len(splits) == 1 and not others else None
+
+
+def folder_split(path: Path, root: Path) -> str | None:
+    """The split of the first folder below `root` on the way to `path` that names one."""
+    try:
+        above = path.relative_to(root).parts[:-1]
+    except ValueError:
+        return None
+    return next((word for part in above if (word := folder_word(part))), None)
+
+
+def split_word(path: Path) -> str | None:
+    """instances_val2017.json -> "val"; None where the name holds none of the words, or several."""
+    words = {SPLIT_FOLDERS[word.lower()] for word in _SPLIT_WORD.findall(path.stem)}
+    return words.pop() if len(words) == 1 else None
+
+
+def file_split(path: Path, root: Path, near: Path) -> str | None:
+    """The split that an annotation file speaks of, by its own name or by a folder between it and `root`."""
+    own = split_word(path) if path != root and path != near else None
+    return own or folder_split(near / "any", root)
+
+
+def is_label_folder(name: str) -> bool:
+    """A folder of annotations by one of the words in its name: "Annotations", "coco_annotations"."""
+    return any(word in LABEL_FOLDERS for word in re.findall(r"[^\W\d_]+", name.casefold()))
+
+
+def photos_here(folder: Path) -> list[Path]:
+    """Photos directly in the folder, those that are only found when named (.gif, .heic) among them; unsorted."""
+    try:
+        if not stays(folder, folder):
+            return []
+        with os.scandir(folder) as entries:
+            return [Path(entry.path) for entry in entries if _is_photo(entry, folder)]
+    except OSError:
+        return []
+
+
+def _is_photo(entry: os.DirEntry[str], folder: Path) -> bool:
+    if entry.name.startswith(".") or not entry.name.lower().endswith(PHOTO_ENDINGS + OTHER_ENDINGS):
+        return False
+    try:
+        return entry.is_file() and (not entry.is_symlink() or stays(Path(entry.path), folder))
+    except OSError:  # a link that leads in a circle
+        return False
+
+
+def folders_in(above: Path) -> list[Path]:
+    """Sub-folders by name, without hidden ones and links that lead out."""
+    try:
+        inside = sorted(path for path in above.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return []
+    # os.path never raises, where a link leads in a circle
+    return [path for path in inside if os.path.isdir(path) and (not os.path.islink(path) or stays(path, above))]  # noqa: PTH112, PTH114
+
+
+def all_below(folder: Path) -> Iterator[Path]:
+    """Photos of the folder and all folders below, each folder once, however many links lead to it."""
+    seen, number, waiting = set(), 0, [folder]
+    whole = os.path.realpath(folder)
+    while waiting:
+        above = waiting.pop()
+        real = os.path.realpath(above)
+        linked = above != folder and os.path.islink(above)  # noqa: PTH114
+        if real in seen or (linked and (real + os.sep).startswith(whole + os.sep)):  # comes, or came, by its own way
+            continue
+        seen.add(real)
+        for path in photos_here(above):
+            number += 1
+            if number > _MOST_FILES:
+                return
+            yield path
+        waiting += reversed(folders_in(above))
