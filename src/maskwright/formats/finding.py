@@ -122,16 +122,16 @@ class PhotoFinder:
     def _resolve(self, texts: Collection[str]) -> None:
         """Answer all names at once: what is sure comes before what is likely, whatever their order."""
         wanted = {text: read_names(text) for text in texts if text not in self._answers}
-        self._needed = told_apart_by(name for text in texts for name in read_names(text))
-        for text, names in wanted.items():
-            exact = self._exact(text, names)
-            if exact is not None:
-                self._answers[text] = _Answer(exact)
-        for text, answer in self._answers.items():
-            if answer.path is not None:
-                self._taken[answer.path] = None
-                if text in wanted and wanted[text] and wanted[text][0].folders:
+        every = [name for text in texts for name in read_names(text)]
+        self._needed, self._lasts = told_apart_by(every), {name.last for name in every}
+        for place in (0, 1):
+            exact = {text: path for text, names in wanted.items() if text not in self._answers
+                     and names[place:] and (path := self._exact(text, names[place])) is not None}  # fmt: skip
+            for text, path in exact.items():
+                self._answers[text] = _Answer(path)
+                if wanted[text][place].folders:
                     self._kept, self._dropped = True, 0
+            self._taken |= dict.fromkeys(exact.values())
         loose: dict[str, list[str]] = {}
         for place, same in _RULES:
             left = {text: names[place] for text, names in wanted.items()
@@ -144,18 +144,17 @@ class PhotoFinder:
             more = ", ..." if len(examples) > 1 else ""
             self.faults.remark(f"{what}: {len(examples)} ({examples[0]}{more})")
 
-    def _exact(self, text: str, names: Sequence[Name]) -> Path | None:
+    def _exact(self, text: str, name: Name) -> Path | None:
         """The very path: beside the annotation file, and where it has folders also from the data's own folder."""
-        for name in names[:1]:
-            if name.absolute:
-                continue
-            bases = (self.near,) if name.bare else dict.fromkeys((self.near, self.folder))
-            ways = dict.fromkeys((text, "/".join([*[".."] * name.above, *name.folders, name.last])))
-            for base in bases:
-                for way in ways:
-                    path = Path(os.path.normpath(base / way))
-                    if self.folder in path.parents and _is_file(path) and stays(path, self.folder):
-                        return path
+        if name.absolute:
+            return None
+        ways = dict.fromkeys((text, "/".join([*[".."] * name.above, *name.folders, name.last])))
+        for base in (self.near,) if name.bare else dict.fromkeys((self.near, self.folder)):
+            for way in ways:
+                path = Path(os.path.normpath(base / way))
+                inside = self.folder in path.parents and path not in self._taken
+                if inside and _is_file(path) and stays(path, self.folder):
+                    return path
         return None
 
     def _by_rule(self, left: dict[str, Name], same: _Same, loose: dict[str, list[str]]) -> None:
@@ -170,7 +169,7 @@ class PhotoFinder:
         self._drop_alike(accepted, left, best)
         meant: dict[Path, list[str]] = {}
         for text, paths in accepted.items():
-            paths = self._nearest(paths)
+            paths = self._nearest(left[text], paths)
             self._answers[text] = _Answer(paths[0]) if _one(paths) else _Answer(None, tuple(paths))
             if _one(paths):
                 meant.setdefault(paths[0], []).append(text)
@@ -205,8 +204,11 @@ class PhotoFinder:
         return list(all)
 
     def _own(self, path: Path, name: Name) -> bool:
-        """Neither a mask beside photos, nor in the folder of another split than the file's own."""
+        """Neither a mask beside photos, nor another name's photo, nor in the folder of another split."""
         if _in_masks(path) and self._masks_apart:
+            return False
+        own = unicodedata.normalize("NFC", path.name)
+        if own != name.last and own in self._lasts:  # another name of the file is written so
             return False
         if self.split is None or any(folder_word(folder) for folder in name.folders):
             return True
@@ -255,10 +257,13 @@ class PhotoFinder:
             path for home in (self.folder, *self._usual) for path in folders_in(home) if folder_word(path.name)
         }
 
-    def _nearest(self, paths: list[Path]) -> list[Path]:
-        """Those of the file's own split where there are any."""
-        own = [path for path in paths if self.split and folder_split(path, self.folder) == self.split]
-        return sorted(own or paths)
+    def _nearest(self, name: Name, paths: list[Path]) -> list[Path]:
+        """Those of the file's own split where there are any; of those at the very place that the name says."""
+        own = [path for path in paths if self.split and folder_split(path, self.folder) == self.split] or paths
+        count = len(name.folders)
+        there = [path for path in own if not name.bare and not name.foreign and agreement(name, path) == count
+                 and path.parents[count] in (self.near, self.folder)]  # fmt: skip
+        return sorted(there or own)
 
     def _loosely(self, text: str, name: Name, path: Path, best: int, loose: dict[str, list[str]]) -> None:
         what = None
