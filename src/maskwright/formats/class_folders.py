@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from maskwright.errors import DatasetError
-from maskwright.formats.finding import PHOTO_FOLDERS
+from maskwright.formats.listing import PHOTO_FOLDERS
 from maskwright.formats.reading import (
     LABEL_FOLDERS,
     SPLIT_FOLDERS,

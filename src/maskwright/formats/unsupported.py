@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from maskwright.errors import DatasetError
 from maskwright.formats import wrapped
-from maskwright.formats.finding import LABEL_FOLDERS, PHOTO_FOLDERS, SPLIT_FOLDERS
+from maskwright.formats.listing import LABEL_FOLDERS, PHOTO_FOLDERS, SPLIT_FOLDERS
 from maskwright.formats.reading import Head
 
 LOOKED_INTO = 60  # folders at most, nearest first

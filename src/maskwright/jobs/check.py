@@ -10,7 +10,7 @@ from maskwright import formats
 from maskwright.curate.check import Finding, check, shared
 from maskwright.curate.twins import Pair, Twins, find_twins
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.formats.finding import PHOTO_FOLDERS
+from maskwright.formats.listing import PHOTO_FOLDERS
 from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset
