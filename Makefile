@@ -6,6 +6,7 @@
 #   make bench [BENCH=file.py]   the figures of docs/results.md
 #   make bundled                 train the bundled models anew (five hours; photos in SHARED)
 #   make docs                    do README and docs still say what is true?
+#   make wheel                   dist/maskwright-VERSION-py3-none-any.whl
 # PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
 # TESTS=tests/test_x.py picks tests.
 
@@ -19,7 +20,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all fuzz check format bench bundled docs
+.PHONY: help install demo test test-slow test-all fuzz check format bench bundled docs wheel
 
 help:
 	@sed -n 's/^#  *\(make .*\)/\1/p' Makefile
@@ -81,3 +82,6 @@ bundled: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py
+
+wheel: $(READY)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
