@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -13,7 +16,8 @@ from attacks import photos as attacks
 from PIL import Image, ImageOps
 
 from maskwright.errors import PhotoError
-from maskwright.photos.decode import decode, from_pil, measure
+from maskwright.photos.decode import _opened, decode, from_pil, measure
+from maskwright.photos.limits import bytes_a_pixel
 from maskwright.types import Window
 
 WRITABLE = {".jpg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP", ".tif": "TIFF"}
@@ -342,3 +346,115 @@ def test_what_measure_says_decode_gives(shared):
     for path in paths[::100]:
         photo = decode(path)
         assert (photo.size, photo.turned) == measure(path)
+
+
+# --- a JPEG without its last two bytes ---------------------------------------------------------------
+def noise(height: int = 48, width: int = 64) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+
+JPEGS = {
+    "baseline": {}, "progressive": {"progressive": True}, "grey": {"grey": True}, "4:4:4": {"subsampling": 0},
+    "restart marks": {"restart_marker_rows": 1},
+}  # fmt: skip
+
+
+def jpeg(grey: bool = False, **options) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(noise()).convert("L" if grey else "RGB").save(data, "JPEG", quality=90, **options)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_jpeg_that_lacks_only_its_end_is_read(tmp_path, kind, lost):
+    whole = jpeg(**JPEGS[kind])
+    (tmp_path / "a.jpg").write_bytes(whole[:-lost])
+    for given in (tmp_path / "a.jpg", whole[:-lost]):
+        assert np.array_equal(decode(given).pixels, decode(whole).pixels)
+
+
+@pytest.mark.parametrize("kind", JPEGS)
+def test_a_jpeg_that_lacks_pixels_is_refused(kind):
+    whole = jpeg(**JPEGS[kind])
+    for kept in (0.3, 0.6, 0.9, 0.99):
+        with pytest.raises(PhotoError, match="damaged or incomplete"):
+            decode(whole[: int(len(whole) * kept)])
+
+
+def test_a_progressive_jpeg_cut_between_two_scans_is_refused():
+    """All its pixels are there, but blurred."""
+    whole = jpeg(progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    start = max(whole.rfind(b"\xff\xc4", 0, last), 0)
+    with pytest.raises(PhotoError, match="damaged or incomplete"):
+        decode(whole[: start if start > whole.rindex(b"\xff\xda", 0, last) else last])
+
+
+# --- what a photo may ask for -------------------------------------------------------------------------
+def test_a_jpeg_of_hundreds_of_scans_is_refused():
+    assert decode(attacks.progressive_by_hand(64, 48, 20)).size == (48, 64)
+    with pytest.raises(PhotoError, match="more scans than any program writes"):
+        decode(attacks.progressive_by_hand(17300, 17300, 700))
+
+
+MEMORY = """
+import resource, sys
+from maskwright.photos.decode import decode
+decode(sys.argv[1], limit_pixels=10**9)
+small = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decode(sys.argv[2], limit_pixels=10**9)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - small)
+"""
+
+SIDE = 3000
+KINDS = {
+    "grey PNG": ("L", ".png", {}), "RGB JPEG": ("RGB", ".jpg", {}), "RGBA PNG": ("RGBA", ".png", {}),
+    "LA PNG": ("LA", ".png", {}), "palette PNG": ("P", ".png", {"transparency": 0}), "1-bit PNG": ("1", ".png", {}),
+    "16-bit PNG": ("I;16", ".png", {}), "float TIFF": ("F", ".tif", {"compression": "tiff_adobe_deflate"}),
+    "32-bit TIFF": ("I", ".tif", {"compression": "tiff_adobe_deflate"}), "CMYK JPEG": ("CMYK", ".jpg", {}),
+    "turned JPEG": ("RGB", ".jpg", {"exif": True}), "WebP": ("RGB", ".webp", {"lossless": True, "method": 0}),
+    "progressive JPEG": ("RGB", ".jpg", {"progressive": True, "subsampling": 0}),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted in other units there")
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_stays_within_what_the_header_was_found_to_ask_for(tmp_path, kind):
+    mode, ending, options = KINDS[kind]
+    if options.get("exif"):
+        options = {"exif": Image.Exif()}
+        options["exif"][274] = 6
+    for name, side in (("small", 50), ("large", SIDE)):
+        saved(tmp_path / f"{name}{ending}", Image.new(mode, (side, side)), **options)
+    large = tmp_path / f"large{ending}"
+    paths = [str(tmp_path / f"small{ending}"), str(large)]
+    told = subprocess.run([sys.executable, "-c", MEMORY, *paths], capture_output=True, text=True, check=True).stdout
+    with _opened(large, "large") as (image, _):
+        asked = bytes_a_pixel(image)
+    assert int(told) * 1024 / SIDE**2 < asked + 1.5  # strips of a megapixel come on top
+    if asked > 7:  # such a photo must be smaller than the limit by as much
+        with pytest.raises(PhotoError, match="needs too much memory"):
+            decode(large, limit_pixels=int(SIDE**2 * asked / 7) - 100_000)
+
+
+# --- what libtiff would say itself ---------------------------------------------------------------------
+def test_a_broken_tiff_writes_nothing_of_its_own(tmp_path, capfd):
+    path = saved(tmp_path / "a.tif", noise(), compression="tiff_adobe_deflate")
+    data = bytearray(path.read_bytes())
+    data[2000:2600] = bytes(600)
+    path.write_bytes(data)
+    with pytest.raises(PhotoError):
+        decode(path)
+    if sys.platform != "win32":
+        assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_and_a_device_are_no_photos(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "zero.jpg").symlink_to("/dev/zero")
+    for name in ("pipe.jpg", "zero.jpg"):
+        for read in (decode, measure):
+            with pytest.raises(PhotoError, match="this is a device, a pipe or a socket"):
+                read(tmp_path / name)

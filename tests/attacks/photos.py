@@ -111,3 +111,71 @@ def all_refused(folder: Path) -> list[Path]:
         *cut, bomb(folder), text_named_jpg(folder), empty(folder), only_a_header(folder), heic(folder),
         tiff_of_loops(folder),
     ]  # fmt: skip
+
+
+def tiff_by_hand(
+    samples: np.ndarray, *, packed: bool = False, big_endian: bool = False, apart: bool = False,
+    extra: int | None = None, no_data: str | None = None, orientation: int = 1,
+) -> bytes:  # fmt: skip
+    """A TIFF of one strip (with `apart` one for each band) that holds H×W or H×W×bands samples of any numpy type.
+
+    packed  Deflate (libtiff decodes it; what is not packed Pillow reads itself)"""
+    order = ">" if big_endian else "<"
+    samples = np.atleast_3d(samples)
+    height, width, bands = samples.shape
+    samples = samples.astype(samples.dtype.newbyteorder(order))
+    planes = [samples[..., band] for band in range(bands)] if apart else [samples]
+    strips = [zlib.compress(plane.tobytes()) if packed else plane.tobytes() for plane in planes]
+    numbers = {"u": 1, "i": 2, "f": 3}[samples.dtype.kind]
+    starts = np.cumsum([8, *map(len, strips)])[:-1].tolist()
+    tags: dict[int, tuple[int, list[int] | bytes]] = {
+        256: (4, [width]), 257: (4, [height]), 258: (3, [samples.dtype.itemsize * 8] * bands),
+        259: (3, [8 if packed else 1]), 262: (3, [2 if bands > 2 else 1]),
+        273: (4, starts), 274: (3, [orientation]), 277: (3, [bands]), 278: (4, [height]),
+        279: (4, [len(strip) for strip in strips]), 284: (3, [2 if apart else 1]), 339: (3, [numbers] * bands),
+    }  # fmt: skip
+    if extra is not None:
+        tags[338] = (3, [extra] * (bands - 3))
+    if no_data is not None:
+        tags[42113] = (2, no_data.encode() + b"\0")
+    start = 8 + sum(map(len, strips))
+    start += start % 2
+    table, behind = struct.pack(f"{order}H", len(tags)), b""
+    beyond = start + 2 + 12 * len(tags) + 4
+    for tag, (kind, values) in sorted(tags.items()):
+        data = (
+            values
+            if isinstance(values, bytes)
+            else struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        )
+        if len(data) > 4:
+            place = struct.pack(f"{order}I", beyond + len(behind))
+            behind += data + b"\0" * (len(data) % 2)
+        else:
+            place = data.ljust(4, b"\0")
+        table += struct.pack(f"{order}HHI", tag, kind, len(values)) + place
+    head = (b"MM\0*" if big_endian else b"II*\0") + struct.pack(f"{order}I", start)
+    return (head + b"".join(strips)).ljust(start, b"\0") + table + bytes(4) + behind
+
+
+def progressive_by_hand(width: int, height: int, scans: int) -> bytes:
+    """A progressive grey JPEG of nothing, a handful of bytes a scan (each is the work of a whole photo)."""
+
+    def segment(mark: int, content: bytes) -> bytes:
+        return bytes([0xFF, mark]) + struct.pack(">H", len(content) + 2) + content
+
+    def packed(bits: str) -> bytes:
+        bits += "1" * (-len(bits) % 8)
+        return int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+
+    blocks = -(-width // 8) * -(-height // 8)
+    out = b"\xff\xd8" + segment(0xDB, bytes([0]) + bytes([1] * 64))
+    out += segment(0xC2, bytes([8]) + struct.pack(">HH", height, width) + bytes([1, 1, 0x11, 0]))
+    out += segment(0xC4, bytes([0x00, 1] + [0] * 15 + [0])) + segment(0xC4, bytes([0x10, 1] + [0] * 15 + [0xE0]))
+    out += segment(0xDA, bytes([1, 1, 0x00, 0, 0, 0])) + packed("0" * blocks)
+    bits, left = "", blocks
+    while left > 0:
+        run = max(min(left, 32767), 16384)
+        bits += "0" + format(run - 16384, "014b")
+        left -= run
+    return out + (segment(0xDA, bytes([1, 1, 0x00, 1, 63, 0])) + packed(bits)) * scans + b"\xff\xd9"

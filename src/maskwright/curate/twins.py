@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from maskwright.photos import deep
+from maskwright.photos.decode import decode
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset
 
@@ -182,10 +184,11 @@ def _thumbnail(path: Path) -> np.ndarray | None:
             warnings.simplefilter("ignore")  # a broken EXIF block does not matter here
             with Image.open(path) as photo:
                 photo.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))
-                upright = ImageOps.exif_transpose(photo)
+                colour = deep.is_deep(photo)  # of which Pillow keeps half the bits
+                upright = Image.fromarray(decode(path).pixels) if colour else ImageOps.exif_transpose(photo)
                 if upright.mode.startswith(("I", "F")):  # 16-bit grey: Pillow's own conversion cuts at 255
-                    deep = np.asarray(upright, np.float32)
-                    upright = Image.fromarray(deep / max(float(deep.max()), 1.0) * 255)
+                    wide = np.asarray(upright, np.float32)
+                    upright = Image.fromarray(wide / max(float(wide.max()), 1.0) * 255)
                 else:
                     upright = upright.convert("L")
                 small = upright.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX, reducing_gap=2.0)
@@ -200,6 +203,9 @@ def _pixels(path: Path) -> bytes | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as photo:
+                if deep.is_deep(photo):
+                    whole = decode(path)
+                    return hashlib.sha256(repr((whole.size, whole.window)).encode() + whole.pixels.tobytes()).digest()
                 upright = ImageOps.exif_transpose(photo)
                 if not upright.mode.startswith(("I", "F")):  # more than 8 bits would be cut
                     upright = upright.convert("RGB")

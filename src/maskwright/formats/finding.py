@@ -384,8 +384,12 @@ def measured(path: Path, faults: Faults, name: str | None = None, regions: int =
         size, turned = measure(path)
     except PhotoError as error:
         faults.saw(regions)
-        faults.add(f'photo "{name}"', "photo", "a photo that can be opened", error.headline,
-                   "git lfs pull" if "LFS" in error.headline else "copy the photo again, or take it out",
-                   regions=regions)  # fmt: skip
+        got = error.headline + (f": {error.parts['got']}" if "got" in error.parts else "")
+        fix = "copy the photo again, or take it out"
+        if "LFS" in error.headline:
+            fix = "git lfs pull"
+        elif error.headline.startswith(("this is not a photo", "this kind of TIFF")):
+            fix = error.parts["fix"]
+        faults.add(f'photo "{name}"', "photo", "a photo that can be opened", got, fix, regions=regions)
         return None
     return FoundPhoto(name, path, size, turned)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundPhoto
+from maskwright.photos.decode import orientation_of
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 _FARTHEST = 1e7  # pixels; a coordinate beyond is a slip, not a place
@@ -337,11 +337,7 @@ def _numbers(values: Any) -> np.ndarray | None:
 
 
 def _orientation(photo: FoundPhoto) -> int:
-    try:
-        with Image.open(photo.path) as image:
-            return int(image.getexif().get(0x0112, 1))
-    except (OSError, ValueError, TypeError, SyntaxError):
-        return 1
+    return orientation_of(photo.path)
 
 
 def _turn_points(points: np.ndarray, orientation: int, size: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ from maskwright.curate.check import conflicts, empty, leaks, spellings, told
 from maskwright.curate.split import split
 from maskwright.curate.twins import Twins, find_twins
 from maskwright.errors import DatasetError
-from maskwright.photos.decode import decode
+from maskwright.photos.decode import decode, is_deep
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Instances, Record
 
@@ -128,9 +128,10 @@ def _groups(twins: Twins) -> Callable[[Record], object]:
 def common_window(data: Dataset) -> tuple[float, float] | None:
     """One grey window (low, high) for photos of more than 8 bits, so that a grey value means the same on all of them.
 
-    The middle of the windows that up to 20 photos would have by themselves; None for ordinary photos.
+    The middle of the windows that up to 20 photos would have by themselves; None where there are ordinary photos: then
+    each deep one has its own.
     """
-    if not len(data) or decode(data.records[0].photo).window is None:
+    if not len(data) or not all(is_deep(record.photo) for record in data):  # it would turn ordinary ones black
         return None
     windows = [decode(record.photo).window for record in data.records[:: max(len(data) // 20, 1)]]
     ends = np.array([(window.low, window.high) for window in windows if window is not None])

@@ -4,8 +4,10 @@ Reads        JPEG, PNG, WebP, BMP, TIFF; what a file is, its first bytes say, no
 Turns        once, by EXIF's orientation (TIFF: its own tag); an orientation that stands only in XMP is left alone,
              as browsers and OpenCV do
 Becomes RGB  grey, 1-bit, palette, CMYK; transparent parts are laid over white; of several frames the first is taken;
-             16-bit, 32-bit and float grey go through a grey window (window.py)
-Refuses      what is truncated, something else under a photo's name, or of more pixels than `limit_pixels`
+             16-bit, 32-bit and float grey and 16-bit colour go through a window (window.py)
+Refuses      what is truncated, something else under a photo's name, or of more pixels than `limit_pixels`;
+             a JPEG that lacks only its last two bytes is whole
+Memory       7 bytes a pixel while it decodes, 3 afterwards; what needs more is refused earlier (limits.py)
 
 Pillow's own opener guards against giant photos by one number for the whole process and warns below it.
 Here its readers are called directly, and the limit is an argument.
@@ -19,17 +21,18 @@ import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 
+from maskwright import files
 from maskwright.errors import PhotoError
+from maskwright.photos import deep, jpeg, limits, strips, tiff
 from maskwright.photos import window as grey
+from maskwright.photos.limits import LIMIT_PIXELS
 from maskwright.types.photo import Photo, Window
-
-LIMIT_PIXELS = 300_000_000
-"""More than this many pixels (height times width) are taken for a decompression bomb unless the user says otherwise."""
 
 READABLE = "a JPEG, PNG, WebP, BMP or TIFF photo"
 
@@ -61,18 +64,9 @@ _STRANGERS = (  # where, which bytes -> what to call it; met under photo names, 
     (0, b"<?xml", "XML text"),
 )
 
-# EXIF's orientation -> the move that undoes it (1 is upright; others do not exist)
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _LYING = (5, 6, 7, 8)  # these exchange height and width
-_ORIENTATION, _PHOTOMETRIC = 274, 262  # tags of EXIF and TIFF
+_TURNS = range(2, 9)  # EXIF's orientations other than upright; others do not exist
+_ORIENTATION = 274  # tag of EXIF and TIFF
 _WIDE_GREY = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 
 
@@ -96,17 +90,28 @@ def decode(
     ((768, 1024), False)
     """
     name = name or ("photo" if isinstance(data, bytes) else str(data))
+    try:
+        return _decoded(data, name, window, limit_pixels)
+    except PhotoError as error:
+        if (whole := _completed(data, error.__cause__)) is None:
+            raise
+        return _decoded(whole, name, window, limit_pixels)
+
+
+def _completed(data: bytes | str | Path, reason: BaseException | None) -> bytes | None:
+    """A JPEG that was refused as cut off, with the end that is all it lacks."""
+    if not isinstance(reason, OSError) or "truncated" not in str(reason):
+        return None
+    whole = data if isinstance(data, bytes) else Path(data).read_bytes()
+    return jpeg.completed(whole) if whole.startswith(jpeg.BEGINNING) else None
+
+
+def _decoded(data: bytes | str | Path, name: str, window: Window | None, limit_pixels: int) -> Photo:
     with _opened(data, name) as (image, stream):
-        height, width = _size(image, orientation := _orientation(image, stream))
-        if height * width > limit_pixels:
-            raise PhotoError(
-                "this photo has too many pixels",
-                file=name,
-                wanted=f"at most {limit_pixels / 1e6:g} megapixels",
-                got=f"{width} × {height}, {height * width / 1e6:.0f} megapixels",
-                fix="make it smaller, cut it into parts, or raise limit_pixels if memory allows (7 bytes a pixel)",
-            )
-        if window is not None and window.low >= 255 and image.mode not in _WIDE_GREY:
+        orientation = _orientation(image, stream)
+        deep_colour = deep.is_deep(image)
+        limits.check(image, stream, _size(image, orientation), name, limit_pixels)
+        if window is not None and window.low >= 255 and image.mode not in _WIDE_GREY and not deep_colour:
             raise PhotoError(
                 "this photo has 8 bits, and the grey window begins above them",
                 file=name,
@@ -114,10 +119,27 @@ def decode(
                 got=image.mode,
                 fix="use photos like those the model was trained on",
             )
-        _load(image)
         turn = 1 if _is_tiff(image) else orientation  # Pillow turns a TIFF, and only a TIFF, while loading
-        pixels, window = _pixels(image, turn, window)
+        if deep_colour:
+            pixels, window = _deep(image, stream, turn, window, name)
+        else:
+            _load(image)
+            pixels, window = _pixels(image, turn, window)
+        pixels.setflags(write=False)
         return Photo(pixels, name, orientation in _TURNS, window)
+
+
+def _deep(
+    image: ImageFile.ImageFile, stream: io.BufferedIOBase, turn: int, window: Window | None, name: str
+) -> tuple[np.ndarray, Window]:
+    if deep.apart(image):
+        raise _unread(stream, name)
+
+    def again() -> ImageFile.ImageFile:
+        stream.seek(0)
+        return type(image)(stream)
+
+    return deep.read(image, again, _load, lambda: turn, window)
 
 
 def from_pil(image: Image.Image, name: str = "photo", window: Window | None = None) -> Photo:
@@ -125,9 +147,13 @@ def from_pil(image: Image.Image, name: str = "photo", window: Window | None = No
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if isinstance(image, ImageFile.ImageFile) and deep.is_deep(image) and image.fp is not None:
+                image.fp.seek(0)
+                return replace(decode(image.fp.read(), name, window), name=name)
             image.load()  # a TIFF is turned by this, and forgets that it was not
             orientation = 1 if _is_tiff(image) else _exif_orientation(image.info.get("exif"))
             pixels, window = _pixels(image, orientation, window)
+            pixels.setflags(write=False)
             return Photo(pixels, name, orientation in _TURNS, window)
     except Exception as error:  # what was opened lazily may turn out broken only here
         raise _explain(error, b"", name) from error
@@ -146,18 +172,44 @@ def measure(path: str | Path) -> tuple[tuple[int, int], bool]:
         return _size(image, orientation), orientation in _TURNS
 
 
+def orientation_of(path: str | Path) -> int:
+    """EXIF's orientation, 1..8; 1 where there is none or the photo cannot be read."""
+    try:
+        with _opened(path, str(path)) as (image, stream):
+            return _orientation(image, stream)
+    except PhotoError:
+        return 1
+
+
+def is_deep(path: str | Path) -> bool:
+    """It has more than 8 bits a channel, and so gets a window; from the header alone. False where it cannot be read."""
+    try:
+        with _opened(path, str(path)) as (image, _):
+            return image.mode in _WIDE_GREY or deep.is_deep(image)
+    except PhotoError:
+        return False
+
+
 @contextlib.contextmanager
 def _opened(data: bytes | str | Path, name: str) -> Iterator[tuple[ImageFile.ImageFile, io.BufferedIOBase]]:
     """The photo with its header read, pixels not yet; whatever goes wrong inside leaves as PhotoError."""
     try:
         with (
             warnings.catch_warnings(),
-            io.BytesIO(data) if isinstance(data, bytes) else Path(data).open("rb") as stream,
+            io.BytesIO(data) if isinstance(data, bytes) else files.open_file(data) as stream,
         ):
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
             reader = _reader(stream.read(64), name)
             stream.seek(0)
-            with reader(stream) as image:
+            if reader is TiffImagePlugin.TiffImageFile:
+                tiff.hush()
+            try:
+                image = reader(stream)
+            except SyntaxError as error:
+                if reader is TiffImagePlugin.TiffImageFile and tiff.is_unknown_kind(error):
+                    raise _unread(stream, name) from error
+                raise
+            with image:
                 yield image, stream
     except PhotoError:
         raise
@@ -184,7 +236,15 @@ def _reader(head: bytes, name: str) -> Callable[..., ImageFile.ImageFile]:
     )
 
 
+def _unread(stream: io.BufferedIOBase, name: str) -> PhotoError:
+    return PhotoError("this kind of TIFF is not read", file=name, wanted=tiff.READ, got=tiff.kind_of(stream),
+                      fix="save it as 8 or 16 bit, in 1 or 3 bands, the bands of a pixel together")  # fmt: skip
+
+
 def _explain(error: Exception, data: object, name: str) -> PhotoError:
+    if isinstance(error, files.NotAFile):
+        return PhotoError("this is a device, a pipe or a socket", file=name, wanted=READABLE, got="no file",
+                          fix="save the photo in a file; - is standard input")  # fmt: skip
     if isinstance(error, FileNotFoundError):
         return PhotoError("there is no such file", file=name, wanted=READABLE, got="nothing", fix="check the path")
     if not isinstance(data, bytes) and isinstance(error, OSError | ValueError) and _is_folder(data):
@@ -280,20 +340,35 @@ def _load(image: ImageFile.ImageFile) -> None:
 
 
 def _pixels(image: Image.Image, orientation: int, window: Window | None) -> tuple[np.ndarray, Window | None]:
-    """A loaded photo -> H×W×3 uint8, upright, and the window that was used."""
-    upright = image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
-    if image.mode in _WIDE_GREY:
-        pixels = np.asarray(upright)
-        if _is_tiff(image) and image.tag_v2.get(_PHOTOMETRIC) == 0:  # type: ignore[attr-defined]
-            pixels = (65535 if image.mode.startswith("I;16") else 0) - pixels  # small values are white here
-        window = window or grey.find_window(pixels)
-    else:
-        pixels = np.asarray(_rgb(upright))
-    if window is not None:
-        pixels = grey.apply(pixels, window)
-    pixels = rgb_array(pixels)
-    pixels.setflags(write=False)
-    return pixels, window
+    """A loaded photo of any kind but 16-bit colour -> H×W×3 uint8, upright, and the window that was used."""
+    upright, lying = strips.frame(image.size[::-1], orientation)
+    if image.mode not in _WIDE_GREY:
+        for rows, part in strips.of(image):
+            pixels = np.asarray(_rgb(part))
+            lying[rows] = pixels if window is None else grey.apply(pixels, window)
+        return upright, window
+    whites = _is_tiff(image) and image.tag_v2.get(tiff.PHOTOMETRIC) == 0  # type: ignore[attr-defined]
+
+    def parts() -> Iterator[tuple[slice, np.ndarray, np.ndarray | None]]:
+        """Rows, their grey values, and where no data are."""
+        for rows, part in strips.of(image):
+            values = np.asarray(part)
+            values = values.astype(values.dtype.newbyteorder("="), copy=False)
+            nothing = tiff.no_data(image, values.dtype)
+            empty = None if nothing is None else values == nothing
+            if whites:  # small values are white here
+                values = (65535 if image.mode.startswith("I;16") else 0) - values
+            yield rows, values, empty
+
+    window = window or grey.window_of(
+        lambda: ((values if empty is None else values[~empty]).reshape(-1) for _, values, empty in parts())
+    )
+    for rows, values, empty in parts():
+        shown = grey.apply(values, window)
+        if empty is not None:
+            shown[empty] = 0  # as what is not a number
+        lying[rows] = shown[..., None]
+    return upright, window
 
 
 def rgb_array(pixels: np.ndarray) -> np.ndarray:
