@@ -11,8 +11,9 @@ from typing import NoReturn
 
 import click
 
-from maskwright.cli.console import Console, prepare_streams
+from maskwright.cli.console import STOPPED, Console, prepare_streams
 from maskwright.errors import RecipeError, UnknownName
+from maskwright.training.interrupts import stoppable
 
 COMMANDS = {  # heading -> name -> where it lives, what it does
     "Data": {
@@ -98,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     prepare_streams()
     console = Console.of(arguments)
-    sys.exit(console.run(lambda: _invoke(arguments, console)))
+    with stoppable() as stop:
+        code = console.run(lambda: _invoke(arguments, console))
+    sys.exit(128 + stop.number if code == STOPPED and stop.number else code)
 
 
 def _invoke(arguments: list[str], console: Console) -> object:

@@ -1,4 +1,9 @@
-"""Ctrl-C between two steps, so that the step under way is finished and everything can be saved."""
+"""Being told to stop: Ctrl-C, and the system's SIGTERM and SIGHUP (`kill`, a queue's end, a closed terminal), which
+would otherwise end the process on the spot and leave half-written folders behind.
+
+    stoppable   around a whole command: all of them raise KeyboardInterrupt, so that everything is cleaned up
+    deferred    around a training: the step under way is finished first, and everything saved
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,39 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+FROM_THE_SYSTEM = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)  # SIGHUP is Unix's, SIGBREAK (Ctrl-Break) Windows's
+
+
+@dataclass
+class Stop:
+    """Handles a signal of the system. number  of the one that came; None where none did"""
+
+    number: int | None = None
+
+    def __call__(self, number: int, frame: object) -> None:
+        first, self.number = self.number is None, number
+        if first:  # a system often sends two; the second must not break off the cleaning up
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[Stop]:
+    """Inside, the system's signals raise KeyboardInterrupt as Ctrl-C does; what somebody handles or ignores (nohup) is
+    left alone. Signals are the main thread's: in another one nothing is changed."""
+    stop = Stop()
+    ours = [each for each in FROM_THE_SYSTEM if signal.getsignal(each) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
+    for each in ours:
+        signal.signal(each, stop)
+    try:
+        yield stop
+    finally:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)
 
 
 @dataclass
@@ -21,24 +59,29 @@ class Interrupt:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Interrupt]:
-    """Inside, the first Ctrl-C is only noted; the second raises KeyboardInterrupt as always.
+    """Inside, the first Ctrl-C (or signal that `stoppable` has taken) is only noted; the second raises
+    KeyboardInterrupt as always.
 
     Python delivers signals to the main thread alone: in another one nothing is changed; nor where Ctrl-C is somebody
     else's (a program that handles it, a shell's job in the background that ignores it).
     """
     interrupt = Interrupt()
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if not ours or threading.current_thread() is not threading.main_thread():
-        yield interrupt
-        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, *FROM_THE_SYSTEM)}
+    ours = [each for each, kept in before.items() if kept is signal.default_int_handler or isinstance(kept, Stop)]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
 
     def note(number: int, frame: object) -> None:
+        if isinstance(stop := before[signal.Signals(number)], Stop):
+            stop.number = number
         if interrupt.asked or interrupt.at_once:
             raise KeyboardInterrupt
         interrupt.asked = True
 
-    signal.signal(signal.SIGINT, note)
+    for each in ours:
+        signal.signal(each, note)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in ours:
+            signal.signal(each, before[each])
