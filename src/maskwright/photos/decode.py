@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import BmpImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
@@ -130,7 +131,7 @@ def _decoded(data: bytes | str | Path, name: str, window: Window | None, limit_p
 
 
 def _deep(
-    image: ImageFile.ImageFile, stream: io.BufferedIOBase, turn: int, window: Window | None, name: str
+    image: ImageFile.ImageFile, stream: BinaryIO, turn: int, window: Window | None, name: str
 ) -> tuple[np.ndarray, Window]:
     if deep.apart(image):
         raise _unread(stream, name)
@@ -191,7 +192,7 @@ def is_deep(path: str | Path) -> bool:
 
 
 @contextlib.contextmanager
-def _opened(data: bytes | str | Path, name: str) -> Iterator[tuple[ImageFile.ImageFile, io.BufferedIOBase]]:
+def _opened(data: bytes | str | Path, name: str) -> Iterator[tuple[ImageFile.ImageFile, BinaryIO]]:
     """The photo with its header read, pixels not yet; whatever goes wrong inside leaves as PhotoError."""
     try:
         with (
@@ -236,7 +237,7 @@ def _reader(head: bytes, name: str) -> Callable[..., ImageFile.ImageFile]:
     )
 
 
-def _unread(stream: io.BufferedIOBase, name: str) -> PhotoError:
+def _unread(stream: BinaryIO, name: str) -> PhotoError:
     return PhotoError("this kind of TIFF is not read", file=name, wanted=tiff.READ, got=tiff.kind_of(stream),
                       fix="save it as 8 or 16 bit, in 1 or 3 bands, the bands of a pixel together")  # fmt: skip
 
@@ -275,11 +276,11 @@ def _is_tiff(image: Image.Image) -> bool:
     return isinstance(image, TiffImagePlugin.TiffImageFile)
 
 
-def _orientation(image: ImageFile.ImageFile, stream: io.BufferedIOBase) -> int:
+def _orientation(image: ImageFile.ImageFile, stream: BinaryIO) -> int:
     """EXIF's orientation, 1..8; 1 where there is none or it cannot be read."""
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         found = image.tag_v2.get(_ORIENTATION)
-        return found if found in _TURNS else 1
+        return found if isinstance(found, int) and found in _TURNS else 1
     raw = image.info.get("exif")
     if raw is None and isinstance(image, PngImagePlugin.PngImageFile):
         raw = _exif_at_the_end(stream)
@@ -298,7 +299,7 @@ def _exif_orientation(raw: bytes | None) -> int:
     return found if isinstance(found, int) and found in _TURNS else 1
 
 
-def _exif_at_the_end(stream: io.BufferedIOBase) -> bytes | None:
+def _exif_at_the_end(stream: BinaryIO) -> bytes | None:
     """The EXIF chunk that some programs write behind a PNG's pixels, where it is among the last 64 KiB."""
     place = stream.tell()
     length = stream.seek(0, io.SEEK_END)
@@ -341,7 +342,7 @@ def _load(image: ImageFile.ImageFile) -> None:
 
 def _pixels(image: Image.Image, orientation: int, window: Window | None) -> tuple[np.ndarray, Window | None]:
     """A loaded photo of any kind but 16-bit colour -> H×W×3 uint8, upright, and the window that was used."""
-    upright, lying = strips.frame(image.size[::-1], orientation)
+    upright, lying = strips.frame(image, orientation)
     if image.mode not in _WIDE_GREY:
         for rows, part in strips.of(image):
             pixels = np.asarray(_rgb(part))

@@ -56,12 +56,12 @@ def read(
     if kind == "LA":  # 4 bytes a pixel: both halves of both channels at once
         _set_raw(image, "RGBA")
         load(image)
-        upright, lying = strips.frame(image.size[::-1], turn())
+        upright, lying = strips.frame(image, turn())
     else:
         low = again()
         _set_raw(low, f"{_straight(kind)};16{_SECOND[order]}")
         load(low)
-        upright, lying = strips.frame(low.size[::-1], turn())
+        upright, lying = strips.frame(low, turn())
         for rows, part in strips.of(low):
             lying[rows] = np.asarray(part)[..., :3]
         del low  # (closing it would close the file)

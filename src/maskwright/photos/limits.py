@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from typing import BinaryIO
 
 from PIL import ImageFile, JpegImagePlugin, TiffImagePlugin, WebPImagePlugin
 
@@ -17,9 +17,7 @@ BYTES_A_PIXEL = 7
 _ALWAYS = 1 << 26  # bytes that are there whatever the limit
 
 
-def check(
-    image: ImageFile.ImageFile, stream: io.BufferedIOBase, size: tuple[int, int], name: str, limit_pixels: int
-) -> None:
+def check(image: ImageFile.ImageFile, stream: BinaryIO, size: tuple[int, int], name: str, limit_pixels: int) -> None:
     """PhotoError where it asks too much; before a pixel is decoded.
 
     size  (height, width), upright

@@ -30,11 +30,8 @@ def of(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
         yield slice(top, bottom), image.crop((0, top, width, bottom))
 
 
-def frame(size: tuple[int, int], orientation: int) -> tuple[np.ndarray, np.ndarray]:
-    """An empty H×W×3 uint8 for a photo, upright; and the same pixels seen as they lie in the file.
-
-    size  (height, width) in the file
-    """
-    height, width = size
+def frame(image: Image.Image, orientation: int) -> tuple[np.ndarray, np.ndarray]:
+    """An empty H×W×3 uint8 for an image, upright; and the same pixels seen as the image lies."""
+    width, height = image.size
     upright = np.empty((width, height, 3) if orientation >= 5 else (height, width, 3), np.uint8)
     return upright, _LAID[orientation](upright) if orientation in _LAID else upright

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
-import io
 import logging
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -43,7 +42,7 @@ def is_unknown_kind(error: SyntaxError) -> bool:
     return any(words in str(error) for words in ("unknown pixel mode", "samples per pixel"))
 
 
-def kind_of(stream: io.BufferedIOBase) -> str | None:
+def kind_of(stream: BinaryIO) -> str | None:
     """ "5 bands of 16 bits, whole numbers", where the file's own table can be read."""
     try:
         stream.seek(0)
