@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from maskwright import formats
 from maskwright.errors import DatasetError
 from maskwright.formats import class_folders
 from maskwright.formats.reading import Faults, Head
@@ -64,11 +66,47 @@ def test_photos_one_level_below_a_class_belong_to_it(tmp_path):
         ("rust/a.png",),  # one class
         ("train/a.png", "val/b.png"),  # splits
         ("images/a.png", "masks/a.png"),  # photos and what was drawn on them
-        ("a.png", "rust/a.png", "norust/b.png"),  # photos beside
+        ("a.png", "b.png", "rust/a.png", "norust/b.png"),  # photos beside
     ],
 )
 def test_other_folders_are_not_claimed(tmp_path, names):
     save(tmp_path, *names)
+    assert not claimed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "stray",
+    ["sheet.png", "rust/README.txt", "docs/notes.txt", ".cache/a.json", "__MACOSX/rust/a.png", "rust/Thumbs.db"],
+)
+def test_a_stray_file_or_folder_does_not_hide_the_class_folders(tmp_path, stray):
+    save(tmp_path, "rust/a.png", "norust/b.png")
+    if stray.endswith(".png"):
+        save(tmp_path, stray)
+    else:
+        (tmp_path / stray).parent.mkdir(exist_ok=True)
+        (tmp_path / stray).write_text("12 photos")
+    found = formats.read(tmp_path)
+    assert (found.format, found.class_counts()) == ("class_folders", {"norust": 1, "rust": 1})
+    told = "1 photo beside the class folders, in no class: sheet.png"
+    assert (told in found.remarks) == (stray == "sheet.png")
+
+
+def test_a_folder_of_masks_is_no_class(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    for number in range(3):
+        save(tmp_path, f"original/p{number}.jpg", f"annotated/p{number}.png", f"rust/{number}.png")
+        Image.fromarray(noise).save(tmp_path / f"original/p{number}.jpg")
+    with pytest.raises(DatasetError, match='the pictures in "annotated" look like masks of the photos in "original"'):
+        formats.read(tmp_path)
+
+
+def test_drawings_of_equal_names_are_classes_where_all_are_drawn(tmp_path):
+    save(tmp_path, "zero/1.png", "zero/2.png", "one/1.png", "one/2.png")
+    assert formats.read(tmp_path).class_counts() == {"one": 2, "zero": 2}
+
+
+def test_two_pictures_of_one_name_tell_no_class(tmp_path):
+    save(tmp_path, *(f"{kind}_{number}.{ending}" for kind in "ab" for number in (1, 2) for ending in ("bmp", "png")))
     assert not claimed(tmp_path)
 
 

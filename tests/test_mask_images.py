@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from maskwright.errors import AnnotationError
+from maskwright import formats
+from maskwright.cli.main import main
+from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats import mask_files, mask_images
 from maskwright.formats.reading import Faults, Head
 from maskwright.types import Dataset
@@ -95,7 +97,7 @@ def test_one_value_in_one_piece_is_one_object(tmp_path):
     ("mask", "what"),
     [
         (blocks((0, 0, 255), (9, 9, 255)), "one value"),
-        (blocks((0, 0, 48), (9, 9, 196)), "values that look like classes"),
+        (blocks((0, 0, 48), (9, 9, 48), (0, 9, 196)), "values that look like classes"),
         (blocks((0, 0, 1), (9, 9, 1), (0, 9, 2), (9, 0, 2)), "values that look like classes"),
     ],
 )
@@ -108,16 +110,182 @@ def test_masks_that_tell_no_objects_apart_are_refused(tmp_path, mask, what):
     assert caught.value.parts["got"] == f"a.png: {what}, in separate parts"
 
 
+@pytest.mark.parametrize(
+    "values", [(100, 200), (50, 100, 150), (254, 255), (300, 600), (48, 196), ((255, 0, 0), (0, 255, 0), (9, 9, 9))]
+)
+def test_a_value_in_one_part_is_one_object_whatever_its_number(tmp_path, values):
+    """8 bits, 16 bits, colours; a remark says what the values were taken for."""
+    colours = isinstance(values[0], tuple)
+    pixels = np.zeros((20, 30, 3), np.uint8) if colours else np.zeros((20, 30), np.uint16)
+    for place, value in enumerate(values):
+        pixels[5:9, 8 * place : 8 * place + 5] = value
+    pixels = pixels if colours or max(values) > 255 else pixels.astype(np.uint8)
+    for stem in "abc":
+        save(tmp_path / f"images/{stem}.jpg"), save(tmp_path / f"masks/{stem}.png", pixels)
+    found = read(tmp_path)
+    assert [len(record.instances) for record in found] == [len(values)] * 3
+    assert any("taken for the numbers of objects" in remark for remark in found.remarks)
+
+
+def test_an_object_of_its_own_colour_may_stand_in_two_parts(tmp_path):
+    for number, stem in ((1, "a"), (5, "b"), (7, "c")):
+        pixels = blocks((0, 0, 1), (9, 9, 1), (0, 9, 2), (15, 20, 3)).astype(np.uint16)
+        save(tmp_path / f"images/{stem}.jpg"), save(tmp_path / f"masks/{stem}.png", pixels * 1000 * number)
+    assert [len(record.instances) for record in read(tmp_path)] == [3, 3, 3]
+
+
+# --- which mask belongs to which photo ----------------------------------------------------------------
+def test_masks_that_fit_no_photo_are_an_error_where_none_fits_and_counted_where_some_do(tmp_path):
+    for stem in "ab":
+        save(tmp_path / f"images/{stem}.jpg"), save(tmp_path / f"masks/q{stem}.png", blocks((0, 0, 1)))
+    for call in (read, formats.read):
+        with pytest.raises(AnnotationError, match="none of the masks is called like a photo") as caught:
+            call(tmp_path)
+        assert caught.value.parts["got"] == "qa.png, qb.png"
+    save(tmp_path / "masks/a.png", blocks((0, 0, 1)))
+    found = read(tmp_path)
+    assert (found.instance_count, found.remarks) == (1, ("2 masks fit no photo and were left out: qa.png, qb.png",))
+
+
+@pytest.mark.parametrize(
+    ("photos", "masks"),
+    [
+        ("train_images", "train_masks"),
+        ("images_train", "masks_train"),
+        ("TrainImages", "TrainMasks"),
+        ("imgs", "GT"),
+        ("images", "labels"),
+        ("images", "annotations"),
+        ("pic", "instance_masks"),
+        ("images", "Ground_Truth"),
+        ("images/train", "masks/train"),
+        ("train/images", "train/masks"),
+    ],
+)
+def test_folders_of_photos_and_of_masks_are_no_class_folders(tmp_path, photos, masks):
+    for stem in ("p0", "p1", "p2"):
+        save(tmp_path / photos / f"{stem}.jpg")
+        save(tmp_path / masks / f"{stem}.png", blocks((0, 0, 1), (9, 9, 2)))
+    found = formats.read(tmp_path)
+    assert (found.format, len(found), found.instance_count) == ("mask_images", 3, 6)
+    assert {record.split for record in found} == {"train" if "rain" in photos else None}
+
+
+def test_prefixes_keep_two_splits_of_equal_names_apart(tmp_path):
+    for split, objects in (("train", 1), ("val", 2)):
+        save(tmp_path / f"{split}_images/a.jpg")
+        save(tmp_path / f"{split}_masks/a.png", blocks(*[(9 * number, 0, number + 1) for number in range(objects)]))
+    found = formats.read(tmp_path)
+    assert {record.split: len(record.instances) for record in found} == {"train": 1, "val": 2}
+
+
+def test_a_mask_is_never_given_to_a_photo_of_equal_name_in_another_folder(tmp_path):
+    """As in MVTec: ground_truth/bent/000_mask.png belongs to test/bent/000.png, not to good/000.png."""
+    for folder in ("test/bent", "test/good", "train/good"):
+        save(tmp_path / folder / "000.png")
+    save(tmp_path / "train/good/077.png")
+    save(tmp_path / "ground_truth/bent/000_mask.png", blocks((0, 0, 255)))
+    save(tmp_path / "ground_truth/bent/077_mask.png", blocks((0, 0, 255)))
+    found = formats.read(tmp_path)
+    drawn = [record.photo.relative_to(tmp_path).as_posix() for record in found if record.state == "labelled"]
+    assert (found.format, drawn) == ("mask_images", ["test/bent/000.png"])
+    assert "1 mask fits no photo and was left out: 077_mask.png" in found.remarks
+
+
+def test_folders_of_masks_are_classes_where_they_are_called_like_no_photo(tmp_path):
+    for stem in ("p0", "p1"):
+        save(tmp_path / f"images/{stem}.jpg")
+        save(tmp_path / f"masks/cat/{stem}.png", blocks((0, 0, 1), (9, 9, 2)))
+        save(tmp_path / f"masks/dog/{stem}.png", blocks((9, 0, 1)))
+    found = formats.read(tmp_path)
+    assert found.class_counts() == {"cat": 4, "dog": 2}
+    assert found.remarks == ("the classes were taken from the folders of the masks",)
+
+
+def test_names_of_masks_are_classes_where_two_photos_have_each(tmp_path):
+    for stem in ("p0", "p1"):
+        save(tmp_path / f"images/{stem}.jpg")
+        save(tmp_path / f"masks/{stem}_cat_0.png", blocks((0, 0, 255)))
+        save(tmp_path / f"masks/{stem}_cat_1.png", blocks((9, 0, 255)))
+    assert formats.read(tmp_path).class_counts() == {"cat": 4}
+    save(tmp_path / "masks/p1_left_1.png", blocks((9, 9, 255)))  # the mask of an absent p1_left?
+    with pytest.raises(AnnotationError, match="none of the masks is called like a photo"):
+        formats.read(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["_mask.png", "-seg.png", ".png", "_label.png", ".mask.png"])
+def test_pairs_in_one_folder_are_masks_and_no_classes(tmp_path, ending):
+    for stem in ("rust_0", "rust_1", "dent_0", "dent_1"):
+        save(tmp_path / f"{stem}.jpg"), save(tmp_path / f"{stem}{ending}", blocks((0, 0, 255)))
+    found = formats.read(tmp_path)
+    assert (found.format, len(found), found.instance_count) == ("mask_images", 4, 4)
+
+
+def test_pairs_in_folders_of_classes_have_these_classes(tmp_path):
+    for kind in ("benign", "malign"):
+        for number in range(2):
+            save(tmp_path / kind / f"{kind} ({number}).png")
+            save(tmp_path / kind / f"{kind} ({number})_mask.png", blocks((0, 0, 255)))
+    found = formats.read(tmp_path)
+    assert (found.format, found.class_counts()) == ("mask_images", {"benign": 2, "malign": 2})
+
+
+def test_a_link_among_the_masks_leads_nowhere(tmp_path):
+    save(tmp_path / "a.png"), save(tmp_path / "masks/a.png", blocks((0, 0, 255)))
+    (tmp_path / "masks/loop").symlink_to("..", target_is_directory=True)
+    assert formats.read(tmp_path).instance_count == 1
+
+
+# --- pictures that are no masks -----------------------------------------------------------------------
+def test_a_mask_larger_than_its_photo_is_refused_by_its_header(tmp_path, monkeypatch):
+    save(tmp_path / "PNGImages/a.png"), save(tmp_path / "PedMasks/a_mask.png", np.zeros((400, 900), np.uint8))
+    monkeypatch.setattr(mask_files, "read_ids", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(AnnotationError) as caught:
+        read(tmp_path)
+    assert (caught.value.parts["wanted"], caught.value.parts["got"]) == ("20 x 30, the photo's own", "400 x 900")
+
+
+def test_a_photo_among_the_masks_is_refused_at_once(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    save(tmp_path / "images/a.png", size=(240, 320)), save(tmp_path / "masks/a.png", noise)
+    with pytest.raises(AnnotationError, match="this picture is no mask") as caught:
+        read(tmp_path)
+    assert caught.value.parts["file"].endswith("a.png")
+    assert read(tmp_path, allow_faulty=True).records[0].state == "skipped"
+
+
 def test_connected_parts_are_objects_where_that_is_asked_for(tmp_path):
     save(tmp_path / "a.png")
     save(tmp_path / "masks/a.png", blocks((0, 0, 255), (9, 9, 255)))
-    assert read(tmp_path, parts=True).records[0].instances.masks.area.tolist() == [9, 9]
+    assert read(tmp_path, connected_components=True).records[0].instances.masks.area.tolist() == [9, 9]
 
 
 def test_values_of_semantic_masks_are_classes_then(tmp_path):
     save(tmp_path / "a.png")
     save(tmp_path / "masks/a.png", blocks((0, 0, 48), (9, 9, 48), (0, 9, 196)))
-    assert read(tmp_path, parts=True).class_counts() == {"196": 1, "48": 2}
+    assert read(tmp_path, connected_components=True).class_counts() == {"196": 1, "48": 2}
+
+
+@pytest.mark.parametrize("command", ["show", "check", "convert", "split"])
+def test_every_command_that_reads_data_takes_the_option_that_the_error_names(tmp_path, command, capsys):
+    data, out = tmp_path / "data", tmp_path / "out"
+    for number in range(4):
+        noise = np.random.default_rng(number).integers(0, 255, (20, 30, 3), np.uint8)
+        save(data / f"images/{number}.png", noise)
+        save(data / f"masks/{number}.png", blocks((0, 0, 255), (9, 9, 255)))
+    call = {"show": ["--count", "0"], "check": [], "convert": [str(out), "--to", "coco"], "split": [str(out)]}[command]
+    for option, code in ((), 2), (("--connected-components",), 0):
+        with pytest.raises(SystemExit) as caught:
+            main([command, str(data), *call, *option])
+        told = capsys.readouterr().err
+        assert caught.value.code == code
+        assert ("--connected-components" in told) == (code == 2)
+
+
+def test_the_option_is_refused_where_there_are_no_masks(tmp_path):
+    save(tmp_path / "rust/a.png"), save(tmp_path / "norust/a.png")
+    with pytest.raises(DatasetError, match="this format has no masks as pictures"):
+        formats.read(tmp_path, connected_components=True)
 
 
 # --- one file an object -----------------------------------------------------------------------------

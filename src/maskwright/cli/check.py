@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @click.command(options_metavar="[options]")
 @options.data
 @options.class_attribute
+@options.connected_components
 @options.console
-def command(data: Path, class_attribute: str | None, console: Console) -> int:
+def command(data: Path, class_attribute: str | None, connected_components: bool, console: Console) -> int:
     """Look for copies, leaks between splits, label conflicts and faults, before you train.
 
     A folder may hold several data sets, such as class folders and boxes on the same photos: each is checked by
@@ -31,7 +32,9 @@ def command(data: Path, class_attribute: str | None, console: Console) -> int:
     """
     from maskwright.jobs.check import check_data
 
-    checked = check_data(data, class_attribute=class_attribute, progress=console.progress)
+    checked = check_data(
+        data, class_attribute=class_attribute, connected_components=connected_components, progress=console.progress
+    )
     console.result(_facts(checked), lambda: _tell(checked, console))
     return FAILED if checked.serious else 0
 

@@ -43,10 +43,18 @@ class _Name(click.Choice):
 @click.option("--to", type=_Name(list(FILES)), required=True, help="The format to write.")
 @click.option("--copy-photos", is_flag=True, help="Copy the photos beside what is written (a TFRecord holds them).")
 @options.class_attribute
+@options.connected_components
 @options.allow_faulty
 @options.console
 def command(
-    data: Path, out: Path, to: str, copy_photos: bool, class_attribute: str | None, allow_faulty: bool, console: Console
+    data: Path,
+    out: Path,
+    to: str,
+    copy_photos: bool,
+    class_attribute: str | None,
+    connected_components: bool,
+    allow_faulty: bool,
+    console: Console,
 ) -> None:
     """Write the annotations of DATA in another format, and say what it cannot hold.
 
@@ -62,7 +70,12 @@ def command(
     from maskwright import formats
 
     options.refuse_filled(out)
-    dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
+    dataset = formats.read(
+        data,
+        allow_faulty=allow_faulty,
+        class_attribute=class_attribute,
+        connected_components=connected_components,
+    )
     if not _writable(dataset, to):
         raise _nothing(dataset, data, to)
     one = _is_file(out, to)

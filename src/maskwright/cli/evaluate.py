@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--coco", "twelve", is_flag=True, help="Print COCO's twelve lines too.")
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
 @options.class_attribute
+@options.connected_components
 @options.allow_faulty
 @options.running
 @options.seed
@@ -54,6 +55,7 @@ def command(
     tile: int | None,
     out: Path | None,
     class_attribute: str | None,
+    connected_components: bool,
     allow_faulty: bool,
     names: tuple[str, ...] | None,
     device: str,
@@ -79,6 +81,7 @@ def command(
         seed=seed,
         out=out,
         class_attribute=class_attribute,
+        connected_components=connected_components,
         allow_faulty=allow_faulty,
         names=names,
         device=device,

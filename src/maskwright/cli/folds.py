@@ -38,6 +38,7 @@ from maskwright.cli.train import seconds
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]")
 @click.option("--precision", type=click.Choice(["auto", "f32", "bf16"]), help="Of the arithmetic.  [default: auto]")
 @options.class_attribute
+@options.connected_components
 @options.allow_faulty
 @options.seed
 @options.console

@@ -72,6 +72,11 @@ allow_faulty = click.option(
 class_attribute = click.option(
     "--class-attribute", metavar="NAME", help="Which of VIA's region attributes holds the class.  [default: found out]"
 )
+connected_components = click.option(
+    "--connected-components",
+    is_flag=True,
+    help="Masks that tell no objects apart: each connected part is one object.",
+)
 data = click.argument("data", type=click.Path(path_type=Path))
 
 

@@ -35,10 +35,17 @@ CELL = (320, 240)  # width and height of one picture on the sheet, in pixels
     help="Photos on the sheet, spread over the data; 0 draws none.",
 )
 @options.class_attribute
+@options.connected_components
 @options.allow_faulty
 @options.console
 def command(
-    data: Path, out: Path, count: int, class_attribute: str | None, allow_faulty: bool, console: Console
+    data: Path,
+    out: Path,
+    count: int,
+    class_attribute: str | None,
+    connected_components: bool,
+    allow_faulty: bool,
+    console: Console,
 ) -> None:
     """See your photos with their outlines, and what is in the data.
 
@@ -48,7 +55,12 @@ def command(
     """
     from maskwright import formats
 
-    dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
+    dataset = formats.read(
+        data,
+        allow_faulty=allow_faulty,
+        class_attribute=class_attribute,
+        connected_components=connected_components,
+    )
     shown = _draw_sheet(dataset, out, count, console) if count and len(dataset) else 0
     facts = _facts(dataset) | {"sheet": out if shown else None}
     console.result(facts, lambda: _tell(dataset, console))

@@ -58,6 +58,7 @@ ANNOTATION_FILES = {  # how each format's own tools call it
 )
 @options.seed
 @options.class_attribute
+@options.connected_components
 @options.allow_faulty
 @options.console
 def command(
@@ -69,6 +70,7 @@ def command(
     format: str | None,
     seed: int,
     class_attribute: str | None,
+    connected_components: bool,
     allow_faulty: bool,
     console: Console,
 ) -> None:
@@ -86,7 +88,12 @@ def command(
     if format is not None and format.replace("_", "-") not in ANNOTATION_FILES:
         raise UnknownName("format that can be written", format, ANNOTATION_FILES)
     options.refuse_filled(out)
-    dataset = formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
+    dataset = formats.read(
+        data,
+        allow_faulty=allow_faulty,
+        class_attribute=class_attribute,
+        connected_components=connected_components,
+    )
     parts = split(dataset, val, test, seed, group_by, progress=console.progress).splits()
     remarks = [*dataset.remarks, *_left_out(dataset, parts)]
     written = _written(dataset.usable(), format)

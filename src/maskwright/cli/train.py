@@ -96,6 +96,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run, exactly where it was."
 )
 @options.class_attribute
+@click.option("--connected-components", is_flag=True, default=None, help="In masks each connected part is one object.")
 @click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
 @options.console
 def command(data: Path | None, console: Console, **chosen: Any) -> None:

@@ -38,7 +38,8 @@ class Format:
     writes      it can be written, too
     export      it is made from photos and labels, and holds both
     endings     files that are looked at one by one in a folder; () where the format claims whole folders only
-    attributes  a region has several, and any of them may hold the class: its `read` takes class_attribute, too
+    options     what its `read` takes besides: class_attribute (a region has several, any of which may hold the class),
+                connected_components (masks may tell no objects apart)
     """
 
     about: str
@@ -46,7 +47,7 @@ class Format:
     writes: bool = False
     export: bool = False
     endings: tuple[str, ...] = ()
-    attributes: bool = False
+    options: tuple[str, ...] = ()
 
 
 FORMATS = {
@@ -58,11 +59,11 @@ FORMATS = {
     "labels_csv": Format("classes of whole photos as a CSV table", "maskwright.formats.labels_csv", writes=True,
                          endings=(".csv",)),
     "mask_images": Format("mask images beside the photos (ids, palette, one file an object)",
-                          "maskwright.formats.mask_images"),
+                          "maskwright.formats.mask_images", options=("connected_components",)),
     "tfrecord": Format("TFRecord of photos with boxes", "maskwright.formats.tfrecord", writes=True, export=True,
                        endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
     "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv"),
-                  attributes=True),
+                  options=("class_attribute",)),
     "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True),
 }  # fmt: skip
 
@@ -125,17 +126,23 @@ class _Asked:
 
     format: str | None
     allow_faulty: bool
-    class_attribute: str | None
+    options: dict[str, str | bool]
 
 
 def read(
-    path: Path | str, *, format: str | None = None, allow_faulty: bool = False, class_attribute: str | None = None
+    path: Path | str,
+    *,
+    format: str | None = None,
+    allow_faulty: bool = False,
+    class_attribute: str | None = None,
+    connected_components: bool = False,
 ) -> Dataset:
     """A data set from an annotation file, or from a folder with photos and annotations; the format is found out.
 
     format           only this one is tried ("via", "coco", ...)
     allow_faulty     put faulty regions aside even when they are more than 5 %
     class_attribute  which attribute of a region holds the class, where a region has several (VIA); None: found out
+    connected_components  masks tell what each pixel is, but no objects apart: each connected part is one object
 
     Of a folder: sub-folders train, val (valid, validation), test are read as splits; list files (train.txt) too;
     photos that nobody has labelled become unlabelled records. Several annotation files that speak of the same
@@ -146,7 +153,8 @@ def read(
         raise UnknownName("format", format, FORMATS)
     if not os.path.exists(path):  # noqa: PTH110 (never raises: not for rights, not for endless names)
         raise DatasetError("there is no such file or folder", file=path, fix=folders.nearest(path))
-    asked = _Asked(format, allow_faulty, class_attribute)
+    options = {"class_attribute": class_attribute, "connected_components": connected_components}
+    asked = _Asked(format, allow_faulty, {name: value for name, value in options.items() if value})
     if Head(path).is_folder:
         dataset = _read_folder(path, asked)
     else:
@@ -175,12 +183,10 @@ class _Reading:
         reading = cls(claim, Faults(claim.path, asked.allow_faulty))
         read = module_of(claim.format).read
         try:
-            if asked.class_attribute is None:
-                dataset = read(claim.path, reading.faults)
-            elif FORMATS[claim.format].attributes:
-                dataset = read(claim.path, reading.faults, asked.class_attribute)
-            else:
-                raise _no_attributes(claim, asked.class_attribute)
+            for name, value in asked.options.items():
+                if name not in FORMATS[claim.format].options:
+                    raise _no_option(claim, name, value)
+            dataset = read(claim.path, reading.faults, **asked.options)
             reading.dataset = dataset if dataset.format else replace(dataset, format=claim.format)
         except MaskwrightError as error:
             reading.error = error
@@ -207,19 +213,23 @@ class _Reading:
         )
 
 
-def _no_attributes(claim: Claim, attribute: str) -> DatasetError:
-    able = ", ".join(name for name, each in FORMATS.items() if each.attributes)
-    return DatasetError("this format has no attributes to choose the class from", file=claim.path,
-                        field="--class-attribute", wanted=f"data of {able}", got=f"{claim.format}, and {attribute!r}",
-                        fix="leave --class-attribute out")  # fmt: skip
+def _no_option(claim: Claim, name: str, value: object) -> DatasetError:
+    able = ", ".join(format for format, each in FORMATS.items() if name in each.options)
+    what = {"class_attribute": "attributes to choose the class from", "connected_components": "masks as pictures"}[name]
+    option = "--" + name.replace("_", "-")
+    got = claim.format if value is True else f"{claim.format}, and {value!r}"
+    return DatasetError(f"this format has no {what}", file=claim.path, field=option, wanted=f"data of {able}", got=got,
+                        fix=f"leave {option} out")  # fmt: skip
 
 
 def _read_folder(folder: Path, asked: _Asked) -> Dataset:
     claims = identify(folder, asked.format)
     found = _datasets(claims)
     parts = [(split, path, _datasets(identify(path, asked.format))) for split, path in folders.splits(Head(folder))]
-    if any(inside for _, _, inside in parts):
-        _no_guess(folder, [claim for _, _, inside in parts for claim in inside], asked)
+    below = [claim for _, _, inside in parts for claim in inside]
+    sure = any(claim.evidence.certainty >= STRONG for claim in below)
+    if below and (sure or not any(claim.evidence.certainty >= STRONG for claim in found)):
+        _no_guess(folder, below, asked)
         dataset = _read_splits(folder, parts, asked)
         for claim in found:
             if claim.path != folder:
@@ -300,6 +310,10 @@ def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], asked
 def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
     """Nothing in the folder itself: an unpacked archive often holds one more folder with everything."""
     head = Head(folder)
+    for claim in claims:
+        if claim.path == folder:  # known, and no data set: masks that fit no photo, say
+            _no_guess(folder, [], asked)
+            _Reading.of(claim, asked).result()
     inside = []
     for name in head.folders:
         child = head.child(name)

@@ -16,6 +16,9 @@ from maskwright.geometry.spans import Spans, to_counts
 from maskwright.photos import decode
 from maskwright.types import RleMasks
 
+MOST_VALUES = 10_000  # in one picture; more are a photo, or the noise of a JPEG
+MOST_LOOKED_AT = 50_000_000  # pixels of a picture that is decoded only to see what it is
+
 
 def measured_mask(path: Path, faults: Faults, photo: str) -> tuple[int, int] | None:
     """(height, width) of a mask picture; None and a fault where it cannot be opened."""
@@ -33,7 +36,10 @@ def unreadable(path: Path, faults: Faults, photo: str, error: Exception) -> None
 
 
 def read_ids(path: Path, faults: Faults, photo: str) -> np.ndarray | None:
-    """H×W int64 ids as stored: grey value, place in the palette, or R + 256 G + 65536 B; None and a fault if broken."""
+    """H×W ids as stored: grey value, place in the palette, or R + 256 G + 65536 B; None and a fault if broken.
+
+    Compare the size in the header first (`measured_mask`): all of the picture is decoded here.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on odd metadata
@@ -44,10 +50,31 @@ def read_ids(path: Path, faults: Faults, photo: str) -> np.ndarray | None:
     except Exception as error:  # a broken file can make Pillow raise nearly anything
         unreadable(path, faults, photo, error)
         return None
-    pixels = (np.nan_to_num(pixels) if pixels.dtype.kind == "f" else pixels).astype(np.int64)
-    if pixels.ndim == 3:
-        pixels = (pixels << np.arange(0, 8 * pixels.shape[2], 8)).sum(axis=2)
-    return pixels
+    if pixels.ndim == 3:  # channel by channel: few bytes a pixel
+        ids = pixels[..., 0].astype(np.int32)
+        for channel in range(1, pixels.shape[2]):
+            ids |= pixels[..., channel].astype(np.int32) << 8 * channel
+        return ids
+    if pixels.dtype.kind == "f":
+        return np.nan_to_num(pixels).astype(np.int64)
+    return pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
+
+
+def drawn(path: Path) -> bool:
+    """Whether a picture was drawn, not taken: eight values cover nine tenths of it. Large and broken ones are not."""
+    try:
+        height, width = decode.measure(path)[0]
+        if height * width > MOST_LOOKED_AT:
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ids = read_ids(path, Faults(path), path.name)
+    except PhotoError:
+        return False
+    if ids is None:
+        return False
+    counts = np.sort(np.unique(ids, return_counts=True)[1])[::-1]
+    return bool(counts[:8].sum() >= 0.9 * ids.size)
 
 
 def read_binary(path: Path, faults: Faults, photo: str) -> RleMasks | None:
@@ -73,16 +100,35 @@ def rows(ids: np.ndarray, background: Collection[int] = (0,)) -> tuple[list[int]
     >>> rows(np.array([[0, 7], [3, 7]]))[0]
     [3, 7]
     """
-    height, width = ids.shape
-    flat = ids.T.reshape(-1)  # down the columns, as run lengths go
-    start = np.flatnonzero(np.diff(flat, prepend=flat[:1] - 1))
-    stop = np.append(start[1:], flat.size)
+    found, spans = _spans(ids, background)
+    order = np.argsort(spans.owner, kind="stable")
+    spans = Spans(spans.owner[order], spans.start[order], spans.stop[order])
+    return found.tolist(), RleMasks(_size(ids), *to_counts(spans, len(found), ids.size))
+
+
+def parts_of_ids(ids: np.ndarray) -> tuple[list[int], list[int]]:
+    """The ids but 0 that occur, rising, and in how many 8-connected parts each of them stands."""
+    found, spans = _spans(ids, (0,))
+    return found.tolist(), tracing.count_parts(spans, len(found), _size(ids)).tolist()
+
+
+def count_values(ids: np.ndarray) -> int:
+    return len(np.unique(ids))
+
+
+def _size(ids: np.ndarray) -> tuple[int, int]:
+    return ids.shape[0], ids.shape[1]
+
+
+def _spans(ids: np.ndarray, background: Collection[int]) -> tuple[np.ndarray, Spans]:
+    """The values that occur, rising, and their runs down the columns, in the order of the picture."""
+    flat = ids.T.reshape(-1)
+    start = np.flatnonzero(np.concatenate([[True] * min(flat.size, 1), flat[1:] != flat[:-1]]))
+    stop = np.append(start[1:], flat.size)[: len(start)]
     value = flat[start]
     keep = ~np.isin(value, list(background))
     found, owner = np.unique(value[keep], return_inverse=True)
-    order = np.argsort(owner, kind="stable")
-    spans = Spans(owner[order], start[keep][order], stop[keep][order])
-    return found.tolist(), RleMasks((height, width), *to_counts(spans, len(found), height * width))
+    return found, Spans(owner, start[keep], stop[keep])
 
 
 def parts(mask: RleMasks) -> RleMasks:

@@ -2,29 +2,31 @@
 
 Looks like   PNGImages/a.png with PedMasks/a_mask.png: 0 background, 1, 2, ... the objects (Penn-Fudan)
              <id>/images/<id>.png with <id>/masks/*.png: one file an object (Data Science Bowl 2018)
-             a.png with masks/a_0.png, a_1.png, ..., or masks/a/*.png
+             a.png with masks/a_0.png, a_1.png, ..., or masks/a/*.png; more layouts in mask_pairs.py
              panoptic.json beside the folder panoptic/: colour ids R + 256 G + 65536 B (COCO panoptic)
 Known by     a folder of masks beside the photos, or the words "segments_info" in a JSON file
-Holds        masks with holes and parts; classes only in the panoptic JSON
-Cannot hold  scores, classes, crowd; empty-versus-unlabelled. A photo without any mask file is unlabelled
-In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or palette masks; a mask of another size (a
-             fault, never stretched); semantic pictures that say what but not which: refused, unless each connected
-             part is to be one object (`parts=True`)
+Holds        masks with holes and parts; classes in the panoptic JSON, in folders of masks (masks/cat/a.png) and in
+             names of masks (a_cat_0.png)
+Cannot hold  scores, crowd; empty-versus-unlabelled. A photo without any mask file is unlabelled
+In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or palette masks; ids 100 and 200; a mask of
+             another size (a fault, never stretched, refused by its header); masks that fit no photo (counted); a photo
+             or a JPEG among the masks; semantic pictures that say what but not which: refused, unless each connected
+             component is to be one object (`connected_components=True`)
 Class        "pedestrian" for PedMasks; else the name of the data's folder
 Source       Penn-Fudan's readme; the panoptic format as cocodataset/panopticapi describes it
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from maskwright.errors import AnnotationError
-from maskwright.formats import mask_files
+import numpy as np
+
+from maskwright.errors import AnnotationError, DatasetError
+from maskwright.formats import mask_files, mask_pairs
+from maskwright.formats.mask_pairs import Mask, Pairs
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -35,19 +37,16 @@ from maskwright.formats.reading import (
     assemble,
     data_name,
     measured,
-    photos_in,
+    photos_below,
     read_json,
 )
 from maskwright.types import Dataset
 
-MASK_FOLDERS = {
-    "pedmasks": "pedestrian", "masks": "", "mask": "", "instance_masks": "", "instances": "", "gt": "",
-    "ground_truth": "", "groundtruth": "", "labels_masks": "", "segmentation": "", "segmentations": "",
-}  # fmt: skip
-"""Folders of masks, and the class of what is in them where the name tells it."""
-MARKS = re.compile(r"[ _.-]?(mask|masks|gt|label|labels|instance|instances|seg)$", re.IGNORECASE)
-NUMBER = re.compile(r"[ _.-](mask)?\d+$", re.IGNORECASE)
 IDS, BINARY, KINDS = "ids", "binary", "kinds"
+LOOKED_AT = 40  # masks that tell what the values mean
+NO_OBJECTS = "these masks say what each pixel is, but not which object it belongs to"
+
+Pair = tuple[FoundPhoto, list[Mask], str | None]
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -56,174 +55,176 @@ def sniff(head: Head) -> Evidence | None:
         if panoptic and head.path.with_suffix("").is_dir():
             return Evidence(0.95, f'it lists segments of the pictures in "{head.path.stem}"')
         return None
-    folder = _mask_folder(head)
-    if folder is not None and _pictures(folder):
-        if head.photos or any(_pictures(head.path / name) for name in head.folders if name != folder.name):
-            return Evidence(0.8, f'masks lie in "{folder.name}" beside the photos')
+    pairs = mask_pairs.find(head)
+    if pairs is None:
         return None
-    for name in head.folders[:3]:
-        child = head.child(name)
-        masks = _mask_folder(child)
-        if masks is not None and photos_in(masks) and "images" in child.folders:
-            return Evidence(0.9, "each photo has a folder with images and masks")
-    return None
+    if not pairs.fit:
+        return Evidence(pairs.certainty, f"none of its {len(pairs.unfit)} masks is called like a photo", dataset=False)
+    return Evidence(pairs.certainty, pairs.where)
 
 
-def read(path: Path, faults: Faults, parts: bool = False) -> Dataset:
-    """`parts=True`: the masks are semantic (or one for all objects), and each connected part is one object."""
+def read(path: Path, faults: Faults, connected_components: bool = False) -> Dataset:
+    """`connected_components`: the masks are semantic (or one for all objects), each component is one object."""
     head = Head(path)
     if not head.is_folder:
         return _read_panoptic(path, faults)
-    folder = _mask_folder(head)
-    pairs = list(_in_folders(head) if folder is None else _beside(head, folder))
-    own_class = folder and MASK_FOLDERS[folder.name.casefold()]
-    label = own_class or data_name(path)
-    one_each = folder is None or any(
-        len(masks) > 1 for _, masks in pairs
-    )  # one file an object, even if it is the only one
-    kind = BINARY if one_each else _kind([mask for _, masks in pairs for mask in masks], faults, path, parts)
-    drafts = []
-    for picture, masks in pairs:
+    found = mask_pairs.find(head)
+    if found is None:
+        raise DatasetError("no masks beside photos", file=path, wanted="a folder masks beside a folder images",
+                           got=", ".join(head.folders[:8]) or "no sub-folders")  # fmt: skip
+    _tell_unfit(found, path, faults)
+    pairs: list[Pair] = []
+    for picture, masks, split in found.photos:
         photo = measured(picture, faults, picture.relative_to(path).as_posix())
-        if photo is None:
-            continue
+        if photo is not None:
+            pairs.append((photo, masks, split))
+    label = found.class_of or data_name(path)
+    kind = BINARY if _one_file_an_object(found) else _kind(pairs, faults, path, connected_components)
+    drafts = []
+    for photo, masks, split in pairs:
         if not masks:
             regions = None
         elif kind == BINARY:
-            regions = _from_files(photo, masks, label, faults, parts)
+            regions = _from_files(photo, masks, label, faults, connected_components)
         else:
-            regions = _from_ids(photo, masks[0], label, faults, parts)
-        drafts.append(Draft(photo, regions))
+            regions = _from_ids(photo, masks, label, faults, connected_components)
+        drafts.append(Draft(photo, regions, split=split))
     names = {each for draft in drafts if draft.regions for each in draft.regions.labels}
-    return assemble(data_name(path), [label] if kind != KINDS else sorted(names), drafts, "mask_images", faults)
+    classes = sorted(names) if kind == KINDS or found.told else [label]
+    return assemble(data_name(path), classes, drafts, "mask_images", faults)
 
 
-# --- which mask belongs to which photo --------------------------------------------------------------
-def _mask_folder(head: Head) -> Path | None:
-    return next((head.path / name for name in head.folders if name.casefold() in MASK_FOLDERS), None)
+def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
+    """Masks that fit no photo are counted by name; where none fits, it is an error."""
+    names = ", ".join(mask.name for mask in found.unfit[:3]) + (", ..." if len(found.unfit) > 3 else "")
+    if not found.fit:
+        photo = found.photos[0][0]
+        raise AnnotationError("none of the masks is called like a photo", file=path, field="masks",
+                              wanted=f"a mask such as {photo.stem}.png or {photo.stem}_mask.png for {photo.name}",
+                              got=names, fix="rename the masks as their photos are called")  # fmt: skip
+    if found.unfit:
+        many = len(found.unfit) > 1
+        faults.remark(f"{len(found.unfit)} masks fit no photo and were left out: {names}" if many else
+                      f"1 mask fits no photo and was left out: {names}")  # fmt: skip
+    if found.told:
+        faults.remark(found.told)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """All pictures in a folder and the folders below, sorted."""
-    below = sorted(path for path in folder.rglob("*") if path.is_dir() and not path.name.startswith("."))
-    return [picture for each in (folder, *below) for picture in photos_in(each)]
-
-
-def _in_folders(head: Head) -> Iterator[tuple[Path, list[Path]]]:
-    """<id>/images and <id>/masks: one photo each."""
-    for name in head.folders:
-        child = head.child(name)
-        masks = _mask_folder(child)
-        for photo in photos_in(child.path / "images"):
-            yield photo, [] if masks is None else photos_in(masks)
-
-
-def _beside(head: Head, folder: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Photos in the folder and below (not in the masks' folder), with the masks whose names fit."""
-    photos = [picture for picture in _pictures(head.path) if folder not in picture.parents]
-    stems = {photo.stem.casefold() for photo in photos}
-    found: dict[str, list[Path]] = defaultdict(list)
-    for mask in _pictures(folder):
-        stem = _photo_stem(mask, stems)
-        if stem is not None:
-            found[stem].append(mask)
-    for photo in photos:
-        masks = found[photo.stem.casefold()]
-        same = [
-            mask for mask in masks if mask.parent.name == photo.parent.name
-        ]  # masks/train/a.png, images/train/a.jpg
-        yield photo, sorted(same or masks, key=_by_number)
-
-
-def _photo_stem(mask: Path, stems: set[str]) -> str | None:
-    """a.png, a_mask.png, a_3.png, a/3.png -> "a", where there is a photo of this stem; the longest fit first."""
-    stem = mask.stem.casefold()
-    bare = MARKS.sub("", stem)
-    for name in (stem, bare, NUMBER.sub("", stem), MARKS.sub("", NUMBER.sub("", stem)), NUMBER.sub("", bare)):
-        if name in stems:
-            return name
-    above = mask.parent.name.casefold()
-    return above if above in stems else None
-
-
-def _by_number(path: Path) -> tuple[int, str]:
-    """a_2.png before a_10.png."""
-    digits = re.search(r"(\d+)$", path.stem)
-    return (int(digits[1]) if digits and len(digits[1]) < 10 else 0, path.name)
+def _one_file_an_object(found: Pairs) -> bool:
+    """A photo with two masks of one class shows it, even for photos with a single one."""
+    return found.one_each or any(len({mask.label for mask in masks}) < len(masks) for _, masks, _ in found.photos)
 
 
 # --- what the values mean ---------------------------------------------------------------------------
-def _kind(masks: list[Path], faults: Faults, path: Path, parts: bool) -> str:
+def _kind(pairs: list[Pair], faults: Faults, path: Path, connected_components: bool) -> str:
     """One mask a photo: does a value say which object (IDS), what kind of thing (KINDS), or that it is one (BINARY)?
 
-    Kinds are recognised by gaps between the values or by values that fall apart into several regions; they, and black
-    and white with several regions, are refused unless every connected part is to be an object.
+    Values that fall apart into several parts are kinds, where most do, or where the values have gaps (48, 196) and
+    come again on other photos. Kinds, and black and white with several parts, are refused unless every connected
+    component is to be an object. A value in one part is one object, whatever its number.
     """
     count = several = gaps = 0
     shared: set[int] = set()
-    for mask in masks[:: max(1, len(masks) // 40)]:  # some forty of them tell it
-        ids = mask_files.read_ids(mask, Faults(path), mask.stem)
+    example, noisy = "", False
+    masks = [(photo, mask) for photo, masks, _ in pairs for mask in masks]
+    looked_at = masks[:: max(1, len(masks) // LOOKED_AT)]
+    for photo, mask in looked_at:
+        ids = _ids(photo, mask, Faults(path))
         if ids is None:
             continue
-        numbers, rows = mask_files.rows(ids)
+        if (values := mask_files.count_values(ids)) > mask_files.MOST_VALUES:
+            if faults.allow_faulty:  # put aside later, with its photo
+                noisy = True
+                continue
+            raise AnnotationError(
+                "this picture is no mask", file=mask.path, wanted=f"at most {mask_files.MOST_VALUES:,} values",
+                got=f"{values:,}, as a photo or the noise of a JPEG has",
+                fix="take it out of the folder of masks; masks are saved as PNG",
+            )  # fmt: skip
+        numbers, parts = mask_files.parts_of_ids(ids)
         shared.update(numbers)
         count += len(numbers)
-        several += sum(len(mask_files.parts(rows[row])) > 1 for row in range(len(numbers)))
-        gaps += len(numbers) > 1 and numbers[-1] > 2 * len(numbers) + 2
+        apart = sum(number > 1 for number in parts)
+        several += apart
+        example = example or (mask.path.name if apart else "")
+        gaps += bool(numbers) and numbers[-1] > 2 * len(numbers) + 2
     one_value = len(shared) <= 1
-    kinds = not one_value and (gaps > 0 or 2 * several > count)
-    if (kinds or (one_value and several)) and not parts:
+    # Colours or 16 bits, other values on each photo: numbers of objects, one of which may be in two parts.
+    numbered_anew = len(looked_at) > 1 and max(shared, default=0) > 255 and len(shared) > 0.9 * count
+    kinds = not one_value and (2 * several > count or bool(gaps and several and not numbered_anew))
+    if (kinds or (one_value and several)) and not connected_components:
         raise AnnotationError(
-            "these masks say what each pixel is, but not which object it belongs to",
+            NO_OBJECTS,
             file=path,
             wanted="one value for each object (1, 2, 3, ...), or one file for each object",
-            got=f"{masks[0].name}: {'one value' if one_value else 'values that look like classes'}, in separate parts",
+            got=f"{example}: {'one value' if one_value else 'values that look like classes'}, in separate parts",
             fix="save one mask an object; or, where objects never touch, take each connected part for one: "
-            "mask_images.read(folder, faults, parts=True)",
+            "--connected-components (in Python connected_components=True)",
         )
-    return BINARY if one_value else KINDS if kinds else IDS
+    if gaps and not one_value and not kinds and not connected_components:
+        told = ", ".join(map(str, sorted(shared)[:3])) + (", ..." if len(shared) > 3 else "")
+        faults.remark(f"the values of the masks ({told}) were taken for the numbers of objects, not of classes")
+    return BINARY if one_value and not noisy else KINDS if kinds or connected_components else IDS
 
 
-def _from_ids(photo: FoundPhoto, mask: Path, label: str, faults: Faults, parts: bool) -> Regions:
-    """Each value but 0 is one object; with `parts` it is a class, and each connected part of it one object."""
-    size = mask_files.measured_mask(mask, faults, photo.name)
-    regions = Regions(faults, photo, stated=size)
-    ids = mask_files.read_ids(mask, faults, photo.name) if size in (photo.size, photo.size[::-1]) else None
-    if ids is None:
-        regions.saw()
-        return regions
-    numbers, rows = mask_files.rows(ids)
-    for row, number in enumerate(numbers):
-        if not parts:
-            regions.mask(number, label, rows[row])
+def _ids(photo: FoundPhoto, mask: Mask, faults: Faults) -> np.ndarray | None:
+    """The ids of a mask of its photo's size; others are not decoded."""
+    size = mask_files.measured_mask(mask.path, faults, photo.name)
+    return mask_files.read_ids(mask.path, faults, photo.name) if size in (photo.size, photo.size[::-1]) else None
+
+
+def _from_ids(photo: FoundPhoto, masks: list[Mask], label: str, faults: Faults, connected_components: bool) -> Regions:
+    """Each value but 0 is one object; with `connected_components` it is a class, and each component one object."""
+    sizes = {mask_files.measured_mask(mask.path, faults, photo.name) for mask in masks}
+    regions = Regions(faults, photo, stated=sizes.pop() if len(sizes) == 1 else None)
+    for mask in masks:
+        ids = _ids(photo, mask, faults)
+        if ids is None:
+            regions.saw()
+            if sizes:  # several, so that Regions could not compare them
+                own = "{} x {}, the photo's own".format(*photo.size)
+                regions.fault(f'mask "{mask.path.name}"', "height x width", own, "another size",
+                              "export that mask again at the photo's size")  # fmt: skip
             continue
-        each = mask_files.parts(rows[row])
-        for part in range(len(each)):
-            regions.mask(f"{number} part {part}", str(number), each[part])
+        if (values := mask_files.count_values(ids)) > mask_files.MOST_VALUES:
+            regions.lacks(f'mask "{mask.path.name}"', "values", f"at most {mask_files.MOST_VALUES:,}", f"{values:,}",
+                          "save masks as PNG, not as JPEG")  # fmt: skip
+            continue
+        numbers, rows = mask_files.rows(ids)
+        for row, number in enumerate(numbers):
+            if not connected_components:
+                regions.mask(number, mask.label or label, rows[row])
+                continue
+            components = mask_files.parts(rows[row])
+            for part in range(len(components)):
+                regions.mask(f"{number} part {part}", mask.label or str(number), components[part])
     return regions
 
 
-def _from_files(photo: FoundPhoto, masks: list[Path], label: str, faults: Faults, parts: bool) -> Regions:
-    """Each file is one object; with `parts`, each connected part of the one file. A black file is told and left out."""
+def _from_files(
+    photo: FoundPhoto, masks: list[Mask], label: str, faults: Faults, connected_components: bool
+) -> Regions:
+    """Each file is one object; with `connected_components`, each component of the file. A black one is left out."""
     regions = Regions(faults, photo)
     for mask in masks:
-        size = mask_files.measured_mask(mask, faults, photo.name)
+        name, size = mask.path.name, mask_files.measured_mask(mask.path, faults, photo.name)
         if size is None:
             regions.saw()
         elif size != photo.size:
-            regions.lacks(f'mask "{mask.name}"', "height x width", "{} x {}, the photo's own".format(*photo.size),
+            regions.lacks(f'mask "{name}"', "height x width", "{} x {}, the photo's own".format(*photo.size),
                           "{} x {}".format(*size), "export that mask again at the photo's size")  # fmt: skip
         else:
-            drawn = mask_files.read_binary(mask, faults, photo.name)
+            drawn = mask_files.read_binary(mask.path, faults, photo.name)
             if drawn is None:
                 regions.saw()
             elif not drawn.area.any():
                 if len(masks) > 1:
                     faults.unused("black mask file")
             else:
-                each = mask_files.parts(drawn) if parts else drawn
+                each = mask_files.parts(drawn) if connected_components else drawn
                 for row in range(len(each)):
-                    regions.mask(f'mask "{mask.name}"' + (f" part {row}" if parts else ""), label, each[row])
+                    part = f" part {row}" if connected_components else ""
+                    regions.mask(f'mask "{name}"{part}', mask.label or label, each[row])
     return regions
 
 
@@ -243,7 +244,7 @@ def _read_panoptic(path: Path, faults: Faults) -> Dataset:
     named = {each.get("id"): str(each.get("file_name", "")) for each in images if _hashable(each.get("id"))}
     folder = path.with_suffix("")
     root = path.parent.parent if path.parent.name.casefold() == "annotations" else path.parent
-    photos = {photo.stem: photo for photo in reversed(_pictures(root)) if folder not in photo.parents}
+    photos = {photo.stem: photo for photo in reversed(photos_below(root)) if folder not in photo.parents}
     drafts = []
     for each in annotations:
         mask = folder / PurePosixPath(str(each.get("file_name", "")).replace("\\", "/")).name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from maskwright import formats
 from maskwright.curate.check import Finding, check, shared
@@ -29,18 +30,28 @@ class Checked:
 
 
 def check_data(
-    data: str | Path | Dataset, *, class_attribute: str | None = None, progress: Progress = silent
+    data: str | Path | Dataset,
+    *,
+    class_attribute: str | None = None,
+    connected_components: bool = False,
+    progress: Progress = silent,
 ) -> Checked:
     """Everything that is wrong or worth knowing, in one data set or in several below one folder.
 
     A folder may hold several (class folders, boxes, a TFRecord of the same photos): each is checked, and photos that
-    two of them share are named. Faulty regions are findings here, however many they are. class_attribute: see
-    formats.read.
+    two of them share are named. Faulty regions are findings here, however many they are. class_attribute,
+    connected_components: see formats.read.
 
     >>> check_data("rust/").serious
     False
     """
-    several = [data] if isinstance(data, Dataset) else _data_sets(Path(data).expanduser(), class_attribute)
+    several = (
+        [data]
+        if isinstance(data, Dataset)
+        else _data_sets(
+            Path(data).expanduser(), {"class_attribute": class_attribute, "connected_components": connected_components}
+        )
+    )
     photos = [record.photo for each in several for record in each]
     twins = find_twins(photos, progress=progress)
     starts = [sum(map(len, several[:place])) for place in range(len(several) + 1)]
@@ -80,13 +91,13 @@ def _order(pair: Pair) -> tuple[int, int]:
 
 
 # --- reading ------------------------------------------------------------------------------------
-def _data_sets(path: Path, attribute: str | None) -> list[Dataset]:
+def _data_sets(path: Path, options: dict[str, Any]) -> list[Dataset]:
     """What the folder itself is read as, then each folder in it that holds a data set of its own."""
     if not Head(path).is_folder:
-        return [_read(path, attribute)]
+        return [_read(path, options)]
     found, error = [], None
     try:
-        found.append(_read(path, attribute))
+        found.append(_read(path, options))
     except DatasetError as caught:
         error = caught  # perhaps because there are several
     taken = {record.photo for each in found for record in each}
@@ -95,7 +106,7 @@ def _data_sets(path: Path, attribute: str | None) -> list[Dataset]:
         inside = path / name
         if name.casefold() in ordinary or any(inside in photo.parents for photo in taken) or not _holds(inside):
             continue
-        found.append(replace(_read(inside, attribute), name=name))
+        found.append(replace(_read(inside, options), name=name))
     if error is not None and len(found) < 2:
         raise error
     if error is None and len(found) > 1:  # "rust" alone would be everything
@@ -109,13 +120,13 @@ def _holds(folder: Path) -> bool:
     return any(claim.evidence.dataset for place in places for claim in formats.identify(place))
 
 
-def _read(path: Path, attribute: str | None) -> Dataset:
+def _read(path: Path, options: dict[str, Any]) -> Dataset:
     """With all its faults; that there are too many of them is a finding (see _refused)."""
     try:
-        return formats.read(path, class_attribute=attribute)
+        return formats.read(path, **options)
     except AnnotationError as error:
         try:
-            dataset = formats.read(path, allow_faulty=True, class_attribute=attribute)
+            dataset = formats.read(path, allow_faulty=True, **options)
         except AnnotationError:
             raise error from None  # not a matter of single records
         return replace(dataset, remarks=(f"{_REFUSED}: {error.headline}", *dataset.remarks))

@@ -34,6 +34,7 @@ def open_data(
     seed: int = 0,
     allow_faulty: bool = False,
     class_attribute: str | None = None,
+    connected_components: bool = False,
     say: Say = lambda line: None,
     validate: bool = True,
     progress: Progress = silent,
@@ -47,7 +48,12 @@ def open_data(
     whole = (
         data
         if isinstance(data, Dataset)
-        else formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
+        else formats.read(
+            data,
+            allow_faulty=allow_faulty,
+            class_attribute=class_attribute,
+            connected_components=connected_components,
+        )
     )
     for remark in whole.remarks:
         say(f"{whole.name}: {remark}")

@@ -97,6 +97,7 @@ def evaluate(
     out: str | Path | None = None,
     allow_faulty: bool = False,
     class_attribute: str | None = None,
+    connected_components: bool = False,
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
@@ -120,7 +121,12 @@ def evaluate(
     whole = (
         data
         if isinstance(data, Dataset)
-        else formats.read(data, allow_faulty=allow_faulty, class_attribute=class_attribute)
+        else formats.read(
+            data,
+            allow_faulty=allow_faulty,
+            class_attribute=class_attribute,
+            connected_components=connected_components,
+        )
     )
     find = (
         model

@@ -42,6 +42,7 @@ def folds(
     out: str | Path = "runs",
     name: str | None = None,
     class_attribute: str | None = None,
+    connected_components: bool = False,
     progress: Progress = silent,
     say: Say = lambda line: None,
     **options: Any,
@@ -58,7 +59,14 @@ def folds(
     """
     faulty = bool(options.get("allow_faulty"))
     whole = (
-        data if isinstance(data, Dataset) else formats.read(data, allow_faulty=faulty, class_attribute=class_attribute)
+        data
+        if isinstance(data, Dataset)
+        else formats.read(
+            data,
+            allow_faulty=faulty,
+            class_attribute=class_attribute,
+            connected_components=connected_components,
+        )
     )
     task = _task(options)
     usable = for_task(whole, task).usable()

@@ -84,6 +84,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                    then computed once, and kept; 0 shows each photo anew every time
     live_norms     batch norms go on learning their statistics (else those of the start are kept)
     class_attribute  which of VIA's region attributes holds the class; "": found out
+    connected_components  of masks that tell no objects apart, each connected part is one object
     """
 
     task: str = "segment"
@@ -111,6 +112,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live_norms: bool = True
     allow_faulty: bool = False
     class_attribute: str = ""
+    connected_components: bool = False
     stages: tuple[Stage, ...] = (Stage("heads", 4, 1e-3), Stage("all", 26, 1e-3))
     augment: Augment = msgspec.field(default_factory=Augment)
 

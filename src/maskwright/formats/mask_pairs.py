@@ -1,0 +1,267 @@
+"""Which mask belongs to which photo, by folders and names; and the class, where a folder or a name tells it.
+
+Beside       images/a.jpg with masks/a.png, a_mask.png, a_0.png or a/0.png; train_images/ with train_masks/
+Own folder   a/images/a.png with a/masks/*.png
+Side by side a.jpg with a_mask.png in one folder, or a.jpg with a.png
+Classes      masks/cat/a.png, or masks/a_cat_0.png where every such class is on two photos or more
+
+A mask is never given to a photo on a guess: where several photos have the name, the folders above must agree; and a
+folder of masks that is called like a folder of photos (masks/train, images/train) belongs to that one alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from maskwright.formats import mask_files
+from maskwright.formats.reading import SPLIT_FOLDERS, Head, photos_below, photos_in
+
+MASK_FOLDERS = {
+    "pedmasks": "pedestrian", "masks": "", "mask": "", "instance_masks": "", "instances": "", "gt": "",
+    "ground_truth": "", "groundtruth": "", "labels_masks": "", "segmentation": "", "segmentations": "",
+}  # fmt: skip
+"""Folders of masks, and the class of what is in them where the name tells it."""
+MASK_WORDS = {"mask", "masks", "gt", "seg", "segmentation", "segmentations", "groundtruth"}
+LABEL_WORDS = {"label", "labels", "annotation", "annotations", "ann", "anns", "annot", "annots"}
+"""Folders of masks only if nothing but pictures is in them: text there is of another format."""
+PHOTO_WORDS = {"image", "images", "img", "imgs", "photo", "photos", "pic", "pics", "picture", "pictures"}
+NO_CLASS = {"png", "all", "masks", "mask", "instances", "instance", "images", "imgs", "img", "labels", "label", "gt",
+            "output", "ids", "binary"}  # fmt: skip
+MARKS = re.compile(r"[ _.-]?(mask|masks|gt|label|labels|instance|instances|seg|segmentation)$", re.IGNORECASE)
+NUMBER = re.compile(r"[ _.-](mask)?\d+$", re.IGNORECASE)
+CLASS_IN_NAME = re.compile(r"[ _.-](?P<label>[^\W\d_][^\d_.]*)[ _.-]\d+$")
+TEXTS = (".json", ".xml", ".csv", ".txt")
+TAKEN = (".jpg", ".jpeg", ".jpe", ".jfif")  # endings of photos in pairs of one name; the mask has another
+
+
+@dataclass(frozen=True)
+class Mask:
+    """label: the class that its folder or name tells, or ""."""
+
+    path: Path
+    label: str = ""
+
+
+@dataclass
+class Pairs:
+    """photos     (path, masks, split) of each photo; no masks: nobody has drawn on it
+    unfit      masks that fit no photo
+    where      half a sentence: where the masks lie
+    class_of   the class that the folder's name tells, or ""
+    one_each   one file an object, even where a photo has a single one
+    told       how classes were found, for a remark; or ""
+    certainty  how sure the layout is
+    """
+
+    where: str
+    photos: list[tuple[Path, list[Mask], str | None]] = field(default_factory=list)
+    unfit: list[Path] = field(default_factory=list)
+    class_of: str = ""
+    one_each: bool = False
+    told: str = ""
+    certainty: float = 0.8
+
+    @property
+    def fit(self) -> int:
+        """How many masks have a photo."""
+        return sum(len(masks) for _, masks, _ in self.photos)
+
+
+def find(head: Head) -> Pairs | None:
+    """The photos of a folder with their masks; None where no masks are recognised."""
+    if "labelme_json" in head.folders:  # what labelme_json_to_dataset leaves: classes stand in its YAML files
+        return None
+    folders = _mask_folders(head)
+    if folders:
+        return _beside(head, folders)
+    return _own_folders(head) or _side_by_side(head)
+
+
+# --- folders of masks -------------------------------------------------------------------------------
+def _words(name: str) -> list[str]:
+    """ "train_masks", "TrainMasks" -> ["train", "masks"]."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word.casefold() for word in re.split(r"[\W_]+", apart) if word]
+
+
+def _rest(name: str, kind: set[str]) -> str | None:
+    """What is left of a folder's name without its one word of this kind: train_masks -> "train"; None without any."""
+    words = _words(name)
+    left = [word for word in words if word not in kind]
+    return " ".join(left) if len(left) == len(words) - 1 else None
+
+
+def _mask_folders(head: Head) -> dict[str, tuple[str, float]]:
+    """Name of each folder of masks -> (the rest of its name, how sure that is)."""
+    plain = {name: ("", 0.8) for name in head.folders if name.casefold() in MASK_FOLDERS}
+    if plain:
+        return dict(list(plain.items())[:1])
+    found = {}
+    for kind, certainty in ((MASK_WORDS, 0.8), (LABEL_WORDS, 0.45)):
+        for name in head.folders:
+            rest = _rest(name, kind)
+            if rest is not None and (not rest or _photo_folders(head, rest)) and not _texts(head.child(name)):
+                found[name] = (rest, certainty)
+        if found:
+            return found
+    return {}
+
+
+def _texts(head: Head) -> bool:
+    return bool(head.files(*TEXTS)) or any(head.child(name).files(*TEXTS) for name in head.folders[:3])
+
+
+def _photo_folders(head: Head, rest: str) -> list[Path]:
+    """train_images for the rest "train"; every folder of photos for ""."""
+    return [head.path / name for name in head.folders if _rest(name, PHOTO_WORDS) == rest]
+
+
+def _beside(head: Head, folders: dict[str, tuple[str, float]]) -> Pairs | None:
+    listed = " and ".join(f'"{name}"' for name in folders)
+    pairs = Pairs(f"masks lie in {listed} beside the photos", certainty=min(sure for _, sure in folders.values()))
+    every = {name: photos_below(head.path / name) for name in folders}
+    taken = {mask for masks in every.values() for mask in masks}
+    for name, (rest, _) in folders.items():
+        roots = _photo_folders(head, rest) if rest else [head.path]
+        photos = [photo for root in roots for photo in photos_below(root) if photo not in taken]
+        if rest == "" and len(folders) > 1:
+            continue
+        _join(pairs, photos, every[name], head.path / name, SPLIT_FOLDERS.get(rest))
+    pairs.class_of = MASK_FOLDERS.get(next(iter(folders)).casefold(), "")
+    if not pairs.photos or not (pairs.fit or pairs.unfit):
+        return None
+    return pairs
+
+
+def _join(pairs: Pairs, photos: list[Path], masks: list[Path], folder: Path, split: str | None) -> None:
+    """Give each mask to its photo."""
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for photo in photos:
+        by_stem[photo.stem.casefold()].append(photo)
+    parents = {photo.parent.name.casefold() for photo in photos}
+    given: dict[Path, list[Mask]] = defaultdict(list)
+    left = []
+    for mask in masks:
+        stem = _photo_stem(mask, by_stem.keys())
+        photo = None if stem is None else _one_photo(mask, by_stem[stem], folder, parents)
+        if photo is None:
+            left.append(mask)
+        else:
+            given[photo].append(Mask(mask, _folder_class(mask, folder, by_stem.keys(), parents)))
+    for mask, photo, label in _named_classes(left, by_stem):
+        left.remove(mask)
+        given[photo].append(Mask(mask, label))
+        pairs.one_each = True
+        pairs.told = "the classes were taken from the names of the masks"
+    if any(mask.label for several in given.values() for mask in several) and not pairs.told:
+        pairs.told = "the classes were taken from the folders of the masks"
+    pairs.unfit += left
+    pairs.photos += [(photo, sorted(given[photo], key=_by_number), split) for photo in photos]
+
+
+def _photo_stem(mask: Path, stems: Iterable[str]) -> str | None:
+    """a.png, a_mask.png, a_3.png, a/3.png -> "a", where there is a photo of this stem; the longest fit first."""
+    stems = set(stems) if not isinstance(stems, set | dict) and not hasattr(stems, "isdisjoint") else stems
+    stem = mask.stem.casefold()
+    bare = MARKS.sub("", stem)
+    for name in (stem, bare, NUMBER.sub("", stem), MARKS.sub("", NUMBER.sub("", stem)), NUMBER.sub("", bare)):
+        if name in stems:
+            return name
+    above = mask.parent.name.casefold()
+    return above if above in stems else None
+
+
+def _one_photo(mask: Path, photos: list[Path], folder: Path, parents: set[str]) -> Path | None:
+    """The one photo of this name that the folders allow; None where that is nobody, or several."""
+    above = [part.casefold() for part in mask.relative_to(folder).parts[:-1]]
+    bound = {part for part in above if part in parents or part in SPLIT_FOLDERS}
+
+    def agrees(photo: Path) -> bool:
+        theirs = {part.casefold() for part in photo.parts[-4:-1]}
+        return all(part in theirs for part in bound)
+
+    fitting = [photo for photo in photos if agrees(photo)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _folder_class(mask: Path, folder: Path, stems: Iterable[str], parents: set[str]) -> str:
+    """masks/cat/a.png -> "cat"; "" where the folder is one of a photo, of a split, or called like one of photos."""
+    name = mask.parent.name
+    folded = name.casefold()
+    ordinary = folded in stems or folded in parents or folded in SPLIT_FOLDERS or folded in NO_CLASS
+    return "" if mask.parent == folder or ordinary or not any(map(str.isalpha, name)) else name.strip()
+
+
+def _named_classes(masks: list[Path], by_stem: dict[str, list[Path]]) -> list[tuple[Path, Path, str]]:
+    """p1_dog_0.png -> (the mask, p1.jpg, "dog"); [] where not every class is on two photos or more."""
+    found = []
+    for mask in masks:
+        match = CLASS_IN_NAME.search(mask.stem)
+        photos = by_stem.get(mask.stem[: match.start()].casefold(), []) if match else []
+        if match and len(photos) == 1:
+            found.append((mask, photos[0], match["label"].strip()))
+    where: dict[str, set[Path]] = defaultdict(set)
+    for _, photo, label in found:
+        where[label].add(photo)
+    return found if found and min(map(len, where.values())) > 1 else []
+
+
+def _by_number(mask: Mask) -> tuple[int, str]:
+    """a_2.png before a_10.png."""
+    digits = re.search(r"(\d+)$", mask.path.stem)
+    return (int(digits[1]) if digits and len(digits[1]) < 10 else 0, mask.path.name)
+
+
+# --- a folder a photo, or no folder at all ----------------------------------------------------------
+def _own_folders(head: Head) -> Pairs | None:
+    """<id>/images and <id>/masks: one photo each."""
+    pairs = Pairs("each photo has a folder with images and masks", one_each=True, certainty=0.9)
+    if not any("images" in head.child(name).folders for name in head.folders[:3]):
+        return None
+    for name in head.folders:
+        child = head.child(name)
+        masks = next((each for each in child.folders if each.casefold() in MASK_FOLDERS), None)
+        drawn = [] if masks is None else [Mask(mask) for mask in photos_in(child.path / masks)]
+        photos = photos_in(child.path / "images")
+        if len(photos) > 1 and drawn:  # a data set of its own, such as train/images and train/masks
+            return None
+        pairs.photos += [(photo, drawn, None) for photo in photos]
+    return pairs if pairs.fit else None
+
+
+def _side_by_side(head: Head) -> Pairs | None:
+    """a.jpg with a_mask.png, or with a.png, in the folder itself or in folders that are classes."""
+    pairs = Pairs("masks lie beside their photos, in one folder", certainty=0.45)
+    inside = {}
+    if not head.photos:
+        for name in head.folders:
+            if name.casefold() not in SPLIT_FOLDERS:
+                child = head.child(name)
+                deeper = next((each for each in child.folders if _rest(each, PHOTO_WORDS) == ""), None)
+                inside[name] = child.path if child.photos or deeper is None else child.path / deeper
+    labels = {path: name for name, path in inside.items() if photos_in(path)} or {head.path: ""}
+    for path, label in labels.items():
+        pictures = photos_in(path)
+        stems = {picture.stem.casefold() for picture in pictures if picture.suffix.lower() in TAKEN}
+        every = {picture.stem.casefold() for picture in pictures}
+        given: dict[str, list[Mask]] = defaultdict(list)
+        for picture in pictures:
+            bare = MARKS.sub("", NUMBER.sub("", picture.stem.casefold()))
+            if bare != NUMBER.sub("", picture.stem.casefold()) and bare in every:
+                given[bare].append(Mask(picture, label if len(labels) > 1 else ""))
+            elif picture.suffix.lower() not in TAKEN and picture.stem.casefold() in stems:
+                given[picture.stem.casefold()].append(Mask(picture, label if len(labels) > 1 else ""))
+        masks = {mask.path for several in given.values() for mask in several}
+        photos = [picture for picture in pictures if picture not in masks]
+        pairs.photos += [(photo, sorted(given[photo.stem.casefold()], key=_by_number), None) for photo in photos]
+    drawn = [mask.path for _, masks, _ in pairs.photos for mask in masks]
+    if 2 * sum(bool(masks) for _, masks, _ in pairs.photos) < len(pairs.photos) or not drawn:
+        return None
+    if not all(map(mask_files.drawn, drawn[:: max(1, len(drawn) // 3)][:3])):
+        return None
+    pairs.told = "the classes were taken from the folders" if len(labels) > 1 else ""
+    return pairs
