@@ -75,3 +75,61 @@ def test_pieces_of_a_graph_are_refused_by_name(name):
     assert f"`mrcnn.model.{name}`" in PAGE or f"`{name}`" in PAGE
     with pytest.raises(AttributeError, match="TensorFlow graph"):
         getattr(modellib, name)
+
+
+DOWNLOADS = {  # sample -> its call in the original's tutorials
+    "coco": "train --dataset=coco --model=coco",
+    "gdxray": "evaluate --dataset=data --series=Castings --model=last",
+}
+
+
+@pytest.mark.parametrize("sample", DOWNLOADS)
+@pytest.mark.parametrize(
+    ("option", "wanted"),
+    [
+        ("", False),
+        ("--download", True),
+        ("--download=True", True),
+        ("--download=False", False),
+        ("--download no", False),
+    ],
+)
+def test_download_is_spelled_as_in_the_tutorials(sample, option, wanted):
+    import argparse
+
+    from mrcnn.samples.starting import add_download
+
+    parser = argparse.ArgumentParser()
+    add_download(parser, sample)
+    assert parser.parse_args(shlex.split(option)).download is wanted
+
+
+@pytest.mark.parametrize("sample", DOWNLOADS)
+@pytest.mark.usefixtures("at_the_model")
+def test_a_literal_false_fetches_nothing_and_goes_on(sample):
+    with pytest.raises(Reached):
+        importlib.import_module(f"mrcnn.samples.{sample}").command(shlex.split(DOWNLOADS[sample] + " --download=False"))
+
+
+@pytest.mark.parametrize("sample", DOWNLOADS)
+def test_a_download_that_is_neither_true_nor_false_is_an_error(sample, capsys):
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"mrcnn.samples.{sample}").command(
+            shlex.split(DOWNLOADS[sample] + " --download=perhaps")
+        )
+    assert "True or False is wanted, not 'perhaps'" in capsys.readouterr().err
+
+
+def test_a_literal_true_fetches_the_pictures(monkeypatch):
+    from mrcnn.samples import gdxray
+
+    fetched = []
+    monkeypatch.setattr(gdxray, "obtain", lambda name, folder: fetched.append((name, folder.name)))
+
+    def reached(*args, **kwargs):
+        raise Reached
+
+    monkeypatch.setattr(gdxray, "make_model", reached)
+    with pytest.raises(Reached):
+        gdxray.command(shlex.split(DOWNLOADS["gdxray"] + " --download=True"))
+    assert fetched == [("castings", "Castings")]

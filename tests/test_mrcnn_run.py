@@ -263,3 +263,26 @@ def test_a_scripts_own_error_is_shown_as_python_shows_it(tmp_path):
     (tmp_path / "a.py").write_text("1 / 0")
     done = command(str(tmp_path / "a.py"))
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError" in done.stderr
+
+
+# --- what is not installed --------------------------------------------------------------------------
+def test_a_package_of_the_extra_that_is_absent_is_one_clear_error(tmp_path):
+    (tmp_path / "a.py").write_text("import sys\nsys.modules['skimage'] = None\nimport skimage.draw\n")
+    done = command(str(tmp_path / "a.py"))
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "MissingExtra" in done.stderr and "skimage is not installed" in done.stderr
+    assert "line 3: import skimage.draw" in done.stderr and "[matterport]" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "package"), [("no_such_thing", "no_such_thing"), ("no_such.part", "no_such")])
+def test_any_other_absent_package_is_named_with_the_line_that_imports_it(tmp_path, name, package):
+    (tmp_path / "a.py").write_text(f"\nimport {name}\n")
+    done = command(str(tmp_path / "a.py"))
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert f"line 2: import {name}" in done.stderr and f"pip install {package}" in done.stderr
+
+
+def test_a_part_of_a_package_that_is_not_there_is_the_scripts_own_error(tmp_path):
+    (tmp_path / "a.py").write_text("import email.no_such_part")
+    done = command(str(tmp_path / "a.py"))
+    assert done.returncode == 1 and "Traceback" in done.stderr and "email.no_such_part" in done.stderr

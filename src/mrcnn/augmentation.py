@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.errors import MissingExtra
+
 SAFE_FOR_MASKS = (
     *("Sequential", "SomeOf", "OneOf", "Sometimes"),
     *("Fliplr", "Flipud", "CropAndPad", "Affine", "PiecewiseAffine"),
@@ -30,7 +32,13 @@ def augment(image: np.ndarray, mask: np.ndarray, augmentation: Any) -> tuple[np.
 
 
 def _imgaug(image: np.ndarray, mask: np.ndarray, augmentation: Any) -> tuple[np.ndarray, np.ndarray]:
-    import imgaug  # pyright: ignore[reportMissingImports]
+    try:
+        import imgaug  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise MissingExtra(
+            "this augmentation needs imgaug",
+            fix="begin with %load_ext maskwright, or use maskwright run: they stand in for it; or pip install imgaug",
+        ) from error
 
     def on_masks(images: Any, augmenter: Any, parents: Any, default: Any) -> bool:
         return type(augmenter).__name__ in SAFE_FOR_MASKS

@@ -36,6 +36,8 @@ GRAPH = {  # of the original's model.py, all versions: pieces of its graph, whic
     *("fpn_classifier_graph", "build_fpn_mask_graph", "smooth_l1_loss", "rpn_class_loss_graph"),
     *("rpn_bbox_loss_graph", "mrcnn_class_loss_graph", "mrcnn_bbox_loss_graph", "mrcnn_mask_loss_graph"),
 }
+UNUSED = {"ROOT_DIR", "mold_mask"}
+"""Of the original, and empty or of no use outside it."""
 HEAD = re.compile(r"build_fpn_\w+|\w*key_?points?\w*|\w*_loss(_graph)?", re.IGNORECASE)
 """Names in a model.py that stand for another network, where the original has none of that name."""
 MODEL_OWN = {"build", "compile", "detect", "train", "load_weights", "keras_model"}
@@ -108,7 +110,7 @@ class Copy:
         for name, node in self._definitions(self.tree.body):
             if name in CLASSES and isinstance(node, ast.ClassDef) and hasattr(ours, name):
                 found += self._beyond_class(getattr(ours, name), node)
-            elif name in GRAPH or name.startswith("_"):
+            elif name in GRAPH | UNUSED or name.startswith("_"):
                 continue
             elif not hasattr(ours, name) or (self.name != "model" and _more(node, getattr(ours, name))):
                 found.append((ours, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import traceback
 from pathlib import Path
 
@@ -9,7 +10,13 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import FAILED, Console
-from maskwright.errors import MaskwrightError
+from maskwright.errors import MaskwrightError, MissingExtra
+from maskwright.extras import how_to_install
+
+EXTRA = ("cv2", "h5py", "matplotlib", "scipy", "skimage")
+"""What maskwright[matterport] brings."""
+PACKAGES = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+"""Modules whose package has another name."""
 
 
 @click.command(
@@ -37,7 +44,31 @@ def command(script: Path, arguments: tuple[str, ...], console: Console) -> int:
         run(script, arguments)
     except MaskwrightError:
         raise
+    except ModuleNotFoundError as error:
+        if (absent := missing(error, script)) is not None:
+            raise absent from error
+        traceback.print_exc()
+        return FAILED
     except Exception:  # the script's own: shown as Python shows it
         traceback.print_exc()
         return FAILED
     return 0
+
+
+def missing(error: ModuleNotFoundError, script: Path) -> MissingExtra | None:
+    """What to tell of a package that is not installed; None where it is, and only a part of it was not found."""
+    name = (error.name or "").partition(".")[0]
+    try:
+        if not name or importlib.util.find_spec(name) is not None:
+            return None
+    except ValueError:  # imported, without a spec: it is there
+        return None
+    frames = traceback.extract_tb(error.__traceback__)
+    place = next((frame for frame in reversed(frames) if not frame.filename.startswith("<")), None)
+    requirement = "maskwright[matterport]" if name in EXTRA else PACKAGES.get(name, name)
+    return MissingExtra(
+        f"{name} is not installed",
+        file=script,
+        record=place and f"{place.filename}, line {place.lineno}: {place.line}",
+        fix=how_to_install(requirement),
+    )

@@ -20,7 +20,7 @@ from maskwright.errors import DatasetError
 from maskwright.types import RleMasks
 from mrcnn.config import Config
 from mrcnn.dataset import Dataset
-from mrcnn.samples.starting import for_inference, main, make_model
+from mrcnn.samples.starting import add_download, for_inference, main, make_model
 
 DEFAULT_DATASET_YEAR = "2014"
 ZIPS = "http://images.cocodataset.org"
@@ -229,15 +229,7 @@ def command(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True, metavar="WEIGHTS", help="coco, last, imagenet, or an .h5 file")
     parser.add_argument("--logs", default="logs", metavar="FOLDER", help="log folders and checkpoints (default: logs)")
     parser.add_argument("--limit", default=500, type=int, metavar="N", help="photos to evaluate on (default: 500)")
-    parser.add_argument(
-        "--download",
-        default=False,
-        nargs="?",
-        const=True,
-        type=lambda word: str(word).lower() in ("true", "1", "yes"),
-        metavar="True|False",
-        help="fetch COCO first where it is not here",
-    )
+    add_download(parser, "COCO")
     args = parser.parse_args(arguments)
     for name in ("Command", "Model", "Dataset", "Year", "Logs", "Download"):
         print(f"{name}: ", getattr(args, name.lower()))

@@ -20,7 +20,7 @@ from maskwright.types import Record
 from mrcnn.config import Config
 from mrcnn.model import load_image_gt
 from mrcnn.samples.records import RecordsDataset
-from mrcnn.samples.starting import CLASS_LAYERS, for_inference, main, make_model
+from mrcnn.samples.starting import CLASS_LAYERS, add_download, for_inference, main, make_model
 from mrcnn.utils import compute_ap
 
 SERIES = {"Castings": ("casting defect",), "Welds": ("weld defect",), "All": ("casting defect", "weld defect")}
@@ -114,7 +114,7 @@ def command(arguments: list[str] | None = None) -> None:
     parser.add_argument("--series", default="All", choices=list(SERIES), help="Castings, Welds or All (default)")
     parser.add_argument("--model", required=True, metavar="WEIGHTS", help="coco, last, imagenet, or an .h5 file")
     parser.add_argument("--logs", default="logs", metavar="FOLDER", help="log folders and checkpoints (default: logs)")
-    parser.add_argument("--download", action="store_true", help="fetch GDXray first where it is not here")
+    add_download(parser, "GDXray")
     parser.add_argument("--limit", default=500, type=int, metavar="N", help="images to evaluate on (default: 500)")
     args = parser.parse_args(arguments)
     if args.download:

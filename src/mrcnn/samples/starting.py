@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -53,6 +54,26 @@ def make_model(mode: str, config: Any, logs: str, weights: str, exclude: list[st
 def for_inference(config: type) -> Any:
     """The config with one image at a time."""
     return type("InferenceConfig", (config,), {"GPU_COUNT": 1, "IMAGES_PER_GPU": 1})()
+
+
+def add_download(parser: argparse.ArgumentParser, what: str) -> None:
+    """The option --download, alone or as the original's examples spell it: --download=True, --download=False."""
+    parser.add_argument(
+        "--download",
+        default=False,
+        nargs="?",
+        const=True,
+        type=_yes,
+        metavar="True|False",
+        help=f"fetch {what} first where it is not here",
+    )
+
+
+def _yes(word: str) -> bool:
+    answers = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if word.lower() not in answers:
+        raise argparse.ArgumentTypeError(f"True or False is wanted, not {word!r}")
+    return answers[word.lower()]
 
 
 def read_photo(source: str) -> np.ndarray:
