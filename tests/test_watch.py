@@ -1,4 +1,4 @@
-"""A folder watched: photos dropped by another thread, broken ones, a watch that is stopped and begun again."""
+"""A folder watched: photos dropped between its looks, broken ones, a watch that is stopped and begun again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import class_photos
@@ -38,12 +36,12 @@ def belt(tmp_path: Path) -> Path:
     return tmp_path / "belt"
 
 
-def until(count: int, seconds: float = 60.0):  # type: ignore[no-untyped-def]
-    """A `stop` that ends a watch after so many photos; a test that hangs fails instead."""
-    began, came = time.monotonic(), []
+def until(count: int, looks: int = 200):  # type: ignore[no-untyped-def]
+    """A `stop` that ends a watch after so many photos; a watch that looks in vain fails instead of going on."""
+    left, came = iter(range(looks)), []
 
     def stop() -> bool:
-        assert time.monotonic() - began < seconds, "the watch found too little"
+        assert next(left, None) is not None, "the watch found too little"
         return len(came) >= count
 
     return stop, came
@@ -51,7 +49,7 @@ def until(count: int, seconds: float = 60.0):  # type: ignore[no-untyped-def]
 
 def watched(folder: Path, out: Path, count: int, find: object = FIND, **more: object) -> list[Prediction | Unread]:
     stop, came = until(count)
-    for said in watch(find, folder, out=out, every=0.01, stop=stop, **more):  # type: ignore[arg-type]
+    for said in watch(find, folder, out=out, every=0.0, stop=stop, **more):  # type: ignore[arg-type]
         came.append(said)
     return came
 
@@ -72,28 +70,30 @@ def test_nothing_comes_into_an_empty_folder(belt: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_photos_that_another_thread_drops_get_a_line_each(belt: Path, tmp_path: Path, photos: dict) -> None:
-    def drop() -> None:
-        for name, content in photos.items():
-            with (belt / name).open("wb") as opened:  # in two halves, as a camera writes
-                opened.write(content[: len(content) // 2])
-                opened.flush()
-                time.sleep(0.005)
-                opened.write(content[len(content) // 2 :])
+def test_photos_that_come_in_two_halves_get_a_line_each(belt: Path, tmp_path: Path, photos: dict) -> None:
+    """As a camera writes, one step before each look; one half lies still for some looks and is named first."""
+    last: dict[str, str] = {}
 
-    last: dict[str, str] = {}  # a half that lay still for two looks is named first, and looked at again when whole
-    began = time.monotonic()
+    def drop():  # type: ignore[no-untyped-def]
+        for number, (name, content) in enumerate(photos.items()):
+            (belt / name).write_bytes(content[: len(content) // 2])
+            yield from range(1 if number else 4)
+            (belt / name).write_bytes(content)
+            yield
+
+    camera, left = drop(), iter(range(200))
 
     def stop() -> bool:
-        assert time.monotonic() - began < 60, "the watch found too little"
+        assert next(left, None) is not None, "the watch found too little"
+        next(camera, None)
         return set(last) == set(photos)
 
-    camera = threading.Thread(target=drop)
-    camera.start()
-    for said in watch(FIND, belt, out=tmp_path / "out", every=0.01, stop=stop):
+    came = []
+    for said in watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=stop):
+        came.append(said)
         if isinstance(said, Prediction):
             last[Path(said.photo).name] = said.called
-    camera.join()
+    assert isinstance(came[0], Unread)
     assert last == {name: name.split("_")[0] for name in photos}
     assert {Path(line["photo"]).name for line in lines(tmp_path / "out")} == set(photos)
 
@@ -179,8 +179,9 @@ def test_lines_of_others_do_no_harm(belt: Path, tmp_path: Path, photos: dict) ->
 
 
 def test_another_photo_of_the_same_name_is_another_photo(belt: Path, tmp_path: Path, photos: dict) -> None:
-    for name in ("red_0.png", "green_0.png"):
+    for hour, name in enumerate(("red_0.png", "green_0.png")):
         (belt / "shot.png").write_bytes(photos[name])
+        os.utime(belt / "shot.png", (hour, hour))
         watched(belt, tmp_path / "out", 1, Predictor(Seer()))
     assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg")) == ["shot.jpg", "shot_2.jpg"]
 

@@ -1,0 +1,167 @@
+"""Asks a worker for one input after the other, ends it where it hangs, and counts what comes back."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import tempfile
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fuzz import worker
+from fuzz.kinds import KINDS
+
+SECONDS = 2.0  # of computing for one input
+WAIT = 20.0  # seconds by the clock until a process that does not answer is ended: a busy machine is no hang
+MEGABYTES = 1024
+STARTING = 300.0
+
+
+@dataclass
+class Found:
+    """One way to fail: the first input that showed it, and how many did."""
+
+    kind: str
+    seed: int
+    what: str
+    trace: str
+    count: int = 1
+
+    @property
+    def again(self) -> str:
+        return f"python -m fuzz --only {self.kind} --seed {self.seed}"
+
+
+@dataclass
+class Report:
+    inputs: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    findings: dict[tuple[str, str], Found] = field(default_factory=dict)
+    peak: tuple[float, str, int] = (0.0, "", 0)
+    slowest: tuple[float, str, int] = (0.0, "", 0)
+    spent: Counter[str] = field(default_factory=Counter)  # seconds of computing
+    seconds: float = 0.0
+
+    def add(self, kind: str, seed: int, outcome: dict[str, Any]) -> bool:
+        """Whether this is a finding that was not there before."""
+        if outcome["outcome"] == "not made":
+            return False
+        self.inputs[kind] += 1
+        seconds = outcome.get("seconds", 0.0)
+        self.spent[kind] += seconds  # type: ignore[assignment]
+        self.slowest = max(self.slowest, (seconds, kind, seed))
+        if outcome.get("peak", 0.0) > self.peak[0]:
+            self.peak = (outcome["peak"], kind, seed)
+        if outcome["outcome"] != "finding" and seconds > SECONDS:
+            outcome = {"outcome": "finding", "what": f"more than {SECONDS:g} seconds of computing", "trace": ""}
+        self.outcomes[outcome["outcome"]] += 1
+        if outcome["outcome"] != "finding":
+            return False
+        key = kind, outcome["what"]
+        if key in self.findings:
+            self.findings[key].count += 1
+            return False
+        self.findings[key] = Found(kind, seed, outcome["what"], outcome.get("trace", ""))
+        return True
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "inputs": sum(self.inputs.values()),
+            "inputs_by_kind": dict(self.inputs),
+            "read": self.outcomes["read"],
+            "refused": self.outcomes["refused"],
+            "findings": [
+                {"kind": found.kind, "seed": found.seed, "what": found.what, "count": found.count, "again": found.again}
+                for found in self.findings.values()
+            ],
+            "peak_megabytes": round(self.peak[0], 1),
+            "peak_input": list(self.peak[1:]),
+            "slowest_seconds": round(self.slowest[0], 3),
+            "slowest_input": list(self.slowest[1:]),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+class Worker:
+    """One process that reads; made anew when it dies."""
+
+    def __init__(self, names: list[str], work: Path, megabytes: int) -> None:
+        self.names, self.work, self.megabytes = names, work, megabytes
+        self.process: Any = None
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        arguments = theirs, self.names, str(self.work), self.megabytes
+        self.process = context.Process(target=worker.serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+        ready = self._answer(STARTING)
+        if ready["outcome"] != "ready":
+            raise RuntimeError(f"{ready['what']}\n{ready.get('trace', '')}")
+
+    def ask(self, name: str, seed: int) -> dict[str, Any]:
+        if self.process is None:
+            self.start()
+        self.connection.send((name, seed))
+        return self._answer(WAIT)
+
+    def _answer(self, seconds: float) -> dict[str, Any]:
+        try:
+            if self.connection.poll(seconds):
+                return self.connection.recv()
+            what = f"no answer in {seconds:g} seconds"
+        except (EOFError, ConnectionError):
+            self.process.join(10)
+            what = f"the process died ({self.process.exitcode})"
+        self.end()
+        return {"outcome": "finding", "what": what, "trace": ""}
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.connection.close()
+            self.process = None
+
+
+def run(
+    names: list[str], seconds: float, count: int | None = None, first: int = 1,
+    keep: Path | None = None, megabytes: int = MEGABYTES,
+) -> Report:  # fmt: skip
+    """Inputs of these kinds in turn, from seed `first` on, until the time is over or so many of each were read.
+
+    keep  a folder for the inputs that failed; None keeps none
+    """
+    report, began = Report(), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as work:
+        process = Worker(names, Path(work), megabytes)
+        try:
+            process.start()
+            began, seed = time.monotonic(), first
+            while (count is None or seed < first + count) and time.monotonic() - began < seconds:
+                for name in names:
+                    outcome = process.ask(name, seed)
+                    if report.add(name, seed, outcome) and keep is not None:
+                        _kept(keep, Path(work), name, seed, outcome)
+                seed += 1
+        finally:
+            process.end()
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _kept(keep: Path, work: Path, name: str, seed: int, outcome: dict[str, Any]) -> None:
+    folder = keep / f"{name}-{seed}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        worker.made(KINDS[name], seed, folder / "input", work / "valid" / name)
+    except Exception:
+        (folder / "not_made.txt").write_text(traceback.format_exc(), "utf-8")
+    text = f"{outcome['what']}\n\n{outcome.get('trace', '')}\n"
+    (folder / "finding.txt").write_text(text, "utf-8", errors="backslashreplace")

@@ -1,0 +1,485 @@
+"""The kinds of input: how a small valid one is made, how it is read, and how its inside is broken where bytes alone
+would only break a checksum or a header."""
+
+from __future__ import annotations
+
+import json
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+from attacks import annotations, tables
+from attacks.annotations import SQUARE, written
+from PIL import Image
+
+from fuzz import mutations
+from maskwright import formats, records
+from maskwright.errors import MaskwrightError
+
+SIZE = (30, 40)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of input.
+
+    build      writes the valid one into a folder
+    read       what is tried; gets the file, or the folder
+    file       which file is read; "" for the folder itself
+    endings    of the files that are broken most often; () for all alike
+    structure  breaks the inside of it, beside what is done to bytes, words and JSON
+    """
+
+    name: str
+    build: Callable[[Path], object]
+    read: Callable[[Path], object]
+    file: str = ""
+    endings: tuple[str, ...] = ()
+    structure: Callable[[Path, Random], None] | None = None
+
+    @property
+    def folder(self) -> bool:
+        return not self.file
+
+
+# --- annotations ----------------------------------------------------------------------------------
+def labels(path: Path) -> None:
+    """Read a data set with all its records, and write it again in two other formats."""
+    dataset = formats.read(path, allow_faulty=True)
+    for record in dataset:
+        if record.instances is not None:
+            _ = record.instances.boxes.sum(), record.instances.labels
+            if record.instances.masks is not None:
+                _ = record.instances.masks.area, record.instances.masks.boxes
+    repr(dataset), dataset.splits(), dataset.instance_count
+    with tempfile.TemporaryDirectory(prefix="out-", dir=path.parent) as out:
+        for format, name in (("coco", "coco.json"), ("via", "via.json"), ("boxes-csv", "boxes.csv")):
+            if format in formats.FORMATS:
+                try:
+                    formats.write(dataset, Path(out) / name, format)
+                except MaskwrightError:
+                    continue
+
+
+def via(folder: Path) -> None:
+    shapes = [
+        SQUARE,
+        {"name": "rect", "x": 3, "y": 4, "width": 9, "height": 8},
+        {"name": "circle", "cx": 15, "cy": 12, "r": 5.5},
+        {"name": "ellipse", "cx": 15, "cy": 12, "rx": 5, "ry": 3, "theta": 0.4},
+        {"name": "polyline", "all_points_x": [1, 9, 9], "all_points_y": [1, 1, 9]},
+        {"name": "point", "cx": 3, "cy": 3},
+    ]
+    regions = [
+        {"shape_attributes": shape, "region_attributes": {"class": ("rust", "dent")[number % 2]}}
+        for number, shape in enumerate(shapes)
+    ]
+    images = {}
+    for name in ("a.jpg", "b.png", "c.jpg"):
+        size = annotations.photo(folder / name, SIZE).stat().st_size
+        images[f"{name}{size}"] = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
+    attributes = {"region": {"class": {"type": "dropdown", "options": {"rust": "", "dent": ""}}}, "file": {}}
+    written(folder / "via.json", {"_via_settings": {}, "_via_img_metadata": images, "_via_attributes": attributes})
+
+
+def via_csv(folder: Path) -> None:
+    annotations.photo(folder / "a.jpg", SIZE)
+    shape, kind = json.dumps(SQUARE).replace('"', '""'), '{""class"":""rust""}'
+    head = "#filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
+    rows = [f'a.jpg,1,"{{}}",2,{number},"{shape}","{kind}"' for number in range(2)]
+    (folder / "via.csv").write_text("\n".join([head, *rows]) + "\n", "utf-8")
+
+
+def coco(folder: Path) -> None:
+    rle = {"size": list(SIZE), "counts": [40, 200, 960]}
+    packed = {"size": list(SIZE), "counts": "X1T60O`l1"}
+    annotations.coco(
+        folder,
+        {"bbox": [2, 2, 10, 10], "segmentation": [[2, 2, 12, 2, 12, 12]], "area": 50, "iscrowd": 0},
+        {"bbox": [2, 2, 10, 10], "segmentation": rle, "area": 100, "iscrowd": 1},
+        {"bbox": [2, 2, 10, 10], "segmentation": packed, "area": 100, "iscrowd": 0},
+        {"bbox": [5, 5, 3, 3], "iscrowd": 0, "keypoints": [1, 2, 2]},
+    )
+
+
+def voc(folder: Path) -> None:
+    one = "<object><name>rust</name><difficult>0</difficult><bndbox><xmin>3</xmin><ymin>4</ymin><xmax>20</xmax>"
+    one += "<ymax>25</ymax></bndbox></object>"
+    for name in ("a", "b"):
+        annotations.photo(folder / "JPEGImages" / f"{name}.jpg", SIZE)
+        (folder / "Annotations").mkdir(exist_ok=True)
+        (folder / "Annotations" / f"{name}.xml").write_text(
+            f"<annotation><folder>JPEGImages</folder><filename>{name}.jpg</filename><size><width>40</width>"
+            f"<height>30</height><depth>3</depth></size>\n{one}\n{one}\n</annotation>\n", "utf-8",
+        )  # fmt: skip
+    (folder / "ImageSets" / "Main").mkdir(parents=True)
+    (folder / "ImageSets" / "Main" / "train.txt").write_text("a\n", "utf-8")
+    (folder / "ImageSets" / "Main" / "val.txt").write_text("b\n", "utf-8")
+
+
+def masks(folder: Path) -> None:
+    for number in range(3):
+        annotations.photo(folder / "images" / f"{number}.png", SIZE)
+        drawn = np.zeros(SIZE, np.uint8)
+        drawn[4:12, 5:20], drawn[15:25, 8:30] = 1, 2
+        (folder / "masks").mkdir(exist_ok=True)
+        Image.fromarray(drawn).save(folder / "masks" / f"{number}.png")
+
+
+def nuclei(folder: Path) -> None:
+    for name in ("aa", "bb"):
+        annotations.photo(folder / name / "images" / f"{name}.png", SIZE)
+        (folder / name / "masks").mkdir()
+        for number in range(2):
+            drawn = np.zeros(SIZE, np.uint8)
+            drawn[4 + 9 * number : 10 + 9 * number, 5:20] = 255
+            Image.fromarray(drawn).save(folder / name / "masks" / f"{number}.png")
+
+
+def class_folders(folder: Path) -> None:
+    for part in ("train", "val"):
+        for name in ("rust", "sound"):
+            for number in range(2):
+                annotations.photo(folder / part / name / f"{number}.jpg", SIZE)
+
+
+def gdxray(folder: Path) -> None:
+    series = folder / "Castings" / "C0001"
+    for number in (1, 2):
+        annotations.photo(series / f"C0001_000{number}.png", SIZE)
+    rows = ("1 3 20 4 25", "1 5.5 9.5 5.5 9.5", "2 3 20 4 25")
+    (series / "ground_truth.txt").write_text("\n".join(rows) + "\n", "utf-8")
+
+
+def boxes_csv(folder: Path) -> None:
+    tables.boxes_csv(folder, "a.jpg,40,30,rust,3,4,20,25", "a.jpg,40,30,dent,5,5,9,9")
+
+
+def labels_csv(folder: Path) -> None:
+    for name in ("a", "b", "c"):
+        annotations.photo(folder / "images" / f"{name}.jpg", SIZE)
+    (folder / "labels.csv").write_text("image,label\na.jpg,rust\nb.jpg,sound\nc.jpg,rust\n", "utf-8")
+
+
+def tfrecord(folder: Path) -> None:
+    tables.tfrecord(folder, tables.example(folder), tables.example(folder, filename=[b"b.png"]))
+    tables.label_map(folder, 'item {\n  id: 1\n  name: "rust"\n}\nitem { id: 2 name: "dent" }\n')
+
+
+def _reframed(folder: Path, random: Random) -> None:
+    """The message of a record broken, the checksums of its frame right."""
+    path = folder / "train.record"
+    bodies = list(records.read_records(path))
+    chosen = random.randrange(len(bodies))
+    bodies[chosen] = mutations.flipped(bodies[chosen], random)
+    path.write_bytes(b"".join(map(records.frame, bodies)))
+
+
+def read_label_map(path: Path) -> None:
+    from maskwright.formats import label_map
+
+    label_map.read(path)
+
+
+# --- images ---------------------------------------------------------------------------------------
+IMAGES = ("rgb.png", "deep.png", "palette.png", "photo.jpg", "gray.tif", "photo.webp", "photo.bmp", "film.gif")
+
+
+def images(folder: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    image = Image.fromarray(pixels)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("rgb.png", "photo.jpg", "photo.webp", "photo.bmp", "film.gif"):
+        image.save(folder / name, **({"exif": exif} if name == "photo.jpg" else {}))
+    image.quantize(16).save(folder / "palette.png", transparency=3)
+    deep = Image.fromarray(pixels[..., 0].astype(np.uint16) * 16)
+    deep.save(folder / "deep.png")
+    deep.save(folder / "gray.tif", compression="tiff_deflate")
+
+
+def read_images(folder: Path) -> None:
+    from maskwright.photos import sources
+
+    refused = None
+    for source in sources.expand(folder):
+        try:
+            _ = sources.open_source(source, limit_pixels=4_000_000).pixels
+        except MaskwrightError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+
+
+def _chunks(folder: Path, random: Random) -> None:
+    """A PNG whose chunks are broken and their checksums right."""
+    path = folder / random.choice(("rgb.png", "deep.png", "palette.png"))
+    data, at, made = path.read_bytes(), 8, [b"\x89PNG\r\n\x1a\n"]
+    while at < len(data):
+        (length,), kind = struct.unpack_from(">I", data, at), data[at + 4 : at + 8]
+        body = data[at + 8 : at + 8 + length]
+        if random.random() < 0.4:
+            body = mutations.flipped(body, random) if kind != b"IDAT" or random.random() < 0.5 else (
+                zlib.compress(mutations.flipped(zlib.decompress(body), random)))  # fmt: skip
+        piece = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        made += [piece] * random.choice((0, 1, 1, 1, 1, 1, 2))
+        at += 12 + length
+    path.write_bytes(b"".join(made))
+
+
+# --- recipes, models, runs ------------------------------------------------------------------------
+def recipe(folder: Path) -> None:
+    from maskwright.training.recipe import Recipe, write_recipe
+
+    write_recipe(Recipe(), folder / "recipe.toml")
+
+
+def read_recipe(path: Path) -> None:
+    from maskwright.training import recipe as recipes
+
+    recipes.plain(recipes.read_recipe(path))
+
+
+def card(folder: Path) -> None:
+    from maskwright.weights.card import Card, write_card
+
+    write_card(Card("small", "none", "segment", ("rust", "dent"), 128), folder)
+
+
+def read_card(path: Path) -> None:
+    from maskwright.weights import card as cards
+
+    repr(cards.read_card(path.parent))
+
+
+def _state() -> dict[str, Any]:
+    import torch
+
+    torch.manual_seed(0)
+    return {"a.weight": torch.randn(3, 4), "a.bias": torch.randn(3), "steps": torch.tensor(7)}
+
+
+def safetensors(folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file(_state(), folder / "weights.safetensors", {"format": "pt"})
+
+
+def pth(folder: Path) -> None:
+    import torch
+
+    torch.save({"model": _state(), "epoch": 3}, folder / "weights.pth")
+
+
+def read_weights(path: Path) -> None:
+    from maskwright.weights import checkpoint
+
+    for tensor in checkpoint.load(path).values():
+        _ = tensor.shape
+
+
+def _header(folder: Path, random: Random) -> None:
+    """A safetensors header broken, and its length told right."""
+    path = random.choice(sorted(folder.rglob("*.safetensors")))
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = mutations.restructured(data[8 : 8 + length], random)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
+
+
+def _other_state(folder: Path, random: Random) -> None:
+    """What torch.save keeps, with values that are no weights."""
+    import torch
+
+    values: list[Any] = [
+        None, 1, "a", b"a", [], {}, torch.full((3, 4), float("nan")), torch.zeros(0), torch.zeros(2**20)[:1],
+        torch.zeros(3, 4).to_sparse(), torch.zeros(3, dtype=torch.complex64), torch.zeros(3, 4, dtype=torch.bfloat16),
+        torch.zeros(1).expand(2**40), torch.empty(3, 4, device="meta"), np.zeros(3), torch.zeros(3, 4).bool(),
+    ]  # fmt: skip
+    state: Any = {"model": _state(), "epoch": 3}
+    state["model"][random.choice([*state["model"], "", "a", "é", 7])] = random.choice(values)
+    state = random.choice([state, state, state["model"], [state], {"state_dict": state}, random.choice(values)])
+    torch.save(state, folder / "weights.pth", _use_new_zipfile_serialization=random.random() < 0.7)
+
+
+def h5(folder: Path) -> None:
+    import h5py
+
+    random = np.random.default_rng(0)
+    with h5py.File(folder / "weights.h5", "w") as file:
+        layers = {
+            "conv1": ("kernel:0", "bias:0"),
+            "bn_conv1": ("gamma:0", "beta:0", "mean:0", "variance:0"),
+            "relu": (),
+        }
+        file.attrs["layer_names"] = [name.encode() for name in layers]
+        file.attrs["keras_version"] = b"2.2.4"
+        for name, weights in layers.items():
+            group = file.create_group(name)
+            group.attrs["weight_names"] = np.array([f"{name}/{weight}".encode() for weight in weights], "S40")
+            for weight in weights:
+                group.create_dataset(f"{name}/{weight}", data=random.random((3, 4), np.float32))
+
+
+def read_h5(path: Path) -> None:
+    from maskwright.weights.matterport_h5 import read_h5 as read
+
+    read(path).describe()
+
+
+def _members(folder: Path, random: Random) -> None:
+    """A sound HDF5 file whose attributes and data are of other kinds, sizes and places."""
+    import h5py
+
+    with h5py.File(folder / "weights.h5", "r+") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        name = random.choice(names)
+        attribute = random.choice(("layer_names", "weight_names", "keras_version", "backend"))
+        holder = file if attribute in file.attrs else file[random.choice(("conv1", "bn_conv1"))]
+        values = [b"a", 7, np.float32("nan"), ["a", "b"], np.zeros((2, 2)), [b"\xff"], h5py.Empty("f"), b"../conv1"]
+        how = random.randrange(6)
+        if how == 0:
+            holder.attrs[attribute] = random.choice(values)
+        elif how == 1:
+            holder.attrs.pop(attribute, None)
+        elif how == 2:
+            del file[name]
+        elif how == 3:
+            del file[name]
+            link = random.choice((h5py.SoftLink("/"), h5py.SoftLink(f"/{name}"), h5py.ExternalLink("/etc/hosts", "/a")))
+            file[name] = link
+        elif how == 4:
+            del file[name]
+            data = random.choice(
+                (b"text", np.zeros(3, "S5"), np.zeros(0), 5, np.full((3, 4), np.inf), np.zeros(2, "i4,f8"))
+            )
+            file.create_dataset(name, data=data)
+        else:
+            del file[name]
+            file.create_dataset(name, (2**20, 2**10), "f4", chunks=True, compression="gzip")
+
+
+def run(folder: Path) -> None:
+    from tiny_runs import party, trainer
+
+    party(folder / "party", 4)
+    trainer(folder / "party", folder / "run").run()
+
+
+def resume(folder: Path) -> None:
+    """A run taken up again, and what its pages are drawn from."""
+    from tiny_runs import trainer
+
+    from maskwright.training.run_folder import RunFolder
+
+    opened = RunFolder.existing(folder / "run")
+    opened.history()
+    trainer(folder / "party", folder / "run").resume()
+
+
+def model(folder: Path) -> None:
+    from tiny_runs import model_folder
+
+    model_folder(folder, ("rust", "dent"))
+
+
+def load_model(folder: Path) -> None:
+    from maskwright.prediction.predictor import load
+
+    load(folder, device="cpu", precision="f32")
+
+
+# --- videos, archives -----------------------------------------------------------------------------
+def video(folder: Path) -> None:
+    import av
+
+    with av.open(str(folder / "film.mp4"), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
+        for number in range(8):
+            pixels = np.full((32, 48, 3), 20 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def read_video(path: Path) -> None:
+    from maskwright.video.read import Film
+
+    with Film(path) as film:
+        for number, frame in enumerate(film):
+            _ = frame.seconds, frame.pixels.shape
+            film.take_sound()
+            if number > 50:
+                break
+
+
+def archive(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "set.zip", "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("set/train/a.txt", "rust" * 50)
+        made.writestr("set/val/b.txt", "rust" * 50)
+
+
+def unpack(path: Path) -> None:
+    from maskwright.curate.published import unpack as unpacked
+
+    with tempfile.TemporaryDirectory(prefix="out-", dir=path.parent) as out:
+        unpacked(path, Path(out) / "set", most_bytes=10_000_000)
+
+
+def _other_members(folder: Path, random: Random) -> None:
+    with zipfile.ZipFile(folder / "set.zip", "w", random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as made:
+        for _ in range(random.randrange(4)):
+            name = random.choice(mutations.TEXTS).replace("\ud800", "") or "a"
+            info = zipfile.ZipInfo(name)
+            info.external_attr = random.choice((0, 0o120777 << 16, 0o060666 << 16, 0o040755 << 16))
+            made.writestr(info, bytes(random.choice((0, 10, 20_000_000))))
+
+
+def sheet_of_parts(folder: Path) -> None:
+    """What a watch has written, and goes on from."""
+    lines = [{"photo": f"{number}.png", "bytes": 10, "changed": 5, "files": ["a.jpg"]} for number in range(3)]
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+
+
+def read_lines(path: Path) -> None:
+    from maskwright.jobs.watch import _Lines
+
+    _Lines(path)
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("via", via, labels, "via.json", (".json",)),
+        Kind("via-csv", via_csv, labels, "via.csv", (".csv",)),
+        Kind("coco", coco, labels, "coco.json", (".json",)),
+        Kind("voc", voc, labels, "", (".xml", ".txt"), mutations.break_folder),
+        Kind("masks", masks, labels, "", (".png",), mutations.break_folder),
+        Kind("nuclei", nuclei, labels, "", (".png",), mutations.break_folder),
+        Kind("class-folders", class_folders, labels, "", (".jpg",), mutations.break_folder),
+        Kind("gdxray", gdxray, labels, "", (".txt",), mutations.break_folder),
+        Kind("boxes-csv", boxes_csv, labels, "labels.csv", (".csv",)),
+        Kind("labels-csv", labels_csv, labels, "labels.csv", (".csv",)),
+        Kind("tfrecord", tfrecord, labels, "train.record", (".record",), _reframed),
+        Kind("label-map", tfrecord, read_label_map, "label_map.pbtxt", (".pbtxt",)),
+        Kind("images", images, read_images, "", (), _chunks),
+        Kind("recipe", recipe, read_recipe, "recipe.toml", (".toml",)),
+        Kind("card", card, read_card, "card.json", (".json",)),
+        Kind("safetensors", safetensors, read_weights, "weights.safetensors", (".safetensors",), _header),
+        Kind("pth", pth, read_weights, "weights.pth", (".pth",), _other_state),
+        Kind("h5", h5, read_h5, "weights.h5", (".h5",), _members),
+        Kind("run", run, resume, "", (".json", ".toml", ".csv", ".safetensors"), _header),
+        Kind("model", model, load_model, "", (".json", ".safetensors"), _header),
+        Kind("video", video, read_video, "film.mp4", (".mp4",)),
+        Kind("archive", archive, unpack, "set.zip", (".zip",), _other_members),
+        Kind("watch-lines", sheet_of_parts, read_lines, "predictions.jsonl", (".jsonl",)),
+    )
+}
