@@ -1,7 +1,8 @@
 # Everything one does with this project, on a clean clone too: `make demo` builds .venv first. Python 3.11 to 3.13.
 #   make demo                    train on drawn balloons and look at the result
 #   make test | test-slow | test-all
-#   make fuzz                    the property tests with new examples each time, FUZZ_EXAMPLES=300 of each; no part of CI
+#   make fuzz                    broken files for FUZZ_MINUTES=10; no part of CI
+#   make fuzz-properties         the property tests with new examples each time, FUZZ_EXAMPLES=300 of each; no part of CI
 #   make check | format          what must be clean before a commit | mend what can be mended by itself
 #   make bench [BENCH=file.py]   the figures of docs/results.md
 #   make bundled                 train the bundled models anew (five hours; photos in SHARED)
@@ -20,7 +21,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all fuzz check format bench bundled docs wheel
+.PHONY: help install demo test test-slow test-all fuzz fuzz-properties check format bench bundled docs wheel
 
 help:
 	@sed -n 's/^#  *\(make .*\)/\1/p' Makefile
@@ -46,9 +47,15 @@ test-slow: $(READY)
 test-all: $(READY)
 	$(BIN)/python -m pytest $(TESTS)
 
-# The seed of a failure is printed; `@example` in the test keeps what was found.
-FUZZ_EXAMPLES ?= 300
+# What fails lies in build/fuzz, with its kind and seed; FUZZ=--json for the report as JSON.
+FUZZ_MINUTES ?= 10
+FUZZ ?=
 fuzz: $(READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) $(FUZZ)
+
+# What fails is printed; an `@example` in the test keeps it.
+FUZZ_EXAMPLES ?= 300
+fuzz-properties: $(READY)
 	MASKWRIGHT_HYPOTHESIS=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m "hypothesis and not slow" $(TESTS)
 
 check: $(READY)

@@ -436,6 +436,13 @@ def test_spoilt_facts_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -
         RunFolder(tmp_path).facts()
 
 
+@pytest.mark.parametrize("text", ["epoch,loss\n1,2,3\n", "epoch,loss\n1,much\n", "epoch\n\xff\n"])
+def test_spoilt_figures_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -> None:
+    (tmp_path / "results.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"results\.csv: the figures of this run cannot be read"):
+        RunFolder(tmp_path).history()
+
+
 @pytest.mark.parametrize("spoil", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"{}" + b[2:]])
 def test_a_spoilt_state_is_an_error_of_ours(data: Path, tmp_path: Path, spoil: Any) -> None:
     trainer(data, tmp_path / "run", plan(1)).run()

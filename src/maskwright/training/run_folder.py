@@ -135,8 +135,17 @@ class RunFolder:
         file = self.path / "results.csv"
         if not file.is_file():
             return []
-        with file.open(encoding="utf-8", newline="") as opened:
-            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(opened)]
+        try:
+            with file.open(encoding="utf-8", newline="") as opened:
+                return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(opened)]
+        except (OSError, ValueError, TypeError, csv.Error) as error:  # a row of more cells than columns: TypeError
+            raise RecipeError(
+                "the figures of this run cannot be read",
+                file=file,
+                wanted="a table of numbers as maskwright writes it",
+                got=error,
+                fix="put back what was written; or delete the file: the run goes on from its state, not from it",
+            ) from error
 
     # --- weights --------------------------------------------------------------------------------
     def save_model(self, which: str, card: Card, tensors: dict[str, Tensor]) -> None:
