@@ -225,6 +225,15 @@ def test_photos_beside_test_photos_are_divided_without_these(tmp_path: Path) -> 
     assert {each.photo for each in test}.isdisjoint(each.photo for name in ("train", "val") for each in parts[name])
 
 
+def test_photos_beside_validation_photos_are_for_training(tmp_path: Path) -> None:
+    photos = on_disk(tmp_path / "party", 12)
+    val = tuple(replace(each, split="val") for each in photos[9:])
+    told: list[str] = []
+    parts = open_data(dataset(photos[:9], val), "segment", say=told.append)
+    assert {name: len(part) for name, part in parts.items()} == {"train": 9, "val": 3}
+    assert "party: only validation photos are named: the 9 others are for training" in told
+
+
 def test_unlabelled_and_skipped_photos_are_in_no_part() -> None:
     data = dataset(
         records(3, split="train"), records(2, split="train", instances=None), records(2, split="val"),

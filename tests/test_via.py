@@ -459,5 +459,5 @@ def test_a_photo_in_no_project_is_unlabelled(shared):
     folder = shared / "data" / "zoo" / "via2_project_unlabelled_photos"
     data = formats.read(folder, allow_faulty=True)
     assert data.state_counts() == {"labelled": 1, "empty": 0, "unlabelled": 1, "skipped": 1}
-    with pytest.raises(AnnotationError, match="1 of 1 regions are faulty"):  # an outline of a single point
+    with pytest.raises(AnnotationError, match="1 of 2 regions are faulty"):  # an outline of a single point
         formats.read(folder)

@@ -77,6 +77,14 @@ connected_components = click.option(
     is_flag=True,
     help="Masks that tell no objects apart: each connected part is one object.",
 )
+annotations = click.option(
+    "--annotations",
+    metavar="NAME",
+    help="Of a folder read only annotation files of this name, in train, val and test alike; * stands for anything.",
+)
+follow_links = click.option(
+    "--follow-links", is_flag=True, help="Follow links that lead out of DATA; otherwise they are left out and named."
+)
 data = click.argument("data", type=click.Path(path_type=Path))
 
 

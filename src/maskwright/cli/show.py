@@ -87,6 +87,9 @@ def _tell(dataset: Dataset, console: Console) -> None:
     states = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
     console.show(f"{dataset.name} ({dataset.format}): {_many(len(dataset), 'photo')}{f' ({states})' if states else ''}")
     splits = dataset.splits() or {"": dataset}
+    rest = dataset.where(lambda record: record.split is None)
+    if "" not in splits and sum(rest.class_counts().values()):
+        splits["no split"] = rest
     counted = "photos" if any(record.labels is not None for record in dataset) else "objects"
     columns = ["class", *(name or counted for name in splits)]
     if len(splits) > 1:

@@ -23,7 +23,7 @@ import numpy as np
 from maskwright import tables
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
-from maskwright.formats.folders import split_word
+from maskwright.formats.listing import split_word
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,

@@ -5,16 +5,18 @@ A new format: one module here, one line in FORMATS, one test file.
 
 from __future__ import annotations
 
+import fnmatch
 import importlib
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
-from maskwright.formats import folders, unsupported, wrapped
+from maskwright.formats import folders, links, unsupported, wrapped
+from maskwright.formats.joining import Reading, completed, joined, undecided
+from maskwright.formats.listing import is_label_folder
 from maskwright.formats.reading import (
-    LABEL_FOLDERS,
     PHOTO_ENDINGS,
     Evidence,
     Faults,
@@ -22,10 +24,12 @@ from maskwright.formats.reading import (
     Losses,
     data_name,
     data_root,
+    photos_in,
     read_json,
     read_xml,
     readable,
 )
+from maskwright.formats.shards import SHARD, shards, shards_absent
 from maskwright.types import Dataset
 
 
@@ -68,6 +72,7 @@ FORMATS = {
 }  # fmt: skip
 
 STRONG = 0.5
+DEEPEST, MOST_FOLDERS = 3, 200  # so far below a folder without data a data set is looked for
 LOOKED_AT = 5  # files of a folder without data that are opened to see whether they are broken
 
 
@@ -112,11 +117,10 @@ def _claims_of(head: Head, format: str | None) -> list[Claim]:
 def _annotation_files(head: Head) -> list[Path]:
     """Files that one format or another reads one by one: in the folder, and in its folders of annotations."""
     endings = tuple(ending for each in FORMATS.values() for ending in each.endings)
-    files = [head.path / name for name in head.files(*endings)]
-    for name in head.folders:
-        if name.casefold() in LABEL_FOLDERS:
-            files += [head.path / name / file for file in head.child(name).files(*endings)]
-    return files
+    labels = [head.child(name) for name in head.folders if is_label_folder(name)]
+    labels += [folder.child(name) for folder in labels for name in folder.folders]  # annotations/train
+    return [each.path / name for each in (head, *labels) for name in each.files()
+            if name.lower().endswith(endings) or SHARD.fullmatch(name)]  # fmt: skip
 
 
 # --- reading ----------------------------------------------------------------------------------------
@@ -127,6 +131,18 @@ class _Asked:
     format: str | None
     allow_faulty: bool
     options: dict[str, str | bool]
+    annotations: str | None
+
+    def claims(self, path: Path) -> list[Claim]:
+        """Who claims a folder; where annotation files were asked for by name, only those."""
+        claims = identify(path, self.format)
+        if self.annotations is None:
+            return claims
+        return [claim for claim in claims if claim.path != path and self.named(claim.path)]
+
+    def named(self, path: Path) -> bool:
+        wanted = PurePosixPath(self.annotations or "").name.casefold()
+        return fnmatch.fnmatchcase(path.name.casefold(), wanted)
 
 
 def read(
@@ -136,6 +152,8 @@ def read(
     allow_faulty: bool = False,
     class_attribute: str | None = None,
     connected_components: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
 ) -> Dataset:
     """A data set from an annotation file, or from a folder with photos and annotations; the format is found out.
 
@@ -144,9 +162,14 @@ def read(
     class_attribute  which attribute of a region holds the class, where a region has several (VIA); None: found out
     connected_components  masks tell what each pixel is, but no objects apart: each connected part is one object
 
+    annotations      of a folder: only annotation files of this name, in each of its splits ("via_region_data.json"; a
+                     pattern "instances_*.json")
+    follow_links     follow links that lead out of the folder, too; otherwise they are named in a remark
+
     Of a folder: sub-folders train, val (valid, validation), test are read as splits; list files (train.txt) too;
     photos that nobody has labelled become unlabelled records. Several annotation files that speak of the same
-    photos are not guessed among: the error lists them, and one is chosen by naming it.
+    photos are not guessed among, unless they say the same: the error lists them, and one is chosen by naming it.
+    Labelled photos that no split has, where others have one, are named in a remark.
     """
     path = Path(path).expanduser()
     if format is not None and format not in FORMATS:
@@ -154,63 +177,62 @@ def read(
     if not os.path.exists(path):  # noqa: PTH110 (never raises: not for rights, not for endless names)
         raise DatasetError("there is no such file or folder", file=path, fix=folders.nearest(path))
     options = {"class_attribute": class_attribute, "connected_components": connected_components}
-    asked = _Asked(format, allow_faulty, {name: value for name, value in options.items() if value})
-    if Head(path).is_folder:
-        dataset = _read_folder(path, asked)
-    else:
-        claims = identify(path, format)
-        if not claims:
-            raise _unknown_file(path, format)
-        dataset = _Reading.of(claims[0], asked).result()
-        many = bool(FORMATS[claims[0].format].endings)  # such a file speaks of a whole folder, not of one photo
-        dataset = folders.complete(dataset, data_root(path), everywhere=False, unlabelled=many)
+    asked = _Asked(format, allow_faulty, {name: value for name, value in options.items() if value}, annotations)
+    whole = os.path.isdir(path)  # noqa: PTH112 (never raises)
+    with links.within(path if whole else data_root(path), whole=whole, follow=follow_links) as scope:
+        try:
+            dataset = _read_folder(path, asked) if whole else _read_file(path, asked)
+        except DatasetError as error:
+            raise _with_links(error, scope) from error
     if not len(dataset):
         raise DatasetError("it holds no photos", file=path, wanted="at least one photo", got="none")
-    return dataset
+    for told in filter(None, (scope.remark(),)):
+        dataset = folders.remark(dataset, told)
+    return folders.tell_unsplit(dataset)
 
 
-@dataclass
-class _Reading:
-    """One claim, read: a data set with its faults, or the error."""
+def _with_links(error: DatasetError, scope: links.Scope) -> DatasetError:
+    """The same error, with the links that were not followed where there were any: perhaps they are why."""
+    told = scope.remark()
+    if told is None:
+        return error
+    parts = {**error.parts, "fix": "; ".join(filter(None, (told, error.parts.get("fix"))))}
+    return type(error)(error.headline, **parts)
 
-    claim: Claim
-    faults: Faults
-    dataset: Dataset | None = None
-    error: MaskwrightError | None = None
 
-    @classmethod
-    def of(cls, claim: Claim, asked: _Asked) -> _Reading:
-        reading = cls(claim, Faults(claim.path, asked.allow_faulty))
-        read = module_of(claim.format).read
-        try:
-            for name, value in asked.options.items():
-                if name not in FORMATS[claim.format].options:
-                    raise _no_option(claim, name, value)
-            dataset = read(claim.path, reading.faults, **asked.options)
-            reading.dataset = dataset if dataset.format else replace(dataset, format=claim.format)
-        except MaskwrightError as error:
-            reading.error = error
-        return reading
+def _read_file(path: Path, asked: _Asked) -> Dataset:
+    if asked.annotations is not None and not asked.named(path):
+        raise DatasetError("one annotation file is named already", file=path, field="annotations",
+                           wanted="a folder, to choose files in", got=asked.annotations)  # fmt: skip
+    paths = shards(path)
+    claims = [claim for each in paths for claim in identify(each, asked.format)[:1]]
+    if not claims:
+        raise _unknown_file(path, asked.format)
+    root = data_root(path)
+    if len(claims) > 1:
+        dataset, unclear = joined(root, _readings(claims, asked))
+        if dataset is None:
+            raise undecided(root, unclear)
+    else:
+        dataset = _reading(claims[0], asked).result()
+    if (lack := shards_absent(paths)) is not None:
+        dataset = folders.remark(dataset, lack)
+    many = bool(FORMATS[claims[0].format].endings)  # such a file speaks of a whole folder, not of one photo
+    return folders.complete(dataset, root, everywhere=False, unlabelled=many)
 
-    def result(self) -> Dataset:
-        if self.dataset is None:
-            assert self.error is not None
-            raise self.error
-        return self.faults.into(self.dataset)
 
-    def told(self, root: Path) -> str:
-        """One line for people: which file, which format, what is in it."""
-        try:
-            name = self.claim.path.relative_to(root).as_posix()
-        except ValueError:
-            name = str(self.claim.path)
-        if self.dataset is None:
-            return f"{name}  ({self.claim.format}: {self.error.headline if self.error else ''})"
-        classes = ", ".join(f"{label} {count}" for label, count in self.dataset.class_counts().items() if count)
-        return (
-            f"{name}  ({self.claim.format}: {len(self.dataset)} photos, {self.dataset.instance_count} instances; "
-            f"{classes or 'no classes'})"
-        )
+def _reading(claim: Claim, asked: _Asked) -> Reading:
+    reading = Reading(claim.path, claim.format, Faults(claim.path, asked.allow_faulty))
+    read = module_of(claim.format).read
+    try:
+        for name, value in asked.options.items():
+            if name not in FORMATS[claim.format].options:
+                raise _no_option(claim, name, value)
+        dataset = read(claim.path, reading.faults, **asked.options)
+        reading.dataset = dataset if dataset.format else replace(dataset, format=claim.format)
+    except MaskwrightError as error:
+        reading.error = error
+    return reading
 
 
 def _no_option(claim: Claim, name: str, value: object) -> DatasetError:
@@ -223,9 +245,9 @@ def _no_option(claim: Claim, name: str, value: object) -> DatasetError:
 
 
 def _read_folder(folder: Path, asked: _Asked) -> Dataset:
-    claims = identify(folder, asked.format)
+    claims = asked.claims(folder)
     found = _datasets(claims)
-    parts = [(split, path, _datasets(identify(path, asked.format))) for split, path in folders.splits(Head(folder))]
+    parts = [(split, path, _datasets(asked.claims(path))) for split, path in folders.splits(Head(folder))]
     below = [claim for _, _, inside in parts for claim in inside]
     sure = any(claim.evidence.certainty >= STRONG for claim in below)
     if below and (sure or not any(claim.evidence.certainty >= STRONG for claim in found)):
@@ -235,11 +257,19 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
             if claim.path != folder:
                 what = f"{claim.path.name} at the top was not counted: train, val or test have annotations of their own"
                 dataset = folders.remark(dataset, what)
+        if beside := len({*photos_in(folder)} - {record.photo for record in dataset}):
+            photos = "1 photo beside them was" if beside == 1 else f"{beside} photos beside them were"
+            names = ", ".join(path.name for _, path, _ in parts)
+            dataset = folders.remark(dataset, f"{photos} not read: only those in {names} were")
     elif found:
         _no_guess(folder, found, asked)
-        dataset, unclear = _read_claims(folder, found, asked)
+        readings = _readings(found, asked)
+        dataset, unclear = joined(folder, readings)
         if dataset is None:
-            raise _several(folder, unclear)
+            raise undecided(folder, unclear)
+        dataset = completed(dataset, folder, readings)
+        if (lack := shards_absent(claim.path for claim in found)) is not None:
+            dataset = folders.remark(dataset, lack)
     else:
         return _read_below(folder, claims, asked)
     for claim in claims:
@@ -269,41 +299,31 @@ def _datasets(claims: list[Claim]) -> list[Claim]:
     return strong or claims[:1]
 
 
-def _read_claims(folder: Path, claims: list[Claim], asked: _Asked) -> tuple[Dataset | None, list[_Reading]]:
-    """The data set of these claims, with what its folder adds; None where several speak of the same photos."""
-    readings = [_Reading.of(claim, asked) for claim in sorted(claims, key=lambda claim: claim.path.as_posix())]
-    if len(readings) > 1 and not folders.joinable([each.dataset for each in readings]):
-        return None, readings
-    datasets = [each.result() for each in readings]
-    if len(readings) == 1:
-        dataset = datasets[0]
-    else:
-        words = [folders.split_word(each.claim.path) for each in readings]
-        marked = zip(datasets, words, strict=True)  # instances_val.json holds the split "val"
-        datasets = [folders.with_split(each, word) if word else each for each, word in marked]
-        datasets = [folders.marked(each, read.claim.path.name) for each, read in zip(datasets, readings, strict=True)]
-        dataset = Dataset.join(data_name(folder), datasets)
-        told = ", ".join(each.claim.path.name for each in readings[:3]) + (", ..." if len(readings) > 3 else "")
-        dataset = folders.remark(dataset, f"{len(readings)} annotation files of different photos were joined: {told}")
-    as_files = all(each.claim.path.is_file() for each in readings)
-    return folders.complete(dataset, folder, everywhere=True, unlabelled=as_files), readings
+def _readings(claims: list[Claim], asked: _Asked) -> list[Reading]:
+    """Each claim, read; how much is faulty is asked of all of them together."""
+    readings = [_reading(claim, asked) for claim in sorted(claims, key=lambda claim: claim.path.as_posix())]
+    Faults.settle([reading.faults for reading in readings])
+    return readings
 
 
 def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], asked: _Asked) -> Dataset:
     """Each split folder by itself; one without annotations gives unlabelled photos."""
     datasets: list[Dataset] = []
-    unclear: list[_Reading] = []
+    unclear: list[Reading] = []
+    readings = {path: _readings(claims, asked) for _, path, claims in parts}
+    Faults.settle([each.faults for several in readings.values() for each in several])
     for split, path, claims in parts:
         if claims:
-            dataset, readings = _read_claims(path, claims, asked)
+            dataset, several = joined(path, readings[path])
+            dataset = dataset and completed(dataset, path, several)
         else:
-            dataset, readings = folders.unlabelled(path), []
+            dataset, several = folders.unlabelled(path), []
         if dataset is None:
-            unclear += readings
+            unclear += several
         else:
             datasets.append(folders.with_split(folders.marked(dataset, split), split))
     if unclear:
-        raise _several(folder, unclear)
+        raise undecided(folder, unclear)
     return Dataset.join(data_name(folder), datasets)
 
 
@@ -313,20 +333,21 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
     for claim in claims:
         if claim.path == folder:  # known, and no data set: masks that fit no photo, say
             _no_guess(folder, [], asked)
-            _Reading.of(claim, asked).result()
-    inside = []
-    for name in head.folders:
-        child = head.child(name)
-        places = [child.path, *(path for _, path in folders.splits(child))]
-        if any(_datasets(identify(path, asked.format)) for path in places):
-            inside.append(child.path)
+            _reading(claim, asked).result()
+    inside, level = [], [head]
+    for _ in range(DEEPEST):
+        level = [above.child(name) for above in level for name in above.folders][:MOST_FOLDERS]
+        inside = [child.path for child in level if _holds(child, asked)]
+        if inside:
+            break
     if not inside:
         _no_guess(folder, [], asked)
     if len(inside) == 1:
         return _read_folder(inside[0], asked)
     if inside:
         raise DatasetError("several data sets in one folder", file=folder, wanted="one",
-                           got=", ".join(each.name for each in inside), fix=f"name one: {inside[0]}")  # fmt: skip
+                           got=", ".join(each.relative_to(folder).as_posix() for each in inside[:8]),
+                           fix=f"name one: {inside[0]}")  # fmt: skip
     readable(folder)
     for file in _annotation_files(head)[:LOOKED_AT]:  # not claimed by any format: perhaps because little is left of it
         error = _broken(Head(file))
@@ -341,17 +362,9 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
                        "outlines in VIA, or put the photos into one folder a class")  # fmt: skip
 
 
-def _several(folder: Path, readings: list[_Reading]) -> DatasetError:
-    listed = "".join(f"\n          {each.told(folder)}" for each in readings)
-    example = next((each for each in readings if each.dataset is not None), readings[0])
-    fix = f"name the one to use, for example {example.claim.path}"
-    return DatasetError(
-        "several annotation files for the same photos",
-        file=folder,
-        wanted="one",
-        got=f"{len(readings)}:{listed}",
-        fix=fix,
-    )
+def _holds(head: Head, asked: _Asked) -> bool:
+    """A data set stands in this folder, or in its train, val or test."""
+    return any(_datasets(asked.claims(path)) for path in (head.path, *(path for _, path in folders.splits(head))))
 
 
 def _unknown_file(path: Path, format: str | None) -> MaskwrightError:

@@ -39,7 +39,7 @@ from maskwright.formats.reading import (
     data_name,
     data_root,
     read_json,
-    written_name,
+    written_names,
 )
 from maskwright.types import Dataset, Instances
 
@@ -57,6 +57,11 @@ def sniff(head: Head) -> Evidence | None:
         return None
     if '"segments_info"' in text or '"isthing"' in text:
         return Evidence(0.6, "a COCO panoptic file: its masks are PNG images", dataset=False)
+    if '"caption"' in text and "category_id" not in keys:
+        return Evidence(0.6, "COCO captions: texts, no objects", dataset=False)
+    instances = head.path.with_name(head.path.name.replace("person_keypoints_", "instances_"))
+    if instances != head.path and instances.is_file():
+        return Evidence(0.6, f"key points of people, whom {instances.name} holds, too", dataset=False)
     if len(keys) >= 2:
         return Evidence(0.95, f"it has {', '.join(keys)}")
     return None
@@ -72,6 +77,8 @@ def read(path: Path, faults: Faults) -> Dataset:
     finder = PhotoFinder(root, faults, near=path.parent, names=names)
     by_image = _by_image(images, annotations or [], faults)
     drafts, used = [], set()
+    drawn: dict[Path, Regions] = {}
+    joined = []
     for key, image in images.items():
         mine = by_image[key]
         found = finder.photo(image["file_name"], regions=len(mine))
@@ -80,7 +87,9 @@ def read(path: Path, faults: Faults) -> Dataset:
         if annotations is None:  # a list of photos only, as for COCO's test set
             drafts.append(Draft(found, None, id=image["id"]))
             continue
-        regions = Regions(faults, found, stated=_stated(image))
+        again = found.path in drawn
+        regions = drawn.setdefault(found.path, Regions(faults, found, stated=_stated(image)))
+        joined += [image["file_name"]] * again
         for number, annotation in mine:
             label = classes.get(_key(annotation.get("category_id")))
             if label is None:
@@ -89,7 +98,11 @@ def read(path: Path, faults: Faults) -> Dataset:
                 continue
             used.add(label)
             _draw(annotation, number, label, regions)
-        drafts.append(Draft(found, regions, id=image["id"]))
+        if not again:
+            drafts.append(Draft(found, regions, id=image["id"]))
+    if joined:
+        more = ", ..." if len(joined) > 1 else ""
+        faults.remark(f"photos listed under two ids, their objects joined: {len(joined)} ({joined[0]}{more})")
     listed = dict.fromkeys(classes.values())
     names = [name for name in listed if name in used or not used]
     dataset = assemble(data_name(root), names, drafts, "coco", faults)
@@ -220,13 +233,15 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """Masks as compressed run lengths, boxes where there are no masks; ids from 1."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    drawn = [record.photo for record in dataset.records if record.instances is not None]
+    names = dict(zip(drawn, written_names(drawn, path), strict=True))
     for record in dataset.records:
         if record.instances is None:
             losses.add("skipped photo" if record.skipped else "unlabelled photo")
             continue
         losses.add("list of photo labels", int(record.labels is not None), "lists of photo labels")
         height, width = record.size
-        image = {"id": len(images) + 1, "file_name": written_name(record.photo, path), "width": width, "height": height}
+        image = {"id": len(images) + 1, "file_name": names[record.photo], "width": width, "height": height}
         images.append(image)
         for row in _rows(record.instances, losses):
             annotations.append({"id": len(annotations) + 1, "image_id": image["id"], **row})

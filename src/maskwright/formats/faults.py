@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Faults:
         self.faults: list[Fault] = []
         self.missing: list[Fault] = []
         self._photos = 0
+        self._together: tuple[Faults, ...] = (self,)
         self._counts: Counter[str] = Counter()
         self._remarks: dict[str, None] = {}
 
@@ -90,29 +92,45 @@ class Faults:
                         f"1 faulty record was put aside: {self.faults[0]}")  # fmt: skip
         return tuple(told)
 
+    @staticmethod
+    def settle(several: Sequence[Faults]) -> None:
+        """These belong to the files of one data set: what share is too much is asked of all of them together."""
+        for each in several:
+            each._together = tuple(several)
+
+    @property
+    def _whole(self) -> tuple[int, int]:
+        """Faulty regions and all regions of the whole data set."""
+        faulty = sum(each.faulty_regions for each in self._together)
+        return faulty, max(sum(each.regions for each in self._together), faulty)
+
     @property
     def share(self) -> float:
-        """Faulty regions by all regions, 0..1."""
-        return self.faulty_regions / max(self.regions, self.faulty_regions, 1)
+        """Faulty regions by all regions of the data set, 0..1."""
+        faulty, regions = self._whole
+        return faulty / max(regions, 1)
 
     def into(self, dataset: Dataset) -> Dataset:
         """The data set with these faults and remarks.
 
         AnnotationError when too much is faulty and nobody allowed it; DatasetError when no named photo is there.
         """
-        if self.missing and not self._photos:
+        if self.missing and not any(each._photos for each in self._together):
             names = ", ".join(fault.record.removeprefix("photo ") for fault in self.missing[:3])
+            alike = next((fault.got for fault in self.missing if fault.got != "absent"), None)
             raise DatasetError(
                 "none of the photos it names is in the folder", file=self.file, wanted=f"{len(self.missing)} photos",
-                got=f"none of {names}" + (", ..." if len(self.missing) > 3 else ""),
-                fix="put the photos beside this file, or into a sub-folder images",
+                got=f"none of {names}" + (", ..." if len(self.missing) > 3 else "")
+                + ("" if alike is None else ", " + alike.removeprefix("absent ")),
+                fix="put the photos beside this file, or into a sub-folder images" if alike is None else
+                "correct the folders in the file's names, or put the photos where it says",
             )  # fmt: skip
         if self.faults and self.share > MOST_FAULTY and not self.allow_faulty:
             first = self.faults[0]
             shown = "".join(f"\n          {fault}" for fault in self.faults[:SHOWN])
             more = f"\n          ... and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
             raise AnnotationError(
-                f"{self.faulty_regions} of {max(self.regions, self.faulty_regions)} regions are faulty",
+                "{} of {} regions are faulty".format(*self._whole),
                 file=self.file,
                 record=first.record,
                 field=first.field,

@@ -113,6 +113,10 @@ class PhotoFinder:
         """The photo's path, or None where it is absent or unclear; nothing is opened and no fault is noted."""
         return self._answer(name).path
 
+    def several(self, name: str) -> tuple[Path, ...]:
+        """The photos among which nobody can tell which one is meant; () where it is clear, or there is none."""
+        return self._answer(name).several
+
     # --- names to paths -------------------------------------------------------------------------
     def _answer(self, text: str) -> _Answer:
         if text not in self._answers:

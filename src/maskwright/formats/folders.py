@@ -6,9 +6,12 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from maskwright.errors import DatasetError
+import numpy as np
+
+from maskwright.formats import lists
+from maskwright.formats.listing import folder_split
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Faults,
@@ -17,11 +20,8 @@ from maskwright.formats.reading import (
     measured,
     photos_below,
     photos_in,
-    read_text,
 )
 from maskwright.types import Dataset, Record
-
-_SPLIT_WORD = re.compile(r"(?<![a-z])(train|training|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
 
 
 # --- splits -----------------------------------------------------------------------------------------
@@ -29,14 +29,8 @@ def splits(head: Head) -> Iterator[tuple[str, Path]]:
     """Sub-folders named train, val (valid, validation), test: ("val", path of "valid"), in this order."""
     for split in ("train", "val", "test"):
         for name in head.folders:
-            if SPLIT_FOLDERS.get(name.casefold()) == split:
+            if SPLIT_FOLDERS.get(re.sub(r"[_-]?\d+$", "", name.casefold())) == split:  # train2017, too
                 yield split, head.path / name
-
-
-def split_word(path: Path) -> str | None:
-    """instances_val2017.json -> "val"; None where the name holds none of the words, or several."""
-    words = {SPLIT_FOLDERS[word.lower()] for word in _SPLIT_WORD.findall(path.stem)}
-    return words.pop() if len(words) == 1 else None
 
 
 def with_split(dataset: Dataset, split: str) -> Dataset:
@@ -53,6 +47,44 @@ def joinable(datasets: Sequence[Dataset | None]) -> bool:
     return len(read) == len(datasets) and len({each.format for each in read}) == 1 and len(photos) == len(set(photos))
 
 
+def agreeing(datasets: Sequence[Dataset]) -> bool:
+    """All of them say the same: the same objects on the same photos, boxes within a pixel."""
+    first, *others = ({record.photo: _objects(record) for record in dataset.records if record.instances}
+                      for dataset in datasets)  # fmt: skip
+    for other in others:
+        if first.keys() != other.keys():
+            return False
+        for photo, (labels, boxes) in first.items():
+            more, placed = other[photo]
+            if labels != more or np.abs(boxes - placed).max(initial=0) > 1:
+                return False
+    return bool(first)
+
+
+def _objects(record: Record) -> tuple[list[str], np.ndarray]:
+    """Labels and boxes in an order of their own, whatever that of the file."""
+    drawn = record.instances
+    assert drawn is not None
+    order = sorted(range(len(drawn)), key=lambda row: (
+        drawn.labels[row], *np.round(drawn.boxes[row] / 4).tolist()))  # fmt: skip
+    return [drawn.labels[row] for row in order], drawn.boxes[order].reshape(-1, 4)
+
+
+def fullest(datasets: Sequence[Dataset]) -> int:
+    """Which of several that say the same says most: with outlines, then of the most photos, then the first."""
+    return max(range(len(datasets)), key=lambda place: (datasets[place].has_masks, len(datasets[place]), -place))
+
+
+def tell_unsplit(dataset: Dataset) -> Dataset:
+    """A remark on labelled photos that no split has, where there are splits to train and judge with."""
+    left = [record.photo.name for record in dataset.usable() if record.split is None]
+    if not left or "train" not in dataset.splits():
+        return dataset
+    named = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
+    told = "1 labelled photo stands" if len(left) == 1 else f"{len(left)} labelled photos stand"
+    return remark(dataset, f"{told} in no list and no folder of a split, and no training uses them: {named}")
+
+
 def complete(dataset: Dataset, root: Path, *, everywhere: bool, unlabelled: bool = True) -> Dataset:
     """What the folder adds to the annotations: unlabelled photos, list files, splits by folder.
 
@@ -62,43 +94,12 @@ def complete(dataset: Dataset, root: Path, *, everywhere: bool, unlabelled: bool
     """
     if unlabelled:
         dataset = _with_unlabelled(dataset, root, everywhere)
-    for split, names in _lists(root):
-        dataset = _by_list(dataset, root, split, names)
+    dataset = lists.apply(dataset, root, {file: split for split, file in lists.beside(root)}, once=True)
     records = tuple(
-        record if record.split else replace(record, split=_folder_split(record.photo, root))
+        record if record.split else replace(record, split=folder_split(record.photo, root))
         for record in dataset.records
     )
     return replace(dataset, records=records)
-
-
-def _folder_split(photo: Path, root: Path) -> str | None:
-    try:
-        above = photo.relative_to(root).parts[:-1]
-    except ValueError:
-        return None
-    return next((SPLIT_FOLDERS[part.casefold()] for part in above if part.casefold() in SPLIT_FOLDERS), None)
-
-
-def _lists(root: Path) -> Iterator[tuple[str, set[str]]]:
-    """train.txt, val.txt, test.txt: photo names (or their stems), one a line."""
-    for name in Head(root).files(".txt"):
-        split = SPLIT_FOLDERS.get(PurePosixPath(name).stem.casefold())
-        if split is not None:
-            lines = [line.strip().replace("\\", "/") for line in read_text(root / name).splitlines()]
-            yield split, {PurePosixPath(line).name.casefold() for line in lines if line}
-
-
-def _by_list(dataset: Dataset, root: Path, split: str, names: set[str]) -> Dataset:
-    records = []
-    for record in dataset.records:
-        if {record.photo.name.casefold(), record.photo.stem.casefold()} & names:
-            if record.split not in (None, split):
-                raise DatasetError("a photo stands in two lists", file=root, record=f'photo "{record.photo.name}"',
-                                   wanted=f"one of {record.split}.txt and {split}.txt", got="both",
-                                   fix="take it out of one of them")  # fmt: skip
-            record = replace(record, split=split)
-        records.append(record)
-    return replace(dataset, records=tuple(records))
 
 
 # --- unlabelled photos ------------------------------------------------------------------------------
@@ -112,11 +113,12 @@ def unlabelled(folder: Path) -> Dataset:
 def _with_unlabelled(dataset: Dataset, root: Path, everywhere: bool) -> Dataset:
     known = {record.photo for record in dataset.records}
     # a photo put aside because it cannot be opened has its fault already
-    broken = {re.sub(r'^photo "(.*)"$', r"\1", fault.record) for fault in dataset.faults if fault.field == "photo"}
-    beside = {photo.parent for photo in known if everywhere or _folder_split(photo, root) is None} | {root}
+    named = (re.fullmatch(r'photo "(.*)"', fault.record) for fault in dataset.faults if fault.field == "photo")
+    broken = {PureWindowsPath(found[1]).name for found in named if found}
+    beside = {photo.parent for photo in known if everywhere or folder_split(photo, root) is None} | {root}
     faults = Faults(root, allow_faulty=True)
     more = (photo for folder in sorted(beside) for photo in photos_in(folder)
-            if photo not in known and not any(name.endswith(photo.name) for name in broken))  # fmt: skip
+            if photo not in known and photo.name not in broken)  # fmt: skip
     records = _records(more, faults)
     return faults.into(replace(dataset, records=dataset.records + tuple(records)))
 

@@ -41,7 +41,7 @@ from maskwright.formats.reading import (
     parse_json,
     read_json,
     read_table,
-    written_name,
+    written_names,
 )
 from maskwright.geometry import polygons
 from maskwright.types import Dataset, Instances
@@ -323,11 +323,13 @@ def _numbers(shape: dict[str, Any], kind: str, number: object, regions: Regions)
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """A VIA 2 export: masks as polygons, boxes as rectangles, the class in the attribute "class"."""
     records: dict[str, Any] = {}
+    drawn = [record.photo for record in dataset.records if record.instances is not None]
+    names = dict(zip(drawn, written_names(drawn, path), strict=True))
     for record in dataset.records:
         if record.instances is None:
             losses.add("skipped photo" if record.skipped else "unlabelled photo")
             continue
-        name = written_name(record.photo, path)
+        name = names[record.photo]
         size = record.photo.stat().st_size if record.photo.is_file() else -1
         key = f"{name}{size}"
         if key in records:

@@ -25,9 +25,9 @@ import numpy as np
 
 from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.files import writing, writing_folder
-from maskwright.formats import voc_masks
+from maskwright.formats import lists, voc_masks
+from maskwright.formats.listing import is_label_folder
 from maskwright.formats.reading import (
-    LABEL_FOLDERS,
     Draft,
     Evidence,
     Faults,
@@ -41,7 +41,6 @@ from maskwright.formats.reading import (
     data_root,
     measured,
     photos_in,
-    read_text,
     read_xml,
 )
 from maskwright.types import Dataset, Record
@@ -85,7 +84,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     if head.is_folder:
         dataset = voc_masks.join(root, dataset, faults)
         dataset = _with_unlabelled(root, dataset, faults)
-    return _with_splits(root, dataset, faults)
+    return _with_splits(root, dataset)
 
 
 # --- XML --------------------------------------------------------------------------------------------
@@ -211,44 +210,25 @@ def _with_unlabelled(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
     return replace(dataset, records=dataset.records + records)
 
 
-def _with_splits(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
+def _with_splits(root: Path, dataset: Dataset) -> Dataset:
     """train, val and test from ImageSets/Main (or Segmentation); trainval only where the first two are absent."""
     folder = next(
         (root / "ImageSets" / kind for kind in ("Main", "Segmentation") if (root / "ImageSets" / kind).is_dir()), root
     )
-    lists = {split: _stems(folder / f"{split}.txt") for split in ("train", "val", "test")} if folder != root else {}
-    if lists and not lists["train"] and not lists["val"]:
-        lists["train"] = _stems(folder / "trainval.txt")
-    present = {record.photo.stem.casefold() for record in dataset.records}
-    place: dict[str, str] = {}
-    for split, stems in lists.items():
-        absent = stems - present
-        if absent:
-            faults.remark(
-                f"ImageSets/{folder.name}/{split}.txt names {len(stems)} photos, {len(absent)} of them absent"
-            )
-        twice = [stem for stem in stems if place.setdefault(stem, split) != split]
-        if twice:
-            faults.remark(
-                f"{len(twice)} photos of {split}.txt stand in {place[min(twice)]}.txt too, and are left there"
-            )
-    records = tuple(replace(record, split=place.get(record.photo.stem.casefold())) for record in dataset.records)
-    return replace(dataset, records=records)
-
-
-def _stems(file: Path) -> set[str]:
-    """The first word of each line; lines may go on with 1 or -1."""
-    return (
-        {line.split()[0].casefold() for line in read_text(file).splitlines() if line.split()}
-        if file.is_file()
-        else set()
-    )
+    if folder == root:
+        return dataset
+    files = {folder / f"{split}.txt": split for split in ("train", "val", "test")}
+    files = {file: split for file, split in files.items() if file.is_file()}
+    if not {"train", "val"} & {*files.values()} and (folder / "trainval.txt").is_file():
+        files = {folder / "trainval.txt": "train", **files}
+    return lists.apply(dataset, root, files, once=False)
 
 
 def _xml_folders(head: Head) -> Iterator[Head]:
     """The folder itself and its folders of annotations, those with XML."""
-    below = [head.child(name) for name in head.folders if name.casefold() in LABEL_FOLDERS]
-    return (folder for folder in (head, *below) if folder.files(".xml"))
+    below = [head.child(name) for name in head.folders if is_label_folder(name)]
+    deeper = [folder.child(name) for folder in below for name in folder.folders]  # Annotations/train
+    return (folder for folder in (head, *below, *deeper) if folder.files(".xml"))
 
 
 def _is_voc(head: Head) -> bool:

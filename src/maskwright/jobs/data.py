@@ -76,6 +76,10 @@ def open_data(
             raise DatasetError("there is nothing to train on", file=data_name(data), got=", ".join(parts))
         return {"train": train, "val": train.where(lambda record: False)}
     twins = _twins(usable, say, progress)
+    rest = usable.where(lambda record: record.split is None)
+    if "val" in parts and "train" not in parts and len(rest):
+        say(f"{whole.name}: only validation photos are named: the {len(rest)} others are for training")
+        parts = {"train": rest, **parts}
     if "val" not in parts:
         test = parts.pop("test", None)
         rest = parts.get("train") or usable.where(lambda record: record.split is None)

@@ -1,0 +1,77 @@
+"""Lists of a split: train.txt, val.txt and test.txt beside the photos, or in VOC's ImageSets; one photo a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from maskwright.errors import DatasetError
+from maskwright.formats.reading import SPLIT_FOLDERS, Faults, Head, PhotoFinder, read_text
+from maskwright.types import Dataset
+
+
+def beside(root: Path) -> Iterator[tuple[str, Path]]:
+    """("val", path of valid.txt), for each list that lies in the folder."""
+    for name in Head(root).files(".txt"):
+        split = SPLIT_FOLDERS.get(PurePosixPath(name).stem.casefold())
+        if split is not None:
+            yield split, root / name
+
+
+def apply(dataset: Dataset, root: Path, files: Mapping[Path, str], *, once: bool) -> Dataset:
+    """The data set with the splits that these lists (file -> split) name, and remarks on what they name in vain.
+
+    A line names a photo as an annotation file does: with its folders where it has any, perhaps without its ending.
+    once  a photo in two lists is an error; otherwise it stays in the first, and a remark says so
+    """
+    known = {record.photo for record in dataset.records}
+    place: dict[Path, Path] = {}
+    remarks = []
+    for file in files:
+        found = _lines(file)
+        finder = PhotoFinder(root, Faults(root), names=[way for line in found for way in line])
+        absent, twice = 0, []
+        for line in found:
+            photo = _photo(line, finder, file)
+            absent += photo is None
+            if photo is None or photo not in known:
+                continue
+            if place.setdefault(photo, file) != file:
+                twice.append(photo)
+        name = file.relative_to(root).as_posix()
+        if absent:
+            remarks.append(f"{name} names {len(found)} photos, {absent} of them absent")
+        if twice and once:
+            raise DatasetError("a photo stands in two lists", file=root, record=f'photo "{twice[0].name}"',
+                               wanted=f"one of {place[twice[0]].name} and {file.name}", got="both",
+                               fix="take it out of one of them")  # fmt: skip
+        if twice:
+            remarks.append(
+                f"{len(twice)} photos of {file.name} stand in {place[twice[0]].name} too, and are left there"
+            )
+    records = tuple(replace(record, split=files[place[record.photo]]) if record.photo in place else record
+                    for record in dataset.records)  # fmt: skip
+    return replace(dataset, records=records, remarks=tuple(dict.fromkeys((*dataset.remarks, *remarks))))
+
+
+def _lines(file: Path) -> list[tuple[str, ...]]:
+    """Each line in the ways it may be meant: as it stands, without the 1 or -1 at its end, its first word."""
+    if not file.is_file():
+        return []
+    lines = dict.fromkeys(line.strip() for line in read_text(file).splitlines() if line.strip())
+    return [tuple(dict.fromkeys((line, re.sub(r"\s+-?\d$", "", line), line.split()[0]))) for line in lines]
+
+
+def _photo(line: Sequence[str], finder: PhotoFinder, file: Path) -> Path | None:
+    for way in line:
+        if several := finder.several(way):
+            raise DatasetError("a list names a photo that is there more than once", file=file, record=f'line "{way}"',
+                               wanted="one photo", got=", ".join(path.relative_to(finder.folder).as_posix()
+                                                                 for path in several[:3]),
+                               fix="name it with its folder")  # fmt: skip
+        photo = finder.find(way)
+        if photo is not None:
+            return photo
+    return None

@@ -1,0 +1,31 @@
+"""A file in several parts, as TensorFlow cuts it: train.record-00000-of-00002 and its sisters are one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from maskwright.formats.reading import Head
+
+SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})", re.IGNORECASE)
+
+
+def shards(path: Path) -> list[Path]:
+    """All parts of a file that was cut into several: train.record-00000-of-00002 and its sisters."""
+    own = SHARD.fullmatch(path.name)
+    if own is None:
+        return [path]
+    several = [(path.parent / name, SHARD.fullmatch(name)) for name in Head(path.parent).files()]
+    return [file for file, each in several if each and (each["name"], each["count"]) == (own["name"], own["count"])]
+
+
+def shards_absent(paths: Iterable[Path]) -> str | None:
+    """A remark on parts that are not there."""
+    here: dict[tuple[Path, str, int], int] = Counter()
+    for path in paths:
+        if own := SHARD.fullmatch(path.name):
+            here[path.parent, own["name"], int(own["count"])] += 1
+    lack = [f"{name}: {count} of {of} parts are there" for (_, name, of), count in here.items() if count < of]
+    return "; ".join(lack) or None
