@@ -81,6 +81,7 @@ bundled: $(READY)
 	$(BIN)/maskwright train $(SHARED)/data/balloon/train --recipe recipes/balloons.toml --no-validate --out build/runs --name balloons
 	$(BIN)/python recipes/bundle.py build/runs/balloons $(BUNDLED)/balloons --judge $(SHARED)/data/balloon/val \
 	  --page recipes/balloons.md --trained-on "5000 rendered scenes, balloon/train"
+	$(BIN)/python recipes/thresholds.py $(SHARED)/data/balloon/train $(BUNDLED)/balloons --recipe recipes/balloons.toml
 	$(BIN)/python recipes/render.py build/welds --kind welds --count 600 --val 4
 	$(BIN)/python recipes/render.py build/rust --kind rust --count 600 --val 4
 	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain build/scenes build/welds build/rust --count 600 --out build/runs

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from maskwright.cli import options
-from maskwright.cli.main import COMMANDS, PLACES, commands, main, spelled_out
+from maskwright.cli.main import COMMANDS, PLACES, commands, main, spelled_out, wait_passively
 from maskwright.errors import RecipeError, UnknownName
 
 HEAVY = ("torch", "numpy", "PIL", "rich", "maskwright.types")
@@ -217,3 +217,32 @@ def test_a_folder_with_something_in_it_is_never_replaced(tmp_path, capsys):
 
 def test_the_group_has_nothing_but_its_commands():
     assert commands.list_commands(click.Context(commands)) == list(PLACES)
+
+
+# --- a busy machine -------------------------------------------------------------------------------------------------
+def test_waiting_threads_sleep_unless_the_person_chose_otherwise():
+    made: dict[str, str] = {}
+    wait_passively(made)
+    assert made == {"OMP_WAIT_POLICY": "PASSIVE"}
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        chosen = {name: "ACTIVE"}
+        wait_passively(chosen)
+        assert chosen == {name: "ACTIVE"}
+
+
+def test_the_library_alone_sets_no_variable():
+    code = "import os; before = dict(os.environ); import maskwright; maskwright.load; print(before == dict(os.environ))"
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.stdout == "True\n"
+
+
+def test_the_program_sets_it_before_torch_is_loaded():
+    code = (
+        "import sys, os\nfrom maskwright.cli import main as program\n"
+        "def seen(*_):\n    print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)\n"
+        "program._invoke = seen\nprogram.main([])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
+    assert done.stdout == "PASSIVE False\n"

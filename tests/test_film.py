@@ -18,6 +18,7 @@ from tiny_runs import Seer, classifier_folder, model_folder
 
 from maskwright.cli.main import main
 from maskwright.errors import MissingExtra, OutputError, PhotoError, UnknownName, WeightsError
+from maskwright.extras import how_to_install
 from maskwright.jobs.film import film, outlined, targets
 from maskwright.jobs.splash import drawing
 from maskwright.pictures.colours import colour_of
@@ -234,7 +235,7 @@ def test_without_the_library_it_is_said_how_to_get_it(
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingExtra) as caught:
         film(find, source, out=tmp_path / "out")
-    assert "maskwright[video]" in caught.value.parts["fix"]
+    assert caught.value.parts["fix"] == how_to_install("maskwright[video]")
 
 
 # --- on the command line ----------------------------------------------------------------------------

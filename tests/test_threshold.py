@@ -97,10 +97,21 @@ def test_a_bundled_model_is_left_as_it_is(model, tmp_path, monkeypatch):
     assert (model / "card.json").read_bytes() == before
 
 
-def test_one_class_of_several_is_said_to_set_the_threshold_of_all(model, tmp_path):
-    said: list[str] = []
-    threshold(model, data(tmp_path), Aim.of(f1=True), name="rust", say=said.append)
-    assert said[-1] == "the model has one threshold for all its classes: it now serves rust"
+def test_a_class_of_several_gets_a_threshold_of_its_own_and_the_others_keep_theirs(model, tmp_path):
+    before = read_card(model)
+    point = threshold(model, data(tmp_path), Aim.of(precision=1.0), name="rust").point
+    card = read_card(model)
+    assert card.threshold == before.threshold and card.thresholds == {"rust": point.threshold}
+    find = Predictor(Light(card))
+    assert find.limits == {"rust": point.threshold, "dent": before.threshold}
+    assert [len(find(record.photo)) for record in data(tmp_path)] == [1, 1, 0, 0, 0]
+    assert str(find.thresholds[0]).startswith(f"rust: yes from {point.threshold:.4g}, the operating point chosen on 5")
+    assert str(find.thresholds[1]) == f"every other class: yes from {before.threshold:.4g}, the model's own"
+    threshold(model, data(tmp_path), Aim.of(f1=True))
+    assert read_card(model).thresholds == {}
+
+
+def test_a_class_nobody_knows_is_refused(model, tmp_path):
     with pytest.raises(UnknownName, match='Did you mean "rust"'):
         threshold(model, data(tmp_path), Aim.of(f1=True), name="rsut")
     with pytest.raises(DatasetError, match='no photo shows "dent"'):

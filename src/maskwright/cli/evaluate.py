@@ -97,6 +97,8 @@ def command(
         show_figures(figures, console)
         if twelve:
             _show_twelve(figures, console)
+        if done.shown is not None:
+            console.show(str(done.shown))
         for point in done.card.operating_points if done.card else ():
             console.show(f"operating point of {point.name}:")
             for sentence in point.told:

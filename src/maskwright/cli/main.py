@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -98,10 +99,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The whole program: never returns, and never shows a traceback without --debug."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     prepare_streams()
+    wait_passively(os.environ)
     console = Console.of(arguments)
     with stoppable() as stop:
         code = console.run(lambda: _invoke(arguments, console))
     sys.exit(128 + stop.number if code == STOPPED and stop.number else code)
+
+
+def wait_passively(environment: MutableMapping[str, str]) -> None:
+    """Threads of torch that wait for others sleep instead of spinning: on a busy machine a spinning thread takes the
+    processor from the one it waits for. Before torch is loaded, and only where the person has not chosen.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & set(environment):
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
 
 
 def _invoke(arguments: list[str], console: Console) -> object:

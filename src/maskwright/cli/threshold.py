@@ -19,7 +19,7 @@ from maskwright.cli.console import Console
 )
 @click.option("--f1", is_flag=True, help="The best balance of both.")
 @click.option("--cost", metavar="FP:FN", help="The least cost, such as 1:20 where a miss costs twenty false alarms.")
-@click.option("--class", "name", metavar="NAME", help="For this class.  [default: all classes together]")
+@click.option("--class", "name", metavar="NAME", help="For this class.  [default: one for all classes]")
 @click.option(
     "--split",
     type=click.Choice(["val", "train", "all"]),

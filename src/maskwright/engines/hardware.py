@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from pathlib import Path
 
@@ -70,6 +71,23 @@ def describe(device: torch.device, precision: str) -> str:
     if free is not None:
         parts.append(f"{free / 1e9:.0f} GB of memory free")
     return ", ".join(parts)
+
+
+def busy() -> str:
+    """ "the machine is busy (load 8.2 on 2 cores), so it may take longer"; "" where it is not, or does not say."""
+    load = _load()
+    cores = os.cpu_count() or 1
+    if load is None or load < 1.5 * cores:
+        return ""
+    return f"the machine is busy (load {load:.1f} on {cores} core{'s' if cores > 1 else ''}), so it may take longer"
+
+
+def _load() -> float | None:
+    """Programs that wanted a core during the last minute, on average; None where the system does not count."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has no such function
+        return None
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from maskwright.evaluation.matching import Matches
@@ -11,10 +13,12 @@ from maskwright.types import Instances
 BACKGROUND = "background"
 
 
-def confusion(matches: Matches, threshold: float | None = None) -> tuple[tuple[str, ...], np.ndarray]:
+def confusion(
+    matches: Matches, threshold: float | Mapping[str, float] | None = None
+) -> tuple[tuple[str, ...], np.ndarray]:
     """(names + "background", (K+1)×(K+1) int64): row = what it is, column = what was said.
 
-    threshold  keep finds with at least this score; None: each class's own best
+    threshold  keep finds with at least this score, of all classes or of each; None: each class's own best
 
     The last column counts misses, the last row false finds. Objects of the right class are paired first, as for AP,
     so the diagonal is the hits; what is left over is paired across classes at IoU 0.5, best score first.

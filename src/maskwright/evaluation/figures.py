@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -111,7 +112,7 @@ class KindFigures:
         total = [sum(each.truths for each in self.classes), sum(each.found for each in self.classes)]
         return [*rows, row("all", "", total[0], total[1], self)]
 
-    def confusion(self, threshold: float | None = None) -> tuple[tuple[str, ...], np.ndarray]:
+    def confusion(self, threshold: float | Mapping[str, float] | None = None) -> tuple[tuple[str, ...], np.ndarray]:
         """Class names and "background", and how often which was taken for which (see confusion.py)."""
         return confusion(self.matches, threshold)
 
@@ -155,8 +156,13 @@ class Figures:
         chosen = self.best_kind if kind is None else self.kind(kind)
         return chosen.coco_lines() if chosen else []
 
-    def worst_photos(self, n: int | None = None, kind: str | None = None, threshold: float | None = None,
-                     best: bool = False) -> list[tuple[str, PhotoScore]]:  # fmt: skip
+    def worst_photos(
+        self,
+        n: int | None = None,
+        kind: str | None = None,
+        threshold: float | Mapping[str, float] | None = None,
+        best: bool = False,
+    ) -> list[tuple[str, PhotoScore]]:
         """(photo name, its score at IoU 0.5), lowest F1 first and more mistakes first; `best=True` from the other end.
 
         threshold  keep finds with at least this score; None: each class's own best

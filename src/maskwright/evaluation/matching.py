@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,15 +99,19 @@ class Matches:
         best = int(np.argmax(curve.f1))  # the first of equals: the highest threshold, so the fewest finds
         return float(curve.scores[best]), float(curve.f1[best])
 
-    def kept(self, threshold: float | None = None) -> np.ndarray:
-        """m bool: score >= threshold; None means each class's own best (0.5 for a class without one)."""
+    def kept(self, threshold: float | Mapping[str, float] | None = None) -> np.ndarray:
+        """m bool: score >= threshold; a mapping has one a class (one without is not kept at all); None means each
+        class's own best (0.5 for a class without one)."""
+        if isinstance(threshold, Mapping):
+            own = np.array([threshold.get(name, np.inf) for name in self.names])
+            return self.found_score >= own[self.found_class] if len(own) else np.zeros(0, bool)
         if threshold is not None:
             return self.found_score >= threshold
         best = [self.best_threshold(index) for index in range(len(self.names))]
         limits = np.array([0.5 if each is None else each[0] for each in best])
         return self.found_score >= limits[self.found_class] if len(limits) else np.zeros(0, bool)
 
-    def photo_scores(self, threshold: float | None = None) -> list[PhotoScore]:
+    def photo_scores(self, threshold: float | Mapping[str, float] | None = None) -> list[PhotoScore]:
         """One for every photo, in the photos' order. `sorted(..., key=lambda p: p.f1)` puts the worst first."""
         kept = self.kept(threshold)
         hit = kept & self.hit[0]

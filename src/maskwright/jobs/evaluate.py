@@ -9,13 +9,14 @@ from typing import Any, Generic, TypeVar
 
 from maskwright import formats
 from maskwright.errors import DatasetError, RecipeError
+from maskwright.evaluation.class_thresholds import Shown, shown_at
 from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.figures import Figures
 from maskwright.evaluation.verdict_figures import VerdictFigures
 from maskwright.jobs import judging_objects, judging_verdicts
 from maskwright.jobs.data import Say, data_name, relative, whole_photos
 from maskwright.prediction.predictor import Classifier, Predictor, load
-from maskwright.prediction.thresholds import Threshold
+from maskwright.prediction.thresholds import Threshold, lines
 from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
@@ -32,6 +33,7 @@ class Evaluated(Generic[Figured]):
 
     model    what it is called on its page
     thresholds  of the model as it is used; an object detector's AP counts objects of every score
+    shown    of a detector: right and false finds and misses at those thresholds
     card     of a classifier: the operating points and the temperature that these figures were taken at
     against  another classifier on the same photos
     doubts   what else the figures cannot say
@@ -47,6 +49,7 @@ class Evaluated(Generic[Figured]):
     doubts: tuple[str, ...] = ()
     card: Card | None = None
     thresholds: tuple[Threshold, ...] = ()
+    shown: Shown | None = None
     model: str = ""
 
     def facts(self) -> dict[str, Any]:
@@ -60,6 +63,7 @@ class Evaluated(Generic[Figured]):
             "split": self.which,
             "photos_seen": seen,
             "thresholds": told,
+            **({} if self.shown is None else {"shown": self.shown.facts()}),
             **used,
             **self.figures.facts(),
             **compared,
@@ -153,8 +157,8 @@ def evaluate(
             got=", ".join(part.names) or "no class: nothing is drawn on these photos",
         )
     other = None if against is None else _other(find, against, device, precision)
-    for each in find.thresholds:
-        say(f"{each}" if isinstance(find, Classifier) else f"{each} (AP counts every score)")
+    for line in lines(find.thresholds):
+        say(line if isinstance(find, Classifier) else f"{line} (AP counts every score)")
     label = _label(model, find.card.model)
     if isinstance(find, Classifier):
         verdicts = judging_verdicts.judge(find, part, bootstrap, seed, progress)
@@ -190,6 +194,7 @@ def evaluate(
             trained,
             chose,
             doubts=judging_objects.doubts(objects.data),
+            shown=None if (kind := objects.figures.best_kind) is None else shown_at(kind.matches, find.limits),
             thresholds=find.thresholds,
             model=label,
         )

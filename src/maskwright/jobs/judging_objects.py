@@ -114,7 +114,7 @@ def write(judged: Judged, facts: dict[str, Any], out: Path, find: Predictor, whi
     files.write_text(out / "evaluation.json", json.dumps(facts, indent=2, ensure_ascii=False) + "\n")
     _coco(judged, out)
     counts = f"{judged.figures.photos} photos ({which}), {judged.figures.truths} objects"
-    parts = sections_of(judged.figures, find.threshold, "; ".join([counts, "bootstrap over photos", *warnings]))
+    parts = sections_of(judged.figures, find.limits, "; ".join([counts, "bootstrap over photos", *warnings]))
     drawn = "; ".join(["lowest F1 at IoU 0.5 first", *(f"drawn are {each}" for each in find.thresholds)])
     parts.append(sections.Gallery("The photos it does worst on", gallery(judged, find, 8), note=drawn))
     if (rest := len(judged.data) - 8) > 0:
@@ -141,9 +141,10 @@ def gallery(judged: Judged, find: Predictor, count: int, best: bool = False) -> 
     """The worst photos (or the best), judged and drawn by what the model shows at its threshold."""
     places = {name: place for place, name in enumerate(judged.figures.photo_names)}
     pictures = []
-    for name, score in judged.figures.worst_photos(count, threshold=find.threshold, best=best):
+    for name, score in judged.figures.worst_photos(count, threshold=find.limits, best=best):
         found, record = judged.found[places[name]], judged.data.records[places[name]]
-        found = found[found.scores >= find.threshold]  # type: ignore[operator]
+        limits = np.array([find.limits.get(name, np.inf) for name in found.names])
+        found = found[found.scores >= limits[found.classes]]  # type: ignore[operator]
         drawn = outlines.draw(find.open(record.photo), found, shown_in=CELL)
         if record.instances is not None and score.missed:
             missed = record.instances[np.array(score.missed)]

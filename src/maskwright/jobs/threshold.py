@@ -58,7 +58,7 @@ def threshold(
     """Choose the score that serves the aim, and keep it in the model's card.
 
     aim    Aim.of(recall=0.99), .of(precision=0.9), .of(f1=True) or .of(cost="1:20")
-    name   a class; default: all of the model's classes together (a model has one threshold for all). A classifier seeks
+    name   a class, whose threshold alone is then changed; default: one for all classes of the model. A classifier seeks
            one: where it knows two of which one is no more than the lack of the other (norust, rust), that other
     split  val or train or all; default: val where there is one, else what the run held back for validation, else all.
            Never test: those photos say afterwards what the threshold is worth. A classifier's training photos never:
@@ -92,9 +92,7 @@ def threshold(
         point = _of_classifier(find, part, aim, name or "", progress)
     else:
         point, part = _of_detector(find, part, aim, name, data_name(data), progress, say)
-    kept = _keep(folder, point, which, len(part), say) if keep else None
-    if kept is not None and name is not None and len(find.card.classes) > 1 and not isinstance(find, Classifier):
-        say(f"the model has one threshold for all its classes: it now serves {name}")
+    kept = _keep(folder, point, which, len(part), name, say) if keep else None
     return Chosen(point, which, len(part), kept)
 
 
@@ -174,7 +172,7 @@ def _part(whole: Dataset, split: str | None, folder: Path, data: str | Path | Da
     return parts[wanted], wanted
 
 
-def _keep(folder: Path, point: OperatingPoint, which: str, photos: int, say: Say) -> Path | None:
+def _keep(folder: Path, point: OperatingPoint, which: str, photos: int, name: str | None, say: Say) -> Path | None:
     if not (folder / CARD).is_file() or BUNDLED in folder.parents:
         say(f"this model's file is left as it is: say --threshold {point.threshold:.4g} when you use it")
         return None
@@ -186,6 +184,15 @@ def _keep(folder: Path, point: OperatingPoint, which: str, photos: int, say: Say
         write_card(msgspec.structs.replace(card, operating_points=(*others, made)), folder)
         return folder / CARD
     facts = {key: value for key, value in point.facts().items() if value is not None}
-    figures = card.figures | {"operating_point": facts | {"photos": photos, "chosen_on": which}}
-    write_card(msgspec.structs.replace(card, threshold=point.threshold, figures=figures), folder)
+    facts |= {"photos": photos, "chosen_on": which}
+    if name is not None and len(card.classes) > 1:
+        points = {**card.figures.get("operating_points", {}), name: facts}
+        figures = card.figures | {"operating_points": points}
+        own = card.thresholds | {name: point.threshold}
+        write_card(msgspec.structs.replace(card, thresholds=own, figures=figures), folder)
+    else:
+        figures = {key: value for key, value in card.figures.items() if key != "operating_points"}
+        figures |= {"operating_point": facts}
+        new = {"threshold": point.threshold, "thresholds": {}, "thresholds_chosen_on": "", "figures": figures}
+        write_card(msgspec.structs.replace(card, **new), folder)
     return folder / CARD

@@ -14,6 +14,7 @@ from maskwright import __version__
 from maskwright.engines import hardware
 from maskwright.errors import RecipeError
 from maskwright.jobs import matterport, training_report
+from maskwright.jobs.class_thresholds import keep_class_thresholds
 from maskwright.jobs.data import Say, common_window, multi_label, open_data, relative
 from maskwright.jobs.start import check_weights, start_weights
 from maskwright.models import catalogue
@@ -116,7 +117,7 @@ def train(
             "photos": {which: [relative(record.photo, root) for record in part] for which, part in parts.items()},
         },
     )
-    return _run(trainer, parts, say)
+    return _run(trainer, parts, say, progress)
 
 
 def _resume(
@@ -171,7 +172,7 @@ def _resume(
             f"going on with {folder.path} at epoch {trainer.at.epoch + 1}, step {trainer.at.step}, "
             f"after {_minutes(trainer.at.seconds)}"
         )
-    return _run(trainer, parts, say)
+    return _run(trainer, parts, say, progress)
 
 
 def _trainer(
@@ -208,7 +209,7 @@ def _trainer(
     )
 
 
-def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
+def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say, progress: Progress) -> Trained:
     plan = trainer.recipe
     counts = ", ".join(f"{len(part)} {which}" for which, part in parts.items())
     if not trainer.ended:
@@ -217,6 +218,8 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
             f"canvas {trainer.loader.canvas[1]}x{trainer.loader.canvas[0]}; {_expected(trainer)}"
         )
         if plan.task != "classify" and not plan.tile and (told := scale.advice(parts["train"], plan.size)):
+            say(told)
+        if trainer.engine.device.type == "cpu" and (told := hardware.busy()):
             say(told)
     folder = trainer.folder.path
     try:
@@ -229,6 +232,10 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say) -> Trained:
         raise
     if plan.task == "classify" and (told := calibrate(folder / "best", parts["val"], plan.device, plan.precision)):
         say(told)
+    if plan.task != "classify":
+        told = keep_class_thresholds(folder / "best", parts["val"], plan.device, plan.precision, progress)
+        if told:
+            say(told)
     training_report.write(folder, trainer, parts)
     at = trainer.at
     best = at.history[at.best_epoch - 1] if at.history else {}

@@ -24,7 +24,8 @@ from maskwright.weights.sources import STARTS, bundled_names, model_file
 class Predictor:
     """A model and how to use it. Made by `load`.
 
-    tile  side in photo pixels of the tiles that larger photos are looked at in; 0: photos are looked at whole
+    limits  {class: the score from which its objects are shown}: the card's, or for all what was asked for
+    tile    side in photo pixels of the tiles that larger photos are looked at in; 0: photos are looked at whole
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Predictor:
         self.card: cards.Card = engine.card
         self.threshold = self.card.threshold if threshold is None else threshold
         self.asked = threshold
+        self.limits = thresholds.limits(self.card, threshold)
         self.size = size or self.card.size
         self.tile = tiles.checked(self.card.tile if tile is None else tile)
         self.warnings: tuple[str, ...] = ()
@@ -43,14 +45,14 @@ class Predictor:
     def thresholds(self) -> tuple[thresholds.Threshold, ...]:
         """From which score on something is said, and where that comes from; each reads as a sentence.
 
-        >>> print(*maskwright.load("balloons").thresholds)
-        objects: yes from 0.5, the model's own
+        >>> print(*maskwright.load("balloons", threshold=0.5).thresholds)
+        objects: yes from 0.5, as asked
         """
         return thresholds.of_detector(self.card, self.asked)
 
     def introduction(self) -> list[str]:
         """What to say before its first photo: what it is not made for, and from which scores on something is said."""
-        return [*self.warnings, *(str(each) for each in self.thresholds)]
+        return [*self.warnings, *thresholds.lines(self.thresholds)]
 
     def open(self, source: Source | Origin) -> Photo:
         """The photo as this model wants it: deep grey through the window that the model learnt with."""
@@ -98,7 +100,7 @@ class Predictor:
             yield photo, self._restore(raw, placement)
 
     def _restore(self, raw: Any, placement: Placement) -> Any:
-        return restore(raw, placement, self.card.classes, self.threshold)
+        return restore(raw, placement, self.card.classes, np.array([self.limits[name] for name in self.card.classes]))
 
 
 class Classifier(Predictor):

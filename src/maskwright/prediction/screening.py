@@ -8,7 +8,7 @@ from typing import Any
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.photos.sources import Origin, Source
 from maskwright.prediction.predictor import Classifier, Predictor
-from maskwright.prediction.thresholds import ASKED, Threshold
+from maskwright.prediction.thresholds import ASKED, Threshold, lines
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances, Photo, Verdict
 
@@ -75,7 +75,7 @@ class Screening:
 
     def introduction(self) -> list[str]:
         """As of a Predictor."""
-        return [*self.screen.warnings, *self.then.warnings, *(str(each) for each in self.thresholds)]
+        return [*self.screen.warnings, *self.then.warnings, *lines(self.thresholds)]
 
     def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Photo, Screened]:
         """The photo, and what both say of it. It is opened once, unless the two learnt with other grey windows."""

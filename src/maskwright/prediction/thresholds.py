@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from maskwright.weights.card import Card
 
 ASKED, CHOSEN, OWN = "asked", "operating point", "model"
+SHOWN = 8  # lines of thresholds; more are told in one
 WORDS = {ASKED: "as asked", CHOSEN: "the operating point", OWN: "the model's own"}
 
 
@@ -40,17 +41,40 @@ class Threshold:
         return told | {"chosen on": self.chosen} if self.chosen else told
 
 
+def limits(card: Card, asked: float | None = None) -> dict[str, float]:
+    """{class: the score from which its objects are shown}; `asked` holds for all."""
+    if asked is not None:
+        return dict.fromkeys(card.classes, asked)
+    return {name: card.thresholds.get(name, card.threshold) for name in card.classes}
+
+
 def of_detector(card: Card, asked: float | None) -> tuple[Threshold, ...]:
-    """One, for the objects of all classes."""
+    """One for the objects of all classes; or one for each class that has its own, and one for the others."""
     if asked is not None:
         return (Threshold("objects", asked, ASKED),)
-    kept = card.figures.get("operating_point")
-    if not isinstance(kept, dict) or kept.get("threshold") != card.threshold:  # the card was edited, or says nothing
-        return (Threshold("objects", card.threshold, OWN),)
+    if card.thresholds:
+        own = [_of_class(card, name) for name in card.classes if name in card.thresholds]
+        others = [] if len(own) == len(card.classes) else [Threshold("every other class", card.threshold, OWN)]
+        return (*own, *others)
+    chosen = _chosen(card.figures.get("operating_point"), card.threshold)
+    return (Threshold("objects", card.threshold, CHOSEN if chosen else OWN, chosen),)
+
+
+def _of_class(card: Card, name: str) -> Threshold:
+    """What `maskwright threshold --class` chose, else what the training did."""
+    score = card.thresholds[name]
+    points = card.figures.get("operating_points")
+    asked = _chosen(points.get(name), score) if isinstance(points, dict) else ""
+    chosen = asked or card.thresholds_chosen_on
+    return Threshold(name, score, CHOSEN if chosen else OWN, chosen)
+
+
+def _chosen(kept: Any, score: float) -> str:
+    """By which photos, and for what; "" where the card was edited since, or says nothing."""
+    if not isinstance(kept, dict) or kept.get("threshold") != score:
+        return ""
     aim = _for(kept.get("aim", "")) + (f" of {kept['class']}" if kept.get("class") else "")
-    return (
-        Threshold("objects", card.threshold, CHOSEN, f"{kept.get('photos')} photos ({kept.get('chosen_on')}){aim}"),
-    )
+    return f"{kept.get('photos')} photos ({kept.get('chosen_on')}){aim}"
 
 
 def of_classifier(card: Card, points: Mapping[str, float], threshold: float, asked: bool) -> tuple[Threshold, ...]:
@@ -69,6 +93,15 @@ def of_classifier(card: Card, points: Mapping[str, float], threshold: float, ask
     if card.multi_label and set(points) < set(card.classes):
         made.append(Threshold("every other class" if made else "every class", threshold, ASKED if asked else OWN))
     return tuple(made)
+
+
+def lines(several: Sequence[Threshold]) -> list[str]:
+    """A line each; of very many one line."""
+    if len(several) <= SHOWN:
+        return [str(each) for each in several]
+    scores = sorted(each.score for each in several)
+    chosen = f" ({several[0].chosen})" if several[0].chosen else ""
+    return [f"{len(several)} classes: yes from a score of their own each, {scores[0]:.4g} to {scores[-1]:.4g}{chosen}"]
 
 
 def _for(aim: object) -> str:

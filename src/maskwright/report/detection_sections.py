@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from maskwright.evaluation.confusion import BACKGROUND, confusion
@@ -14,20 +16,21 @@ from maskwright.report import sections
 
 NAMED = {"APs": "AP small", "APm": "AP medium", "APl": "AP large", "ARs": "AR small", "ARm": "AR medium"}
 NAMED |= {"ARl": "AR large"}
+Limits = float | Mapping[str, float]
 MOST_CLASSES = 20  # in one matrix: more cannot be read
 
 
-def sections_of(figures: Figures, threshold: float | None = None, note: str = "") -> list[sections.Section]:
+def sections_of(figures: Figures, threshold: Limits | None = None, note: str = "") -> list[sections.Section]:
     """Masks and boxes; then, of masks where they were judged, classes, curves and the confusion matrix.
 
-    threshold  the score from which the model shows a find; None: each class's own best
+    threshold  the score from which the model shows a find, or {class: score}; None: each class's own best
     note       what stands below each kind's figures, such as whose photos these are
     """
     kinds = [kind for kind in (figures.mask, figures.box) if kind is not None]
     parts: list[sections.Section] = [_twelve(kind, note) for kind in kinds]
     if figures.best_kind is not None:
         parts += [
-            _classes(figures.best_kind),
+            _classes(figures.best_kind, threshold),
             _precision_recall(figures.best_kind),
             _f1(figures.best_kind, threshold),
             _confusion(figures.best_kind, threshold),
@@ -40,9 +43,17 @@ def _twelve(kind: KindFigures, note: str) -> sections.Figures:
     return sections.Figures(f"{kind.kind.capitalize()} figures", shown, note=note)
 
 
-def _classes(kind: KindFigures) -> sections.Table:
+def _classes(kind: KindFigures, threshold: Limits | None) -> sections.Table:
     columns = ["class", "truths", "found", "AP", "AP50", "AR100", "threshold", "f1"]
-    return sections.Table("Classes", columns, [[row[column] for column in columns] for row in kind.rows()])
+    rows = [[row[column] for column in columns] for row in kind.rows()]
+    if threshold is None:
+        return sections.Table("Classes", columns, rows)
+    used = threshold if isinstance(threshold, Mapping) else dict.fromkeys((row[0] for row in rows), threshold)
+    return sections.Table(
+        "Classes",
+        [*columns[:-2], "in use", "best on these", "F1 there"],
+        [[*row[:-2], used.get(row[0]), *row[-2:]] for row in rows],
+    )
 
 
 def _precision_recall(kind: KindFigures) -> sections.PrecisionRecall:
@@ -52,8 +63,8 @@ def _precision_recall(kind: KindFigures) -> sections.PrecisionRecall:
     )
 
 
-def _f1(kind: KindFigures, threshold: float | None) -> sections.Lines:
-    used = "" if threshold is None else f"; the model shows finds from {threshold:.2f} on"
+def _f1(kind: KindFigures, threshold: Limits | None) -> sections.Lines:
+    used = "" if threshold is None else f"; the model shows {_from(threshold)}"
     return sections.Lines(
         "F1 against the threshold",
         [sections.Series(name, curve.scores[::-1], curve.f1[::-1]) for name, curve in _curves(kind)],
@@ -64,20 +75,31 @@ def _f1(kind: KindFigures, threshold: float | None) -> sections.Lines:
     )
 
 
+def _from(threshold: Limits) -> str:
+    """From which score on finds are shown, in words."""
+    scores = sorted(threshold.values()) if isinstance(threshold, Mapping) else [threshold]
+    low, high = scores[0], scores[-1]
+    if high - low < 0.005:
+        return f"finds from {low:.2f} on"
+    if isinstance(threshold, Mapping) and len(threshold) <= 4:
+        return "finds of " + ", ".join(f"{name} from {score:.2f}" for name, score in threshold.items()) + " on"
+    return f"finds of each class from its own score on ({low:.2f} to {high:.2f})"
+
+
 def _curves(kind: KindFigures) -> list[tuple[str, Curve]]:
     """(class name, its curve) where there is one."""
     each = ((name, kind.matches.curve(index)) for index, name in enumerate(kind.matches.names))
     return [(name, curve) for name, curve in each if len(curve.scores)]
 
 
-def _confusion(kind: KindFigures, threshold: float | None) -> sections.Matrix:
+def _confusion(kind: KindFigures, threshold: Limits | None) -> sections.Matrix:
     """Classes that occur on either side; of very many those with the most mistakes."""
     names, counts = confusion(kind.matches, threshold)
     mistakes = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
     seen = np.flatnonzero((counts.sum(0) + counts.sum(1))[:-1])
     kept = np.sort(seen[np.argsort(-mistakes[seen], kind="stable")][:MOST_CLASSES])
     rows = np.append(kept, len(names) - 1)
-    said = "each class's best threshold" if threshold is None else f"finds from {threshold:.2f} on"
+    said = "each class's best threshold" if threshold is None else _from(threshold)
     more = f"; the {MOST_CLASSES} classes with the most mistakes" if len(seen) > MOST_CLASSES else ""
     return sections.Matrix(
         "What is taken for what",

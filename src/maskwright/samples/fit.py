@@ -61,12 +61,14 @@ def covered(placement: Placement) -> tuple[int, int]:
     return round(height * placement.scale_y), round(width * placement.scale_x)
 
 
-def restore(raw: RawDetections, placement: Placement, names: tuple[str, ...], threshold: float = 0.0) -> Instances:
+def restore(
+    raw: RawDetections, placement: Placement, names: tuple[str, ...], threshold: float | np.ndarray = 0.0
+) -> Instances:
     """What was found on the canvas, in photo pixels: boxes clipped to the photo, soft masks drawn as run lengths.
 
-    Rows with a score below `threshold` are left out; the order stays.
+    Rows with a score below `threshold` (one number, or one a class) are left out; the order stays.
     """
-    keep = raw.scores >= threshold
+    keep = raw.scores >= np.broadcast_to(threshold, len(names))[raw.classes]
     boxes = placement.boxes_to_photo(raw.boxes[keep].astype(np.float32))
     boxes = box_ops.clip(boxes, placement.photo_size)
     masks = None

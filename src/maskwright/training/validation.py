@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from maskwright.engines.torch_engine import TorchEngine
+from maskwright.evaluation.class_thresholds import choose_for_classes
 from maskwright.evaluation.detection import evaluate
 from maskwright.models.verbs import training_mode
 from maskwright.prediction.predictor import Predictor
@@ -26,7 +27,7 @@ def validate(
 ) -> dict[str, Any]:
     """{"val_loss", "box_AP", "box_AP50", "mask_AP", "mask_AP50", "threshold"}; a figure nobody can know is left out.
 
-    threshold  the score from which finds are worth showing: best F1 at IoU 0.5 on these photos
+    threshold  the score from which finds of any class are worth showing (see evaluation.class_thresholds)
     still      the backbone has stood still from the start: a classifier's kept features serve
     A classifier's figures are those of classifying.py.
     """
@@ -45,9 +46,8 @@ def validate(
         if judged is not None and judged.AP is not None and judged.AP50 is not None:
             row |= {f"{kind}_AP": round(judged.AP, 5), f"{kind}_AP50": round(judged.AP50, 5)}
     chosen = figures.best_kind
-    thresholds = [value for value in (chosen.thresholds().values() if chosen else ()) if value is not None]
-    if thresholds:
-        row["threshold"] = round(float(np.clip(np.median(thresholds), 0.1, 0.9)), 3)
+    if chosen is not None and chosen.matches.truth_counts.any():
+        row["threshold"] = choose_for_classes(chosen.matches)[0]
     return row
 
 

@@ -55,6 +55,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     size       long side of the canvas in pixels
     threshold  objects below this score are not shown
+    thresholds of a detector: {class: the score from which its objects are shown}; classes without one have `threshold`
+    thresholds_chosen_on  which images chose them, in words
     mean, deviation  of the three channels, in 0..255, taken off and divided by before the network
     window     fixed grey window (low, high) the training photos had, None for ordinary photos
     tile       side in photo pixels of the tiles it was trained on and looks at larger photos in; 0: whole photos
@@ -71,6 +73,8 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     classes: tuple[str, ...]
     size: int
     threshold: float = 0.5
+    thresholds: dict[str, float] = msgspec.field(default_factory=dict)
+    thresholds_chosen_on: str = ""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
     window: tuple[float, float] | None = None
@@ -151,6 +155,13 @@ def _faults(card: Card) -> Iterator[tuple[str, str, object]]:
         yield "tile", "0" if card.task == "classify" else "0, or 64 and more", card.tile
     if card.operating_points and card.task != "classify":
         yield "operating_points", "none, they are a classifier's", len(card.operating_points)
+    if card.thresholds and card.task == "classify":
+        yield "thresholds", "none, they are a detector's", len(card.thresholds)
+    for name, value in card.thresholds.items():
+        if name not in card.classes:
+            yield "thresholds", ", ".join(card.classes[:8]), name
+        elif not 0 <= value <= 1:
+            yield f"thresholds.{name}", "0 to 1", value
     for number, point in enumerate(card.operating_points):
         if point.name not in card.classes:
             yield f"operating_points[{number}].name", ", ".join(card.classes[:8]), point.name
