@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from mrcnn import copies
+from mrcnn.standins.windows import without_windows
 
 FLAT = {  # flat name -> what the original's file of that name contains
     "config": ("class Config", "IMAGES_PER_GPU"),
@@ -70,11 +71,11 @@ class _StandInLoader(Loader):
         pass
 
 
-class _Extended(Loader):
-    """Loads a module of ours, and takes over what an old clone's has beyond it."""
+class _Then(Loader):
+    """Loads a module, and then does something to it: `_extend` for ours, `without_windows` for OpenCV."""
 
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
+    def __init__(self, loader: Any, work: Callable[[ModuleType], None]) -> None:
+        self._loader, self._work = loader, work
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
@@ -84,7 +85,7 @@ class _Extended(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        _extend(module)
+        self._work(module)
 
 
 class Flat(MetaPathFinder):
@@ -92,8 +93,10 @@ class Flat(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: Any = None) -> ModuleSpec | None:
         above, _, name = fullname.rpartition(".")
+        if fullname == "cv2":
+            return self._then(fullname, path, without_windows)
         if above == "mrcnn":
-            return self._ours(fullname, path) if name in EXTENDED else None
+            return self._then(fullname, path, _extend) if name in EXTENDED else None
         if above.startswith("mrcnn."):
             return None
         if name == "mrcnn" and above:
@@ -102,10 +105,10 @@ class Flat(MetaPathFinder):
             return self._copied(fullname, name, path)
         return None
 
-    def _ours(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    def _then(self, fullname: str, path: Sequence[str] | None, work: Callable[[ModuleType], None]) -> ModuleSpec | None:
         spec = PathFinder.find_spec(fullname, path)
-        if spec is not None:
-            spec.loader = _Extended(spec.loader)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Then(spec.loader, work)
         return spec
 
     def _inner_clone(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
@@ -260,6 +263,8 @@ def install() -> None:
     if not any(isinstance(finder, Flat) for finder in sys.meta_path):
         sys.meta_path.insert(0, Flat())
         sys.meta_path.append(Missing())
+    if "cv2" in sys.modules:
+        without_windows(sys.modules["cv2"])
 
 
 def remove() -> None:

@@ -70,5 +70,7 @@ def missing(error: ModuleNotFoundError, script: Path) -> MissingExtra | None:
         f"{name} is not installed",
         file=script,
         record=place and f"{place.filename}, line {place.lineno}: {place.line}",
-        fix=how_to_install(requirement),
+        fix=f"{how_to_install(requirement)}; or, if it is a module of your own, set PYTHONPATH to its folder"
+        if name not in EXTRA
+        else how_to_install(requirement),
     )
