@@ -56,17 +56,14 @@ def test_photos_without_a_single_object_are_refused() -> None:
     assert refused(dataset(empty), "nothing is drawn").parts["got"] == "4 photos, all empty"
 
 
-def test_one_photo_cannot_be_divided(tmp_path: Path) -> None:
-    refused(dataset(on_disk(tmp_path / "party", 1)), "too few groups of photos")
-
-
-def test_photos_of_one_group_are_not_divided_and_the_advice_is_one_that_training_can_follow(tmp_path: Path) -> None:
-    together = tuple(replace(each, group="W0001") for each in on_disk(tmp_path / "party", 3))
-    error = refused(dataset(together), "too few groups of photos")
-    assert error.parts["fix"] == (
-        "label photos that are no copies and of no common group; or name train and val by folders; or train on all "
-        "photos with --no-validate"
-    )
+@pytest.mark.parametrize("count", [1, 3])
+def test_photos_of_one_group_are_all_trained_on_with_a_warning(tmp_path: Path, count: int) -> None:
+    together = tuple(replace(each, group="W0001") for each in on_disk(tmp_path / "party", count))
+    told: list[str] = []
+    parts = open_data(dataset(together), "segment", say=told.append)
+    assert {name: len(part) for name, part in parts.items()} == {"train": count, "val": 0}
+    photos = "1 photo" if count == 1 else "all 3 photos"
+    assert any(line.startswith(f"party: {photos} of one group") and "nothing is validated" in line for line in told)
 
 
 def test_validation_photos_alone_are_refused() -> None:

@@ -52,6 +52,7 @@ def command(data: Path, console: Console, **chosen: Any) -> None:
     from maskwright.evaluation.verdict_figures import VerdictFigures
     from maskwright.jobs.folds import folds
 
+    chosen["out"] = options.beside_data(chosen["out"], [data], console)
     done = folds(data, progress=console.progress, say=console.say, **chosen)
     facts = {
         "pooled": done.pooled.facts(),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from maskwright.cli.console import Console
 from maskwright.errors import OutputError, RecipeError
@@ -139,6 +140,34 @@ def need_sources(model: str, sources: tuple[str, ...], command: str) -> None:
 def out(help: str, **settings: Any) -> Decorator:
     """--out PATH, -o PATH, with what lands there in the help."""
     return click.option("--out", "-o", type=click.Path(path_type=Path), metavar="PATH", help=help, **settings)
+
+
+def beside_data(out: Path, data: Iterable[Path], console: Console) -> Path:
+    """`out`, or beside the data where nobody named it and the current folder is part of them.
+
+    A sheet or a run among the photos would be a photo, or a class, the next time the folder is read.
+    """
+    if click.get_current_context().get_parameter_source("out") is not ParameterSource.DEFAULT:
+        return out
+    here = Path.cwd()
+    for path in data:
+        home = _home(path)
+        if home is not None and (here == home or home in here.parents):
+            console.say(f"the current folder belongs to the data, so this is written beside it: {home.parent / out}")
+            return home.parent / out
+    return out
+
+
+def _home(data: Path) -> Path | None:
+    """The folder of a whole data set: party for party/train, party/annotations/a.json; None where there is none."""
+    from maskwright.formats.listing import LABEL_FOLDERS, SPLIT_FOLDERS
+
+    folder = data.expanduser().resolve()
+    folder = folder if folder.is_dir() else folder.parent
+    for _ in range(2):
+        if folder.name.casefold() in (*LABEL_FOLDERS, *SPLIT_FOLDERS, "images", "masks"):
+            folder = folder.parent
+    return folder if folder.is_dir() and folder.parent != folder else None
 
 
 def new_data(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -84,6 +84,7 @@ def command(
     _fit_together(screen, then, screen_class, screen_threshold, sort_into, move)
     photos = [model, *sources] if screen else list(sources)
     options.need_sources(model, tuple(photos), "predict")
+    out = options.beside_data(out, [Path(photo) for photo in photos if Path(photo).is_dir()], console)
     common = {
         "threshold": threshold,
         "size": size,

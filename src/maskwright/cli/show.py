@@ -55,6 +55,7 @@ def command(
     """
     from maskwright import formats
 
+    out = options.beside_data(out, [data], console) if count else out
     dataset = formats.read(
         data,
         allow_faulty=allow_faulty,

@@ -46,6 +46,7 @@ def command(
     from maskwright.jobs.splash import drawing, splash
 
     options.need_sources(model, sources, "splash")
+    out = options.beside_data(out, [Path(source) for source in sources if Path(source).is_dir()], console)
     if films := films_among(sources):
         loading = {
             "threshold": threshold, "size": size, "tile": tile, "names": names, "device": device, "precision": precision

@@ -110,6 +110,8 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
     """
     from maskwright.jobs.train import train
 
+    if data is not None:
+        chosen["out"] = options.beside_data(chosen["out"], [data], console)
     trained = train(data, progress=console.progress, say=console.say, **chosen)
     facts = {
         "run": trained.folder,

@@ -25,6 +25,7 @@ from maskwright.types import Dataset, Record
 RULES = ("near-duplicate", "folder", "series")
 Rule = str | re.Pattern[str] | Callable[[Record], object]
 
+TOO_FEW = "too few groups of photos to divide"
 OTHERWISE = "choose another --group-by, or label photos of other series"  # of the command `split`
 
 EMPTY = 1e6  # a part without photos costs more than everything else,
@@ -154,7 +155,7 @@ def _enough(dataset: Dataset, photos: int, groups: int, parts: int, wanted: str,
     if groups < parts:
         counts = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
         raise DatasetError(
-            "too few groups of photos to divide",
+            TOO_FEW,
             file=dataset.name,
             wanted=f"at least {parts} groups that need not stay together, for {wanted}",
             got=f"{groups} (photos: {counts or 'none'})",

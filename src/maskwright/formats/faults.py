@@ -65,6 +65,10 @@ class Faults:
     def unused(self, what: str) -> None:
         self._counts[f"{what}|cannot be used here: left out|"] += 1
 
+    def undrawn(self) -> None:
+        """Nothing on a photo but shapes that no task can use: nobody has said that it is empty."""
+        self._counts["photo|with nothing but points or lines, taken as unlabelled, not as empty|"] += 1
+
     def filled(self) -> None:
         """A box became a rectangular mask, because other regions of its photo have outlines."""
         self._counts["box|became a rectangular mask, beside outlines in the same photo|boxes"] += 1

@@ -47,6 +47,8 @@ Row = tuple[float, float, float, float]
 def sniff(head: Head) -> Evidence | None:
     if not head.is_folder:
         return None
+    if head.path.name in MASKS_OF.values() and head.photos:
+        return Evidence(0.9, "the pictures of this series are masks of another", dataset=False)
     for folder in _series(head):
         if TRUTH in folder.files():
             return Evidence(0.9, f"the series {folder.path.name} has a {TRUTH}")

@@ -39,6 +39,7 @@ class Regions:
         self.size = photo.size
         self.seen = 0
         self.labels: list[str] = []
+        self.left_out = False  # a shape was drawn that no task can use
         self._names: list[object] = []
         self._outlines: list[tuple[int, list[np.ndarray]]] = []  # row, parts
         self._boxes: list[tuple[int, np.ndarray]] = []  # row, x1 y1 x2 y2
@@ -135,6 +136,11 @@ class Regions:
         self.seen += 1
         self.faults.saw()
 
+    def unused(self, what: str) -> None:
+        """A shape that no task can use: a photo with nothing else is unlabelled, not empty."""
+        self.left_out = True
+        self.faults.unused(what)
+
     def fault(self, region: object, field: str, wanted: str, got: object, fix: str = "") -> None:
         """Put one region aside by name."""
         self.faults.add(f'photo "{self.photo.name}", region {region}', field, wanted, got, fix)
@@ -153,7 +159,7 @@ class Regions:
         if rows and self._unproven:
             self.faults.turned()
         if not rows:
-            return None if self.seen else Instances.empty(names, self.size)
+            return None if self.seen or self.left_out else Instances.empty(names, self.size)
         masks = self._masks()
         keep = np.ones(rows, bool)
         boxes = np.zeros((rows, 4), np.float32)
@@ -293,6 +299,9 @@ def assemble(name: str, names: Iterable[str], drafts: Iterable[Draft], format: s
             continue
         instances = None if draft.regions is None else draft.regions.instances(names)
         skipped = draft.regions is not None and instances is None
+        if skipped and draft.regions is not None and draft.regions.left_out and not draft.regions.seen:
+            skipped = False
+            faults.undrawn()
         records[draft.photo.path] = Record(
             draft.photo.path, draft.photo.size, instances, skipped, None, draft.group, draft.split, id=draft.id
         )

@@ -267,7 +267,7 @@ def _draw(region: _Region, label: str, regions: Regions) -> bool:
     shape, number = region.shape, region.number
     kind = shape.get("name") if isinstance(shape, dict) else None
     if kind == "point":
-        regions.faults.unused("point")
+        regions.unused("point")
         return False
     if kind not in _SHAPES:
         regions.lacks(number, "shape_attributes.name", f"one of {', '.join(_SHAPES)}", kind or shape, _REDRAW)

@@ -11,7 +11,7 @@ import numpy as np
 
 from maskwright import formats
 from maskwright.curate.check import conflicts, empty, leaks, spellings, told
-from maskwright.curate.split import split
+from maskwright.curate.split import TOO_FEW, split
 from maskwright.curate.twins import Twins, find_twins
 from maskwright.errors import DatasetError
 from maskwright.photos.decode import decode, is_deep
@@ -20,10 +20,6 @@ from maskwright.types import Dataset, Instances, Record
 
 Say = Callable[[str], None]
 
-TOO_MUCH_ALIKE = (
-    "label photos that are no copies and of no common group; or name train and val by folders; or train on all photos "
-    "with --no-validate"
-)
 MOST_COMPARED = 3000  # photos with named splits that are compared before a training, about ten seconds of work
 
 
@@ -71,10 +67,7 @@ def open_data(
         one_name_a_class(usable, data)
     parts = usable.splits()
     if not validate:
-        train = usable.where(lambda record: record.split not in ("val", "test"))
-        if not len(train):
-            raise DatasetError("there is nothing to train on", file=data_name(data), got=", ".join(parts))
-        return {"train": train, "val": train.where(lambda record: False)}
+        return _all_of(usable, data)
     twins = _twins(usable, say, progress)
     rest = usable.where(lambda record: record.split is None)
     if "val" in parts and "train" not in parts and len(rest):
@@ -87,9 +80,18 @@ def open_data(
             raise DatasetError(
                 "there is nothing to train on", file=data_name(data), wanted="a train folder or list", got="test"
             )
-        divided = split(
-            rest, val=0.2, seed=seed, group_by=_groups(twins), progress=progress, otherwise=TOO_MUCH_ALIKE
-        ).splits()
+        try:
+            divided = split(rest, val=0.2, seed=seed, group_by=_groups(twins), progress=progress).splits()
+        except DatasetError as error:
+            if error.headline != TOO_FEW:
+                raise
+            photos = "1 photo" if len(rest) == 1 else f"all {len(rest)} photos"
+            say(
+                f"{whole.name}: {photos} of one group (a series, or copies of each other): none can be "
+                "held back, so all are trained on and nothing is validated; to "
+                "validate, label photos of other series, or name train and val by folders"
+            )
+            return _all_of(usable, data)
         parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
         for remark in divided["train"].remarks[len(rest.remarks) :]:
             say(f"{whole.name}: {remark}")
@@ -119,6 +121,14 @@ def open_data(
         parts |= _judged_by_outlines(parts, data)
     _known(parts, data)
     return parts
+
+
+def _all_of(usable: Dataset, data: str | Path | Dataset) -> dict[str, Dataset]:
+    """Everything that is not named val or test to train on, and nothing to validate by."""
+    train = usable.where(lambda record: record.split not in ("val", "test"))
+    if not len(train):
+        raise DatasetError("there is nothing to train on", file=data_name(data), got=", ".join(usable.splits()))
+    return {"train": train, "val": train.where(lambda record: False)}
 
 
 def _twins(data: Dataset, say: Say, progress: Progress) -> Twins:

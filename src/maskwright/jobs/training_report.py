@@ -1,4 +1,4 @@
-"""The page a run leaves behind: curves, figures, and what the best model sees on the validation photos."""
+"""The page a run leaves behind: curves, figures, and what the best model sees on validation and training photos."""
 
 from __future__ import annotations
 
@@ -33,33 +33,34 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
     whole = trainer.card.task == "classify"
     named = {"accuracy": "accuracy", "AUC": "AUC"} if whole else NAMED
     by = "chosen by the lowest validation loss" if whole else "no interval: this figure chose the epoch"
-    sections: list[Section] = [
-        Figures(
-            "Best epoch, on the validation photos",
-            [Figure(name, round(best[key], 3)) for name, key in named.items() if key in best],
-            note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}, "
-            "judge the model on other photos with `maskwright evaluate`",
-        ),
-        *(
-            [
-                Lines("Loss", _curves(history, {"training": "loss", "validation": "val_loss"}), label_y="loss"),
-                Lines(
-                    "Validation photos, accuracy and AUC" if whole else "Average precision on the validation photos",
-                    _curves(history, named),
-                    range_y=(0.0, 1.0),
-                    label_y="" if whole else "AP",
-                ),
-            ]
-            if len(history) > 1  # a single epoch is no curve
-            else []
-        ),
-        Gallery(
-            "Validation photos",
-            _pictures(folder, parts["val"], trainer.recipe),
-            note="what the best model says of them" if whole else "what the best model finds there",
-        ),
-        Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)),
-    ]
+    figures = [Figure(name, round(best[key], 3)) for name, key in named.items() if key in best]
+    sections: list[Section] = []
+    if figures:
+        sections.append(
+            Figures(
+                "Best epoch, on the validation photos",
+                figures,
+                note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}, "
+                "judge the model on other photos with `maskwright evaluate`",
+            )
+        )
+    sections.append(Lines("Loss", _curves(history, {"training": "loss", "validation": "val_loss"}), label_y="loss"))
+    if figures and len(history) > 1:  # a single epoch is no curve
+        sections.append(
+            Lines(
+                "Validation photos, accuracy and AUC" if whole else "Average precision on the validation photos",
+                _curves(history, named),
+                range_y=(0.0, 1.0),
+                label_y="" if whole else "AP",
+            )
+        )
+    says = "what the best model says of them" if whole else "what the best model finds there"
+    if len(parts["val"]):
+        sections.append(Gallery("Validation photos", _pictures(folder, parts["val"], trainer.recipe), note=says))
+    taught = "; it has learnt from these very photos, so this is no measure of its quality"
+    pictures = _pictures(folder, parts["train"], trainer.recipe)
+    sections.append(Gallery("Training photos", pictures, note=says + taught))
+    sections.append(Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)))
     files.write_text(folder / "report.html", page.render(folder.name, sections, f"trained on {parts['train'].name}"))
 
 

@@ -1,0 +1,26 @@
+"""The page of a run has curves and training photos, whether or not photos were held back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_runs import TINY, party
+
+from maskwright.jobs.train import train
+
+
+@pytest.mark.parametrize(("group", "validate"), [("W0001", True), (None, False)])
+def test_a_page_has_a_curve_and_training_photos(tmp_path: Path, group: str | None, validate: bool) -> None:
+    """Also where all photos are of one series, so that none can be held back."""
+    data = party(tmp_path / "party")
+    data = replace(data, records=tuple(replace(record, group=group, split=None) for record in data))
+    told: list[str] = []
+    done = train(data, recipe=TINY, out=tmp_path / "runs", validate=validate, say=told.append)
+    page = (done.folder / "report.html").read_text(encoding="utf-8")
+    held_back = validate and group is None
+    assert "Nothing to show yet" not in page
+    assert "Loss" in page and "Training photos" in page and page.count("data:image/jpeg") > 0
+    assert ("Validation photos" in page) == held_back
+    assert any("nothing is validated" in line for line in told) == (validate and group is not None)
