@@ -67,16 +67,18 @@ def stays(path: Path, folder: Path) -> bool:
     current = scope()
     if current is not None and folder != current.folder and current.folder not in folder.parents:
         current = None
-    if current is not None and current.follow:
-        return True
     base = folder if current is None else current.folder
     try:
-        path.resolve().relative_to(base.resolve())
-    except (OSError, RuntimeError, ValueError):
-        if current is not None:
-            current.left_out.setdefault(_linked(path, base))
+        real = path.resolve()
+        if path.parent.resolve().is_relative_to(real):  # it leads to a folder that holds it
+            return False
+        if (current is not None and current.follow) or real.is_relative_to(base.resolve()):
+            return True
+    except (OSError, RuntimeError):
         return False
-    return True
+    if current is not None:
+        current.left_out.setdefault(_linked(path, base))
+    return False
 
 
 def _linked(path: Path, base: Path) -> str:
