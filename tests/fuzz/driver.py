@@ -8,6 +8,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,12 @@ class Worker:
 
 def run(
     names: list[str], seconds: float, count: int | None = None, first: int = 1,
-    keep: Path | None = None, megabytes: int = MEGABYTES,
+    keep: Path | None = None, megabytes: int = MEGABYTES, say: Callable[[str], None] = lambda text: None,
 ) -> Report:  # fmt: skip
     """Inputs of these kinds in turn, from seed `first` on, until the time is over or so many of each were read.
 
     keep  a folder for the inputs that failed; None keeps none
+    say   is told of each way to fail when it is met first
     """
     report, began = Report(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as work:
@@ -145,10 +147,16 @@ def run(
             began, seed = time.monotonic(), first
             while (count is None or seed < first + count) and time.monotonic() - began < seconds:
                 for name in names:
+                    if seed % KINDS[name].every and len(names) > 1:
+                        continue
                     outcome = process.ask(name, seed)
-                    if report.add(name, seed, outcome) and keep is not None:
-                        _kept(keep, Path(work), name, seed, outcome)
+                    if report.add(name, seed, outcome):
+                        say(f"{name} {seed}: {list(report.findings.values())[-1].what}")
+                        if keep is not None:
+                            _kept(keep, Path(work), name, seed, outcome)
                 seed += 1
+        except KeyboardInterrupt:
+            say("stopped")
         finally:
             process.end()
     report.seconds = time.monotonic() - began
@@ -163,5 +171,5 @@ def _kept(keep: Path, work: Path, name: str, seed: int, outcome: dict[str, Any])
         worker.made(KINDS[name], seed, folder / "input", work / "valid" / name)
     except Exception:
         (folder / "not_made.txt").write_text(traceback.format_exc(), "utf-8")
-    text = f"{outcome['what']}\n\n{outcome.get('trace', '')}\n"
+    text = f"{outcome.get('what', 'too slow')}\n\n{outcome.get('trace', '')}\n"
     (folder / "finding.txt").write_text(text, "utf-8", errors="backslashreplace")

@@ -35,6 +35,7 @@ class Kind:
     file       which file is read; "" for the folder itself
     endings    of the files that are broken most often; () for all alike
     structure  breaks the inside of it, beside what is done to bytes, words and JSON
+    every      only each so-manieth seed is tried, where each costs much
     """
 
     name: str
@@ -43,6 +44,7 @@ class Kind:
     file: str = ""
     endings: tuple[str, ...] = ()
     structure: Callable[[Path, Random], None] | None = None
+    every: int = 1
 
     @property
     def folder(self) -> bool:
@@ -476,8 +478,8 @@ KINDS = {
         Kind("safetensors", safetensors, read_weights, "weights.safetensors", (".safetensors",), _header),
         Kind("pth", pth, read_weights, "weights.pth", (".pth",), _other_state),
         Kind("h5", h5, read_h5, "weights.h5", (".h5",), _members),
-        Kind("run", run, resume, "", (".json", ".toml", ".csv", ".safetensors"), _header),
-        Kind("model", model, load_model, "", (".json", ".safetensors"), _header),
+        Kind("run", run, resume, "", (".json", ".toml", ".csv", ".safetensors"), _header, 5),
+        Kind("model", model, load_model, "", (".json", ".safetensors"), _header, 10),
         Kind("video", video, read_video, "film.mp4", (".mp4",)),
         Kind("archive", archive, unpack, "set.zip", (".zip",), _other_members),
         Kind("watch-lines", sheet_of_parts, read_lines, "predictions.jsonl", (".jsonl",)),
