@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import multiprocessing
 import shutil
 import tempfile
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ SECONDS = 2.0  # of computing for one input
 WAIT = 20.0  # seconds by the clock until a process that does not answer is ended: a busy machine is no hang
 MEGABYTES = 1024
 STARTING = 300.0
+AHEAD = 32  # inputs that wait in the queue of a process
 
 
 @dataclass
@@ -93,6 +97,7 @@ class Worker:
     def __init__(self, names: list[str], work: Path, megabytes: int) -> None:
         self.names, self.work, self.megabytes = names, work, megabytes
         self.process: Any = None
+        self.waiting: deque[tuple[str, int]] = deque()
 
     def start(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -105,11 +110,24 @@ class Worker:
         if ready["outcome"] != "ready":
             raise RuntimeError(f"{ready['what']}\n{ready.get('trace', '')}")
 
-    def ask(self, name: str, seed: int) -> dict[str, Any]:
+    def ask(self, name: str, seed: int) -> None:
+        """Put an input into the queue: the process need not wait for us between two."""
+        self.waiting.append((name, seed))
+        if self.process is not None:
+            self._send((name, seed))
+
+    def _send(self, asked: tuple[str, int]) -> None:
+        with contextlib.suppress(ConnectionError):  # it died just now: `answer` will see
+            self.connection.send(asked)
+
+    def answer(self) -> tuple[str, int, dict[str, Any]]:
+        """What became of the first input in the queue."""
         if self.process is None:
             self.start()
-        self.connection.send((name, seed))
-        return self._answer(WAIT)
+            for asked in self.waiting:
+                self._send(asked)
+        outcome = self._answer(WAIT)  # where the process died or was ended, this first one is to blame
+        return (*self.waiting.popleft(), outcome)
 
     def _answer(self, seconds: float) -> dict[str, Any]:
         try:
@@ -144,23 +162,30 @@ def run(
         process = Worker(names, Path(work), megabytes)
         try:
             process.start()
-            began, seed = time.monotonic(), first
-            while (count is None or seed < first + count) and time.monotonic() - began < seconds:
-                for name in names:
-                    if seed % KINDS[name].every and len(names) > 1:
-                        continue
-                    outcome = process.ask(name, seed)
-                    if report.add(name, seed, outcome):
-                        say(f"{name} {seed}: {list(report.findings.values())[-1].what}")
-                        if keep is not None:
-                            _kept(keep, Path(work), name, seed, outcome)
-                seed += 1
+            began, inputs = time.monotonic(), _inputs(names, first, count)
+            while True:
+                left = AHEAD - len(process.waiting) if time.monotonic() - began < seconds else 0
+                for name, seed in islice(inputs, left):
+                    process.ask(name, seed)
+                if not process.waiting:
+                    break
+                name, seed, outcome = process.answer()
+                if report.add(name, seed, outcome):
+                    say(f"{name} {seed}: {list(report.findings.values())[-1].what}")
+                    if keep is not None:
+                        _kept(keep, Path(work), name, seed, outcome)
         except KeyboardInterrupt:
             say("stopped")
         finally:
             process.end()
     report.seconds = time.monotonic() - began
     return report
+
+
+def _inputs(names: list[str], first: int, count: int | None) -> Iterator[tuple[str, int]]:
+    """(kind, seed) in turn; of kinds that cost much only some seeds, unless they are asked for alone."""
+    for seed in range(first, first + count) if count is not None else itertools.count(first):
+        yield from ((name, seed) for name in names if len(names) == 1 or seed % KINDS[name].every == 0)
 
 
 def _kept(keep: Path, work: Path, name: str, seed: int, outcome: dict[str, Any]) -> None:
