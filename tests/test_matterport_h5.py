@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from maskwright.errors import MissingExtra, UnknownName, WeightsError
+from maskwright.extras import how_to_install
 from maskwright.models.matterport_layout import Layer, Settings, layers, parts
 from maskwright.weights.matterport_h5 import Loaded, load_into, read_h5, write_h5
 
@@ -307,7 +309,7 @@ def test_a_small_file_that_claims_gigabytes_is_refused(tmp_path):
 
 def test_without_h5py_one_is_told_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingExtra, match=r"pip install maskwright\[matterport\]"):
+    with pytest.raises(MissingExtra, match=re.escape(how_to_install("maskwright[matterport]"))):
         read_h5(tmp_path / "a.h5")
 
 

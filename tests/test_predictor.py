@@ -215,9 +215,10 @@ def test_more_classes_on_the_card_than_in_the_weights_are_refused(tmp_path, stat
         ready(attacks.model(tmp_path, state, classes=["a", "b", "c"]))
 
 
-def test_weights_that_are_not_numbers_find_nothing(tmp_path, state):
+def test_weights_that_are_not_numbers_are_refused(tmp_path, state):
     broken = {n: t * torch.nan if t.is_floating_point() else t for n, t in state.items()}
-    assert len(ready(attacks.model(tmp_path, broken))(photo(10, 20, 60, 40))) == 0
+    with pytest.raises(WeightsError, match="the weights are not all numbers"):
+        ready(attacks.model(tmp_path, broken))
 
 
 def test_a_card_of_another_version_or_network_is_refused(tmp_path, state):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from maskwright.errors import DatasetError, FetchError, InputError, MissingExtra, PhotoError
+from maskwright.extras import how_to_install
 from maskwright.photos.sources import Source, _distinct, expand, naturally, open_source
 from maskwright.types import Photo, Window
 
@@ -262,5 +263,5 @@ def test_without_fsspec_the_extra_is_named(monkeypatch):
     assert str(caught.value) == (
         "MissingExtra: addresses of this kind need the package fsspec\n"
         "  got     s3://bucket/a.png\n"
-        "  fix     pip install maskwright[urls]"
+        f"  fix     {how_to_install('maskwright[urls]')}"
     )
