@@ -327,3 +327,10 @@ def test_a_real_polygon_covers_what_pycocotools_says(shared, capsys):
         for each, mask in zip(theirs.loadAnns(theirs.getAnnIds(image["id"])), found.masks.dense(), strict=True):
             their = theirs.annToMask(each).astype(bool)
             assert (their & mask).sum() / (their | mask).sum() > 0.97  # they draw the line half a pixel wide
+
+
+@pytest.mark.parametrize("size", [7, None, "30", {"a": 1}, [[30, 40]], [30], [30, 40, 1], ["30", "40"]])
+def test_a_size_of_run_lengths_that_is_no_pair_of_numbers_is_a_fault(size, tmp_path):
+    mask = {"size": size, "counts": [40, 200, 960]}
+    data = formats.read(attacks.coco(tmp_path, {"bbox": [2, 2, 9, 9], "segmentation": mask}), allow_faulty=True)
+    assert data.instance_count == 0

@@ -109,7 +109,7 @@ class Regions:
         self.saw()
         size, counts = segmentation.get("size"), segmentation.get("counts")
         wanted = self.size if self._turn is None else self.size[::-1]
-        if _numbers(size) is None or tuple(size) != wanted:
+        if not isinstance(size, list) or _numbers(size) is None or tuple(size) != wanted:
             got = " x ".join(map(str, size)) if isinstance(size, list) else size
             size = f"{wanted[0]} x {wanted[1]} (height x width of the photo)"
             return self.fault(region, "segmentation.size", size, got, "export the mask again at the photo's size")
