@@ -157,6 +157,9 @@ def test_masks_that_fit_no_photo_are_an_error_where_none_fits_and_counted_where_
         ("images", "labels"),
         ("images", "annotations"),
         ("pic", "instance_masks"),
+        ("JPEGImages", "SegmentationMask"),
+        ("ISIC_Input", "ISIC_GroundTruth"),
+        ("train", "train_masks"),
         ("images", "Ground_Truth"),
         ("images/train", "masks/train"),
         ("train/images", "train/masks"),
@@ -245,8 +248,28 @@ def test_a_mask_larger_than_its_photo_is_refused_by_its_header(tmp_path, monkeyp
     assert (caught.value.parts["wanted"], caught.value.parts["got"]) == ("20 x 30, the photo's own", "400 x 900")
 
 
-def test_a_photo_among_the_masks_is_refused_at_once(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+def test_smoothed_masks_are_told_from_masks_of_classes(tmp_path):
+    """Also with connected components: no grey of an edge becomes a class."""
+    for stem in "ab":
+        save(tmp_path / f"images/{stem}.jpg", size=(60, 80))
+        small = Image.fromarray(blocks((4, 4, 255), size=(15, 20)))
+        save(tmp_path / f"masks/{stem}.png", np.asarray(small.resize((80, 60), Image.Resampling.BILINEAR)))
+    for wanted in (False, True):
+        with pytest.raises(AnnotationError, match="these masks have soft edges"):
+            read(tmp_path, connected_components=wanted)
+
+
+def test_folders_of_equal_names_on_both_sides_are_told_and_no_classes(tmp_path):
+    for kind in ("cat", "dog"):
+        save(tmp_path / f"images/{kind}/{kind}.jpg"), save(tmp_path / f"masks/{kind}/{kind}.png", blocks((0, 0, 255)))
+    found = read(tmp_path)
+    assert len(found.names) == 1 and found.instance_count == 2
+    assert found.remarks == ("folders of photos and masks of equal names (cat, dog) were not taken for classes",)
+
+
+@pytest.mark.parametrize("shape", [(240, 320, 3), (240, 320)])
+def test_a_photo_among_the_masks_is_refused_at_once(tmp_path, shape):
+    noise = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
     save(tmp_path / "images/a.png", size=(240, 320)), save(tmp_path / "masks/a.png", noise)
     with pytest.raises(AnnotationError, match="this picture is no mask") as caught:
         read(tmp_path)

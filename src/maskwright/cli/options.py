@@ -153,7 +153,9 @@ def beside_data(out: Path, data: Iterable[Path], console: Console) -> Path:
     for path in data:
         home = _home(path)
         if home is not None and (here == home or home in here.parents):
-            console.say(f"the current folder belongs to the data, so this is written beside it: {home.parent / out}")
+            console.say(
+                f"the current folder belongs to the data, so it is not written there but to {home.parent / out}"
+            )
             return home.parent / out
     return out
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from maskwright.errors import DatasetError
 from maskwright.formats import mask_files
 from maskwright.formats.listing import PHOTO_FOLDERS
+from maskwright.formats.mask_pairs import MARKS
 from maskwright.formats.reading import (
     LABEL_FOLDERS,
     SPLIT_FOLDERS,
@@ -127,7 +128,9 @@ def _masks_among(classes: list[Head]) -> tuple[str, str] | None:
     """(masks, photos): two folders of the same names, one of them drawn; None for real classes."""
     if len(classes) > MOST_COMPARED:
         return None
-    pictures = {child.path.name: {photo.stem: photo for photo in _below(child.path)} for child in classes}
+    pictures = {
+        child.path.name: {MARKS.sub("", photo.stem): photo for photo in _below(child.path)} for child in classes
+    }
     drawn = {name: all(map(mask_files.drawn, list(photos.values())[:2])) for name, photos in pictures.items()}
     for masks, photos in ((one, other) for one in pictures for other in pictures if drawn[one] and not drawn[other]):
         if 2 * len(pictures[masks].keys() & pictures[photos].keys()) > len(pictures[masks]):

@@ -112,6 +112,17 @@ def parts_of_ids(ids: np.ndarray) -> tuple[list[int], list[int]]:
     return found.tolist(), tracing.count_parts(spans, len(found), _size(ids)).tolist()
 
 
+def noisy(ids: np.ndarray) -> bool:
+    """Whether the value changes with nearly every pixel, as in a photo; small pictures are not judged."""
+    return ids.size > 10_000 and np.count_nonzero(ids[1:] != ids[:-1]) > 0.3 * ids.size
+
+
+def soft_edged(ids: np.ndarray) -> bool:
+    """Whether two values cover most of a picture and many others the little rest: a black-and-white one, smoothed."""
+    counts = np.sort(np.unique(ids, return_counts=True)[1])[::-1]
+    return len(counts) > 12 and counts[:2].sum() > 0.8 * ids.size
+
+
 def count_values(ids: np.ndarray) -> int:
     return len(np.unique(ids))
 

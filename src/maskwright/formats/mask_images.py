@@ -106,6 +106,9 @@ def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
         many = len(found.unfit) > 1
         faults.remark(f"{len(found.unfit)} masks fit no photo and were left out: {names}" if many else
                       f"1 mask fits no photo and was left out: {names}")  # fmt: skip
+    if len(found.mirrored) > 1:
+        listed = ", ".join(sorted(found.mirrored)[:3]) + (", ..." if len(found.mirrored) > 3 else "")
+        faults.remark(f"folders of photos and masks of equal names ({listed}) were not taken for classes")
     if found.told:
         faults.remark(found.told)
 
@@ -125,24 +128,25 @@ def _kind(pairs: list[Pair], faults: Faults, path: Path, connected_components: b
     """
     count = several = gaps = 0
     shared: set[int] = set()
-    example, noisy = "", False
+    example, noisy, soft = "", False, ""
     masks = [(photo, mask) for photo, masks, _ in pairs for mask in masks]
     looked_at = masks[:: max(1, len(masks) // LOOKED_AT)]
     for photo, mask in looked_at:
         ids = _ids(photo, mask, Faults(path))
         if ids is None:
             continue
-        if (values := mask_files.count_values(ids)) > mask_files.MOST_VALUES:
+        if (values := mask_files.count_values(ids)) > mask_files.MOST_VALUES or mask_files.noisy(ids):
             if faults.allow_faulty:  # put aside later, with its photo
                 noisy = True
                 continue
             raise AnnotationError(
-                "this picture is no mask", file=mask.path, wanted=f"at most {mask_files.MOST_VALUES:,} values",
-                got=f"{values:,}, as a photo or the noise of a JPEG has",
+                "this picture is no mask", file=mask.path, wanted="few values, in areas of many pixels",
+                got=f"{values:,} values, as a photo or the noise of a JPEG has",
                 fix="take it out of the folder of masks; masks are saved as PNG",
             )  # fmt: skip
         numbers, parts = mask_files.parts_of_ids(ids)
         shared.update(numbers)
+        soft = soft or (mask.path.name if mask_files.soft_edged(ids) else "")
         count += len(numbers)
         apart = sum(number > 1 for number in parts)
         several += apart
@@ -152,6 +156,12 @@ def _kind(pairs: list[Pair], faults: Faults, path: Path, connected_components: b
     # Colours or 16 bits, other values on each photo: numbers of objects, one of which may be in two parts.
     numbered_anew = len(looked_at) > 1 and max(shared, default=0) > 255 and len(shared) > 0.9 * count
     kinds = not one_value and (2 * several > count or bool(gaps and several and not numbered_anew))
+    if kinds and soft:
+        raise AnnotationError(
+            "these masks have soft edges, whose greys are no objects and no classes", file=path,
+            wanted="one value for each object, or black and white", got=f"many greys at the edges in {soft}",
+            fix="save them without smoothing, as PNG and not as JPEG: white from half of the brightness on",
+        )  # fmt: skip
     if (kinds or (one_value and several)) and not connected_components:
         raise AnnotationError(
             NO_OBJECTS,
@@ -186,8 +196,8 @@ def _from_ids(photo: FoundPhoto, masks: list[Mask], label: str, faults: Faults, 
                 regions.fault(f'mask "{mask.path.name}"', "height x width", own, "another size",
                               "export that mask again at the photo's size")  # fmt: skip
             continue
-        if (values := mask_files.count_values(ids)) > mask_files.MOST_VALUES:
-            regions.lacks(f'mask "{mask.path.name}"', "values", f"at most {mask_files.MOST_VALUES:,}", f"{values:,}",
+        if (values := mask_files.count_values(ids)) > mask_files.MOST_VALUES or mask_files.noisy(ids):
+            regions.lacks(f'mask "{mask.path.name}"', "values", "few, in areas of many pixels", f"{values:,}",
                           "save masks as PNG, not as JPEG")  # fmt: skip
             continue
         numbers, rows = mask_files.rows(ids)

@@ -28,7 +28,8 @@ MASK_FOLDERS = {
 MASK_WORDS = {"mask", "masks", "gt", "seg", "segmentation", "segmentations", "groundtruth"}
 LABEL_WORDS = {"label", "labels", "annotation", "annotations", "ann", "anns", "annot", "annots"}
 """Folders of masks only if nothing but pictures is in them: text there is of another format."""
-PHOTO_WORDS = {"image", "images", "img", "imgs", "photo", "photos", "pic", "pics", "picture", "pictures"}
+PHOTO_WORDS = {"image", "images", "img", "imgs", "photo", "photos", "pic", "pics", "picture", "pictures",
+               "input", "inputs"}  # fmt: skip
 NO_CLASS = {"png", "all", "masks", "mask", "instances", "instance", "images", "imgs", "img", "labels", "label", "gt",
             "output", "ids", "binary"}  # fmt: skip
 MARKS = re.compile(r"[ _.-]?(mask|masks|gt|label|labels|instance|instances|seg|segmentation)$", re.IGNORECASE)
@@ -53,6 +54,7 @@ class Pairs:
     where      half a sentence: where the masks lie
     class_of   the class that the folder's name tells, or ""
     one_each   one file an object, even where a photo has a single one
+    mirrored   sub-folders of masks that are called like those of the photos, and were not taken for classes
     told       how classes were found, for a remark; or ""
     certainty  how sure the layout is
     """
@@ -62,6 +64,7 @@ class Pairs:
     unfit: list[Path] = field(default_factory=list)
     class_of: str = ""
     one_each: bool = False
+    mirrored: set[str] = field(default_factory=set)
     told: str = ""
     certainty: float = 0.8
 
@@ -85,14 +88,15 @@ def find(head: Head) -> Pairs | None:
 def _words(name: str) -> list[str]:
     """ "train_masks", "TrainMasks" -> ["train", "masks"]."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return [word.casefold() for word in re.split(r"[\W_]+", apart) if word]
+    joined = re.sub(r"ground[\W_]*truth", "groundtruth", apart, flags=re.IGNORECASE)
+    return [word.casefold() for word in re.split(r"[\W_]+", joined) if word]
 
 
 def _rest(name: str, kind: set[str]) -> str | None:
-    """What is left of a folder's name without its one word of this kind: train_masks -> "train"; None without any."""
+    """What is left of a folder's name without its words of this kind: train_masks -> "train"; None without any."""
     words = _words(name)
     left = [word for word in words if word not in kind]
-    return " ".join(left) if len(left) == len(words) - 1 else None
+    return " ".join(left) if len(left) < len(words) else None
 
 
 def _mask_folders(head: Head) -> dict[str, tuple[str, float]]:
@@ -117,7 +121,8 @@ def _texts(head: Head) -> bool:
 
 def _photo_folders(head: Head, rest: str) -> list[Path]:
     """train_images for the rest "train"; every folder of photos for ""."""
-    return [head.path / name for name in head.folders if _rest(name, PHOTO_WORDS) == rest]
+    own = [head.path / name for name in head.folders if _rest(name, PHOTO_WORDS) == rest]
+    return own or [head.path / name for name in head.folders if rest and " ".join(_words(name)) == rest]
 
 
 def _beside(head: Head, folders: dict[str, tuple[str, float]]) -> Pairs | None:
@@ -159,6 +164,8 @@ def _join(pairs: Pairs, photos: list[Path], masks: list[Path], folder: Path, spl
         pairs.told = "the classes were taken from the names of the masks"
     if any(mask.label for several in given.values() for mask in several) and not pairs.told:
         pairs.told = "the classes were taken from the folders of the masks"
+    above = {mask.path.parent.name for several in given.values() for mask in several if mask.path.parent != folder}
+    pairs.mirrored |= {name for name in above if name.casefold() in parents and name.casefold() not in SPLIT_FOLDERS}
     pairs.unfit += left
     pairs.photos += [(photo, sorted(given[photo], key=_by_number), split) for photo in photos]
 
