@@ -259,6 +259,15 @@ def test_smoothed_masks_are_told_from_masks_of_classes(tmp_path):
             read(tmp_path, connected_components=wanted)
 
 
+def test_many_classes_beside_a_large_one_are_no_soft_edges(tmp_path):
+    pixels = np.zeros((60, 80), np.uint8)
+    pixels[:, :40] = 7
+    for value in range(1, 16):
+        pixels[4 * (value % 12) :: 30, 5 * value % 75] = value
+    save(tmp_path / "images/a.jpg", size=(60, 80)), save(tmp_path / "masks/a.png", pixels)
+    assert len(read(tmp_path, connected_components=True).names) == 15
+
+
 def test_folders_of_equal_names_on_both_sides_are_told_and_no_classes(tmp_path):
     for kind in ("cat", "dog"):
         save(tmp_path / f"images/{kind}/{kind}.jpg"), save(tmp_path / f"masks/{kind}/{kind}.png", blocks((0, 0, 255)))

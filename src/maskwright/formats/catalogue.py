@@ -273,7 +273,7 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
     else:
         return _read_below(folder, claims, asked)
     for claim in claims:
-        if not claim.evidence.dataset:
+        if not claim.evidence.dataset and claim.evidence.certainty >= STRONG:
             dataset = folders.remark(dataset, f"{claim.path.name} was passed over: {claim.evidence.because}")
         elif FORMATS[claim.format].export and claim not in found:
             dataset = folders.remark(dataset, f"{claim.path.name} was passed over: name it to read it")

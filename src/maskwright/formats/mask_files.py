@@ -114,13 +114,16 @@ def parts_of_ids(ids: np.ndarray) -> tuple[list[int], list[int]]:
 
 def noisy(ids: np.ndarray) -> bool:
     """Whether the value changes with nearly every pixel, as in a photo; small pictures are not judged."""
-    return ids.size > 10_000 and np.count_nonzero(ids[1:] != ids[:-1]) > 0.3 * ids.size
+    return bool(ids.size > 10_000 and np.count_nonzero(ids[1:] != ids[:-1]) > 0.3 * ids.size)
 
 
 def soft_edged(ids: np.ndarray) -> bool:
-    """Whether two values cover most of a picture and many others the little rest: a black-and-white one, smoothed."""
-    counts = np.sort(np.unique(ids, return_counts=True)[1])[::-1]
-    return len(counts) > 12 and counts[:2].sum() > 0.8 * ids.size
+    """Whether a picture is black and white but for many greys that cover little: smoothed, or saved as JPEG."""
+    values, counts = np.unique(ids, return_counts=True)
+    if len(values) <= 12:
+        return False
+    dark, bright = sorted(values[np.argsort(counts)[-2:]].tolist())
+    return bool(np.sort(counts)[-2:].sum() > 0.8 * ids.size and dark < 0.05 * values[-1] and bright > 0.95 * values[-1])
 
 
 def count_values(ids: np.ndarray) -> int:

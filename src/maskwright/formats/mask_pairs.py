@@ -128,7 +128,7 @@ def _photo_folders(head: Head, rest: str) -> list[Path]:
 def _beside(head: Head, folders: dict[str, tuple[str, float]]) -> Pairs | None:
     listed = " and ".join(f'"{name}"' for name in folders)
     pairs = Pairs(f"masks lie in {listed} beside the photos", certainty=min(sure for _, sure in folders.values()))
-    every = {name: photos_below(head.path / name) for name in folders}
+    every = {name: _masks_below(head.path / name, head.path) for name in folders}
     taken = {mask for masks in every.values() for mask in masks}
     for name, (rest, _) in folders.items():
         roots = _photo_folders(head, rest) if rest else [head.path]
@@ -140,6 +140,15 @@ def _beside(head: Head, folders: dict[str, tuple[str, float]]) -> Pairs | None:
     if not pairs.photos or not (pairs.fit or pairs.unfit):
         return None
     return pairs
+
+
+def _masks_below(folder: Path, data: Path) -> list[Path]:
+    """Pictures in a folder of masks and below; not those to which a link leads elsewhere in the data: photos."""
+    pictures = photos_below(folder)
+    own, whole = folder.resolve(), data.resolve()
+    where = {above: above.resolve() for above in {picture.parent for picture in pictures}}
+    strange = {above for above, real in where.items() if real.is_relative_to(whole) and not real.is_relative_to(own)}
+    return [picture for picture in pictures if picture.parent not in strange]
 
 
 def _join(pairs: Pairs, photos: list[Path], masks: list[Path], folder: Path, split: str | None) -> None:
