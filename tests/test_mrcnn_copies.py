@@ -146,6 +146,20 @@ def test_a_copys_function_that_takes_or_gives_more_is_the_one_that_answers(tmp_p
     assert printed(tmp_path, script) == "True 3\n"
 
 
+def test_what_was_kept_is_there_after_a_reload(tmp_path):
+    clone(tmp_path / "mrcnn", visualize=VISUALIZE + "def save():\n    return 3\n")
+    script = APPEND + "from importlib import reload\nfrom mrcnn import visualize\nreload(visualize)\n"
+    done = run(tmp_path, script + "print(visualize.save())")
+    assert done.stdout == "3\n" and done.stderr.count("kept from it") == 1
+
+
+def test_settings_that_only_a_copys_init_works_out_are_kept(tmp_path):
+    text = CONFIG + "    def __init__(self):\n        self.SIDE = self.IMAGES_PER_GPU * 10\n"
+    clone(tmp_path / "mrcnn", config=text)
+    script = APPEND + "from mrcnn.config import Config\nimport mrcnn.model\nprint(Config().SIDE, Config().BATCH_SIZE)"
+    assert printed(tmp_path, script) == "20 2\n"
+
+
 def test_a_function_of_a_graph_is_refused_by_name_only_when_it_is_called(tmp_path):
     text = MODEL + "def mobilenet_graph(x):\n    return KL.Conv2D(1, 1)(x)\ndef count(x):\n    return len(x)\n"
     clone(tmp_path / "mrcnn", model=text)

@@ -185,6 +185,10 @@ def test_images_are_found_by_every_way_of_import(tmp_path):
     assert run(tmp_path, script) == {"a": True, "b": True}
 
 
+def test_tensorflow_has_no_devices_by_any_way_of_asking():
+    assert tensorflow.module("tensorflow.python.client").device_lib.list_local_devices() == []
+
+
 def test_keras_inside_tensorflow_is_the_same():
     assert tensorflow.module("tensorflow.keras.callbacks").EarlyStopping is callbacks.EarlyStopping
     assert tensorflow.module("tensorflow").keras.callbacks.Callback is callbacks.Callback

@@ -68,9 +68,9 @@ class Copy:
     def take_over(self, ours: ModuleType) -> list[str]:
         """Adds to our module what this file has beyond it; the names of that."""
         self._check_kind()
-        wanted = self._beyond(ours)
+        wanted, computed = self._beyond(ours), self._computed(ours)
         taken: list[str] = []
-        if not wanted:
+        if not wanted and not computed:
             return taken
         try:
             theirs = vars(self.module)
@@ -87,9 +87,9 @@ class Copy:
                 continue
             setattr(owner, name, value)
             taken.append(name if owner is ours else f"{owner.__name__}.{name}")
-        if self.name == "config":
-            taken += self._computed(ours.Config, theirs["Config"])
-        return taken
+        if computed:
+            _compute_too(ours.Config, theirs["Config"], computed)
+        return taken + [f"Config.{name}" for name in computed]
 
     def _check_kind(self) -> None:
         if self.name != "model":
@@ -124,26 +124,21 @@ class Copy:
             if not known or (ours.__name__ == "Config" and _differs(member, getattr(ours, name))):
                 yield ours, name
 
-    def _computed(self, ours: Any, theirs: Any) -> list[str]:
-        """Settings that the copy's Config works out in __init__ beyond ours."""
-        body = next(node.body for name, node in self._definitions(self.tree.body) if name == "Config")  # type: ignore[attr-defined]
-        init = [node for name, node in self._definitions(body) if name == "__init__"]
+    def _computed(self, ours: Any) -> list[str]:
+        """Settings that the Config of the copy works out in __init__ beyond ours."""
+        if self.name != "config":
+            return []
+        classes = [node for _, node in self._definitions(self.tree.body) if isinstance(node, ast.ClassDef)]
+        bodies = [self._definitions(node.body) for node in classes if node.name == "Config"]
+        init = [node for body in bodies for name, node in body if name == "__init__"]
         stored = {
             each.attr
             for node in init
             for each in ast.walk(node)
             if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store)
         }
-        further = sorted(stored - {"BATCH_SIZE", "IMAGE_SHAPE", "IMAGE_META_SIZE"} - set(dir(ours)))
-        if further:
-            first, then = theirs.__init__, ours.__init__
-
-            def both(self: Any) -> None:
-                first(self)
-                then(self)
-
-            ours.__init__ = both
-        return [f"Config.{name}" for name in further]
+        known = {"BATCH_SIZE", "IMAGE_SHAPE", "IMAGE_META_SIZE", *dir(ours.Config)}
+        return sorted(stored - known - getattr(ours.Config.__init__, "computes", set()))
 
     @staticmethod
     def _definitions(body: list[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
@@ -170,6 +165,18 @@ class Copy:
             )
 
         return unusable
+
+
+def _compute_too(ours: Any, theirs: Any, names: list[str]) -> None:
+    """Has our Config work out what the copy's does, and then its own."""
+    first, then = theirs.__init__, ours.__init__
+
+    def both(self: Any) -> None:
+        first(self)
+        then(self)
+
+    both.computes = set(names)  # type: ignore[attr-defined]
+    ours.__init__ = both
 
 
 def _more(node: ast.stmt, ours: Any) -> bool:
@@ -224,19 +231,20 @@ def _global_names(code: CodeType) -> set[str]:
     return set(code.co_names).union(*(_global_names(each) for each in inner))
 
 
+_copies: dict[Path, Copy] = {}
 _told: set[Path] = set()
 
 
 def take_over(ours: ModuleType, file: Path, unused: bool = True) -> None:
-    """Takes over, once, what a copy of one of our modules has beyond it; a line on stderr says so.
+    """Takes over what a copy of one of our modules has beyond it, also after a reload; a line on stderr says so once.
 
     unused  whether the line comes even if there is nothing to take
     """
     file = file.resolve()
-    if file in _told:
-        return
-    _told.add(file)
-    taken = Copy(file, ours.__name__.rpartition(".")[2]).take_over(ours)
-    if taken or unused:
+    if file not in _copies:
+        _copies[file] = Copy(file, ours.__name__.rpartition(".")[2])
+    taken = _copies[file].take_over(ours)
+    if file not in _told and (taken or unused):
         kept = f"; kept from it: {', '.join(taken)}" if taken else ""
         print(f"mrcnn: maskwright's {ours.__name__} is used, not {file}{kept}", file=sys.stderr)
+    _told.add(file)

@@ -62,6 +62,8 @@ def module(name: str) -> ModuleType:
             given["experimental"] = module("tensorflow.config.experimental")
     elif below == "test":
         given = {"is_gpu_available": no, "is_built_with_cuda": no, "gpu_device_name": lambda: ""}
+    elif below == "python.client":  # `from tensorflow.python.client import device_lib` asks for an attribute first
+        given = {"device_lib": module("tensorflow.python.client.device_lib")}
     elif below == "python.client.device_lib":
         given = {"list_local_devices": none_there}
     return StandIn(name, given)
