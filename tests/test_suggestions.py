@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_runs import model_folder
 
+from maskwright import suggestions
 from maskwright.cli.main import PLACES, commands, main
 from maskwright.cli.misspelt import long_options
 from maskwright.errors import RecipeError, UnknownName, WeightsError
@@ -156,3 +157,8 @@ def test_a_photo_in_the_models_place_is_called_one(capsys, tmp_path):
     assert "this is a photo, and a model was wanted" in err
     with pytest.raises(RecipeError, match="this is a photo"):
         sources.model_folder("nowhere.JPEG")
+
+
+def test_an_endless_name_is_compared_with_nothing(monkeypatch):
+    monkeypatch.setattr(suggestions, "_slips", lambda one, other: pytest.fail("compared"))
+    assert suggestions.nearest("small" * 5000, ["small", "mask_rcnn_r50"]) is None

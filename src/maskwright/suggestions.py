@@ -49,6 +49,9 @@ ELSEWHERE = {  # what other tools call it -> what it is called here, the first t
 }
 
 
+LONGEST = 100  # letters; no name of ours comes near
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant: a slip of the keyboard away, or its beginning; None where no name is.
 
@@ -58,6 +61,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     ('mask_rcnn_r50', 'threshold', None)
     """
     asked = _spelled(name)
+    if len(asked) > LONGEST:  # nobody's slip, and counting slips takes time by the square of the length
+        return None
     ranked = []
     for each in known:
         other = _spelled(each)
