@@ -10,6 +10,7 @@ from attacks import annotations as attacks
 from attacks.annotations import SQUARE
 
 from maskwright import formats
+from maskwright.cli.main import main
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.types import Dataset
 
@@ -278,3 +279,27 @@ def test_links_in_a_circle_end(tmp_path, follow):
     (tmp_path / "images").symlink_to("deep")
     data = formats.read(tmp_path, follow_links=follow)
     assert len(data) == 2 and data.instance_count == 2
+
+
+@links
+def test_no_command_copies_what_a_link_brings_in_unless_it_is_asked_to(tmp_path, capsys):
+    coco(tmp_path / "data" / "x.json", "images/a.jpg", "own.jpg")
+    (tmp_path / "data" / "images").rename(tmp_path / "secret")
+    (tmp_path / "data" / "images").symlink_to(tmp_path / "secret")
+    for out, more, photos in (("one", (), ["own.jpg"]), ("two", ("--follow-links",), ["a.jpg", "own.jpg"])):
+        asked = ("convert", tmp_path / "data", tmp_path / out, "--to", "coco", "--copy-photos", *more)
+        with pytest.raises(SystemExit, match="0"):
+            main([str(each) for each in asked])
+        assert sorted(path.name for path in (tmp_path / out / "images").rglob("*.jpg")) == photos
+        assert ("not followed: images" in capsys.readouterr().err) == (not more)
+
+
+def test_show_counts_what_no_split_has_and_takes_one_file_name_for_all_splits(tmp_path, capsys):
+    coco(tmp_path / "a.json", "0.jpg", "1.jpg", "2.jpg")
+    (tmp_path / "train.txt").write_text("0.jpg\n", "utf-8")
+    (tmp_path / "val.txt").write_text("1.jpg\n", "utf-8")
+    with pytest.raises(SystemExit, match="0"):
+        main(["show", str(tmp_path), "--count", "0", "--annotations", "a.json"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[1:3]] == [["class", "train", "val", "no", "split", "all"],
+                                                      ["rust", "1", "1", "1", "3"]]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 @options.data
 @options.class_attribute
 @options.connected_components
+@options.annotations
+@options.follow_links
 @options.console
-def command(data: Path, class_attribute: str | None, connected_components: bool, console: Console) -> int:
+def command(data: Path, console: Console, **reading: Any) -> int:
     """Look for copies, leaks between splits, label conflicts and faults, before you train.
 
     A folder may hold several data sets, such as class folders and boxes on the same photos: each is checked by
@@ -32,9 +34,7 @@ def command(data: Path, class_attribute: str | None, connected_components: bool,
     """
     from maskwright.jobs.check import check_data
 
-    checked = check_data(
-        data, class_attribute=class_attribute, connected_components=connected_components, progress=console.progress
-    )
+    checked = check_data(data, progress=console.progress, **reading)
     console.result(_facts(checked), lambda: _tell(checked, console))
     return FAILED if checked.serious else 0
 

@@ -44,6 +44,8 @@ class _Name(click.Choice):
 @click.option("--copy-photos", is_flag=True, help="Copy the photos beside what is written (a TFRecord holds them).")
 @options.class_attribute
 @options.connected_components
+@options.annotations
+@options.follow_links
 @options.allow_faulty
 @options.console
 def command(
@@ -53,6 +55,8 @@ def command(
     copy_photos: bool,
     class_attribute: str | None,
     connected_components: bool,
+    annotations: str | None,
+    follow_links: bool,
     allow_faulty: bool,
     console: Console,
 ) -> None:
@@ -75,6 +79,8 @@ def command(
         allow_faulty=allow_faulty,
         class_attribute=class_attribute,
         connected_components=connected_components,
+        annotations=annotations,
+        follow_links=follow_links,
     )
     if not _writable(dataset, to):
         raise _nothing(dataset, data, to)

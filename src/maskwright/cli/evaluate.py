@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
 @options.class_attribute
 @options.connected_components
+@options.annotations
+@options.follow_links
 @options.allow_faulty
 @options.running
 @options.seed
@@ -56,6 +58,8 @@ def command(
     out: Path | None,
     class_attribute: str | None,
     connected_components: bool,
+    annotations: str | None,
+    follow_links: bool,
     allow_faulty: bool,
     names: tuple[str, ...] | None,
     device: str,
@@ -82,6 +86,8 @@ def command(
         out=out,
         class_attribute=class_attribute,
         connected_components=connected_components,
+        annotations=annotations,
+        follow_links=follow_links,
         allow_faulty=allow_faulty,
         names=names,
         device=device,

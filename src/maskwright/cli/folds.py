@@ -39,6 +39,8 @@ from maskwright.cli.train import seconds
 @click.option("--precision", type=click.Choice(["auto", "f32", "bf16"]), help="Of the arithmetic.  [default: auto]")
 @options.class_attribute
 @options.connected_components
+@options.annotations
+@options.follow_links
 @options.allow_faulty
 @options.seed
 @options.console

@@ -36,6 +36,8 @@ CELL = (320, 240)  # width and height of one picture on the sheet, in pixels
 )
 @options.class_attribute
 @options.connected_components
+@options.annotations
+@options.follow_links
 @options.allow_faulty
 @options.console
 def command(
@@ -44,6 +46,8 @@ def command(
     count: int,
     class_attribute: str | None,
     connected_components: bool,
+    annotations: str | None,
+    follow_links: bool,
     allow_faulty: bool,
     console: Console,
 ) -> None:
@@ -61,6 +65,8 @@ def command(
         allow_faulty=allow_faulty,
         class_attribute=class_attribute,
         connected_components=connected_components,
+        annotations=annotations,
+        follow_links=follow_links,
     )
     shown = _draw_sheet(dataset, out, count, console) if count and len(dataset) else 0
     facts = _facts(dataset) | {"sheet": out if shown else None}

@@ -59,6 +59,8 @@ ANNOTATION_FILES = {  # how each format's own tools call it
 @options.seed
 @options.class_attribute
 @options.connected_components
+@options.annotations
+@options.follow_links
 @options.allow_faulty
 @options.console
 def command(
@@ -71,6 +73,8 @@ def command(
     seed: int,
     class_attribute: str | None,
     connected_components: bool,
+    annotations: str | None,
+    follow_links: bool,
     allow_faulty: bool,
     console: Console,
 ) -> None:
@@ -93,6 +97,8 @@ def command(
         allow_faulty=allow_faulty,
         class_attribute=class_attribute,
         connected_components=connected_components,
+        annotations=annotations,
+        follow_links=follow_links,
     )
     parts = split(dataset, val, test, seed, group_by, progress=console.progress).splits()
     remarks = [*dataset.remarks, *_left_out(dataset, parts)]

@@ -29,6 +29,8 @@ from maskwright.cli.console import Console
     "--keep/--no-keep", default=True, help="Write it into the model's card, or only show it.  [default: keep]"
 )
 @options.allow_faulty
+@options.annotations
+@options.follow_links
 @options.tile
 @options.names
 @options.device
@@ -44,6 +46,8 @@ def command(
     split: str | None,
     keep: bool,
     allow_faulty: bool,
+    annotations: str | None,
+    follow_links: bool,
     tile: int | None,
     names: tuple[str, ...] | None,
     device: str,
@@ -66,6 +70,8 @@ def command(
         split=split,
         keep=keep,
         allow_faulty=allow_faulty,
+        annotations=annotations,
+        follow_links=follow_links,
         tile=tile,
         names=names,
         device=device,

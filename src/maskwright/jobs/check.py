@@ -34,13 +34,15 @@ def check_data(
     *,
     class_attribute: str | None = None,
     connected_components: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
     progress: Progress = silent,
 ) -> Checked:
     """Everything that is wrong or worth knowing, in one data set or in several below one folder.
 
     A folder may hold several (class folders, boxes, a TFRecord of the same photos): each is checked, and photos that
     two of them share are named. Faulty regions are findings here, however many they are. class_attribute,
-    connected_components: see formats.read.
+    connected_components, annotations and follow_links: see formats.read.
 
     >>> check_data("rust/").serious
     False
@@ -49,7 +51,13 @@ def check_data(
         [data]
         if isinstance(data, Dataset)
         else _data_sets(
-            Path(data).expanduser(), {"class_attribute": class_attribute, "connected_components": connected_components}
+            Path(data).expanduser(),
+            {
+                "class_attribute": class_attribute,
+                "connected_components": connected_components,
+                "annotations": annotations,
+                "follow_links": follow_links,
+            },
         )
     )
     photos = [record.photo for each in several for record in each]
@@ -101,7 +109,7 @@ def _data_sets(path: Path, options: dict[str, Any]) -> list[Dataset]:
     except DatasetError as caught:
         error = caught  # perhaps because there are several
     taken = {record.photo for each in found for record in each}
-    for name in Head(path).folders:
+    for name in () if options["annotations"] else Head(path).folders:
         ordinary = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(each.casefold() for each in PHOTO_FOLDERS)}
         inside = path / name
         if name.casefold() in ordinary or any(inside in photo.parents for photo in taken) or not _holds(inside):

@@ -31,6 +31,8 @@ def open_data(
     allow_faulty: bool = False,
     class_attribute: str | None = None,
     connected_components: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
     say: Say = lambda line: None,
     validate: bool = True,
     progress: Progress = silent,
@@ -49,6 +51,8 @@ def open_data(
             allow_faulty=allow_faulty,
             class_attribute=class_attribute,
             connected_components=connected_components,
+            annotations=annotations,
+            follow_links=follow_links,
         )
     )
     for remark in whole.remarks:

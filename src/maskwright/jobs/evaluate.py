@@ -102,6 +102,8 @@ def evaluate(
     allow_faulty: bool = False,
     class_attribute: str | None = None,
     connected_components: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
@@ -130,6 +132,8 @@ def evaluate(
             allow_faulty=allow_faulty,
             class_attribute=class_attribute,
             connected_components=connected_components,
+            annotations=annotations,
+            follow_links=follow_links,
         )
     )
     find = (

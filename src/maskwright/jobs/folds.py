@@ -43,6 +43,8 @@ def folds(
     name: str | None = None,
     class_attribute: str | None = None,
     connected_components: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
     progress: Progress = silent,
     say: Say = lambda line: None,
     **options: Any,
@@ -66,6 +68,8 @@ def folds(
             allow_faulty=faulty,
             class_attribute=class_attribute,
             connected_components=connected_components,
+            annotations=annotations,
+            follow_links=follow_links,
         )
     )
     task = _task(options)

@@ -48,6 +48,8 @@ def threshold(
     split: str | None = None,
     keep: bool = True,
     allow_faulty: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
     device: str = "auto",
     names: Sequence[str] | None = None,
     size: int | None = None,
@@ -70,7 +72,11 @@ def threshold(
     """
     find = load(model, device=device, names=names, size=size, tile=tile, progress=progress)
     folder = model_folder(model)
-    whole = data if isinstance(data, Dataset) else formats.read(data, allow_faulty=allow_faulty)
+    whole = (
+        data
+        if isinstance(data, Dataset)
+        else formats.read(data, allow_faulty=allow_faulty, annotations=annotations, follow_links=follow_links)
+    )
     whole = whole_photos(whole) if isinstance(find, Classifier) else whole
     part, which = _part(whole, split, folder, data)
     part = part.usable()

@@ -85,6 +85,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     live_norms     batch norms go on learning their statistics (else those of the start are kept)
     class_attribute  which of VIA's region attributes holds the class; "": found out
     connected_components  of masks that tell no objects apart, each connected part is one object
+    annotations    of a folder only annotation files of this name, in each of its splits; "": all
+    follow_links   follow links that lead out of the data
     """
 
     task: str = "segment"
@@ -113,6 +115,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow_faulty: bool = False
     class_attribute: str = ""
     connected_components: bool = False
+    annotations: str = ""
+    follow_links: bool = False
     stages: tuple[Stage, ...] = (Stage("heads", 4, 1e-3), Stage("all", 26, 1e-3))
     augment: Augment = msgspec.field(default_factory=Augment)
 
