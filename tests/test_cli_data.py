@@ -220,3 +220,14 @@ def test_a_new_data_set_is_named_as_out_or_by_the_option_and_once(call, party, t
     with pytest.raises(SystemExit) as end:
         main([*call, "--out", str(tmp_path / "b")])
     assert end.value.code == 0 and (tmp_path / "b").is_dir() and not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("format", ["via", "coco"])
+def test_synth_counts_the_objects_that_its_files_hold(format, tmp_path, capsys):
+    """VIA holds an object of several parts as several objects."""
+    words = ["synth", "balloons", str(tmp_path / "party"), "--count", "8", "--size", "320x240", "--seed", "1", "--json"]
+    with pytest.raises(SystemExit):
+        main([*words, "--format", format])
+    told = json.loads(capsys.readouterr().out)
+    assert told["objects"] == formats.read(tmp_path / "party").class_counts() and told["photos"] == 8
+    assert bool(told["lost"]) == (format == "via")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright import formats
-from maskwright.errors import AnnotationError, DatasetError, MaskwrightError
+from maskwright.errors import AnnotationError, DatasetError, InputError, MaskwrightError
 from maskwright.formats import reading
 from maskwright.formats.reading import Faults, Head, Losses, PhotoFinder, data_name, data_root
 from maskwright.types import Dataset
@@ -377,3 +377,16 @@ def test_data_are_called_by_their_folder(tmp_path, path, name):
 
 def test_the_root_of_the_disk_has_no_name():
     assert data_name(Path(Path.cwd().anchor) / "train") == "object"
+
+
+# --- what is no file ----------------------------------------------------------------------------------
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("name", ["x.json", "labels.csv", "a.xml", "train.record", "train.txt", "label_map.pbtxt"])
+def test_devices_and_pipes_among_annotations_are_not_read(name, tmp_path):
+    for number, make in enumerate((os.mkfifo, lambda path: Path(path).symlink_to("/dev/zero"))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        make(folder / name)
+        for named in (folder, folder / name):
+            with pytest.raises(InputError):
+                formats.read(named)

@@ -163,3 +163,15 @@ def test_the_time_of_a_photo_goes_with_it(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"a photo")
     os.utime(tmp_path / "x.png", (1_000_000_000, 1_000_000_000))
     assert Sorter(tmp_path / "s").sort(tmp_path / "x.png", "red").stat().st_mtime == 1_000_000_000
+
+
+def test_an_unreadable_link_is_left_alone(tmp_path):
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "ph").mkdir()
+    try:
+        (tmp_path / "ph" / "x.jpg").symlink_to(tmp_path / "secret")
+    except OSError:
+        pytest.skip("no links here")
+    for move in (False, True):
+        assert Sorter(tmp_path / "sorted", move).set_aside(tmp_path / "ph" / "x.jpg") is None
+    assert not (tmp_path / "sorted").exists() and (tmp_path / "ph" / "x.jpg").is_symlink()

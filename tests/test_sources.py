@@ -265,3 +265,50 @@ def test_without_fsspec_the_extra_is_named(monkeypatch):
         "  got     s3://bucket/a.png\n"
         f"  fix     {how_to_install('maskwright[urls]')}"
     )
+
+
+# --- links out of the folder that was named ---------------------------------------------------------
+@pytest.fixture
+def linked(tmp_path):
+    """A folder with a photo, a link to it, and one to a photo outside."""
+    (tmp_path / "ph").mkdir()
+    for path in (tmp_path / "ph" / "a.png", tmp_path / "secret.png"):
+        Image.new("RGB", (4, 3)).save(path)
+    try:
+        (tmp_path / "ph" / "inside.png").symlink_to(tmp_path / "ph" / "a.png")
+        (tmp_path / "ph" / "outside.png").symlink_to(tmp_path / "secret.png")
+        (tmp_path / "ph" / "circle.png").symlink_to(tmp_path / "ph" / "circle.png")
+    except OSError:
+        pytest.skip("no links here")
+    return tmp_path
+
+
+def opened(source):
+    try:
+        return open_source(source).size
+    except PhotoError as error:
+        return error.headline
+
+
+@pytest.mark.parametrize("named", ["ph", "ph/*.png", "**/*e.png"])
+def test_a_link_in_a_folder_that_leads_out_of_it_is_not_followed(linked, monkeypatch, named):
+    monkeypatch.chdir(linked / "ph" if named.startswith("**") else linked)
+    found = {Path(source.name).name: opened(source) for source in expand(named)}
+    assert found["outside.png"] == "this link leads out of its folder"
+    assert found["inside.png"] == (3, 4) and found.get("a.png", (3, 4)) == (3, 4)
+
+
+def test_a_link_that_is_named_itself_is_followed(linked):
+    assert [opened(source) for source in expand(linked / "ph" / "outside.png")] == [(3, 4)]
+
+
+def test_a_folder_that_is_a_link_may_be_named(linked):
+    (linked / "other").symlink_to(linked / "ph", target_is_directory=True)
+    assert opened(expand(linked / "other")[0]) == (3, 4)
+
+
+def test_the_longest_names_get_stems_that_fit_and_stay_apart():
+    stems = [source.stem for source in expand([np.zeros((1, 1, 3), np.uint8)])]
+    names = [Photo(np.zeros((1, 1, 3), np.uint8), "照" * 90 + end) for end in "ab"]
+    stems = [source.stem for source in expand([names[0]]) + expand([names[1]])]
+    assert len(set(stems)) == 2 and all(len(stem.encode()) <= 250 for stem in stems)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+_BYTES = re.compile("[\ud800-\udfff]")
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -21,6 +22,17 @@ def harmless(text: str, lines: bool = False) -> str:
     if lines:
         return "\n".join(harmless(line) for line in text.split("\n"))
     return text if text.isascii() and text.isprintable() else _HARMFUL.sub(_spelt, text)
+
+
+def spelt(name: str) -> str:
+    """A name for a file of UTF-8: bytes that are none as in addresses (caf%E9.jpg), which readers decode again.
+
+    >>> spelt("café.jpg"), spelt("caf\udce9 100%.jpg")
+    ('café.jpg', 'caf%E9 100%25.jpg')
+    """
+    if not _BYTES.search(name):
+        return name
+    return re.sub("[%\ud800-\udfff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", name)
 
 
 def _spelt(found: re.Match[str]) -> str:

@@ -38,18 +38,23 @@ def command(kind: str, out: Path, count: int, val: float, size: str, format: str
     \b
       maskwright synth balloons party/ --count 60
     """
+    from maskwright import formats
     from maskwright.synth.scene import render_set
 
     rendered = render_set(
         kind, count, out, seed=seed, val=val, size=_size(size), format=format, progress=console.progress
     )
+    written = formats.read(out)  # a format may hold an object of several parts as several: what is there is counted
     facts = {
         "out": out,
-        "photos": len(rendered),
-        "objects": rendered.class_counts(),
-        "splits": {name: len(part) for name, part in rendered.splits().items()},
+        "photos": len(written),
+        "objects": written.class_counts(),
+        "splits": {name: len(part) for name, part in written.splits().items()},
+        "lost": rendered.remarks,
     }
-    console.result(facts, lambda: _tell(rendered, out, console))
+    console.result(facts, lambda: _tell(written, out, console))
+    for each in rendered.remarks:
+        console.say(f"lost: {each}")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -60,7 +65,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(sides[2]), int(sides[1])
 
 
-def _tell(rendered: Dataset, out: Path, console: Console) -> None:
-    objects = ", ".join(f"{name} {count:,}" for name, count in rendered.class_counts().items())
-    parts = ", ".join(f"{len(part)} {name}" for name, part in rendered.splits().items())
-    console.show(f"{out}: {len(rendered)} photos ({parts}); objects: {objects}")
+def _tell(written: Dataset, out: Path, console: Console) -> None:
+    objects = ", ".join(f"{name} {count:,}" for name, count in written.class_counts().items())
+    parts = ", ".join(f"{len(part)} {name}" for name, part in written.splits().items())
+    console.show(f"{out}: {len(written)} photos ({parts}); objects: {objects}")

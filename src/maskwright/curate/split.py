@@ -172,7 +172,9 @@ def _shuffled(usable: list[Record], groups: list[tuple[int, ...]], seed: object)
         names = [record.photo.as_posix() for record in usable]
 
     def draw(group: tuple[int, ...]) -> bytes:
-        return hashlib.sha256(f"{seed} {min(names[member] for member in group)}".encode()).digest()
+        return hashlib.sha256(
+            f"{seed} {min(names[member] for member in group)}".encode("utf-8", "surrogateescape")
+        ).digest()
 
     return sorted(groups, key=draw)
 

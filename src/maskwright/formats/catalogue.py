@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
+from maskwright.escaping import spelt
 from maskwright.formats import folders, links, unsupported, wrapped
 from maskwright.formats.joining import Reading, completed, joined, undecided
 from maskwright.formats.listing import is_label_folder
@@ -188,6 +189,8 @@ def read(
         raise DatasetError("it holds no photos", file=path, wanted="at least one photo", got="none")
     for told in filter(None, (scope.remark(),)):
         dataset = folders.remark(dataset, told)
+    # what folders and files call the data and their classes may be no text; it goes into cards and tables
+    dataset = replace(dataset, name=spelt(dataset.name), names=tuple(map(spelt, dataset.names)))
     return folders.tell_unsplit(dataset)
 
 

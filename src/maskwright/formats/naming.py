@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from maskwright.errors import DatasetError
+from maskwright.escaping import spelt
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://[^/\\]*", re.IGNORECASE)  # two letters or more: C:/ is a drive
 _SERVED = re.compile(r"[?&]d=")  # Label Studio: /data/local-files/?d=party/a.jpg
@@ -52,7 +53,7 @@ def read_names(text: str) -> list[Name]:
     >>> read_names("C:\\\\party\\\\a.jpg")
     [Name(folders=('party',), last='a.jpg', absolute=True, above=0)]
     """
-    texts = [text, unquote(text)] if "%" in text else [text]
+    texts = [text, unquote(text, errors="surrogateescape")] if "%" in text else [text]
     if _ADDRESS.match(text.strip()):
         texts.reverse()
     return list(dict.fromkeys(name for each in texts if (name := _taken_apart(each)) is not None))
@@ -126,11 +127,12 @@ def told_apart_by(names: Iterable[Name]) -> dict[Name, int]:
 
 
 def written_name(photo: Path, path: Path) -> str:
-    """How a written annotation file names a photo: the way down from its own folder, or the bare name."""
+    """How a written annotation file names a photo: the way down from its own folder, or the bare name; bytes that are
+    no UTF-8 as %E9, which `read_names` decodes."""
     try:
-        return photo.resolve().relative_to(path.parent.resolve()).as_posix()
+        return spelt(photo.resolve().relative_to(path.parent.resolve()).as_posix())
     except ValueError:
-        return photo.name
+        return spelt(photo.name)
 
 
 def written_names(photos: Sequence[Path], path: Path) -> list[str]:

@@ -27,6 +27,7 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 
 from maskwright.errors import AnnotationError, DatasetError
+from maskwright.files import open_file
 from maskwright.formats.faults import Faults, Losses
 from maskwright.formats.finding import FoundPhoto, PhotoFinder, measured
 from maskwright.formats.links import stays
@@ -92,7 +93,7 @@ class Head:
         if self.is_folder:
             return ""
         try:
-            with self.path.open("rb") as stream:
+            with open_file(self.path) as stream:
                 return beginning(stream.read(FIRST_BYTES))
         except OSError:
             return ""
@@ -139,7 +140,7 @@ def readable(path: Path) -> None:
         if path.is_dir():
             next(path.iterdir(), None)
         else:
-            path.open("rb").close()
+            open_file(path).close()
     except OSError as error:
         what = f"cannot be read ({error.strerror or error})"
         raise DatasetError(what, file=path, fix="ask its owner for the right") from error
@@ -153,7 +154,8 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
             raise AnnotationError(
                 "too big for an annotation file", file=path, wanted=f"at most {most:,} bytes", got=f"{size:,} bytes"
             )
-        data = path.read_bytes()
+        with open_file(path) as stream:
+            data = stream.read()
     except OSError as error:
         raise AnnotationError(f"cannot be read ({error.strerror or error})", file=path) from error
     if not data.strip(b"\0 \t\r\n\xef\xbb\xbf"):

@@ -27,7 +27,7 @@ from PIL import Image
 from maskwright import records
 from maskwright.errors import AnnotationError, OutputError
 from maskwright.fetch import cache_folder
-from maskwright.files import contained, writing
+from maskwright.files import contained, open_file, writing
 from maskwright.formats import label_map, tf_example
 from maskwright.formats.reading import (
     PHOTO_ENDINGS,
@@ -66,7 +66,7 @@ def sniff(head: Head) -> Evidence | None:
     if head.is_folder:
         return None
     try:
-        with head.path.open("rb") as stream:
+        with open_file(head.path) as stream:
             first = stream.read(64)
     except OSError:
         return None
@@ -162,7 +162,7 @@ class _Photos:
     unpacked_names: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        with self.path.open("rb") as stream:
+        with open_file(self.path) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
         self.folder = cache_folder() / "tfrecord" / digest
 

@@ -24,6 +24,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 import numpy as np
 
 from maskwright.errors import AnnotationError, DatasetError, OutputError
+from maskwright.escaping import spelt
 from maskwright.files import writing, writing_folder
 from maskwright.formats import lists, voc_masks
 from maskwright.formats.listing import is_label_folder
@@ -259,9 +260,9 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     with writing_folder(path) as temporary:
         (temporary / "Annotations").mkdir()
         for record in records:
-            _xml(record, losses).write(temporary / "Annotations" / f"{record.photo.stem}.xml", encoding="utf-8")
+            _xml(record, losses).write(temporary / "Annotations" / f"{spelt(record.photo.stem)}.xml", encoding="utf-8")
         for split in ("train", "val", "test"):
-            stemmed = [record.photo.stem for record in records if record.split == split]
+            stemmed = [spelt(record.photo.stem) for record in records if record.split == split]
             if stemmed:
                 (temporary / "ImageSets" / "Main").mkdir(parents=True, exist_ok=True)
                 text = "".join(f"{stem}\n" for stem in stemmed)
@@ -272,7 +273,7 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
     instances = record.instances
     assert instances is not None
     root = Element("annotation")
-    SubElement(root, "filename").text = record.photo.name
+    SubElement(root, "filename").text = spelt(record.photo.name)
     size = SubElement(root, "size")
     for side, value in zip(("width", "height", "depth"), (record.size[1], record.size[0], 3), strict=True):
         SubElement(size, side).text = str(value)

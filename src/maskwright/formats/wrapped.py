@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from maskwright.errors import DatasetError
+from maskwright.files import open_file
 from maskwright.formats.reading import LFS_POINTER, Head
 
 _ARCHIVES = ((b"PK\x03\x04", "a zip archive"), (b"PK\x05\x06", "an empty zip archive"), (b"\x1f\x8b", "a gzip archive"),
@@ -38,7 +39,7 @@ def archive_in(head: Head) -> DatasetError | None:
 
 def _first_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             return stream.read(300)
     except OSError:
         return b""

@@ -46,8 +46,9 @@ class Sorter:
         return target
 
     def set_aside(self, photo: Path) -> Path | None:
-        """The same for a photo that could not be read; None where there is no such file."""
-        return self.sort(photo, UNREADABLE) if photo.is_file() else None
+        """The same for a photo that could not be read; None where there is no such file, or a link: what it leads to
+        may be no photo, and nobody's business."""
+        return self.sort(photo, UNREADABLE) if photo.is_file() and not photo.is_symlink() else None
 
     def copy(self, photo: Path, called: str) -> Path:
         """A name that is taken gets a number (part_2.jpg). A copy that is there already is not made again."""

@@ -129,7 +129,7 @@ def _watched(
 
 def _look(find: Predictor | Screening, path: Path, work: _Work, stem: str) -> Prediction | Unread:
     try:
-        photo, said = find.look(Source(str(path), stem, path))
+        photo, said = find.look(Source(str(path), stem, path, path.parent))
     except MaskwrightError as error:
         return Unread(str(path), error)
     made = prediction(find, photo, stem, said, work.wanted)
@@ -137,7 +137,7 @@ def _look(find: Predictor | Screening, path: Path, work: _Work, stem: str) -> Pr
 
 
 def _sorted(said: Prediction | Unread, path: Path, sorter: Sorter | None) -> Prediction | Unread:
-    if sorter is None:
+    if sorter is None or (isinstance(said, Unread) and path.is_symlink()):  # what that leads to may be no photo
         return said
     return replace(said, sorted=sorter.copy(path, said.called if isinstance(said, Prediction) else UNREADABLE))
 
@@ -170,7 +170,10 @@ class _Lines:
         self._stems: set[str] = set()
         whole = 0
         try:
-            data = file.read_bytes() if file.exists() else b""
+            data = b""
+            if file.exists():
+                with files.open_file(file) as stream:
+                    data = stream.read()
         except OSError as error:
             raise OutputError("cannot be read", file=file, got=error.strerror or error) from error
         for line in data.splitlines(keepends=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from maskwright.errors import DatasetError, InputError, MissingExtra, PhotoError
 from maskwright.extras import how_to_install
 from maskwright.files import shortened
 from maskwright.photos import window as grey
-from maskwright.photos.decode import LIMIT_PIXELS, decode, from_pil, rgb_array
+from maskwright.photos.decode import LIMIT_PIXELS, READABLE, decode, from_pil, rgb_array
 from maskwright.types.photo import Photo, Window
 
 PHOTO_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff")
@@ -37,6 +38,7 @@ class Source:
     """One photo that can be opened.
 
     name    what messages and results call it: the path or address as given, "stdin", "photo 3"
+    within  the folder it was found in: a link that leads out of it is not followed
     stem    for the names of output files; no two of one list have the same, whatever the case
     origin  a Path, an address (str), "-" for standard input, bytes, an array, a PIL image or a Photo
     """
@@ -44,6 +46,7 @@ class Source:
     name: str
     stem: str
     origin: Origin
+    within: Path | None = None
 
 
 def is_photo_name(name: str | Path) -> bool:
@@ -87,6 +90,8 @@ def open_source(source: Source, window: Window | None = None, limit_pixels: int 
         return _from_array(origin, source.name, window)
     if isinstance(origin, Image.Image):
         return from_pil(origin, source.name, window)
+    if source.within is not None and isinstance(origin, Path):
+        _stay(origin, source.within)
     if isinstance(origin, str):
         origin = _read_stdin() if origin == "-" else _read_address(origin)
     return decode(origin, source.name, window, limit_pixels)
@@ -111,18 +116,34 @@ def _expand_one(source: Origin, place: int) -> list[Source]:
         web = source.lower().startswith(("http://", "https://"))
         addresses = [source] if web else _expand_fsspec(source)
         return [Source(address, _stem(unquote(urlsplit(address).path)), address) for address in addresses]
-    return [Source(str(path), _stem(str(path)), path) for path in _expand_path(str(source))]
+    found, within = _expand_path(str(source))
+    return [Source(str(path), _stem(str(path)), path, within) for path in found]
 
 
-def _expand_path(text: str) -> list[Path]:
+def _stay(path: Path, folder: Path) -> None:
+    """Who names a folder means what lies in it: a link in it may lead to a photo of somebody else, or to no photo."""
+    if path.is_symlink() or path.parent != folder:  # a pattern may have come by a folder that is a link
+        try:
+            if path.resolve().is_relative_to(folder.resolve()):
+                return
+        except (OSError, RuntimeError):  # in a circle
+            pass
+        raise PhotoError("this link leads out of its folder", file=path, wanted=READABLE, got="a link",
+                         fix="name the photo itself, if it is meant")  # fmt: skip
+
+
+def _expand_path(text: str) -> tuple[list[Path], Path | None]:
+    """The photos that are meant, and the folder in which they were found, where they were not named themselves."""
     try:
         path = Path(text).expanduser()
         if path.is_dir():
-            return _photos_of(path)
+            return _photos_of(path), path
         if not path.exists() and glob.has_magic(text):
-            return _matches(text, (Path(name) for name in glob.iglob(str(path), recursive=True)))  # noqa: PTH207
+            found = _matches(text, (Path(name) for name in glob.iglob(str(path), recursive=True)))  # noqa: PTH207
+            plain = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
+            return found, Path(*plain)
         if path.exists() or _leads_nowhere(path):
-            return [path]
+            return [path], None
     except (OSError, ValueError, RuntimeError) as error:  # no right to look, a name no file can have, an unknown ~user
         raise DatasetError("this cannot be looked into", file=text, got=error) from error
     raise DatasetError(

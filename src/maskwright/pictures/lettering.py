@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from PIL import ImageFont
 
+from maskwright.escaping import harmless
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 # As Linux, macOS and Windows name them; the first one that is present is taken.
@@ -21,6 +23,7 @@ def readable(text: str, size: int) -> tuple[str, Font]:
     Pillow's own face knows ASCII only. Where this computer has no face for other letters, accents are dropped
     and what is left unknown becomes "?": better a plain label than a row of empty frames.
     """
+    text = harmless(text)
     if text.isascii():
         return text, _own(size)
     eastern = any(ord(letter) >= 0x2E80 for letter in text)

@@ -259,7 +259,7 @@ def read_written(path: Path) -> Recipe:
 def _toml_of(path: Path) -> dict[str, Any]:
     if Path(path).exists() and not Path(path).is_file():
         raise RecipeError("the recipe cannot be read", file=path, wanted="a TOML file", got="a folder, device or pipe")
-    with Path(path).open("rb") as file:
+    with files.open_file(path) as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise RecipeError("this is no recipe", file=path, wanted=f"at most {LARGEST:,} bytes", got="more")
