@@ -11,8 +11,8 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from maskwright.errors import OutputError
 
@@ -151,7 +151,7 @@ class NotAFile(OSError):
     """A device, a pipe or a socket: reading it might never end."""
 
 
-def open_file(path: Path | str) -> BinaryIO:
+def open_file(path: Path | str) -> BufferedReader:
     """Open a file to read its bytes; what is no file, also behind a link, is a NotAFile (an OSError)."""
     mode = Path(path).stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
