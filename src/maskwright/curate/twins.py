@@ -104,6 +104,12 @@ def find_twins(photos: Dataset | Iterable[Path | str], near: int = NEAR, progres
     return Twins(paths, tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))), lost)
 
 
+def unread(photos: Iterable[Path], progress: Progress = silent) -> tuple[Path, ...]:
+    """Those that cannot be opened, in a part of the time that decoding takes."""
+    paths = tuple(photos)
+    return tuple(path for path in progress(paths, total=len(paths), label="opening photos") if _thumbnail(path) is None)
+
+
 def joined(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
     """Numbers 0..count-1 joined by pairs into groups of two and more, in order of their smallest member.
 

@@ -14,6 +14,7 @@ from maskwright.curate.check import conflicts, empty, leaks, spellings, told
 from maskwright.curate.split import TOO_FEW, split
 from maskwright.curate.twins import Twins, find_twins
 from maskwright.errors import DatasetError
+from maskwright.jobs.unreadable import readable
 from maskwright.photos.decode import decode, is_deep
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Instances, Record
@@ -69,10 +70,16 @@ def open_data(
     _enough(whole, usable, data)
     if not allow_faulty:
         one_name_a_class(usable, data)
+    compared = validate and not _too_many(usable)
+    twins = _twins(usable, say, progress) if validate else Twins((), ())
+    usable, told_of_unread = readable(usable, twins.unread if compared else None, progress)
+    if told_of_unread:
+        say(f"{whole.name}: {told_of_unread}")
+        twins = _twins(usable, lambda line: None, progress) if validate else twins
+        _enough(whole, usable, data)
     parts = usable.splits()
     if not validate:
         return _all_of(usable, data)
-    twins = _twins(usable, say, progress)
     rest = usable.where(lambda record: record.split is None)
     if "val" in parts and "train" not in parts and len(rest):
         say(f"{whole.name}: only validation photos are named: the {len(rest)} others are for training")
@@ -137,10 +144,14 @@ def _all_of(usable: Dataset, data: str | Path | Dataset) -> dict[str, Dataset]:
 
 def _twins(data: Dataset, say: Say, progress: Progress) -> Twins:
     """Photos that show the same; not looked for among very many whose splits are named."""
-    if data.splits().keys() >= {"train", "val"} and len(data) > MOST_COMPARED:
+    if _too_many(data):
         say(f"{len(data):,} photos were not compared: `maskwright check` finds copies on two sides of the split")
         return Twins((), ())
     return find_twins(data, progress=progress)
+
+
+def _too_many(data: Dataset) -> bool:
+    return data.splits().keys() >= {"train", "val"} and len(data) > MOST_COMPARED
 
 
 def _groups(twins: Twins) -> Callable[[Record], object]:

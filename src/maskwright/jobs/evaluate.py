@@ -166,11 +166,12 @@ def evaluate(
     label = _label(model, find.card.model)
     if isinstance(find, Classifier):
         verdicts = judging_verdicts.judge(find, part, bootstrap, seed, progress)
-        compared, doubts = None, ()
+        part = verdicts.data
+        compared, doubts = None, verdicts.warnings
         if other is not None:
             labels = _label(model, "the first"), _label(against, "the second")
             compared = judging_verdicts.compared(verdicts.figures, other, part, labels, progress)
-            doubts = tuple(_doubts(*seen(part, against), len(part), labels[1]))
+            doubts += tuple(_doubts(*seen(part, against), len(part), labels[1]))
         trained, chose = seen(part, model)
         told: Evaluated[Any] = Evaluated(
             verdicts.figures,
@@ -197,7 +198,7 @@ def evaluate(
             which,
             trained,
             chose,
-            doubts=judging_objects.doubts(objects.data),
+            doubts=(*objects.warnings, *judging_objects.doubts(objects.data)),
             shown=None if (kind := objects.figures.best_kind) is None else shown_at(kind.matches, find.limits),
             thresholds=find.thresholds,
             model=label,

@@ -15,6 +15,7 @@ from maskwright.jobs.data import Say, data_name, for_task, multi_label, one_name
 from maskwright.jobs.evaluate import Figured, evaluate, seen
 from maskwright.jobs.start import newest
 from maskwright.jobs.train import train
+from maskwright.jobs.unreadable import readable
 from maskwright.models import catalogue
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
@@ -74,6 +75,9 @@ def folds(
     )
     task = _task(options)
     usable = for_task(whole, task).usable()
+    usable, unread = readable(usable, None, progress)
+    if unread:
+        say(f"{whole.name}: {unread}")
     several = task == "classify" and multi_label(usable)
     if not faulty:
         one_name_a_class(usable, data)

@@ -15,6 +15,7 @@ from maskwright.errors import DatasetError
 from maskwright.evaluation import detection
 from maskwright.evaluation.figures import KINDS, Figures
 from maskwright.jobs.data import Say, names_of, outlined
+from maskwright.jobs.unreadable import Opened
 from maskwright.pictures import outlines
 from maskwright.pictures.sheet import fit as reduced
 from maskwright.prediction.predictor import Predictor
@@ -30,11 +31,15 @@ MOST_FINDS = 100  # of a photo and class: COCO's rule
 
 @dataclass(frozen=True)
 class Judged:
-    """figures, the photos they are about, and the objects of every score that were found on each."""
+    """figures, the photos they are about, and the objects of every score that were found on each.
+
+    warnings  about photos that could not be read
+    """
 
     figures: Figures
     data: Dataset
     found: list[Instances]
+    warnings: tuple[str, ...] = ()
 
 
 def judge(
@@ -58,14 +63,13 @@ def judge(
         say(f"{bare} of them {'has' if bare == 1 else 'have'} boxes and no outlines: left out, masks are judged")
         data = drawn
     every = Predictor(find.engine, threshold=0.0, size=find.size, tile=find.tile)
-    photos = progress(
-        (find.open(record.photo) for record in data), total=len(data), label="looking at photos", unit="photos"
-    )
-    found = [
-        record.judged(said) for record, (_, said) in zip(data, every.batches(photos, progress=progress), strict=True)
-    ]
+    opened = Opened(find, data)
+    photos = progress(opened, total=len(data), label="looking at photos", unit="photos")
+    every_one = [said for _, said in every.batches(photos, progress=progress)]
+    data = opened.data
+    found = [record.judged(said) for record, said in zip(data, every_one, strict=True)]
     kinds = KINDS if find.card.task == "segment" else ("box",)
-    return Judged(figures_of([(data, found)], data.names, bootstrap, seed, kinds), data, found)
+    return Judged(figures_of([(data, found)], data.names, bootstrap, seed, kinds), data, found, opened.warnings)
 
 
 def doubts(data: Dataset) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from maskwright.evaluation import classification
 from maskwright.evaluation.comparing import McNemar, mcnemar
 from maskwright.evaluation.verdict_figures import Mistake, VerdictFigures
 from maskwright.jobs.data import names_of
+from maskwright.jobs.unreadable import Opened
 from maskwright.prediction.predictor import Classifier
 from maskwright.progress import Progress, silent
 from maskwright.report import page
@@ -28,10 +29,15 @@ from maskwright.weights.card import Card
 
 @dataclass(frozen=True)
 class Judged:
-    """figures, and the verdict on each photo."""
+    """figures, the photos they are about, and the verdict on each.
+
+    warnings  about photos that could not be read
+    """
 
     figures: VerdictFigures
+    data: Dataset
     found: list[Verdict]
+    warnings: tuple[str, ...] = ()
 
 
 def judge(find: Classifier, data: Dataset, bootstrap: int, seed: int, progress: Progress = silent) -> Judged:
@@ -45,11 +51,12 @@ def judge(find: Classifier, data: Dataset, bootstrap: int, seed: int, progress: 
             got=", ".join(strangers),
             fix="name them the same way, or train on them",
         )
-    photos = progress(
-        (find.open(record.photo) for record in data), total=len(data), label="looking at photos", unit="photos"
-    )
+    opened = Opened(find, data)
+    photos = progress(opened, total=len(data), label="looking at photos", unit="photos")
     found = [verdict for _, verdict in find.batches(photos, batch=8)]
-    return Judged(figures_of([(data, found)], find.card.classes, find.card.multi_label, bootstrap, seed), found)
+    data = opened.data
+    figures = figures_of([(data, found)], find.card.classes, find.card.multi_label, bootstrap, seed)
+    return Judged(figures, data, found, opened.warnings)
 
 
 def figures_of(

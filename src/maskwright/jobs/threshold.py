@@ -95,7 +95,7 @@ def threshold(
     elif which == "train":
         say("the model has seen these photos: on others it will find less, and the threshold promises too much")
     if isinstance(find, Classifier):
-        point = _of_classifier(find, part, aim, name or "", progress)
+        point = _of_classifier(find, part, aim, name or "", progress, say)
     else:
         point, part = _of_detector(find, part, aim, name, data_name(data), progress, say)
     kept = _keep(folder, point, which, len(part), name, say) if keep else None
@@ -103,9 +103,14 @@ def threshold(
 
 
 # --- of a classifier ----------------------------------------------------------------------------------
-def _of_classifier(find: Classifier, part: Dataset, aim: Aim, name: str, progress: Progress) -> OperatingPoint:
+def _of_classifier(
+    find: Classifier, part: Dataset, aim: Aim, name: str, progress: Progress, say: Say
+) -> OperatingPoint:
     """By the scores of one class; photos of one group count together."""
-    figures = judge(find, part, bootstrap=0, seed=0, progress=progress).figures
+    judged = judge(find, part, bootstrap=0, seed=0, progress=progress)
+    figures = judged.figures
+    for warning in judged.warnings:
+        say(warning)
     place = figures.names.index(name)
     return choose(figures.scores[:, place], figures.truth[:, place], aim, name=name, groups=figures.groups)
 
