@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,10 +21,12 @@ from maskwright.jobs.evaluate import evaluate
 from maskwright.jobs.judging_objects import doubts
 from maskwright.jobs.predict import Predicted, predict
 from maskwright.jobs.splash import splash
-from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.predictor import Predictor, load
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset, Instances, Record, RleMasks
+from maskwright.weights.card import read_card, write_card
+from maskwright.weights.image_hashes import image_hash, packed
 
 EVERYTHING = ("json", "csv", "coco", "masks", "crops")
 
@@ -393,6 +397,39 @@ def test_photos_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path
         "trained_on": 0, "chose_the_epoch": 1}  # fmt: skip
     assert "the figures flatter" in read(tmp_path / "out" / "evaluation.html")
     assert evaluate(run / "last", data / "val", bootstrap=0).warnings == []  # nobody chose the last one
+
+
+def known(folder: Path, images: list[Path], **more: str) -> Path:
+    """A model whose card knows these images, in a folder of no run."""
+    hashes = packed(image_hash(image) for image in images)
+    model_folder(folder)
+    write_card(msgspec.structs.replace(read_card(folder), training_images=hashes, **more), folder)
+    return folder
+
+
+def test_a_card_knows_training_images_in_other_folders_and_under_other_names(data: Path, tmp_path: Path) -> None:
+    images = sorted((data / "val").glob("*.jpg"))
+    shutil.copytree(data / "val", tmp_path / "elsewhere")
+    file = tmp_path / "elsewhere" / "via_region_data.json"
+    text = file.read_text(encoding="utf-8").replace(images[0].name, "renamed.jpg")
+    file.write_text(text, encoding="utf-8")
+    (tmp_path / "elsewhere" / images[0].name).rename(tmp_path / "elsewhere" / "renamed.jpg")
+    model = known(tmp_path / "model", images[:1])
+    for judged in (model, load(model)):
+        done = evaluate(judged, tmp_path / "elsewhere", bootstrap=0)
+        assert (done.trained, done.chose) == (1, 0)
+        assert done.warnings == ["1 of these 2 photos taught this model: the figures measure memory"]
+    assert evaluate(known(tmp_path / "other", []), tmp_path / "elsewhere", bootstrap=0).warnings == []
+    with images[0].open("rb") as same, (tmp_path / "elsewhere" / "renamed.jpg").open("ab") as changed:
+        assert same.read(1)
+        changed.write(b"x")
+    assert evaluate(model, tmp_path / "elsewhere", bootstrap=0).trained == 0, "another file is another image"
+
+
+def test_a_card_knows_the_images_that_chose_the_epoch(data: Path, tmp_path: Path) -> None:
+    images = sorted((data / "val").glob("*.jpg"))
+    model = known(tmp_path / "model", [], validation_images=packed(image_hash(image) for image in images))
+    assert (lambda done: (done.trained, done.chose))(evaluate(model, data / "val", bootstrap=0)) == (0, 2)
 
 
 def test_photos_with_more_objects_than_coco_counts_are_told() -> None:

@@ -6,7 +6,9 @@ import csv
 import errno
 import itertools
 import json
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -485,3 +487,105 @@ def test_the_report_needs_at_least_an_epoch(data: Path, tmp_path: Path) -> None:
 def test_history_stays_plain_json(data: Path, tmp_path: Path) -> None:
     at = trainer(data, tmp_path / "run").run()
     assert json.loads(json.dumps(at.history, allow_nan=False)) == at.history
+
+
+# --- folders: two at once, not to be written, gone ----------------------------------------------------
+def test_two_runs_that_begin_at_once_get_a_folder_each(tmp_path: Path) -> None:
+    """Both have found the name free before either has written anything."""
+    one, other = (RunFolder.create(tmp_path, None, "party") for _ in range(2))
+    assert one.path == other.path
+    one.begin(TINY, {"data": "one", "photos": {}})
+    other.begin(TINY, {"data": "other", "photos": {}})
+    assert (one.path.name, other.path.name) == ("party", "party-2")
+    assert (one.facts()["data"], other.facts()["data"]) == ("one", "other")
+
+
+def test_of_two_runs_of_one_name_the_second_is_refused(tmp_path: Path) -> None:
+    one, other = (RunFolder.create(tmp_path, "mine", "party") for _ in range(2))
+    one.begin(TINY, {"data": "one", "photos": {}})
+    with pytest.raises(RecipeError, match="a run of that name is there already") as caught:
+        other.begin(TINY, {"data": "other", "photos": {}})
+    assert "another --name" in caught.value.parts["fix"] and "--resume" not in caught.value.parts["fix"]
+    assert one.facts()["data"] == "one"
+
+
+def test_a_name_that_a_file_or_a_dead_link_has_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "party").touch()
+    assert RunFolder.create(tmp_path, None, "party").path.name == "party-2"
+    try:
+        (tmp_path / "party-2").symlink_to(tmp_path / "nowhere")
+    except OSError:
+        pytest.skip("no links here")
+    assert RunFolder.create(tmp_path, None, "party").path.name == "party-3"
+
+
+def test_a_run_that_may_not_be_written_is_refused_before_its_first_step(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer(data, tmp_path / "run", plan(1)).run()
+
+    def refuse(**more: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    with pytest.raises(OutputError, match="cannot be gone on with") as caught:
+        RunFolder.existing(tmp_path / "run")
+    assert "--resume the copy" in caught.value.parts["fix"] and "--out" not in caught.value.parts["fix"]
+
+
+def test_a_state_that_may_not_be_read_is_called_that(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer(data, tmp_path / "run", plan(1)).run()
+    real = Path.open
+
+    def refuse(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.name == "state.safetensors":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(WeightsError, match="may not be read") as caught:
+        RunFolder.existing(tmp_path / "run")
+    assert "new run" not in caught.value.parts["fix"]
+
+
+def removing(folder: Path, after: int) -> Callable[[dict[str, Any]], None]:
+    def remove(row: dict[str, Any]) -> None:
+        if row["epoch"] == after:
+            shutil.rmtree(folder)
+
+    return remove
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_best_that_is_removed_during_the_run_is_kept_anew(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    figures(monkeypatch, [0.5, 0.1, 0.2])
+    said: list[str] = []
+    best = tmp_path / "run" / "best"
+    run = trainer(data, tmp_path / "run", plan(3), say=said.append, on_epoch=[removing(best, after)])
+    at = run.run()
+    assert read_card(best).figures["validation"]["mask_AP"] == 0.2, "of the two that were left, the better one"
+    assert at.best_epoch == RunFolder(tmp_path / "run").load_state()[1]["best_epoch"] == 3
+    assert len([line for line in said if "best was removed, and epoch 1 with it" in line]) == 1
+
+
+def test_a_run_folder_that_is_removed_during_the_run_is_written_anew(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    folder = tmp_path / "run"
+    run = trainer(data, folder, plan(3), say=said.append, on_epoch=[removing(folder, 1)])
+    run.folder.begin(plan(3), {"data": str(data), "photos": {}})
+    run.run()
+    again = RunFolder.existing(folder)
+    assert again.recipe() == plan(3) and again.has_model("best") and again.has_model("last")
+    assert any("was removed: it is written anew" in line for line in said)
+
+
+def test_a_run_that_nobody_touches_says_nothing_of_removals(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = trainer(data, tmp_path / "run", plan(2), say=said.append)
+    run.folder.begin(plan(2), {"data": str(data), "photos": {}})
+    run.run()
+    assert not any("removed" in line for line in said)

@@ -108,6 +108,23 @@ def _remove_empty(folders: list[Path]) -> None:
             return
 
 
+def claim(path: Path | str) -> bool:
+    """Make an empty file where nothing was. False where something is, also where two ask at the same moment.
+
+    >>> claim("runs/party/run.json"), claim("runs/party/run.json")
+    (True, False)
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(exist_ok=False)
+        return True
+    except OSError as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(path):
+            return False
+        raise _explain(error, path.parent) from error
+
+
 def sweep(folder: Path | str) -> list[Path]:
     """Remove what `writing` leaves in a folder when the process is killed in the middle; what was removed.
 

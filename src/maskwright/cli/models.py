@@ -11,6 +11,7 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.cli.listing import line_width, listing, wrapped
+from maskwright.weights.card import HASH
 
 PAGE = "MODEL_CARD.md"
 TITLES = {
@@ -100,7 +101,7 @@ def _card(name: str, console: Console) -> None:
     page = _page(folder)
 
     def tell() -> None:
-        rows = [[key, value] for key, value in flat(facts) if value not in (None, "")]
+        rows = [[key, value] for key, value in flat(_counted(facts)) if value not in (None, "")]
         listing(console, ["field", name], rows)
         console.show()
         console.show(str(folder))
@@ -111,6 +112,12 @@ def _card(name: str, console: Console) -> None:
                 console.show(part)
 
     console.result({"folder": folder, "card": facts, "page": page}, tell)
+
+
+def _counted(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """How many images, instead of all their hashes."""
+    fields = ("training_images", "validation_images")
+    return {key: len(value) // HASH or "" if key in fields else value for key, value in facts.items()}
 
 
 def _page(folder: Path) -> str | None:

@@ -20,7 +20,8 @@ from maskwright.prediction.thresholds import Threshold, lines
 from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
-from maskwright.weights.card import Card
+from maskwright.weights.card import Card, read_card
+from maskwright.weights.image_hashes import image_hash, unpacked
 from maskwright.weights.sources import model_folder
 
 Figured = TypeVar("Figured", Figures, VerdictFigures)
@@ -270,13 +271,34 @@ def _facts(model: object) -> dict[str, Any] | None:
 
 
 def seen(part: Dataset, model: object) -> tuple[int, int]:
-    """How many of these photos the model's own run trained on, and how many chose its best epoch."""
+    """How many of these photos the model was trained on, and how many chose its best epoch: by the files that its own
+    run names, and by the hashes in its card, which know an image in any folder and under any name."""
+    card = model.card if isinstance(model, Predictor) else _card(model)
+    trained, chose = (
+        {*files, *unpacked(hashes)}
+        for files, hashes in zip(
+            _files_of_run(model),
+            ("", "") if card is None else (card.training_images, card.validation_images),
+            strict=True,
+        )
+    )
+    hashed = card is not None and (card.training_images or card.validation_images)
+    images = [{file, image_hash(file)} if hashed else {file} for file in (record.photo.resolve() for record in part)]
+    return sum(bool(image & trained) for image in images), sum(bool(image & chose) for image in images)
+
+
+def _card(model: object) -> Card | None:
+    folder = model_folder(str(model)) if isinstance(model, (str, Path)) else None
+    return read_card(folder) if folder is not None and folder.is_dir() else None
+
+
+def _files_of_run(model: object) -> tuple[set[Path], set[Path]]:
+    """The photos that the model's own run names: those it trained on, and those that chose its best epoch."""
     facts = _facts(model)
     if facts is None:
-        return 0, 0
+        return set(), set()
     root = Path(facts["data"])
     root = root.parent if root.is_file() else root
     seen = {which: {(root / name).resolve() for name in names} for which, names in facts["photos"].items()}
-    photos = {record.photo.resolve() for record in part}
     best = model_folder(str(model)).name == "best"
-    return len(photos & seen.get("train", set())), len(photos & seen.get("val", set())) if best else 0
+    return seen.get("train", set()), seen.get("val", set()) if best else set()

@@ -12,6 +12,7 @@ from maskwright.models import catalogue, starts
 from maskwright.models.foreign import Foreign
 from maskwright.models.published import NORMS_WITHOUT_EPS, without_eps
 from maskwright.progress import Progress, silent
+from maskwright.training.recipe import Recipe
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
 from maskwright.weights.transfer import coco_classes, transfer
@@ -45,6 +46,19 @@ def _check_kind(weights: str, model: str, task: str, backbone: str) -> None:
             got=weights,
             fix="; ".join(other for other in others if other),
         )
+
+
+def hashes_of_start(plan: Recipe, names: tuple[str, ...], runs: Path) -> str:
+    """Hashes of the images that the weights a run starts from were trained on, as their card has them: the run's own
+    model has learnt from those too."""
+    if plan.weights in ("none", "imagenet", "coco") or matterport.is_h5(plan.weights):
+        return ""
+    backbone = plan.backbone or catalogue.find(plan.model, plan.task).backbones[0]
+    try:
+        folder = _folder(plan.weights, plan.model, backbone, names, runs, plan.task)
+        return "" if folder is None else read_card(folder).training_images
+    except WeightsError:  # `start_weights` says what is wrong with them
+        return ""
 
 
 def start_weights(

@@ -94,6 +94,11 @@ def threshold(
         say("no photos are named for validation: these must be new to the model, and judge nothing afterwards")
     elif which == "train":
         say("the model has seen these photos: on others it will find less, and the threshold promises too much")
+    elif not isinstance(find, Classifier) and (trained := seen(part, folder)[0]):
+        say(
+            f"{trained} of these {len(part)} photos taught the model: on others it will find less, and the threshold "
+            "promises too much"
+        )
     if isinstance(find, Classifier):
         point = _of_classifier(find, part, aim, name or "", progress, say)
     else:

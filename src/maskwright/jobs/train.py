@@ -16,17 +16,19 @@ from maskwright.errors import RecipeError
 from maskwright.jobs import matterport, training_report
 from maskwright.jobs.class_thresholds import keep_class_thresholds
 from maskwright.jobs.data import Say, common_window, multi_label, open_data, relative
-from maskwright.jobs.start import check_weights, start_weights
+from maskwright.jobs.start import check_weights, hashes_of_start, start_weights
 from maskwright.models import catalogue
 from maskwright.models.verbs import choose_layers
 from maskwright.progress import Progress, silent
 from maskwright.training import scale
 from maskwright.training.calibrating import calibrate
+from maskwright.training.contents import check_unchanged, contents
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, from_options, read_recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
+from maskwright.weights.image_hashes import packed, unpacked
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def train(
         progress=progress,
     )
     folder = RunFolder.create(Path(out), name, parts["train"].name)
-    trainer = _trainer(plan, parts, folder, progress, say, on_epoch)
+    held, started_on = contents(parts), hashes_of_start(plan, parts["train"].names, Path(out))
+    trainer = _trainer(plan, parts, folder, progress, say, on_epoch, held, started_on)
     say(
         start_weights(
             trainer.network, plan.weights, plan.model, trainer.card.backbone, parts["train"].names, Path(out), progress
@@ -116,10 +119,21 @@ def train(
         {
             "maskwright": __version__,
             "data": None if root is None else str(root.resolve()),
-            "photos": {which: [relative(record.photo, root) for record in part] for which, part in parts.items()},
+            "classes": list(parts["train"].names),
+            "photos": _names(parts, root),
+            "contents": held,
+            "started_on": started_on,
         },
     )
-    return _run(trainer, parts, say, progress)
+    try:
+        return _run(trainer, parts, say, progress)
+    except BaseException:
+        folder.abandon()
+        raise
+
+
+def _names(parts: dict[str, Dataset], root: Path | None) -> dict[str, list[str]]:
+    return {which: [relative(record.photo, root) for record in part] for which, part in parts.items()}
 
 
 def _resume(
@@ -157,17 +171,9 @@ def _resume(
         say=say,
         progress=progress,
     )
-    for which, names in facts["photos"].items():
-        if [relative(record.photo, root) for record in parts.get(which, ())] != names:
-            raise RecipeError(
-                "the data have changed since this run began",
-                file=named or folder.path,
-                field=which,
-                wanted=f"the same {len(names)} photos",
-                got=f"{len(parts.get(which, ()))} photos",
-                fix="put them back, or start a new run from it: --weights RUN/last",
-            )
-    trainer = _trainer(plan, parts, folder, progress, say, on_epoch)
+    check_unchanged(parts, _names(parts, root), facts, named or folder.path)
+    held = facts["contents"] or contents(parts)
+    trainer = _trainer(plan, parts, folder, progress, say, on_epoch, held, facts["started_on"])
     trainer.resume()
     if trainer.ended:
         say(f"this run has come to its end; to train longer: maskwright train DATA --weights {folder.path / 'last'}")
@@ -180,8 +186,16 @@ def _resume(
 
 
 def _trainer(
-    plan: Recipe, parts: dict[str, Dataset], folder: RunFolder, progress: Progress, say: Say, on_epoch: Callable | None
+    plan: Recipe,
+    parts: dict[str, Dataset],
+    folder: RunFolder,
+    progress: Progress,
+    say: Say,
+    on_epoch: Callable | None,
+    held: dict[str, dict[str, str]],
+    started_on: str,
 ) -> Trainer:
+    """held  hashes of the images (training/contents.py);  started_on  those that the start has been trained on"""
     import torch
 
     torch.manual_seed(plan.seed)
@@ -199,6 +213,8 @@ def _trainer(
         names,
         plan.size,
         trained_on=f"{parts['train'].name}: {len(parts['train'])} photos",
+        training_images=packed([*unpacked(held["train"]["images"]), *unpacked(started_on)]),
+        validation_images=packed(unpacked(held["val"]["images"])),
         started_from=plan.weights,
         maskwright=__version__,
         window=common_window(parts["train"]),

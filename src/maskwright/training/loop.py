@@ -7,7 +7,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -27,29 +26,13 @@ from maskwright.training.interrupts import Interrupt, deferred
 from maskwright.training.loader import Batch, KnownViews, Loader
 from maskwright.training.objective import Objective
 from maskwright.training.recipe import Recipe
-from maskwright.training.run_folder import RunFolder, flatten, unflatten
+from maskwright.training.run_folder import RunFolder
 from maskwright.training.stages import Schedule
+from maskwright.training.state import Position, flatten, position, tensor_fault, unflatten
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
 
 SAVE_EVERY = 180.0  # seconds between saves of the state within an epoch
-
-
-@dataclass
-class Position:
-    """Where a run stands; everything but tensors."""
-
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
-    stage: int = -1
-    steps_in_stage: int = 0
-    rate: float = 0.0  # of the last step, before factors
-    seconds: float = 0.0
-    best: float = -1.0
-    best_epoch: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)  # losses of the epoch so far
 
 
 class Trainer:
@@ -111,6 +94,9 @@ class Trainer:
         with deferred() as self.interrupt:
             while not self._finished():
                 self._epoch()
+        if self.at.history and not self.folder.has_model("best"):
+            self._keep_best(self.at.history[-1])
+            self.save()
         return self.at
 
     @property
@@ -283,9 +269,9 @@ class Trainer:
         figure = validation.merit(row)
         at.history.append(row)
         at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
-        if figure > at.best or figure == at.best == 0:  # nothing to choose by (yet): the newest is kept
-            at.best, at.best_epoch = figure, at.epoch
-            self.folder.save_model("best", self._card(row), self.averaged.state_dict())
+        gone = at.best_epoch > 0 and not self.folder.has_model("best")
+        if figure > at.best or figure == at.best == 0 or gone:  # 0: nothing to choose by (yet), the newest is kept
+            self._keep_best(row)
         try:
             self.folder.write_history(at.history)
             write_events(at.history, self.folder.path)
@@ -295,6 +281,16 @@ class Trainer:
             self.say(remark)
         for callback in self.on_epoch:
             callback(row)
+
+    def _keep_best(self, row: dict[str, Any]) -> None:
+        """The weights as they are now, and the figures of the newest epoch, become the model."""
+        at = self.at
+        if at.best_epoch and not self.folder.has_model("best"):
+            self.say(
+                f"{self.folder.path / 'best'} was removed, and epoch {at.best_epoch} with it: epoch {at.epoch} is kept"
+            )
+        at.best, at.best_epoch = validation.merit(row), at.epoch
+        self.folder.save_model("best", self._card(row), self.averaged.state_dict())
 
     def _validated(self) -> dict[str, Any]:
         """Looking at many photos may take minutes: Ctrl-C need not wait for it, the epoch's steps are kept."""
@@ -319,27 +315,33 @@ class Trainer:
         if self.averaged is not self.network:
             tensors |= {f"averaged/{name}": value.clone() for name, value in self.averaged.state_dict().items()}
         tensors |= flatten(self.optimizer, names)
-        self.folder.save_model(
-            "last", self._card(self.at.history[-1] if self.at.history else {}), self.averaged.state_dict()
-        )
+        if self.folder.mend():
+            self.say(f"{self.folder.path} was removed: it is written anew, with what the run still knows")
+        card = msgspec.structs.replace(
+            self._card(self.at.history[-1] if self.at.history else {}), validation_images=""
+        )  # nobody chose the last epoch
+        self.folder.save_model("last", card, self.averaged.state_dict())
         self.folder.save_state(tensors, dataclasses.asdict(self.at))
 
     def resume(self) -> None:
         """Take up the folder's saved state: weights, averages, optimizer, position. The rest follows from the seed."""
         tensors, facts = self.folder.load_state()
-        try:
-            self.at = Position(**facts)
-            for prefix, network in (("network/", self.network), ("averaged/", self.averaged)):
-                own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-                if own:
-                    network.load_state_dict(own)
-            unflatten(self.optimizer, dict(self.network.named_parameters()), tensors)
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        at, fault = position(facts, self.recipe, self.loader.steps)
+        networks = {"network": self.network}
+        if self.averaged is not self.network:
+            networks["averaged"] = self.averaged
+        if fault := fault or tensor_fault(tensors, networks, self.optimizer, at):
             raise WeightsError(
                 "the state of this run does not fit its recipe or its data's classes",
-                file=self.folder.path,
-                got=str(error).splitlines()[0],
+                file=self.folder.state,
+                field=fault[0],
+                wanted=fault[1],
+                got=fault[2],
                 fix="put recipe.toml and the data back, or start a new run from it: --weights RUN/last",
-            ) from error
+            )
+        self.at = at
+        for prefix, network in networks.items():
+            network.load_state_dict({name: tensors[f"{prefix}/{name}"] for name in network.state_dict()})
+        unflatten(self.optimizer, dict(self.network.named_parameters()), tensors)
         if self.at.stage >= 0:
             self._train_only(self.recipe.stages[self.at.stage].layers)

@@ -1,0 +1,95 @@
+"""What the data of a run are, image by image and label by label, so that a resumed run learns what it began to learn.
+
+Kept in run.json: short hashes, sixteen characters an image. Class names go in by name, so a renamed class changes the
+labels; which index a class has is compared as the list of names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from maskwright.errors import RecipeError
+from maskwright.types import Dataset, Record
+from maskwright.weights.image_hashes import image_hash, short, unpacked
+
+FIX = "put them back, or start a new run from it: --weights RUN/last"
+
+
+def contents(parts: Mapping[str, Dataset]) -> dict[str, dict[str, str]]:
+    """{"train": {"images": hashes one after another, "labels": the same}, "val": ...}, in the order of the records."""
+    return {
+        which: {
+            "images": "".join(image_hash(record.photo) for record in part),
+            "labels": "".join(label_hash(record, part.names) for record in part),
+        }
+        for which, part in parts.items()
+    }
+
+
+def label_hash(record: Record, names: tuple[str, ...]) -> str:
+    """Eight characters of everything that is learnt from a record's labels."""
+    made = hashlib.blake2b()
+    labels, sought = (
+        None if each is None else [names[index] for index in each] for each in (record.labels, record.sought)
+    )
+    made.update(repr((record.size, record.skipped, labels, sought, record.missed)).encode("utf-8", "surrogatepass"))
+    if (drawn := record.instances) is not None:
+        made.update(repr(drawn.labels).encode("utf-8", "surrogatepass"))
+        made.update(drawn.boxes.astype("<f4").tobytes())
+        made.update(b"" if drawn.crowd is None else np.asarray(drawn.crowd, bool).tobytes())
+        if drawn.masks is not None:
+            made.update(
+                b"masks" + drawn.masks.offsets.astype("<i8").tobytes() + drawn.masks.counts.astype("<i8").tobytes()
+            )
+    return short(made.digest())
+
+
+def check_unchanged(
+    parts: Mapping[str, Dataset], names: Mapping[str, list[str]], begun: Mapping[str, Any], file: object
+) -> None:
+    """RecipeError where these data are others than those that a run began with.
+
+    names  of each part's images, in order, as the run names them;  begun  see run_folder.Facts
+    """
+    classes = list(parts["train"].names)
+    if begun["classes"] is not None and begun["classes"] != classes:
+        raise _changed(file, "classes", ", ".join(begun["classes"]), ", ".join(classes), FIX)
+    for which in {**begun["photos"], **names}:
+        before, now = begun["photos"].get(which, []), names.get(which, [])
+        if before != now:
+            raise _changed(file, which, f"the same {len(before)} photos", _difference(before, now), FIX)
+    if begun["contents"] is None:
+        return
+    now = contents(parts)
+    for what in ("images", "labels"):
+        for which, listed in names.items():
+            before = unpacked(begun["contents"].get(which, {}).get(what, ""))
+            after = unpacked(now[which][what])
+            if before == after:
+                continue
+            others = [name for name, one, other in zip(listed, before, after, strict=False) if one != other] or listed
+            got = f"{len(others)} of {len(listed)} are others: {_some(others)}"
+            raise _changed(file, f"{which}, {what}", f"the {what} that it began with", got, FIX)
+
+
+def _difference(before: list[str], now: list[str]) -> str:
+    parts = (
+        ("without", [name for name in before if name not in set(now)]),
+        ("with", [name for name in now if name not in set(before)]),
+    )
+    told = [f"{word} {_some(names)}" for word, names in parts if names] or ["in another order"]
+    return f"{len(now)} photos, {', '.join(told)}"
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+
+
+def _changed(file: object, field: str, wanted: str, got: str, fix: str) -> RecipeError:
+    return RecipeError(
+        "the data have changed since this run began", file=file, field=field, wanted=wanted, got=got, fix=fix
+    )
