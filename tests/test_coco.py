@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,6 +154,74 @@ def test_a_photo_of_another_size_than_stated_is_put_aside(tmp_path):
     assert formats.read(path, allow_faulty=True).state_counts()["skipped"] == 1
 
 
+def framed(folder: Path, *sizes: tuple[int, int], stated: tuple[int, int] | None, box: list[float]) -> Path:
+    """Photos of these sizes (height, width), each with one box, all stated at one size, or exchanged (None)."""
+    images, listed = [], []
+    for number, size in enumerate(sizes, 1):
+        attacks.photo(folder / f"{number}.jpg", size)
+        height, width = size[::-1] if stated is None else stated
+        images.append({"id": number, "file_name": f"{number}.jpg", "height": height, "width": width})
+        listed.append({"id": number, "image_id": number, "category_id": 1, "bbox": box})
+    return attacks.written(folder / "a.json", {"images": images, "annotations": listed,
+                                               "categories": [{"id": 1, "name": "rust"}]})  # fmt: skip
+
+
+def test_width_and_height_exchanged_are_read_where_what_is_drawn_proves_it(tmp_path):
+    data = formats.read(framed(tmp_path, (30, 40), (30, 40), stated=None, box=[20, 5, 20, 20]))
+    assert data.instance_count == 2 and data.remarks[0].startswith("width and height are exchanged in the file")
+
+
+def test_width_and_height_exchanged_are_refused_where_nothing_proves_it(tmp_path):
+    with pytest.raises(AnnotationError, match="width and height exchanged") as caught:
+        formats.read(framed(tmp_path, (30, 40), stated=None, box=[5, 5, 20, 20]))
+    assert caught.value.parts["fix"].startswith("exchange them in the file where that is all")
+
+
+def test_one_size_stated_of_all_photos_does_not_count_where_what_is_drawn_proves_it(tmp_path):
+    data = formats.read(framed(tmp_path, (30, 40), (50, 60), stated=(8, 8), box=[20, 5, 20, 20]))
+    assert data.instance_count == 2 and data.remarks[0].startswith("the file says 8 x 8 of every photo")
+    with pytest.raises(AnnotationError, match="28 x 28"):
+        formats.read(framed(tmp_path / "small", (30, 40), (50, 60), stated=(28, 28), box=[1, 5, 20, 20]))
+
+
+@pytest.mark.parametrize("empty", [{}, [], [[]], [[], []], None])
+def test_an_empty_segmentation_leaves_the_box(tmp_path, empty):
+    assert only(formats.read(attacks.coco(tmp_path, {**BOX, "segmentation": empty}))).boxes.tolist() == [
+        [3, 4.5, 13, 10.5]
+    ]
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        [[True, 2, 12, 2, 12, 12]],
+        {"size": 5, "counts": "x"},
+        {"size": [30, True], "counts": "x"},
+        {"size": [30, 40], "counts": [True, 1199]},
+        {"size": [30, 40], "counts": {}},
+        {"size": None},
+        "[[2, 2, 12, 2, 12, 12]]",
+        7,
+    ],
+)
+def test_a_segmentation_of_another_kind_is_a_fault(tmp_path, segmentation):
+    data = formats.read(attacks.coco(tmp_path, {**BOX, "segmentation": segmentation}, *[SQUARE] * 30))
+    assert data.instance_count == 30 and len(data.faults) == 1
+
+
+def test_key_points_alone_do_not_make_a_photo_an_empty_one(tmp_path):
+    data = formats.read(attacks.coco(tmp_path, {"keypoints": [3, 3, 2]}))
+    assert [record.state for record in data] == ["unlabelled"]
+    assert "1 set of key points cannot be used here: left out" in data.remarks
+
+
+def test_one_photo_under_two_ids_is_one_record(tmp_path):
+    image = {"file_name": "a.jpg", "height": 30, "width": 40}
+    listed = [{"id": number, "image_id": number, "category_id": 1, "bbox": [number, 2, 9, 9]} for number in (1, 2)]
+    data = formats.read(attacks.coco(tmp_path, images=[{"id": 1, **image}, {"id": 2, **image}], annotations=listed))
+    assert len(data) == 1 and data.instance_count == 2 and "joined" in data.remarks[0]
+
+
 def test_a_results_list_is_refused_by_what_it_is(tmp_path):
     path = attacks.written(
         tmp_path / "results.json", [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]
@@ -275,6 +345,26 @@ def test_any_file_gives_a_data_set_or_our_error(tmp_path_factory, rows: list[dic
         except MaskwrightError:
             continue
         assert isinstance(data, Dataset)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = [("images", "id"), ("images", "file_name"), ("images", "width"), ("images", "height"), ("categories", "id"),
+          ("categories", "name"), *(("annotations", field) for field in (
+              "id", "image_id", "category_id", "bbox", "segmentation", "iscrowd", "attributes"))]  # fmt: skip
+
+
+@given(st.sampled_from(FIELDS), JSON, st.sampled_from([None, "size", "counts"]))
+def test_any_value_in_any_field_gives_a_data_set_or_our_error(tmp_path_factory, field, value, inside):
+    path = attacks.coco(tmp_path_factory.mktemp("coco"), {**SQUARE, **BOX}, SQUARE)
+    data = json.loads(path.read_text("utf-8"))
+    runs = {"size": [30, 40], "counts": [1200]}
+    data[field[0]][0][field[1]] = value if inside is None else {**runs, inside: value}
+    with contextlib.suppress(MaskwrightError):
+        formats.read(attacks.written(path, data), allow_faulty=True)
 
 
 # --- real data ----------------------------------------------------------------------------------

@@ -194,6 +194,24 @@ def test_a_ring_has_one_hole_and_goes_the_other_way_around_it():
     assert hole.hole and polygons.area(hole.points) == -4
 
 
+@given(objects(SIZE))
+def test_what_is_computed_in_portions_is_the_same(several):
+    """However few crossings are computed at once: objects by themselves, one object some columns after others."""
+    whole = polygons.fill(several, SIZE)
+    for portion in (1, 40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(polygons, "AT_ONCE", portion)
+            counts, offsets = polygons.fill(several, SIZE)
+        assert np.array_equal(counts, whole[0]) and np.array_equal(offsets, whole[1])
+
+
+@given(masks(n=1))
+def test_no_outline_around_pixels_is_longer_than_four_times_their_number(dense):
+    size = dense.shape[1:]
+    traced = polygons.trace(*rle.from_dense(dense), size)[0]
+    assert polygons.length([outline.points for outline in traced], size) <= 4 * size[0] * size[1]
+
+
 def test_a_long_spiral_is_one_part():
     spiral = np.zeros((41, 41), bool)
     for ring in range(0, 20, 2):

@@ -274,12 +274,51 @@ def test_outlines_over_the_edge_are_cut_and_counted(tmp_path):
     assert data.remarks == ("3 outlines reached past the edge: cut there",)
 
 
-def test_a_photo_named_twice_counts_once(tmp_path):
-    path = attacks.via(tmp_path, *[SQUARE] * 30)
+def second_record(path: Path, *shapes: Any) -> Path:
+    """The file once more, with a second record of its photo."""
     records = json.loads(path.read_text("utf-8"))
-    records["a.jpg2"] = {"filename": "a.jpg", "regions": [{"shape_attributes": SQUARE, "region_attributes": {}}]}
-    data = formats.read(attacks.written(path, records))
-    assert len(data) == 1 and data.faults[0].got == "a second record of the same"
+    regions = [{"shape_attributes": shape, "region_attributes": {}} for shape in shapes]
+    records["a.jpg2"] = {"filename": "a.jpg", "regions": regions}
+    return attacks.written(path, records)
+
+
+def test_the_regions_of_two_records_of_one_photo_are_joined_and_equal_ones_count_once(tmp_path):
+    other = {"name": "rect", "x": 20, "y": 20, "width": 5, "height": 5}
+    data = formats.read(second_record(attacks.via(tmp_path, SQUARE, SQUARE), SQUARE, other))
+    assert len(data) == 1 and data.instance_count == 3 and not data.faults
+    assert data.remarks[0] == "1 second record of a photo: the regions were joined, equal ones once"
+
+
+@pytest.mark.parametrize(("first", "second"), [([SQUARE], []), ([], [SQUARE]), ([SQUARE], [SQUARE])])
+def test_a_record_without_regions_beside_a_drawn_one_does_not_count(tmp_path, first, second):
+    data = formats.read(second_record(attacks.via(tmp_path, *first), *second))
+    assert [record.state for record in data] == ["labelled"] and data.instance_count == 1
+
+
+@pytest.mark.parametrize("shape", [{"name": "point", "cx": 3, "cy": 3},
+                                   {"name": "polyline", "all_points_x": [1, 9], "all_points_y": [1, 9]}])  # fmt: skip
+def test_a_photo_with_nothing_but_points_or_lines_is_unlabelled(tmp_path, shape):
+    data = formats.read(attacks.via(tmp_path, shape))
+    assert [record.state for record in data] == ["unlabelled"]
+    assert "1 photo with nothing but points or lines, taken as unlabelled, not as empty" in data.remarks
+    assert [record.state for record in formats.read(attacks.via(tmp_path, shape, SQUARE))] == ["labelled"]
+
+
+def test_outlines_in_fractions_are_scaled_and_among_pixels_they_are_faults(tmp_path):
+    share = {"name": "polygon", "all_points_x": [0.25, 0.75, 0.75, 0.25], "all_points_y": [0.5, 0.5, 1, 1]}
+    data = formats.read(attacks.via(tmp_path, share))
+    assert only(data).boxes.tolist() == [[10, 15, 30, 30]]
+    assert "fractions of width and height" in data.remarks[0]
+    mixed = formats.read(attacks.via(tmp_path, share, *[SQUARE] * 30))
+    assert mixed.instance_count == 30 and mixed.faults[0].got == "places within 0 and 1"
+
+
+def test_an_outline_to_and_fro_over_all_the_photo_is_a_fault(tmp_path):
+    count = 60_000
+    zigzag = {"name": "polygon", "all_points_x": [300 * (place % 2) for place in range(count)],
+              "all_points_y": [place * 200 / count for place in range(count)]}  # fmt: skip
+    with pytest.raises(AnnotationError, match="60,000 points to and fro"):
+        formats.read(attacks.via(tmp_path, zigzag, size=(200, 300)))
 
 
 @pytest.mark.parametrize("record", [7, None, {}, {"filename": 3}, {"filename": "a.jpg", "regions": "x"}])

@@ -197,9 +197,13 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
     """Hand one annotation to `regions`: run lengths, outlines, or else its box."""
     crowd = annotation.get("iscrowd") in (1, "1", True)
     segmentation, box = annotation.get("segmentation"), _corners(annotation.get("bbox"))
-    if isinstance(segmentation, dict):
+    if isinstance(segmentation, list):
+        segmentation = [part for part in segmentation if part not in ([], None)]
+    if isinstance(segmentation, dict) and segmentation:
         regions.runs(number, label, segmentation, crowd=crowd, box=box)
-    elif isinstance(segmentation, list) and segmentation:
+    elif segmentation and not isinstance(segmentation, list):
+        regions.lacks(number, "segmentation", "outlines or run lengths", segmentation, "draw that outline again")
+    elif segmentation:
         flat = segmentation if isinstance(segmentation[0], list) else [segmentation]  # VIA writes one flat list
         parts = [part for part in flat if isinstance(part, list) and len(part) >= 6] or flat
         for _ in flat[len(parts) :]:
@@ -212,8 +216,10 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
         regions.outline(number, label, pairs, crowd=crowd, box=box)
     elif box is not None:
         regions.box(number, label, *box, crowd=crowd)
-    elif annotation.get("bbox") is not None:
+    elif annotation.get("bbox") not in (None, []):
         regions.lacks(number, "bbox", "four numbers [x, y, width, height]", annotation["bbox"])
+    elif annotation.get("keypoints"):
+        regions.unused("set of key points")
     else:
         regions.lacks(number, "segmentation", "a segmentation or a bbox", "none", "draw the object, or delete it")
 

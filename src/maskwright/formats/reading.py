@@ -7,7 +7,7 @@ A format's module holds
     write(dataset: Dataset, path: Path, losses: Losses)     where it can
 
 and takes all it shares with others from here (`Faults` and `Losses` live in faults.py, `PhotoFinder` in finding.py,
-`Regions` and `assemble` in regions.py).
+`Regions` in regions.py, `assemble` in drafts.py).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from defusedxml.common import DefusedXmlException
 
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import open_file
+from maskwright.formats.drafts import Draft, assemble, natural, spelt_alike
 from maskwright.formats.faults import Faults, Losses
 from maskwright.formats.finding import FoundPhoto, PhotoFinder, measured
 from maskwright.formats.links import stays
@@ -41,7 +42,7 @@ from maskwright.formats.listing import (
     photos_in,
 )
 from maskwright.formats.naming import written_name, written_names
-from maskwright.formats.regions import Draft, Regions, assemble, natural, spelt_alike
+from maskwright.formats.regions import Regions
 from maskwright.formats.text import beginning, encoding
 from maskwright.tables import Table, parse
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from maskwright.formats import turns
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundPhoto
+from maskwright.geometry import polygons
 from maskwright.photos.decode import orientation_of
-from maskwright.types import Dataset, Instances, Record, RleMasks
+from maskwright.types import Instances, RleMasks
 
 _FARTHEST = 1e7  # pixels; a coordinate beyond is a slip, not a place
+_LONGEST = 4  # times the photo's pixels: an outline around every single pixel is not longer
+_LONG_ANYWAY = 1_000_000  # pixels; an outline of this length costs a tenth of a second
+_NEAR = 0.01  # shares of width and height may reach a little beyond 0 and 1
+_SMALL = 4  # pixels; on a smaller photo a box within 0 and 1 may be meant in pixels
 
 
 class Regions:
@@ -28,7 +31,7 @@ class Regions:
     whole_pixels  the format counts pixels (VIA): a point at x = width lies past the last one and is told as cut
     stated        (height, width) as the file gives them, None where it does not. Where the photo is turned by EXIF
                   and the file states the unturned size, all coordinates are turned; any other difference is a fault
-                  of the photo: nothing is ever stretched.
+                  of the photo (nothing is ever stretched), unless `assemble` finds that the file states nonsense.
     """
 
     def __init__(
@@ -37,9 +40,12 @@ class Regions:
         self.faults = faults
         self.photo = photo
         self.size = photo.size
+        self.stated = stated
         self.seen = 0
+        self.unused_shapes = 0
+        self.misfit = False  # the photo has not the frame that the file states
+        self.proven = False  # something drawn can only be meant in the photo's own frame
         self.labels: list[str] = []
-        self.left_out = False  # a shape was drawn that no task can use
         self._names: list[object] = []
         self._outlines: list[tuple[int, list[np.ndarray]]] = []  # row, parts
         self._boxes: list[tuple[int, np.ndarray]] = []  # row, x1 y1 x2 y2
@@ -49,7 +55,8 @@ class Regions:
         self._last = 1.0 if whole_pixels else 0.0
         self._reach = np.zeros(2)
         self._turn: Callable[[np.ndarray], np.ndarray] | None = None
-        self._misfit = False
+        self._tiny: dict[int, bool] = {}  # row within a pixel of the corner -> has broken numbers: shares 0..1?
+        self._refused: set[int] = set()
         self._unproven = photo.turned and stated is None
         if stated is not None and stated != self.size:
             self._settle_frame(stated)
@@ -60,11 +67,12 @@ class Regions:
     ) -> None:
         """One object: the union of its closed outlines, each k×2 (x, y). `box` as in the file, if it has one."""
         self.saw()
-        arrays = []
+        arrays, raw = [], []
         for part in parts:
             points = _numbers(part)
             if points is None or points.ndim != 2 or points.shape[1] != 2:
                 return self.fault(region, "points", "pairs of numbers", part)
+            raw.append(points)
             different = len({*map(tuple, points.tolist())})
             if different < 3:
                 return self.fault(
@@ -78,9 +86,12 @@ class Regions:
         low, high = every.min(0), every.max(0)
         if not self._inside(region, low, high):
             return None
+        if polygons.length(arrays, self.size) > max(_LONGEST * self.size[0] * self.size[1], _LONG_ANYWAY):
+            got = f"{len(every):,} points to and fro over all the photo"
+            return self.fault(region, "points", "an outline around pixels", got, "draw it again, or delete it")
         if self._reaches_out(low, high, self._last):
             self.faults.clipped("outline")  # filling stops at the frame
-        row = self._row(region, label, crowd)
+        row = self._row(region, label, crowd, np.concatenate(raw))
         self._outlines.append((row, arrays))
         self._keep_box(row, box)
         return None
@@ -95,13 +106,13 @@ class Regions:
             width, height = corners[1] - corners[0]
             return self.fault(region, "box", "width and height above 0", f"{width:g} x {height:g}",
                               "draw that box again, or delete it")  # fmt: skip
-        corners = self._turned(corners)
+        raw, corners = corners, self._turned(corners)
         low, high = corners.min(0), corners.max(0)
         if not self._inside(region, low, high):
             return None
         if self._reaches_out(low, high, 0):
             self.faults.clipped("box")
-        self._boxes.append((self._row(region, label, crowd), self._clip(np.concatenate([low, high]))))
+        self._boxes.append((self._row(region, label, crowd, raw), self._clip(np.concatenate([low, high]))))
         return None
 
     def runs(self, region: object, label: str, segmentation: Any, *, crowd: bool = False, box: Any = None) -> None:
@@ -113,6 +124,8 @@ class Regions:
             got = " x ".join(map(str, size)) if isinstance(size, list) else size
             size = f"{wanted[0]} x {wanted[1]} (height x width of the photo)"
             return self.fault(region, "segmentation.size", size, got, "export the mask again at the photo's size")
+        if isinstance(counts, list) and any(isinstance(count, bool) for count in counts):
+            return self.fault(region, "segmentation.counts", "whole numbers", counts)
         try:
             masks = RleMasks.from_coco([{"size": list(wanted), "counts": counts}])
         except ValueError as error:
@@ -127,19 +140,20 @@ class Regions:
         if saw:
             self.saw()
         if self._turn is not None:
-            mask = RleMasks.from_dense(_turn_pixels(mask.dense(), _orientation(self.photo)))
+            mask = RleMasks.from_dense(turns.pixels(mask.dense(), orientation_of(self.photo.path)))
+        self.proven = True
         row = self._row(region, label, crowd)
         self._runs.append((row, mask))
         self._keep_box(row, box)
 
+    def unused(self, what: str) -> None:
+        """A shape that no task can use: left out and counted. Alone it does not make the photo an empty one."""
+        self.unused_shapes += 1
+        self.faults.unused(what)
+
     def saw(self) -> None:
         self.seen += 1
         self.faults.saw()
-
-    def unused(self, what: str) -> None:
-        """A shape that no task can use: a photo with nothing else is unlabelled, not empty."""
-        self.left_out = True
-        self.faults.unused(what)
 
     def fault(self, region: object, field: str, wanted: str, got: object, fix: str = "") -> None:
         """Put one region aside by name."""
@@ -159,7 +173,7 @@ class Regions:
         if rows and self._unproven:
             self.faults.turned()
         if not rows:
-            return None if self.seen or self.left_out else Instances.empty(names, self.size)
+            return None if self.seen or self.unused_shapes else Instances.empty(names, self.size)
         masks = self._masks()
         keep = np.ones(rows, bool)
         boxes = np.zeros((rows, 4), np.float32)
@@ -171,6 +185,7 @@ class Regions:
         for row in np.flatnonzero(~keep):
             self.fault(self._names[row], "points", "an outline around at least one pixel", "none",
                        "draw that outline again, or delete it")  # fmt: skip
+        keep[list(self._refused)] = False
         if not keep.any():
             return None
         classes = np.array([names.index(label) for label in self.labels])
@@ -194,26 +209,100 @@ class Regions:
         joined = RleMasks.join(several)
         return joined if order == sorted(order) else joined[np.argsort(order)]
 
+    # --- what all photos of the file show together ----------------------------------------------
+    @property
+    def undrawn(self) -> bool:
+        """Nothing but points or lines was drawn: nobody can know whether there are objects."""
+        return bool(self.unused_shapes) and not self.seen
+
+    @property
+    def turned_too(self) -> bool:
+        """The regions were turned with their photo, as places in pixels."""
+        return self._turn is not None
+
+    @property
+    def within(self) -> bool:
+        """All that was drawn lies in the photo, give or take a pixel."""
+        return bool((self._reach <= np.array(self.size[::-1]) + 1).all())
+
+    @property
+    def beyond(self) -> bool:
+        """Something drawn lies outside the frame that the file states, by more than a slip of the hand."""
+        if self.stated is None:
+            return False
+        return self.proven or bool((self._reach > np.array(self.stated[::-1]) * 1.02 + 1).any())
+
+    @property
+    def in_corner(self) -> tuple[int, int, bool]:
+        """(objects, those within a pixel of the photo's corner, whether one of these has broken numbers)."""
+        return len(self.labels), len(self._tiny), any(self._tiny.values())
+
+    def scale(self) -> None:
+        """All places are shares of width and height: they become pixels."""
+        sides = np.array(self.size[::-1], np.float64)
+        self._outlines = [(row, [part * sides for part in parts]) for row, parts in self._outlines]
+        self._boxes = [(row, self._clip(box * np.tile(sides, 2))) for row, box in self._boxes]
+        self._given = {}
+        self._reach = self._reach * sides
+
+    def refuse_shares(self) -> None:
+        """Put the objects aside that lie within one pixel, where others of the file do not."""
+        for row in (row for row, broken in self._tiny.items() if broken):
+            self.fault(self._names[row], "points", "places in pixels, as other objects of the file have",
+                       "places within 0 and 1", "scale them by the photo's width and height")  # fmt: skip
+            self._refused.add(row)
+
+    def absorb(self, other: Regions) -> None:
+        """Take over the regions of another record of the same photo; those that are here already count once."""
+        mine, theirs = set(self._contents()), other._contents()
+        new = [row for row, content in enumerate(theirs) if content not in mine]
+        place = {row: len(self.labels) + number for number, row in enumerate(new)}
+        self.labels += [other.labels[row] for row in new]
+        self._names += [other._names[row] for row in new]
+        self._crowd += [other._crowd[row] for row in new]
+        self._outlines += [(place[row], parts) for row, parts in other._outlines if row in place]
+        self._boxes += [(place[row], box) for row, box in other._boxes if row in place]
+        self._runs += [(place[row], mask) for row, mask in other._runs if row in place]
+        self._given |= {place[row]: box for row, box in other._given.items() if row in place}
+        self._tiny |= {place[row]: broken for row, broken in other._tiny.items() if row in place}
+        self.seen += other.seen
+        self.unused_shapes += other.unused_shapes
+        self.misfit, self.proven = self.misfit or other.misfit, self.proven or other.proven
+        self._reach = np.maximum(self._reach, other._reach)
+
+    def _contents(self) -> list[tuple[object, ...]]:
+        """Of each row what makes two rows the same object drawn twice."""
+        found: list[tuple[object, ...]] = list(zip(self.labels, self._crowd, strict=True))
+        for row, parts in self._outlines:
+            found[row] += tuple(part.tobytes() for part in parts)
+        for row, box in self._boxes:
+            found[row] += (box.tobytes(),)
+        for row, mask in self._runs:
+            found[row] += (mask.counts.tobytes(),)
+        return found
+
     # --- checking -------------------------------------------------------------------------------
     def _settle_frame(self, stated: tuple[int, int]) -> None:
         if self.photo.turned and stated == self.size[::-1]:
-            number = _orientation(self.photo)
-            self._turn = lambda points: _turn_points(points, number, self.size)
+            number = orientation_of(self.photo.path)
+            self._turn = lambda points: turns.points(points, number, self.size)
             self.faults.remark(
                 f'"{self.photo.name}" is turned by EXIF and was annotated unturned: its regions were turned too'
             )
             return
-        self._misfit = True
-        self.faults.add(
-            f'photo "{self.photo.name}"', "height x width", f"{self.size[0]} x {self.size[1]}, the photo's own",
-            f"{stated[0]} x {stated[1]}", "put back the photo that was annotated, or export the annotations again",
-            regions=0,
-        )  # fmt: skip
+        self.misfit = True
 
     def _fits(self) -> bool:
         """False (and a fault) when the whole photo must be put aside: its frame is not the one that was drawn in."""
-        if self._misfit:
-            self.faults.faulty_regions += len(self.labels)
+        if self.misfit and self.stated is not None:
+            exchanged = self.stated == self.size[::-1]
+            self.faults.add(
+                f'photo "{self.photo.name}"', "height x width", f"{self.size[0]} x {self.size[1]}, the photo's own",
+                f"{self.stated[0]} x {self.stated[1]}" + ", width and height exchanged" * exchanged,
+                "exchange them in the file where that is all; was the photo turned since, put back the one that was "
+                "annotated" if exchanged else
+                "put back the photo that was annotated, or export the annotations again", regions=len(self.labels),
+            )  # fmt: skip
             return False
         height, width = self.size
         only_unturned = (self._reach > (width + 1, height + 1)).any() and (self._reach <= (height + 1, width + 1)).all()
@@ -246,7 +335,9 @@ class Regions:
         height, width = self.size
         return np.clip(box, 0, [width, height, width, height])
 
-    def _row(self, region: object, label: str, crowd: bool) -> int:
+    def _row(self, region: object, label: str, crowd: bool, places: np.ndarray | None = None) -> int:
+        if places is not None and (places >= -_NEAR).all() and (places <= 1 + _NEAR).all() and max(self.size) > _SMALL:
+            self._tiny[len(self.labels)] = bool((places % 1).any())
         self.labels.append(unicodedata.normalize("NFC", label))
         self._names.append(region)
         self._crowd.append(crowd)
@@ -265,79 +356,11 @@ class Regions:
         return points if self._turn is None else self._turn(points)
 
 
-@dataclass
-class Draft:
-    """A record while the class names are not yet known. `regions` None: nobody has labelled this photo.
-
-    id  by which the file itself knows the photo
-    """
-
-    photo: FoundPhoto
-    regions: Regions | None
-    split: str | None = None
-    group: str | None = None
-    id: int | str | None = None
-
-
-def assemble(name: str, names: Iterable[str], drafts: Iterable[Draft], format: str, faults: Faults) -> Dataset:
-    """The Dataset of all drafts; a photo whose every region was faulty is skipped, not taken as empty.
-
-    A photo that is named twice counts once: the later record is put aside. Names that differ only in the Unicode form
-    of their letters (nobody could see it) are one class; those that differ by case or blanks stay two, and a remark
-    names both.
-    """
-    written = list(names)
-    names = tuple(dict.fromkeys(unicodedata.normalize("NFC", each) for each in written))
-    if len(names) < len(written):
-        faults.remark("a class name in two Unicode forms of the same letters was read as one")
-    records: dict[Path, Record] = {}
-    for draft in drafts:
-        if draft.photo.path in records:
-            seen = 0 if draft.regions is None else draft.regions.seen
-            faults.add(f'photo "{draft.photo.name}"', "photo", "one record a photo", "a second record of the same",
-                       "delete one of them", regions=seen)  # fmt: skip
-            continue
-        instances = None if draft.regions is None else draft.regions.instances(names)
-        skipped = draft.regions is not None and instances is None
-        if skipped and draft.regions is not None and draft.regions.left_out and not draft.regions.seen:
-            skipped = False
-            faults.undrawn()
-        records[draft.photo.path] = Record(
-            draft.photo.path, draft.photo.size, instances, skipped, None, draft.group, draft.split, id=draft.id
-        )
-    _tell_twins(names, faults)
-    return Dataset(name, names, tuple(records.values()), format)
-
-
-def _tell_twins(names: tuple[str, ...], faults: Faults) -> None:
-    for several in spelt_alike(names):
-        listed = " and ".join(f'"{name}"' for name in several)
-        faults.remark(f"classes {listed} differ only by case or blanks: are they one?")
-
-
-def spelt_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Names that differ only by case, blanks or the form of their letters, which is most often a slip.
-
-    >>> spelt_alike(["rust", "dent", "Rust", "deep rust", "Deep Rust"])
-    [('rust', 'Rust'), ('deep rust', 'Deep Rust')]
-    """
-    alike: dict[str, dict[str, None]] = {}
-    for name in names:
-        bare = "".join(unicodedata.normalize("NFKC", name).casefold().split())
-        alike.setdefault(bare, {})[name] = None
-    return [tuple(several) for several in alike.values() if len(several) > 1]
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """A sort key in which "2" comes before "10"."""
-    return [(int(part), "") if part.isdecimal() and len(part) < 19 else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
 def _numbers(values: Any) -> np.ndarray | None:
     """A float array of finite, thinkable numbers, or None. Texts and truth values are no numbers."""
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "iuf" or array.size == 0:
+        if array.dtype.kind not in "iuf" or array.size == 0 or _holds_truth(values):
             return None
         array = array.astype(np.float64)
     except (ValueError, TypeError, OverflowError):
@@ -345,23 +368,8 @@ def _numbers(values: Any) -> np.ndarray | None:
     return array if np.isfinite(array).all() and (np.abs(array) <= _FARTHEST).all() else None
 
 
-def _orientation(photo: FoundPhoto) -> int:
-    return orientation_of(photo.path)
-
-
-def _turn_points(points: np.ndarray, orientation: int, size: tuple[int, int]) -> np.ndarray:
-    """k×2 (x, y) in the file's pixels -> the same in the turned photo of `size` (EXIF 2.32, tag 0x0112, 5 to 8)."""
-    height, width = size
-    x, y = points[:, 0], points[:, 1]
-    turned = {5: (y, x), 6: (width - y, x), 7: (width - y, height - x), 8: (y, height - x)}
-    return np.stack(turned.get(orientation, (x, y)), 1)
-
-
-def _turn_pixels(dense: np.ndarray, orientation: int) -> np.ndarray:
-    """n×H×W in the file's pixels -> n×W×H turned, the same rule."""
-    flipped = dense.transpose(0, 2, 1)
-    if orientation in (6, 7):
-        flipped = flipped[:, :, ::-1]
-    if orientation in (7, 8):
-        flipped = flipped[:, ::-1]
-    return flipped
+def _holds_truth(values: Any) -> bool:
+    """true stands among the numbers, which numpy would take for 1 (lists in lists are looked through)."""
+    if isinstance(values, list | tuple):
+        return any(value is True or value is False or _holds_truth(value) for value in values)
+    return isinstance(values, bool)

@@ -115,7 +115,7 @@ def read(path: Path, faults: Faults, class_attribute: str | None = None) -> Data
             faults.remark(f'class "{label}" was read as "{label.strip()}": blanks around a name do not count')
     declared = [name for name in options.get(attribute or "", []) if name in used]
     names = dict.fromkeys([*declared, *sorted(used, key=natural)])
-    return assemble(data_name(root), names, drafts, "via", faults)
+    return assemble(data_name(root), names, drafts, "via", faults, join=True)
 
 
 def _metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -280,6 +280,9 @@ def _draw(region: _Region, label: str, regions: Regions) -> bool:
         elif len(xs) != len(ys):
             wanted = f"{len(xs)} numbers, as many as all_points_x"
             regions.lacks(number, "shape_attributes.all_points_y", wanted, len(ys), _REDRAW)
+        elif kind == "polyline" and len({*map(str, zip(xs, ys, strict=True))}) < 3:
+            regions.unused("line")
+            return False
         else:
             regions.outline(number, label, [list(zip(xs, ys, strict=True))])
         return True

@@ -6,17 +6,19 @@ The way back, run lengths to outlines, is `trace`; `parts` takes a mask apart (b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from maskwright.geometry.spans import Strips, each, from_strips, merged, to_counts
 from maskwright.geometry.tracing import Outline, parts, trace
 
-__all__ = ["Outline", "area", "circle", "ellipse", "fill", "parts", "rectangle", "trace"]
+__all__ = ["Outline", "area", "circle", "ellipse", "fill", "length", "parts", "rectangle", "trace"]
 
 FARTHEST = 1e7
 """Points farther out than this are moved to it: no photo is so large, and sums stay exact to 1e-9 pixel."""
+AT_ONCE = 1_000_000
+"""So many crossings of edges with pixel columns are computed at once, about 100 MB; more go one part after another."""
 
 
 def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -32,18 +34,30 @@ def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tup
     >>> counts
     array([ 6,  3,  2,  3, 11,  0,  1, 24])
     """
-    height, width = size
-    pieces = [_points(part) for object_parts in outlines for part in object_parts]
-    object_of_part = np.repeat(np.arange(len(outlines)), [len(object_parts) for object_parts in outlines])
-    part, (x0, y0, x1, y1) = _edges(pieces)
-    inside = _inside(part, x0, y0, x1, y1, size)
-    strips = inside._replace(owner=object_of_part[inside.owner])
+    pieces = [[_points(part) for part in object_parts] for object_parts in outlines]
+    crossings = np.array([sum(_crossings(part, size[1]) for part in mine) for mine in pieces], np.int64)
+    runs = [_filled(pieces[first:last], size) if heaviest <= AT_ONCE else _filled_by_columns(pieces[first], size)
+            for first, last, heaviest in _groups(crossings)]  # fmt: skip
+    if len(runs) == 1:
+        return runs[0]
+    lengths = [np.diff(offsets) for _, offsets in runs]
+    none = np.zeros(0, np.int64)
+    return (
+        np.concatenate([none, *(counts for counts, _ in runs)]),
+        np.concatenate([[0], np.cumsum(np.concatenate([none, *lengths]))]),
+    )
 
-    missing = np.bincount(strips.owner, minlength=len(outlines)) == 0
-    thin = missing[object_of_part[part]]
-    touched = _touched(object_of_part[part[thin]], x0[thin], y0[thin], x1[thin], y1[thin], size)
-    strips = Strips(*(np.concatenate(both) for both in zip(strips, touched, strict=True)))
-    return to_counts(merged(from_strips(strips, height)), len(outlines), height * width)
+
+def length(outlines: Sequence[np.ndarray], size: tuple[int, int]) -> float:
+    """Of all edges together, each as the longer of its two extents inside the photo: what filling them costs.
+
+    No outline around pixels is longer than four times the number of the photo's pixels.
+    """
+    total = 0.0
+    for part in outlines:
+        points = np.clip(_points(part), 0, [size[1], size[0]])
+        total += float(np.abs(points - np.roll(points, -1, 0)).max(1, initial=0).sum())
+    return total
 
 
 def area(outline: np.ndarray) -> float:
@@ -88,6 +102,64 @@ def _points(outline: np.ndarray) -> np.ndarray:
     return np.clip(points, -FARTHEST, FARTHEST)
 
 
+def _groups(crossings: np.ndarray) -> Iterator[tuple[int, int, int]]:
+    """(first, after the last, crossings) of neighbouring objects that are computed together."""
+    first, total = 0, 0
+    for place, own in enumerate(crossings.tolist()):
+        if place > first and total + own > AT_ONCE:
+            yield first, place, total
+            first, total = place, 0
+        total += own
+    yield first, len(crossings), total
+
+
+def _filled(pieces: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`fill` of objects that are light enough to be computed at once."""
+    height, width = size
+    object_of_part = np.repeat(np.arange(len(pieces)), [len(mine) for mine in pieces])
+    part, (x0, y0, x1, y1) = _edges([part for mine in pieces for part in mine])
+    inside = _inside(part, x0, y0, x1, y1, size)
+    strips = inside._replace(owner=object_of_part[inside.owner])
+
+    missing = np.bincount(strips.owner, minlength=len(pieces)) == 0
+    thin = missing[object_of_part[part]]
+    touched = _touched(object_of_part[part[thin]], x0[thin], y0[thin], x1[thin], y1[thin], size)
+    strips = Strips(*(np.concatenate(both) for both in zip(strips, touched, strict=True)))
+    return to_counts(merged(from_strips(strips, height)), len(pieces), height * width)
+
+
+def _filled_by_columns(parts: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`fill` of one object whose edges cross very many columns: the same pixels, some columns after others."""
+    height, width = size
+    total = sum(_crossings(part, width) for part in parts)
+    step = max(1, min(width * AT_ONCE // total, 4 * AT_ONCE // max(height, 1)))
+    changes: list[np.ndarray] = []
+    last = False
+    for begin in range(0, width, step):
+        stop = min(begin + step, width)
+        pixels = np.zeros((stop - begin, height), bool)
+        for part in parts:
+            _, (x0, y0, x1, y1) = _edges([part])
+            column, row = _crossed(x0, y0, x1, y1, size, begin, stop)[1:]
+            enter = np.bincount((column - begin) * (height + 1) + row, minlength=(stop - begin) * (height + 1))
+            pixels |= (np.cumsum(enter.reshape(-1, height + 1), 1)[:, :-1] & 1).astype(bool)
+        flat = pixels.reshape(-1)
+        changes.append(np.flatnonzero(flat != np.concatenate([[last], flat[:-1]])) + begin * height)
+        last = bool(flat[-1])
+    ends = np.concatenate([*changes, [height * width]])
+    if len(ends) == 1:  # no pixel's centre is inside
+        _, edges = _edges(parts)
+        strips = _touched(np.zeros(len(edges[0]), np.int64), *edges, size)
+        return to_counts(merged(from_strips(strips, height)), 1, height * width)
+    return np.diff(ends, prepend=0), np.array([0, len(ends)])
+
+
+def _crossings(part: np.ndarray, width: int) -> int:
+    """How many pixel columns the edges of a part cross together, give or take one an edge."""
+    x = np.clip(part[:, 0], 0, width)
+    return int(np.abs(x - np.roll(x, -1)).sum()) + len(x)
+
+
 def _edges(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """All edges of all parts: number of the part, and x0 y0 x1 y1. A part of one point has an edge of length 0."""
     lengths = np.array([len(piece) for piece in pieces], np.int64)
@@ -105,14 +177,7 @@ def _inside(
 ) -> Strips:
     """Scanlines down the pixel columns: strips owned by parts, those of one part do not overlap."""
     height, width = size
-    # An edge crosses the middle of a column x when left <= x + 0.5 < right: each column an even number of edges.
-    first = np.clip(np.ceil(np.minimum(x0, x1) - 0.5), 0, width).astype(np.int64)
-    after = np.clip(np.ceil(np.maximum(x0, x1) - 0.5), 0, width).astype(np.int64)
-    edge, place = each(after - first)
-    x = first[edge] + place
-    slope = (y1 - y0)[edge] / (x1 - x0)[edge]
-    y = y0[edge] + (x + 0.5 - x0[edge]) * slope
-    row = np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)  # the first pixel whose centre is not above y
+    edge, x, row = _crossed(x0, y0, x1, y1, size, 0, width)
 
     # Sorted by column and row, crossings of a part enter and leave by turns.
     key = ((part[edge] * width) + x) * (height + 1) + row
@@ -121,6 +186,21 @@ def _inside(
     top, bottom, column = row[0::2], row[1::2], column[0::2]
     some = top < bottom
     return Strips(column[some] // max(width, 1), column[some] % max(width, 1), top[some], bottom[some])
+
+
+def _crossed(
+    x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, size: tuple[int, int], begin: int, stop: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where edges cross the middles of columns begin..stop-1: (edge, column, the first row that is not above)."""
+    height, _ = size
+    # An edge crosses the middle of a column x when left <= x + 0.5 < right: each column an even number of edges.
+    first = np.clip(np.ceil(np.minimum(x0, x1) - 0.5), begin, stop).astype(np.int64)
+    after = np.clip(np.ceil(np.maximum(x0, x1) - 0.5), begin, stop).astype(np.int64)
+    edge, place = each(after - first)
+    x = first[edge] + place
+    slope = (y1 - y0)[edge] / (x1 - x0)[edge]
+    y = y0[edge] + (x + 0.5 - x0[edge]) * slope
+    return edge, x, np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)
 
 
 def _touched(
@@ -138,8 +218,15 @@ def _touched(
     seen = (begin <= end) & (min(size) > 0)
     owner, x0, y0, x1, y1, begin, end = (values[seen] for values in (owner, x0, y0, x1, y1, begin, end))
     steps = np.ceil(2 * np.maximum(np.abs(x1 - x0), np.abs(y1 - y0)) * (end - begin)).astype(np.int64) + 1
-    edge, place = each(steps)
-    share = begin[edge] + (end - begin)[edge] * (place / np.maximum(steps - 1, 1)[edge])
-    x = np.clip(x0[edge] + (x1 - x0)[edge] * share, 0, width - 1).astype(np.int64)
-    y = np.clip(y0[edge] + (y1 - y0)[edge] * share, 0, height - 1).astype(np.int64)
-    return Strips(owner[edge], x, y, y + 1)
+    found = [np.zeros((3, 0), np.int64)]
+    for first, last, _ in _groups(steps):
+        edge, place = each(steps[first:last])
+        edge += first
+        share = begin[edge] + (end - begin)[edge] * (place / np.maximum(steps - 1, 1)[edge])
+        x = np.clip(x0[edge] + (x1 - x0)[edge] * share, 0, width - 1).astype(np.int64)
+        y = np.clip(y0[edge] + (y1 - y0)[edge] * share, 0, height - 1).astype(np.int64)
+        found.append(np.stack([owner[edge], x, y]))
+        if len(found) > 1 and len(steps) > last:  # edges that go to and fro pass through the same pixels
+            found = [np.unique(np.concatenate(found, 1), axis=1)]
+    owner, x, y = np.concatenate(found, 1)
+    return Strips(owner, x, y, y + 1)

@@ -1,0 +1,159 @@
+"""Drafts: the records of one file, while it is not yet known what all of them together say; then the Dataset.
+
+What one photo cannot show, all can: that a file states width and height exchanged, or one made-up size for all; that
+its places are shares of width and height; that a photo has two records.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from maskwright.formats.faults import Faults
+from maskwright.formats.finding import FoundPhoto
+from maskwright.formats.regions import Regions
+from maskwright.types import Dataset, Record
+
+
+@dataclass
+class Draft:
+    """A record while the class names are not yet known. `regions` None: nobody has labelled this photo.
+
+    id  by which the file itself knows the photo
+    """
+
+    photo: FoundPhoto
+    regions: Regions | None
+    split: str | None = None
+    group: str | None = None
+    id: int | str | None = None
+
+
+def assemble(
+    name: str, names: Iterable[str], drafts: Iterable[Draft], format: str, faults: Faults, *, join: bool = False
+) -> Dataset:
+    """The Dataset of all drafts; a photo whose every region was faulty is skipped, not taken as empty.
+
+    Of two records of one photo one without regions does not count. Where both have regions the later one is put aside,
+    or, with `join`, their regions are joined where both call the photo the same. Names that differ only in the Unicode
+    form of their letters (nobody could see it) are one class; those that differ by case or blanks stay two, and a
+    remark names both.
+    """
+    written = list(names)
+    names = tuple(dict.fromkeys(unicodedata.normalize("NFC", each) for each in written))
+    if len(names) < len(written):
+        faults.remark("a class name in two Unicode forms of the same letters was read as one")
+    drafts = _one_a_photo(drafts, faults, join)
+    regions = [draft.regions for draft in drafts if draft.regions is not None]
+    _settle_frames(regions, faults)
+    _settle_shares(regions, faults)
+    records = []
+    for draft in drafts:
+        instances = None if draft.regions is None else draft.regions.instances(names)
+        undrawn = draft.regions is not None and draft.regions.undrawn
+        if undrawn:
+            faults.undrawn()
+        skipped = draft.regions is not None and instances is None and not undrawn
+        records.append(Record(draft.photo.path, draft.photo.size, instances, skipped, None, draft.group, draft.split,
+                              id=draft.id))  # fmt: skip
+    _tell_twins(names, faults)
+    return Dataset(name, names, tuple(records), format)
+
+
+def _one_a_photo(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Draft]:
+    found: dict[Path, Draft] = {}
+    empty = joined = 0
+    for draft in drafts:
+        path = draft.photo.path
+        first = found.setdefault(path, draft)
+        if first is draft:
+            continue
+        if not _drawn(draft) or not _drawn(first):
+            empty += 1
+            kept, other = (draft, first) if _drawn(draft) else (first, draft)
+            found[path] = replace(kept, split=kept.split or other.split, group=kept.group or other.group)
+        elif join and draft.photo.name == first.photo.name and draft.regions is not None and first.regions is not None:
+            joined += 1
+            first.regions.absorb(draft.regions)
+        else:
+            seen = 0 if draft.regions is None else draft.regions.seen
+            faults.add(f'photo "{draft.photo.name}"', "photo", "one record a photo", "a second record of the same",
+                       "delete one of them", regions=seen)  # fmt: skip
+    if empty:
+        faults.remark(f"{empty} second record{'s' * (empty > 1)} of a photo: one without regions does not count")
+    if joined:
+        faults.remark(
+            f"{joined} second record{'s' * (joined > 1)} of a photo: the regions were joined, equal ones once"
+        )
+    return list(found.values())
+
+
+def _drawn(draft: Draft) -> bool:
+    return draft.regions is not None and bool(draft.regions.seen or draft.regions.unused_shapes)
+
+
+def _settle_frames(every: Sequence[Regions], faults: Faults) -> None:
+    """Where the sizes that a file states are nonsense, and what is drawn proves it, they do not count.
+
+    Nonsense is known in two forms: width and height exchanged on all photos (OpenCV's order), and one size for all.
+    """
+    stating = [regions for regions in every if regions.stated is not None]
+    misfits = [regions for regions in stating if regions.misfit]
+    drawn = [regions for regions in misfits if regions.labels]
+    proofs = sum(regions.beyond for regions in drawn)
+    if not proofs or not all(regions.within for regions in misfits):
+        return
+    oblong = [regions for regions in stating if regions.size[0] != regions.size[1]]
+    if all(regions.stated == regions.size[::-1] for regions in (*oblong, *misfits)):
+        told = "width and height are exchanged in the file"
+    elif len({regions.stated for regions in stating}) == 1 and 2 * proofs >= len(drawn):
+        height, width = stating[0].stated or (0, 0)
+        told = f"the file says {width} x {height} of every photo, which is not their size"
+    else:
+        return
+    for regions in misfits:
+        regions.misfit = False
+    photos = f"{len(misfits)} photo{'s' * (len(misfits) > 1)}"
+    faults.remark(f"{told}: {photos} read in their own frame, which all that is drawn fits")
+
+
+def _settle_shares(every: Sequence[Regions], faults: Faults) -> None:
+    """Places given as shares of width and height are scaled where all of the file are; among pixels they are faults."""
+    counted = [regions.in_corner for regions in every]
+    objects, tiny = sum(count for count, _, _ in counted), sum(count for _, count, _ in counted)
+    if not any(broken for _, _, broken in counted):
+        return
+    for regions in every:
+        if tiny == objects and not regions.turned_too:
+            regions.scale()
+        else:
+            regions.refuse_shares()
+    if tiny == objects:
+        faults.remark("places are given as fractions of width and height (0 to 1): they were scaled to pixels")
+
+
+def _tell_twins(names: tuple[str, ...], faults: Faults) -> None:
+    for several in spelt_alike(names):
+        listed = " and ".join(f'"{name}"' for name in several)
+        faults.remark(f"classes {listed} differ only by case or blanks: are they one?")
+
+
+def spelt_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Names that differ only by case, blanks or the form of their letters, which is most often a slip.
+
+    >>> spelt_alike(["rust", "dent", "Rust", "deep rust", "Deep Rust"])
+    [('rust', 'Rust'), ('deep rust', 'Deep Rust')]
+    """
+    alike: dict[str, dict[str, None]] = {}
+    for name in names:
+        bare = "".join(unicodedata.normalize("NFKC", name).casefold().split())
+        alike.setdefault(bare, {})[name] = None
+    return [tuple(several) for several in alike.values() if len(several) > 1]
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A sort key in which "2" comes before "10"."""
+    return [(int(part), "") if part.isdecimal() and len(part) < 19 else (-1, part) for part in re.split(r"(\d+)", name)]
