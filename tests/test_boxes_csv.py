@@ -191,3 +191,18 @@ def test_a_class_that_looks_like_a_formula_is_guarded_and_read_again(tmp_path, n
     )
     assert f"'{name}" in (tmp_path / "t.csv").read_text("utf-8")
     assert formats.read(tmp_path / "t.csv").names == (name,)
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_fractions_are_scaled_to_pixels_and_told(tmp_path, mark):
+    rows = ["a.jpg,40,30,rust,0.25,0.5,0.75,1.0", "a.jpg,40,30,rust,0,0,1,1"]
+    header = "filename,width,height,class,xmin,ymin,xmax,ymax"
+    rows, header = [row.replace(",", mark) for row in rows], header.replace(",", mark)
+    data = formats.read(boxes_csv(tmp_path, *rows, header=header))
+    assert boxes(data) == [[10, 15, 30, 30], [0, 0, 40, 30]]
+    assert data.remarks == ("places are given as fractions of width and height (0 to 1): they were scaled to pixels",)
+
+
+def test_a_box_of_the_first_pixel_in_whole_numbers_is_no_fraction(tmp_path):
+    data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,0,0,1,1"))
+    assert boxes(data) == [[0, 0, 1, 1]] and not data.remarks

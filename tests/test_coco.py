@@ -298,7 +298,7 @@ def test_what_coco_cannot_hold_is_counted(tmp_path):
     rows = (Record(photos[0], (30, 40), boxes), Record(photos[1], (30, 40), None),
             Record(photos[2], (30, 40), None, skipped=True))  # fmt: skip
     told = formats.write(Dataset("x", ("rust",), rows), tmp_path / "out.json", "coco")
-    assert told == ("1 score cannot be kept", "1 unlabelled photo cannot be kept", "1 skipped photo cannot be kept")
+    assert told == ("1 unlabelled photo cannot be kept", "1 skipped photo cannot be kept", "1 score cannot be kept")
 
 
 def test_photos_and_classes_keep_the_ids_of_the_file(tmp_path):

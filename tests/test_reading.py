@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -390,3 +392,19 @@ def test_devices_and_pipes_among_annotations_are_not_read(name, tmp_path):
         for named in (folder, folder / name):
             with pytest.raises(InputError):
                 formats.read(named)
+
+
+def test_a_photo_beyond_the_limit_is_put_aside_by_its_header(tmp_path):
+    """57 bytes may say ten million times ten million pixels."""
+    header = struct.pack(">IIBBBBB", 10**7, 10**7, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(packed))
+    square = {"name": "polygon", "all_points_x": [1, 9**7, 9**7, 1], "all_points_y": [1, 1, 9**7, 9**7]}
+    region = {"shape_attributes": square, "region_attributes": {"c": "rust"}}
+    attacks.written(tmp_path / "via.json", {"a": {"filename": "a.png", "regions": [region]}})
+    with pytest.raises(AnnotationError) as caught:
+        formats.read(tmp_path)
+    assert caught.value.parts["wanted"] == "at most 300 megapixels"

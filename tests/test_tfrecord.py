@@ -265,3 +265,16 @@ def test_records_beside_class_folders_are_an_export_of_them(shared):
     found = formats.read(shared / "data" / "rust")
     assert found.format == "class_folders" and found.class_counts() == {"norust": 72, "rust": 83}
     assert any("train.record was passed over" in remark for remark in found.remarks)
+
+
+def test_names_of_photos_with_commas_and_marks_are_kept(tmp_path):
+    names = ["c,d.jpg", "c#d.jpg", "c_d.jpg", "é (1)!.jpg"]
+    bodies = [example(tmp_path, filename=[name.encode()]) for name in names]
+    data = formats.read(tfrecord(tmp_path / "data", *bodies))
+    assert [record.photo.name for record in data] == names
+
+
+def test_names_that_no_disk_takes_are_changed_and_told(tmp_path):
+    data = formats.read(tfrecord(tmp_path / "data", example(tmp_path, filename=[b"a:b?.jpg"])))
+    assert [record.photo.name for record in data] == ["a_b_.jpg"]
+    assert data.remarks[-1] == "1 of them could not keep their names: a:b?.jpg is a_b_.jpg"

@@ -371,8 +371,8 @@ def test_what_is_written_reads_the_same(tmp_path):
     rows = (Record(photo, (30, 40), full), Record(attacks.photo(tmp_path / "b.jpg"), (30, 40), None),
             Record(attacks.photo(tmp_path / "c.jpg"), (30, 40), Instances.empty(full.names)))  # fmt: skip
     told = formats.write(Dataset("party", full.names, rows), tmp_path / "out.json", "via")
-    assert told == ("3 scores cannot be kept", "1 hole cannot be kept", "1 union of several parts cannot be kept",
-                    "1 unlabelled photo cannot be kept")  # fmt: skip
+    assert told == ("1 unlabelled photo cannot be kept", "3 scores cannot be kept", "1 hole cannot be kept",
+                    "1 union of several parts cannot be kept")  # fmt: skip
     again = formats.read(tmp_path / "out.json")
     assert again.state_counts() == {"labelled": 1, "empty": 1, "unlabelled": 1, "skipped": 0}
     found = again.records[0].instances

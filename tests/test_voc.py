@@ -314,3 +314,16 @@ def test_object_pictures_agree_with_their_own_pixels(shared):
         ids = np.asarray(Image.open(root / "SegmentationObject" / f"{record.photo.stem}.png"))
         numbers = sorted(set(np.unique(ids).tolist()) - {0, 255})
         assert record.instances.masks.area.tolist() == [(ids == number).sum() for number in numbers]
+
+
+def test_fractions_are_scaled_to_pixels_and_told(tmp_path):
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    corners = "<xmin>0.25</xmin><ymin>0.5</ymin><xmax>0.75</xmax><ymax>1</ymax>"
+    (tmp_path / "a.xml").write_text(
+        f"<annotation><filename>a.png</filename><object><name>rust</name><bndbox>{corners}</bndbox></object></annotation>",
+        "utf-8",
+    )
+    data = read(tmp_path)
+    assert data.records[0].instances is not None
+    assert data.records[0].instances.boxes.tolist() == [[10, 15, 30, 30]]
+    assert "fractions of width and height" in data.remarks[0]

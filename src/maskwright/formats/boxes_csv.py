@@ -167,6 +167,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
         for label, box in zip(instances.labels, instances.boxes, strict=True):
             corners = [np.format_float_positional(side, trim="-") for side in box]
             rows.append([name, width, height, label, *corners])
+        losses.attributes(instances)
         losses.add("outline", 0 if instances.masks is None else len(instances))
         losses.add("score", 0 if instances.scores is None else len(instances))
         losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))

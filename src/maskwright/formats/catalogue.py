@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import ModuleType
+from typing import Any
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
 from maskwright.escaping import spelt
@@ -133,6 +134,7 @@ class _Asked:
     allow_faulty: bool
     options: dict[str, str | bool]
     annotations: str | None
+    place: Any = None  # where the class stands, as all files of the data set show (`survey` of a format)
 
     def claims(self, path: Path) -> list[Claim]:
         """Who claims a folder; where annotation files were asked for by name, only those."""
@@ -231,11 +233,25 @@ def _reading(claim: Claim, asked: _Asked) -> Reading:
         for name, value in asked.options.items():
             if name not in FORMATS[claim.format].options:
                 raise _no_option(claim, name, value)
-        dataset = read(claim.path, reading.faults, **asked.options)
+        surveyed = {} if asked.place is None or not _has_attributes(claim) else {"place": asked.place}
+        dataset = read(claim.path, reading.faults, **asked.options, **surveyed)
         reading.dataset = dataset if dataset.format else replace(dataset, format=claim.format)
     except MaskwrightError as error:
         reading.error = error
     return reading
+
+
+def _has_attributes(claim: Claim) -> bool:
+    return "class_attribute" in FORMATS[claim.format].options
+
+
+def _surveyed(claims: list[Claim], asked: _Asked) -> _Asked:
+    """Several files with attributes are one data set: the class stands in the same one in all of them."""
+    able = [claim for claim in claims if _has_attributes(claim)]
+    if len(able) < 2:
+        return asked
+    survey = module_of(able[0].format).survey
+    return replace(asked, place=survey([claim.path for claim in able], asked.options.get("class_attribute")))
 
 
 def _no_option(claim: Claim, name: str, value: object) -> DatasetError:
@@ -252,6 +268,7 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
     found = _datasets(claims)
     parts = [(split, path, _datasets(asked.claims(path))) for split, path in folders.splits(Head(folder))]
     below = [claim for _, _, inside in parts for claim in inside]
+    asked = _surveyed(below or found, asked)
     sure = any(claim.evidence.certainty >= STRONG for claim in below)
     if below and (sure or not any(claim.evidence.certainty >= STRONG for claim in found)):
         _no_guess(folder, below, asked)

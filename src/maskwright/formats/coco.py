@@ -6,7 +6,9 @@ Looks like   {"images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height":
 Known by     a .json file with "images" and "annotations", or annotations with "image_id" and "category_id"
 Holds        polygons (several parts), run lengths (plain and compressed), boxes, crowds, photos without objects
 Cannot hold  unlabelled beside empty photos, photo labels. On writing: unlabelled photos and scores are left out and
-             counted; masks go out as compressed run lengths, which lose nothing (holes, parts, single pixels)
+             counted; what was drawn as outlines goes out with its points, other masks as compressed run lengths, which
+             lose nothing (holes, parts, single pixels). Ids and "attributes" are kept, licences and super-categories
+             are not
 In the wild  ids as texts, ids with gaps, one category listed six times; one flat polygon instead of a list of them;
              no width, height, bbox, area or iscrowd; run lengths of another size than the photo (a fault: never
              stretched); a super-category or _background_ without objects; results lists saved as data sets
@@ -17,10 +19,12 @@ Source       cocodataset.org/#format-data (2017); pycocotools 2.0, coco.py and m
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,10 +42,11 @@ from maskwright.formats.reading import (
     assemble,
     data_name,
     data_root,
+    plain,
     read_json,
     written_names,
 )
-from maskwright.types import Dataset, Instances
+from maskwright.types import Annotation, Dataset, Instances
 
 _KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
 
@@ -105,6 +110,10 @@ def read(path: Path, faults: Faults) -> Dataset:
         faults.remark(f"photos listed under two ids, their objects joined: {len(joined)} ({joined[0]}{more})")
     listed = dict.fromkeys(classes.values())
     names = [name for name in listed if name in used or not used]
+    unused = [name for name in listed if name not in names]
+    if unused:
+        faults.remark(f"{len(unused)} categor{'ies' if len(unused) > 1 else 'y'} without objects left out: "
+                      f"{', '.join(unused[:5])}{', ...' if len(unused) > 5 else ''}")  # fmt: skip
     dataset = assemble(data_name(root), names, drafts, "coco", faults)
     ids = {classes[_key(each["id"])]: each["id"] for each in reversed(categories)}  # of two, the first one's
     return replace(dataset, class_ids=tuple(ids[name] for name in dataset.names))
@@ -197,10 +206,11 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
     """Hand one annotation to `regions`: run lengths, outlines, or else its box."""
     crowd = annotation.get("iscrowd") in (1, "1", True)
     segmentation, box = annotation.get("segmentation"), _corners(annotation.get("bbox"))
+    note = _note(annotation)
     if isinstance(segmentation, list):
         segmentation = [part for part in segmentation if part not in ([], None)]
     if isinstance(segmentation, dict) and segmentation:
-        regions.runs(number, label, segmentation, crowd=crowd, box=box)
+        regions.runs(number, label, segmentation, crowd=crowd, box=box, note=note)
     elif segmentation and not isinstance(segmentation, list):
         regions.lacks(number, "segmentation", "outlines or run lengths", segmentation, "draw that outline again")
     elif segmentation:
@@ -213,15 +223,22 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
             regions.lacks(number, "segmentation", "pairs of x and y", wrong, "draw that outline again")
             return
         pairs = [list(zip(part[::2], part[1::2], strict=True)) for part in parts]
-        regions.outline(number, label, pairs, crowd=crowd, box=box)
+        regions.outline(number, label, pairs, crowd=crowd, box=box, note=note)
     elif box is not None:
-        regions.box(number, label, *box, crowd=crowd)
+        regions.box(number, label, *box, crowd=crowd, note=note)
     elif annotation.get("bbox") not in (None, []):
         regions.lacks(number, "bbox", "four numbers [x, y, width, height]", annotation["bbox"])
     elif annotation.get("keypoints"):
         regions.unused("set of key points")
     else:
         regions.lacks(number, "segmentation", "a segmentation or a bbox", "none", "draw the object, or delete it")
+
+
+def _note(annotation: dict[str, Any]) -> Annotation | None:
+    number, attributes = annotation.get("id"), annotation.get("attributes")
+    number = number if isinstance(number, int | str) and not isinstance(number, bool) else None
+    attributes = attributes if isinstance(attributes, dict) else {}  # as CVAT writes them
+    return Annotation((), number, attributes) if number is not None or attributes else None
 
 
 def _corners(bbox: Any) -> list[float] | None:
@@ -236,42 +253,67 @@ def _corners(bbox: Any) -> list[float] | None:
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
-    """Masks as compressed run lengths, boxes where there are no masks; ids from 1."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    drawn = [record.photo for record in dataset.records if record.instances is not None]
-    names = dict(zip(drawn, written_names(drawn, path), strict=True))
+    """Outlines with the points that were drawn, other masks as compressed run lengths, else boxes.
+
+    Ids are kept where all have one of their own; otherwise (and where there are none) they count from 1.
+    """
+    records = []
     for record in dataset.records:
         if record.instances is None:
             losses.add("skipped photo" if record.skipped else "unlabelled photo")
-            continue
+        else:
+            records.append((record, record.instances))
+    classes = _ids(dataset.class_ids or [None] * len(dataset.names), losses, "class id")
+    numbers = _ids([record.id for record, _ in records], losses, "image id")
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    names = written_names([record.photo for record, _ in records], path)
+    for (record, instances), name, number in zip(records, names, numbers, strict=True):
         losses.add("list of photo labels", int(record.labels is not None), "lists of photo labels")
         height, width = record.size
-        image = {"id": len(images) + 1, "file_name": names[record.photo], "width": width, "height": height}
-        images.append(image)
-        for row in _rows(record.instances, losses):
-            annotations.append({"id": len(annotations) + 1, "image_id": image["id"], **row})
-    categories = [{"id": place + 1, "name": name, "supercategory": ""} for place, name in enumerate(dataset.names)]
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        annotations += [{"id": None, "image_id": number, **row} for row in _rows(instances, classes, losses)]
+    notes = [note for _, instances in records for note in instances.annotations or [None] * len(instances)]
+    own = _ids([None if note is None else note.id for note in notes], losses, "annotation id")
+    for annotation, number in zip(annotations, own, strict=True):
+        annotation["id"] = number
+    categories = [
+        {"id": id, "name": name, "supercategory": ""} for id, name in zip(classes, dataset.names, strict=True)
+    ]
     info = {"description": dataset.name}
     written = {"info": info, "images": images, "annotations": annotations, "categories": categories}
     write_text(path, json.dumps(written, ensure_ascii=False))
 
 
-def _rows(instances: Instances, losses: Losses) -> list[dict[str, Any]]:
+def _ids(given: Sequence[int | str | None], losses: Losses, what: str) -> list[int | str]:
+    """As the file had them, and free numbers for what has none; from 1, and counted as lost, where two are the same."""
+    known = [_key(id) for id in given if id is not None]
+    if len(set(known)) < len(known):
+        losses.add(what, len(known))
+        known, given = [], [None] * len(given)
+    taken = set(known)
+    free = (number for number in itertools.count(1) if str(number) not in taken)
+    return [next(free) if id is None else id for id in given]
+
+
+def _rows(instances: Instances, classes: Sequence[int | str], losses: Losses) -> list[dict[str, Any]]:
     losses.add("score", 0 if instances.scores is None else len(instances))
     runs = [] if instances.masks is None else instances.masks.to_coco()
     areas = None if instances.masks is None else instances.masks.area
+    outlines, notes = instances.outlines(), instances.annotations or [None] * len(instances)
     rows = []
     for place, box in enumerate(instances.boxes.tolist()):
         x1, y1, x2, y2 = box
         x, y, width, height = (round(side, 3) for side in (x1, y1, x2 - x1, y2 - y1))
-        rows.append(
-            {
-                "category_id": int(instances.classes[place]) + 1,
-                "bbox": [x, y, width, height],
-                "area": round(width * height, 3) if areas is None else int(areas[place]),
-                "iscrowd": int(instances.crowd is not None and bool(instances.crowd[place])),
-                "segmentation": runs[place] if runs else [],
-            }
-        )
+        crowd = instances.crowd is not None and bool(instances.crowd[place])
+        parts, note = outlines[place], notes[place]
+        row = {
+            "category_id": classes[instances.classes[place]],
+            "bbox": [x, y, width, height],
+            "area": round(width * height, 3) if areas is None else int(areas[place]),
+            "iscrowd": int(crowd),
+            "segmentation": [plain(part.reshape(-1)) for part in parts] if parts and not crowd
+            else runs[place] if runs else [],
+        }  # fmt: skip
+        rows.append(row | {"attributes": dict(note.attributes)} if note is not None and note.attributes else row)
     return rows

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.types import Dataset, Fault
+from maskwright.types import Dataset, Fault, Instances
 
 MOST_FAULTY = 0.05  # share of regions; above it somebody should look before anybody trains
 SHOWN = 5
@@ -165,6 +165,11 @@ class Losses:
         if number:
             self.counts[what] += number
             self._plurals[what] = plural or _plural(what)
+
+    def attributes(self, instances: Instances, kept: Sequence[str] = ()) -> None:
+        """The attributes of these objects, but for those that the format has a place for."""
+        notes = [note.attributes for note in instances.annotations or () if note is not None]
+        self.add("attribute", sum(name not in kept for attributes in notes for name in attributes))
 
     def told(self) -> tuple[str, ...]:
         return tuple(

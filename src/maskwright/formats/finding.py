@@ -28,7 +28,7 @@ from maskwright.formats.listing import (
     photos_here,
 )
 from maskwright.formats.naming import Name, agreement, folded, read_names, told_apart_by
-from maskwright.photos.decode import measure
+from maskwright.photos.decode import LIMIT_PIXELS, measure
 
 
 @dataclass(frozen=True)
@@ -395,5 +395,10 @@ def measured(path: Path, faults: Faults, name: str | None = None, regions: int =
         elif error.headline.startswith(("this is not a photo", "this kind of TIFF")):
             fix = error.parts["fix"]
         faults.add(f'photo "{name}"', "photo", "a photo that can be opened", got, fix, regions=regions)
+        return None
+    if size[0] * size[1] > LIMIT_PIXELS:
+        faults.saw(regions)
+        faults.add(f'photo "{name}"', "photo", f"at most {LIMIT_PIXELS / 1e6:g} megapixels",
+                   f"{size[1]} x {size[0]}", "make it smaller, or cut it into parts", regions=regions)  # fmt: skip
         return None
     return FoundPhoto(name, path, size, turned)

@@ -42,14 +42,14 @@ from maskwright.formats.listing import (
     photos_in,
 )
 from maskwright.formats.naming import written_name, written_names
-from maskwright.formats.regions import Regions
+from maskwright.formats.regions import Regions, plain
 from maskwright.formats.text import beginning, encoding
 from maskwright.tables import Table, parse
 
 __all__ = [
     "LABEL_FOLDERS", "PHOTO_ENDINGS", "SPLIT_FOLDERS", "Draft", "Evidence", "Faults", "FoundPhoto", "Head", "Losses",
     "PhotoFinder", "Regions", "assemble", "data_name", "data_root", "measured", "natural", "parse_json", "photos_below",
-    "photos_in", "read_json", "read_table", "read_text", "read_xml", "readable", "spelt_alike", "written_name",
+    "photos_in", "plain", "read_json", "read_table", "read_text", "read_xml", "readable", "spelt_alike", "written_name",
     "written_names",
 ]  # fmt: skip
 

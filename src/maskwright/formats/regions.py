@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundPhoto
 from maskwright.geometry import polygons
 from maskwright.photos.decode import orientation_of
-from maskwright.types import Instances, RleMasks
+from maskwright.types import Annotation, Instances, RleMasks
 
 _FARTHEST = 1e7  # pixels; a coordinate beyond is a slip, not a place
 _LONGEST = 4  # times the photo's pixels: an outline around every single pixel is not longer
@@ -52,6 +53,7 @@ class Regions:
         self._runs: list[tuple[int, RleMasks]] = []
         self._given: dict[int, np.ndarray] = {}  # row -> the box that the file itself gives
         self._crowd: list[bool] = []
+        self._notes: list[Annotation | None] = []
         self._last = 1.0 if whole_pixels else 0.0
         self._reach = np.zeros(2)
         self._turn: Callable[[np.ndarray], np.ndarray] | None = None
@@ -63,9 +65,12 @@ class Regions:
 
     # --- taking in ------------------------------------------------------------------------------
     def outline(
-        self, region: object, label: str, parts: Sequence[Any], *, crowd: bool = False, box: Any = None
-    ) -> None:
-        """One object: the union of its closed outlines, each k×2 (x, y). `box` as in the file, if it has one."""
+        self, region: object, label: str, parts: Sequence[Any], *, crowd: bool = False, box: Any = None,
+        note: Annotation | None = None,
+    ) -> None:  # fmt: skip
+        """One object: the union of its closed outlines, each k×2 (x, y). `box` as in the file, if it has one.
+
+        `note` (here and below) is what else the file says of it, for who writes it again."""
         self.saw()
         arrays, raw = [], []
         for part in parts:
@@ -91,12 +96,15 @@ class Regions:
             return self.fault(region, "points", "an outline around pixels", got, "draw it again, or delete it")
         if self._reaches_out(low, high, self._last):
             self.faults.clipped("outline")  # filling stops at the frame
-        row = self._row(region, label, crowd, np.concatenate(raw))
+        row = self._row(region, label, crowd, note, np.concatenate(raw))
         self._outlines.append((row, arrays))
         self._keep_box(row, box)
         return None
 
-    def box(self, region: object, label: str, x1: Any, y1: Any, x2: Any, y2: Any, *, crowd: bool = False) -> None:
+    def box(
+        self, region: object, label: str, x1: Any, y1: Any, x2: Any, y2: Any, *, crowd: bool = False,
+        note: Annotation | None = None,
+    ) -> None:  # fmt: skip
         """One object of which only the box is known; x2 y2 are edges, not the last pixel."""
         self.saw()
         corners = _numbers([[x1, y1], [x2, y2]])
@@ -112,10 +120,13 @@ class Regions:
             return None
         if self._reaches_out(low, high, 0):
             self.faults.clipped("box")
-        self._boxes.append((self._row(region, label, crowd, raw), self._clip(np.concatenate([low, high]))))
+        self._boxes.append((self._row(region, label, crowd, note, raw), self._clip(np.concatenate([low, high]))))
         return None
 
-    def runs(self, region: object, label: str, segmentation: Any, *, crowd: bool = False, box: Any = None) -> None:
+    def runs(
+        self, region: object, label: str, segmentation: Any, *, crowd: bool = False, box: Any = None,
+        note: Annotation | None = None,
+    ) -> None:  # fmt: skip
         """One object as COCO run lengths {"size": [h, w], "counts": str or list}; another size is a fault."""
         self.saw()
         size, counts = segmentation.get("size"), segmentation.get("counts")
@@ -131,18 +142,19 @@ class Regions:
         except ValueError as error:
             got = str(error).removeprefix("segmentation 0: ")
             return self.fault(region, "segmentation.counts", "run lengths as COCO writes them", got)
-        return self.mask(region, label, masks, crowd=crowd, box=box, saw=False)
+        return self.mask(region, label, masks, crowd=crowd, box=box, note=note, saw=False)
 
     def mask(
-        self, region: object, label: str, mask: RleMasks, *, crowd: bool = False, box: Any = None, saw: bool = True
-    ) -> None:
+        self, region: object, label: str, mask: RleMasks, *, crowd: bool = False, box: Any = None,
+        note: Annotation | None = None, saw: bool = True,
+    ) -> None:  # fmt: skip
         """One object as one RleMasks row of the photo's size (unturned, where the file states that frame)."""
         if saw:
             self.saw()
         if self._turn is not None:
             mask = RleMasks.from_dense(turns.pixels(mask.dense(), orientation_of(self.photo.path)))
         self.proven = True
-        row = self._row(region, label, crowd)
+        row = self._row(region, label, crowd, note)
         self._runs.append((row, mask))
         self._keep_box(row, box)
 
@@ -190,8 +202,14 @@ class Regions:
             return None
         classes = np.array([names.index(label) for label in self.labels])
         crowd = np.array(self._crowd) if any(self._crowd) else None
-        found = Instances(boxes, classes, None, masks, names, crowd)
+        found = Instances(boxes, classes, None, masks, names, crowd, self._annotations())
         return found if keep.all() else found[keep]
+
+    def _annotations(self) -> tuple[Annotation | None, ...] | None:
+        notes = list(self._notes)
+        for row, parts in self._outlines:
+            notes[row] = replace(notes[row] or Annotation(), outlines=tuple(parts))
+        return tuple(notes) if any(notes) else None
 
     def _masks(self) -> RleMasks | None:
         if not self._outlines and not self._runs:
@@ -260,6 +278,7 @@ class Regions:
         self.labels += [other.labels[row] for row in new]
         self._names += [other._names[row] for row in new]
         self._crowd += [other._crowd[row] for row in new]
+        self._notes += [other._notes[row] for row in new]
         self._outlines += [(place[row], parts) for row, parts in other._outlines if row in place]
         self._boxes += [(place[row], box) for row, box in other._boxes if row in place]
         self._runs += [(place[row], mask) for row, mask in other._runs if row in place]
@@ -335,12 +354,15 @@ class Regions:
         height, width = self.size
         return np.clip(box, 0, [width, height, width, height])
 
-    def _row(self, region: object, label: str, crowd: bool, places: np.ndarray | None = None) -> int:
+    def _row(
+        self, region: object, label: str, crowd: bool, note: Annotation | None, places: np.ndarray | None = None
+    ) -> int:
         if places is not None and (places >= -_NEAR).all() and (places <= 1 + _NEAR).all() and max(self.size) > _SMALL:
             self._tiny[len(self.labels)] = bool((places % 1).any())
         self.labels.append(unicodedata.normalize("NFC", label))
         self._names.append(region)
         self._crowd.append(crowd)
+        self._notes.append(note)
         return len(self.labels) - 1
 
     def _keep_box(self, row: int, box: Any) -> None:
@@ -354,6 +376,11 @@ class Regions:
 
     def _turned(self, points: np.ndarray) -> np.ndarray:
         return points if self._turn is None else self._turn(points)
+
+
+def plain(values: np.ndarray) -> list[int | float]:
+    """Coordinates for JSON, whole ones without a point: [1, 2.5]."""
+    return [int(value) if value.is_integer() else value for value in values.tolist()]
 
 
 def _numbers(values: Any) -> np.ndarray | None:

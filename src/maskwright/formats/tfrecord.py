@@ -19,7 +19,7 @@ import hashlib
 import io
 import re
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -52,6 +52,8 @@ from maskwright.types import Dataset, Record
 ENDINGS = (".record", ".tfrecord", ".tfrecords", ".tfrec")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _BOX, _CLASS = "image/object/bbox/", "image/object/class/"
+_UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
+"""What no name of a file may hold on one system or another."""
 _MAGIC = {
     b"\xff\xd8\xff": ".jpg",
     b"\x89PNG": ".png",
@@ -160,6 +162,7 @@ class _Photos:
     root: Path
     faults: Faults
     unpacked_names: set[str] = field(default_factory=set)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         with open_file(self.path) as stream:
@@ -184,14 +187,18 @@ class _Photos:
 
     def _own_name(self, name: str, number: int, data: bytes) -> str:
         """A file name that every system takes, and no other record has."""
-        last = re.sub(r"[^\w.() -]", "_", PureWindowsPath(name).name)[-100:].strip(". ")
+        last = _UNFIT.sub("_", _last(name))[-100:].strip(". ")
         reserved = re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", last, re.IGNORECASE)
         if not last.lower().endswith(PHOTO_ENDINGS):
             ending = next((ending for magic, ending in _MAGIC.items() if data.startswith(magic)), ".jpg")
             last = (last or f"record_{number}") + ending
+        while len(last.encode("utf-8", "replace")) > 200:
+            last = last[1:]
         if reserved or last.casefold() in self.unpacked_names:
             last = f"{number}_{last}"
         self.unpacked_names.add(last.casefold())
+        if last != _last(name):
+            self.renamed.append((name, last))
         return last
 
     def tell(self) -> None:
@@ -199,6 +206,15 @@ class _Photos:
         if count:
             photos = "photo lies in the file and was" if count == 1 else "photos lie in the file and were"
             self.faults.remark(f"{count} {photos} unpacked into {self.folder}")
+        if self.renamed:
+            name, last = self.renamed[0]
+            more = ", ..." if len(self.renamed) > 1 else ""
+            self.faults.remark(f"{len(self.renamed)} of them could not keep their names: {name} is {last}{more}")
+
+
+def _last(name: str) -> str:
+    """A name without folders, of either kind of slash."""
+    return re.split(r"[\\/]", name)[-1]
 
 
 def _holds(file: Path, data: bytes) -> bool:
@@ -240,6 +256,7 @@ def _example(record: Record, name: str, losses: Losses) -> bytes:
         "image/source_id": [named],
         "image/width": [width],
     } | {_BOX + corner: shares[:, place].astype("<f4") for place, corner in enumerate(CORNERS)}
+    losses.attributes(instances)
     losses.add("outline", 0 if instances.masks is None else len(instances))
     losses.add("score", 0 if instances.scores is None else len(instances))
     losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))

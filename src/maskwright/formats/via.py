@@ -6,26 +6,29 @@ Looks like   {"a.jpg1024": {"filename": "a.jpg", "size": 1024, "regions": [{"sha
              CSV: filename, file_size, file_attributes, region_count, region_id, region_shape_attributes, ...
 Known by     "_via_img_metadata"; or "filename" and "regions"; or a CSV column region_shape_attributes
 Holds        polygons, polylines (closed here), rectangles, circles, ellipses; any attributes; photos with no regions
-Cannot hold  scores, holes, objects in several parts, empty-versus-unlabelled. On writing: scores and holes are dropped,
-             parts become regions of their own, unlabelled photos are left out; all of it is counted
+Cannot hold  scores, holes, objects in several parts, empty-versus-unlabelled. On writing: outlines go out with the
+             points that were drawn, other masks along their pixels' edges; scores and holes are dropped, parts become
+             regions of their own, unlabelled photos are left out; all of it is counted
 In the wild  "size" and the number in the key belong to another copy of the photo: never trusted; the class under any
-             attribute name, as text, choice or ticked box, with blanks at its end; no class at all; attribute values
+             attribute name, as text, choice or ticked box, with blanks at its end, or an attribute of its own
+             (via_classes.py); no class at all; one photo in two records; attribute values
              that are not JSON ({"type":undefined}); projects saved as exports; files of attribute definitions only
 Source       VIA 2.0.12, via.js: via_load_project, export_annotations_to_csv, import_annotations_from_json
 """
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskwright.errors import AnnotationError, DatasetError
+from maskwright.errors import AnnotationError
 from maskwright.files import write_text
+from maskwright.formats import via_classes
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -39,15 +42,15 @@ from maskwright.formats.reading import (
     data_root,
     natural,
     parse_json,
+    plain,
     read_json,
     read_table,
     written_names,
 )
 from maskwright.geometry import polygons
-from maskwright.types import Dataset, Instances
+from maskwright.types import Annotation, Dataset, Instances
 
 _SHAPES = ("polygon", "polyline", "rect", "circle", "ellipse")
-_LIKELY = ("class", "classname", "classid", "label", "name", "category", "type", "object")
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 _REDRAW = "draw that region again in VIA and save"
 
@@ -85,17 +88,30 @@ class _Photo:
     regions: list[_Region]
 
 
-def read(path: Path, faults: Faults, class_attribute: str | None = None) -> Dataset:
-    """class_attribute  the region attribute that holds the class; None: found out, and told where there are several"""
-    options: dict[str, list[str]] = {}
-    if path.suffix.lower() == ".csv":
-        photos = _from_csv(path)
-    else:
-        metadata, options = _metadata(path)
-        photos = list(_from_json(metadata, faults))
+def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_classes.Place:
+    """Where the class stands, in all files of a data set alike. A file that cannot be read says so when it is read."""
+    regions: list[via_classes.Attributes] = []
+    for path in paths:
+        with contextlib.suppress(AnnotationError):
+            regions += _attributes(_photos(path, Faults(path))[0])
+    return via_classes.find(regions, class_attribute, paths[0])
+
+
+def read(
+    path: Path, faults: Faults, class_attribute: str | None = None, place: via_classes.Place | None = None
+) -> Dataset:
+    """class_attribute  the region attribute that holds the class; None: found out, and told where there are several
+    place            what `survey` found, where the data set has several files
+    """
+    photos, options = _photos(path, faults)
     root = data_root(path)
-    attribute = _class_attribute(photos, faults, class_attribute)
-    implied = data_name(root)
+    regions = _attributes(photos)
+    if place is None:
+        place = via_classes.find(regions, class_attribute, faults.file)
+    told = place.told(regions, class_attribute)
+    if told:
+        faults.remark(told)
+    implied = _implied(photos, place, root, faults)
     finder = PhotoFinder(root, faults, near=path.parent, names=[photo.filename for photo in photos])
     drafts, used, written = [], set(), set()
     for photo in photos:
@@ -104,8 +120,8 @@ def read(path: Path, faults: Faults, class_attribute: str | None = None) -> Data
             continue
         regions = Regions(faults, found, whole_pixels=True)
         for region in photo.regions:
-            label = implied if attribute is None else _label(region, attribute, regions)
-            if label is None or not _draw(region, label.strip(), regions):
+            label = implied or _label(region, place, regions)
+            if label is None or not _draw(region, label.strip(), regions, place.note(region.attributes)):
                 continue
             used.add(label.strip())
             written.add(label)
@@ -113,9 +129,20 @@ def read(path: Path, faults: Faults, class_attribute: str | None = None) -> Data
     for label in sorted(written):
         if label != label.strip():
             faults.remark(f'class "{label}" was read as "{label.strip()}": blanks around a name do not count')
-    declared = [name for name in options.get(attribute or "", []) if name in used]
+    declared = [name for name in options.get(place.attribute or "", []) if name in used]
     names = dict.fromkeys([*declared, *sorted(used, key=natural)])
     return assemble(data_name(root), names, drafts, "via", faults, join=True)
+
+
+def _photos(path: Path, faults: Faults) -> tuple[list[_Photo], dict[str, list[str]]]:
+    if path.suffix.lower() == ".csv":
+        return _from_csv(path), {}
+    metadata, options = _metadata(path)
+    return list(_from_json(metadata, faults)), options
+
+
+def _attributes(photos: Iterable[_Photo]) -> list[via_classes.Attributes]:
+    return [region.attributes for photo in photos for region in photo.regions]
 
 
 def _metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -197,72 +224,36 @@ def _cell(text: str) -> Any:
 
 
 # --- the class --------------------------------------------------------------------------------------
-def _class_attribute(photos: list[_Photo], faults: Faults, asked: str | None) -> str | None:
-    """The attribute that holds the class; None where no region has any attribute filled in.
-
-    `asked` where somebody says. Else, of several: one whose values look like classes (they repeat), then one that is
-    called like a class, then the one most often filled in, then the first. A remark says which.
-    """
-    values: dict[str, list[str]] = {}
-    total = 0
-    for region in (region for photo in photos for region in photo.regions):
-        total += 1
-        for name, value in (region.attributes or {}).items():
-            values.setdefault(name, []).extend(_ticked(value)[:1])
-    filled = {name: each for name, each in values.items() if each}
-    if asked is not None and asked not in filled and total:
-        raise AnnotationError(f'no region has an attribute "{asked}"', file=faults.file, field="--class-attribute",
-                              wanted=" or ".join(filled) or "none: its regions have no attributes", got=asked,
-                              fix=_nearest(asked, filled))  # fmt: skip
-    if not filled:
+def _implied(photos: list[_Photo], place: via_classes.Place, root: Path, faults: Faults) -> str | None:
+    """The class of a file without any attribute: the one that the other files know, or the folder's name."""
+    if any(place.labels(attributes) for attributes in _attributes(photos)):
         return None
-    most = max(len(each) for each in filled.values())
-
-    def rank(name: str) -> tuple[bool, bool, int]:
-        count, different = len(filled[name]), len(set(filled[name]))
-        sensible = different <= max(10, count / 2) and count >= most / 2
-        return sensible, re.sub(r"[^a-z]", "", name.lower()) in _LIKELY, count
-
-    chosen = max(filled, key=rank) if asked is None else asked
-    if len(filled) > 1:
-        others = ", ".join(f'"{name}"' for name in filled if name != chosen)
-        told = f'the class is taken from attribute "{chosen}" ({len(filled[chosen])} of {total} regions have it)'
-        faults.remark(f"{told}, not from {others}" + (": --class-attribute names another" if asked is None else ""))
-    return chosen
+    if not place.known:
+        return data_name(root)
+    if len(place.known) > 1 or any(via_classes.values(value) for attributes in _attributes(photos)
+                                   for value in (attributes or {}).values()):  # fmt: skip
+        return None  # each region lacks one
+    (label,) = place.known
+    if any(photo.regions for photo in photos):
+        faults.remark(f'its regions have no class: they were read as "{label}", the only class of the other files')
+    return label
 
 
-def _nearest(asked: str, filled: Iterable[str]) -> str | None:
-    alike = {name.strip().casefold(): name for name in filled}
-    near = difflib.get_close_matches(asked.strip().casefold(), alike, n=1)
-    return f'--class-attribute "{alike[near[0]]}"' if near else None
-
-
-def _ticked(value: Any) -> list[str]:
-    """The values of an attribute: a text, a number, or the ticked options of a checkbox; blanks alone are none."""
-    if isinstance(value, dict):
-        found = [name for name, ticked in value.items() if ticked is True]
-    elif isinstance(value, bool) or value is None:
-        found = []
-    else:
-        found = [str(value)] if isinstance(value, str | int | float) else []
-    return [name for name in found if name.strip()]
-
-
-def _label(region: _Region, attribute: str, regions: Regions) -> str | None:
+def _label(region: _Region, place: via_classes.Place, regions: Regions) -> str | None:
     """The class as written; None (and a fault) where there is none, or more than one box is ticked."""
-    value = (region.attributes or {}).get(attribute)
-    ticked = _ticked(value)
-    if len(ticked) == 1:
-        return ticked[0]
+    labels = place.labels(region.attributes)
+    if len(labels) == 1:
+        return labels[0]
     if isinstance(region.shape, dict) and region.shape.get("name") == "point":
         return "point"  # left out below, whatever it is called
-    regions.lacks(region.number, f"region_attributes.{attribute}", "one class, as other regions have",
-                  " and ".join(ticked) or "none", "choose its class in VIA and save")  # fmt: skip
+    field = "region_attributes" if place.attribute is None else f"region_attributes.{place.attribute}"
+    regions.lacks(region.number, field, "one class, as other regions have",
+                  " and ".join(labels) or "none", "choose its class in VIA and save")  # fmt: skip
     return None
 
 
 # --- the shape --------------------------------------------------------------------------------------
-def _draw(region: _Region, label: str, regions: Regions) -> bool:
+def _draw(region: _Region, label: str, regions: Regions, note: Annotation | None) -> bool:
     """Hand one shape to `regions`; False where it cannot be an object."""
     shape, number = region.shape, region.number
     kind = shape.get("name") if isinstance(shape, dict) else None
@@ -284,22 +275,22 @@ def _draw(region: _Region, label: str, regions: Regions) -> bool:
             regions.unused("line")
             return False
         else:
-            regions.outline(number, label, [list(zip(xs, ys, strict=True))])
+            regions.outline(number, label, [list(zip(xs, ys, strict=True))], note=note)
         return True
     numbers = _numbers(shape, kind, number, regions)
     if numbers is None:
         return True
     if kind == "rect":
         x, y, width, height = numbers
-        regions.box(number, label, x, y, x + width, y + height)
+        regions.box(number, label, x, y, x + width, y + height, note=note)
     elif kind == "circle":
         cx, cy, r = numbers
-        regions.outline(number, label, [polygons.circle(cx, cy, r)])
+        regions.outline(number, label, [polygons.circle(cx, cy, r)], note=note)
     else:
         cx, cy, rx, ry = numbers
         theta = shape.get("theta", 0.0)  # radians; older files have none
         theta = float(theta) if isinstance(theta, int | float) and abs(theta) < 1e4 else 0.0
-        regions.outline(number, label, [polygons.ellipse(cx, cy, rx, ry, theta)])
+        regions.outline(number, label, [polygons.ellipse(cx, cy, rx, ry, theta)], note=note)
     return True
 
 
@@ -325,21 +316,18 @@ def _numbers(shape: dict[str, Any], kind: str, number: object, regions: Regions)
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """A VIA 2 export: masks as polygons, boxes as rectangles, the class in the attribute "class"."""
-    records: dict[str, Any] = {}
-    drawn = [record.photo for record in dataset.records if record.instances is not None]
-    names = dict(zip(drawn, written_names(drawn, path), strict=True))
+    drawn = []
     for record in dataset.records:
         if record.instances is None:
             losses.add("skipped photo" if record.skipped else "unlabelled photo")
-            continue
-        name = names[record.photo]
-        size = record.photo.stat().st_size if record.photo.is_file() else -1
-        key = f"{name}{size}"
-        if key in records:
-            raise DatasetError("two photos of one name", file=record.photo, wanted="names that differ", got=name,
-                               fix="write the file into the folder above both")  # fmt: skip
-        regions = list(_regions(record.instances, losses))
-        records[key] = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
+        else:
+            drawn.append((record.photo, record.instances))
+    records: dict[str, Any] = {}
+    names = written_names([photo for photo, _ in drawn], path)
+    for (photo, instances), name in zip(drawn, names, strict=True):
+        size = photo.stat().st_size if photo.is_file() else -1
+        regions = list(_regions(instances, losses))
+        records[f"{name}{size}"] = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
     write_text(path, json.dumps(records, ensure_ascii=False))
 
 
@@ -347,18 +335,27 @@ def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
     losses.add("score", 0 if instances.scores is None else len(instances))
     losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
     masks = instances.masks
+    drawn, notes = instances.outlines(), instances.annotations or [None] * len(instances)
     traced = None if masks is None else polygons.trace(masks.counts, masks.offsets, masks.size)
     for row, label in enumerate(instances.labels):
-        attributes = {"class": label}
+        attributes = {"class": label} | _more(notes[row], losses)
+        parts = drawn[row]
         if traced is None:
             x1, y1, x2, y2 = (round(float(side), 2) for side in instances.boxes[row])
             box = {"name": "rect", "x": x1, "y": y1, "width": round(x2 - x1, 2), "height": round(y2 - y1, 2)}
             yield {"shape_attributes": box, "region_attributes": attributes}
             continue
-        outer = [outline for outline in traced[row] if not outline.hole]
-        losses.add("hole", len(traced[row]) - len(outer))
-        losses.add("union of several parts", int(len(outer) > 1), "unions of several parts")
-        for outline in outer:
-            xs, ys = outline.points.T.tolist()
-            shape = {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
+        if parts is None:  # the mask's own edges: VIA has nothing else for it
+            parts = tuple(outline.points for outline in traced[row] if not outline.hole)
+            losses.add("hole", len(traced[row]) - len(parts))
+        losses.add("union of several parts", int(len(parts) > 1), "unions of several parts")
+        for part in parts:
+            shape = {"name": "polygon", "all_points_x": plain(part[:, 0]), "all_points_y": plain(part[:, 1])}
             yield {"shape_attributes": shape, "region_attributes": attributes}
+
+
+def _more(note: Annotation | None, losses: Losses) -> dict[str, Any]:
+    """Further attributes of a region, as VIA shows them: texts and ticked boxes."""
+    attributes = {} if note is None else dict(note.attributes)
+    losses.add("attribute", int(attributes.pop("class", None) is not None))
+    return {name: value if isinstance(value, dict | str) else json.dumps(value) for name, value in attributes.items()}

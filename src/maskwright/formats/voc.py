@@ -2,8 +2,10 @@
 
 Looks like   <annotation><filename>a.jpg</filename><size>...</size><object><name>rust</name><bndbox>...</object>
 Known by     .xml files with the root <annotation>; a folder SegmentationObject
-Holds        boxes, difficult, truncated; masks in SegmentationObject (ids) and SegmentationClass, 255 is void
-Cannot hold  masks in the XML, scores, crowd, unlabelled photos. On writing they are dropped and counted
+Holds        boxes, pose, truncated, occluded, difficult; masks in SegmentationObject (ids) and SegmentationClass,
+             255 is void; outlines in <polygon> (RectLabel, Roboflow, X-AnyLabeling); turned boxes in <robndbox>
+             (roLabelImg), which are read as outlines of four corners
+Cannot hold  scores, crowd, unlabelled photos, and (as written here) masks. On writing they are dropped and counted
 In the wild  <path> and <folder> of another machine; corners in any order or swapped; photos renamed after their XML;
              <size> of zeros; depth 1; lists in ImageSets/Main that name absent photos, and <class>_train.txt, which
              say whether a class occurs and are no splits
@@ -15,6 +17,7 @@ Source       the VOC2012 development kit (layout, colours, 255 = void); labelImg
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -44,9 +47,11 @@ from maskwright.formats.reading import (
     photos_in,
     read_xml,
 )
-from maskwright.types import Dataset, Record
+from maskwright.types import Annotation, Dataset, Record
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+TURNED = ("cx", "cy", "w", "h", "angle")
+MARKS = ("pose", "truncated", "occluded", "difficult")
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -174,16 +179,68 @@ def _regions(page: _Page, photo: FoundPhoto, faults: Faults, slips: _Slips) -> R
         if not label:
             regions.lacks(number, "name", "a class name", "none", "name the class in the XML")
             continue
+        note = _note(element)
+        turned = element.find("robndbox")
+        if turned is not None and element.find("bndbox") is None:
+            _draw_turned(turned, number, label, regions, slips, note)
+            continue
         corners = [_number(_text(element, f"bndbox/{corner}")) for corner in CORNERS]
         x1, y1, x2, y2 = corners
+        outlines = [outline for outline in map(_outline, element.findall("polygon")) if outline]
+        if outlines:
+            box = None if None in corners else [min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)]  # type: ignore[type-var]
+            regions.outline(number, label, outlines, box=box, note=note)
+            continue
         if x1 is None or y1 is None or x2 is None or y2 is None:
             got = ", ".join(_text(element, f"bndbox/{corner}") or "nothing" for corner in CORNERS)
             regions.lacks(number, "bndbox", "four numbers xmin, ymin, xmax, ymax", got, "draw that box again")
             continue
         if x1 > x2 or y1 > y2:
             slips.add("boxes with swapped corners, put in order", f'photo "{photo.name}", region {number}')
-        regions.box(number, label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+        regions.box(number, label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2), note=note)
     return regions
+
+
+def _draw_turned(
+    box: Element, number: int, label: str, regions: Regions, slips: _Slips, note: Annotation | None
+) -> None:
+    """roLabelImg's box: center, sides, and an angle in radians, clockwise as seen on the photo."""
+    sides = [_number(_text(box, name)) for name in TURNED]
+    cx, cy, width, height, angle = sides
+    if cx is None or cy is None or width is None or height is None or angle is None:
+        got = ", ".join(_text(box, name) or "nothing" for name in TURNED)
+        regions.lacks(number, "robndbox", f"five numbers {', '.join(TURNED)}", got, "draw that box again")
+    elif abs(angle) > 2 * np.pi:
+        regions.lacks(number, "robndbox/angle", "radians", angle, "divide degrees by 57.3")
+    else:
+        slips.add("turned boxes (robndbox), read as outlines of four corners",
+                  f'photo "{regions.photo.name}", region {number}')  # fmt: skip
+        along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+        ways = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * [width, height]
+        regions.outline(number, label, [[cx, cy] + ways @ np.stack([along, across])], note=note)
+
+
+def _outline(polygon: Element) -> list[list[float | str]] | None:
+    """The points of <x1>, <y1>, <x2>, ... or of elements that hold <x> and <y>; None where there are none at all."""
+    numbered = {child.tag: (child.text or "").strip() for child in polygon if re.fullmatch(r"[xy]\d{1,6}", child.tag)}
+    if numbered:
+        order = sorted({int(tag[1:]) for tag in numbered})
+        texts = [(numbered.get(f"x{place}", ""), numbered.get(f"y{place}", "")) for place in order]
+    else:
+        texts = [(_text(child, "x"), _text(child, "y")) for child in polygon if child.find("x") is not None]
+    read = [[_number(text) for text in pair] for pair in texts]
+    return [[text if value is None else value for text, value in zip(pair, values, strict=True)]
+            for pair, values in zip(texts, read, strict=True)] or None  # fmt: skip
+
+
+def _note(element: Element) -> Annotation | None:
+    """difficult, truncated, occluded and pose, where they say something."""
+    found: dict[str, int | str] = {}
+    for name in MARKS:
+        text = _text(element, name)
+        if text.casefold() not in ("", "0", "false", "unspecified"):
+            found[name] = int(text) if text.isdecimal() and len(text) < 9 else text
+    return Annotation(attributes=found) if found else None
 
 
 def _text(element: Element, path: str) -> str:
@@ -277,12 +334,19 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
     size = SubElement(root, "size")
     for side, value in zip(("width", "height", "depth"), (record.size[1], record.size[0], 3), strict=True):
         SubElement(size, side).text = str(value)
-    for label, box in zip(instances.labels, instances.boxes, strict=True):
+    notes = instances.annotations or [None] * len(instances)
+    for label, box, note in zip(instances.labels, instances.boxes, notes, strict=True):
         element = SubElement(root, "object")
         SubElement(element, "name").text = label
+        attributes = {} if note is None else note.attributes
+        for mark in MARKS:
+            if mark in attributes:
+                value = attributes[mark]
+                SubElement(element, mark).text = str(int(value) if isinstance(value, bool) else value)
         corners = SubElement(element, "bndbox")
         for corner, value in zip(CORNERS, box, strict=True):
             SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
+    losses.attributes(instances, MARKS)
     losses.add("outline", 0 if instances.masks is None else len(instances))
     losses.add("score", 0 if instances.scores is None else len(instances))
     losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))

@@ -149,7 +149,8 @@ def _filled_by_columns(parts: Sequence[np.ndarray], size: tuple[int, int]) -> tu
     ends = np.concatenate([*changes, [height * width]])
     if len(ends) == 1:  # no pixel's centre is inside
         _, edges = _edges(parts)
-        strips = _touched(np.zeros(len(edges[0]), np.int64), *edges, size)
+        x0, y0, x1, y1 = edges
+        strips = _touched(np.zeros(len(x0), np.int64), x0, y0, x1, y1, size)
         return to_counts(merged(from_strips(strips, height)), 1, height * width)
     return np.diff(ends, prepend=0), np.array([0, len(ends)])
 

@@ -1,5 +1,6 @@
 """What travels between the rooms: frozen dataclasses, checked once at the door."""
 
+from maskwright.types.annotation import Annotation
 from maskwright.types.dataset import Dataset, Fault, Record
 from maskwright.types.instances import Instances, RawDetections
 from maskwright.types.masks import RleMasks
@@ -7,6 +8,7 @@ from maskwright.types.photo import Photo, Placement, Window
 from maskwright.types.verdicts import Verdict
 
 __all__ = [
+    "Annotation",
     "Dataset",
     "Fault",
     "Instances",

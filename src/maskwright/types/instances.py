@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from maskwright.types.annotation import Annotation
 from maskwright.types.masks import RleMasks
 
 
@@ -20,6 +21,7 @@ class Instances:
     masks    RleMasks | None   same order, same photo size; None where only boxes are known
     names    tuple[str, ...]   the class names of the data set or model
     crowd    n bool | None     COCO's iscrowd: a region of many, neither to be learnt nor to be counted as missed
+    annotations  n Annotation | None, or None as a whole: what the annotation file said of each object besides
     """
 
     boxes: np.ndarray
@@ -28,6 +30,7 @@ class Instances:
     masks: RleMasks | None
     names: tuple[str, ...]
     crowd: np.ndarray | None = None
+    annotations: tuple[Annotation | None, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "boxes", np.asarray(self.boxes, np.float32).reshape(-1, 4))
@@ -36,7 +39,7 @@ class Instances:
             object.__setattr__(self, "scores", np.asarray(self.scores, np.float32).reshape(-1))
         lengths = {
             len(column)
-            for column in (self.boxes, self.classes, self.scores, self.masks, self.crowd)
+            for column in (self.boxes, self.classes, self.scores, self.masks, self.crowd, self.annotations)
             if column is not None
         }
         assert len(lengths) == 1, f"columns of different lengths: {lengths}"
@@ -66,7 +69,22 @@ class Instances:
             scores=None if self.scores is None else self.scores[rows],
             masks=None if self.masks is None else self.masks[rows],
             crowd=None if self.crowd is None else self.crowd[rows],
+            annotations=None if self.annotations is None else tuple(self.annotations[row] for row in rows),
         )
+
+    def outlines(self) -> list[tuple[np.ndarray, ...] | None]:
+        """Of each object the outlines as drawn; None where its mask is not (or no longer) what they enclose."""
+        found: list[tuple[np.ndarray, ...] | None] = [None] * len(self)
+        if self.masks is None or self.annotations is None:
+            return found
+        drawn = [
+            (row, note.outlines) for row, note in enumerate(self.annotations) if note is not None and note.outlines
+        ]
+        filled = RleMasks.from_polygons([parts for _, parts in drawn], self.masks.size)
+        for place, (row, parts) in enumerate(drawn):
+            if np.array_equal(filled[place].counts, self.masks[row].counts):
+                found[row] = parts
+        return found
 
     @property
     def labels(self) -> list[str]:

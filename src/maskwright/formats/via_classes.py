@@ -1,0 +1,147 @@
+"""Where the regions of VIA files have their class: asked once of all files of a data set, so that all are read alike.
+
+The class stands in an attribute as a rule ({"animal": "cat"}: text, choice or one ticked box). In some files each class
+is an attribute of its own ({"cat": "cat"} here, {"dog": "yes", "cat": ""} there): then the filled one is the class. A
+file without any attribute has the one class that the other files know, or is named after its folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from maskwright.errors import AnnotationError
+from maskwright.types import Annotation
+
+_LIKELY = ("class", "classname", "classid", "label", "name", "category", "type", "object")
+_YES, _NO = ("yes", "true", "1", "x", "y", "on"), ("no", "false", "0", "n", "off", "none")
+_ONE_HOT = 0.95  # of the regions with any attribute have exactly one
+
+Attributes = Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """attribute  the one that holds the class; None where each class is an attribute of its own, or there are none
+    by_key     each class is an attribute of its own
+    known      the classes that are in use, over all files, without blanks around them
+    """
+
+    attribute: str | None
+    by_key: bool = False
+    known: frozenset[str] = frozenset()
+
+    def labels(self, attributes: Attributes) -> list[str]:
+        """The classes of one region as written: one, unless it is faulty."""
+        if self.by_key:
+            return [name for name, value in (attributes or {}).items() if _filled(name, value)]
+        return [] if self.attribute is None else values((attributes or {}).get(self.attribute))
+
+    def note(self, attributes: Attributes) -> Annotation | None:
+        """What the other attributes say; None where they say nothing."""
+        others = {} if self.by_key else {
+            name: value for name, value in (attributes or {}).items()
+            if name != self.attribute and (values(value) or value is True)
+        }  # fmt: skip
+        return Annotation(attributes=others) if others else None
+
+    def told(self, regions: Iterable[Attributes], asked: str | None) -> str | None:
+        """A sentence where a region has several attributes: which one was taken."""
+        counts, total = _counts(regions)
+        if self.by_key:
+            return "each class is an attribute of its own: the one that is filled in is the class"
+        if len(counts) < 2 or self.attribute is None:
+            return None
+        others = ", ".join(f'"{name}"' for name in counts if name != self.attribute)
+        count = len(counts.get(self.attribute, ()))
+        told = f'the class is taken from attribute "{self.attribute}" ({count} of {total} regions have it)'
+        return f"{told}, not from {others}" + (": --class-attribute names another" if asked is None else "")
+
+
+def find(regions: Sequence[Attributes], asked: str | None = None, file: object = None) -> Place:
+    """Where the class stands, from the attributes of all regions of all files.
+
+    `asked` where somebody says. Else, of several: one whose values look like classes (they repeat), then one that is
+    called like a class, then the one most often filled in, then the first.
+    """
+    filled, total = _counts(regions)
+    if asked is not None and asked not in filled and total:
+        raise AnnotationError(f'no region has an attribute "{asked}"', file=file, field="--class-attribute",
+                              wanted=" or ".join(filled) or "none: its regions have no attributes", got=asked,
+                              fix=_nearest(asked, filled))  # fmt: skip
+    if asked is None and _one_hot(regions):
+        place = Place(None, by_key=True)
+        return Place(None, True, frozenset(name.strip() for each in regions for name in place.labels(each)))
+    if not filled:
+        return Place(None)
+    most = max(len(each) for each in filled.values())
+
+    def rank(name: str) -> tuple[bool, bool, int]:
+        count, different = len(filled[name]), len(set(filled[name]))
+        sensible = different <= max(10, count / 2) and count >= most / 2
+        return sensible, re.sub(r"[^a-z]", "", name.lower()) in _LIKELY, count
+
+    chosen = max(filled, key=rank) if asked is None else asked
+    return Place(chosen, known=frozenset(label.strip() for label in filled.get(chosen, ())))
+
+
+def values(value: Any) -> list[str]:
+    """The values of an attribute: a text, a number, or the ticked options of a checkbox; blanks alone are none."""
+    if isinstance(value, dict):
+        found = [name for name, ticked in value.items() if ticked is True]
+    elif isinstance(value, bool) or value is None:
+        found = []
+    else:
+        found = [str(value)] if isinstance(value, str | int | float) else []
+    return [name for name in found if name.strip()]
+
+
+def _counts(regions: Iterable[Attributes]) -> tuple[dict[str, list[str]], int]:
+    """The first value of each attribute that is filled in anywhere, region by region; and the number of regions."""
+    found: dict[str, list[str]] = {}
+    total = 0
+    for attributes in regions:
+        total += 1
+        for name, value in (attributes or {}).items():
+            found.setdefault(name, []).extend(values(value)[:1])
+    return {name: each for name, each in found.items() if each}, total
+
+
+def _one_hot(regions: Sequence[Attributes]) -> bool:
+    """Two attributes or more of which a region has one, and no value says more than "yes" or the attribute's name."""
+    single = some = 0
+    used: set[str] = set()
+    for attributes in regions:
+        filled = [(name, value) for name, value in (attributes or {}).items() if _filled(name, value)]
+        if any(not _is_yes(name, value) for name, value in filled):
+            return False
+        used.update(name for name, _ in filled)
+        some += bool(filled)
+        single += len(filled) == 1
+    return len(used) > 1 and single >= _ONE_HOT * some
+
+
+def _filled(name: str, value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(ticked is True for ticked in value.values())
+    if isinstance(value, bool):
+        return value
+    texts = [text.strip().casefold() for text in values(value)]
+    return bool(texts) and (texts[0] not in _NO or texts[0] == name.strip().casefold())
+
+
+def _is_yes(name: str, value: Any) -> bool:
+    """It says no more than that this attribute is the one: its only box is ticked, yes, or its own name again."""
+    if isinstance(value, dict) and len(value) == 1:
+        return True
+    texts = [text.strip().casefold() for text in values(value)]
+    return value is True or (len(texts) == 1 and texts[0] in (*_YES, name.strip().casefold()))
+
+
+def _nearest(asked: str, filled: Iterable[str]) -> str | None:
+    alike = {name.strip().casefold(): name for name in filled}
+    near = difflib.get_close_matches(asked.strip().casefold(), alike, n=1)
+    return f'--class-attribute "{alike[near[0]]}"' if near else None
