@@ -224,7 +224,7 @@ def test_each_has_published_weights() -> None:
     for name in (FCOS, RETINANET, V2):
         assert sources.published("coco", name, "resnet50").file.startswith(name.partition(":")[2])
         assert sources.published("imagenet", name, "resnet50").file == "resnet50-0676ba61.pth"
-    with pytest.raises(WeightsError, match="no bundled weights fit"):
+    with pytest.raises(WeightsError, match="there are no bundled weights"):
         start_weights(torch.nn.Identity(), "bundled", FCOS, "resnet50", NAMES, Path())
 
 
