@@ -4,8 +4,8 @@
 #   make fuzz                    broken files for FUZZ_MINUTES=10; no part of CI
 #   make fuzz-properties         the property tests with new examples each time, FUZZ_EXAMPLES=300 of each; no part of CI
 #   make check | format          what must be clean before a commit | mend what can be mended by itself
-#   make bench [BENCH=file.py]   the figures of docs/results.md
-#   make bundled                 train the bundled models anew (five hours; photos in SHARED)
+#   make bench [BENCH=file.py]   the metrics of docs/results.md
+#   make bundled                 train the bundled models anew (five hours; images in SHARED)
 #   make docs                    do README and docs still say what is true?
 #   make wheel                   dist/maskwright-VERSION-py3-none-any.whl
 # PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
@@ -71,25 +71,25 @@ format: $(READY)
 bench: $(READY)
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
 
-# The data: the balloon set (`maskwright download balloon`) and, for backgrounds, any folder of photos in the layout of
-# docs/data-and-licences.md; without it the scenes are painted ones only.
+# The data: the balloon set (`maskwright download balloon`) and, for backgrounds, any folder of images in the layout of
+# docs/data-and-licenses.md; without it the scenes are painted ones only.
 SHARED ?= $(or $(MASKWRIGHT_SHARED),../shared)
 BUNDLED := src/maskwright/weights/bundled
 bundled: $(READY)
 	$(BIN)/python recipes/render.py build/scenes --count 5000 $(if $(wildcard $(SHARED)/data/pretrain),--backgrounds $(SHARED)/data/pretrain)
 	$(BIN)/maskwright train build/scenes --recipe recipes/scenes.toml --out build/runs --name scenes
 	$(BIN)/maskwright train $(SHARED)/data/balloon/train --recipe recipes/balloons.toml --no-validate --out build/runs --name balloons
-	$(BIN)/python recipes/bundle.py build/runs/balloons $(BUNDLED)/balloons --judge $(SHARED)/data/balloon/val \
+	$(BIN)/python recipes/bundle.py build/runs/balloons $(BUNDLED)/balloons --evaluate $(SHARED)/data/balloon/val \
 	  --page recipes/balloons.md --trained-on "5000 rendered scenes, balloon/train"
 	$(BIN)/python recipes/thresholds.py $(SHARED)/data/balloon/train $(BUNDLED)/balloons --recipe recipes/balloons.toml
 	$(BIN)/python recipes/render.py build/welds --kind welds --count 600 --val 4
 	$(BIN)/python recipes/render.py build/rust --kind rust --count 600 --val 4
 	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain build/scenes build/welds build/rust --count 600 --out build/runs
-	$(BIN)/python recipes/bundle.py build/runs/small $(BUNDLED)/small --judge $(SHARED)/data/balloon/val \
-	  --page recipes/small.md --trained-on "2537 photos of 21 open sets, 6800 rendered scenes"
+	$(BIN)/python recipes/bundle.py build/runs/small $(BUNDLED)/small --evaluate $(SHARED)/data/balloon/val \
+	  --page recipes/small.md --trained-on "2537 images of 21 open sets, 6800 rendered scenes"
 
 docs: $(READY)
-	$(BIN)/python -m pytest tests/test_house.py tests/test_docs.py
+	$(BIN)/python -m pytest tests/test_repository.py tests/test_docs.py
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

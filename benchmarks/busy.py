@@ -1,8 +1,8 @@
 """What waiting threads cost on a busy machine: seconds an image, by OMP_WAIT_POLICY and threads.
 
-    python benchmarks/busy.py PHOTO --loops 0,6 --json busy.json
+    python benchmarks/busy.py IMAGE --loops 0,6 --json busy.json
 
-Each cell is a process of its own that looks at the photo a few times (the first time is left out); `--loops` busy
+Each cell is a process of its own that looks at the image a few times (the first time is left out); `--loops` busy
 loops run beside it. The load the machine had without them is told too.
 """
 
@@ -24,7 +24,7 @@ KINDS = {
 LOOK = """
 import sys, time
 import maskwright
-find = maskwright.load(sys.argv[1], device="cpu", precision="f32")
+find = maskwright.load(sys.argv[1], device="cpu", precision="fp32")
 find(sys.argv[2])
 for _ in range(int(sys.argv[3])):
     began = time.perf_counter()
@@ -34,16 +34,16 @@ for _ in range(int(sys.argv[3])):
 SPIN = "while True: pass"
 
 
-def seconds(model: str, photo: Path, times: int, variables: dict[str, str]) -> list[float]:
+def seconds(model: str, image: Path, times: int, variables: dict[str, str]) -> list[float]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}
-    command = [sys.executable, "-c", LOOK, model, str(photo), str(times)]
+    command = [sys.executable, "-c", LOOK, model, str(image), str(times)]
     done = subprocess.run(command, env=own | variables, capture_output=True, text=True, check=True)
     return [float(line) for line in done.stdout.split()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photo", type=Path)
+    parser.add_argument("image", type=Path)
     parser.add_argument("--model", default="balloons")
     parser.add_argument("--loops", default="0,6")
     parser.add_argument("--times", type=int, default=5)
@@ -51,14 +51,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     table = []
-    for count in (int(each) for each in chosen.loops.split(",")):
+    for count in (int(loop) for loop in chosen.loops.split(",")):
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
         spinning = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(count)]
         try:
             taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
             for _ in range(chosen.rounds):  # in turn, so that a machine that grows busier favours none
                 for kind, variables in KINDS.items():
-                    taken[kind] += seconds(chosen.model, chosen.photo, chosen.times, variables)
+                    taken[kind] += seconds(chosen.model, chosen.image, chosen.times, variables)
         finally:
             for process in spinning:
                 process.kill()

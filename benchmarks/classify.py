@@ -1,23 +1,23 @@
-"""The classic recipe for small sets of photos, trained three ways: CPU seconds on one thread, in one run.
+"""The classic recipe for small sets of images, trained three ways: CPU seconds on one thread, in one run.
 
     python benchmarks/classify.py                          three sides; the slow two for 2 of the 30 epochs
     python benchmarks/classify.py --measured 30            all 30 epochs of each (about half an hour)
     python benchmarks/classify.py --keras /path/to/site    where `pip install --target /path/to/site keras` put it
-    python benchmarks/classify.py --real PHOTOS WEIGHTS    what keeping features costs in accuracy: MobileNetV2's
+    python benchmarks/classify.py --real IMAGES WEIGHTS    what keeping features costs in accuracy: MobileNetV2's
                                                            ImageNet weights, five folds, kept looks against new ones
 
 The recipe: VGG16 at 150 x 150 whose convolutions stand still, 256 dense units and dropout on top, RMSprop at 2e-5,
-batches of 32, 30 epochs over 150 photos (120 to learn from, 30 to validate by after each epoch), turned, shifted,
+batches of 32, 30 epochs over 150 images (120 to learn from, 30 to validate by after each epoch), turned, shifted,
 sheared, zoomed and mirrored. Random weights, the same on all sides, in float32: they make the work, not the accuracy.
-The photos are rendered: metal with rust, and the same metal without.
+The images are rendered: metal with rust, and the same metal without.
 
-    ours    `maskwright train --task classify --model vgg16`: four looks a photo, what the convolutions make of each is
-            kept. Everything is in the figure: reading photos, saving weights, validation, the report. Once with the
+    ours    `maskwright train --task classify --model vgg16`: four looks an image, what the convolutions make of each is
+            kept. Everything is in the figure: reading images, saving weights, validation, the report. Once with the
             precision that `train` picks on this machine, and in float32
     plain   the loop one writes: new looks every epoch, convolutions in every step (without gradients), head, RMSprop.
             Our network, our looks, the same torch
     keras   Keras 3 on the same torch: ImageDataGenerator with the same looks, Sequential with a frozen VGG16, compile,
-            fit. Photos lie in memory before the clock starts
+            fit. Images lie in memory before the clock starts
 
 What a slow side takes for 30 epochs is its mean epoch, the first one left out where there are more, times 30.
 Where Keras is absent that side is left out, with a word.
@@ -37,11 +37,11 @@ from pathlib import Path
 import numpy as np
 
 SIDE, BATCH, EPOCHS, RATE = 150, 32, 30, 2e-5
-MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
-def photos(folder: Path, count: int) -> Path:
-    """`count` photos in train/rust ... val/norust, a fifth of them in val: each place with rust, and without."""
+def images(folder: Path, count: int) -> Path:
+    """`count` images in train/rust ... val/norust, a fifth of them in val: each place with rust, and without."""
     from PIL import Image
 
     from maskwright.synth import render
@@ -51,12 +51,12 @@ def photos(folder: Path, count: int) -> Path:
         part = "val" if number % 10 in (4, 5) else "train"
         (folder / part / kind).mkdir(parents=True, exist_ok=True)
         scene = render("rust", number // 2, (SIDE, SIDE), empty=kind == "norust")
-        Image.fromarray(scene.photo).save(folder / part / kind / f"{number}.png")
+        Image.fromarray(scene.image).save(folder / part / kind / f"{number}.png")
     return folder
 
 
 # --- ours ---------------------------------------------------------------------------------------------
-def ours(data: Path, folder: Path, views: int, precision: str = "f32") -> dict:
+def ours(data: Path, folder: Path, views: int, precision: str = "fp32") -> dict:
     import maskwright
 
     began, rows, at = time.process_time(), [], []
@@ -83,10 +83,10 @@ def network():  # type: ignore[no-untyped-def]
     """The network as a run of seed 0 builds it."""
     import torch
 
-    from maskwright.models import catalogue
+    from maskwright.models import registry
 
     torch.manual_seed(0)
-    return catalogue.build("classify", "vgg16", "vgg16", 2, SIDE, False)
+    return registry.build("classify", "vgg16", "vgg16", 2, SIDE, False)
 
 
 def plain(data: Path, measured: int) -> dict:
@@ -94,20 +94,20 @@ def plain(data: Path, measured: int) -> dict:
     from torch.nn import functional as F
 
     from maskwright import formats
-    from maskwright.jobs.data import for_task
-    from maskwright.samples.augment import NOTHING
+    from maskwright.api.data import for_task
     from maskwright.training.loader import Loader
     from maskwright.training.recipe import WHOLE
+    from maskwright.transforms.augment import NOTHING
 
     parts = for_task(formats.read(data), "classify").usable().splits()
     loader = Loader(parts["train"], SIDE, BATCH, 1, WHOLE, 0, 0)
     held = list(Loader(parts["val"], SIDE, BATCH, 1, NOTHING, 0, 0).epoch(0))
     model = network()
-    mean, deviation = (torch.tensor(each).view(1, 3, 1, 1) for each in (MEAN, DEVIATION))
+    mean, std = (torch.tensor(item).view(1, 3, 1, 1) for item in (MEAN, STD))
 
     def prepared(batch):  # type: ignore[no-untyped-def]
-        shown = (torch.as_tensor(batch.canvases).permute(0, 3, 1, 2).float() - mean) / deviation
-        return shown, torch.tensor([int(truth.classes[0]) for truth in batch.truths])
+        shown = (torch.as_tensor(batch.network_inputs).permute(0, 3, 1, 2).float() - mean) / std
+        return shown, torch.tensor([int(ground_truth.classes[0]) for ground_truth in batch.ground_truths])
 
     learning = torch.optim.RMSprop(model.head.parameters(), RATE, alpha=0.9, eps=1e-7)
     generator = torch.Generator().manual_seed(0)
@@ -116,19 +116,19 @@ def plain(data: Path, measured: int) -> dict:
         began = time.process_time()
         model.train()
         for batch in loader.epoch(epoch):
-            shown, wanted = prepared(batch)
+            shown, expected = prepared(batch)
             with torch.no_grad():
                 maps = model.backbone(shown)
-            loss = F.cross_entropy(model.head(maps, generator), wanted)
+            loss = F.cross_entropy(model.head(maps, generator), expected)
             learning.zero_grad()
             loss.backward()
             learning.step()
         model.eval()
         with torch.no_grad():
-            said = [(model.head(model.backbone(shown)), wanted) for shown, wanted in map(prepared, held)]
-        logits, wanted = (torch.cat(each) for each in zip(*said, strict=True))
-        accuracy.append(float((logits.argmax(1) == wanted).float().mean()))
-        losses.append(float(F.cross_entropy(logits, wanted)))
+            said = [(model.head(model.backbone(shown)), expected) for shown, expected in map(prepared, held)]
+        logits, expected = (torch.cat(item) for item in zip(*said, strict=True))
+        accuracy.append(float((logits.argmax(1) == expected).float().mean()))
+        losses.append(float(F.cross_entropy(logits, expected)))
         took.append(time.process_time() - began)
     return {"took": took, "accuracy": accuracy, "loss": losses}
 
@@ -157,14 +157,14 @@ def keras_side(file: Path, measured: int) -> dict:
     )
     model.compile(loss="binary_crossentropy", optimizer=keras.optimizers.RMSprop(RATE), metrics=["accuracy"])
 
-    def normalised(photo: np.ndarray) -> np.ndarray:
-        return (photo - np.float32(MEAN)) / np.float32(DEVIATION)
+    def normalized(image: np.ndarray) -> np.ndarray:
+        return (image - np.float32(MEAN)) / np.float32(STD)
 
     looks = ImageDataGenerator(
         rotation_range=20, width_shift_range=0.1, height_shift_range=0.1, shear_range=8, zoom_range=(0.77, 1.25),
-        horizontal_flip=True, preprocessing_function=normalised,
+        horizontal_flip=True, preprocessing_function=normalized,
     )  # fmt: skip
-    held = normalised(given["val"].astype(np.float32)), given["val_wanted"]
+    held = normalized(given["val"].astype(np.float32)), given["val_expected"]
     took, accuracy, losses = [], [], []
 
     class Clock(keras.callbacks.Callback):
@@ -176,7 +176,7 @@ def keras_side(file: Path, measured: int) -> dict:
             accuracy.append(float(logs["val_accuracy"]))
             losses.append(float(logs["val_loss"]))
 
-    flow = looks.flow(given["train"].astype(np.float32), given["train_wanted"], batch_size=BATCH, seed=0)
+    flow = looks.flow(given["train"].astype(np.float32), given["train_expected"], batch_size=BATCH, seed=0)
     model.fit(flow, epochs=measured, validation_data=held, callbacks=[Clock()], verbose=0)
     return {"took": took, "accuracy": accuracy, "loss": losses, "version": keras.__version__}
 
@@ -188,14 +188,14 @@ def keras(data: Path, folder: Path, measured: int, site: str | None) -> dict | s
 
     paths = {part: sorted((data / part).rglob("*.png")) for part in ("train", "val")}
     held = {part: np.stack([np.asarray(Image.open(path)) for path in several]) for part, several in paths.items()}
-    wanted = {f"{part}_wanted": np.array([path.parent.name == "rust" for path in several], np.float32)
+    expected = {f"{part}_expected": np.array([path.parent.name == "rust" for path in several], np.float32)
               for part, several in paths.items()}  # fmt: skip
     convolutions = [layer for layer in network().backbone.features if isinstance(layer, nn.Conv2d)]
     weights = {f"weight{n}": layer.weight.detach().numpy() for n, layer in enumerate(convolutions)}
     weights |= {f"bias{n}": layer.bias.detach().numpy() for n, layer in enumerate(convolutions)}
-    np.savez(folder / "given.npz", **held, **wanted, **weights)  # type: ignore[arg-type]
+    np.savez(folder / "given.npz", **held, **expected, **weights)  # type: ignore[arg-type]
     call = [sys.executable, __file__, "--keras-side", str(folder / "given.npz"), "--measured", str(measured)]
-    path = os.pathsep.join(each for each in (os.environ.get("PYTHONPATH"), site) if each)
+    path = os.pathsep.join(item for item in (os.environ.get("PYTHONPATH"), site) if item)
     done = subprocess.run(
         call, capture_output=True, text=True, check=False,
         env={**os.environ, "KERAS_BACKEND": "torch", "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
@@ -208,19 +208,19 @@ def keras(data: Path, folder: Path, measured: int, site: str | None) -> dict | s
 
 # --- the same accuracy --------------------------------------------------------------------------------
 def real(data: str, weights: str) -> None:
-    """Five folds of the head on real weights: four kept looks a photo against a new look every epoch."""
+    """Five folds of the head on real weights: four kept looks an image against a new look every epoch."""
     import maskwright
 
     for views in (4, 0):
         began = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
-            folded = maskwright.folds(
+            folded = maskwright.cross_validate(
                 data, k=5, task="classify", model="mobilenet_v2", weights=weights, views=views, workers=0, out=folder
             )
-        figures, spent = folded.pooled, time.process_time() - began
+        metrics, spent = folded.pooled, time.process_time() - began
         shown = "  ".join(
-            f"{name} {value:.3f} ({figures.intervals[name][0]:.3f} to {figures.intervals[name][1]:.3f})"
-            for name, value in (("accuracy", figures.accuracy), ("AUC", figures.auc))
+            f"{name} {value:.3f} ({metrics.intervals[name][0]:.3f} to {metrics.intervals[name][1]:.3f})"
+            for name, value in (("accuracy", metrics.accuracy), ("AUC", metrics.auc))
         )
         print(f"{f'{views} kept looks' if views else 'new looks':<16}{shown}  {spent:.0f} processor seconds")
 
@@ -233,11 +233,11 @@ def whole(side: dict) -> float:
 
 def main() -> None:
     reading = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    reading.add_argument("--photos", type=int, default=150)
+    reading.add_argument("--images", type=int, default=150)
     reading.add_argument("--measured", type=int, default=2, help="epochs of the slow sides")
     reading.add_argument("--keras", metavar="FOLDER", help="a folder of packages with Keras in it")
     reading.add_argument("--keras-side", type=Path, help=argparse.SUPPRESS)
-    reading.add_argument("--real", nargs=2, metavar=("PHOTOS", "WEIGHTS"), help="accuracy with and without keeping")
+    reading.add_argument("--real", nargs=2, metavar=("IMAGES", "WEIGHTS"), help="accuracy with and without keeping")
     asked = reading.parse_args()
     if asked.real:
         real(*asked.real)
@@ -250,9 +250,9 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        data = photos(folder / "photos", asked.photos)
-        print(f"{asked.photos} photos of {SIDE} x {SIDE}, {EPOCHS} epochs, one thread, torch {torch.__version__}")
-        sides = ((4, "auto"), (4, "f32"), (2, "f32"), (1, "f32"))
+        data = images(folder / "images", asked.images)
+        print(f"{asked.images} images of {SIDE} x {SIDE}, {EPOCHS} epochs, one thread, torch {torch.__version__}")
+        sides = ((4, "auto"), (4, "fp32"), (2, "fp32"), (1, "fp32"))
         quick = {f"{views} looks, {kind}": ours(data, folder / "runs", views, kind) for views, kind in sides}
         loop = plain(data, asked.measured)
         other = keras(data, folder, asked.measured, asked.keras)

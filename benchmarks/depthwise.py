@@ -3,7 +3,8 @@
     python benchmarks/depthwise.py
     python benchmarks/depthwise.py --batch 2 --threads 2
 
-Each depthwise layer of MobileNetV3-Large on a canvas of 384x256, forward and backward, channels last. CPU milliseconds,
+Each depthwise layer of MobileNetV3-Large on a network input of 384x256, forward and backward, channels last. CPU
+milliseconds,
 medians of rounds by turns. `times` says how often the network has this layer; the last line is all of them together.
 """
 
@@ -60,7 +61,7 @@ def main() -> None:
     print(
         f"torch {torch.__version__}, {args.threads} thread(s), batch {args.batch}, forward and backward, CPU ms{load}"
     )
-    print(f"{'layer':28}{'times':>6}   {'f32: theirs':>12}{'ours':>8}{'ratio':>7}   {'bf16: theirs':>12}{'ours':>8}{'ratio':>7}")  # fmt: skip  # noqa: E501
+    print(f"{'layer':28}{'times':>6}   {'fp32: theirs':>12}{'ours':>8}{'ratio':>7}   {'bf16: theirs':>12}{'ours':>8}{'ratio':>7}")  # fmt: skip  # noqa: E501
     sums = dict.fromkeys([(kind, who) for kind in (torch.float32, torch.bfloat16) for who in (0, 1)], 0.0)
     for (channels, height, width, kernel, stride), times in shapes(*args.size).items():
         line = f"{f'{channels} x {height}x{width}, {kernel}x{kernel} / {stride}':28}{times:>6}   "
@@ -79,7 +80,7 @@ def main() -> None:
                     spent = milliseconds(layer, x, grad)
                     if turn:  # the first round warms up
                         took[who].append(spent)
-            a, b = (statistics.median(each) for each in took)
+            a, b = (statistics.median(item) for item in took)
             for who, value in enumerate((a, b)):
                 sums[kind, who] += times * value
             line += f"{a:>12.1f}{b:>8.1f}{a / b:>7.1f}   "

@@ -1,15 +1,15 @@
-"""matterport's `detect` at CocoConfig defaults (1024×1024, ResNet-101, one photo), related to torchvision's R50 eager.
+"""matterport's `detect` at CocoConfig defaults (1024×1024, ResNet-101, one image), related to torchvision's R50 eager.
 
-    python benchmarks/matterport.py mask_rcnn_coco.h5 photo.jpg
-    python benchmarks/matterport.py coco.h5 photo.jpg --threads 1 --rounds 5
+    python benchmarks/matterport.py mask_rcnn_coco.h5 image.jpg
+    python benchmarks/matterport.py coco.h5 image.jpg --threads 1 --rounds 5
     python benchmarks/matterport.py --unmold                  full-size masks only: 100 objects on 12 megapixels
 
-Each way in a process of its own, by turns; figures are the median of the rounds, each after a warm-up. On a busy
+Each way in a process of its own, by turns; metrics are the median of the rounds, each after a warm-up. On a busy
 machine go by the processor seconds of one thread, which other programs disturb least. Memory is the process's peak
 resident size.
 
-    f32          mrcnn.model.MaskRCNN.detect, the answers of docs/parity.md
-    bf16         the same with the convolutions in bf16; beside it, how far the answers of f32 move
+    fp32          mrcnn.model.MaskRCNN.detect, the answers of docs/parity.md
+    bf16         the same with the convolutions in bf16; beside it, how far the answers of fp32 move
     torchvision  maskrcnn_resnet50_fpn at its defaults (800 px, random weights), where it loads
 """
 
@@ -29,10 +29,10 @@ from typing import Any
 
 import numpy as np
 
-WAYS = ("f32", "bf16", "torchvision")
+WAYS = ("fp32", "bf16", "torchvision")
 
 
-def ours(weights: str, photo: np.ndarray, precision: str) -> Callable[[], Any]:
+def ours(weights: str, image: np.ndarray, precision: str) -> Callable[[], Any]:
     from mrcnn.config import Config
     from mrcnn.model import MaskRCNN
 
@@ -43,10 +43,10 @@ def ours(weights: str, photo: np.ndarray, precision: str) -> Callable[[], Any]:
         model = MaskRCNN("inference", CocoConfig(), logs)
     model.load_weights(weights, by_name=True)
     model.keras_model.network.precision = precision
-    return lambda: model.detect([photo])[0]
+    return lambda: model.detect([image])[0]
 
 
-def torchvision(photo: np.ndarray) -> Callable[[], Any]:
+def torchvision(image: np.ndarray) -> Callable[[], Any]:
     if "MASKWRIGHT_SHARED" in os.environ:
         sys.path.insert(0, str(Path(os.environ["MASKWRIGHT_SHARED"]) / "tools"))
         import torchvision_cpu  # type: ignore[import-not-found]
@@ -56,33 +56,33 @@ def torchvision(photo: np.ndarray) -> Callable[[], Any]:
     from torchvision.models.detection import maskrcnn_resnet50_fpn
 
     network = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval()
-    image = torch.from_numpy(photo.copy()).permute(2, 0, 1).float() / 255
+    pil_image = torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255
 
     def run() -> None:
         with torch.inference_mode():
-            network([image])
+            network([pil_image])
 
     return run
 
 
-def measure(way: str, weights: str, photo: np.ndarray, threads: int) -> dict[str, Any]:
+def measure(way: str, weights: str, image: np.ndarray, threads: int) -> dict[str, Any]:
     """One warm-up, one timed run, in this process."""
     import torch
 
     torch.set_num_threads(threads)
-    run = torchvision(photo) if way == "torchvision" else ours(weights, photo, way)
+    run = torchvision(image) if way == "torchvision" else ours(weights, image, way)
     run()
     began, busy = time.perf_counter(), time.process_time()
-    found = run()
+    detections = run()
     facts: dict[str, Any] = {
         "seconds": time.perf_counter() - began,
         "processor": time.process_time() - busy,
         "MiB": peak(),
     }
-    if found is not None:
-        facts["found"] = [
+    if detections is not None:
+        facts["detections"] = [
             [*map(int, box), int(kind), float(score)]
-            for box, kind, score in zip(found["rois"], found["class_ids"], found["scores"], strict=True)
+            for box, kind, score in zip(detections["rois"], detections["class_ids"], detections["scores"], strict=True)
         ]
     return facts
 
@@ -120,7 +120,7 @@ def unmolding(objects: int, size: tuple[int, int], rounds: int) -> None:
 
     random = np.random.default_rng(0)
     coarse = random.random((objects, 7, 7))
-    soft = np.stack([resize(each, (28, 28)) for each in coarse]).astype(np.float32)  # blobs, as masks are
+    mask_probs = np.stack([resize(item, (28, 28)) for item in coarse]).astype(np.float32)  # blobs, as masks are
     low = random.uniform(0, 0.8, (objects, 2))
     boxes = (np.concatenate([low, low + random.uniform(0.02, 0.2, (objects, 2))], 1) * [*size, *size]).astype(np.int32)
 
@@ -131,9 +131,11 @@ def unmolding(objects: int, size: tuple[int, int], rounds: int) -> None:
         return whole
 
     ways = {
-        "ours": lambda: unmold_masks(soft, boxes, size),
-        "one after the other": lambda: np.stack([one(*each) for each in zip(soft, boxes.tolist(), strict=True)], -1),
-        "the same, not stacked": lambda: [one(*each) for each in zip(soft, boxes.tolist(), strict=True)],
+        "ours": lambda: unmold_masks(mask_probs, boxes, size),
+        "one after the other": lambda: np.stack(
+            [one(*item) for item in zip(mask_probs, boxes.tolist(), strict=True)], -1
+        ),
+        "the same, not stacked": lambda: [one(*item) for item in zip(mask_probs, boxes.tolist(), strict=True)],
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
     exact: Any = None
@@ -158,7 +160,7 @@ def unmolding(objects: int, size: tuple[int, int], rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("weights", nargs="?")
-    parser.add_argument("photo", nargs="?")
+    parser.add_argument("image", nargs="?")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--unmold", action="store_true", help="full-size masks only")
@@ -169,14 +171,14 @@ def main() -> None:
         return
     if not args.weights:
         parser.error("name a weight file, or --unmold")
-    if args.photo:
+    if args.image:
         from PIL import Image
 
-        photo = np.asarray(Image.open(args.photo).convert("RGB"))
+        image = np.asarray(Image.open(args.image).convert("RGB"))
     else:
-        photo = np.random.default_rng(0).integers(0, 255, (375, 500, 3), np.uint8)
+        image = np.random.default_rng(0).integers(0, 255, (375, 500, 3), np.uint8)
     if args.way:
-        print(json.dumps(measure(args.way, args.weights, photo, args.threads)))
+        print(json.dumps(measure(args.way, args.weights, image, args.threads)))
         return
     told: dict[str, list[dict[str, Any]]] = {}
     for _ in range(args.rounds):
@@ -190,7 +192,7 @@ def main() -> None:
                 print(f"{way} left out: {(done.stderr.splitlines() or ['?'])[-1]}", file=sys.stderr)
 
     def middle(way: str, what: str) -> float:
-        return statistics.median(each[what] for each in told[way]) if way in told else float("nan")
+        return statistics.median(item[what] for item in told[way]) if way in told else float("nan")
 
     print(
         f"{'':<12}{'seconds':>9}{'ratio':>7}{'processor s':>13}{'ratio':>7}{'peak MiB':>10}   processor s of all rounds"
@@ -199,10 +201,10 @@ def main() -> None:
         row = f"{way:<12}"
         for what, width in (("seconds", 9), ("processor", 13)):
             row += f"{middle(way, what):>{width}.2f}{middle(way, what) / middle('torchvision', what):>7.2f}"
-        every = ", ".join(f"{each['processor']:.2f}" for each in rounds)
-        print(f"{row}{max(each['MiB'] for each in rounds):>10.0f}   {every}")
-    if "f32" in told and "bf16" in told:
-        print("bf16 against f32:", moved(told["f32"][0]["found"], told["bf16"][0]["found"]))
+        every = ", ".join(f"{item['processor']:.2f}" for item in rounds)
+        print(f"{row}{max(item['MiB'] for item in rounds):>10.0f}   {every}")
+    if "fp32" in told and "bf16" in told:
+        print("bf16 against fp32:", moved(told["fp32"][0]["detections"], told["bf16"][0]["detections"]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What bf16 costs matterport's network in answers: one trained network detects the same pictures in f32 and in bf16.
+"""What bf16 costs matterport's network in answers: one trained network detects the same pictures in fp32 and in bf16.
 
     python benchmarks/matterport_bf16.py                     trains for 4 minutes of one core, then compares
     python benchmarks/matterport_bf16.py --minutes 10 --keep shapes.h5
@@ -6,7 +6,7 @@
 
 Weights that were drawn at random say nothing here: their scores are nearly equal, and a last bit chooses among them.
 So the heads are trained first, on shapes that are made as needed: a random ResNet-50 whose normalisations are set by
-its own activations, its maps computed once. Compared on pictures it never saw: how many objects of f32 (score 0.7 and
+its own activations, its maps computed once. Compared on pictures it never saw: how many objects of fp32 (score 0.7 and
 more) bf16 finds again (same class, IoU 0.5, one to one), how far these move, and the AP50 of both.
 """
 
@@ -56,7 +56,7 @@ def shapes(count: int, seed: int) -> ShapesDataset:
 
 
 def train(path: Path, minutes: float, pictures: int = 160) -> None:
-    """Writes a .h5 whose heads have learnt shapes for so many minutes of processor time."""
+    """Writes a .h5 whose heads have learned shapes for so many minutes of processor time."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as logs:
         model = MaskRCNN("training", Trained(), logs)
@@ -101,30 +101,30 @@ def settle(network: Any, images: np.ndarray) -> None:
 
 
 def compare(path: Path, pictures: int) -> None:
-    """Prints what bf16 finds again of what f32 finds, and the AP50 of both."""
+    """Prints what bf16 finds again of what fp32 finds, and the AP50 of both."""
     with tempfile.TemporaryDirectory() as logs:
         model = MaskRCNN("inference", Detecting(), logs)
     model.load_weights(str(path), by_name=True)
     dataset = shapes(pictures, seed=7)
-    ap: dict[str, list[float]] = {"f32": [], "bf16": []}
-    sure, drawn = {"f32": 0, "bf16": 0}, 0
+    ap: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    sure, drawn = {"fp32": 0, "bf16": 0}, 0
     pairs: list[tuple[float, float, float, float]] = []  # IoU of boxes, largest move, change of score, IoU of masks
     for number in dataset.image_ids:
         image, _, ids, boxes, masks = load_image_gt(dataset, Detecting(), number, use_mini_mask=False)
         drawn += len(ids)
-        found: dict[str, dict[str, np.ndarray]] = {}
+        detections: dict[str, dict[str, np.ndarray]] = {}
         for precision in ap:
             model.keras_model.network.precision = precision
-            own = found[precision] = model.detect([image])[0]
+            own = detections[precision] = model.detect([image])[0]
             sure[precision] += int((own["scores"] >= SURE).sum())
             answer = (own["rois"], own["class_ids"], own["scores"], own["masks"])
             ap[precision].append(utils.compute_ap(boxes, ids, masks, *answer)[0] if len(own["rois"]) else 0.0)
-        pairs += again(found["f32"], found["bf16"])
+        pairs += again(detections["fp32"], detections["bf16"])
     if not pairs:
         return
     _, moves, scores, areas = np.array(pairs).reshape(-1, 4).T
     print(f"{len(dataset.image_ids)} pictures of 128 px, {drawn} shapes; objects of score {SURE} and more: {sure}")
-    print(f"of those of f32, bf16 finds again: {len(pairs)} of {sure['f32']}")
+    print(f"of those of fp32, bf16 finds again: {len(pairs)} of {sure['fp32']}")
     for what, values in (("box moves, px", moves), ("score changes", scores), ("mask IoU", areas)):
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
         print(

@@ -15,14 +15,15 @@ from collections import defaultdict
 HEAD = """# The original's numbers
 
 What matterport/Mask_RCNN itself computed (its unmodified code under TensorFlow 1.14, on generated weights), against
-what `mrcnn` computes here. Largest difference of every item; a map's difference is a share of its standard deviation.
+what `mrcnn` computes here. Largest difference of every item; a map's difference is a fraction of its standard
+deviation.
 All {count} items on {date}; beyond their limit: {failed}. Float32; one thread
 in the table; the resnet101 cases pass with two as well.
 
     python ../shared/parity/check_parity.py --mrcnn src --weights WEIGHTS --adapter parity_adapter   (PYTHONPATH=tests)
 
-Boxes that end exactly on the right or bottom edge of the photo (11 to 17 % of the proposals) are pooled with or without
-their last samples after a change of the last bit; the judge lists them without a limit (marked -).
+Boxes that end exactly on the right or bottom edge of the image (11 to 17 % of the proposals) are pooled with or without
+their last samples after a change of the last bit; the evaluate lists them without a limit (marked -).
 """
 
 
@@ -50,7 +51,7 @@ def main() -> None:
             items[name][case] = row
     for item, by_case in items.items():
         limits = sorted({row["limit"] for row in by_case.values()})
-        limit = "-" if limits == ["None"] else " to ".join(f"{float(each):g}" for each in limits)
+        limit = "-" if limits == ["None"] else " to ".join(f"{float(this_limit):g}" for this_limit in limits)
         values = [number(by_case[case]["difference"]) if case in by_case else "" for case in models]
         print(f"| {item} | {limit} | " + " | ".join(values) + " |")
 

@@ -1,4 +1,4 @@
-"""Small soft masks to run lengths of a large photo: solved from knots, against painted full frames.
+"""Small soft masks to run lengths of a large image: solved from knots, against painted full frames.
 
     python benchmarks/restore.py                              100 objects on 12 megapixels (needs 12 GB of memory)
     python benchmarks/restore.py --objects 10 --size 480 640
@@ -32,14 +32,14 @@ WAYS = ("runs", "frames", "in turn")
 
 
 def inputs(objects: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Round, slightly ragged masks in boxes of up to half the photo's shorter side."""
+    """Round, slightly ragged masks in boxes of up to half the image's shorter side."""
     rng = np.random.default_rng(0)
     height, width = size
     away = np.hypot(*(np.mgrid[0:28, 0:28] - 13.5))
     steep = away - rng.uniform(8, 14, (objects, 1, 1)) + rng.normal(0, 0.5, (objects, 28, 28))
     sides = rng.uniform(min(size) / 30, min(size) / 2, (objects, 2))
-    centres = rng.uniform([0, 0], [width, height], (objects, 2))
-    boxes = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1)
+    centers = rng.uniform([0, 0], [width, height], (objects, 2))
+    boxes = np.concatenate([centers - sides / 2, centers + sides / 2], axis=1)
     return (1 / (1 + np.exp(steep))).astype(np.float32), boxes.clip(0, [width, height] * 2).astype(np.float32)
 
 
@@ -55,19 +55,19 @@ def painter() -> tuple[str, Callable[[Any, Any, tuple[int, int]], Any]]:
         from torchvision.models.detection.roi_heads import paste_masks_in_image
     except Exception:
         return "our own restatement of torchvision's rule", painted_here
-    return f"torchvision {torchvision.__version__}", lambda soft, boxes, size: paste_masks_in_image(
-        soft[:, None], boxes, size
+    return f"torchvision {torchvision.__version__}", lambda mask_probs, boxes, size: paste_masks_in_image(
+        mask_probs[:, None], boxes, size
     )[:, 0]
 
 
-def painted_here(soft: Any, boxes: Any, size: tuple[int, int]) -> Any:
+def painted_here(mask_probs: Any, boxes: Any, size: tuple[int, int]) -> Any:
     import torch
 
     height, width = size
-    rim = torch.nn.functional.pad(soft, (1, 1, 1, 1))
-    centre = (boxes[:, 2:] + boxes[:, :2]) * 0.5
-    half = (boxes[:, 2:] - boxes[:, :2]) * 0.5 * (rim.shape[-1] / soft.shape[-1])
-    corners = torch.cat([centre - half, centre + half], dim=1).to(torch.int64).tolist()
+    rim = torch.nn.functional.pad(mask_probs, (1, 1, 1, 1))
+    center = (boxes[:, 2:] + boxes[:, :2]) * 0.5
+    half = (boxes[:, 2:] - boxes[:, :2]) * 0.5 * (rim.shape[-1] / mask_probs.shape[-1])
+    corners = torch.cat([center - half, center + half], dim=1).to(torch.int64).tolist()
     frames = []
     for mask, (x1, y1, x2, y2) in zip(rim, corners, strict=True):
         frame = torch.zeros(height, width)
@@ -83,15 +83,15 @@ def painted_here(soft: Any, boxes: Any, size: tuple[int, int]) -> Any:
 
 def one_way(way: str, objects: int, size: tuple[int, int]) -> dict[str, Any]:
     """Time, memory and the run lengths of one way, in this process."""
-    soft, boxes = inputs(objects, size)
+    mask_probs, boxes = inputs(objects, size)
     if way == "runs":
         from maskwright.geometry import paste, rle
 
         name = "maskwright"
-        rle.to_coco(*paste.paste_masks(soft[:1], boxes[:1], size), size)  # loads what is loaded on first use
+        rle.to_coco(*paste.paste_masks(mask_probs[:1], boxes[:1], size), size)  # loads what is loaded on first use
 
         def work() -> list[dict]:
-            return rle.to_coco(*paste.paste_masks(soft, boxes, size), size)
+            return rle.to_coco(*paste.paste_masks(mask_probs, boxes, size), size)
     else:
         import torch
         from pycocotools import mask as coco
@@ -100,7 +100,7 @@ def one_way(way: str, objects: int, size: tuple[int, int]) -> dict[str, Any]:
         name, paint = painter()
 
         def encoded(rows: slice) -> list[dict]:
-            frames = paint(torch.tensor(soft[rows]), torch.tensor(boxes[rows]), size) >= 0.5
+            frames = paint(torch.tensor(mask_probs[rows]), torch.tensor(boxes[rows]), size) >= 0.5
             return [coco.encode(np.asfortranarray(frame.numpy().astype(np.uint8))) for frame in frames]
 
         encoded(slice(0, 1))  # the same for the others
@@ -112,9 +112,9 @@ def one_way(way: str, objects: int, size: tuple[int, int]) -> dict[str, Any]:
 
     before = peak()
     begin, cpu = time.perf_counter(), time.process_time()
-    found = work()
+    detections = work()
     wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    text = [record["counts"] if way == "runs" else record["counts"].decode() for record in found]
+    text = [record["counts"] if way == "runs" else record["counts"].decode() for record in detections]
     return {"name": name, "wall": wall, "cpu": cpu, "megabytes": peak() - before, "counts": text}
 
 
@@ -143,26 +143,29 @@ def main() -> None:
 
     command = [sys.executable, __file__, "--objects", str(args.objects), "--size", *map(str, size), "--way"]
     single = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    found: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
+    detections: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for _ in range(args.rounds):
         for way in WAYS:
             done = subprocess.run([*command, way], env=single, capture_output=True, text=True, check=True)
-            found[way].append(json.loads(done.stdout))
+            detections[way].append(json.loads(done.stdout))
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"{args.objects} objects, {size[1]}x{size[0]} pixels, median of {args.rounds} rounds by turns{load}")
     middle = {
-        way: {key: statistics.median(each[key] for each in found[way]) for key in ("wall", "cpu", "megabytes")}
+        way: {
+            key: statistics.median(detection[key] for detection in detections[way])
+            for key in ("wall", "cpu", "megabytes")
+        }
         for way in WAYS
     }
-    as_runs = [{"size": list(size), "counts": text} for text in found["runs"][0]["counts"]]
+    as_runs = [{"size": list(size), "counts": text} for text in detections["runs"][0]["counts"]]
     for way in WAYS:
-        theirs = [{"size": list(size), "counts": text} for text in found[way][0]["counts"]]
+        theirs = [{"size": list(size), "counts": text} for text in detections[way][0]["counts"]]
         alike = min(float(coco.iou([a], [b], [0])[0, 0]) for a, b in zip(as_runs, theirs, strict=True))
-        figures, ours = middle[way], middle["runs"]
+        metrics, ours = middle[way], middle["runs"]
         print(
-            f"{way:8} wall {figures['wall'] * 1e3:9.1f} ms   cpu {figures['cpu'] * 1e3:9.1f} ms"
-            f" ({figures['cpu'] / ours['cpu']:6.1f} x)   memory {figures['megabytes']:8.1f} MB"
-            f"   least IoU with runs {alike:.6f}   [{found[way][0]['name']}]"
+            f"{way:8} wall {metrics['wall'] * 1e3:9.1f} ms   cpu {metrics['cpu'] * 1e3:9.1f} ms"
+            f" ({metrics['cpu'] / ours['cpu']:6.1f} x)   memory {metrics['megabytes']:8.1f} MB"
+            f"   least IoU with runs {alike:.6f}   [{detections[way][0]['name']}]"
         )
 
 

@@ -1,12 +1,14 @@
-"""How far do colours alone get? Histograms and a logistic regression, judged exactly as `maskwright folds` judges.
+"""How far do colors alone get? Histograms and a logistic regression, evaluated exactly as `maskwright cross-validate`
+evaluates.
 
     python benchmarks/rust_baseline.py rust/download
     python benchmarks/rust_baseline.py rust/download --k 5 --repeats 3
 
-Each photo becomes a histogram of its colours, 8 x 8 x 8 bins of RGB or of hue, saturation and value, as the square
+Each image becomes a histogram of its colors, 8 x 8 x 8 bins of RGB or of hue, saturation and value, as the square
 roots of its shares; scikit-learn's logistic regression, balanced classes, learns from them. The folds are those of
-`maskwright folds DATA --task classify --k 5 --repeats 3`: copies of a photo on one side, classes in equal shares, the
-same seed, so the same photos in each. The figures too: all photos of all folds together, copies counted once.
+`maskwright cross-validate DATA --task classify --k 5 --repeats 3`: copies of an image on one side, classes in equal
+shares, the
+same seed, so the same images in each. The metrics too: all images of all folds together, copies counted once.
 
 Needs scikit-learn.
 """
@@ -22,20 +24,20 @@ import numpy as np
 from PIL import Image
 
 from maskwright import formats
+from maskwright.api.classification_evaluation import metrics_of
+from maskwright.api.cross_validate import grouped
+from maskwright.api.data import for_task
 from maskwright.curate import split
-from maskwright.jobs.data import for_task
-from maskwright.jobs.folds import grouped
-from maskwright.jobs.judging_verdicts import figures_of
-from maskwright.photos.decode import decode
+from maskwright.images.decode import decode
 from maskwright.progress import silent
-from maskwright.types import Dataset, Verdict
+from maskwright.types import Dataset, ImageLabels
 
 BINS = 8
-LONGEST = 256  # pixels of the photo that is counted: more change nothing
+LONGEST = 256  # pixels of the image that is counted: more change nothing
 
 
 def histogram(pixels: np.ndarray, space: str) -> np.ndarray:
-    """H×W×3 uint8 -> 512 float32, the square roots of the shares of each cube of colour; `space` RGB or HSV."""
+    """H×W×3 uint8 -> 512 float32, the square roots of the fractions of each cube of color; `space` RGB or HSV."""
     image = Image.fromarray(pixels)
     image.thumbnail((LONGEST, LONGEST))
     values = np.asarray(image.convert(space)).reshape(-1, 3).astype(int) * BINS // 256
@@ -43,17 +45,17 @@ def histogram(pixels: np.ndarray, space: str) -> np.ndarray:
     return np.sqrt(counts / counts.sum()).astype(np.float32)
 
 
-def judged(data: Dataset, space: str, k: int, repeats: int, seed: int, strength: float) -> list:
-    """(the fold's photos, a verdict on each) of every fold."""
+def evaluated(data: Dataset, space: str, k: int, repeats: int, seed: int, strength: float) -> list:
+    """(the fold's images, a prediction on each) of every fold."""
     from sklearn.linear_model import LogisticRegression
 
-    features = {record.photo: histogram(decode(record.photo).pixels, space) for record in data}
+    features = {record.image: histogram(decode(record.image).pixels, space) for record in data}
     parts = []
     for kept, held in split.folds(data, k, repeats, seed, lambda record: None):
         model = LogisticRegression(C=strength, class_weight="balanced", max_iter=2000)
-        model.fit([features[record.photo] for record in kept], [record.labels[0] for record in kept])  # type: ignore[index]
-        scores = model.predict_proba([features[record.photo] for record in held])
-        parts.append((held, [Verdict.of(row, data.names) for row in scores]))
+        model.fit([features[record.image] for record in kept], [record.labels[0] for record in kept])  # type: ignore[index]
+        scores = model.predict_proba([features[record.image] for record in held])
+        parts.append((held, [ImageLabels.of(row, data.names) for row in scores]))
     return parts
 
 
@@ -64,7 +66,7 @@ def main() -> None:
     reading.add_argument("--repeats", type=int, default=3)
     reading.add_argument("--seed", type=int, default=0)
     reading.add_argument(
-        "--strength", type=float, default=10.0, help="C of the regression: large trusts the photos more"
+        "--strength", type=float, default=10.0, help="C of the regression: large trusts the images more"
     )
     reading.add_argument("--json", action="store_true")
     asked = reading.parse_args()
@@ -76,14 +78,14 @@ def main() -> None:
     told = {}
     for space in ("RGB", "HSV"):
         began = time.perf_counter()
-        parts = judged(data, space, asked.k, asked.repeats, asked.seed, asked.strength)
-        figures = figures_of(parts, data.names, False, 1000, asked.seed)
+        parts = evaluated(data, space, asked.k, asked.repeats, asked.seed, asked.strength)
+        metrics = metrics_of(parts, data.names, False, 1000, asked.seed)
         seconds = time.perf_counter() - began
-        shown = {"accuracy": figures.accuracy, "AUC": figures.auc, "AP": figures.ap}
-        shown |= {f"recall {each.name}": each.recall for each in figures.classes}
-        told[space] = {name: (value, figures.intervals.get(name)) for name, value in shown.items()}
+        shown = {"accuracy": metrics.accuracy, "AUC": metrics.auc, "AP": metrics.ap}
+        shown |= {f"recall {per_class.name}": per_class.recall for per_class in metrics.classes}
+        told[space] = {name: (value, metrics.intervals.get(name)) for name, value in shown.items()}
         if not asked.json:
-            print(f"{space} {BINS}x{BINS}x{BINS}: {len(data)} photos, {asked.k} folds, {asked.repeats} times, "
+            print(f"{space} {BINS}x{BINS}x{BINS}: {len(data)} images, {asked.k} folds, {asked.repeats} times, "
                   f"{seconds:.1f} s")  # fmt: skip
             for name, (value, pair) in told[space].items():
                 print(f"  {name:<16}{value:.3f}" + (f"  ({pair[0]:.3f} to {pair[1]:.3f})" if pair else ""))

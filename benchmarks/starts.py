@@ -1,13 +1,14 @@
-"""What a start is worth: the same recipe, the same minutes, from weights of several kinds, on several data sets.
+"""What a start is worth: the same recipe, the same minutes, from weights of several kinds, on several datasets.
 
     python benchmarks/starts.py RESULTS                               every cell that RESULTS does not hold yet
     python benchmarks/starts.py RESULTS --sets balloon,weapons --starts bundled,none --minutes 10
-    python benchmarks/starts.py RESULTS --curve 8,16,32,61            balloon: AP against the number of photos
+    python benchmarks/starts.py RESULTS --curve 8,16,32,61            balloon: AP against the number of images
     python benchmarks/starts.py RESULTS --curve 8,16,32,61 --picture curve.png                     the same, drawn
 
-Each cell is a k-fold cross-validation (`maskwright.folds`): every photo is judged once, by the last weights of a run
-that saw neither it nor its near-duplicates; all photos pooled, 95 % bootstrap over groups of photos. The curve trains
-on the first N photos of balloon/train (of a fixed shuffle) and judges by the 13 of balloon/val.
+Each cell is a k-fold cross-validation (`maskwright.cross_validate`): every image is evaluated once, by the last
+weights of a run
+that saw neither it nor its near-duplicates; all images pooled, 95 % bootstrap over groups of images. The curve trains
+on the first N images of balloon/train (of a fixed shuffle) and evaluates by the 13 of balloon/val.
 
 Minutes are those of the processor, at one thread: a busy machine changes nothing. A cell is one JSON file; cells that
 exist are not computed again.
@@ -33,7 +34,7 @@ import torch
 
 import maskwright
 from maskwright import formats
-from maskwright.evaluation.figures import Figures
+from maskwright.evaluation.detection_metrics import DetectionMetrics
 from maskwright.training import loop
 
 SHARED = Path(os.environ.get("MASKWRIGHT_SHARED", "../shared"))
@@ -55,9 +56,9 @@ STARTS: dict[str, dict[str, Any]] = {
 }
 
 
-def facts(figures: Figures) -> dict[str, Any]:
-    told: dict[str, Any] = {"photos": figures.photos, "objects": figures.truths}
-    for kind in (figures.mask, figures.box):
+def facts(metrics: DetectionMetrics) -> dict[str, Any]:
+    told: dict[str, Any] = {"images": metrics.images, "objects": metrics.ground_truths}
+    for kind in (metrics.mask, metrics.box):
         for name in ("AP", "AP50") if kind else ():
             told[f"{kind.kind} {name}"] = [getattr(kind, name), *(kind.intervals[name] or (None, None))]  # type: ignore[union-attr]
     return told
@@ -65,7 +66,7 @@ def facts(figures: Figures) -> dict[str, Any]:
 
 def cell(name: str, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
     place, task = SETS[name]
-    folded = maskwright.folds(
+    folded = maskwright.cross_validate(
         SHARED / "data" / place,
         k=chosen.k,
         task=task,
@@ -78,11 +79,11 @@ def cell(name: str, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
 def curve(count: int, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
     whole = formats.read(SHARED / "data" / "balloon" / "train")
     picked = np.random.default_rng(0).permutation(len(whole))[:count]
-    few = whole.where(lambda record: record in [whole.records[place] for place in picked])
-    out = chosen.results / "runs" / f"{count} photos of balloon, {start}"
+    few = whole.where(lambda record: record in [whole.records[index] for index in picked])
+    out = chosen.results / "runs" / f"{count} images of balloon, {start}"
     trained = maskwright.train(few, out=out, validate=False, **plan(start, chosen))
-    judged = maskwright.evaluate(trained.folder / "last", SHARED / "data" / "balloon" / "val", split="all")
-    return facts(judged.figures)
+    evaluated = maskwright.evaluate(trained.folder / "last", SHARED / "data" / "balloon" / "val", split="all")
+    return facts(evaluated.metrics)
 
 
 def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -112,26 +113,26 @@ def shown(told: dict[str, Any]) -> str:
 
 
 def draw(results: Path, counts: list[int], starts: list[str], picture: Path) -> None:
-    """Mask AP50 against the number of photos, a line a start, with its 95 % interval."""
+    """Mask AP50 against the number of images, a line a start, with its 95 % interval."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     words = {"bundled": "the bundled start", "imagenet": "ImageNet's MobileNetV2", "none": "random weights"}
-    figure, axes = plt.subplots(figsize=(6.4, 3.6), dpi=150, layout="constrained")
+    metric, axes = plt.subplots(figsize=(6.4, 3.6), dpi=150, layout="constrained")
     for start in starts:
-        files = [results / f"{count} photos of balloon, {start}.json" for count in counts]
+        files = [results / f"{count} images of balloon, {start}.json" for count in counts]
         told = np.array([json.loads(file.read_text(encoding="utf-8"))["mask AP50"] for file in files], float)
         (line,) = axes.plot(counts, told[:, 0], marker="o", markersize=4)
         axes.fill_between(counts, told[:, 1], told[:, 2], color=line.get_color(), alpha=0.12, linewidth=0)
         axes.annotate(words.get(start, start), (counts[-1], told[-1, 0]), (6, 0), textcoords="offset points",
                       color=line.get_color(), va="center", fontsize=9)  # fmt: skip
-    axes.set(xlabel="photos to train on", ylabel="mask AP50, 13 other photos", ylim=(0, 1), xlim=(0, counts[-1] * 1.5))
+    axes.set(xlabel="images to train on", ylabel="mask AP50, 13 other images", ylim=(0, 1), xlim=(0, counts[-1] * 1.5))
     axes.set_xticks([0, *counts])
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
-    figure.savefig(picture)
+    metric.savefig(picture)
 
 
 def main() -> None:
@@ -149,14 +150,14 @@ def main() -> None:
     torch.set_num_threads(1)
     loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
     starts, counts = chosen.starts.split(","), [int(count) for count in chosen.curve.split(",") if count]
-    cells = [(f"{count} photos of balloon", start, partial(curve, count)) for count in counts for start in starts]
+    cells = [(f"{count} images of balloon", start, partial(curve, count)) for count in counts for start in starts]
     if not counts:
         cells = [(name, start, partial(cell, name)) for name in chosen.sets.split(",") for start in starts]
     for name, start, compute in cells:
         file = chosen.results / f"{name}, {start}.json"
         made = {"cpu minutes a run": chosen.minutes, "size": chosen.size, "folds": 1 if counts else chosen.k}
         told = once(file, partial(compute, start, chosen), made)
-        print(f"{name:<20} {start:<9} n = {told['photos']}, {told['objects']}: {shown(told)}", flush=True)
+        print(f"{name:<20} {start:<9} n = {told['images']}, {told['objects']}: {shown(told)}", flush=True)
     if chosen.picture and counts:
         draw(chosen.results, counts, starts, chosen.picture)
 

@@ -1,10 +1,10 @@
-"""How soon maskwright answers: help, import, and the first coloured photo from a cold start.
+"""How soon maskwright answers: help, import, and the first colored image from a cold start.
 
     python benchmarks/startup.py
     python benchmarks/startup.py --rounds 10
 
 Each line is a fresh Python process, by turns; wall and CPU seconds, medians. `import torch` is there to compare with.
-The splash of a first photo needs a model that comes with the package; without one the line says so.
+The splash of a first image needs a model that comes with the package; without one the line says so.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         names = sources.bundled_names()
         if names:
-            photo = Path(folder) / "party.jpg"
-            Image.fromarray(render("balloons", seed=7).photo).save(photo)
-            splash = [python, "-m", "maskwright", "splash", names[0], str(photo), "--out", str(Path(folder) / "out")]
+            image = Path(folder) / "party.jpg"
+            Image.fromarray(render("balloons", seed=7).image).save(image)
+            splash = [python, "-m", "maskwright", "splash", names[0], str(image), "--out", str(Path(folder) / "out")]
             commands["first splash, cold"] = (splash, FIRST)
         took: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for turn in range(args.rounds + 1):
@@ -66,7 +66,7 @@ def main() -> None:
     print(f"Python {sys.version.split()[0]}, median of {args.rounds} rounds by turns{load}")
     print(f"{'':22}{'wall s':>8}{'CPU s':>8}   promised")
     for name, (_, promised) in commands.items():
-        wall, cpu = (statistics.median(each[place] for each in took[name]) for place in (0, 1))
+        wall, cpu = (statistics.median(item[index] for item in took[name]) for index in (0, 1))
         held = "" if promised is None else f"   below {promised} s: {'yes' if wall < promised else 'NO'}"
         print(f"{name:22}{wall:8.2f}{cpu:8.2f}{held}")
     if not names:

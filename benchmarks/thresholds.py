@@ -5,9 +5,9 @@
 
 A third of each set (near-duplicates together) is held out. On the rest a short training takes its own validation
 images, and its detections on those choose the thresholds: 0.5; the old rule (the median of the classes' best F1, one
-for all); the new rule (evaluation.class_thresholds). Each is judged on the held-out third. Since one choice on a few
+for all); the new rule (evaluation.class_thresholds). Each is evaluated on the held-out third. Since one choice on a few
 images is luck, the same is repeated on 300 random halves of all images that the run did not train on: one half chooses,
-the other judges.
+the other evaluates.
 
 Minutes are those of the processor, at one thread. Detections lie in RESULTS as JSON, and are made once.
 Data: MASKWRIGHT_SHARED, or ../shared.
@@ -30,11 +30,11 @@ import torch
 
 import maskwright
 from maskwright import formats
+from maskwright.api import detection_evaluation
+from maskwright.api.data import for_task, open_data
 from maskwright.curate import split as dividing
 from maskwright.evaluation.class_thresholds import choose_for_classes, shown_at
 from maskwright.evaluation.matching import Matches
-from maskwright.jobs import judging_objects
-from maskwright.jobs.data import for_task, open_data
 from maskwright.prediction.predictor import load
 from maskwright.progress import silent
 from maskwright.training import loop
@@ -45,14 +45,21 @@ SETS = {
     "rust boxes": ("rust/objDet", "detect"),
     "weapons": ("weapons", "segment"),
 }
-COLUMNS = ("truth_photo", "truth_class", "truth_counts", "found_photo", "found_class", "found_score")
+COLUMNS = (
+    "ground_truth_image",
+    "ground_truth_class",
+    "ground_truth_counts",
+    "found_image",
+    "found_class",
+    "found_score",
+)
 Limits = dict[str, float]
 
 
 def columns(matches: Matches) -> dict[str, Any]:
     """What of the matching a threshold depends on, at IoU 0.5."""
     told: dict[str, Any] = {name: getattr(matches, name).tolist() for name in COLUMNS}
-    single = {"hit": matches.hit[0].tolist(), "ignored": matches.ignored[0].tolist(), "images": matches.photos}
+    single = {"hit": matches.hit[0].tolist(), "ignored": matches.ignored[0].tolist(), "images": matches.images}
     return told | single | {"names": list(matches.names)}
 
 
@@ -61,24 +68,27 @@ def matches_of(told: dict[str, Any], images: np.ndarray | None = None) -> Matche
     images = np.arange(told["images"]) if images is None else images
     place = np.full(told["images"], -1)
     place[images] = np.arange(len(images))
-    truth = place[np.array(told["truth_photo"], int)] >= 0
-    found = place[np.array(told["found_photo"], int)] >= 0
-    truth_class, found_class = np.array(told["truth_class"], int)[truth], np.array(told["found_class"], int)[found]
+    ground_truth = place[np.array(told["ground_truth_image"], int)] >= 0
+    detections = place[np.array(told["found_image"], int)] >= 0
+    ground_truth_class, found_class = (
+        np.array(told["ground_truth_class"], int)[ground_truth],
+        np.array(told["found_class"], int)[detections],
+    )
     return Matches(
         kind="",
         names=tuple(told["names"]),
-        truth=[None] * len(images),  # type: ignore[list-item] - only counted
-        found=(),
-        truth_photo=place[np.array(told["truth_photo"], int)[truth]],
-        truth_row=np.zeros(len(truth_class), int),
-        truth_class=truth_class,
-        truth_counts=np.array(told["truth_counts"], bool)[truth],
-        found_photo=place[np.array(told["found_photo"], int)[found]],
+        ground_truth=[None] * len(images),  # type: ignore[list-item] - only counted
+        detections=(),
+        ground_truth_image=place[np.array(told["ground_truth_image"], int)[ground_truth]],
+        ground_truth_row=np.zeros(len(ground_truth_class), int),
+        ground_truth_class=ground_truth_class,
+        ground_truth_counts=np.array(told["ground_truth_counts"], bool)[ground_truth],
+        found_image=place[np.array(told["found_image"], int)[detections]],
         found_row=np.zeros(len(found_class), int),
         found_class=found_class,
-        found_score=np.array(told["found_score"], float)[found],
-        hit=np.array(told["hit"], bool)[None, found],
-        ignored=np.array(told["ignored"], bool)[None, found],
+        found_score=np.array(told["found_score"], float)[detections],
+        hit=np.array(told["hit"], bool)[None, detections],
+        ignored=np.array(told["ignored"], bool)[None, detections],
         partner=np.full(len(found_class), -1),
     )
 
@@ -94,7 +104,10 @@ def old(matches: Matches) -> Limits:
 
 
 def new(matches: Matches) -> Limits:
-    return {each.name: each.threshold for each in choose_for_classes(matches)[1]}
+    return {
+        choose_for_class_index.name: choose_for_class_index.threshold
+        for choose_for_class_index in choose_for_classes(matches)[1]
+    }
 
 
 RULES: dict[str, Callable[[Matches], Limits]] = {"0.5": half, "old": old, "new": new}
@@ -104,7 +117,7 @@ def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Columns of the validation images and of the held-out third."""
     place, task = SETS[name]
     whole = for_task(formats.read(SHARED / "data" / place), task).usable()
-    kept, held = next(iter(dividing.folds(whole, 3, 1, 0, "near-duplicate", silent)))
+    kept, held = next(iter(dividing.k_fold(whole, 3, 1, 0, "near-duplicate", silent)))
     rest = replace(whole, records=tuple(replace(record, split=None) for record in kept.records))
     parts = open_data(rest, task, seed=0)
     trained = maskwright.train(
@@ -114,7 +127,7 @@ def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     find = load(trained.model)
     told = {}
     for which, part in (("val", parts["val"]), ("held out", held)):
-        kind = judging_objects.judge(find, part, bootstrap=0, seed=0, progress=silent).figures.best_kind
+        kind = detection_evaluation.evaluate(find, part, bootstrap=0, seed=0, progress=silent).metrics.best_kind
         assert kind is not None
         told[which] = columns(kind.matches)
     return told | {"cpu minutes": chosen.minutes}
@@ -122,13 +135,13 @@ def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
 
 def joined(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     assert one["names"] == two["names"]
-    later = {key: [place + one["images"] for place in two[key]] for key in ("truth_photo", "found_photo")}
+    later = {key: [index + one["images"] for index in two[key]] for key in ("ground_truth_image", "found_image")}
     lists = {key: one[key] + (later | two)[key] if key not in later else one[key] + later[key]
              for key in (*COLUMNS, "hit", "ignored")}  # fmt: skip
     return lists | {"names": one["names"], "images": one["images"] + two["images"]}
 
 
-def judged(matches: Matches, limits: Limits) -> dict[str, Any]:
+def evaluated(matches: Matches, limits: Limits) -> dict[str, Any]:
     each = {name: shown_at(matches, limits, name).facts() | {"threshold": limits[name]} for name in matches.names}
     scores = [facts["F1"] for facts in each.values() if facts["F1"] is not None and facts["recall"] is not None]
     return shown_at(matches, limits).facts() | {"F1 of the classes": float(np.mean(scores)), "classes": each}
@@ -140,9 +153,9 @@ def halves(told: dict[str, Any], choosing: int, repeats: int = 300) -> dict[str,
     for _ in range(repeats):
         order = random.permutation(told["images"])
         few, others = matches_of(told, order[:choosing]), matches_of(told, order[choosing:])
-        if few.truth_counts.any() and others.truth_counts.any():
+        if few.ground_truth_counts.any() and others.ground_truth_counts.any():
             for rule, choose in RULES.items():
-                facts = judged(others, choose(few))
+                facts = evaluated(others, choose(few))
                 made[rule].append((facts["recall"], facts["F1"], facts["F1 of the classes"]))
     return {
         rule: {
@@ -173,18 +186,18 @@ def main() -> None:
             file.write_text(json.dumps(detections(name, chosen)), encoding="utf-8")
         told = json.loads(file.read_text(encoding="utf-8"))
         val, held = matches_of(told["val"]), matches_of(told["held out"])
-        once = {rule: judged(held, choose(val)) for rule, choose in RULES.items()}
+        once = {rule: evaluated(held, choose(val)) for rule, choose in RULES.items()}
         unseen = joined(told["val"], told["held out"])
         many = halves(unseen, unseen["images"] // 2)
         table[name] = {
-            "chosen on": val.photos, "judged on": held.photos, "objects": int(held.truth_counts.sum()),
+            "chosen on": val.images, "evaluated on": held.images, "objects": int(held.ground_truth_counts.sum()),
             "once": once, "on random halves": many,
         }  # fmt: skip
-        print(f"{name}: chosen on {val.photos} images, judged on {held.photos} others")
+        print(f"{name}: chosen on {val.images} images, evaluated on {held.images} others")
         for rule in RULES:
             facts, mean = once[rule], many[rule]
-            classes = ", ".join(f"{each} {one['threshold']:.3f} (recall {one['recall'] or 0:.2f})"
-                                for each, one in facts["classes"].items() if one["recall"] is not None)  # fmt: skip
+            classes = ", ".join(f"{item} {one['threshold']:.3f} (recall {one['recall'] or 0:.2f})"
+                                for item, one in facts["classes"].items() if one["recall"] is not None)  # fmt: skip
             print(f"  {rule:<4} recall {facts['recall']:.3f} F1 {facts['F1']:.3f}; on random halves recall "
                   f"{mean['recall']:.3f} F1 {mean['F1']:.3f}, lowest tenth {mean['F1, lowest tenth']:.3f}, "
                   f"of the classes {mean['F1 of the classes']:.3f}; {classes}", flush=True)  # fmt: skip

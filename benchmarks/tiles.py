@@ -1,11 +1,11 @@
-"""Small flaws on large photos: whole photos against tiles, the same minutes of training.
+"""Small flaws on large images: whole images against tiles, the same minutes of training.
 
-    python benchmarks/tiles.py RESULTS                      the five weld radiographs of GDXray, each judged once
+    python benchmarks/tiles.py RESULTS                      the five weld radiographs of GDXray, each evaluated once
     python benchmarks/tiles.py RESULTS --minutes 3 --tiles 0,256,512
 
-Radiographs of 3500 to 5000 x 370 to 840 px with 356 flaws, half of them of 11 to 26 px. Each is judged by the last
+Radiographs of 3500 to 5000 x 370 to 840 px with 356 flaws, half of them of 11 to 26 px. Each is evaluated by the last
 weights of a run on the other four (they are one series, but each shows a place of its own). Masks of all five pooled;
-the bootstrap goes over five photos, so intervals are rough. Minutes are those of the processor, at one thread.
+the bootstrap goes over five images, so intervals are rough. Minutes are those of the processor, at one thread.
 
 Data: MASKWRIGHT_SHARED, or ../shared.
 """
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--tiles", default="0,256", help="sides in photo pixels; 0: whole photos")
+    parser.add_argument("--tiles", default="0,256", help="sides in image pixels; 0: whole images")
     parser.add_argument("--size", type=int, default=512)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
@@ -44,7 +44,7 @@ def main() -> None:
     for tile in map(int, chosen.tiles.split(",")):
         plan = {"size": chosen.size, "tile": tile, "weights": "small", "time_budget": 60 * chosen.minutes, "workers": 0}
         began = time.monotonic()
-        done = maskwright.folds(data, k=len(data), out=chosen.results / f"tile {tile}", **plan)
+        done = maskwright.cross_validate(data, k=len(data), out=chosen.results / f"tile {tile}", **plan)
         told = facts(done.pooled) | {"cpu minutes a run": chosen.minutes, "size": chosen.size}
         told["seconds in all"] = round(time.monotonic() - began)
         (chosen.results / f"tile {tile}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")

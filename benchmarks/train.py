@@ -1,17 +1,18 @@
-"""Training, photos a second: our loop against torchvision's reference loop, by turns in one process.
+"""Training, images a second: our loop against torchvision's reference loop, by turns in one process.
 
     python benchmarks/train.py                         all four pairs, one thread (about ten minutes)
     python benchmarks/train.py --pair body --rounds 3 --steps 1
 
-What both sides share: the photos (rendered balloons, 640x480), the view of them (mirrored half of the time, nothing
-else), the canvas of 512x384 pixels, the batch, random weights, nothing worked ahead of time.
+What both sides share: the images (rendered balloons, 640x480), the view of them (mirrored half of the time, nothing
+else), the network input of 512x384 pixels, the batch, random weights, nothing worked ahead of time.
 
-    body    Mask R-CNN on ResNet-50, frozen batch norms, trained from stage 3 on; 512 RoIs a photo; the same weights
+    body    Mask R-CNN on ResNet-50, frozen batch norms, trained from stage 3 on; 512 RoIs an image; the same weights
     heads   the same network, its backbone held
-    kept    as heads, and ours shows two looks a photo whose features were computed before (`--views 2`); what that
+    kept    as heads, and ours shows two looks an image whose features were computed before (`--cached-views 2`); what
+            that
             took is not in the figure: it is one pass of the backbone a look, in a run of many rounds
     small   our network for laptops, all layers, against torchvision's Mask R-CNN on MobileNetV3-Large. These are two
-            networks for one job: ours has a lighter pyramid, 128 RoIs a photo and 400 proposals; theirs 512 and 2000
+            networks for one job: ours has a lighter pyramid, 128 RoIs an image and 400 proposals; theirs 512 and 2000
 
 Ours is the step of `maskwright train`: loader, five losses, backward, clipping, AdamW, averaged weights. Theirs is
 train_one_epoch of torchvision's references/detection: dense masks from the annotation, DataLoader, SGD with momentum
@@ -40,12 +41,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from maskwright.models import catalogue
-from maskwright.samples.augment import Augment
+from maskwright.models import registry
 from maskwright.synth import render_set
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.run_folder import RunFolder
+from maskwright.transforms.augment import Augment
 from maskwright.types import Dataset, Record
 from maskwright.weights.card import Card
 from maskwright.weights.transfer import transfer
@@ -77,8 +78,8 @@ def load_torchvision() -> Any:
 
 
 # --- their side -----------------------------------------------------------------------------------
-class Photos(torch.utils.data.Dataset):
-    """An item of the reference: the photo as 3×H×W float, dense masks, boxes, labels from 1."""
+class Images(torch.utils.data.Dataset):
+    """An item of the reference: the image as 3×H×W float, dense masks, boxes, labels from 1."""
 
     def __init__(self, data: Dataset) -> None:
         self.records = data.records
@@ -88,7 +89,7 @@ class Photos(torch.utils.data.Dataset):
 
     def __getitem__(self, row: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         record: Record = self.records[row]
-        pixels = torch.from_numpy(np.array(Image.open(record.photo).convert("RGB"))).permute(2, 0, 1)
+        pixels = torch.from_numpy(np.array(Image.open(record.image).convert("RGB"))).permute(2, 0, 1)
         assert record.instances is not None and record.instances.masks is not None
         masks = torch.from_numpy(record.instances.masks.dense().astype(np.uint8))
         boxes = torch.from_numpy(record.instances.boxes.copy())
@@ -102,7 +103,7 @@ class Photos(torch.utils.data.Dataset):
 def their_network(torchvision: Any, pair: str, classes: int) -> torch.nn.Module:
     detection = torchvision.models.detection
     _, _, trained = PAIRS[pair]
-    canvas = {"min_size": SIZE, "max_size": SIZE}
+    network_input = {"min_size": SIZE, "max_size": SIZE}
     if pair == "small":
         body = detection.backbone_utils.mobilenet_backbone(
             backbone_name="mobilenet_v3_large", weights=None, fpn=True, trainable_layers=trained,
@@ -110,32 +111,32 @@ def their_network(torchvision: Any, pair: str, classes: int) -> torch.nn.Module:
         )  # fmt: skip
         sizes = ((32, 64, 128, 256, 512),) * 3  # those of fasterrcnn_mobilenet_v3_large_fpn
         anchors = detection.anchor_utils.AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * 3)
-        return detection.MaskRCNN(body, classes + 1, rpn_anchor_generator=anchors, **canvas)
+        return detection.MaskRCNN(body, classes + 1, rpn_anchor_generator=anchors, **network_input)
     body = torchvision.models.resnet50(weights=None, norm_layer=torchvision.ops.misc.FrozenBatchNorm2d)
     for name, tensor in body.state_dict().items():
         if name.endswith("bn3.weight"):
             tensor.fill_(0.3)  # batch norms that do nothing: without this sixteen additions blow the values up
     body = detection.backbone_utils._resnet_fpn_extractor(body, trained)
-    return detection.MaskRCNN(body, classes + 1, **canvas)
+    return detection.MaskRCNN(body, classes + 1, **network_input)
 
 
 def their_steps(network: torch.nn.Module, data: Dataset, batch: int) -> Iterator[None]:
     """train_one_epoch of the reference, one `next` a step."""
     chosen = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(chosen, lr=1e-3, momentum=0.9, weight_decay=1e-4)
-    warm_up = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1e-3, total_iters=1000)
+    warmup_steps = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1e-3, total_iters=1000)
     loader = torch.utils.data.DataLoader(
-        Photos(data), batch, shuffle=True, drop_last=True, collate_fn=lambda items: tuple(zip(*items, strict=True))
+        Images(data), batch, shuffle=True, drop_last=True, collate_fn=lambda items: tuple(zip(*items, strict=True))
     )
     network.train()
     while True:
-        for photos, truths in loader:
-            losses = torch.stack(list(network(list(photos), list(truths)).values())).sum()
+        for images, ground_truths in loader:
+            losses = torch.stack(list(network(list(images), list(ground_truths)).values())).sum()
             assert np.isfinite(losses.item())
             optimizer.zero_grad()
             losses.backward()
             optimizer.step()
-            warm_up.step()
+            warmup_steps.step()
             yield
 
 
@@ -149,7 +150,7 @@ def our_steps(
         model=model, weights="none", size=SIZE, batch=batch, steps=1000, device="cpu", precision=precision, workers=0,
         stages=(Stage(layers, 1, 1e-4),), augment=MIRRORED, views=views,
     )  # fmt: skip
-    card = Card(model, catalogue.find(model).backbones[0], "segment", data.names, SIZE)
+    card = Card(model, registry.find(model).backbones[0], "segment", data.names, SIZE)
     trainer = Trainer(recipe, network, card, data, data.where(lambda record: False), RunFolder(folder))
     batches = trainer._batches()
     for look in range(views):
@@ -174,24 +175,24 @@ def runners(torchvision: Any, pair: str, data: Dataset, batch: int, folder: Path
     model = PAIRS[pair][0]
     torch.manual_seed(0)
     theirs = their_network(torchvision, pair, len(data.names))
-    found = [Runner("torchvision f32", their_steps(theirs, data, batch))]
-    for precision in ("f32", "bf16"):
+    detections = [Runner("torchvision fp32", their_steps(theirs, data, batch))]
+    for precision in ("fp32", "bf16"):
         torch.manual_seed(0)
-        network = catalogue.find(model).build(len(data.names))
+        network = registry.find(model).build(len(data.names))
         if pair != "small":
             told = transfer(network, theirs.state_dict(), data.names, data.names)
             assert not told.fresh, told
         steps = our_steps(network, pair, precision, data, batch, folder)
-        found.append(Runner(f"maskwright {precision}", steps))
-    return found
+        detections.append(Runner(f"maskwright {precision}", steps))
+    return detections
 
 
-def measure(found: list[Runner], rounds: int, steps: int, batch: int) -> None:
-    """Photos a second of each, first by CPU time, then by the clock; the first step of each does not count."""
-    for runner in found:
+def measure(detections: list[Runner], rounds: int, steps: int, batch: int) -> None:
+    """Images a second of each, first by CPU time, then by the clock; the first step of each does not count."""
+    for runner in detections:
         next(runner.steps)
     for _ in range(rounds):
-        for runner in found:
+        for runner in detections:
             cpu, wall = time.process_time(), time.perf_counter()
             for _ in range(steps):
                 next(runner.steps)
@@ -199,15 +200,15 @@ def measure(found: list[Runner], rounds: int, steps: int, batch: int) -> None:
             runner.wall.append(batch * steps / (time.perf_counter() - wall))
 
 
-def table(pair: str, found: list[Runner]) -> None:
+def table(pair: str, detections: list[Runner]) -> None:
     model, layers, _ = PAIRS[pair]
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"\n{pair}: {model}, layers {layers}{load}")
-    print(f"  {'':18}{'photos / CPU second':>22}{'ratio':>8}{'photos / second':>18}{'ratio':>8}")
-    for runner in found:
+    print(f"  {'':18}{'images / CPU second':>22}{'ratio':>8}{'images / second':>18}{'ratio':>8}")
+    for runner in detections:
         line = f"  {runner.name:18}"
-        for place, kind in (("cpu", 22), ("wall", 18)):
-            own, first = getattr(runner, place), getattr(found[0], place)
+        for index, kind in (("cpu", 22), ("wall", 18)):
+            own, first = getattr(runner, index), getattr(detections[0], index)
             ratio = statistics.median(a / b for a, b in zip(own, first, strict=True))  # round by round
             line += f"{statistics.median(own):>{kind}.3f}{ratio:>8.2f}"
         print(line)
@@ -223,8 +224,8 @@ def profiled(step: Callable[[], None], rows: int = 12) -> None:
     whole = sum(row.self_cpu_time_total for row in every)
     print(f"  a step of ours, {whole / 1e3:.0f} ms under the profiler")
     for row in every[:rows]:
-        share = row.self_cpu_time_total / whole
-        print(f"    {row.key:44}{row.self_cpu_time_total / 1e3:9.1f} ms{share:7.1%}{row.count:7} calls")
+        fraction = row.self_cpu_time_total / whole
+        print(f"    {row.key:44}{row.self_cpu_time_total / 1e3:9.1f} ms{fraction:7.1%}{row.count:7} calls")
 
 
 def main() -> None:
@@ -240,18 +241,18 @@ def main() -> None:
     if torchvision is None:
         return
     with tempfile.TemporaryDirectory() as folder:
-        data = render_set("balloons", 16, Path(folder) / "photos", size=(480, 640)).usable()
+        data = render_set("balloons", 16, Path(folder) / "images", size=(480, 640)).usable()
         print(
             f"torch {torch.__version__}, torchvision {torchvision.__version__}, {args.threads} thread(s), "
-            f"{len(data)} photos with {data.instance_count} balloons, batch {args.batch}, "
+            f"{len(data)} images with {data.instance_count} balloons, batch {args.batch}, "
             f"{args.rounds} rounds of {args.steps} steps by turns"
         )
         for pair in PAIRS if args.pair == "all" else [args.pair]:
-            found = runners(torchvision, pair, data, args.batch, Path(folder) / "run")
-            measure(found, args.rounds, args.steps, args.batch)
-            table(pair, found)
-            profiled(lambda: next(found[-1].steps))  # noqa: B023 - called at once
-            found.clear()
+            detections = runners(torchvision, pair, data, args.batch, Path(folder) / "run")
+            measure(detections, args.rounds, args.steps, args.batch)
+            table(pair, detections)
+            profiled(lambda: next(detections[-1].steps))  # noqa: B023 - called at once
+            detections.clear()
             gc.collect()
 
 

@@ -1,8 +1,8 @@
-"""Count the objects of every photo into a table: one line a photo, one column a class.
+"""Count the objects of every image into a table: one line an image, one column a class.
 
     python examples/count_to_csv.py holiday/ balloons counts.csv
 
-A folder of photos; a model's name or folder; the table to write.
+A folder of images; a model's name or folder; the table to write.
 """
 
 import csv
@@ -20,10 +20,10 @@ done = maskwright.predict(find, folder)
 
 with table.open("w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
-    writer.writerow(["photo", *find.card.classes])
-    for each in done.photos:
+    writer.writerow(["image", *find.card.classes])
+    for each in done.images:
         counts = each.instances.counts()
-        writer.writerow([each.photo, *(counts.get(name, 0) for name in find.card.classes)])
-print(f"{len(done.photos)} photos, {done.counts()} in all: {table}")
+        writer.writerow([each.image, *(counts.get(name, 0) for name in find.card.classes)])
+print(f"{len(done.images)} images, {done.counts()} in all: {table}")
 for error in done.failed:
     print(error)

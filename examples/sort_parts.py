@@ -1,9 +1,9 @@
-"""Sort photos of parts as they come off the belt: good ones here, bad ones there.
+"""Sort images of parts as they come off the belt: good ones here, bad ones there.
 
     python examples/sort_parts.py runs/rust belt/ sorted/ 60
 
-A classifier; the folder into which the camera writes; where the photos are moved, into a folder for each verdict;
-after how many seconds without a photo it ends (never, where nothing is said). Ctrl-C ends it too, and the next call
+A classifier; the folder into which the camera writes; where the images are moved, into a folder for each prediction;
+after how many seconds without an image it ends (never, where nothing is said). Ctrl-C ends it too, and the next call
 goes on where this one stopped.
 """
 
@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from maskwright.jobs.watch import watch
+from maskwright.api.watch import watch
 
 model, belt, into = sys.argv[1:4]
 patience = float(sys.argv[4]) if len(sys.argv) > 4 else float("inf")
@@ -22,6 +22,6 @@ for part in came:
     folder = Path(part.sorted).parent.name
     counts[folder] = counts.get(folder, 0) + 1
     last = time.monotonic()
-    print(f"{part.photo} -> {part.sorted}", flush=True)
+    print(f"{part.image} -> {part.sorted}", flush=True)
 
 print(", ".join(f"{count} {folder}" for folder, count in counts.items()) or "no parts came")

@@ -1,8 +1,8 @@
-"""Keep the objects of every photo in colour, turn the rest grey.
+"""Keep the objects of every image in color, turn the rest gray.
 
     python examples/splash_folder.py holiday/ balloons splash/
 
-A folder of photos; a model's name or folder; where the pictures go.
+A folder of images; a model's name or folder; where the pictures go.
 """
 
 import sys
@@ -15,7 +15,7 @@ out = sys.argv[3] if len(sys.argv) > 3 else "splash"
 
 done = maskwright.splash(model, folder, out=out, side_by_side=True)
 
-for each in done.photos:
-    print(f"{each.photo}: {len(each.instances)} objects, {each.files[0]}")
+for each in done.images:
+    print(f"{each.image}: {len(each.instances)} objects, {each.files[0]}")
 for error in done.failed:
     print(error)

@@ -1,8 +1,8 @@
 """A finished run becomes a bundled model: half precision, a card, and a page that says what it is.
 
-    python recipes/bundle.py RUN src/maskwright/weights/bundled/balloons --judge DATA --page recipes/balloons.md
+    python recipes/bundle.py RUN src/maskwright/weights/bundled/balloons --evaluate DATA --page recipes/balloons.md
 
-The figures of DATA (photos the run never saw) go into the card, in full precision and as stored: a difference of more
+The metrics of DATA (images the run never saw) go into the card, in full precision and as stored: a difference of more
 than 0.002 AP is an error.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from maskwright.evaluation.figures import Figures
-from maskwright.jobs.evaluate import evaluate
+from maskwright.api.evaluate import evaluate
+from maskwright.evaluation.detection_metrics import DetectionMetrics
 from maskwright.prediction.predictor import load
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, read_card, write_card
@@ -24,8 +24,8 @@ MOST_BYTES = 20_000_000
 CLOSE = 0.002
 
 
-def figures(model: Path, data: Path) -> Figures:
-    return evaluate(load(model, precision="f32"), data, split="all").figures
+def metrics(model: Path, data: Path) -> DetectionMetrics:
+    return evaluate(load(model, precision="fp32"), data, split="all").metrics
 
 
 def store(run: Path, target: Path, card: Card) -> None:
@@ -33,10 +33,10 @@ def store(run: Path, target: Path, card: Card) -> None:
     write_card(card, target)
 
 
-def told(judged: Figures) -> dict[str, object]:
+def told(evaluated: DetectionMetrics) -> dict[str, object]:
     """{"mask_AP": 0.5, "mask_AP interval": [0.4, 0.6], ...}"""
-    facts: dict[str, object] = {"photos": judged.photos, "objects": judged.truths}
-    for kind in (judged.mask, judged.box):
+    facts: dict[str, object] = {"images": evaluated.images, "objects": evaluated.ground_truths}
+    for kind in (evaluated.mask, evaluated.box):
         for name in ("AP", "AP50") if kind else ():
             facts[f"{kind.kind}_{name}"] = round(getattr(kind, name), 4)  # type: ignore[union-attr]
             low, high = kind.intervals[name] or (None, None)  # type: ignore[union-attr]
@@ -48,26 +48,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("target", type=Path)
-    parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--evaluate", type=Path, required=True)
     parser.add_argument("--trained-on", default="")
     parser.add_argument("--page", type=Path)
     chosen = parser.parse_args()
     card = msgspec.structs.replace(
         read_card(chosen.run / "best"),
-        licence="Apache-2.0",
+        license="Apache-2.0",
         trained_on=chosen.trained_on,
         started_from="none",
-        figures={},
+        metrics={},
     )
     with tempfile.TemporaryDirectory() as scratch:
         store(chosen.run, Path(scratch), card)
-        full, half = figures(chosen.run / "best", chosen.judge), figures(Path(scratch), chosen.judge)
+        full, half = metrics(chosen.run / "best", chosen.evaluate), metrics(Path(scratch), chosen.evaluate)
     for kind in ("box", "mask"):
         one, two = full.kind(kind), half.kind(kind)
         if one and two and one.AP is not None and two.AP is not None:
             print(f"{kind} AP {one.AP:.4f} full, {two.AP:.4f} as stored")
             assert abs(one.AP - two.AP) <= CLOSE, "half precision changes the answers"
-    store(chosen.run, chosen.target, msgspec.structs.replace(card, figures={chosen.judge.name: told(half)}))
+    store(chosen.run, chosen.target, msgspec.structs.replace(card, metrics={chosen.evaluate.name: told(half)}))
     if chosen.page:
         (chosen.target / "MODEL_CARD.md").write_text(chosen.page.read_text(encoding="utf-8"), encoding="utf-8")
     size = sum(file.stat().st_size for file in chosen.target.parent.rglob("*") if file.is_file())

@@ -1,10 +1,10 @@
-"""The start that training takes when nothing else is named: real photos of many kinds, and rendered scenes.
+"""The start that training takes when nothing else is named: real images of many kinds, and rendered scenes.
 
-    python recipes/pretrain.py PHOTOS build/scenes build/welds build/rust --out build/runs [--resume build/runs/small]
+    python recipes/pretrain.py IMAGES build/scenes build/welds build/rust --out build/runs [--resume build/runs/small]
 
-PHOTOS holds one folder a set, in COCO JSON. A set labels only its own classes: on its photos nothing else is taught,
+IMAGES holds one folder a set, in COCO JSON. A set labels only its own classes: on its images nothing else is taught,
 not even as background (Record.sought), and where its labels are known to have gaps only the surroundings of what is
-drawn are background (Record.missed). Only sets are taken whose photos and labels may go into an Apache-2.0 model; those
+drawn are background (Record.missed). Only sets are taken whose images and labels may go into an Apache-2.0 model; those
 with boxes only teach boxes and classes.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 
 import maskwright
 from maskwright import formats
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.types import Dataset, Instances
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, read_card, write_card
@@ -28,10 +28,10 @@ from maskwright.weights.transfer import transfer
 COMPLETE = ("coco", "nuclei", "potholes", "small_things", "wagons", "mushrooms")
 GAPS = ("animals", "clothing", "road_objects", "metal_print", "facades", "streets", "strawberry")
 BOXES_ONLY = ("coco_boxes", "rabbits", "waste", "chess", "garment_faults", "blood_cells")
-WHOLE = ("caltech101", "groceries")  # a class a photo
+WHOLE = ("caltech101", "groceries")  # a class an image
 
 
-def photos(folder: Path, several: tuple[str, ...]) -> list[Dataset]:
+def images(folder: Path, several: tuple[str, ...]) -> list[Dataset]:
     sets = []
     for name in several:
         data = formats.read(folder / name / "annotations.json")
@@ -41,8 +41,8 @@ def photos(folder: Path, several: tuple[str, ...]) -> list[Dataset]:
 
 
 def whole(folder: Path) -> Dataset:
-    """Class folders, each photo one object nearly as large as it: what it shows is known, and little of where."""
-    data = formats.read(folder / "photos")
+    """Class folders, each image one object nearly as large as it: what it shows is known, and little of where."""
+    data = formats.read(folder / "images")
     names = tuple(f"{folder.name}: {name}" for name in data.names)
     records = []
     for record in data:
@@ -61,7 +61,7 @@ def scenes(folder: Path, count: int) -> Dataset:
 def keep(model: Path, names: tuple[str, ...]) -> None:
     """Only these classes stay in the model: those that have outlines, for nothing taught the masks of the others."""
     card = read_card(model)
-    network = catalogue.build(card.task, card.model, card.backbone, len(names), card.size)
+    network = registry.build(card.task, card.model, card.backbone, len(names), card.size)
     transfer(network, checkpoint.load(model / WEIGHTS), card.classes, names)
     checkpoint.save(network.state_dict(), model / WEIGHTS)
     write_card(msgspec.structs.replace(card, classes=names), model)
@@ -69,17 +69,17 @@ def keep(model: Path, names: tuple[str, ...]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("images", type=Path)
     parser.add_argument("scenes", type=Path, nargs="*")
     parser.add_argument("--count", type=int, default=1000, help="scenes of each folder")
     parser.add_argument("--recipe", type=Path, default=Path(__file__).with_name("small.toml"))
     parser.add_argument("--out", type=Path, default=Path("build/runs"))
     parser.add_argument("--resume", type=Path)
     chosen = parser.parse_args()
-    drawn = photos(chosen.photos, COMPLETE + GAPS) + [scenes(folder, chosen.count) for folder in chosen.scenes]
-    others = photos(chosen.photos, BOXES_ONLY) + [whole(chosen.photos / name) for name in WHOLE]
+    drawn = images(chosen.images, COMPLETE + GAPS) + [scenes(folder, chosen.count) for folder in chosen.scenes]
+    others = images(chosen.images, BOXES_ONLY) + [whole(chosen.images / name) for name in WHOLE]
     data = Dataset.join("small", drawn + others, partial=True)
-    print(f"{len(data)} photos, {data.instance_count} objects, {len(data.names)} classes")
+    print(f"{len(data)} images, {data.instance_count} objects, {len(data.names)} classes")
     plan = {"resume": chosen.resume} if chosen.resume else {"recipe": chosen.recipe, "name": "small"}
     trained = maskwright.train(data, out=chosen.out, validate=False, say=print, **plan)
     keep(trained.folder / "best", Dataset.join("small", drawn, partial=True).names)

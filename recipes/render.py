@@ -1,4 +1,4 @@
-"""Rendered scenes before real photos, as much variety as possible: what the bundled models learn from first.
+"""Rendered scenes before real images, as much variety as possible: what the bundled models learn from first.
 
 python recipes/render.py OUT --count 2000 --size 384x288 --backgrounds ../shared/data/pretrain
 """
@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image
 
 from maskwright import formats
-from maskwright.photos.sources import is_photo_name
+from maskwright.images.sources import is_image_name
 from maskwright.synth.scene import render
 from maskwright.types import Dataset, Record
 
-# Grades A and B of the pre-training photos (docs/data-and-licences.md); sets that show microscope pictures, surfaces or
+# Grades A and B of the pre-training images (docs/data-and-licenses.md); sets that show microscope pictures, surfaces or
 # one thing on white are no places where a balloon could be.
 PLACES = (
     "animals",
@@ -36,9 +36,9 @@ PLACES = (
 def backgrounds(folder: Path | None) -> list[Path]:
     if folder is None:
         return []
-    found = [path for place in PLACES for path in sorted((folder / place).rglob("*.jpg")) if is_photo_name(path)]
-    print(f"{len(found)} photos for backgrounds")
-    return found
+    detections = [path for index in PLACES for path in sorted((folder / index).rglob("*.jpg")) if is_image_name(path)]
+    print(f"{len(detections)} images for backgrounds")
+    return detections
 
 
 def one(kind: str, seed: int, size: tuple[int, int], path: Path, places: list[Path], empty: bool) -> Record:
@@ -49,7 +49,7 @@ def one(kind: str, seed: int, size: tuple[int, int], path: Path, places: list[Pa
         else []
     )
     scene = render(kind, seed, size, backgrounds=chosen, empty=empty)
-    Image.fromarray(scene.photo).save(path, quality=90)
+    Image.fromarray(scene.image).save(path, quality=90)
     return Record(path, size, scene.instances)
 
 
@@ -77,11 +77,11 @@ def main() -> None:
                     chosen.kind,
                     seed,
                     (height, width),
-                    folder / f"{chosen.kind}_{place:05d}.jpg",
+                    folder / f"{chosen.kind}_{index:05d}.jpg",
                     places,
-                    place % 20 == 0,
+                    index % 20 == 0,
                 )
-                for place, seed in enumerate(part)
+                for index, seed in enumerate(part)
             ]
             records = [task.result() for task in tasks]
         data = Dataset(chosen.kind, records[0].instances.names, tuple(records), "coco")  # type: ignore[union-attr]

@@ -1,9 +1,10 @@
-"""The threshold of a bundled model, chosen on its training images without any that it was judged by.
+"""The threshold of a bundled model, chosen on its training images without any that it was evaluated by.
 
     python recipes/thresholds.py DATA MODEL --recipe recipes/balloons.toml --weights small --k 4 --minutes 3.5
 
 The model itself has seen those images and is too sure of them. So short trainings from the same recipe each leave a
-part out, look at that part, and the finds of all parts together choose the thresholds (evaluation.class_thresholds),
+part out, look at that part, and the detections of all parts together choose the thresholds
+(evaluation.class_thresholds),
 which go into the card of MODEL. Minutes are those of the processor, for each part, at one thread.
 """
 
@@ -35,17 +36,17 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
-    folded = maskwright.folds(
+    folded = maskwright.cross_validate(
         chosen.data, k=chosen.k, recipe=chosen.recipe, weights=chosen.weights, time_budget=60 * chosen.minutes,
         workers=0, bootstrap=0, out=chosen.out, say=print,
     )  # fmt: skip
     kind = folded.pooled.best_kind
     assert kind is not None
     common, classes = choose_for_classes(kind.matches)
-    own = {each.name: each.threshold for each in classes}
+    own = {per_class.name: per_class.threshold for per_class in classes}
     print(f"{kind.kind} AP50 {kind.AP50:.3f}; {own}; {shown_at(kind.matches, own)}")
     print(f"at 0.5 {shown_at(kind.matches, 0.5)}")
-    about = f"{kind.matches.photos} training images, each by a short training without it, for the best F1"
+    about = f"{kind.matches.images} training images, each by a short training without it, for the best F1"
     card = read_card(chosen.model)
     write_card(
         msgspec.structs.replace(card, threshold=common, thresholds=own, thresholds_chosen_on=about), chosen.model

@@ -29,12 +29,12 @@ LAYERS = [
 
 
 class FakeNetwork:
-    """What mrcnn asks of a network. `found`: rows (y1, x1, y2, x2 of 0..1, class, score) that each image gives."""
+    """What mrcnn asks of a network. `detections`: rows (y1, x1, y2, x2 of 0..1, class, score) that each image gives."""
 
     def __init__(self, config: Any) -> None:
-        self.config, self.found = config, [(0.25, 0.25, 0.75, 0.75, 1, 0.9)]
+        self.config, self.detections = config, [(0.25, 0.25, 0.75, 0.75, 1, 0.9)]
         self.weights = {
-            name: np.zeros(shape, np.float32) for each in LAYERS for name, shape in zip(*each[1:], strict=True)
+            name: np.zeros(shape, np.float32) for item in LAYERS for name, shape in zip(*item[1:], strict=True)
         }
         self.trained: set[str] = set()
         self.steps: list[tuple[list[np.ndarray], float]] = []
@@ -63,11 +63,13 @@ class FakeNetwork:
     def training_losses(self, batch: Sequence[np.ndarray]) -> dict[str, float]:
         return {"loss": 2.0, **dict.fromkeys(LOSSES, 0.2)}
 
-    def run(self, molded: np.ndarray, metas: Any, anchors: np.ndarray, wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    def run(
+        self, molded: np.ndarray, metas: Any, anchors: np.ndarray, expected: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         batch, classes = len(molded), self.config.NUM_CLASSES
         detections = np.zeros((batch, 10, 6), np.float32)
-        for row, each in enumerate(self.found):
-            detections[:, row] = each
+        for row, detection in enumerate(self.detections):
+            detections[:, row] = detection
         objectness = np.linspace(0, 1, anchors.shape[1], dtype=np.float32)
         every = {
             "mrcnn_detection": detections,
@@ -77,7 +79,7 @@ class FakeNetwork:
             "ROI": np.clip(anchors[:, ::-1][:, :5], 0, 1).astype(np.float32),
             "fpn_p2": np.zeros((batch, 4, 4, 2), np.float32),
         }
-        return {name: every[name] for name in wanted}
+        return {name: every[name] for name in expected}
 
 
 class ShapesConfig(Config):
@@ -99,12 +101,12 @@ class Discs(utils.Dataset):
         self.add_class("discs", 1, "light")
         self.add_class("discs", 2, "dark")
         for i in range(count):
-            self.add_image("discs", i, f"disc{i}.png", centre=(20 + i % 5, 30 + i % 7))
+            self.add_image("discs", i, f"disc{i}.png", center=(20 + i % 5, 30 + i % 7))
         self.prepare()
         return self
 
     def _disc(self, image_id: int) -> np.ndarray:
-        y, x = self.image_info[image_id]["centre"]
+        y, x = self.image_info[image_id]["center"]
         rows, columns = np.ogrid[:48, :64]
         return (rows - y) ** 2 + (columns - x) ** 2 < 100
 

@@ -1,4 +1,4 @@
-"""Runs the code cells of a notebook in this interpreter, as Jupyter would, and writes its figures beside it.
+"""Runs the code cells of a notebook in this interpreter, as Jupyter would, and writes its metrics beside it.
 
     python tests/notebook_cells.py examples/coco_demo.ipynb
 
@@ -42,8 +42,8 @@ def run(notebook: Path) -> None:
             importlib.import_module(word).load_ipython_extension(SHELL)
         plain = "\n".join("" if line.startswith("%") else line for line in code.splitlines())
         exec(compile(plain, f"{notebook.name}, code cell {number}", "exec"), names)
-        for figure in map(plt.figure, plt.get_fignums()):
-            figure.savefig(f"cell_{number:02d}_{figure.number}.png", dpi=50)
+        for metric in map(plt.figure, plt.get_fignums()):
+            metric.savefig(f"cell_{number:02d}_{metric.number}.png", dpi=50)
         plt.close("all")
 
 

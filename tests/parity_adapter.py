@@ -19,7 +19,7 @@ from maskwright.weights.matterport_h5 import load_into, read_h5
 
 def make_settings(values: dict[str, Any]) -> Settings:
     """Settings of Config attributes in capitals; IMAGE_SHAPE follows from the sides as in the original."""
-    names = {each.name for each in dataclasses.fields(Settings)}
+    names = {field.name for field in dataclasses.fields(Settings)}
     known = {name.lower(): value for name, value in values.items() if name.lower() in names}
     known = {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
     side = known.get("image_min_dim" if known.get("image_resize_mode") == "crop" else "image_max_dim", 1024)
@@ -29,8 +29,8 @@ def make_settings(values: dict[str, Any]) -> Settings:
 def run_layer(name: str, inputs: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
     """One graph function of the original on given arrays; `grad_x` is the gradient for the input x."""
     given = {key: torch.from_numpy(np.array(value)) for key, value in inputs.items()}
-    found = GRAPHS[name](given, settings, make_settings(settings))
-    return {key: value.detach().numpy() for key, value in found.items()}
+    detections = GRAPHS[name](given, settings, make_settings(settings))
+    return {key: value.detach().numpy() for key, value in detections.items()}
 
 
 def _proposal(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
@@ -56,7 +56,7 @@ def _roi_align(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
 
 
 def _detection(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
-    found = tf.detect(
+    detections = tf.detect(
         x["rois"],
         x["probs"],
         x["deltas"],
@@ -66,22 +66,22 @@ def _detection(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
         s.detection_nms_threshold,
         s.detection_max_instances,
     )
-    return {"detections": found}
+    return {"detections": detections}
 
 
 def _detection_targets(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
-    found = tf.detection_targets(
+    detections = tf.detection_targets(
         x["proposals"],
         x["gt_class_ids"],
         x["gt_boxes"],
         x["gt_masks"],
         count=s.train_rois_per_image,
-        positive_share=s.roi_positive_ratio,
-        deviation=torch.tensor(s.bbox_std_dev),
+        positive_fraction=s.roi_positive_ratio,
+        std=torch.tensor(s.bbox_std_dev),
         mask_side=s.mask_shape[0],
         mini=s.use_mini_mask,
     )
-    return found._asdict()
+    return detections._asdict()
 
 
 def _trim_zeros(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
@@ -119,10 +119,10 @@ def _mrcnn_bbox_loss(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
 
 
 def _mrcnn_mask_loss(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
-    soft = x["pred_masks"].requires_grad_()
-    rows = soft.flatten(0, 1).permute(0, 3, 1, 2)
+    mask_probs = x["pred_masks"].requires_grad_()
+    rows = mask_probs.flatten(0, 1).permute(0, 3, 1, 2)
     loss = losses.mrcnn_mask_loss(x["target_masks"].flatten(0, 1), x["target_class_ids"].flatten(), rows)
-    return _with_gradient(loss, "pred_masks", soft)
+    return _with_gradient(loss, "pred_masks", mask_probs)
 
 
 GRAPHS = {
@@ -158,16 +158,16 @@ def run_training(
     before = {name: network.get_weight(name) for name in names}
     taps = Taps(["rpn_class_logits", "rpn_bbox", "output_rois", "target_class_ids"])
     change: list[np.ndarray] = []
-    found: dict[str, Any] = {"names": names, "losses": [], "change_norm": []}
+    detections: dict[str, Any] = {"names": names, "losses": [], "change_norm": []}
     for step in range(steps):
         values, grads = network.gradients(batch, taps if step == 0 else Taps())
         if step == 0:
-            found["grad_norm"] = np.array([float(grads[name].double().norm()) for name in names])
-        found["losses"].append([value.item() for value in values.values()])
+            detections["grad_norm"] = np.array([float(grads[name].double().norm()) for name in names])
+        detections["losses"].append([value.item() for value in values.values()])
         network.descend(grads, learning_rate)
         change = [network.get_weight(name) - before[name] for name in names]
-        found["change_norm"].append([np.linalg.norm(each) for each in change])
-    found["change"] = np.stack([np.pad(each.ravel()[:8], (0, max(8 - each.size, 0))) for each in change])
+        detections["change_norm"].append([np.linalg.norm(item) for item in change])
+    detections["change"] = np.stack([np.pad(item.ravel()[:8], (0, max(8 - item.size, 0))) for item in change])
     renamed = {"output_rois": "rois"}
-    found.update({renamed.get(name, name): value.numpy() for name, value in taps.kept.items()})
-    return {key: np.array(value) if key in ("losses", "change_norm") else value for key, value in found.items()}
+    detections.update({renamed.get(name, name): value.numpy() for name, value in taps.kept.items()})
+    return {key: np.array(value) if key in ("losses", "change_norm") else value for key, value in detections.items()}

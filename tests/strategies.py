@@ -43,7 +43,7 @@ def masks(draw: st.DrawFn, n: int | None = None, size: Size | None = None, most:
 
 @st.composite
 def boxes(draw: st.DrawFn, n: int | None = None, size: Size = (40, 60), most: int = 6) -> np.ndarray:
-    """n×4 float32 x1 y1 x2 y2 with x1 <= x2 and y1 <= y2, up to a quarter of the photo over its edge."""
+    """n×4 float32 x1 y1 x2 y2 with x1 <= x2 and y1 <= y2, up to a quarter of the image over its edge."""
     number = draw(st.integers(0, most)) if n is None else n
     height, width = size
     x = st.floats(-width / 4, width * 5 / 4, width=32)
@@ -86,5 +86,5 @@ def soft_masks(draw: st.DrawFn, n: int | None = None, most: int = 4) -> np.ndarr
     noise = rng.random((number, 28, 28))
     away = np.hypot(*(np.mgrid[0:28, 0:28] - 13.5))
     blob = 1 / (1 + np.exp(away - rng.uniform(2, 16, (number, 1, 1))))
-    share = draw(st.sampled_from([0.0, 0.2, 1.0]))
-    return (share * noise + (1 - share) * blob).astype(np.float32)
+    fraction = draw(st.sampled_from([0.0, 0.2, 1.0]))
+    return (fraction * noise + (1 - fraction) * blob).astype(np.float32)

@@ -34,15 +34,15 @@ def backbone(request):
 def test_the_maps_have_the_strides_and_channels_that_are_promised(backbone):
     with torch.no_grad():
         maps = backbone(torch.randn(2, 3, 64, 128))
-    wanted = [
+    expected = [
         (2, channels, 64 // stride, 128 // stride)
         for channels, stride in zip(backbone.channels, backbone.strides, strict=True)
     ]
-    assert [tuple(level.shape) for level in maps] == wanted
+    assert [tuple(level.shape) for level in maps] == expected
     assert all(level.isfinite().all() for level in maps)
 
 
-def test_no_photos_give_no_maps(backbone):
+def test_no_images_give_no_maps(backbone):
     with torch.no_grad():
         assert [len(level) for level in backbone(torch.zeros(0, 3, 64, 64))] == [0] * 4
 
@@ -54,14 +54,14 @@ def test_stages_are_1_then_3_4_5_in_the_order_of_the_layers(backbone):
 
 def test_a_stage_is_where_its_stride_begins(backbone):
     """Training from stage 4 on leaves the maps of strides 4 and 8 alone, and no others."""
-    photo = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     state = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
     with torch.no_grad():
-        before = backbone(photo)
+        before = backbone(image)
         for name, parameter in backbone.named_parameters():
             if backbone.stage_of(name) >= 4:
                 parameter.mul_(1.5)
-        after = backbone(photo)
+        after = backbone(image)
         backbone.load_state_dict(state)
     assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [True, True, False, False]
 
@@ -71,8 +71,8 @@ def test_a_frozen_batch_norm_is_a_batch_norm_that_has_stopped_learning():
     plain.weight.data, plain.bias.data = torch.randn(3), torch.randn(3)
     plain.running_mean, plain.running_var = torch.randn(3), torch.rand(3) + 0.5
     frozen.load_state_dict({name: value for name, value in plain.state_dict().items() if "tracked" not in name})
-    photo = torch.randn(2, 3, 4, 4)
-    torch.testing.assert_close(frozen.train()(photo), plain.eval()(photo))
+    image = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(frozen.train()(image), plain.eval()(image))
     assert not list(frozen.parameters())
 
 
@@ -115,10 +115,10 @@ def test_a_backbone_gives_torchvisions_maps_from_torchvisions_classifier(torchvi
     assert not told.fresh
     taps = {"resnet50": ("layer1", "layer2", "layer3", "layer4")}.get(name)
     maps = []
-    for tap in taps or [f"features.{place}" for place in ours["backbone"].taps]:  # type: ignore[union-attr]
+    for tap in taps or [f"features.{row}" for row in ours["backbone"].taps]:  # type: ignore[union-attr]
         theirs.get_submodule(tap).register_forward_hook(lambda module, given, out: maps.append(out))
-    photo = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(2))
+    image = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        theirs(photo)
-        for mine, other in zip(ours["backbone"](photo), maps, strict=True):
+        theirs(image)
+        for mine, other in zip(ours["backbone"](image), maps, strict=True):
             torch.testing.assert_close(mine, other, atol=1e-3, rtol=1e-3)

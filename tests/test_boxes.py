@@ -29,7 +29,7 @@ def test_a_box_turned_inside_out_has_no_area():
 
 
 @given(boxes(size=(40, 60)))
-def test_a_clipped_box_lies_in_the_photo_and_is_clipped_once(table):
+def test_a_clipped_box_lies_in_the_image_and_is_clipped_once(table):
     clipped = geometry.clip(table, (40, 60))
     assert clipped.dtype == np.float32
     assert (clipped >= 0).all() and (clipped <= [60, 40, 60, 40]).all()

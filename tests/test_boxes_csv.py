@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attacks.annotations import photo
+from attacks.annotations import image
 from attacks.tables import boxes_csv
 
 from maskwright import formats
@@ -30,9 +30,9 @@ def test_a_header_without_rows_says_where_the_xml_lies(tmp_path):
         formats.read(path)
     assert str(caught.value) == (
         f"AnnotationError: {path}: this table of boxes has no rows\n"
-        "  wanted  one row a box\n"
-        "  got     a header only\n"
-        "  fix     the script that made it found no XML; read the XML instead: name "
+        "  expected  one row a box\n"
+        "  got       a header only\n"
+        "  fix       the script that made it found no XML; read the XML instead: name "
         f"{(tmp_path / 'objDet' / 'train').as_posix()}, {(tmp_path / 'objDet' / 'test').as_posix()}"
     )
 
@@ -49,10 +49,10 @@ def test_an_empty_table_in_a_folder_is_passed_over(tmp_path):
     assert data.instance_count == 1 and "empty.csv was passed over" in data.remarks[0]
 
 
-def test_a_photo_in_no_row_is_unlabelled_not_empty(tmp_path):
-    photo(tmp_path / "b.jpg")
+def test_a_image_in_no_row_is_unlabeled_not_empty(tmp_path):
+    image(tmp_path / "b.jpg")
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4"))
-    assert [(record.photo.name, record.state) for record in data] == [("a.jpg", "labelled"), ("b.jpg", "unlabelled")]
+    assert [(record.image.name, record.state) for record in data] == [("a.jpg", "labeled"), ("b.jpg", "unlabeled")]
 
 
 # --- what is there ------------------------------------------------------------------------------
@@ -72,8 +72,8 @@ def test_another_table_is_not_ours(tmp_path):
     assert module.sniff(Head(boxes_csv(tmp_path, "a.jpg,1", header="filename,class"))) is None
 
 
-def test_photos_may_lie_in_the_folder_beside_the_tables(tmp_path):
-    photo(tmp_path / "images" / "a.jpg")
+def test_images_may_lie_in_the_folder_beside_the_tables(tmp_path):
+    image(tmp_path / "images" / "a.jpg")
     path = boxes_csv(tmp_path / "data", "a.jpg,40,30,rust,1,2,3,4")
     (tmp_path / "data" / "a.jpg").unlink()
     assert len(formats.read(tmp_path).usable()) == len(formats.read(path).usable()) == 1
@@ -83,7 +83,7 @@ def test_photos_may_lie_in_the_folder_beside_the_tables(tmp_path):
 def test_swapped_corners_are_put_in_order_and_told(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,9,8,1,2"))
     assert boxes(data) == [[1, 2, 9, 8]]
-    assert data.remarks == ('boxes with swapped corners, put in order: 1 (photo "a.jpg", row 1)',)
+    assert data.remarks == ('boxes with swapped corners, put in order: 1 (image "a.jpg", row 1)',)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_faulty_row_is_put_aside_by_name(tmp_path, row, field):
     assert "row 31" in data.faults[0].record
 
 
-def test_a_photo_of_another_size_is_skipped_never_stretched(tmp_path):
+def test_a_image_of_another_size_is_skipped_never_stretched(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,80,60,rust,1,2,3,4"), allow_faulty=True)
     assert data.records[0].state == "skipped" and data.faults[0].field == "height x width"
 
@@ -113,10 +113,10 @@ def test_a_row_that_is_cut_off_is_an_error(tmp_path):
         formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2"))
 
 
-def test_no_photo_outside_the_folder_is_named(tmp_path):
-    photo(tmp_path / "secret.jpg")
+def test_no_image_outside_the_folder_is_named(tmp_path):
+    image(tmp_path / "secret.jpg")
     data = formats.read(boxes_csv(tmp_path / "in", "../secret.jpg,40,30,rust,1,2,3,4", "a.jpg,40,30,rust,1,2,3,4"))
-    assert [record.photo.name for record in data] == ["a.jpg"]
+    assert [record.image.name for record in data] == ["a.jpg"]
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -130,16 +130,16 @@ def test_what_was_written_is_read(tmp_path):
 def test_what_a_table_cannot_hold_is_counted(tmp_path):
     masks = RleMasks.from_boxes(np.array([[1, 1, 5, 5]]), (30, 40))
     drawn = Instances(masks.boxes, np.zeros(1), np.ones(1), masks, ("rust",))
-    files = [photo(tmp_path / f"{name}.jpg") for name in "abc"]
-    three = [Record(file, (30, 40), each) for file, each in zip(files, (drawn, drawn[:0], None), strict=True)]
+    files = [image(tmp_path / f"{name}.jpg") for name in "abc"]
+    three = [Record(file, (30, 40), item) for file, item in zip(files, (drawn, drawn[:0], None), strict=True)]
     lost = formats.write(Dataset("some", ("rust",), tuple(three)), tmp_path / "some.csv", "boxes_csv")
-    assert set(lost) == {f"1 {what} cannot be kept" for what in ("outline", "score", "empty photo", "unlabelled photo")}
+    assert set(lost) == {f"1 {what} cannot be kept" for what in ("outline", "score", "empty image", "unlabeled image")}
 
 
-def test_two_photos_of_one_name_are_not_mixed_up(tmp_path):
+def test_two_images_of_one_name_are_not_mixed_up(tmp_path):
     box = Instances(np.array([[1, 1, 5, 5]]), np.zeros(1), None, None, ("rust",))
-    two = [Record(photo(tmp_path / folder / "a.jpg"), (30, 40), box) for folder in ("train", "val")]
-    with pytest.raises(DatasetError, match="two photos of one name"):
+    two = [Record(image(tmp_path / folder / "a.jpg"), (30, 40), box) for folder in ("train", "val")]
+    with pytest.raises(DatasetError, match="two images of one name"):
         formats.write(Dataset("some", ("rust",), tuple(two)), tmp_path / "out" / "some.csv", "boxes_csv")
     formats.write(Dataset("some", ("rust",), tuple(two)), tmp_path / "some.csv", "boxes_csv")
     assert [record.split for record in formats.read(tmp_path / "some.csv")] == ["train", "val"]
@@ -149,7 +149,7 @@ def test_two_photos_of_one_name_are_not_mixed_up(tmp_path):
 def test_the_raccoons_are_read_and_the_absent_ones_counted(shared: Path):
     data = formats.read(shared / "data" / "zoo" / "csv_tf_boxes")
     assert (len(data), data.class_counts(), len(data.faults)) == (3, {"raccoon": 3}, 197)
-    assert "197 of 200 named photos are absent" in data.remarks[0]
+    assert "197 of 200 named images are absent" in data.remarks[0]
 
 
 def test_the_empty_tables_of_the_rust_tutorial_point_to_the_xml(shared: Path):
@@ -170,21 +170,21 @@ def test_the_empty_tables_of_the_rust_tutorial_point_to_the_xml(shared: Path):
 )
 @pytest.mark.parametrize("code", ["utf-8-sig", "utf-16"])
 def test_a_table_is_read_whatever_a_spreadsheet_made_of_it(tmp_path, text, code):
-    photo(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     (tmp_path / "table.csv").write_bytes(text.encode(code))
     assert boxes(formats.read(tmp_path)) == [[1, 2.5, 20, 25]]
 
 
-def test_a_row_without_class_and_box_is_an_empty_photo(tmp_path):
-    photo(tmp_path / "b.jpg")
+def test_a_row_without_class_and_box_is_an_empty_image(tmp_path):
+    image(tmp_path / "b.jpg")
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4", "b.jpg,40,30,,,,,", "a.jpg,40,30,,,,,"))
-    assert [(record.photo.name, record.state) for record in data] == [("a.jpg", "labelled"), ("b.jpg", "empty")]
+    assert [(record.image.name, record.state) for record in data] == [("a.jpg", "labeled"), ("b.jpg", "empty")]
     assert not data.faults
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "@SUM(1)", "-2+3"])
 def test_a_class_that_looks_like_a_formula_is_guarded_and_read_again(tmp_path, name):
-    photo(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     drawn = Instances(np.array([[1, 2, 3, 4]]), np.array([0]), None, None, (name,))
     formats.write(
         Dataset("x", (name,), (Record(tmp_path / "a.jpg", (30, 40), drawn),)), tmp_path / "t.csv", "boxes_csv"

@@ -1,4 +1,4 @@
-"""The temperature fitted at the end of a classifier's training: kept where the photos can tell it, else 1."""
+"""The temperature fitted at the end of a classifier's training: kept where the images can tell it, else 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maskwright.evaluation.calibration import Temperature, logits_of, scores_of
 from maskwright.prediction.predictor import Classifier
 from maskwright.training import calibrating
 from maskwright.training.calibrating import calibrate, enough
-from maskwright.types import Dataset, Photo, Record, Verdict
+from maskwright.types import Dataset, Image, ImageLabels, Record
 from maskwright.weights import card as cards
 from maskwright.weights.card import Card, read_card, write_card
 
@@ -19,65 +19,65 @@ NAMES = ("norust", "rust")
 
 
 def made(folder: Path, monkeypatch: pytest.MonkeyPatch, rust: np.ndarray, **facts) -> Path:  # type: ignore[no-untyped-def]
-    """A model that gives these scores, photo for photo."""
+    """A model that gives these scores, image for image."""
     write_card(Card("small", "none", "classify", NAMES, 32, **facts), folder)
 
     class Says(Classifier):
         def __init__(self, card: Card) -> None:
             self.card, self.temperature, self.points = card, card.temperature, {}
 
-        def open(self, source) -> Photo:  # type: ignore[no-untyped-def]
-            return Photo(np.zeros((2, 2, 3), np.uint8))
+        def open(self, source) -> Image:  # type: ignore[no-untyped-def]
+            return Image(np.zeros((2, 2, 3), np.uint8))
 
-        def batches(self, photos, batch: int = 4):  # type: ignore[no-untyped-def]
-            for photo, each in zip(photos, rust, strict=True):
-                raw = scores_of(logits_of(np.array([[1 - each, each]])) / self.temperature)[0]
-                yield photo, Verdict.of(raw, NAMES)
+        def batches(self, images, batch: int = 4):  # type: ignore[no-untyped-def]
+            for image, item in zip(images, rust, strict=True):
+                raw = scores_of(logits_of(np.array([[1 - item, item]])) / self.temperature)[0]
+                yield image, ImageLabels.of(raw, NAMES)
 
     monkeypatch.setattr(calibrating, "load", lambda folder, **_: Says(read_card(folder)))
     return folder
 
 
-def photos(rust: np.ndarray) -> Dataset:
-    return Dataset("rust", NAMES, tuple(Record(Path(f"{n}.jpg"), (2, 2), None, labels=(int(each),))
-                                        for n, each in enumerate(rust)))  # fmt: skip
+def images(rust: np.ndarray) -> Dataset:
+    return Dataset("rust", NAMES, tuple(Record(Path(f"{n}.jpg"), (2, 2), None, labels=(int(item),))
+                                        for n, item in enumerate(rust)))  # fmt: skip
 
 
 def too_sure(count: int, wrong: int) -> tuple[np.ndarray, np.ndarray]:
-    """(scores for rust, truth): 0.98 or 0.02 every time, and wrong that often."""
-    truth = np.arange(count) % 2 == 0
-    said = truth ^ (np.arange(count) < wrong)
-    return np.where(said, 0.98, 0.02), truth
+    """(scores for rust, ground truth): 0.98 or 0.02 every time, and wrong that often."""
+    ground_truth = np.arange(count) % 2 == 0
+    said = ground_truth ^ (np.arange(count) < wrong)
+    return np.where(said, 0.98, 0.02), ground_truth
 
 
-def test_without_validation_photos_nothing_is_said(tmp_path):
-    assert calibrate(tmp_path, photos(np.zeros(0))) is None
+def test_without_validation_images_nothing_is_said(tmp_path):
+    assert calibrate(tmp_path, images(np.zeros(0))) is None
 
 
 def test_a_model_that_is_too_sure_grows_modest(tmp_path, monkeypatch):
-    scores, truth = too_sure(40, 8)
+    scores, ground_truth = too_sure(40, 8)
     model = made(tmp_path, monkeypatch, scores)
-    told = calibrate(model, photos(truth))
+    told = calibrate(model, images(ground_truth))
     temperature = read_card(model).temperature
     assert temperature == pytest.approx(logits_of(np.array([[0.98]]), True)[0, 0] / np.log(4), rel=1e-3)  # 0.8 is right
-    assert told is not None and told.startswith(f"temperature {temperature:.2f}, by 40 validation photos (8 wrong")
+    assert told is not None and told.startswith(f"temperature {temperature:.2f}, by 40 validation images (8 wrong")
 
 
 def test_a_second_time_it_finds_the_same(tmp_path, monkeypatch):
-    scores, truth = too_sure(40, 8)
+    scores, ground_truth = too_sure(40, 8)
     model = made(tmp_path, monkeypatch, scores, operating_points=(cards.OperatingPoint("rust", 0.4),))
-    calibrate(model, photos(truth))
+    calibrate(model, images(ground_truth))
     first = read_card(model)
-    calibrate(model, photos(truth))
+    calibrate(model, images(ground_truth))
     assert read_card(model) == first and first.operating_points[0].threshold == 0.4
 
 
 @pytest.mark.parametrize("wrong", [0, 4, 36, 40])
 def test_a_handful_of_answers_decides_nothing(tmp_path, monkeypatch, wrong):
-    scores, truth = too_sure(40, wrong)
+    scores, ground_truth = too_sure(40, wrong)
     model = made(tmp_path, monkeypatch, scores)
-    told = calibrate(model, photos(truth))
-    assert told == f"temperature left at 1: too little to tell it by 40 validation photos ({wrong} wrong answers)"
+    told = calibrate(model, images(ground_truth))
+    assert told == f"temperature left at 1: too little to tell it by 40 validation images ({wrong} wrong answers)"
     assert read_card(model).temperature == 1.0
 
 

@@ -31,7 +31,7 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
         640,
         0.3,
         window=(10.0, 900.0),
-        figures={"mask AP": 41.5},
+        metrics={"mask AP": 41.5},
     )
     write_card(card, tmp_path)
     assert read_card(tmp_path) == card
@@ -55,7 +55,7 @@ def test_a_card_is_written_for_people_too(tmp_path):
 
 
 def test_only_what_has_no_default_must_stand_in_a_card(tmp_path):
-    folder = changed(tmp_path, threshold=None, figures=None, licence=None)
+    folder = changed(tmp_path, threshold=None, metrics=None, license=None)
     assert read_card(folder) == PLAIN
 
 
@@ -63,11 +63,11 @@ def test_only_what_has_no_default_must_stand_in_a_card(tmp_path):
 def test_a_card_of_another_version_says_so(tmp_path, version):
     with pytest.raises(WeightsError, match="this model was written by another version of maskwright") as caught:
         read_card(changed(tmp_path, version=version))
-    assert caught.value.parts["field"] == "version" and caught.value.parts["wanted"] == "1"
+    assert caught.value.parts["field"] == "version" and caught.value.parts["expected"] == "1"
 
 
 @pytest.mark.parametrize(
-    "fields", [{"size": "big"}, {"classes": None}, {"colour": "red"}, {"mean": [1, 2]}, {"model": 3}]
+    "fields", [{"size": "big"}, {"classes": None}, {"color": "red"}, {"mean": [1, 2]}, {"model": 3}]
 )
 def test_a_card_of_other_fields_is_refused_by_name(tmp_path, fields):
     with pytest.raises(WeightsError, match="the card cannot be read") as caught:
@@ -83,7 +83,7 @@ def test_a_card_of_other_fields_is_refused_by_name(tmp_path, fields):
         *(("tile", value) for value in (-64, 1, 63, 65537)),
         *(("temperature", value) for value in (-1, 0, 1e-9, 1e9)),
         *(("window", value) for value in ([5, 5], [6, 5], [-1e300, 5], [0, 1e300])),
-        *(("deviation", value) for value in ([0, 0, 0], [1, 1, 0], [-1, 1, 1], [1e300, 1, 1])),
+        *(("std", value) for value in ([0, 0, 0], [1, 1, 0], [-1, 1, 1], [1e300, 1, 1])),
         *(("mean", value) for value in ([-1, 0, 0], [0, 0, 256])),
         *(("classes", value) for value in ([], ["a", "a"], [str(number) for number in range(30_001)])),
         ("task", "panoptic"),
@@ -102,7 +102,7 @@ def test_a_card_with_a_value_out_of_range_is_refused_by_the_fields_name(tmp_path
 @pytest.mark.parametrize(
     ("field", "value"),
     [("size", 32), ("size", 8192), ("threshold", 0), ("threshold", 1), ("tile", 0), ("tile", 64), ("window", [-5, 5]),
-     ("deviation", [1, 1, 1]), ("mean", [0, 0, 0]), ("training_images", "aB3_-xyz" * 2)],
+     ("std", [1, 1, 1]), ("mean", [0, 0, 0]), ("training_images", "aB3_-xyz" * 2)],
 )  # fmt: skip
 def test_the_ends_of_the_ranges_are_read(tmp_path, field, value):
     read = getattr(read_card(changed(tmp_path, **{field: value})), field)
@@ -119,7 +119,7 @@ def test_an_operating_point_of_no_class_or_no_score_is_refused(tmp_path, point):
 def test_a_classifier_looks_at_no_tiles(tmp_path):
     with pytest.raises(WeightsError) as caught:
         read_card(changed(tmp_path, task="classify", tile=512))
-    assert caught.value.parts["field"] == "tile" and caught.value.parts["wanted"] == "0"
+    assert caught.value.parts["field"] == "tile" and caught.value.parts["expected"] == "0"
 
 
 def test_a_card_of_many_megabytes_is_not_read(tmp_path):

@@ -1,4 +1,4 @@
-"""Checking data: what would make a figure wrong is serious, everything else is a note; each names its photos."""
+"""Checking data: what would make a figure wrong is serious, everything else is a note; each names its images."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import pytest
 from PIL import Image
 
 from maskwright import formats
+from maskwright.api.check import check_data
+from maskwright.api.data import open_data
 from maskwright.cli.main import main
 from maskwright.curate.check import Finding, check
-from maskwright.jobs.check import check_data
-from maskwright.jobs.data import open_data
 from maskwright.types import Dataset, Instances, Record
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (48, 64), turn: int = 0) -> Path:
-    """A photo that is like no other of another seed."""
+    """An image that is like no other of another seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     blocks = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
     Image.fromarray(np.rot90(blocks, turn)).resize(size[::-1], Image.Resampling.NEAREST).save(path)
     return path
 
 
-def classes(folder: Path, **photos: list[int]) -> Dataset:
-    """Class folders: the seeds of the photos of each class."""
-    for label, seeds in photos.items():
+def classes(folder: Path, **images: list[int]) -> Dataset:
+    """Class folders: the seeds of the images of each class."""
+    for label, seeds in images.items():
         for number, seed in enumerate(seeds):
             picture(folder / label / f"{label}.{number}.png", seed)
     return formats.read(folder)
@@ -43,25 +43,25 @@ def found(dataset: Dataset, *kinds: str) -> list[Finding]:
 
 
 # --- nothing ------------------------------------------------------------------------------------
-def test_no_photos_give_no_findings():
+def test_no_images_give_no_findings():
     assert check(Dataset("none", (), ())) == ()
 
 
-def test_photos_that_differ_in_classes_of_one_size_give_no_findings(tmp_path):
+def test_images_that_differ_in_classes_of_one_size_give_no_findings(tmp_path):
     assert check(classes(tmp_path, clean=[1, 2, 3], rust=[4, 5, 6])) == ()
 
 
 # --- serious ------------------------------------------------------------------------------------
-def test_a_photo_on_both_sides_of_a_split_is_serious(tmp_path):
+def test_a_image_on_both_sides_of_a_split_is_serious(tmp_path):
     sides = boxed(tmp_path / "train", {"a.png": 1, "b.png": 2}, split="train")
     sides += boxed(tmp_path / "val", {"c.png": 1, "d.png": 3}, split="val")
     first = check(Dataset("some", ("rust",), tuple(sides)))[0]
     assert (first.kind, first.serious) == ("leak", True)
-    assert first.text == "train and val share 1 photo: a.png = c.png; figures on val would be too good"
-    assert [photo.name for photo in first.photos] == ["a.png", "c.png"]
+    assert first.text == "train and val share 1 image: a.png = c.png; metrics on val would be too good"
+    assert [image.name for image in first.images] == ["a.png", "c.png"]
 
 
-def test_photos_of_one_name_are_told_with_their_folders(tmp_path):
+def test_images_of_one_name_are_told_with_their_folders(tmp_path):
     sides = boxed(tmp_path / "train", {"a.png": 1}, split="train") + boxed(
         tmp_path / "test", {"a.png": 1}, split="test"
     )
@@ -77,10 +77,10 @@ def test_a_turned_copy_on_the_other_side_is_a_leak_too(tmp_path):
     assert "a.png ~ b.png (turned 270)" in leak.text
 
 
-def test_a_photo_in_two_classes_is_serious(tmp_path):
+def test_a_image_in_two_classes_is_serious(tmp_path):
     (conflict,) = found(classes(tmp_path, clean=[1, 2], rust=[3, 1]), "conflict")
     assert conflict.serious
-    assert conflict.text == "1 photo is labelled in two ways (clean and rust): clean.0.png = rust.1.png"
+    assert conflict.text == "1 image is labeled in two ways (clean and rust): clean.0.png = rust.1.png"
 
 
 def test_a_copy_without_the_boxes_is_a_conflict(tmp_path):
@@ -93,16 +93,16 @@ def test_a_copy_without_the_boxes_is_a_conflict(tmp_path):
 def test_copies_in_one_class_are_named_by_class(tmp_path):
     notes = found(classes(tmp_path, clean=[1, 2, 1], rust=[3, 4, 3, 3]))
     assert [note.text for note in notes] == [
-        "1 pair of photos in clean is the same picture: clean.0.png = clean.2.png",
-        "3 pairs of photos in rust are the same picture: rust.0.png = rust.2.png, rust.0.png = rust.3.png, "
+        "1 pair of images in clean is the same picture: clean.0.png = clean.2.png",
+        "3 pairs of images in rust are the same picture: rust.0.png = rust.2.png, rust.0.png = rust.3.png, "
         "rust.2.png = rust.3.png",
     ]
     assert not any(note.serious for note in notes)
 
 
-def test_a_class_with_one_photo_and_uneven_classes(tmp_path):
+def test_a_class_with_one_image_and_uneven_classes(tmp_path):
     notes = found(classes(tmp_path, clean=[1, 2, 3, 4], rust=[5]))
-    assert [note.kind for note in notes] == ["one-photo", "imbalance"]
+    assert [note.kind for note in notes] == ["one-image", "imbalance"]
     assert "(rust.0.png)" in notes[0].text and notes[1].text == "the classes are uneven, 4 to 1: clean 4, rust 1"
 
 
@@ -111,45 +111,45 @@ def test_one_class_only_is_nothing_to_learn(tmp_path):
     assert [note.kind for note in found(Dataset("some", ("rust",), tuple(records)))] == ["one-class"]
 
 
-def test_tiny_unlabelled_and_broken_photos_are_named(tmp_path):
+def test_tiny_unlabeled_and_broken_images_are_named(tmp_path):
     records = boxed(tmp_path, {"a.png": 1, "b.png": 2})
     records.append(Record(picture(tmp_path / "tiny.png", 3, (2, 2)), (2, 2), None))
     broken = tmp_path / "broken.png"
-    broken.write_bytes(records[0].photo.read_bytes()[:60])
+    broken.write_bytes(records[0].image.read_bytes()[:60])
     records.append(Record(broken, (48, 64), records[0].instances))
     notes = {note.kind: note.text for note in found(Dataset("some", ("rust",), tuple(records)))}
     assert "the smallest 2 x 2): tiny.png" in notes["tiny"]
-    assert notes["unlabelled"] == "1 photo is unlabelled: nobody trains on them: tiny.png"
-    assert notes["unread"] == "1 photo cannot be opened: broken.png"
+    assert notes["unlabeled"] == "1 image is unlabeled: nobody trains on them: tiny.png"
+    assert notes["unread"] == "1 image cannot be opened: broken.png"
 
 
-def test_many_empty_photos_in_a_via_file_are_asked_about(tmp_path):
+def test_many_empty_images_in_a_via_file_are_asked_about(tmp_path):
     records = boxed(tmp_path, {"a.png": 1}) + boxed(tmp_path, {f"e{n}.png": n + 2 for n in range(6)}, boxes=0)
     via, coco = (Dataset("some", ("rust",), tuple(records), format) for format in ("via", "coco"))
     (note,) = found(via, "empty")
-    assert note.text.startswith("6 of 7 photos are in the VIA file without an outline, and count as empty: e0.png")
+    assert note.text.startswith("6 of 7 images are in the VIA file without an outline, and count as empty: e0.png")
     assert found(coco, "empty") == []
 
 
 def test_one_class_under_two_names_is_serious_and_told_once(tmp_path):
-    (twins,) = found(classes(tmp_path, Rust=[1, 2], rust=[3, 4, 5]), "class-twins", "remark")
-    assert twins.serious
-    assert twins.text == (
+    (duplicates,) = found(classes(tmp_path, Rust=[1, 2], rust=[3, 4, 5]), "class-duplicates", "remark")
+    assert duplicates.serious
+    assert duplicates.text == (
         'classes "rust" (3) and "Rust" (2, on Rust.0.png, Rust.1.png) differ only by case or blanks: '
         'rename "Rust" to "rust" in the annotations'
     )
 
 
-# --- several data sets --------------------------------------------------------------------------
-def test_photos_of_the_boxes_that_the_class_folders_hold_too(tmp_path):
+# --- several datasets --------------------------------------------------------------------------
+def test_images_of_the_boxes_that_the_class_folders_hold_too(tmp_path):
     classes(tmp_path / "root" / "classes", clean=[1, 2, 3], rust=[4, 5, 6])
     inside = tmp_path / "root" / "boxes"
     drawn = Dataset("boxes", ("rust",), tuple(boxed(inside, {"x.png": 4, "y.png": 6})))
     formats.write(drawn, inside / "labels.csv", "boxes_csv")
     checked = check_data(tmp_path / "root")
-    assert [(each.name, len(each)) for each in checked.data] == [("root (class_folders)", 6), ("boxes", 2)]
+    assert [(record.name, len(record)) for record in checked.data] == [("root (class_folders)", 6), ("boxes", 2)]
     (shared,) = checked.findings[""]
-    assert shared.text.startswith("all 2 photos of boxes are contained in root (class_folders), equal")
+    assert shared.text.startswith("all 2 images of boxes are contained in root (class_folders), equal")
     assert not checked.serious
 
 
@@ -158,7 +158,7 @@ def test_too_many_faults_are_a_finding_not_the_end(tmp_path):
     rows = ["a.png,64,48,rust,1,1,9,9", "a.png,64,48,rust,1,1,many,9"]
     (tmp_path / "labels.csv").write_text("\n".join(["filename,width,height,class,xmin,ymin,xmax,ymax", *rows]))
     (findings,) = check_data(tmp_path).findings.values()
-    assert findings[0].kind == "faulty" and any("xmax" in each.text for each in findings)
+    assert findings[0].kind == "faulty" and any("xmax" in finding.text for finding in findings)
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -174,19 +174,19 @@ def test_the_command_ends_with_0_and_notes(tmp_path, capsys):
     code, out = maskwright(capsys, "check", tmp_path / "steel")
     assert code == 0
     assert out.splitlines() == [
-        "steel (class_folders): 6 photos; clean 3, rust 3",
-        "  note: 1 pair of photos in clean is the same picture: clean.0.png = clean.2.png",
+        "steel (class_folders): 6 images; clean 3, rust 3",
+        "  note: 1 pair of images in clean is the same picture: clean.0.png = clean.2.png",
     ]
 
 
-def test_the_command_ends_with_1_where_a_figure_would_be_wrong(tmp_path, capsys):
+def test_the_command_ends_with_1_where_a_metric_would_be_wrong(tmp_path, capsys):
     classes(tmp_path / "steel", clean=[1, 2, 3], rust=[1, 4, 5])
     code, out = maskwright(capsys, "check", tmp_path / "steel")
-    assert code == 1 and "  PROBLEM: 1 photo is labelled in two ways" in out
+    assert code == 1 and "  PROBLEM: 1 image is labeled in two ways" in out
     code, out = maskwright(capsys, "check", tmp_path / "steel", "--json")
     facts = json.loads(out)
     assert (code, facts["serious"]) == (1, True)
-    assert {finding["kind"] for finding in facts["data"][0]["findings"]} == {"conflict", "twins"}
+    assert {finding["kind"] for finding in facts["data"][0]["findings"]} == {"conflict", "duplicates"}
 
 
 # --- training says it too -----------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_training_is_told_of_a_leak_between_named_splits(tmp_path):
     sides += boxed(tmp_path / "val", {"c.png": 1}, split="val")
     said: list[str] = []
     open_data(Dataset("some", ("rust",), tuple(sides)), "detect", say=said.append)
-    assert said == ["some: train and val share 1 photo: a.png = c.png; figures on val would be too good"]
+    assert said == ["some: train and val share 1 image: a.png = c.png; metrics on val would be too good"]
 
 
 def test_a_division_made_here_keeps_copies_together_and_names_them(tmp_path):
@@ -204,22 +204,24 @@ def test_a_division_made_here_keeps_copies_together_and_names_them(tmp_path):
     for seed in range(5):
         said: list[str] = []
         parts = open_data(data, "detect", seed=seed, say=said.append)
-        side = {record.photo.name: name for name, part in parts.items() for record in part}
+        side = {record.image.name: name for name, part in parts.items() for record in part}
         assert side["a.png"] == side["c.png"] and side["d.png"] == side["f.png"]
         assert said[-1] == "some: the same picture, kept on one side: a.png = c.png, d.png = f.png"
 
 
 # --- real data ----------------------------------------------------------------------------------
-def test_the_rust_tutorials_photos_hold_what_is_known_of_them(shared, tmp_path, monkeypatch):
+def test_the_rust_tutorials_images_hold_what_is_known_of_them(shared, tmp_path, monkeypatch):
     monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
     checked = check_data(shared / "data" / "rust")
-    assert [(each.name, len(each)) for each in checked.data] == [("rust (class_folders)", 155), ("objDet", 45)]
-    twins = {finding.text for finding in checked.findings["rust (class_folders)"] if "same picture" in finding.text}
-    assert twins == {
-        "5 pairs of photos in norust are the same picture: norust.1.jpg = norust.56.jpg, norust.2.jpg = norust.57.jpg, "
+    assert [(record.name, len(record)) for record in checked.data] == [("rust (class_folders)", 155), ("objDet", 45)]
+    duplicates = {
+        finding.text for finding in checked.findings["rust (class_folders)"] if "same picture" in finding.text
+    }
+    assert duplicates == {
+        "5 pairs of images in norust are the same picture: norust.1.jpg = norust.56.jpg, norust.2.jpg = norust.57.jpg, "
         "norust.37.jpg = norust.6.jpg, norust.4.jpg = norust.55.jpg, norust.47.jpg = norust.8.jpg",
-        "1 pair of photos in rust is the same picture: rust.29.jpg = rust.76.jpg",
+        "1 pair of images in rust is the same picture: rust.29.jpg = rust.76.jpg",
     }
     contained = [finding.text.partition(",")[0] for finding in checked.findings[""]]
-    assert "all 45 photos of objDet are contained in rust (class_folders)" in contained
+    assert "all 45 images of objDet are contained in rust (class_folders)" in contained
     assert checked.findings["objDet"] == () and not checked.serious

@@ -174,7 +174,7 @@ def test_what_is_no_number_is_refused_with_its_tensor(tmp_path, ending, value, d
     (save_file if ending == "safetensors" else torch.save)(tensors, tmp_path / f"w.{ending}")  # type: ignore[operator]
     with pytest.raises(WeightsError, match="the weights are not all numbers") as caught:
         checkpoint.load(tmp_path / f"w.{ending}")
-    assert caught.value.parts["record"] == "bad" and caught.value.parts["wanted"] == "finite numbers"
+    assert caught.value.parts["record"] == "bad" and caught.value.parts["expected"] == "finite numbers"
 
 
 def test_large_and_small_numbers_and_empty_tensors_are_read(tmp_path):
@@ -192,10 +192,10 @@ def test_a_damaged_file_ends_in_our_error_or_loads(tmp_path, kind):
     else:
         torch.save({"a.b": torch.arange(6.0)}, whole, _use_new_zipfile_serialization=kind == "zip")
     length = whole.stat().st_size
-    for place in range(0, length, max(length // 150, 1)):
+    for index in range(0, length, max(length // 150, 1)):
         with pytest.raises(WeightsError):
-            checkpoint.load(attacks.cut(whole, place))
+            checkpoint.load(attacks.cut(whole, index))
         try:
-            checkpoint.load(attacks.turned(whole, place))
+            checkpoint.load(attacks.turned(whole, index))
         except WeightsError as error:
             assert error.parts["got"]

@@ -1,4 +1,4 @@
-"""Class folders: the folder says what the photo shows."""
+"""Class folders: the folder says what the image shows."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_an_empty_folder_is_no_class_folder(tmp_path):
         read(tmp_path)
 
 
-def test_each_folder_is_a_class_and_each_photo_has_one(tmp_path):
+def test_each_folder_is_a_class_and_each_image_has_one(tmp_path):
     save(tmp_path, "rust/a.png", "rust/b.JPEG", "norust/c.png")
     found = read(tmp_path)
     assert (found.names, [record.labels for record in found]) == (("norust", "rust"), [(0,), (1,), (1,)])
     assert found.records[0].instances is None and found.records[0].size == (4, 6)
-    assert found.class_counts() == {"norust": 1, "rust": 2} and found.state_counts()["labelled"] == 3
+    assert found.class_counts() == {"norust": 1, "rust": 2} and found.state_counts()["labeled"] == 3
 
 
 def test_the_claim_is_weak(tmp_path):
@@ -55,7 +55,7 @@ def test_class_folders_one_level_down_are_found(tmp_path):
     assert len(found) == 2 and found.remarks == ('the class folders in "download" were read',)
 
 
-def test_photos_one_level_below_a_class_belong_to_it(tmp_path):
+def test_images_one_level_below_a_class_belong_to_it(tmp_path):
     save(tmp_path, "rust/north/a.png", "norust/b.png")
     assert read(tmp_path).class_counts() == {"norust": 1, "rust": 1}
 
@@ -65,8 +65,8 @@ def test_photos_one_level_below_a_class_belong_to_it(tmp_path):
     [
         ("rust/a.png",),  # one class
         ("train/a.png", "val/b.png"),  # splits
-        ("images/a.png", "masks/a.png"),  # photos and what was drawn on them
-        ("a.png", "b.png", "rust/a.png", "norust/b.png"),  # photos beside
+        ("images/a.png", "masks/a.png"),  # images and what was drawn on them
+        ("a.png", "b.png", "rust/a.png", "norust/b.png"),  # images beside
     ],
 )
 def test_other_folders_are_not_claimed(tmp_path, names):
@@ -84,10 +84,10 @@ def test_a_stray_file_or_folder_does_not_hide_the_class_folders(tmp_path, stray)
         save(tmp_path, stray)
     else:
         (tmp_path / stray).parent.mkdir(exist_ok=True)
-        (tmp_path / stray).write_text("12 photos")
+        (tmp_path / stray).write_text("12 images")
     found = formats.read(tmp_path)
     assert (found.format, found.class_counts()) == ("class_folders", {"norust": 1, "rust": 1})
-    told = "1 photo beside the class folders, in no class: sheet.png"
+    told = "1 image beside the class folders, in no class: sheet.png"
     assert (told in found.remarks) == (stray == "sheet.png")
 
 
@@ -96,7 +96,7 @@ def test_a_folder_of_masks_is_no_class(tmp_path):
     for number in range(3):
         save(tmp_path, f"original/p{number}.jpg", f"annotated/p{number}.png", f"rust/{number}.png")
         Image.fromarray(noise).save(tmp_path / f"original/p{number}.jpg")
-    with pytest.raises(DatasetError, match='the pictures in "annotated" look like masks of the photos in "original"'):
+    with pytest.raises(DatasetError, match='the pictures in "annotated" look like masks of the images in "original"'):
         formats.read(tmp_path)
 
 
@@ -116,11 +116,11 @@ def test_annotations_in_a_folder_say_that_it_is_no_class(tmp_path):
     assert not claimed(tmp_path)
 
 
-def test_a_broken_photo_is_a_fault_by_name(tmp_path):
-    save(tmp_path, *(f"rust/{place}.png" for place in range(30)), "norust/a.png")
+def test_a_broken_image_is_a_fault_by_name(tmp_path):
+    save(tmp_path, *(f"rust/{index}.png" for index in range(30)), "norust/a.png")
     (tmp_path / "norust" / "b.png").write_bytes(b"nothing")
     found = read(tmp_path)
-    assert (len(found), found.faults[0].record) == (31, 'photo "norust/b.png"')
+    assert (len(found), found.faults[0].record) == (31, 'image "norust/b.png"')
 
 
 def test_file_names_tell_the_class(tmp_path):
@@ -135,7 +135,7 @@ def test_file_names_tell_the_class(tmp_path):
     [
         ("IMG_1.jpg", "IMG_2.jpg", "DSC_1.jpg", "DSC_2.jpg"),  # cameras
         ("rust.0.jpg", "rust.1.jpg"),  # one class
-        ("rust.0.jpg", "rust.1.jpg", "dent.0.jpg"),  # a single photo proves nothing
+        ("rust.0.jpg", "rust.1.jpg", "dent.0.jpg"),  # a single image proves nothing
         ("rust.0.jpg", "rust.1.jpg", "dent.0.jpg", "dent.1.jpg", "other.jpg"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Classifiers of whole photos: the networks, their losses, and where their weights come from."""
+"""Classifiers of whole images: the networks, their losses, and where their weights come from."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from maskwright.api.start import start_weights
 from maskwright.errors import MissingExtra, UnknownName
-from maskwright.jobs.start import start_weights
-from maskwright.models import catalogue
+from maskwright.models import registry
+from maskwright.models.base import choose_layers
 from maskwright.models.classifiers import Classifier, SpreadHead, dropout
-from maskwright.models.targets import Truth
-from maskwright.models.verbs import choose_layers
+from maskwright.models.target_assignment import Targets
 from maskwright.weights.transfer import transfer
 
 LIGHT = ("small", "mobilenet_v2", "mobilenet_v3_large")
@@ -22,11 +22,11 @@ LIGHT = ("small", "mobilenet_v2", "mobilenet_v3_large")
 
 def build(model: str = "mobilenet_v2", classes: int = 3, size: int = 64, multi_label: bool = False) -> Classifier:
     torch.manual_seed(0)
-    return catalogue.build("classify", model, None, classes, size, multi_label).eval()
+    return registry.build("classify", model, None, classes, size, multi_label).eval()
 
 
-def labelled(*labels: int) -> Truth:
-    return Truth(torch.zeros(0, 4), torch.tensor(labels, dtype=torch.long), None, torch.zeros(0, 4))
+def labeled(*labels: int) -> Targets:
+    return Targets(torch.zeros(0, 4), torch.tensor(labels, dtype=torch.long), None, torch.zeros(0, 4))
 
 
 class Given(Classifier):
@@ -39,13 +39,13 @@ class Given(Classifier):
         self.head.forward = lambda maps, generator=None: self.logits  # type: ignore[method-assign]
 
 
-def loss_of(network: Classifier, *truths: Truth) -> float:
-    return float(network.losses_of([], [], list(truths))["label"])
+def loss_of(network: Classifier, *targets: Targets) -> float:
+    return float(network.losses_from_features([], [], list(targets))["label"])
 
 
 # --- detect ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", LIGHT)
-def test_the_scores_of_one_class_a_photo_add_up_to_one(model: str) -> None:
+def test_the_scores_of_one_class_a_image_add_up_to_one(model: str) -> None:
     scores = build(model).detect(torch.randn(2, 3, 64, 64), [(64, 64)] * 2)
     assert scores.shape == (2, 3)
     torch.testing.assert_close(scores.sum(1), torch.ones(2))
@@ -57,7 +57,7 @@ def test_with_several_labels_each_score_stands_alone() -> None:
     )
 
 
-def test_the_head_of_small_tells_patchy_photos_from_even_ones_of_the_same_mean() -> None:
+def test_the_head_of_small_tells_patchy_images_from_even_ones_of_the_same_mean() -> None:
     head = SpreadHead([1], 2).eval()
     even, patchy = torch.full((1, 1, 4, 4), 0.5), torch.tensor([0.0, 1.0]).repeat(8).view(1, 1, 4, 4)
     torch.testing.assert_close(head.summary([torch.cat([even, patchy])]), torch.tensor([[0.5, 0.0], [0.5, 0.5]]),
@@ -81,27 +81,27 @@ def test_other_sizes_than_the_trained_one_are_averaged_to_it() -> None:
 # --- losses ---------------------------------------------------------------------------------------
 def test_the_loss_is_cross_entropy() -> None:
     logits = [[2.0, -1.0, 0.5], [0.0, 1.0, 0.0]]
-    wanted = float(nn.functional.cross_entropy(torch.tensor(logits), torch.tensor([2, 1])))
-    assert loss_of(Given(logits), labelled(2), labelled(1)) == pytest.approx(wanted)
+    expected = float(nn.functional.cross_entropy(torch.tensor(logits), torch.tensor([2, 1])))
+    assert loss_of(Given(logits), labeled(2), labeled(1)) == pytest.approx(expected)
 
 
 def test_with_several_labels_it_is_the_binary_one_and_no_label_is_an_answer() -> None:
     logits = torch.tensor([[2.0, -1.0], [0.0, 1.0]])
-    wanted = nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
+    expected = nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([[1.0, 1.0], [0.0, 0.0]]))
     given = Given(logits.tolist(), multi_label=True)
-    assert loss_of(given, labelled(0, 1), labelled()) == pytest.approx(float(wanted))
+    assert loss_of(given, labeled(0, 1), labeled()) == pytest.approx(float(expected))
 
 
 def test_a_rare_class_counts_as_much_as_a_common_one() -> None:
     network = Given([[0.0, 0.0]] * 4)
-    network.weigh([3, 1], photos=4)
-    common, rare = (loss_of(network, *([labelled(label)] * 4)) for label in (0, 1))
+    network.weigh([3, 1], images=4)
+    common, rare = (loss_of(network, *([labeled(label)] * 4)) for label in (0, 1))
     assert rare == pytest.approx(3 * common)
 
 
-def test_a_class_without_photos_weighs_no_infinity() -> None:
+def test_a_class_without_images_weighs_no_infinity() -> None:
     network = Given([[0.0, 0.0]])
-    network.weigh([4, 0], photos=4)
+    network.weigh([4, 0], images=4)
     assert torch.isfinite(network.balance).all()
 
 
@@ -135,34 +135,34 @@ def test_imagenets_mobilenet_fills_the_whole_backbone(shared, tmp_path) -> None:
     network = build("mobilenet_v2", classes=2)
     file = shared / "data" / "weights" / "mobilenet_v2_imagenet.pth"
     told = start_weights(network, str(file), "mobilenet_v2", "mobilenet_v2", ("norust", "rust"), tmp_path)
-    assert told.endswith("classes new: norust, rust; freshly initialised: head.norm, head.out")
+    assert told.endswith("classes new: norust, rust; freshly initialized: head.norm, head.out")
 
 
 def test_another_packages_network_serves_as_a_backbone(torchvision) -> None:
-    network = catalogue.build("classify", "torchvision:shufflenet_v2_x0_5", None, 3, 64).eval()
+    network = registry.build("classify", "torchvision:shufflenet_v2_x0_5", None, 3, 64).eval()
     assert network.detect(torch.randn(2, 3, 64, 64), [(64, 64)] * 2).shape == (2, 3)
     with pytest.raises(UnknownName, match='Did you mean "shufflenet_v2_x0_5"'):
-        catalogue.build("classify", "torchvision:shufflenet_v2_x05", None, 3, 64)
+        registry.build("classify", "torchvision:shufflenet_v2_x05", None, 3, 64)
 
 
 def test_a_package_that_does_not_load_says_so(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingExtra) as caught:
-        catalogue.build("classify", "timm:resnet18", None, 2, 64)
+        registry.build("classify", "timm:resnet18", None, 2, 64)
     assert str(caught.value).startswith(f"MissingExtra: timm does not load beside torch {torch.__version__}")
 
 
 def test_no_classifier_of_that_name() -> None:
     with pytest.raises(UnknownName, match=r'no model "resnet5O"\. Did you mean "resnet50"'):
-        catalogue.find("resnet5O", "classify")
+        registry.find("resnet5O", "classify")
 
 
 @pytest.mark.parametrize("several", [False, True])
 def test_a_class_that_nobody_looked_for_is_taught_neither_way(several: bool) -> None:
     network = Given([[0.3, -0.2, 0.8], [0.1, 0.4, -0.6]], multi_label=several)
     network.logits.requires_grad_()
-    partly = replace(labelled(0), sought=torch.tensor([0, 2]))
-    network.losses_of([], [], [partly, labelled(1)])["label"].backward()
+    partly = replace(labeled(0), labelled_classes=torch.tensor([0, 2]))
+    network.losses_from_features([], [], [partly, labeled(1)])["label"].backward()
     gradient = network.logits.grad
     assert gradient is not None and torch.isfinite(gradient).all()
     assert (gradient != 0).tolist() == [[True, False, True], [True, True, True]]

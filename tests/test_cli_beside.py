@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from maskwright import formats
+from maskwright.api.check import check_data
 from maskwright.cli.main import main
-from maskwright.jobs.check import check_data
 
 
 def run(*arguments: object) -> int:
@@ -53,20 +53,20 @@ def test_a_sheet_is_written_here_where_here_are_no_data_and_where_it_was_asked_f
     assert formats.read(party).class_counts() == {"norust": 1, "rust": 1}
 
 
-def test_a_photo_with_only_points_drawn_is_unlabelled_and_told(tmp_path):
+def test_a_image_with_only_points_drawn_is_unlabeled_and_told(tmp_path):
     save(tmp_path, "a.png", "b.png")
     point = {"shape_attributes": {"name": "point", "cx": 2, "cy": 2}, "region_attributes": {}}
     box = {"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 2, "height": 2}, "region_attributes": {}}
     data = {name: {"filename": f"{name}.png", "size": 1, "regions": [shape], "file_attributes": {}}
             for name, shape in (("a", point), ("b", box))}  # fmt: skip
     (tmp_path / "via_region_data.json").write_text(json.dumps(data))
-    found = formats.read(tmp_path)
-    assert [record.state for record in found] == ["unlabelled", "labelled"]
-    assert "1 photo with nothing but points or lines, taken as unlabelled, not as empty" in found.remarks
+    detections = formats.read(tmp_path)
+    assert [record.state for record in detections] == ["unlabeled", "labeled"]
+    assert "1 image with nothing but points or lines, taken as unlabeled, not as empty" in detections.remarks
 
 
 def test_a_check_of_welds_reads_the_masks_with_their_series(tmp_path):
-    """W0002 holds the masks of W0001: it is no data set of its own, and no advice names the folder that was named."""
+    """W0002 holds the masks of W0001: it is no dataset of its own, and no advice names the folder that was named."""
     save(tmp_path / "Welding", "W0001/W0001_0001.png", "W0002/W0002_0001.png")
     (tmp_path / "Welding/W0001/ground_truth.txt").write_text("1 1 3 1 3\n")
     checked = check_data(tmp_path / "Welding")

@@ -35,13 +35,13 @@ def ring() -> RleMasks:
 
 @pytest.fixture
 def party(tmp_path: Path) -> Path:
-    """Eight photos that do not look alike: six with a balloon each, two without any."""
+    """Eight images that do not look alike: six with a balloon each, two without any."""
     folder = tmp_path / "party"
     folder.mkdir()
     rng = np.random.default_rng(0)
     records = []
     for number in range(8):
-        path = folder / f"photo_{number}.png"
+        path = folder / f"image_{number}.png"
         blocks = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(blocks.repeat(8, 0).repeat(8, 1)).save(path)
         masks = ring() if number < 6 else RleMasks.empty(SIZE)
@@ -56,11 +56,11 @@ def test_show_counts_and_draws(party, tmp_path, capsys):
     code, out, err = maskwright(capsys, "show", party, "out=" + str(tmp_path / "sheet.png"), "count=4")
     assert code == 0
     assert out.splitlines()[:3] == [
-        "party (coco): 8 photos (6 labelled, 2 empty)",
+        "party (coco): 8 images (6 labeled, 2 empty)",
         "class    objects",
         "balloon        6",
     ]
-    assert err.startswith("4 of 8 photos drawn on")
+    assert err.startswith("4 of 8 images drawn on")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 600
 
@@ -69,15 +69,15 @@ def test_show_without_a_sheet_writes_nothing(party, capsys, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     code, out, _ = maskwright(capsys, "show", party, "--count", 0, "--json")
     facts = json.loads(out)
-    assert code == 0 and facts["states"] == {"labelled": 6, "empty": 2, "unlabelled": 0, "skipped": 0}
+    assert code == 0 and facts["states"] == {"labeled": 6, "empty": 2, "unlabeled": 0, "skipped": 0}
     assert facts["sheet"] is None and [path.name for path in tmp_path.iterdir()] == ["party"]
 
 
-def test_show_names_a_photo_it_cannot_read_and_goes_on(party, tmp_path, capsys):
-    whole = (party / "photo_3.png").read_bytes()
-    (party / "photo_3.png").write_bytes(whole[: len(whole) // 2])
+def test_show_names_a_image_it_cannot_read_and_goes_on(party, tmp_path, capsys):
+    whole = (party / "image_3.png").read_bytes()
+    (party / "image_3.png").write_bytes(whole[: len(whole) // 2])
     code, _, err = maskwright(capsys, "show", party, "--out", tmp_path / "sheet.png")
-    assert code == 0 and "photo_3.png" in err and "7 of 8 photos drawn" in err
+    assert code == 0 and "image_3.png" in err and "7 of 8 images drawn" in err
 
 
 def test_show_refuses_an_ending_it_cannot_write(party, capsys):
@@ -86,16 +86,16 @@ def test_show_refuses_an_ending_it_cannot_write(party, capsys):
 
 
 # --- split ------------------------------------------------------------------------------------------------------------
-def test_split_keeps_every_photo_and_every_pixel_of_every_object(party, tmp_path, capsys):
+def test_split_keeps_every_image_and_every_pixel_of_every_object(party, tmp_path, capsys):
     out = tmp_path / "divided"
     code, text, _ = maskwright(capsys, "split", party, out, "--val", 0.25)
-    assert code == 0 and text.splitlines()[0].split() == ["photos", "balloon"]
+    assert code == 0 and text.splitlines()[0].split() == ["images", "balloon"]
     before, after = formats.read(party), formats.read(out)
     assert {name: len(part) for name, part in after.splits().items()} == {"train": 6, "val": 2}
-    assert {record.photo.name for record in after} == {record.photo.name for record in before}
+    assert {record.image.name for record in after} == {record.image.name for record in before}
     assert after.instance_count == before.instance_count == 6
     for record in after:
-        assert record.photo.read_bytes() == (party / record.photo.name).read_bytes()
+        assert record.image.read_bytes() == (party / record.image.name).read_bytes()
         assert record.instances is not None and record.instances.masks is not None
         if len(record.instances):
             assert record.instances.masks.iou(ring())[0, 0] == 1
@@ -120,7 +120,7 @@ def test_split_of_class_folders_gives_class_folders(tmp_path, capsys):
         folder.mkdir(parents=True, exist_ok=True)
         blocks = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(blocks.repeat(8, 0).repeat(8, 1)).save(
-            folder / "photo.png" if number < 2 else folder / f"{number}.png"
+            folder / "image.png" if number < 2 else folder / f"{number}.png"
         )
     out = tmp_path / "divided"
     code, _, _ = maskwright(capsys, "split", tmp_path / "steel", out, "--test", 0.2)
@@ -134,7 +134,7 @@ def test_split_of_class_folders_gives_class_folders(tmp_path, capsys):
 
 @pytest.fixture
 def several(tmp_path: Path) -> Path:
-    """Nine photos with two, one or none of two classes, as a table of labels; one class has no name for a folder."""
+    """Nine images with two, one or none of two classes, as a table of labels; one class has no name for a folder."""
     rng = np.random.default_rng(3)
     rows = ["file,labels"]
     for number in range(9):
@@ -146,8 +146,8 @@ def several(tmp_path: Path) -> Path:
     return tmp_path / "several"
 
 
-def test_split_of_photos_with_several_labels_gives_tables(several, tmp_path, capsys):
-    """No photo is put into a folder by its first label, nor where a class named ../dent would lead."""
+def test_split_of_images_with_several_labels_gives_tables(several, tmp_path, capsys):
+    """No image is put into a folder by its first label, nor where a class named ../dent would lead."""
     out = tmp_path / "divided"
     code, _, err = maskwright(capsys, "split", several, out, "--val", 0.34)
     assert (code, err) == (0, "")
@@ -155,23 +155,23 @@ def test_split_of_photos_with_several_labels_gives_tables(several, tmp_path, cap
     before, after = formats.read(several), formats.read(out)
     assert after.format == "labels_csv" and after.class_counts() == before.class_counts() == {"../dent": 3, "rust": 6}
     assert {name: len(part) for name, part in after.splits().items()} == {"train": 6, "val": 3}
-    said = {each.photo.read_bytes(): each.labels for each in before}
-    assert all(said[each.photo.read_bytes()] == each.labels for each in after)
+    said = {item.image.read_bytes(): item.labels for item in before}
+    assert all(said[item.image.read_bytes()] == item.labels for item in after)
 
 
 @pytest.mark.parametrize("format", ["labels-csv", "labels_csv"])
 def test_split_of_objects_into_tables_says_that_shapes_are_lost(party, tmp_path, capsys, format):
     code, _, err = maskwright(capsys, "split", party, tmp_path / "divided", "--format", format)
     assert code == 0 and "note: 5 outlines cannot be kept\n" in err
-    assert {each.labels for each in formats.read(tmp_path / "divided")} == {(0,), ()}
+    assert {item.labels for item in formats.read(tmp_path / "divided")} == {(0,), ()}
 
 
-def test_photos_of_one_name_are_both_kept(tmp_path, capsys):
+def test_images_of_one_name_are_both_kept(tmp_path, capsys):
     rng = np.random.default_rng(2)
     records = []
-    for place in ("monday", "tuesday", "wednesday"):
-        (tmp_path / "week" / place).mkdir(parents=True)
-        path = tmp_path / "week" / place / "a.png"
+    for index in ("monday", "tuesday", "wednesday"):
+        (tmp_path / "week" / index).mkdir(parents=True)
+        path = tmp_path / "week" / index / "a.png"
         Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)).save(path)
         masks = ring()
         records.append(Record(path, SIZE, Instances(masks.boxes, [0], None, masks, ("balloon",))))
@@ -185,7 +185,7 @@ def test_photos_of_one_name_are_both_kept(tmp_path, capsys):
 
 def test_a_failed_split_leaves_nothing_behind(party, tmp_path, capsys):
     code, _, err = maskwright(capsys, "split", party, tmp_path / "out", "--val", 1.5)
-    assert code == 2 and "not a share of photos" in err
+    assert code == 2 and "not a fraction of images" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["party"]
 
 
@@ -193,14 +193,14 @@ def test_a_failed_split_leaves_nothing_behind(party, tmp_path, capsys):
 def test_synth_makes_a_data_set_that_reads_back(tmp_path, capsys):
     code, out, _ = maskwright(capsys, "synth", "balloons", tmp_path / "p", "count=5", "size=96x64", "--json")
     facts = json.loads(out)
-    assert code == 0 and facts["photos"] == 5 and facts["splits"] == {"train": 4, "val": 1}
+    assert code == 0 and facts["images"] == 5 and facts["splits"] == {"train": 4, "val": 1}
     assert {record.size for record in formats.read(tmp_path / "p")} == {(64, 96)}
 
 
 @pytest.mark.parametrize("arguments", [("size=big",), ("size=0x0",), ("--val", 2)])
 def test_synth_explains_what_it_cannot_do(tmp_path, capsys, arguments):
     code, _, err = maskwright(capsys, "synth", "balloons", tmp_path / "p", *arguments)
-    assert code == 2 and "wanted" in err and not (tmp_path / "p").exists()
+    assert code == 2 and "expected" in err and not (tmp_path / "p").exists()
 
 
 def test_synth_offers_the_nearest_kind(tmp_path, capsys):
@@ -211,7 +211,7 @@ def test_synth_offers_the_nearest_kind(tmp_path, capsys):
 # --- where to write ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("call", [["split", "DATA"], ["convert", "DATA", "--to", "coco"], ["synth", "balloons"]])
 def test_a_new_data_set_is_named_as_out_or_by_the_option_and_once(call, party, tmp_path, capsys):
-    call = [str(party) if each == "DATA" else each for each in call] + (["--count", "2"] if call[0] == "synth" else [])
+    call = [str(party) if item == "DATA" else item for item in call] + (["--count", "2"] if call[0] == "synth" else [])
     for named in ([], [str(tmp_path / "a"), "--out", str(tmp_path / "b")]):
         with pytest.raises(SystemExit) as end:
             main(call + named)
@@ -229,5 +229,5 @@ def test_synth_counts_the_objects_that_its_files_hold(format, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([*words, "--format", format])
     told = json.loads(capsys.readouterr().out)
-    assert told["objects"] == formats.read(tmp_path / "party").class_counts() and told["photos"] == 8
+    assert told["objects"] == formats.read(tmp_path / "party").class_counts() and told["images"] == 8
     assert bool(told["lost"]) == (format == "via")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -62,7 +63,7 @@ def test_every_command_stands_under_one_heading():
 def test_every_command_in_the_table_can_be_loaded_and_explains_itself(name, capsys):
     module, attribute = PLACES[name][0].split(":")
     command = getattr(importlib.import_module(module), attribute)
-    assert isinstance(command, click.Command) and module == f"maskwright.cli.{name}"
+    assert isinstance(command, click.Command) and module == f"maskwright.cli.{name.replace('-', '_')}"
     with pytest.raises(SystemExit) as end:
         main([name, "--help"])
     text = capsys.readouterr().out
@@ -78,7 +79,7 @@ def test_help_groups_the_commands(capsys):
     text = capsys.readouterr().out
     assert end.value.code == 0
     assert text.index("Data:") < text.index("split") < text.index("Train:") < text.index("Use:") < text.index("House:")
-    assert all(f"\n  {name} " in text for name in PLACES)
+    assert all(re.search(rf"\n  {name}\s", text) for name in PLACES)
 
 
 def test_no_command_shows_the_help(capsys):
@@ -155,7 +156,7 @@ def test_an_option_may_be_written_either_way(pairs, dashes):
     [
         (["--", "epochs=3"], ("epochs=3",)),
         (["a=b.jpg"], ("a=b.jpg",)),
-        (["photos/epochs=3"], ("photos/epochs=3",)),
+        (["images/epochs=3"], ("images/epochs=3",)),
     ],
 )
 def test_what_is_no_option_stays_as_it_is(arguments, data):

@@ -40,17 +40,17 @@ def areas(dataset: Dataset) -> list[int]:
 
 
 # --- what a file may hold -----------------------------------------------------------------------
-def test_a_photo_without_annotations_is_labelled_as_empty(tmp_path):
+def test_a_image_without_annotations_is_labeled_as_empty(tmp_path):
     data = formats.read(attacks.coco(tmp_path))
     assert data.state_counts()["empty"] == 1 and data.format == "coco"
     assert data.names == ("rust",)  # nothing is drawn, so every listed class may be meant
 
 
-def test_a_file_without_a_list_of_annotations_is_unlabelled(tmp_path):
+def test_a_file_without_a_list_of_annotations_is_unlabeled(tmp_path):
     path = attacks.coco(tmp_path)
     data = json.loads(path.read_text("utf-8"))
     del data["annotations"]
-    assert formats.read(attacks.written(path, data)).state_counts()["unlabelled"] == 1
+    assert formats.read(attacks.written(path, data)).state_counts()["unlabeled"] == 1
 
 
 def test_polygons_boxes_and_run_lengths(tmp_path):
@@ -59,7 +59,7 @@ def test_polygons_boxes_and_run_lengths(tmp_path):
     data = formats.read(attacks.coco(tmp_path, SQUARE, plain, packed, BOX))
     assert areas(data)[:3] == [100, 60, 25]
     assert only(data).boxes.tolist() == [[2, 2, 12, 12], [1, 0, 3, 30], [0, 0, 5, 5], [3, 4.5, 13, 10.5]]
-    assert data.remarks == ("1 box became a rectangular mask, beside outlines in the same photo",)
+    assert data.remarks == ("1 box became a rectangular mask, beside outlines in the same image",)
 
 
 def test_boxes_alone_give_no_masks(tmp_path):
@@ -138,27 +138,27 @@ def test_run_lengths_of_another_size_are_never_stretched(tmp_path):
         formats.read(path)
     assert str(caught.value) == (
         f"AnnotationError: {path}: 1 of 1 regions are faulty\n"
-        '  record  photo "a.jpg", region 1\n'
-        "  field   segmentation.size\n"
-        "  wanted  30 x 40 (height x width of the photo)\n"
-        "  got     15 x 20\n"
-        "  fix     export the mask again at the photo's size; or put the faulty ones aside with --allow-faulty"
+        '  record    image "a.jpg", region 1\n'
+        "  field     segmentation.size\n"
+        "  expected  30 x 40 (height x width of the image)\n"
+        "  got       15 x 20\n"
+        "  fix       export the mask again at the image's size; or put the faulty ones aside with --allow-faulty"
     )
 
 
-def test_a_photo_of_another_size_than_stated_is_put_aside(tmp_path):
+def test_a_image_of_another_size_than_stated_is_put_aside(tmp_path):
     path = attacks.coco(tmp_path, SQUARE)
-    attacks.photo(tmp_path / "a.jpg", (60, 80))
+    attacks.image(tmp_path / "a.jpg", (60, 80))
     with pytest.raises(AnnotationError, match="30 x 40"):
         formats.read(path)
     assert formats.read(path, allow_faulty=True).state_counts()["skipped"] == 1
 
 
 def framed(folder: Path, *sizes: tuple[int, int], stated: tuple[int, int] | None, box: list[float]) -> Path:
-    """Photos of these sizes (height, width), each with one box, all stated at one size, or exchanged (None)."""
+    """Images of these sizes (height, width), each with one box, all stated at one size, or exchanged (None)."""
     images, listed = [], []
     for number, size in enumerate(sizes, 1):
-        attacks.photo(folder / f"{number}.jpg", size)
+        attacks.image(folder / f"{number}.jpg", size)
         height, width = size[::-1] if stated is None else stated
         images.append({"id": number, "file_name": f"{number}.jpg", "height": height, "width": width})
         listed.append({"id": number, "image_id": number, "category_id": 1, "bbox": box})
@@ -177,9 +177,9 @@ def test_width_and_height_exchanged_are_refused_where_nothing_proves_it(tmp_path
     assert caught.value.parts["fix"].startswith("exchange them in the file where that is all")
 
 
-def test_one_size_stated_of_all_photos_does_not_count_where_what_is_drawn_proves_it(tmp_path):
+def test_one_size_stated_of_all_images_does_not_count_where_what_is_drawn_proves_it(tmp_path):
     data = formats.read(framed(tmp_path, (30, 40), (50, 60), stated=(8, 8), box=[20, 5, 20, 20]))
-    assert data.instance_count == 2 and data.remarks[0].startswith("the file says 8 x 8 of every photo")
+    assert data.instance_count == 2 and data.remarks[0].startswith("the file says 8 x 8 of every image")
     with pytest.raises(AnnotationError, match="28 x 28"):
         formats.read(framed(tmp_path / "small", (30, 40), (50, 60), stated=(28, 28), box=[1, 5, 20, 20]))
 
@@ -209,13 +209,13 @@ def test_a_segmentation_of_another_kind_is_a_fault(tmp_path, segmentation):
     assert data.instance_count == 30 and len(data.faults) == 1
 
 
-def test_key_points_alone_do_not_make_a_photo_an_empty_one(tmp_path):
+def test_key_points_alone_do_not_make_a_image_an_empty_one(tmp_path):
     data = formats.read(attacks.coco(tmp_path, {"keypoints": [3, 3, 2]}))
-    assert [record.state for record in data] == ["unlabelled"]
+    assert [record.state for record in data] == ["unlabeled"]
     assert "1 set of key points cannot be used here: left out" in data.remarks
 
 
-def test_one_photo_under_two_ids_is_one_record(tmp_path):
+def test_one_image_under_two_ids_is_one_record(tmp_path):
     image = {"file_name": "a.jpg", "height": 30, "width": 40}
     listed = [{"id": number, "image_id": number, "category_id": 1, "bbox": [number, 2, 9, 9]} for number in (1, 2)]
     data = formats.read(attacks.coco(tmp_path, images=[{"id": 1, **image}, {"id": 2, **image}], annotations=listed))
@@ -229,10 +229,10 @@ def test_a_results_list_is_refused_by_what_it_is(tmp_path):
     with pytest.raises(AnnotationError) as caught:
         formats.read(path)
     assert str(caught.value) == (
-        f"AnnotationError: {path}: a COCO results list, not a data set\n"
-        "  wanted  images, annotations and categories\n"
-        "  got     a list of 1 detections: no photos, no class names\n"
-        "  fix     name the truth file that these results belong to"
+        f"AnnotationError: {path}: a COCO results list, not a dataset\n"
+        "  expected  images, annotations and categories\n"
+        "  got       a list of 1 detections: no images, no class names\n"
+        "  fix       name the ground truth file that these results belong to"
     )
 
 
@@ -249,7 +249,7 @@ def test_a_bad_list_is_refused_by_name(tmp_path, parts, said):
         formats.read(attacks.coco(tmp_path, SQUARE, **parts))
 
 
-# --- photos turned by EXIF ----------------------------------------------------------------------
+# --- images turned by EXIF ----------------------------------------------------------------------
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 def test_what_was_drawn_unturned_is_turned_where_the_file_proves_it(tmp_path, orientation):
     """Outlines, boxes and run lengths go the way that the pixels go."""
@@ -258,20 +258,20 @@ def test_what_was_drawn_unturned_is_turned_where_the_file_proves_it(tmp_path, or
     polygon, box = [6, 2, 26, 2, 26, 5, 6, 5], [6, 2, 20, 3]
     rows = ({"segmentation": [polygon]}, {"segmentation": RleMasks.from_dense(mask).to_coco()[0]}, {"bbox": box})
     path = attacks.coco(tmp_path, *rows)
-    attacks.photo(tmp_path / "a.jpg", (30, 40), orientation)
+    attacks.image(tmp_path / "a.jpg", (30, 40), orientation)
     image = Image.fromarray(mask[0].astype(np.uint8) * 255)
     image.getexif()[0x0112] = orientation
     upright = np.asarray(ImageOps.exif_transpose(image)) > 0
     data = formats.read(path)
     found = only(data)
     assert found.masks is not None and data.records[0].size == (40, 30)
-    assert all((each == upright).all() for each in found.masks.dense())
+    assert all((item == upright).all() for item in found.masks.dense())
     assert data.remarks[0] == '"a.jpg" is turned by EXIF and was annotated unturned: its regions were turned too'
 
 
 def test_what_was_drawn_turned_stays(tmp_path):
     path = attacks.coco(tmp_path, SQUARE, size=(40, 30))
-    attacks.photo(tmp_path / "a.jpg", (30, 40), 6)
+    attacks.image(tmp_path / "a.jpg", (30, 40), 6)
     assert only(formats.read(path)).boxes.tolist() == [[2, 2, 12, 12]]
 
 
@@ -279,12 +279,12 @@ def test_what_was_drawn_turned_stays(tmp_path):
 @given(masks(size=(6, 9)))
 def test_masks_come_back_bit_for_bit(tmp_path_factory, dense):
     folder = tmp_path_factory.mktemp("coco")
-    photo = attacks.photo(folder / "photos" / "a.png", (6, 9))
+    image = attacks.image(folder / "images" / "a.png", (6, 9))
     dense = dense[dense.any(axis=(1, 2))]
     runs = RleMasks.from_dense(dense)
     crowd = np.arange(len(dense)) % 2 == 1
     there = Instances(runs.boxes, np.zeros(len(dense), int), None, runs, ("rust",), crowd if crowd.any() else None)
-    assert formats.write(Dataset("x", ("rust",), (Record(photo, (6, 9), there),)), folder / "out.json", "coco") == ()
+    assert formats.write(Dataset("x", ("rust",), (Record(image, (6, 9), there),)), folder / "out.json", "coco") == ()
     back = only(formats.read(folder / "out.json"))
     assert len(back) == len(dense)
     if len(dense):
@@ -293,19 +293,19 @@ def test_masks_come_back_bit_for_bit(tmp_path_factory, dense):
 
 
 def test_what_coco_cannot_hold_is_counted(tmp_path):
-    photos = [attacks.photo(tmp_path / name) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    images = [attacks.image(tmp_path / name) for name in ("a.jpg", "b.jpg", "c.jpg")]
     boxes = Instances(np.array([[1, 2, 11, 12]]), np.array([0]), np.array([0.5]), None, ("rust",))
-    rows = (Record(photos[0], (30, 40), boxes), Record(photos[1], (30, 40), None),
-            Record(photos[2], (30, 40), None, skipped=True))  # fmt: skip
+    rows = (Record(images[0], (30, 40), boxes), Record(images[1], (30, 40), None),
+            Record(images[2], (30, 40), None, skipped=True))  # fmt: skip
     told = formats.write(Dataset("x", ("rust",), rows), tmp_path / "out.json", "coco")
-    assert told == ("1 unlabelled photo cannot be kept", "1 skipped photo cannot be kept", "1 score cannot be kept")
+    assert told == ("1 unlabeled image cannot be kept", "1 skipped image cannot be kept", "1 score cannot be kept")
 
 
-def test_photos_and_classes_keep_the_ids_of_the_file(tmp_path):
+def test_images_and_classes_keep_the_ids_of_the_file(tmp_path):
     """However they are joined or renamed, as long as each has one."""
     images = [{"id": "7", "file_name": "a.jpg"}]
     categories = [{"id": 5, "name": "rust"}, {"id": 9, "name": "rust"}, {"id": 4, "name": "dent"}]
-    rows = [{**SQUARE, "image_id": "7", "category_id": each} for each in (4, 5, 9)]
+    rows = [{**SQUARE, "image_id": "7", "category_id": item} for item in (4, 5, 9)]
     data = formats.read(attacks.coco(tmp_path, *rows, images=images, categories=categories))
     assert (data.names, data.class_ids, data.records[0].id) == (("rust", "dent"), (5, 4), "7")
     assert data.with_names(("dent", "rust")).class_ids == (4, 5)
@@ -321,7 +321,7 @@ def test_pycocotools_reads_what_is_written(tmp_path, capsys):
     formats.write(data, tmp_path / "out.json", "coco")
     theirs = COCO(str(tmp_path / "out.json"))
     found = theirs.loadAnns(theirs.getAnnIds())
-    assert [each["area"] for each in found] == [int(theirs.annToMask(each).sum()) for each in found] == areas(data)
+    assert [item["area"] for item in found] == [int(theirs.annToMask(item).sum()) for item in found] == areas(data)
 
 
 # --- anything at all ----------------------------------------------------------------------------
@@ -369,15 +369,15 @@ def test_any_value_in_any_field_gives_a_data_set_or_our_error(tmp_path_factory, 
 
 # --- real data ----------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("case", "photos", "counts"),
+    ("case", "images", "counts"),
     [("coco_crowd_and_gaps_tiny", 2, {"a": 1, "b": 2}), ("coco_cvat_boxes", 12, {"Car": 71, "Person": 29}),
      ("coco_labelme_converter", 3, {"bottle": 1, "bus": 2, "car": 1, "chair": 1, "person": 6, "sofa": 1}),
      ("coco_roboflow", 9, {"shuttlecock": 36}), ("via_coco_export", 1, {"Date": 1, "Header": 1, "Total": 1}),
      ("coco_results_and_truth", 1, {"Scratch": 4})],
 )  # fmt: skip
-def test_real_files_of_many_hands_are_counted_right(shared, case, photos, counts):
+def test_real_files_of_many_hands_are_counted_right(shared, case, images, counts):
     data = formats.read(shared / "data" / "zoo" / case)
-    assert (len(data), data.class_counts()) == (photos, counts)
+    assert (len(data), data.class_counts()) == (images, counts)
     assert all(fault.got == "absent" for fault in data.faults)
 
 
@@ -390,7 +390,7 @@ def test_a_real_crowd_in_plain_run_lengths(shared):
     assert sum(map(sum, crowds)) == 1
 
 
-def test_a_results_list_beside_its_truth_is_passed_over(shared):
+def test_a_results_list_beside_its_ground_truth_is_passed_over(shared):
     data = formats.read(shared / "data" / "zoo" / "coco_results_and_truth")
     assert any(remark.startswith("coco_instances_results.json was passed over") for remark in data.remarks)
 
@@ -400,9 +400,9 @@ def test_real_run_lengths_of_another_size_are_a_fault_by_name(shared):
     with pytest.raises(AnnotationError, match="250 x 360"):
         formats.read(path)
     data = formats.read(path, allow_faulty=True)
-    assert {record.photo.stem: record.state for record in data} == {
-        "dog": "labelled", "kitchen": "skipped", "dashcam": "empty"}  # fmt: skip
-    (dog,) = [record.instances for record in data if record.photo.stem == "dog"]
+    assert {record.image.stem: record.state for record in data} == {
+        "dog": "labeled", "kitchen": "skipped", "dashcam": "empty"}  # fmt: skip
+    (dog,) = [record.instances for record in data if record.image.stem == "dog"]
     assert dog is not None and dog.masks is not None and dog.masks.area.tolist() == [17717]
 
 
@@ -414,8 +414,8 @@ def test_a_real_polygon_covers_what_pycocotools_says(shared, capsys):
     for image, record in zip(theirs.loadImgs(theirs.getImgIds()), data, strict=True):
         found = record.instances
         assert found is not None and found.masks is not None
-        for each, mask in zip(theirs.loadAnns(theirs.getAnnIds(image["id"])), found.masks.dense(), strict=True):
-            their = theirs.annToMask(each).astype(bool)
+        for loadAnn, mask in zip(theirs.loadAnns(theirs.getAnnIds(image["id"])), found.masks.dense(), strict=True):
+            their = theirs.annToMask(loadAnn).astype(bool)
             assert (their & mask).sum() / (their | mask).sum() > 0.97  # they draw the line half a pixel wide
 
 

@@ -42,7 +42,7 @@ def test_every_call_of_a_sample_is_understood(sample, words, capsys):
 @pytest.mark.usefixtures("at_the_model")
 def test_a_wrong_option_would_be_noticed(capsys):
     with pytest.raises(SystemExit):
-        importlib.import_module("mrcnn.samples.balloon").command(["train", "--photos=balloon", "--weights=coco"])
+        importlib.import_module("mrcnn.samples.balloon").command(["train", "--images=balloon", "--weights=coco"])
 
 
 def test_every_sample_is_called():
@@ -51,9 +51,9 @@ def test_every_sample_is_called():
 
 def names(row: str) -> list[str]:
     """The names in the second column of a table's row."""
-    found = re.search(rf"^\| `{row}` \| (.*) \|$", PAGE, re.MULTILINE)
-    assert found, row
-    return re.findall(r"`(\w+)(?:\(\))?`", found[1])
+    detections = re.search(rf"^\| `{row}` \| (.*) \|$", PAGE, re.MULTILINE)
+    assert detections, row
+    return re.findall(r"`(\w+)(?:\(\))?`", detections[1])
 
 
 @pytest.mark.parametrize(("row", "module"), [("mrcnn.model", modellib), ("mrcnn.utils", utils)])
@@ -85,7 +85,7 @@ DOWNLOADS = {  # sample -> its call in the original's tutorials
 
 @pytest.mark.parametrize("sample", DOWNLOADS)
 @pytest.mark.parametrize(
-    ("option", "wanted"),
+    ("option", "expected"),
     [
         ("", False),
         ("--download", True),
@@ -94,14 +94,14 @@ DOWNLOADS = {  # sample -> its call in the original's tutorials
         ("--download no", False),
     ],
 )
-def test_download_is_spelled_as_in_the_tutorials(sample, option, wanted):
+def test_download_is_spelled_as_in_the_tutorials(sample, option, expected):
     import argparse
 
     from mrcnn.samples.starting import add_download
 
     parser = argparse.ArgumentParser()
     add_download(parser, sample)
-    assert parser.parse_args(shlex.split(option)).download is wanted
+    assert parser.parse_args(shlex.split(option)).download is expected
 
 
 @pytest.mark.parametrize("sample", DOWNLOADS)

@@ -1,4 +1,4 @@
-"""McNemar's test: only the photos on which two models disagree decide."""
+"""McNemar's test: only the images on which two models disagree decide."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def answers(both: int, first: int, second: int, neither: int = 0) -> tuple[list[
     )
 
 
-def test_no_photos_show_no_difference():
+def test_no_images_show_no_difference():
     made = mcnemar([], [])
-    assert (made.photos, made.p, made.mid_p, made.clear) == (0, 1.0, 1.0, False)
+    assert (made.images, made.p, made.mid_p, made.clear) == (0, 1.0, 1.0, False)
 
 
 def test_models_that_agree_everywhere_show_no_difference():
     made = mcnemar(*answers(5, 0, 0, 2), names=("a", "b"))
-    assert made.sentence() == "a and b are right and wrong on the same 7 photos: no difference is seen."
+    assert made.sentence() == "a and b are right and wrong on the same 7 images: no difference is seen."
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
@@ -53,22 +53,22 @@ def test_the_order_of_the_two_does_not_matter(first, second):
 def test_the_sentence_says_which_is_better_or_that_nobody_knows():
     made = mcnemar(*answers(40, 2, 14, 4), names=("small", "vgg16"))
     assert made.sentence() == (
-        "Of 60 photos 2 are right only with small, 14 only with vgg16 (p = 0.0042 exact, 0.0023 mid-p): "
+        "Of 60 images 2 are right only with small, 14 only with vgg16 (p = 0.0042 exact, 0.0023 mid-p): "
         "vgg16 is better."
     )
     assert "do not tell which is better" in mcnemar(*answers(40, 3, 5)).sentence()
     assert "p = below 0.001" in mcnemar(*answers(0, 0, 40)).sentence()
 
 
-def test_two_evaluations_are_compared_photo_by_photo():
+def test_two_evaluations_are_compared_image_by_image():
     scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
-    one, other = (evaluate([0, 1, 1], each, ["no", "yes"], bootstrap=0) for each in (scores, 1 - scores))
+    one, other = (evaluate([0, 1, 1], item, ["no", "yes"], bootstrap=0) for item in (scores, 1 - scores))
     made = compare(one, other)
     assert (made.only_first, made.only_second) == (2, 1)
-    with pytest.raises(DatasetError, match="only on the same photos and classes"):
+    with pytest.raises(DatasetError, match="only on the same images and classes"):
         compare(one, evaluate([0, 1, 0], scores, ["no", "yes"], bootstrap=0))
 
 
-def test_different_numbers_of_photos_are_refused():
-    with pytest.raises(DatasetError, match="only on the same photos"):
+def test_different_numbers_of_images_are_refused():
+    with pytest.raises(DatasetError, match="only on the same images"):
         mcnemar([True], [True, False])

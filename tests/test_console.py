@@ -30,8 +30,8 @@ def raising(error: BaseException):
 
 # --- results ----------------------------------------------------------------------------------------------------------
 def test_a_result_is_text_for_people(capsys):
-    Console().result({"photos": 61}, "61 photos")
-    assert capsys.readouterr() == ("61 photos\n", "")
+    Console().result({"images": 61}, "61 images")
+    assert capsys.readouterr() == ("61 images\n", "")
 
 
 def test_a_result_is_one_document_for_machines(capsys):
@@ -39,9 +39,9 @@ def test_a_result_is_one_document_for_machines(capsys):
     console.show("for people")
     console.table(["class"], [["balloon"]])
     console.say("a remark")
-    console.result({"photos": 61}, "61 photos")
+    console.result({"images": 61}, "61 images")
     out, err = capsys.readouterr()
-    assert json.loads(out) == {"photos": 61} and err == ""
+    assert json.loads(out) == {"images": 61} and err == ""
 
 
 def test_remarks_go_to_stderr_and_quiet_keeps_them_back(capsys):
@@ -52,30 +52,30 @@ def test_remarks_go_to_stderr_and_quiet_keeps_them_back(capsys):
 
 
 def test_quiet_keeps_results(capsys):
-    Console(quiet=True).result({}, "61 photos")
-    assert capsys.readouterr().out == "61 photos\n"
+    Console(quiet=True).result({}, "61 images")
+    assert capsys.readouterr().out == "61 images\n"
 
 
 @dataclass
 class Facts:
     place: Path
-    figures: np.ndarray
+    metrics: np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("value", "wanted"),
+    ("value", "expected"),
     [
         (None, None), ({}, {}), ((), []), (True, True), (math.nan, None), (-math.inf, None), (Path("a") / "b", "a/b"),
         (np.float32(0.5), 0.5), (np.array([1.0, np.nan]), [1.0, None]), (np.int64(3), 3), ({1: (2, 3)}, {"1": [2, 3]}),
-        (Facts(Path("a"), np.arange(2)), {"place": "a", "figures": [0, 1]}), (DatasetError, str(DatasetError)),
+        (Facts(Path("a"), np.arange(2)), {"place": "a", "metrics": [0, 1]}), (DatasetError, str(DatasetError)),
     ],
 )  # fmt: skip
-def test_facts_become_plain_json(value, wanted):
-    assert plain(value) == wanted
+def test_facts_become_plain_json(value, expected):
+    assert plain(value) == expected
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda each: st.lists(each) | st.dictionaries(
-    st.text(), each)))  # fmt: skip
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda item: st.lists(item) | st.dictionaries(
+    st.text(), item)))  # fmt: skip
 def test_plain_facts_can_always_be_written_and_are_left_alone_the_second_time(value):
     json.dumps(plain(value), allow_nan=False)
     assert plain(plain(value)) == plain(value)
@@ -103,17 +103,17 @@ def test_a_command_may_choose_its_exit_code():
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (DatasetError("no photos", file="party"), 2, "DatasetError: party: no photos\n"),
+        (DatasetError("no images", file="party"), 2, "DatasetError: party: no images\n"),
         (UnknownName("model", "smal", ["small"]), 2, 'UnknownName: no model "smal". Did you mean "small"?\n'),
-        (FetchError("no network", fix="try again"), 1, "FetchError: no network\n  fix     try again\n"),
+        (FetchError("no network", fix="try again"), 1, "FetchError: no network\n  fix       try again\n"),
         (click.UsageError("Missing argument 'DATA'."), 2, "Missing argument 'DATA'.\n"),
         (KeyboardInterrupt(), 130, "Stopped.\n"),
         (click.Abort(), 130, "Stopped.\n"),
         (PermissionError(errno.EACCES, "Permission denied", "here"), 1,
          "MaskwrightError: here: the system refuses (Permission denied)\n"
-         "  fix     ask its owner for the right, or name another\n"),
+         "  fix       ask its owner for the right, or name another\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 1,
-         "MaskwrightError: the system refuses (No space left on device)\n  fix     free some room\n"),
+         "MaskwrightError: the system refuses (No space left on device)\n  fix       free some room\n"),
         (KeyError("x"), 70, "Something unexpected happened (KeyError: 'x'). Run the same command with --debug to see "
                             "where, and please report it.\n"),
         (MemoryError(), 70, "Something unexpected happened (MemoryError). Run the same command with --debug to see "
@@ -125,14 +125,14 @@ def test_every_error_is_said_once_and_has_its_code(capsys, error, code, message)
     assert capsys.readouterr() == ("", message)
 
 
-@pytest.mark.parametrize("error", [DatasetError("no photos", file="party"), KeyError("x"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [DatasetError("no images", file="party"), KeyError("x"), KeyboardInterrupt()])
 def test_with_json_stdout_still_holds_one_document(capsys, error):
     Console(json=True).run(raising(error))
     out, err = capsys.readouterr()
     facts = json.loads(out)
     assert set(facts) >= {"error", "message"} and err.strip()
     if isinstance(error, DatasetError):
-        assert facts == {"error": "DatasetError", "message": "no photos", "file": "party"}
+        assert facts == {"error": "DatasetError", "message": "no images", "file": "party"}
 
 
 def test_only_debug_shows_a_traceback(capsys):
@@ -156,7 +156,7 @@ def test_the_command_line_is_looked_at_before_it_is_parsed():
 # --- progress ---------------------------------------------------------------------------------------------------------
 def test_progress_hands_on_the_same_items():
     as_everybody_calls_it: Progress = Console().progress
-    assert list(as_everybody_calls_it(iter("abc"), total=3, label="reading", unit="photos")) == ["a", "b", "c"]
+    assert list(as_everybody_calls_it(iter("abc"), total=3, label="reading", unit="images")) == ["a", "b", "c"]
     assert list(Console().progress([])) == []
 
 
@@ -172,17 +172,17 @@ def terminal(monkeypatch):
 
 def test_a_bar_appears_only_after_two_seconds(terminal):
     console = Console()
-    shown = [console._bars is not None for _ in console.progress(range(6), label="reading", unit="photos")]
+    shown = [console._bars is not None for _ in console.progress(range(6), label="reading", unit="images")]
     assert shown == [False, False, True, True, True, True]
     assert console._bars is None
 
 
 def test_the_bar_tells_what_and_how_far(terminal):
     console = Console()
-    for _ in console.progress(range(61), label="reading", unit="photos"):
+    for _ in console.progress(range(61), label="reading", unit="images"):
         if console._bars is not None:
             told = console._bars._shown.tasks[0]
-    assert told.description == "reading" and told.fields["count"] == "60 of 61 photos" and told.total == 61
+    assert told.description == "reading" and told.fields["count"] == "60 of 61 images" and told.total == 61
 
 
 def test_pieces_of_bytes_are_counted_by_their_length(terminal):

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from tiny_runs import SIZE, TINY, records
 
+from maskwright.api import train as jobs
+from maskwright.api.train import train
 from maskwright.errors import RecipeError
-from maskwright.jobs import train as jobs
-from maskwright.jobs.train import train
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.training.contents import label_hash
 from maskwright.training.recipe import write_recipe
 from maskwright.types import Instances, RleMasks
@@ -79,7 +79,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    monkeypatch.setattr(catalogue, "build", lambda *_: pytest.fail("no network is built from data that have changed"))
+    monkeypatch.setattr(registry, "build", lambda *_: pytest.fail("no network is built from data that have changed"))
     with pytest.raises(RecipeError, match=CHANGED) as caught:
         train(resume=run)
     return caught.value.parts
@@ -96,7 +96,7 @@ def test_a_class_that_was_renamed_is_refused_with_both_lists(
     for part in ("train", "val"):
         edit(run[1] / part / "via_region_data.json", '"cat"', '"zebra"')
     parts = refused(run[0], monkeypatch)
-    assert (parts["field"], parts["wanted"], parts["got"]) == ("classes", "cat, dog", "dog, zebra")
+    assert (parts["field"], parts["expected"], parts["got"]) == ("classes", "cat, dog", "dog, zebra")
 
 
 def test_two_classes_that_were_exchanged_are_refused(run: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +138,7 @@ def test_two_images_that_exchanged_their_names_are_refused(
 
 
 def test_what_is_written_anew_with_the_same_content_goes_on(run: tuple[Path, Path]) -> None:
-    """Other blanks, other times: nothing that is learnt has changed."""
+    """Other blanks, other times: nothing that is learned has changed."""
     file = run[1] / "train" / "via_region_data.json"
     file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")), indent=4), encoding="utf-8")
     for path in (run[1] / "train").glob("*.png"):
@@ -167,8 +167,8 @@ def test_everything_that_is_learnt_from_changes_the_hash_and_nothing_else() -> N
         replace(record, labels=(0,)),
         replace(record, labels=(1,)),
         replace(record, labels=()),
-        replace(record, sought=(0,)),
-        replace(record, missed=True),
+        replace(record, labelled_classes=(0,)),
+        replace(record, incomplete=True),
         replace(record, size=(97, 128)),
         replace(record, instances=drawn[:0]),
         replace(record, instances=replace(drawn, masks=None)),
@@ -177,9 +177,9 @@ def test_everything_that_is_learnt_from_changes_the_hash_and_nothing_else() -> N
         replace(record, instances=replace(drawn, classes=np.array([1]))),
         replace(record, instances=replace(drawn, crowd=np.array([True]))),
     ]
-    hashes = [label_hash(each, names) for each in (record, *others)]
-    assert len(set(hashes)) == len(hashes) and all(len(each) == 8 for each in hashes)
-    elsewhere = replace(record, photo=Path("other.jpg"), group="g", split="val", id=7)
+    hashes = [label_hash(item, names) for item in (record, *others)]
+    assert len(set(hashes)) == len(hashes) and all(len(item) == 8 for item in hashes)
+    elsewhere = replace(record, image=Path("other.jpg"), group="g", split="val", id=7)
     assert label_hash(elsewhere, names) == hashes[0]
 
 

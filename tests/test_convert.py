@@ -26,10 +26,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def steel(tmp_path: Path) -> Path:
-    """Three photos with two boxes each, two of them for training; as COCO."""
+    """Three images with two boxes each, two of them for training; as COCO."""
     records = []
     for number, split in enumerate(["train", "train", "val"]):
-        path = tmp_path / "steel" / split / f"photo_{number}.png"
+        path = tmp_path / "steel" / split / f"image_{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 255, (48, 64, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(path)
@@ -48,15 +48,15 @@ def maskwright(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[
 @pytest.mark.parametrize("to", [to for to in FILES if to != "labels-csv"])
 def test_a_folder_of_each_format_reads_as_the_same_data(steel, tmp_path, capsys, to):
     out = tmp_path / "other"
-    code, text, err = maskwright(capsys, "convert", steel, out, "--to", to, "--copy-photos")
-    assert (code, err) == (0, "") and text.startswith("3 photos with 6 objects: ")
+    code, text, err = maskwright(capsys, "convert", steel, out, "--to", to, "--copy-images")
+    assert (code, err) == (0, "") and text.startswith("3 images with 6 objects: ")
     again = formats.read(out)
     assert {name: len(part) for name, part in again.splits().items()} == {"train": 2, "val": 1}
-    assert sorted(record.photo.name for record in again) == [f"photo_{number}.png" for number in range(3)]
+    assert sorted(record.image.name for record in again) == [f"image_{number}.png" for number in range(3)]
     for record in again:
         assert record.instances is not None
         assert (record.instances.boxes.tolist(), record.instances.labels) == (BOXES, ["a", "b"])
-        assert record.photo.read_bytes() == next(steel.rglob(record.photo.name)).read_bytes()
+        assert record.image.read_bytes() == next(steel.rglob(record.image.name)).read_bytes()
 
 
 def test_round_the_tutorials_way_and_back(shared, tmp_path, capsys):
@@ -64,12 +64,16 @@ def test_round_the_tutorials_way_and_back(shared, tmp_path, capsys):
     first = formats.read(shared / "data" / "rust" / "objDet")
     source: Path = shared / "data" / "rust" / "objDet"
     for to in ("boxes-csv", "tfrecord", "voc"):
-        assert maskwright(capsys, "convert", source, tmp_path / to, "--to", to, "--copy-photos")[0] == 0
+        assert maskwright(capsys, "convert", source, tmp_path / to, "--to", to, "--copy-images")[0] == 0
         source = tmp_path / to
     last = formats.read(source)
 
     def drawn(data: Dataset) -> dict[str, object]:
-        return {each.photo.name: (each.split, sorted(each.instances.boxes.tolist())) for each in data if each.instances}
+        return {
+            record.image.name: (record.split, sorted(record.instances.boxes.tolist()))
+            for record in data
+            if record.instances
+        }
 
     assert last.instance_count == 169 and drawn(last) == drawn(first)
 
@@ -92,9 +96,9 @@ def test_what_the_format_cannot_hold_is_counted(tmp_path, capsys):
     assert json.loads(out)["lost"] == ["1 outline cannot be kept"]
 
 
-def test_photos_that_stay_elsewhere_are_mentioned(steel, tmp_path, capsys):
+def test_images_that_stay_elsewhere_are_mentioned(steel, tmp_path, capsys):
     _, _, err = maskwright(capsys, "convert", steel, tmp_path / "away", "--to", "voc")
-    assert "the photos stay where they are" in err
+    assert "the images stay where they are" in err
 
 
 def test_nothing_of_the_users_is_replaced(steel, capsys):
@@ -113,13 +117,13 @@ def test_a_full_disk_leaves_nothing_half_copied(steel, tmp_path, capsys, monkeyp
 
     monkeypatch.setattr(shutil, "copy2", copy)
     before = {path for path in tmp_path.rglob("*") if path != tmp_path / "new"}
-    code, _, err = maskwright(capsys, "convert", steel, tmp_path / out, "--to", "coco", "--copy-photos")
+    code, _, err = maskwright(capsys, "convert", steel, tmp_path / out, "--to", "coco", "--copy-images")
     assert code == 1 and "the disk is full" in err
     assert {path for path in tmp_path.rglob("*") if path != tmp_path / "new"} == before and copied
 
 
-def test_photos_copied_beside_one_file_replace_nothing(steel, tmp_path, capsys):
-    call = ("convert", steel, "--out", tmp_path / "a.json", "--to", "coco", "--copy-photos")
+def test_images_copied_beside_one_file_replace_nothing(steel, tmp_path, capsys):
+    call = ("convert", steel, "--out", tmp_path / "a.json", "--to", "coco", "--copy-images")
     assert maskwright(capsys, *call)[0] == 0
     (tmp_path / "a.json").unlink()
     code, _, err = maskwright(capsys, *call)
@@ -131,7 +135,7 @@ def test_an_ending_of_another_format_is_a_slip(steel, tmp_path, capsys):
     assert code == 2 and "OUT is a file of another format" in err
 
 
-def test_classes_of_whole_photos_are_no_objects(tmp_path, capsys):
+def test_classes_of_whole_images_are_no_objects(tmp_path, capsys):
     for label in ("clean", "rust"):
         (tmp_path / "steel" / label).mkdir(parents=True)
         Image.new("RGB", (64, 48)).save(tmp_path / "steel" / label / "a.png")
@@ -139,41 +143,41 @@ def test_classes_of_whole_photos_are_no_objects(tmp_path, capsys):
     assert code == 2 and "there are no objects to write" in err and "--to labels-csv" in err
 
 
-# --- labels of whole photos -----------------------------------------------------------------------
+# --- labels of whole images -----------------------------------------------------------------------
 @pytest.fixture
 def parts(tmp_path: Path) -> Path:
-    """Class folders in train and val; photos of two classes share a name."""
-    for number, place in enumerate(["train/clean", "train/rust", "val/clean", "val/rust"]):
-        (tmp_path / "parts" / place).mkdir(parents=True)
-        Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / "parts" / place / "a.png")
+    """Class folders in train and val; images of two classes share a name."""
+    for number, index in enumerate(["train/clean", "train/rust", "val/clean", "val/rust"]):
+        (tmp_path / "parts" / index).mkdir(parents=True)
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(tmp_path / "parts" / index / "a.png")
     return tmp_path / "parts"
 
 
 def labels(data: Dataset) -> list[tuple[object, object, object]]:
-    """Of each photo: its first pixel, split, and classes."""
+    """Of each image: its first pixel, split, and classes."""
     return sorted(
-        (Image.open(each.photo).getpixel((0, 0)), each.split, [data.names[place] for place in each.labels or ()])
-        for each in data
+        (Image.open(record.image).getpixel((0, 0)), record.split, [data.names[index] for index in record.labels or ()])
+        for record in data
     )
 
 
 @pytest.mark.parametrize("to", ["labels-csv", "labels_csv"])
-def test_class_folders_become_one_table_beside_its_photos(parts, tmp_path, capsys, to):
-    code, text, err = maskwright(capsys, "convert", parts, tmp_path / "out", "--to", to, "--copy-photos")
-    assert (code, err) == (0, "") and text == f"4 photos with 4 labels: {tmp_path / 'out' / 'labels.csv'}\n"
+def test_class_folders_become_one_table_beside_its_images(parts, tmp_path, capsys, to):
+    code, text, err = maskwright(capsys, "convert", parts, tmp_path / "out", "--to", to, "--copy-images")
+    assert (code, err) == (0, "") and text == f"4 images with 4 labels: {tmp_path / 'out' / 'labels.csv'}\n"
     again = formats.read(tmp_path / "out")
     assert again.format == "labels_csv" and labels(again) == labels(formats.read(parts))
 
 
-def test_a_table_beside_the_photos_needs_no_copies(parts, capsys):
+def test_a_table_beside_the_images_needs_no_copies(parts, capsys):
     before = labels(formats.read(parts))
     assert maskwright(capsys, "convert", parts, parts / "all.csv", "--to", "labels-csv")[::2] == (0, "")
     assert labels(formats.read(parts / "all.csv")) == before
 
 
 def test_of_objects_a_table_of_labels_keeps_the_classes(steel, tmp_path, capsys):
-    code, text, err = maskwright(capsys, "convert", steel, tmp_path / "out", "--to", "labels-csv", "--copy-photos")
-    assert code == 0 and text.startswith("3 photos with 6 objects: ")
+    code, text, err = maskwright(capsys, "convert", steel, tmp_path / "out", "--to", "labels-csv", "--copy-images")
+    assert code == 0 and text.startswith("3 images with 6 objects: ")
     assert err == "lost: labels.csv: 6 boxes cannot be kept\n"
     again = formats.read(tmp_path / "out")
     assert [(record.split, record.labels) for record in again] == [
@@ -183,7 +187,7 @@ def test_of_objects_a_table_of_labels_keeps_the_classes(steel, tmp_path, capsys)
     ]
 
 
-def test_photos_that_nobody_has_labelled_are_no_table(tmp_path, capsys):
+def test_images_that_nobody_has_labeled_are_no_table(tmp_path, capsys):
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     (tmp_path / "labels.csv").write_text("file,labels\na.png,\n")
     code, _, err = maskwright(capsys, "convert", tmp_path, tmp_path / "out.csv", "--to", "labels-csv")

@@ -1,4 +1,4 @@
-"""Colour of 16 bits a channel gets a window as deep grey does, with every bit of it; no data do not count."""
+"""Color of 16 bits a channel gets a window as deep gray does, with every bit of it; no data do not count."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attacks.photos import png_by_hand, tiff_by_hand
+from attacks.images import png_by_hand, tiff_by_hand
 from PIL import Image
 
-from maskwright.curate.twins import find_twins
-from maskwright.errors import PhotoError
-from maskwright.jobs.data import common_window
-from maskwright.photos.decode import decode, from_pil, is_deep, measure
+from maskwright.api.data import common_window
+from maskwright.curate.duplicates import find_duplicates
+from maskwright.errors import ImageError
+from maskwright.images.decode import decode, from_pil, is_deep, measure
 from maskwright.types import Dataset, Record, Window
 
 
@@ -24,15 +24,15 @@ def twelve_bits(bands: int = 3, height: int = 30, width: int = 40) -> np.ndarray
     return np.stack(planes, axis=2).astype(np.uint16)
 
 
-def png(samples: np.ndarray, colour: int) -> bytes:
+def png(samples: np.ndarray, color: int) -> bytes:
     height, width, _ = samples.shape
     lines = samples.astype(">u2").reshape(height, -1).view(np.uint8).reshape(height, -1)
-    return png_by_hand(width, height, np.pad(lines, ((0, 0), (1, 0))).tobytes(), depth=16, colour=colour)
+    return png_by_hand(width, height, np.pad(lines, ((0, 0), (1, 0))).tobytes(), depth=16, color=color)
 
 
 def shown(samples: np.ndarray, window: Window) -> np.ndarray:
-    share = np.clip((samples[..., :3].astype(float) - window.low) / (window.high - window.low), 0, 1)
-    return np.floor(share * 255 + 0.5).astype(np.uint8)
+    fraction = np.clip((samples[..., :3].astype(float) - window.low) / (window.high - window.low), 0, 1)
+    return np.floor(fraction * 255 + 0.5).astype(np.uint8)
 
 
 FILES = {
@@ -46,18 +46,18 @@ FILES = {
 
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("given", ["a path", "bytes"])
-def test_deep_colour_gets_one_window_for_all_channels_and_keeps_all_its_bits(tmp_path, kind, given):
+def test_deep_color_gets_one_window_for_all_channels_and_keeps_all_its_bits(tmp_path, kind, given):
     samples = twelve_bits()
     (tmp_path / "a").write_bytes(FILES[kind](samples))
-    photo = decode(tmp_path / "a" if given == "a path" else (tmp_path / "a").read_bytes())
-    assert photo.window is not None and 0 <= photo.window.low < 200 < 3500 < photo.window.high < 4096
-    assert np.array_equal(photo.pixels, shown(samples, photo.window))
-    assert is_deep(tmp_path / "a") and measure(tmp_path / "a") == (photo.size, False)
+    image = decode(tmp_path / "a" if given == "a path" else (tmp_path / "a").read_bytes())
+    assert image.window is not None and 0 <= image.window.low < 200 < 3500 < image.window.high < 4096
+    assert np.array_equal(image.pixels, shown(samples, image.window))
+    assert is_deep(tmp_path / "a") and measure(tmp_path / "a") == (image.size, False)
 
 
 def test_the_window_of_the_model_is_used(tmp_path):
-    photo = decode(png(twelve_bits(), 2), window=Window(300, 4095))
-    assert photo.window == Window(300, 4095) and np.array_equal(photo.pixels, shown(twelve_bits(), photo.window))
+    image = decode(png(twelve_bits(), 2), window=Window(300, 4095))
+    assert image.window == Window(300, 4095) and np.array_equal(image.pixels, shown(twelve_bits(), image.window))
 
 
 def test_the_test_above_would_notice_a_lost_lower_half():
@@ -66,7 +66,7 @@ def test_the_test_above_would_notice_a_lost_lower_half():
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("packed", [True, False])
-def test_deep_colour_is_turned_as_it_asks(orientation, packed):
+def test_deep_color_is_turned_as_it_asks(orientation, packed):
     turned = decode(tiff_by_hand(twelve_bits(), orientation=orientation, packed=packed))
     plain = Image.fromarray(decode(tiff_by_hand(twelve_bits())).pixels)
     exif = Image.Exif()
@@ -79,18 +79,18 @@ def test_deep_colour_is_turned_as_it_asks(orientation, packed):
 def test_deep_transparent_parts_are_white_and_do_not_count(make):
     samples = twelve_bits(4)
     samples[:10, :, :3], samples[:10, :, 3] = 60000, 0
-    photo = decode(make(samples))
-    assert photo.window is not None and photo.window.high < 5000
-    assert (photo.pixels[:10] == 255).all()
-    assert np.array_equal(photo.pixels[10:], shown(samples[10:], photo.window))
+    image = decode(make(samples))
+    assert image.window is not None and image.window.high < 5000
+    assert (image.pixels[:10] == 255).all()
+    assert np.array_equal(image.pixels[10:], shown(samples[10:], image.window))
 
 
-def test_deep_grey_with_transparency(tmp_path):
+def test_deep_gray_with_transparency(tmp_path):
     samples = np.stack([twelve_bits(1)[..., 0], np.full((30, 40), 65535, np.uint16)], axis=2)
     samples[:5, :, 1] = 0
-    photo = decode(png(samples, 4))
-    assert photo.window is not None and (photo.pixels[:5] == 255).all()
-    assert np.array_equal(photo.pixels[5:, :, 0], shown(samples[5:], photo.window)[..., 0])
+    image = decode(png(samples, 4))
+    assert image.window is not None and (image.pixels[:5] == 255).all()
+    assert np.array_equal(image.pixels[5:, :, 0], shown(samples[5:], image.window)[..., 0])
 
 
 @pytest.mark.parametrize("extra", [None, 0], ids=["unnamed", "named as anything"])
@@ -98,25 +98,25 @@ def test_a_fourth_band_that_is_no_transparency_is_left_out(extra):
     """Satellites add infrared."""
     samples = twelve_bits(4)
     samples[..., 3] = 40
-    photo = decode(tiff_by_hand(samples, extra=extra))
-    assert photo.window is not None and np.array_equal(photo.pixels, shown(samples, photo.window))
+    image = decode(tiff_by_hand(samples, extra=extra))
+    assert image.window is not None and np.array_equal(image.pixels, shown(samples, image.window))
 
 
 def test_bands_that_lie_apart_are_named(tmp_path):
     for packed in (True, False):
-        with pytest.raises(PhotoError) as caught:
+        with pytest.raises(ImageError) as caught:
             decode(tiff_by_hand(twelve_bits(), apart=True, packed=packed))
         assert caught.value.headline == "this kind of TIFF is not read"
         assert caught.value.parts["got"] == "3 bands of 16 bits, whole numbers, one band after the other"
 
 
-def test_a_pil_image_of_deep_colour_gives_what_its_file_gives():
+def test_a_pil_image_of_deep_color_gives_what_its_file_gives():
     for data in (png(twelve_bits(), 2), tiff_by_hand(twelve_bits(), packed=True)):
         with Image.open(io.BytesIO(data)) as image:
             assert np.array_equal(from_pil(image).pixels, decode(data).pixels)
 
 
-def test_one_pixel_of_deep_colour_is_a_photo():
+def test_one_pixel_of_deep_color_is_a_image():
     assert decode(png(twelve_bits(3, 1, 1), 2)).size == (1, 1)
 
 
@@ -128,16 +128,16 @@ def test_one_pixel_of_deep_colour_is_a_photo():
 def test_no_data_do_not_count_for_the_window_and_are_black(dtype, value, packed):
     samples = np.linspace(1000, 5000, 1200).reshape(30, 40).astype(dtype)
     samples[:10] = value
-    photo = decode(tiff_by_hand(samples, no_data=repr(value), packed=packed))
-    assert photo.window is not None and 2000 < photo.window.low < 2500 and 4900 < photo.window.high < 5000
-    assert (photo.pixels[:10] == 0).all() and photo.pixels[10:].max() == 255
+    image = decode(tiff_by_hand(samples, no_data=repr(value), packed=packed))
+    assert image.window is not None and 2000 < image.window.low < 2500 and 4900 < image.window.high < 5000
+    assert (image.pixels[:10] == 0).all() and image.pixels[10:].max() == 255
 
 
-def test_no_data_of_deep_colour_do_not_count_either():
+def test_no_data_of_deep_color_do_not_count_either():
     samples = twelve_bits()
     samples[:10] = 65535
-    photo = decode(tiff_by_hand(samples, no_data="65535"))
-    assert photo.window is not None and photo.window.high < 4096 and (photo.pixels[:10] == 0).all()
+    image = decode(tiff_by_hand(samples, no_data="65535"))
+    assert image.window is not None and image.window.high < 4096 and (image.pixels[:10] == 0).all()
 
 
 @pytest.mark.parametrize("word", ["nan", "none", "", "1e999", "70000"])
@@ -146,7 +146,7 @@ def test_a_word_on_no_data_that_says_nothing_changes_nothing(word):
     assert decode(tiff_by_hand(samples, no_data=word)).window == decode(tiff_by_hand(samples)).window
 
 
-def test_where_nothing_but_no_data_is_the_photo_is_black():
+def test_where_nothing_but_no_data_is_the_image_is_black():
     assert decode(tiff_by_hand(np.full((3, 4), -9999, np.float32), no_data="-9999")).pixels.max() == 0
 
 
@@ -165,14 +165,14 @@ def test_where_nothing_but_no_data_is_the_photo_is_black():
 def test_a_sound_tiff_of_a_kind_that_is_not_read_is_named(samples, got, packed, tmp_path):
     (tmp_path / "a.tif").write_bytes(tiff_by_hand(samples, packed=packed))
     for read in (decode, measure):
-        with pytest.raises(PhotoError) as caught:
+        with pytest.raises(ImageError) as caught:
             read(tmp_path / "a.tif")
         assert caught.value.headline == "this kind of TIFF is not read" and caught.value.parts["got"] == got
         assert "save it as 8 or 16 bit" in caught.value.parts["fix"]
 
 
-# --- where deep photos are used -------------------------------------------------------------------
-def photos(folder: Path, *contents: bytes) -> Dataset:
+# --- where deep images are used -------------------------------------------------------------------
+def images(folder: Path, *contents: bytes) -> Dataset:
     records = []
     for number, data in enumerate(contents):
         (folder / f"{number}.png").write_bytes(data)
@@ -180,18 +180,18 @@ def photos(folder: Path, *contents: bytes) -> Dataset:
     return Dataset("deep", ("x",), tuple(records))
 
 
-def test_deep_colour_is_trained_on_with_one_window(tmp_path):
-    low, high = common_window(photos(tmp_path, *[png(twelve_bits() + shift, 2) for shift in (0, 10, 20)])) or (0, 0)
+def test_deep_color_is_trained_on_with_one_window(tmp_path):
+    low, high = common_window(images(tmp_path, *[png(twelve_bits() + shift, 2) for shift in (0, 10, 20)])) or (0, 0)
     assert 0 < low < 250 and 3500 < high < 4096
 
 
-def test_beside_ordinary_photos_each_deep_one_has_its_own_window(tmp_path):
+def test_beside_ordinary_images_each_deep_one_has_its_own_window(tmp_path):
     ordinary = io.BytesIO()
     Image.fromarray(np.full((30, 40, 3), 90, np.uint8)).save(ordinary, "PNG")
-    assert common_window(photos(tmp_path, png(twelve_bits(), 2), ordinary.getvalue())) is None
+    assert common_window(images(tmp_path, png(twelve_bits(), 2), ordinary.getvalue())) is None
 
 
-def test_copies_of_deep_colour_are_told_from_what_differs_in_the_lower_half(tmp_path):
+def test_copies_of_deep_color_are_told_from_what_differs_in_the_lower_half(tmp_path):
     one, other = twelve_bits() % 256, (twelve_bits() + 3000) % 256  # equal in Pillow's eyes: black
-    found = find_twins(photos(tmp_path, png(one, 2), png(one, 2), png(other[::-1], 2)))
-    assert [(pair.first, pair.second) for pair in found.exact] == [(0, 1)]
+    detections = find_duplicates(images(tmp_path, png(one, 2), png(one, 2), png(other[::-1], 2)))
+    assert [(pair.first, pair.second) for pair in detections.exact] == [(0, 1)]

@@ -1,11 +1,11 @@
-"""What the page of a detector's figures shows."""
+"""What the page of a detector's metrics shows."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from maskwright.evaluation import detection
-from maskwright.evaluation.figures import TWELVE, Figures
+from maskwright.evaluation.detection_metrics import TWELVE, DetectionMetrics
 from maskwright.report import page, sections
 from maskwright.report.detection_sections import MOST_CLASSES, sections_of
 from maskwright.types import Instances
@@ -22,33 +22,35 @@ def objects(classes: list[int], names: tuple[str, ...], scores: list[float] | No
     return Instances(np.array(boxes, np.float32), np.array(classes), given, None, names)
 
 
-def judged(truth: Instances, found: Instances) -> Figures:
-    return detection.evaluate([truth], [found], [SIZE], names=truth.names, photo_names=["a"], bootstrap=0)
+def evaluated(ground_truth: Instances, detections: Instances) -> DetectionMetrics:
+    return detection.evaluate(
+        [ground_truth], [detections], [SIZE], names=ground_truth.names, image_names=["a"], bootstrap=0
+    )
 
 
 def by_heading(parts: list[sections.Section]) -> dict[str, sections.Section]:
     return {part.heading: part for part in parts}
 
 
-def test_all_twelve_figures_stand_there_in_coco_order() -> None:
+def test_all_twelve_metrics_stand_there_in_coco_order() -> None:
     names = ("cat",)
-    part = sections_of(judged(objects([0], names), objects([0], names, [0.9])))[0]
-    assert isinstance(part, sections.Figures) and len(part.figures) == len(TWELVE)
-    assert [part.figures[place].name for place in (0, 1, 3, 11)] == ["AP", "AP50", "AP small", "AR large"]
+    part = sections_of(evaluated(objects([0], names), objects([0], names, [0.9])))[0]
+    assert isinstance(part, sections.MetricTable) and len(part.metrics) == len(TWELVE)
+    assert [part.metrics[index].name for index in (0, 1, 3, 11)] == ["AP", "AP50", "AP small", "AR large"]
 
 
 def test_the_matrix_counts_what_the_model_shows_at_its_threshold() -> None:
     """A cat found, a dog called a cat, a cat missed because its score is low, one false dog."""
     names = ("cat", "dog")
-    truth = objects([0, 1, 0], names)
-    found = Instances(
-        np.concatenate([truth.boxes, [[50, 50, 60, 60]]]),
+    ground_truth = objects([0, 1, 0], names)
+    detections = Instances(
+        np.concatenate([ground_truth.boxes, [[50, 50, 60, 60]]]),
         np.array([0, 0, 0, 1]),
         np.array([0.9, 0.8, 0.2, 0.7]),
         None,
         names,
     )
-    matrix = by_heading(sections_of(judged(truth, found), threshold=0.5))["What is taken for what"]
+    matrix = by_heading(sections_of(evaluated(ground_truth, detections), threshold=0.5))["What is taken for what"]
     assert isinstance(matrix, sections.Matrix) and list(matrix.names) == ["cat", "dog", "background"]
     assert matrix.counts.tolist() == [[1, 0, 1], [1, 0, 0], [0, 1, 0]]
     assert matrix.unit == "objects"
@@ -56,20 +58,24 @@ def test_the_matrix_counts_what_the_model_shows_at_its_threshold() -> None:
 
 def test_classes_that_do_not_occur_are_not_in_the_matrix_and_of_many_the_worst_are() -> None:
     names = tuple(f"kind {n:02d}" for n in range(40))
-    truth = objects(list(range(30)), names)
-    found = objects([n if n < 25 else (n + 1) % 30 for n in range(30)], names, [0.9] * 30)
-    matrix = by_heading(sections_of(judged(truth, found), threshold=0.5))["What is taken for what"]
+    ground_truth = objects(list(range(30)), names)
+    detections = objects([n if n < 25 else (n + 1) % 30 for n in range(30)], names, [0.9] * 30)
+    matrix = by_heading(sections_of(evaluated(ground_truth, detections), threshold=0.5))["What is taken for what"]
     assert isinstance(matrix, sections.Matrix) and len(matrix.names) == MOST_CLASSES + 1
     assert {"kind 25", "kind 29"} <= set(matrix.names) and "kind 35" not in matrix.names
 
 
 def test_f1_is_best_where_the_false_finds_are_left_out() -> None:
     names = ("cat",)
-    truth = objects([0, 0], names)
-    found = Instances(
-        np.concatenate([truth.boxes, [[80, 80, 90, 90]]]), np.array([0, 0, 0]), np.array([0.9, 0.8, 0.3]), None, names
+    ground_truth = objects([0, 0], names)
+    detections = Instances(
+        np.concatenate([ground_truth.boxes, [[80, 80, 90, 90]]]),
+        np.array([0, 0, 0]),
+        np.array([0.9, 0.8, 0.3]),
+        None,
+        names,
     )
-    lines = by_heading(sections_of(judged(truth, found)))["F1 against the threshold"]
+    lines = by_heading(sections_of(evaluated(ground_truth, detections)))["F1 against the threshold"]
     assert isinstance(lines, sections.Lines)
     (series,) = lines.series
     assert list(np.round(series.x, 2)) == [0.3, 0.8, 0.9] and list(np.round(series.y, 3)) == [0.8, 1.0, 0.667]
@@ -77,6 +83,6 @@ def test_f1_is_best_where_the_false_finds_are_left_out() -> None:
 
 def test_where_nothing_was_found_the_page_still_draws() -> None:
     names = ("cat",)
-    parts = sections_of(judged(objects([0], names), Instances.empty(names, scored=True)), threshold=0.5)
+    parts = sections_of(evaluated(objects([0], names), Instances.empty(names, scored=True)), threshold=0.5)
     drawn = page.render("party", parts)
     assert "What is taken for what" in drawn and "F1 against the threshold" in drawn

@@ -1,6 +1,6 @@
 """Our box detectors and torchvision's give the same answers, and the same loss, from the same weights.
 
-Both see the same canvas: how a photo gets onto it is ours (docs/training.md). Where torchvision does not load
+Both see the same network input: how an image gets onto it is ours (docs/training.md). Where torchvision does not load
 (conftest.py) these tests skip.
 """
 
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from maskwright.models import catalogue
-from maskwright.models.targets import Truth
+from maskwright.models import registry
+from maskwright.models.target_assignment import Targets
 from maskwright.weights import transfer
 
 THEIRS = {
@@ -56,23 +56,26 @@ def pair(torchvision: Any, request: pytest.FixtureRequest) -> tuple[str, Any, An
     make = getattr(torchvision.models.detection, THEIRS[request.param])
     theirs = make(weights=None, weights_backbone=None, num_classes=6).eval()
     enliven(theirs, 5)
-    ours = catalogue.find(request.param).build(classes=5, masks=False).eval()
+    ours = registry.find(request.param).build(classes=5, masks=False).eval()
     told = transfer.transfer(ours, theirs.state_dict(), tuple("abcde"), tuple("abcde"))
     assert not told.fresh and all(name.endswith("num_batches_tracked") for name in told.unused)
     return request.param, theirs, ours
 
 
-def their_finds(name: str, theirs: Any, canvas: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What torchvision finds on a canvas that is normalised already and has the right size."""
+def their_finds(name: str, theirs: Any, network_input: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What torchvision detections on a network input that is normalized already and has the right size."""
     theirs.transform.image_mean, theirs.transform.image_std = [0.0] * 3, [1.0] * 3
     if name not in SSDS:
-        theirs.transform.min_size, theirs.transform.max_size = (min(canvas.shape[2:]),), max(canvas.shape[2:])
+        theirs.transform.min_size, theirs.transform.max_size = (
+            (min(network_input.shape[2:]),),
+            max(network_input.shape[2:]),
+        )
     with torch.no_grad():
-        return theirs([canvas[0]])[0]
+        return theirs([network_input[0]])[0]
 
 
-def canvas_for(name: str, seed: int) -> torch.Tensor:
-    """Noise in blocks, so that neighbouring places differ."""
+def input_for(name: str, seed: int) -> torch.Tensor:
+    """Noise in blocks, so that neighboring places differ."""
     side = SIDES.get(name, (256, 320))
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.randn(1, 3, 12, 12, generator=generator)
@@ -84,14 +87,14 @@ def test_boxes_classes_and_scores_agree_with_torchvision(pair):
     name, theirs, ours = pair
     total = 0
     for seed in range(3):
-        canvas = canvas_for(name, seed)
-        wanted = their_finds(name, theirs, canvas)
-        got = ours.detect(canvas, [tuple(canvas.shape[2:])])[0]
-        assert len(got.boxes) == len(wanted["boxes"])
-        assert torch.equal(got.classes + 1, wanted["labels"])
-        assert (got.boxes - wanted["boxes"]).abs().max() < 0.01
-        assert (got.scores - wanted["scores"]).abs().max() < 1e-4
-        assert got.soft is None and len(set(got.classes.tolist())) > 1
+        network_input = input_for(name, seed)
+        expected = their_finds(name, theirs, network_input)
+        got = ours.detect(network_input, [tuple(network_input.shape[2:])])[0]
+        assert len(got.boxes) == len(expected["boxes"])
+        assert torch.equal(got.classes + 1, expected["labels"])
+        assert (got.boxes - expected["boxes"]).abs().max() < 0.01
+        assert (got.scores - expected["scores"]).abs().max() < 1e-4
+        assert got.mask_probs is None and len(set(got.classes.tolist())) > 1
         total += len(got.boxes)
     assert total > 100
 
@@ -108,15 +111,15 @@ def class_biases(network: torch.nn.Module) -> list[torch.Tensor]:
 
 def test_an_empty_result_agrees_too(pair):
     name, theirs, ours = pair
-    canvas = canvas_for(name, 9)
+    network_input = input_for(name, 9)
     biases = [*class_biases(theirs), *class_biases(ours)]
     before = [bias.clone() for bias in biases]
     assert len(biases) == (12 if name in SSDS else 2)
     try:
         for bias in biases:
             bias[:, 0] = 1000.0  # everything is background
-        assert len(their_finds(name, theirs, canvas)["boxes"]) == 0
-        got = ours.detect(canvas, [tuple(canvas.shape[2:])])[0]
+        assert len(their_finds(name, theirs, network_input)["boxes"]) == 0
+        got = ours.detect(network_input, [tuple(network_input.shape[2:])])[0]
     finally:
         for bias, kept in zip(biases, before, strict=True):
             bias.copy_(kept)
@@ -129,12 +132,12 @@ def test_the_default_boxes_are_torchvisions(pair):
     name, theirs, ours = pair
     if name not in SSDS:
         pytest.skip("only SSD has default boxes")
-    canvas = canvas_for(name, 0)
+    network_input = input_for(name, 0)
     with torch.no_grad():
-        maps = list(theirs.backbone(canvas).values())
-        wanted = theirs.anchor_generator(ImageList(canvas, [SIDES[name]]), maps)[0]
-        got = ours.say(canvas)[2]
-    assert got.shape == wanted.shape and (got - wanted).abs().max() < 1e-3
+        maps = list(theirs.backbone(network_input).values())
+        expected = theirs.anchor_generator(ImageList(network_input, [SIDES[name]]), maps)[0]
+        got = ours.say(network_input)[2]
+    assert got.shape == expected.shape and (got - expected).abs().max() < 1e-3
 
 
 def test_the_losses_of_ssd_are_torchvisions(pair):
@@ -142,7 +145,7 @@ def test_the_losses_of_ssd_are_torchvisions(pair):
     name, theirs, ours = pair
     if name not in SSDS:
         pytest.skip("Faster R-CNN draws its samples at random")
-    canvas = torch.cat([canvas_for(name, 1), canvas_for(name, 2)])
+    network_input = torch.cat([input_for(name, 1), input_for(name, 2)])
     boxes = [
         torch.tensor([[20.0, 30, 120, 100], [100, 90, 290, 280], [201, 11, 227, 31], [0, 0, 299, 40]]),
         torch.tensor([[60.0, 60, 160, 180], [70, 64, 165, 190]]),
@@ -151,10 +154,10 @@ def test_the_losses_of_ssd_are_torchvisions(pair):
     theirs.transform.image_mean, theirs.transform.image_std = [0.0] * 3, [1.0] * 3
     theirs.training = theirs.transform.training = True  # the verb only: norms keep their statistics
     try:
-        wanted = theirs(list(canvas), [{"boxes": b, "labels": k} for b, k in zip(boxes, labels, strict=True)])
+        expected = theirs(list(network_input), [{"boxes": b, "labels": k} for b, k in zip(boxes, labels, strict=True)])
     finally:
         theirs.eval()
-    truths = [Truth(b, k - 1, None, torch.zeros(0, 4)) for b, k in zip(boxes, labels, strict=True)]
-    got = ours.losses(canvas, [tuple(canvas.shape[2:])] * 2, truths)
+    targets = [Targets(b, k - 1, None, torch.zeros(0, 4)) for b, k in zip(boxes, labels, strict=True)]
+    got = ours.losses(network_input, [tuple(network_input.shape[2:])] * 2, targets)
     for mine, other in (("label", "classification"), ("box", "bbox_regression")):
-        assert torch.isclose(got[mine], wanted[other], rtol=1e-4), (mine, got, wanted)
+        assert torch.isclose(got[mine], expected[other], rtol=1e-4), (mine, got, expected)

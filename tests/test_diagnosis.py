@@ -27,7 +27,7 @@ def test_a_network_that_finds_something_needs_no_word(run: Trainer):
 
 
 @pytest.mark.parametrize(
-    ("after", "word"), [(0.5, "nothing found yet, but the network learns"), (0.99, "nothing is learnt")]
+    ("after", "word"), [(0.5, "nothing found yet, but the network learns"), (0.99, "nothing is learned")]
 )
 def test_the_trial_on_one_batch_decides_what_is_said(
     run: Trainer, monkeypatch: pytest.MonkeyPatch, after: float, word: str
@@ -37,7 +37,7 @@ def test_the_trial_on_one_batch_decides_what_is_said(
     assert text is not None and text.startswith(word) and f"from 1.00 to {after:.2f}" in text
 
 
-def test_without_validation_photos_nothing_is_said(run: Trainer):
+def test_without_validation_images_nothing_is_said(run: Trainer):
     assert said(run, {}) is None
 
 
@@ -55,7 +55,11 @@ def test_a_backbone_that_stands_still_looks_at_the_batch_once(run: Trainer):
     backbone = type(run.network.backbone)
     original = backbone.forward
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backbone, "forward", lambda self, canvas: looks.append(len(canvas)) or original(self, canvas))
+        patch.setattr(
+            backbone,
+            "forward",
+            lambda self, network_input: looks.append(len(network_input)) or original(self, network_input),
+        )
         diagnosis.overfit(run.network, run.objective, run.loader, run.recipe)
     assert sum(looks) == run.loader.batch
     assert len(run.objective.cache) == 0

@@ -4,7 +4,7 @@ A block stands alone unless its page says otherwise: the blocks of one page shar
 A `text` block right behind is what it prints ("..." stands for anything). A comment before a block says what it needs:
 
     <!-- model -->     a trained model (here one with random weights: only the shape of its output is compared)
-    <!-- balloons -->  the bundled model, and a photo of the demo; skipped where no model came with the package
+    <!-- balloons -->  the bundled model, and an image of the demo; skipped where no model came with the package
     <!-- slow -->      more than a moment
     <!-- run -->       a shell block whose commands are really run
 """
@@ -26,14 +26,14 @@ import click
 import numpy as np
 import pytest
 
+from maskwright.api.results import SAVED
 from maskwright.cli.main import PLACES, commands, main, spelled_out
 from maskwright.curate.published import PUBLISHED as DATA_SETS
-from maskwright.formats.catalogue import FORMATS
-from maskwright.jobs.results import SAVED
-from maskwright.models.verbs import LAYERS
-from maskwright.samples.augment import Augment
+from maskwright.formats.registry import FORMATS
+from maskwright.models.base import LAYERS
 from maskwright.synth import render_set
 from maskwright.training.recipe import Recipe, from_options, write_recipe
+from maskwright.transforms.augment import Augment
 from maskwright.weights.sources import PUBLISHED, bundled_names
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,10 +68,10 @@ FENCED = re.compile(
 
 def blocks_of(text: str, page: str, language: str) -> list[Block]:
     found = []
-    for each in FENCED.finditer(text):
-        if each["language"] == language:
-            line = text[: each.start()].count("\n") + 1
-            found.append(Block(page, line, each["needs"] or "", language, each["code"], each["printed"]))
+    for item in FENCED.finditer(text):
+        if item["language"] == language:
+            line = text[: item.start()].count("\n") + 1
+            found.append(Block(page, line, item["needs"] or "", language, item["code"], item["printed"]))
     return found
 
 
@@ -113,13 +113,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pages speak of: party/ (as `maskwright synth balloons party/ --count 12` makes it) and party.jpg."""
     folder = tmp_path_factory.mktemp("docs")
     party = render_set("balloons", 12, folder / "party")
-    (folder / "party.jpg").write_bytes(party.records[0].photo.read_bytes())
+    (folder / "party.jpg").write_bytes(party.records[0].image.read_bytes())
     return folder
 
 
 @pytest.fixture(scope="module")
 def model(place: Path) -> Path:
-    """runs/party: a network that has learnt nothing and finds something everywhere."""
+    """runs/party: a network that has learned nothing and finds something everywhere."""
     import torch
     from tiny_runs import model_folder
 
@@ -128,17 +128,17 @@ def model(place: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def demo_photo(place: Path) -> Path:
-    """The one photo of the demo that README names."""
+def demo_image(place: Path) -> Path:
+    """The one image of the demo that README names."""
     from PIL import Image
 
-    from maskwright.jobs.demo import PHOTOS, SIZE
+    from maskwright.api.demo import IMAGES, SIZE
     from maskwright.synth import render
 
     path = place / "runs" / "demo" / "party" / "val" / "balloons_00003.jpg"
     path.parent.mkdir(parents=True)
-    seed = np.random.SeedSequence(2024).generate_state(PHOTOS).tolist()[3]
-    Image.fromarray(render("balloons", seed, SIZE).photo).save(path, quality=90)
+    seed = np.random.SeedSequence(2024).generate_state(IMAGES).tolist()[3]
+    Image.fromarray(render("balloons", seed, SIZE).image).save(path, quality=90)
     return path
 
 
@@ -178,7 +178,7 @@ def test_python_that_needs_a_model_runs_in_the_order_of_its_page(place, model, m
 @slow
 @no_model
 @pytest.mark.parametrize("block", those("python", "balloons"))
-def test_python_that_needs_the_bundled_model_prints_what_the_page_says(block, place, demo_photo, monkeypatch):
+def test_python_that_needs_the_bundled_model_prints_what_the_page_says(block, place, demo_image, monkeypatch):
     monkeypatch.chdir(place)
     got = printed_by(block.code, str(block), {})
     assert block.printed is not None and agree(block.printed, got, shape=True), got
@@ -225,7 +225,7 @@ def test_options_in_the_text_exist():
     for name in PLACES:
         command = commands.get_command(click.Context(commands), name)
         assert command is not None
-        known |= {opt for each in command.params for opt in (*each.opts, *each.secondary_opts)}
+        known |= {opt for param in command.params for opt in (*param.opts, *param.secondary_opts)}
     for page in PAGES:
         prose = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
         named = {
@@ -288,28 +288,28 @@ def test_every_name_of_layers_and_weights_is_explained():
 
 
 def test_every_format_is_in_the_table_with_what_it_can():
-    table = re.search(r"## What is read and written\n\n(.*?)\n\n", page("formats"), re.DOTALL)
+    table = re.search(r"## What is read and written\n\n(.*?)\n\n", page("annotation-formats"), re.DOTALL)
     assert table
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table[1].splitlines()[2:]]
     shown = {row[0].strip("`"): (row[3], row[4]) for row in rows}
-    assert shown == {name: ("yes", "yes" if each.writes else "no") for name, each in FORMATS.items()}
-    assert first_column(page("formats"), "## How a format is recognised") == set(FORMATS)
+    assert shown == {name: ("yes", "yes" if item.writes else "no") for name, item in FORMATS.items()}
+    assert first_column(page("annotation-formats"), "## How a format is recognized") == set(FORMATS)
 
 
 def test_every_kind_of_result_is_explained():
-    shown = first_column(page("using"), "## What is kept")
+    shown = first_column(page("prediction"), "## What is kept")
     assert {f"--save-{kind}" for kind in SAVED} <= shown
 
 
 def test_every_public_name_is_explained():
     import maskwright
 
-    assert first_column(page("python"), "# From Python") == {f"maskwright.{name}" for name in maskwright._PUBLIC}
+    assert first_column(page("python-api"), "# Python API") == {f"maskwright.{name}" for name in maskwright._PUBLIC}
 
 
 def test_data_sets_that_are_named_can_be_downloaded():
     named = {words[1] for _, words in CALLS if words[0] == "download" and len(words) > 1}
-    files = {each.file for each in PUBLISHED.values()}
+    files = {item.file for item in PUBLISHED.values()}
     assert named - {"--list", "coco", "imagenet"} - files <= set(DATA_SETS)
 
 
@@ -337,7 +337,7 @@ def test_a_dead_anchor_would_be_noticed():
 
 
 def test_every_file_named_on_the_plan_stands():
-    named = set(re.findall(r"`(\w+/\w+\.py)`", page("architecture"))) - {"tests/test_house.py"}
+    named = set(re.findall(r"`(\w+/\w+\.py)`", page("architecture"))) - {"tests/test_repository.py"}
     assert "prediction/predictor.py" in named
     assert [file for file in sorted(named) if not (ROOT / "src" / "maskwright" / file).is_file()] == []
 
@@ -356,48 +356,48 @@ def called(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: str) -> None:
 
 
 @slow
-def test_splash_folder_draws_every_photo(place, model, monkeypatch, capsys):
+def test_splash_folder_draws_every_image(place, model, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    called(monkeypatch, "splash_folder.py", "party/val", "runs/party", "coloured")
-    assert sorted(path.name for path in Path("coloured").iterdir()) == ["balloons_00002.jpg", "balloons_00009.jpg"]
+    called(monkeypatch, "splash_folder.py", "party/val", "runs/party", "colored")
+    assert sorted(path.name for path in Path("colored").iterdir()) == ["balloons_00002.jpg", "balloons_00009.jpg"]
     assert "balloons_00002.jpg: " in capsys.readouterr().out
 
 
 @slow
-def test_count_to_csv_writes_a_line_a_photo(place, model, monkeypatch):
+def test_count_to_csv_writes_a_line_a_image(place, model, monkeypatch):
     monkeypatch.chdir(place)
     called(monkeypatch, "count_to_csv.py", "party/val", "runs/party", "counts.csv")
     first, *rows = Path("counts.csv").read_text("utf-8").splitlines()
-    assert (first, len(rows)) == ("photo,balloon", 2)
+    assert (first, len(rows)) == ("image,balloon", 2)
 
 
 @slow
 @no_model
-def test_train_own_photos_leaves_a_model(place, monkeypatch, capsys):
+def test_train_own_images_leaves_a_model(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
-    called(monkeypatch, "train_own_photos.py", "party", "0.02")
+    called(monkeypatch, "train_own_images.py", "party", "0.02")
     assert "the model is in " in capsys.readouterr().out
 
 
 @slow
 @no_model
-def test_cross_validation_judges_every_photo(place, monkeypatch, capsys):
+def test_cross_validation_judges_every_image(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     called(monkeypatch, "cross_validation.py", "party", "2", "0.02")
-    assert "together: 12 photos" in capsys.readouterr().out
+    assert "together: 12 images" in capsys.readouterr().out
 
 
 @slow
 def test_sort_parts_leaves_nothing_on_the_belt(place, monkeypatch, capsys):
-    import class_photos
+    import class_images
     from tiny_runs import classifier_folder
 
-    classifier_folder(place / "runs" / "colours" / "best", ("green", "red"))
-    for photo in class_photos.save(place / "made", 2).rglob("*.png"):
+    classifier_folder(place / "runs" / "colors" / "best", ("green", "red"))
+    for image in class_images.save(place / "made", 2).rglob("*.png"):
         (place / "belt").mkdir(exist_ok=True)
-        photo.rename(place / "belt" / photo.name)
+        image.rename(place / "belt" / image.name)
     monkeypatch.chdir(place)
-    called(monkeypatch, "sort_parts.py", "runs/colours", "belt", "sorted", "3")
+    called(monkeypatch, "sort_parts.py", "runs/colors", "belt", "sorted", "3")
     assert list(Path("belt").iterdir()) == []
     assert sorted(path.name for path in Path("sorted").rglob("*.png")) == [
         "green_0.png", "green_1.png", "red_0.png", "red_1.png"]  # fmt: skip

@@ -10,8 +10,8 @@ from maskwright.cli.console import Console, table_text
 from maskwright.errors import DatasetError
 from maskwright.escaping import harmless
 
-NASTY = "a\x1b]0;pwned\x07\x1b[31m\n99 photos\r\x9b2J\u202egpj\u2028.jpg"
-SHOWN = r"a\x1b]0;pwned\x07\x1b[31m\n99 photos\r\x9b2J\u202egpj\u2028.jpg"
+NASTY = "a\x1b]0;pwned\x07\x1b[31m\n99 images\r\x9b2J\u202egpj\u2028.jpg"
+SHOWN = r"a\x1b]0;pwned\x07\x1b[31m\n99 images\r\x9b2J\u202egpj\u2028.jpg"
 
 
 def test_control_characters_are_spelt_out():
@@ -54,7 +54,7 @@ def test_every_way_to_the_terminal_is_harmless(way, capsys):
     }[way]()
     shown = "".join(capsys.readouterr())
     assert r"\x1b]0;pwned\x07" in shown
-    assert not set(shown) & set("\x1b\x07\r\x9b\u202e\u2028") and "\n99 photos" not in shown
+    assert not set(shown) & set("\x1b\x07\r\x9b\u202e\u2028") and "\n99 images" not in shown
 
 
 def test_an_unexpected_error_is_harmless_too(capsys):
@@ -64,7 +64,7 @@ def test_an_unexpected_error_is_harmless_too(capsys):
 
 
 def test_a_part_of_several_lines_stands_under_its_first():
-    assert str(DatasetError("wrong", got="a\nb")) == "DatasetError: wrong\n  got     a\n          b"
+    assert str(DatasetError("wrong", got="a\nb")) == "DatasetError: wrong\n  got       a\n          b"
 
 
 def test_columns_are_as_wide_as_what_is_shown():

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from maskwright import records as framing
+from maskwright import tfrecord_io as framing
 from maskwright.training import events
 
 HISTORY = [

@@ -1,4 +1,4 @@
-"""Features of a frozen backbone, kept: the same training as without, and neither photo nor backbone touched again."""
+"""Features of a frozen backbone, kept: the same training as without, and neither image nor backbone touched again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maskwright.training.feature_cache import FeatureCache
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage
 
-HELD = msgspec.structs.replace(TINY, views=2, stages=(Stage("heads", 4, 1e-2),))  # 6 photos: 3 steps an epoch
+HELD = msgspec.structs.replace(TINY, views=2, stages=(Stage("heads", 4, 1e-2),))  # 6 images: 3 steps an epoch
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Counting(TinyNetwork):
-    """Counts the photos that its backbone looks at while it is trained."""
+    """Counts the images that its backbone looks at while it is trained."""
 
     looked = 0
 
@@ -34,9 +34,9 @@ class Counting(TinyNetwork):
         super().__init__()
         self.backbone.register_forward_hook(self._count)
 
-    def _count(self, _body: Any, canvases: tuple[torch.Tensor], _maps: Any) -> None:
+    def _count(self, _body: Any, network_inputs: tuple[torch.Tensor], _maps: Any) -> None:
         if self.training and not self.backbone[1].training:
-            self.looked += len(canvases[0])
+            self.looked += len(network_inputs[0])
 
 
 def trained(data: Path, folder: Path, recipe: Recipe = HELD) -> Trainer:
@@ -56,7 +56,7 @@ def test_the_backbone_sees_each_view_once(data, tmp_path):
     assert len(run.cache) == run.network.looked == 2 * 6
 
 
-def test_without_views_it_sees_every_photo_every_time(data, tmp_path):
+def test_without_views_it_sees_every_image_every_time(data, tmp_path):
     run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, views=0))
     assert len(run.cache) == 0 and run.network.looked == 4 * 6
 
@@ -107,21 +107,21 @@ def test_what_was_kept_is_forgotten_when_the_backbone_learns(data, tmp_path):
     fresh = FeatureCache()
     batch = next(run.loader.known_views(0, 0, 1, fresh))
     run.network.eval()
-    for key, canvases in batch.fresh.items():
-        canvas = run.objective._canvas(canvases)[0]
+    for key, network_inputs in batch.fresh.items():
+        network_input = run.objective._network_input(network_inputs)[0]
         with torch.no_grad():
-            now = run.network.backbone(canvas)
+            now = run.network.backbone(network_input)
         assert torch.allclose(run.cache._kept[key].maps[0], now[0][0], atol=1e-6)
 
 
 def test_a_stop_and_a_resume_change_nothing(data, tmp_path):
     whole = trained(data, tmp_path / "whole")
     half = trained(data, tmp_path / "half", msgspec.structs.replace(HELD, stages=(Stage("heads", 2, 1e-2),)))
-    for share in ("run", "resumed"):
+    for fraction in ("run", "resumed"):
         torch.manual_seed(0)
         run = trainer(data, tmp_path / "half", HELD, Counting())
         run.val = run.val.where(lambda record: False)
-        if share == "resumed":
+        if fraction == "resumed":
             run.resume()
             assert run.at.step == 6
             run.run()

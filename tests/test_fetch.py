@@ -44,8 +44,8 @@ def server(monkeypatch):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            wanted = self.headers["Range"]
-            state.asked.append(wanted)
+            expected = self.headers["Range"]
+            state.asked.append(expected)
             if self.path.startswith("/moved"):
                 self.send_response(302)
                 self.send_header("Location", state.sent_to)
@@ -55,7 +55,7 @@ def server(monkeypatch):
                 self.send_error(state.errors.pop(0) if state.errors else 404)
                 return
             same = self.headers["If-Range"] in (None, state.etag)
-            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and state.ranges and same else 0
+            start = int(expected.removeprefix("bytes=").rstrip("-")) if expected and state.ranges and same else 0
             if start and start >= len(state.data):
                 self.send_error(416)
                 return
@@ -124,7 +124,7 @@ def test_the_first_eight_digits_of_a_checksum_are_enough(server, tmp_path):
 def test_eight_wrong_digits_are_noticed(server, tmp_path):
     with pytest.raises(FetchError) as caught:
         fetch(f"{server.address}/file.bin", tmp_path / "a", "00000000")
-    assert caught.value.parts["wanted"] == "sha256 00000000..." and left(tmp_path) == []
+    assert caught.value.parts["expected"] == "sha256 00000000..." and left(tmp_path) == []
 
 
 def test_with_eight_digits_a_download_is_taken_up_again(server, tmp_path):
@@ -248,8 +248,8 @@ def test_what_came_is_kept_for_the_next_call(server, tmp_path):
         fetch(f"{server.address}/file.bin", tmp_path / "a", SUM)
     assert str(caught.value) == (
         f"FetchError: {server.address}/file.bin: the download failed 4 times\n"
-        "  got     4,000 of 700,001 bytes came\n"
-        f'  fix     put the file by hand at "{tmp_path / "a"}"'
+        "  got       4,000 of 700,001 bytes came\n"
+        f'  fix       put the file by hand at "{tmp_path / "a"}"'
     )
     assert left(tmp_path) == ["a.part"]
     fetch(f"{server.address}/file.bin", tmp_path / "a", SUM)
@@ -315,7 +315,7 @@ def test_bytes_are_read_up_to_a_limit(server):
         assert caught.value.parts["got"] == "it is longer than 0.7 MB"
 
 
-def test_half_a_photo_is_asked_for_again(server):
+def test_half_a_image_is_asked_for_again(server):
     server.cut = [1000]
     assert read_bytes(f"{server.address}/file.bin", limit=len(DATA)) == DATA
 

@@ -16,7 +16,7 @@ UNIX = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are
 
 
 def beside(path: Path) -> list[str]:
-    return sorted(each.name for each in path.parent.iterdir())
+    return sorted(item.name for item in path.parent.iterdir())
 
 
 @pytest.mark.parametrize(

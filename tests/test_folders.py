@@ -1,4 +1,4 @@
-"""What a folder of photos and annotation files says: splits, lists, several files; nothing vanishes without a word."""
+"""What a folder of images and annotation files says: splits, lists, several files; nothing vanishes without a word."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ POINT = {**SQUARE, "all_points_x": [2], "all_points_y": [2]}
 links = pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 
 
-def coco(path: Path, *names: str, label: str = "rust", photos: bool = True, side: int = 8) -> Path:
-    """COCO JSON with one box of `label` on each of these photos, which lie beside it (or do not)."""
-    if photos:
+def coco(path: Path, *names: str, label: str = "rust", images: bool = True, side: int = 8) -> Path:
+    """COCO JSON with one box of `label` on each of these images, which lie beside it (or do not)."""
+    if images:
         for number, name in enumerate(names):
-            attacks.photo(path.parent / name, (30, 40 + number))
+            attacks.image(path.parent / name, (30, 40 + number))
     return attacks.written(path, {
         "images": [{"id": number, "file_name": name} for number, name in enumerate(names)],
         "categories": [{"id": 1, "name": label}],
@@ -32,60 +32,60 @@ def coco(path: Path, *names: str, label: str = "rust", photos: bool = True, side
 
 
 def by_split(data: Dataset) -> dict[str | None, list[str]]:
-    found: dict[str | None, list[str]] = {}
+    detections: dict[str | None, list[str]] = {}
     for record in data:
-        found.setdefault(record.split, []).append(record.photo.name)
-    return found
+        detections.setdefault(record.split, []).append(record.image.name)
+    return detections
 
 
 # --- lists --------------------------------------------------------------------------------------
-def test_a_list_names_photos_with_their_folders(tmp_path):
+def test_a_list_names_images_with_their_folders(tmp_path):
     coco(tmp_path / "a.json", "a/1.jpg", "b/1.jpg", "c/2.jpg")
     (tmp_path / "train.txt").write_text("a/1.jpg\n", "utf-8")
     (tmp_path / "val.txt").write_text("c/2.jpg\n", "utf-8")
     data = formats.read(tmp_path)
     assert [record.split for record in data] == ["train", None, "val"]
-    assert data.remarks == ("1 labelled photo stands in no list and no folder of a split, and no training uses them: "
+    assert data.remarks == ("1 labeled image stands in no list and no folder of a split, and no training uses them: "
                             "1.jpg",)  # fmt: skip
     (tmp_path / "val.txt").write_text("b/1.jpg\n", "utf-8")
     assert [record.split for record in formats.read(tmp_path)] == ["train", "val", None]
 
 
-def test_a_list_that_names_one_of_two_photos_is_an_error(tmp_path):
+def test_a_list_that_names_one_of_two_images_is_an_error(tmp_path):
     coco(tmp_path / "a.json", "a/1.jpg", "b/1.jpg")
     (tmp_path / "train.txt").write_text("1.jpg\n", "utf-8")
     with pytest.raises(DatasetError) as caught:
         formats.read(tmp_path)
     assert str(caught.value) == (
-        f"DatasetError: {tmp_path / 'train.txt'}: a list names a photo that is there more than once\n"
-        '  record  line "1.jpg"\n'
-        "  wanted  one photo\n"
-        "  got     a/1.jpg, b/1.jpg\n"
-        "  fix     name it with its folder"
+        f"DatasetError: {tmp_path / 'train.txt'}: a list names an image that is there more than once\n"
+        '  record    line "1.jpg"\n'
+        "  expected  one image\n"
+        "  got       a/1.jpg, b/1.jpg\n"
+        "  fix       name it with its folder"
     )
 
 
-def test_names_of_absent_photos_and_photos_in_no_list_are_counted(tmp_path):
+def test_names_of_absent_images_and_images_in_no_list_are_counted(tmp_path):
     coco(tmp_path / "a.json", *(f"{number}.jpg" for number in range(5)))
     (tmp_path / "train.txt").write_text("0.jpg\n1\ngone.jpg\n", "utf-8")
     (tmp_path / "val.txt").write_text("/home/other/2.jpg 1\n", "utf-8")
     data = formats.read(tmp_path)
     assert by_split(data) == {"train": ["0.jpg", "1.jpg"], "val": ["2.jpg"], None: ["3.jpg", "4.jpg"]}
     assert data.remarks == (
-        "train.txt names 3 photos, 1 of them absent",
-        "2 labelled photos stand in no list and no folder of a split, and no training uses them: 3.jpg, 4.jpg",
+        "train.txt names 3 images, 1 of them absent",
+        "2 labeled images stand in no list and no folder of a split, and no training uses them: 3.jpg, 4.jpg",
     )
 
 
 @pytest.mark.parametrize(("lists", "left"), [
     ({"train": "0\n", "val": "1\n"}, True), ({"trainval": "0\n1\n"}, True), ({"val": "2\n"}, False),
 ])  # fmt: skip
-def test_the_lists_of_voc_leave_no_photo_out_in_silence(tmp_path, lists, left):
+def test_the_lists_of_voc_leave_no_image_out_in_silence(tmp_path, lists, left):
     """Where only val is listed the others are for training, as with a val folder."""
     voc = tmp_path / "voc"
     formats.write(formats.read(coco(tmp_path / "a.json", *(f"{number}.jpg" for number in range(3)))), voc, "voc")
     for number in range(3):
-        attacks.photo(voc / "JPEGImages" / f"{number}.jpg", (30, 40 + number))
+        attacks.image(voc / "JPEGImages" / f"{number}.jpg", (30, 40 + number))
     (voc / "ImageSets" / "Main").mkdir(parents=True)
     for name, text in lists.items():
         (voc / "ImageSets" / "Main" / f"{name}.txt").write_text(text, "utf-8")
@@ -97,17 +97,17 @@ def test_of_two_files_one_without_a_split_is_named(tmp_path):
     coco(tmp_path / "cars_training.json", "a.jpg")
     coco(tmp_path / "cars_dev.json", "b.jpg")
     (tmp_path / "b.jpg").unlink()
-    attacks.photo(tmp_path / "b.jpg", (31, 40))
+    attacks.image(tmp_path / "b.jpg", (31, 40))
     data = formats.read(tmp_path)
     assert by_split(data) == {"train": ["a.jpg"], None: ["b.jpg"]}
     assert data.remarks[-1].endswith("no training uses them: b.jpg")
 
 
-def test_photos_beside_the_folders_of_splits_are_counted(tmp_path):
+def test_images_beside_the_folders_of_splits_are_counted(tmp_path):
     coco(tmp_path / "train" / "a.json", "a.jpg")
     coco(tmp_path / "val" / "a.json", "b.jpg")
-    attacks.photo(tmp_path / "c.jpg")
-    assert formats.read(tmp_path).remarks == ("1 photo beside them was not read: only those in train, val were",)
+    attacks.image(tmp_path / "c.jpg")
+    assert formats.read(tmp_path).remarks == ("1 image beside them was not read: only those in train, val were",)
 
 
 # --- several files ------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def test_one_file_name_is_chosen_for_all_splits_at_once(tmp_path):
         formats.read(tmp_path, annotations="nothing.json")
 
 
-def test_the_share_of_faults_is_that_of_all_files_together(tmp_path):
+def test_the_fraction_of_faults_is_that_of_all_files_together(tmp_path):
     for number in range(30):
         shape = POINT if number == 7 else SQUARE
         attacks.via(tmp_path, (shape, {"class": "rust"}), name=f"{number}.jpg", file=f"{number}.json")
@@ -149,16 +149,16 @@ def test_the_share_of_faults_is_that_of_all_files_together(tmp_path):
 def test_coco_as_it_is_downloaded_is_read_by_its_instances(tmp_path):
     for split in ("train2017", "val2017"):
         for number in range(2):  # the same names on both sides
-            attacks.photo(tmp_path / split / f"{number}.jpg", (30 + number, 40 + len(split)))
+            attacks.image(tmp_path / split / f"{number}.jpg", (30 + number, 40 + len(split)))
         names = ("0.jpg", "1.jpg")
-        coco(tmp_path / "annotations" / f"instances_{split}.json", *names, photos=False)
-        coco(tmp_path / "annotations" / f"person_keypoints_{split}.json", *names, photos=False, label="person")
+        coco(tmp_path / "annotations" / f"instances_{split}.json", *names, images=False)
+        coco(tmp_path / "annotations" / f"person_keypoints_{split}.json", *names, images=False, label="person")
         images = [{"id": 0, "file_name": "0.jpg"}]
         captions = {"images": images, "annotations": [{"image_id": 0, "id": 1, "caption": "a cat"}]}
         attacks.written(tmp_path / "annotations" / f"captions_{split}.json", captions)
     data = formats.read(tmp_path)
     assert data.class_counts() == {"rust": 4}
-    assert [(record.split, record.photo.parent.name) for record in data] == [
+    assert [(record.split, record.image.parent.name) for record in data] == [
         *[("train", "train2017")] * 2, *[("val", "val2017")] * 2]  # fmt: skip
     assert any(remark.startswith("captions_train2017.json was passed over") for remark in data.remarks)
 
@@ -182,20 +182,20 @@ def test_parts_of_one_record_file_are_one_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize("labels", ["coco_annotations", "Annotations/train", "labels_json/north"])
 def test_annotations_lie_in_a_folder_of_any_such_name(tmp_path, labels):
     folder = Path(labels).name if "/" in labels else ""
-    coco(tmp_path / labels / "x.json", "a.jpg", "b.jpg", photos=False)
+    coco(tmp_path / labels / "x.json", "a.jpg", "b.jpg", images=False)
     for number, name in enumerate(("a.jpg", "b.jpg")):
-        attacks.photo(tmp_path / "images" / folder / name, (30, 40 + number))
+        attacks.image(tmp_path / "images" / folder / name, (30, 40 + number))
     data = formats.read(tmp_path)
     assert len(data) == 2 and data.instance_count == 2
     assert len(formats.read(tmp_path / labels / "x.json")) == 2
 
 
-def test_xml_of_parts_lies_as_its_photos_do(tmp_path):
+def test_xml_of_parts_lies_as_its_images_do(tmp_path):
     for part, side in (("train", 8), ("val", 9)):
         drawn = formats.read(coco(tmp_path / part / "a.json", "1.jpg", label=part, side=side))
         formats.write(drawn, tmp_path / "voc" / "Annotations" / part / "1.xml", "voc")
-        photo = attacks.photo(tmp_path / "voc" / "images" / part / "1.jpg", (30, 40))
-        photo.write_bytes(photo.read_bytes() + part.encode())  # two photos of one name and one size
+        image = attacks.image(tmp_path / "voc" / "images" / part / "1.jpg", (30, 40))
+        image.write_bytes(image.read_bytes() + part.encode())  # two images of one name and one size
     data = formats.read(tmp_path / "voc")
     assert [(record.split, *record.instances.labels) for record in data if record.instances] == [
         ("train", "train"),
@@ -207,14 +207,14 @@ def test_data_two_folders_down_are_read(tmp_path):
     coco(tmp_path / "a" / "b" / "x.json", "a.jpg")
     assert len(formats.read(tmp_path)) == 1
     coco(tmp_path / "a" / "c" / "x.json", "a.jpg")
-    with pytest.raises(DatasetError, match="several data sets in one folder") as caught:
+    with pytest.raises(DatasetError, match="several datasets in one folder") as caught:
         formats.read(tmp_path)
     assert caught.value.parts["got"] == "a/b, a/c"
 
 
 # --- COCO ---------------------------------------------------------------------------------------
-def test_one_photo_under_two_ids_keeps_the_objects_of_both(tmp_path):
-    attacks.photo(tmp_path / "a.jpg")
+def test_one_image_under_two_ids_keeps_the_objects_of_both(tmp_path):
+    attacks.image(tmp_path / "a.jpg")
     path = attacks.written(tmp_path / "a.json", {
         "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "a.jpg"}],
         "categories": [{"id": 1, "name": "rust"}],
@@ -223,13 +223,13 @@ def test_one_photo_under_two_ids_keeps_the_objects_of_both(tmp_path):
     })  # fmt: skip
     data = formats.read(path)
     assert len(data) == 1 and data.instance_count == 2 and not data.faults
-    assert data.remarks == ("photos listed under two ids, their objects joined: 1 (a.jpg)",)
+    assert data.remarks == ("images listed under two ids, their objects joined: 1 (a.jpg)",)
 
 
 @pytest.mark.parametrize("format", ["coco", "via"])
-def test_two_photos_of_one_name_are_not_written_as_one(tmp_path, format):
+def test_two_images_of_one_name_are_not_written_as_one(tmp_path, format):
     data = formats.read(coco(tmp_path / "data" / "a.json", "a/1.jpg", "b/1.jpg"))
-    with pytest.raises(DatasetError, match="two photos of one name"):
+    with pytest.raises(DatasetError, match="two images of one name"):
         formats.write(data, tmp_path / "out" / "x.json", format)
     assert not (tmp_path / "out").exists()
     formats.write(data, tmp_path / "data" / "x.json", format)
@@ -251,7 +251,7 @@ def test_links_that_lead_out_are_named_and_followed_only_when_asked(tmp_path, li
         assert "1 link leads out of the folder, not followed: x.json" in caught.value.parts["fix"]
     else:
         read = formats.read(data)
-        assert [record.photo.name for record in read] == ["own.jpg"]
+        assert [record.image.name for record in read] == ["own.jpg"]
         assert f"1 link leads out of the folder, not followed: {linked} (--follow-links follows them)" in read.remarks
     assert len(formats.read(data, follow_links=True)) == 2
 
@@ -264,7 +264,7 @@ def test_links_that_stay_in_the_folder_are_followed(tmp_path):
         (tmp_path / part / name).rename(tmp_path / "all" / name)
         (tmp_path / part / name).symlink_to(Path("..") / "all" / name)
     assert by_split(formats.read(tmp_path)) == {"train": ["a.jpg"], "val": ["b.jpg"]}
-    with pytest.raises(DatasetError, match="none of the photos") as caught:
+    with pytest.raises(DatasetError, match="none of the images") as caught:
         formats.read(tmp_path / "train")
     assert "leads out of the folder, not followed: a.jpg" in caught.value.parts["fix"]
 
@@ -286,11 +286,11 @@ def test_no_command_copies_what_a_link_brings_in_unless_it_is_asked_to(tmp_path,
     coco(tmp_path / "data" / "x.json", "images/a.jpg", "own.jpg")
     (tmp_path / "data" / "images").rename(tmp_path / "secret")
     (tmp_path / "data" / "images").symlink_to(tmp_path / "secret")
-    for out, more, photos in (("one", (), ["own.jpg"]), ("two", ("--follow-links",), ["a.jpg", "own.jpg"])):
-        asked = ("convert", tmp_path / "data", tmp_path / out, "--to", "coco", "--copy-photos", *more)
+    for out, more, images in (("one", (), ["own.jpg"]), ("two", ("--follow-links",), ["a.jpg", "own.jpg"])):
+        asked = ("convert", tmp_path / "data", tmp_path / out, "--to", "coco", "--copy-images", *more)
         with pytest.raises(SystemExit, match="0"):
-            main([str(each) for each in asked])
-        assert sorted(path.name for path in (tmp_path / out / "images").rglob("*.jpg")) == photos
+            main([str(item) for item in asked])
+        assert sorted(path.name for path in (tmp_path / out / "images").rglob("*.jpg")) == images
         assert ("not followed: images" in capsys.readouterr().err) == (not more)
 
 

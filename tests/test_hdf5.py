@@ -1,4 +1,4 @@
-"""What a .h5 file may name: data sets of its own, no larger than it is, of finite numbers."""
+"""What a .h5 file may name: datasets of its own, no larger than it is, of finite numbers."""
 
 from __future__ import annotations
 
@@ -93,4 +93,4 @@ def test_what_is_no_number_is_refused_with_its_weight(tmp_path, value):
 
     with pytest.raises(WeightsError, match="not all numbers") as caught:
         read_h5(layer(tmp_path / "w.h5", put))
-    assert caught.value.parts["record"] == "a/w" and caught.value.parts["wanted"] == "finite numbers"
+    assert caught.value.parts["record"] == "a/w" and caught.value.parts["expected"] == "finite numbers"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maskwright.errors import PhotoError
+from maskwright.errors import ImageError
 from maskwright.weights.card import Card, read_card, write_card
 from maskwright.weights.image_hashes import MOST, image_hash, packed, unpacked
 
@@ -35,6 +35,6 @@ def test_of_very_many_a_few_kilobytes_are_kept() -> None:
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PhotoError, match="cannot be read") as caught:
+    with pytest.raises(ImageError, match="cannot be read") as caught:
         image_hash(tmp_path / "none.jpg")
     assert caught.value.parts["file"].endswith("none.jpg")

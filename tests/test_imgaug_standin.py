@@ -14,7 +14,7 @@ def _nothing_said_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(absent, "_said", set())
 
 
-def grey(value: int = 100) -> np.ndarray:
+def gray(value: int = 100) -> np.ndarray:
     return np.full((4, 4, 3), value, np.uint8)
 
 
@@ -37,7 +37,7 @@ def test_image_and_mask_are_augmented_alike():
         assert ((same.augment_image(image)[..., 0] > 0) == (mask[..., 0] > 0)).all()
 
 
-def test_grey_values_of_masks_are_left_alone():
+def test_gray_values_of_masks_are_left_alone():
     iaa = imgaug.module("imgaug.augmenters")
     hooks = imgaug.module("imgaug").HooksImages(lambda images, augmenter, parents, default: False)
     image = np.full((4, 4, 3), 100, np.uint8)
@@ -67,7 +67,7 @@ def test_a_parameter_draws_its_numbers():
         (iap.Binomial(1), 1),
     ]
     for parameter, factor in given:
-        assert (iaa.Multiply(parameter).augment_image(grey()) == 100 * factor).all(), parameter
+        assert (iaa.Multiply(parameter).augment_image(gray()) == 100 * factor).all(), parameter
 
 
 def test_every_parameter_gives_a_number():
@@ -82,7 +82,9 @@ def test_every_parameter_gives_a_number():
 def _wants(draws) -> int:
     import inspect
 
-    needed = [each for each in inspect.signature(draws).parameters.values() if each.default is each.empty]
+    needed = [
+        parameter for parameter in inspect.signature(draws).parameters.values() if parameter.default is parameter.empty
+    ]
     return len(needed) - 1
 
 
@@ -95,7 +97,7 @@ def test_an_augmenter_with_a_parameter_that_is_not_here_does_nothing_and_says_so
     iaa, iap = imgaug.module("imgaug.augmenters"), imgaug.module("imgaug.parameters")
     every = iaa.Sequential([iaa.Multiply(iap.SimplexNoise()), iaa.Sometimes(iap.SimplexNoise(), iaa.Add(50))])
     for _ in range(3):
-        assert (every.augment_image(grey()) == 100).all()
+        assert (every.augment_image(gray()) == 100).all()
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2 and "imgaug.augmenters.Multiply leaves images as they are here" in told[0]
     assert "SimplexNoise" in told[0]
@@ -105,14 +107,14 @@ def test_the_example_of_imgaugs_readme_is_made_and_acts(capsys):
     ia = imgaug.module("imgaug")
     ia.seed(1)
     affine = ia.augmenters.Affine(rotate=ia.parameters.Normal(0, 5), cval=(0, 255), mode=ia.ALL)
-    assert affine.augment_image(grey()).shape == (4, 4, 3)
+    assert affine.augment_image(gray()).shape == (4, 4, 3)
     assert repr(ia.augmenters.Sequential([affine])) == "Sequential(Affine())"
     assert "mode='ALL' is not here" in capsys.readouterr().err
 
 
 def test_any_value_outside_the_image_is_drawn_where_all_are_allowed():
     ia = imgaug.module("imgaug")
-    moved = ia.augmenters.Affine(translate_px=100, cval=ia.ALL).augment_image(grey())
+    moved = ia.augmenters.Affine(translate_px=100, cval=ia.ALL).augment_image(gray())
     assert len(np.unique(moved)) == 1 and moved.dtype == np.uint8
 
 
@@ -120,8 +122,8 @@ def test_any_value_outside_the_image_is_drawn_where_all_are_allowed():
 def test_the_rest_of_imgaug_has_no_effect_and_is_named_once(capsys):
     ia = imgaug.module("imgaug")
     for _ in range(2):
-        ia.imshow(grey())
-        ia.augmenters.Fliplr(0.5).show_grid(grey(), 2, 2)
+        ia.imshow(gray())
+        ia.augmenters.Fliplr(0.5).show_grid(gray(), 2, 2)
     told = capsys.readouterr().err.splitlines()
     assert told == [
         "maskwright run: imgaug.imshow has no effect here",
@@ -140,4 +142,4 @@ def test_boxes_do_not_stay_where_they_are_while_their_image_turns():
     with pytest.raises(MissingExtra, match="augment_bounding_boxes of imgaug is not here"):
         fliplr.augment_bounding_boxes([])
     with pytest.raises(MissingExtra, match="bounding_boxes"):
-        fliplr(image=grey(), bounding_boxes=[])
+        fliplr(image=gray(), bounding_boxes=[])

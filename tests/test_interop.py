@@ -22,12 +22,12 @@ NAMES = ("cat", "dog")
 
 
 @st.composite
-def found(draw: st.DrawFn) -> Instances:
+def detections(draw: st.DrawFn) -> Instances:
     dense = draw(masks(size=(7, 9)))
     n = len(dense)
     classes = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)), np.int64)
-    share = st.floats(0, 1, width=32)
-    scores = draw(st.none() | st.lists(share, min_size=n, max_size=n).map(np.array))
+    fraction = st.floats(0, 1, width=32)
+    scores = draw(st.none() | st.lists(fraction, min_size=n, max_size=n).map(np.array))
     crowd = draw(st.none() | st.lists(st.booleans(), min_size=n, max_size=n).map(lambda flags: np.array(flags, bool)))
     kept = RleMasks.from_dense(dense)
     edges = draw(st.lists(st.lists(st.floats(-5, 50, width=32), min_size=4, max_size=4), min_size=n, max_size=n))
@@ -64,7 +64,7 @@ def test_a_row_says_everything_in_plain_values():
     assert row["mask"]["size"] == [4, 5]
 
 
-@given(found())
+@given(detections())
 def test_rows_through_json_give_the_same_objects(instances):
     rows = json.loads(json.dumps(interop.to_rows(instances)))
     if rows:
@@ -100,12 +100,12 @@ def test_a_column_is_in_all_rows_or_in_none():
     rows = [*interop.to_rows(one_cat()), {"class": "cat", "box": [0, 0, 1, 1]}]
     with pytest.raises(AnnotationError, match="a row cannot be read") as caught:
         interop.from_rows(rows)
-    parts = {"record": "row 2", "field": "score", "wanted": "a number 0..1", "got": "nothing"}
+    parts = {"record": "row 2", "field": "score", "expected": "a number 0..1", "got": "nothing"}
     assert caught.value.parts == parts
 
 
-def test_masks_must_be_of_the_photos_size():
-    with pytest.raises(AnnotationError, match="not of the photo's size"):
+def test_masks_must_be_of_the_images_size():
+    with pytest.raises(AnnotationError, match="not of the image's size"):
         interop.from_rows(interop.to_rows(one_cat()), NAMES, (5, 5))
 
 
@@ -116,13 +116,13 @@ def test_an_unknown_class_offers_the_nearest():
 
 # --- CSV and pandas -------------------------------------------------------------------------------
 def test_csv_of_nothing_is_its_header():
-    assert interop.to_csv([], []) == "photo,class,score,x1,y1,x2,y2,area,crowd\n"
+    assert interop.to_csv([], []) == "image,class,score,x1,y1,x2,y2,area,crowd\n"
 
 
-def test_csv_has_one_line_an_object_with_its_photo():
+def test_csv_has_one_line_an_object_with_its_image():
     text = interop.to_csv([one_cat(), Instances.empty(NAMES), one_cat(0.25)], ["a.jpg", "b.jpg", "c, d.jpg"])
     assert text.splitlines()[1:] == ["a.jpg,cat,0.9,1.0,1.0,4.0,3.0,6,", '"c, d.jpg",cat,0.25,1.0,1.0,4.0,3.0,6,']
-    assert [row["photo"] for row in csv.DictReader(text.splitlines())] == ["a.jpg", "c, d.jpg"]
+    assert [row["image"] for row in csv.DictReader(text.splitlines())] == ["a.jpg", "c, d.jpg"]
 
 
 def test_csv_is_no_spreadsheet_program():
@@ -142,7 +142,7 @@ def test_a_data_frame_has_the_same_columns():
 )
 def test_what_is_not_installed_is_named(monkeypatch, module, call):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtra, match=f"{module} is not installed\n  fix     pip install {module}"):
+    with pytest.raises(MissingExtra, match=f"{module} is not installed\n  fix       pip install {module}"):
         call()
 
 
@@ -177,7 +177,7 @@ def stand_in() -> ModuleType:
     return module
 
 
-@given(found())
+@given(detections())
 def test_supervision_and_back_gives_the_same_objects(instances):
     with pytest.MonkeyPatch.context() as patch:
         if "supervision" not in sys.modules:

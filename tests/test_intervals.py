@@ -21,7 +21,7 @@ def test_of_nothing_there_is_no_interval():
     assert draws(0, 5).shape == (5, 0)
 
 
-def test_one_photo_or_one_group_has_no_interval():
+def test_one_image_or_one_group_has_no_interval():
     assert bootstrap([0.5]) is None
     assert bootstrap([0.5, 0.6, 0.7], groups=["a", "a", "a"]) is None
     assert bootstrap([0.5, 0.6, 0.7], groups=["a", "a", None]) is not None
@@ -35,13 +35,13 @@ def test_one_photo_or_one_group_has_no_interval():
 def test_wilson_gives_the_textbook_numbers(hits, total, low, high):
     """Roots of (p - share)² = z² p (1 - p) / total, solved apart from our formula."""
     assert wilson(hits, total) == pytest.approx((low, high), abs=1e-5)
-    z, share = 1.959963984540054, hits / total
-    roots = sorted(np.roots([1 + z * z / total, -2 * share - z * z / total, share * share]).real)
+    z, fraction = 1.959963984540054, hits / total
+    roots = sorted(np.roots([1 + z * z / total, -2 * fraction - z * z / total, fraction * fraction]).real)
     assert wilson(hits, total) == pytest.approx(roots, abs=1e-9)
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
-def test_wilson_holds_the_share_and_stays_within_0_and_1(hits, more):
+def test_wilson_holds_the_fraction_and_stays_within_0_and_1(hits, more):
     if hits + more:
         low, high = wilson(hits, hits + more)
         assert 0 <= low <= hits / (hits + more) <= high <= 1
@@ -64,32 +64,32 @@ def test_a_mean_of_normal_numbers_has_the_interval_of_the_textbook():
     assert high == pytest.approx(numbers.mean() + half, abs=0.015)
 
 
-def test_a_function_of_indices_is_judged_like_its_values():
+def test_a_function_of_indices_is_evaluated_like_its_values():
     numbers = np.arange(12.0)
     assert bootstrap(lambda rows: numbers[rows].mean(), 100, count=12) == bootstrap(numbers, 100)
 
 
-def test_resamples_without_a_figure_are_left_out():
-    def figure(rows):
+def test_resamples_without_a_metric_are_left_out():
+    def metric(rows):
         return None if 0 in rows else 1.0
 
-    assert bootstrap(figure, 100, count=3) == (1.0, 1.0)
+    assert bootstrap(metric, 100, count=3) == (1.0, 1.0)
     assert bootstrap(lambda rows: None, 100, count=3) is None
 
 
-def test_each_resample_has_as_many_photos_as_there_are():
+def test_each_resample_has_as_many_images_as_there_are():
     times = draws(7, 50)
     assert times.shape == (50, 7) and (times.sum(axis=1) == 7).all() and (times == 0).any() and (times > 1).any()
 
 
-def test_photos_of_a_group_come_and_go_together():
+def test_images_of_a_group_come_and_go_together():
     times = draws(5, 50, groups=["a", "b", "a", None, None])
     assert (times[:, 0] == times[:, 2]).all()
     assert (times[:, 3] != times[:, 4]).any()  # None is not a group
     assert (times[:, [0, 1, 3, 4]].sum(axis=1) == 4).all()
 
 
-def test_copies_of_a_photo_do_not_narrow_the_interval_when_they_are_grouped():
+def test_copies_of_a_image_do_not_narrow_the_interval_when_they_are_grouped():
     numbers = np.random.default_rng(1).random(20)
     low, high = bootstrap(numbers, 500)
     copies = np.repeat(numbers, 5)
@@ -102,13 +102,13 @@ def test_copies_of_a_photo_do_not_narrow_the_interval_when_they_are_grouped():
 @given(values)
 def test_nothing_differs_from_itself(numbers):
     same = difference(numbers, numbers, 50)
-    assert (same.value, same.low, same.high, same.share, same.clear) == (0, 0, 0, 0.5, False)
+    assert (same.value, same.low, same.high, same.fraction, same.clear) == (0, 0, 0, 0.5, False)
 
 
 def test_pairing_shows_a_small_gain_that_separate_intervals_hide():
     hard = np.random.default_rng(2).random(30)
     gain = difference(hard, hard + 0.01, 500)
-    assert gain.clear and gain.share == 1 and gain.value == pytest.approx(0.01)
+    assert gain.clear and gain.fraction == 1 and gain.value == pytest.approx(0.01)
     alone, better = bootstrap(hard, 500), bootstrap(hard + 0.01, 500)
     assert alone[1] > better[0]
 
@@ -117,4 +117,4 @@ def test_the_order_of_the_two_turns_the_sign():
     first, second = np.random.default_rng(3).random((2, 15))
     one, other = difference(first, second, 200), difference(second, first, 200)
     assert one.value == pytest.approx(-other.value) and one.low == pytest.approx(-other.high)
-    assert one.share == pytest.approx(1 - other.share)
+    assert one.fraction == pytest.approx(1 - other.fraction)

@@ -28,8 +28,8 @@ def points(record: Record) -> list[list[list[list[float]]]]:
 
 
 def voc(folder: Path, *objects: str) -> Path:
-    attacks.photo(folder / "a.jpg")
-    text = "".join(f"<object><name>rust</name>{each}</object>" for each in objects)
+    attacks.image(folder / "a.jpg")
+    text = "".join(f"<object><name>rust</name>{item}</object>" for item in objects)
     (folder / "a.xml").write_text(f"<annotation><filename>a.jpg</filename>{text}</annotation>", "utf-8")
     return folder / "a.xml"
 
@@ -39,8 +39,8 @@ def voc(folder: Path, *objects: str) -> Path:
 def test_the_points_that_were_drawn_are_written_and_read_again(tmp_path_factory, outlines, format):
     folder = tmp_path_factory.mktemp("kept")
     Image.new("RGB", (40, 30)).save(folder / "a.png")
-    shapes = [{"name": "polygon", "all_points_x": [x for x, _ in each], "all_points_y": [y for _, y in each]}
-              for each in outlines]  # fmt: skip
+    shapes = [{"name": "polygon", "all_points_x": [x for x, _ in outline], "all_points_y": [y for _, y in outline]}
+              for outline in outlines]  # fmt: skip
     regions = [{"shape_attributes": shape, "region_attributes": {"c": "rust"}} for shape in shapes]
     attacks.written(folder / "via.json", {"a": {"filename": "a.png", "regions": regions}})
     data = formats.read(folder / "via.json", allow_faulty=True)
@@ -65,9 +65,9 @@ def test_whole_numbers_are_written_without_a_point(tmp_path):
 def test_points_whose_mask_was_changed_since_are_not_written():
     square = np.array([[2.0, 2], [12, 2], [12, 12], [2, 12]])
     masks = RleMasks.from_polygons([[square]], (30, 40))
-    found = Instances(masks.boxes, np.array([0]), None, masks, ("rust",), None, (Annotation((square,)),))
-    assert found.outlines() == [(square,)] and found[:0].outlines() == []
-    assert replace(found, masks=masks.flip()).outlines() == [None]
+    detections = Instances(masks.boxes, np.array([0]), None, masks, ("rust",), None, (Annotation((square,)),))
+    assert detections.outlines() == [(square,)] and detections[:0].outlines() == []
+    assert replace(detections, masks=masks.flip()).outlines() == [None]
 
 
 def test_holes_and_run_lengths_stay_run_lengths(tmp_path):
@@ -87,8 +87,8 @@ def test_a_real_set_keeps_its_points(shared, tmp_path):
     drawn = json.loads((shared / "data" / "balloon" / "val" / "via_region_data.json").read_text("utf-8"))
 
     def count(file: dict[str, Any]) -> int:
-        several = (list(each["regions"].values()) if isinstance(each["regions"], dict) else each["regions"]
-                   for each in file.values())  # fmt: skip
+        several = (list(item["regions"].values()) if isinstance(item["regions"], dict) else item["regions"]
+                   for item in file.values())  # fmt: skip
         return sum(len(region["shape_attributes"]["all_points_x"]) for regions in several for region in regions)
 
     assert count(written) == count(drawn)
@@ -97,7 +97,7 @@ def test_a_real_set_keeps_its_points(shared, tmp_path):
 # --- ids ----------------------------------------------------------------------------------------
 def coco_of_ids(folder: Path) -> Path:
     for name in "ab":
-        attacks.photo(folder / f"{name}.jpg")
+        attacks.image(folder / f"{name}.jpg")
     size = {"height": 30, "width": 40}
     box = [3, 4, 10, 6]
     return attacks.written(folder / "in.json", {
@@ -123,7 +123,7 @@ def test_ids_and_attributes_of_coco_are_kept_and_new_ids_are_free_ones(tmp_path)
 def test_ids_that_two_files_give_twice_are_counted_as_lost(tmp_path):
     data = formats.read(coco_of_ids(tmp_path / "x"))
     more = formats.read(coco_of_ids(tmp_path / "y"))
-    with pytest.raises(DatasetError, match="two photos of one name"):
+    with pytest.raises(DatasetError, match="two images of one name"):
         formats.write(Dataset.join("both", [data, more]), tmp_path / "x" / "out.json", "coco")
     lost = formats.write(Dataset.join("both", [data, more]), tmp_path / "out.json", "coco")
     assert lost == ("4 image ids cannot be kept", "4 annotation ids cannot be kept")

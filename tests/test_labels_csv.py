@@ -1,4 +1,4 @@
-"""Labels of whole photos as a CSV table: one column of labels, or one of 0 and 1 for each class."""
+"""Labels of whole images as a CSV table: one column of labels, or one of 0 and 1 for each class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attacks.annotations import photo
+from attacks.annotations import image
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
@@ -21,9 +21,9 @@ from maskwright.formats.reading import Head
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 
-def table(folder: Path, *rows: str, header: str = "file,labels", photos: str = "abc") -> Path:
-    for name in photos:
-        photo(folder / f"{name}.jpg")
+def table(folder: Path, *rows: str, header: str = "file,labels", images: str = "abc") -> Path:
+    for name in images:
+        image(folder / f"{name}.jpg")
     path = folder / "labels.csv"
     path.write_text("\n".join([header, *rows]) + "\n", "utf-8")
     return path
@@ -31,14 +31,14 @@ def table(folder: Path, *rows: str, header: str = "file,labels", photos: str = "
 
 def said(data: Dataset) -> dict[str, tuple[str, ...] | None]:
     return {
-        record.photo.stem: None if record.labels is None else tuple(data.names[label] for label in record.labels)
+        record.image.stem: None if record.labels is None else tuple(data.names[label] for label in record.labels)
         for record in data
     }
 
 
 # --- nothing there ------------------------------------------------------------------------------
 def test_a_header_without_rows_is_refused(tmp_path):
-    with pytest.raises(AnnotationError, match="this table has no labels of photos"):
+    with pytest.raises(AnnotationError, match="this table has no labels of images"):
         formats.read(table(tmp_path), format="labels_csv")
 
 
@@ -48,14 +48,14 @@ def test_an_empty_cell_says_nothing_and_none_says_none(tmp_path):
     }  # fmt: skip
 
 
-def test_a_photo_in_no_row_is_unlabelled(tmp_path):
+def test_a_image_in_no_row_is_unlabeled(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "b.jpg,dent"))
-    assert data.state_counts() == {"labelled": 2, "empty": 0, "unlabelled": 1, "skipped": 0}
+    assert data.state_counts() == {"labeled": 2, "empty": 0, "unlabeled": 1, "skipped": 0}
 
 
 # --- what is there ------------------------------------------------------------------------------
 @pytest.mark.parametrize("between", [";", "|", " ; "])
-def test_several_labels_a_photo(tmp_path, between):
+def test_several_labels_a_image(tmp_path, between):
     data = formats.read(table(tmp_path, f"a.jpg,rust{between}dent", "b.jpg, rust ", "c.jpg,dent"))
     assert (data.format, data.names) == ("labels_csv", ("dent", "rust"))
     assert said(data) == {"a": ("dent", "rust"), "b": ("rust",), "c": ("dent",)}
@@ -66,19 +66,19 @@ def test_a_column_a_class(tmp_path):
     assert said(data) == {"a": ("rust",), "b": ("dent", "rust"), "c": ()}
 
 
-def test_a_class_without_any_photo_is_still_a_class(tmp_path):
+def test_a_class_without_any_image_is_still_a_class(tmp_path):
     assert formats.read(table(tmp_path, "a.jpg,1,0", header="image,rust,dent")).names == ("dent", "rust")
 
 
-def test_several_rows_of_a_photo_are_joined(tmp_path):
+def test_several_rows_of_a_image_are_joined(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "a.jpg,dent", "b.jpg,dent", "c.jpg,dent"))
     assert said(data)["a"] == ("dent", "rust")
-    assert "some photos stand in several rows: their labels were joined" in data.remarks
+    assert "some images stand in several rows: their labels were joined" in data.remarks
 
 
 def test_split_and_group_are_read(tmp_path):
     path = table(tmp_path, "a.jpg,rust,train,1", "b.jpg,dent,valid,1", "c.jpg,dent,,", header="file,label,split,group")
-    assert [(each.split, each.group) for each in formats.read(path)] == [("train", "1"), ("val", "1"), (None, None)]
+    assert [(item.split, item.group) for item in formats.read(path)] == [("train", "1"), ("val", "1"), (None, None)]
 
 
 def test_a_folder_with_such_a_table_is_read_by_it(tmp_path):
@@ -91,24 +91,24 @@ def test_a_cell_that_is_neither_0_nor_1_is_named(tmp_path):
     path = table(tmp_path, "a.jpg,1,0", "b.jpg,maybe,1", "c.jpg,0,1", header="file,rust,dent")
     with pytest.raises(AnnotationError) as caught:
         formats.read(path)
-    assert (caught.value.parts["record"], caught.value.parts["field"]) == ('photo "b.jpg", row 2', "rust")
+    assert (caught.value.parts["record"], caught.value.parts["field"]) == ('image "b.jpg", row 2', "rust")
     data = formats.read(path, allow_faulty=True)
     assert said(data) == {"a": ("rust",), "c": ("dent",), "b": None}
 
 
-def test_photos_that_are_not_there_are_named(tmp_path):
+def test_images_that_are_not_there_are_named(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "z.jpg,dent", "c.jpg,dent"))
-    assert '1 of 3 named photos are absent: "z.jpg"' in data.remarks
-    with pytest.raises(DatasetError, match="none of the photos it names is in the folder"):
-        formats.read(table(tmp_path / "other", "y.jpg,rust", "z.jpg,dent", photos="a"))
+    assert '1 of 3 named images are absent: "z.jpg"' in data.remarks
+    with pytest.raises(DatasetError, match="none of the images it names is in the folder"):
+        formats.read(table(tmp_path / "other", "y.jpg,rust", "z.jpg,dent", images="a"))
 
 
 @pytest.mark.parametrize(
     ("header", "row"),
     [
         ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.jpg,4,4,rust,0,0,1,1"),
-        ("photo,label,score norust,score rust", "a.jpg,rust,0.1,0.9"),  # what `predict --save-csv` writes
-        ("photo,truth,said,score rust", "a.jpg,rust,rust,0.9"),
+        ("image,label,score norust,score rust", "a.jpg,rust,0.1,0.9"),  # what `predict --save-csv` writes
+        ("image,ground truth,said,score rust", "a.jpg,rust,rust,0.9"),
         ("file,size", "a.jpg,1200"),
         ("name,labels", "a.jpg,rust"),
         ("file,labels", '"a.jpg,rust'),
@@ -162,10 +162,10 @@ def dataset(folder: Path, rows: list[tuple[str, list[str] | None, str | None, st
 
 def facts(data: Dataset) -> dict[str, object]:
     named = {
-        record.photo.name: None if record.labels is None else {data.names[place] for place in record.labels}
+        record.image.name: None if record.labels is None else {data.names[label] for label in record.labels}
         for record in data
     }
-    return {record.photo.name: (named[record.photo.name], record.split, record.group) for record in data}
+    return {record.image.name: (named[record.image.name], record.split, record.group) for record in data}
 
 
 @given(tables(PLAIN.filter(lambda word: word == word.strip() and word != "-")))
@@ -191,16 +191,16 @@ def test_any_name_comes_back_or_is_refused(rows):
 
 @pytest.mark.parametrize("name", ["a;b", "a|b", "none", "-", " rust"])
 def test_a_class_that_the_table_would_read_otherwise_is_refused(tmp_path, name):
-    data = Dataset("some", (name,), (Record(photo(tmp_path / "a.jpg"), (30, 40), None, labels=(0,)),))
+    data = Dataset("some", (name,), (Record(image(tmp_path / "a.jpg"), (30, 40), None, labels=(0,)),))
     with pytest.raises(DatasetError) as caught:
         formats.write(data, tmp_path / "labels.csv", "labels_csv")
     assert str(caught.value) == (
         "DatasetError: this name cannot stand in a table of labels\n"
-        '  record  photo "a.jpg"\n'
-        "  field   class\n"
-        "  wanted  a name without ; and | that is not none or -, which say no class\n"
-        f"  got     {name!r}\n"
-        "  fix     rename it"
+        '  record    image "a.jpg"\n'
+        "  field     class\n"
+        "  expected  a name without ; and | that is not none or -, which say no class\n"
+        f"  got       {name!r}\n"
+        "  fix       rename it"
     )
     assert not (tmp_path / "labels.csv").exists()
 
@@ -209,26 +209,26 @@ def test_of_objects_the_classes_are_kept_and_the_shapes_counted(tmp_path):
     masks = RleMasks.from_boxes(np.array([[1, 1, 5, 5]] * 2), (30, 40))
     drawn = Instances(masks.boxes, np.array([1, 1]), None, masks, ("dent", "rust", "weld"))
     boxes = Instances(masks.boxes[:1], np.array([0]), np.ones(1), None, drawn.names)
-    files = [photo(tmp_path / f"{name}.jpg") for name in "abcd"]
-    records = [Record(file, (30, 40), each) for file, each in zip(files, (drawn, boxes, drawn[:0], None), strict=True)]
-    skipped = Record(photo(tmp_path / "e.jpg"), (30, 40), None, skipped=True)
+    files = [image(tmp_path / f"{name}.jpg") for name in "abcd"]
+    records = [Record(file, (30, 40), item) for file, item in zip(files, (drawn, boxes, drawn[:0], None), strict=True)]
+    skipped = Record(image(tmp_path / "e.jpg"), (30, 40), None, skipped=True)
     lost = formats.write(Dataset("some", drawn.names, (*records, skipped)), tmp_path / "labels.csv", "labels_csv")
     assert set(lost) == {f"{what} cannot be kept" for what in (
-        "1 skipped photo", "2 outlines", "1 box", "1 score", "1 class that no photo shows")}  # fmt: skip
+        "1 skipped image", "2 outlines", "1 box", "1 score", "1 class that no image shows")}  # fmt: skip
     assert (tmp_path / "labels.csv").read_text() == "file,labels\na.jpg,rust\nb.jpg,dent\nc.jpg,none\nd.jpg,\n"
 
 
-def test_two_photos_of_one_name_elsewhere_are_not_mixed_up(tmp_path):
-    records = [Record(photo(tmp_path / name / "a.jpg"), (30, 40), None, labels=(0,)) for name in ("clean", "rust")]
+def test_two_images_of_one_name_elsewhere_are_not_mixed_up(tmp_path):
+    records = [Record(image(tmp_path / name / "a.jpg"), (30, 40), None, labels=(0,)) for name in ("clean", "rust")]
     data = Dataset("some", ("rust",), tuple(records))
-    with pytest.raises(DatasetError, match="two photos of one name"):
+    with pytest.raises(DatasetError, match="two images of one name"):
         formats.write(data, tmp_path / "out" / "labels.csv", "labels_csv")
     formats.write(data, tmp_path / "labels.csv", "labels_csv")
     assert len(formats.read(tmp_path / "labels.csv").usable()) == 2
 
 
 def test_classes_that_look_like_formulas_are_guarded_one_by_one_and_read_again(tmp_path):
-    photo(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     record = Record(tmp_path / "a.jpg", (30, 40), None, labels=(0, 1))
     formats.write(Dataset("x", ("+1+1", "=1+1"), (record,)), tmp_path / "labels.csv", "labels_csv")
     assert "a.jpg,'+1+1;'=1+1\n" in (tmp_path / "labels.csv").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Batches: every photo once before any twice, and the same ones however they were made."""
+"""Batches: every image once before any twice, and the same ones however they were made."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_runs import party, records
 
-from maskwright.errors import PhotoError
-from maskwright.samples.augment import Augment
+from maskwright.errors import ImageError
 from maskwright.training import loader as loading
-from maskwright.training.loader import Batch, Loader, canvas_size
+from maskwright.training.loader import Batch, Loader, input_size
+from maskwright.transforms.augment import Augment
 from maskwright.types import Dataset
 
 
@@ -31,10 +31,10 @@ def load(data: Dataset, workers: int = 0, batch: int = 2, steps: int = 1, seed: 
 def alike(one: Batch, two: Batch) -> bool:
     return (
         one.names == two.names
-        and np.array_equal(one.canvases, two.canvases)
+        and np.array_equal(one.network_inputs, two.network_inputs)
         and all(
             torch.equal(a[key], b[key]) if isinstance(a[key], torch.Tensor) else a[key] == b[key]
-            for a, b in zip(map(vars, one.truths), map(vars, two.truths), strict=True)
+            for a, b in zip(map(vars, one.targets), map(vars, two.targets), strict=True)
             for key in a
         )
     )
@@ -44,21 +44,21 @@ def same(one: list[Batch], two: list[Batch]) -> bool:
     return len(one) == len(two) and all(map(alike, one, two))
 
 
-# --- which photos -----------------------------------------------------------------------------------
+# --- which images -----------------------------------------------------------------------------------
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 9), st.integers(0, 5))
-def test_every_photo_comes_once_before_any_comes_twice(photos: int, batch: int, steps: int, epoch: int) -> None:
-    """Cut the epoch into rounds as long as the data: each whole round has every photo once."""
-    made = Loader(Dataset("x", ("balloon",), records(photos)), 64, batch, steps, Augment(), 0, 0)
+def test_every_image_comes_once_before_any_comes_twice(images: int, batch: int, steps: int, epoch: int) -> None:
+    """Cut the epoch into rounds as long as the data: each whole round has every image once."""
+    made = Loader(Dataset("x", ("balloon",), records(images)), 64, batch, steps, Augment(), 0, 0)
     order = made._order(epoch).tolist()
     assert len(order) == made.steps * batch
-    for start in range(0, len(order), photos):
-        assert max(Counter(order[start : start + photos]).values()) == 1
-    assert set(order) == set(range(photos)), "an epoch sees every photo"
+    for start in range(0, len(order), images):
+        assert max(Counter(order[start : start + images]).values()) == 1
+    assert set(order) == set(range(images)), "an epoch sees every image"
 
 
 def test_a_batch_may_be_larger_than_the_data(data: Dataset) -> None:
     batches = list(load(data.where(lambda record: record is data.records[0]), batch=3).epoch(0))
-    assert [len(batch.canvases) for batch in batches] == [3]
+    assert [len(batch.network_inputs) for batch in batches] == [3]
 
 
 def test_each_epoch_has_an_order_of_its_own(data: Dataset) -> None:
@@ -88,21 +88,21 @@ def test_a_start_at_the_end_gives_nothing(data: Dataset) -> None:
     assert list(made.epoch(0, made.steps)) == []
 
 
-def test_photos_that_do_not_fit_into_memory_are_read_again_to_the_same_batches(
+def test_images_that_do_not_fit_into_memory_are_read_again_to_the_same_batches(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = list(load(data).epoch(0))
+    expected = list(load(data).epoch(0))
     monkeypatch.setattr(loading, "MEMORY", 100_000)
     tight = load(data)
-    assert same(list(tight.epoch(0)), wanted)
+    assert same(list(tight.epoch(0)), expected)
     assert len(tight._kept) < len(data)
 
 
-def test_a_photo_twice_in_an_epoch_is_two_views(data: Dataset) -> None:
+def test_a_image_twice_in_an_epoch_is_two_views(data: Dataset) -> None:
     one = load(data.where(lambda record: record is data.records[0]), batch=2, paste=0.0)
     batch = next(iter(one.epoch(0)))
     assert batch.names[0] == batch.names[1]
-    assert not np.array_equal(batch.canvases[0], batch.canvases[1])
+    assert not np.array_equal(batch.network_inputs[0], batch.network_inputs[1])
 
 
 def test_leaving_an_epoch_early_leaves_no_thread_behind(data: Dataset) -> None:
@@ -116,9 +116,9 @@ def test_leaving_an_epoch_early_leaves_no_thread_behind(data: Dataset) -> None:
 
 # --- what is in them --------------------------------------------------------------------------------
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_photo_that_went_away_is_named(data: Dataset, tmp_path: Path, workers: int) -> None:
+def test_a_image_that_went_away_is_named(data: Dataset, tmp_path: Path, workers: int) -> None:
     gone = Dataset("gone", ("balloon",), records(2))
-    with pytest.raises(PhotoError, match=r"photo_\d\.jpg"):
+    with pytest.raises(ImageError, match=r"image_\d\.jpg"):
         list(load(gone, workers).epoch(0))
 
 
@@ -132,43 +132,43 @@ def test_boxes_alone_give_no_patches(data: Dataset) -> None:
             for record in data
         ),
     )
-    truths = [truth for batch in load(bare, paste=0.0).epoch(0) for truth in batch.truths]
-    assert sum(len(truth.boxes) for truth in truths) and all(truth.patches is None for truth in truths)
+    targets = [target for batch in load(bare, paste=0.0).epoch(0) for target in batch.targets]
+    assert sum(len(target.boxes) for target in targets) and all(target.patches is None for target in targets)
 
 
-def test_truth_stays_on_the_canvas_and_in_step_with_its_classes(data: Dataset) -> None:
+def test_target_stays_on_the_input_and_in_step_with_its_classes(data: Dataset) -> None:
     made = load(data, steps=8)
-    height, width = made.canvas
+    height, width = made.network_input
     for batch in made.epoch(0):
-        assert batch.canvases.shape[1:] == (height, width, 3)
-        for truth in batch.truths:
-            assert len(truth.boxes) == len(truth.classes)
-            assert truth.patches is None or len(truth.patches) == len(truth.boxes)
-            assert (truth.boxes[:, :2] >= 0).all() and (truth.boxes[:, 2:] <= torch.tensor([width, height])).all()
-            assert (truth.boxes[:, 2:] > truth.boxes[:, :2]).all()
+        assert batch.network_inputs.shape[1:] == (height, width, 3)
+        for target in batch.targets:
+            assert len(target.boxes) == len(target.classes)
+            assert target.patches is None or len(target.patches) == len(target.boxes)
+            assert (target.boxes[:, :2] >= 0).all() and (target.boxes[:, 2:] <= torch.tensor([width, height])).all()
+            assert (target.boxes[:, 2:] > target.boxes[:, :2]).all()
 
 
 @given(st.integers(32, 4000), st.integers(32, 4000), st.integers(1, 16))
-def test_the_canvas_divides_by_64_whatever_the_photos(height: int, width: int, wide: int) -> None:
+def test_the_input_divides_by_64_whatever_the_images(height: int, width: int, wide: int) -> None:
     from dataclasses import replace
 
-    data = Dataset("x", ("balloon",), tuple(replace(each, size=(height, width)) for each in records(3)))
-    canvas = canvas_size(data, wide * 64)
-    assert all(side % 64 == 0 and side >= 64 for side in canvas)
-    assert max(canvas) == wide * 64
+    data = Dataset("x", ("balloon",), tuple(replace(record, size=(height, width)) for record in records(3)))
+    network_input = input_size(data, wide * 64)
+    assert all(side % 64 == 0 and side >= 64 for side in network_input)
+    assert max(network_input) == wide * 64
 
 
 # --- tiles ------------------------------------------------------------------------------------------
-def test_an_epoch_of_large_photos_shows_as_many_views_as_they_have_tiles() -> None:
+def test_an_epoch_of_large_images_shows_as_many_views_as_they_have_tiles() -> None:
     several = Dataset("x", ("balloon",), records(6))  # 96×128 px each: six tiles of 48
     assert Loader(several, 64, 2, 1, Augment(), 0, 0).steps == 3
     assert Loader(several, 64, 2, 1, Augment(), 0, 0, tile=48).steps == 18
     assert Loader(several, 64, 2, 1, Augment(), 0, 0, tile=1).steps == loading.MOST_STEPS
 
 
-def test_the_canvas_has_the_shape_of_a_tile() -> None:
+def test_the_input_has_the_shape_of_a_tile() -> None:
     several = Dataset("x", ("balloon",), records(3))
-    assert canvas_size(several, 256) == (192, 256)
-    assert canvas_size(several, 256, tile=64) == (256, 256)
-    assert canvas_size(several, 256, tile=96) == (256, 256)
-    assert canvas_size(several, 256, tile=1000) == (192, 256)
+    assert input_size(several, 256) == (192, 256)
+    assert input_size(several, 256, tile=64) == (256, 256)
+    assert input_size(several, 256, tile=96) == (256, 256)
+    assert input_size(several, 256, tile=1000) == (192, 256)

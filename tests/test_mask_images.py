@@ -1,4 +1,4 @@
-"""Masks as pictures: ids, one file an object, panoptic colours."""
+"""Masks as pictures: ids, one file an object, panoptic colors."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def blocks(*corners: tuple[int, int, int], size: tuple[int, int] = (20, 30)) -> 
 
 
 # --- ids --------------------------------------------------------------------------------------------
-def test_a_black_mask_is_labelled_and_empty_a_missing_one_unlabelled(tmp_path):
+def test_a_black_mask_is_labeled_and_empty_a_missing_one_unlabeled(tmp_path):
     save(tmp_path / "a.png"), save(tmp_path / "b.png"), save(tmp_path / "c.png")
     save(tmp_path / "masks/a_mask.png", blocks())
     save(tmp_path / "masks/b_mask.png", blocks((0, 0, 1), (9, 9, 2)))
-    assert [record.state for record in read(tmp_path)] == ["empty", "labelled", "unlabelled"]
+    assert [record.state for record in read(tmp_path)] == ["empty", "labeled", "unlabeled"]
 
 
 def test_every_value_is_one_object_with_holes_and_parts(tmp_path):
@@ -71,8 +71,8 @@ def test_a_mask_of_another_size_is_a_fault_never_stretched(tmp_path):
     save(tmp_path / "masks/a.png", blocks((0, 0, 1), (9, 9, 2)))
     save(tmp_path / "masks/b.png", blocks((0, 0, 1), (9, 9, 2), size=(40, 60)))
     found = read(tmp_path, allow_faulty=True)
-    assert [record.state for record in found] == ["labelled", "skipped"]
-    assert (found.faults[0].wanted, found.faults[0].got) == ("20 x 30, the photo's own", "40 x 60")
+    assert [record.state for record in found] == ["labeled", "skipped"]
+    assert (found.faults[0].expected, found.faults[0].got) == ("20 x 30, the image's own", "40 x 60")
 
 
 def test_a_broken_mask_is_a_fault_by_name(tmp_path):
@@ -82,7 +82,7 @@ def test_a_broken_mask_is_a_fault_by_name(tmp_path):
     file.write_bytes(file.read_bytes()[:90])
     found = read(tmp_path, allow_faulty=True)
     assert found.records[1].state == "skipped"
-    assert 'photo "b.png", mask "b.png"' in [fault.record for fault in found.faults]
+    assert 'image "b.png", mask "b.png"' in [fault.record for fault in found.faults]
 
 
 # --- semantic ---------------------------------------------------------------------------------------
@@ -114,12 +114,12 @@ def test_masks_that_tell_no_objects_apart_are_refused(tmp_path, mask, what):
     "values", [(100, 200), (50, 100, 150), (254, 255), (300, 600), (48, 196), ((255, 0, 0), (0, 255, 0), (9, 9, 9))]
 )
 def test_a_value_in_one_part_is_one_object_whatever_its_number(tmp_path, values):
-    """8 bits, 16 bits, colours; a remark says what the values were taken for."""
-    colours = isinstance(values[0], tuple)
-    pixels = np.zeros((20, 30, 3), np.uint8) if colours else np.zeros((20, 30), np.uint16)
-    for place, value in enumerate(values):
-        pixels[5:9, 8 * place : 8 * place + 5] = value
-    pixels = pixels if colours or max(values) > 255 else pixels.astype(np.uint8)
+    """8 bits, 16 bits, colors; a remark says what the values were taken for."""
+    colors = isinstance(values[0], tuple)
+    pixels = np.zeros((20, 30, 3), np.uint8) if colors else np.zeros((20, 30), np.uint16)
+    for index, value in enumerate(values):
+        pixels[5:9, 8 * index : 8 * index + 5] = value
+    pixels = pixels if colors or max(values) > 255 else pixels.astype(np.uint8)
     for stem in "abc":
         save(tmp_path / f"images/{stem}.jpg"), save(tmp_path / f"masks/{stem}.png", pixels)
     found = read(tmp_path)
@@ -127,28 +127,28 @@ def test_a_value_in_one_part_is_one_object_whatever_its_number(tmp_path, values)
     assert any("taken for the numbers of objects" in remark for remark in found.remarks)
 
 
-def test_an_object_of_its_own_colour_may_stand_in_two_parts(tmp_path):
+def test_an_object_of_its_own_color_may_stand_in_two_parts(tmp_path):
     for number, stem in ((1, "a"), (5, "b"), (7, "c")):
         pixels = blocks((0, 0, 1), (9, 9, 1), (0, 9, 2), (15, 20, 3)).astype(np.uint16)
         save(tmp_path / f"images/{stem}.jpg"), save(tmp_path / f"masks/{stem}.png", pixels * 1000 * number)
     assert [len(record.instances) for record in read(tmp_path)] == [3, 3, 3]
 
 
-# --- which mask belongs to which photo ----------------------------------------------------------------
-def test_masks_that_fit_no_photo_are_an_error_where_none_fits_and_counted_where_some_do(tmp_path):
+# --- which mask belongs to which image ----------------------------------------------------------------
+def test_masks_that_fit_no_image_are_an_error_where_none_fits_and_counted_where_some_do(tmp_path):
     for stem in "ab":
         save(tmp_path / f"images/{stem}.jpg"), save(tmp_path / f"masks/q{stem}.png", blocks((0, 0, 1)))
     for call in (read, formats.read):
-        with pytest.raises(AnnotationError, match="none of the masks is called like a photo") as caught:
+        with pytest.raises(AnnotationError, match="none of the masks is called like an image") as caught:
             call(tmp_path)
         assert caught.value.parts["got"] == "qa.png, qb.png"
     save(tmp_path / "masks/a.png", blocks((0, 0, 1)))
     found = read(tmp_path)
-    assert (found.instance_count, found.remarks) == (1, ("2 masks fit no photo and were left out: qa.png, qb.png",))
+    assert (found.instance_count, found.remarks) == (1, ("2 masks fit no image and were left out: qa.png, qb.png",))
 
 
 @pytest.mark.parametrize(
-    ("photos", "masks"),
+    ("images", "masks"),
     [
         ("train_images", "train_masks"),
         ("images_train", "masks_train"),
@@ -165,13 +165,13 @@ def test_masks_that_fit_no_photo_are_an_error_where_none_fits_and_counted_where_
         ("train/images", "train/masks"),
     ],
 )
-def test_folders_of_photos_and_of_masks_are_no_class_folders(tmp_path, photos, masks):
+def test_folders_of_images_and_of_masks_are_no_class_folders(tmp_path, images, masks):
     for stem in ("p0", "p1", "p2"):
-        save(tmp_path / photos / f"{stem}.jpg")
+        save(tmp_path / images / f"{stem}.jpg")
         save(tmp_path / masks / f"{stem}.png", blocks((0, 0, 1), (9, 9, 2)))
     found = formats.read(tmp_path)
     assert (found.format, len(found), found.instance_count) == ("mask_images", 3, 6)
-    assert {record.split for record in found} == {"train" if "rain" in photos else None}
+    assert {record.split for record in found} == {"train" if "rain" in images else None}
 
 
 def test_prefixes_keep_two_splits_of_equal_names_apart(tmp_path):
@@ -182,7 +182,7 @@ def test_prefixes_keep_two_splits_of_equal_names_apart(tmp_path):
     assert {record.split: len(record.instances) for record in found} == {"train": 1, "val": 2}
 
 
-def test_a_mask_is_never_given_to_a_photo_of_equal_name_in_another_folder(tmp_path):
+def test_a_mask_is_never_given_to_a_image_of_equal_name_in_another_folder(tmp_path):
     """As in MVTec: ground_truth/bent/000_mask.png belongs to test/bent/000.png, not to good/000.png."""
     for folder in ("test/bent", "test/good", "train/good"):
         save(tmp_path / folder / "000.png")
@@ -190,12 +190,12 @@ def test_a_mask_is_never_given_to_a_photo_of_equal_name_in_another_folder(tmp_pa
     save(tmp_path / "ground_truth/bent/000_mask.png", blocks((0, 0, 255)))
     save(tmp_path / "ground_truth/bent/077_mask.png", blocks((0, 0, 255)))
     found = formats.read(tmp_path)
-    drawn = [record.photo.relative_to(tmp_path).as_posix() for record in found if record.state == "labelled"]
+    drawn = [record.image.relative_to(tmp_path).as_posix() for record in found if record.state == "labeled"]
     assert (found.format, drawn) == ("mask_images", ["test/bent/000.png"])
-    assert "1 mask fits no photo and was left out: 077_mask.png" in found.remarks
+    assert "1 mask fits no image and was left out: 077_mask.png" in found.remarks
 
 
-def test_folders_of_masks_are_classes_where_they_are_called_like_no_photo(tmp_path):
+def test_folders_of_masks_are_classes_where_they_are_called_like_no_image(tmp_path):
     for stem in ("p0", "p1"):
         save(tmp_path / f"images/{stem}.jpg")
         save(tmp_path / f"masks/cat/{stem}.png", blocks((0, 0, 1), (9, 9, 2)))
@@ -205,14 +205,14 @@ def test_folders_of_masks_are_classes_where_they_are_called_like_no_photo(tmp_pa
     assert found.remarks == ("the classes were taken from the folders of the masks",)
 
 
-def test_names_of_masks_are_classes_where_two_photos_have_each(tmp_path):
+def test_names_of_masks_are_classes_where_two_images_have_each(tmp_path):
     for stem in ("p0", "p1"):
         save(tmp_path / f"images/{stem}.jpg")
         save(tmp_path / f"masks/{stem}_cat_0.png", blocks((0, 0, 255)))
         save(tmp_path / f"masks/{stem}_cat_1.png", blocks((9, 0, 255)))
     assert formats.read(tmp_path).class_counts() == {"cat": 4}
     save(tmp_path / "masks/p1_left_1.png", blocks((9, 9, 255)))  # the mask of an absent p1_left?
-    with pytest.raises(AnnotationError, match="none of the masks is called like a photo"):
+    with pytest.raises(AnnotationError, match="none of the masks is called like an image"):
         formats.read(tmp_path)
 
 
@@ -240,23 +240,23 @@ def test_a_link_among_the_masks_leads_nowhere(tmp_path):
 
 
 # --- pictures that are no masks -----------------------------------------------------------------------
-def test_a_mask_larger_than_its_photo_is_refused_by_its_header(tmp_path, monkeypatch):
+def test_a_mask_larger_than_its_image_is_refused_by_its_header(tmp_path, monkeypatch):
     save(tmp_path / "PNGImages/a.png"), save(tmp_path / "PedMasks/a_mask.png", np.zeros((400, 900), np.uint8))
     monkeypatch.setattr(mask_files, "read_ids", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(AnnotationError) as caught:
         read(tmp_path)
-    assert (caught.value.parts["wanted"], caught.value.parts["got"]) == ("20 x 30, the photo's own", "400 x 900")
+    assert (caught.value.parts["expected"], caught.value.parts["got"]) == ("20 x 30, the image's own", "400 x 900")
 
 
 def test_smoothed_masks_are_told_from_masks_of_classes(tmp_path):
-    """Also with connected components: no grey of an edge becomes a class."""
+    """Also with connected components: no gray of an edge becomes a class."""
     for stem in "ab":
         save(tmp_path / f"images/{stem}.jpg", size=(60, 80))
         small = Image.fromarray(blocks((4, 4, 255), size=(15, 20)))
         save(tmp_path / f"masks/{stem}.png", np.asarray(small.resize((80, 60), Image.Resampling.BILINEAR)))
-    for wanted in (False, True):
+    for expected in (False, True):
         with pytest.raises(AnnotationError, match="these masks have soft edges"):
-            read(tmp_path, connected_components=wanted)
+            read(tmp_path, connected_components=expected)
 
 
 def test_many_classes_beside_a_large_one_are_no_soft_edges(tmp_path):
@@ -273,11 +273,11 @@ def test_folders_of_equal_names_on_both_sides_are_told_and_no_classes(tmp_path):
         save(tmp_path / f"images/{kind}/{kind}.jpg"), save(tmp_path / f"masks/{kind}/{kind}.png", blocks((0, 0, 255)))
     found = read(tmp_path)
     assert len(found.names) == 1 and found.instance_count == 2
-    assert found.remarks == ("folders of photos and masks of equal names (cat, dog) were not taken for classes",)
+    assert found.remarks == ("folders of images and masks of equal names (cat, dog) were not taken for classes",)
 
 
 @pytest.mark.parametrize("shape", [(240, 320, 3), (240, 320)])
-def test_a_photo_among_the_masks_is_refused_at_once(tmp_path, shape):
+def test_a_image_among_the_masks_is_refused_at_once(tmp_path, shape):
     noise = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
     save(tmp_path / "images/a.png", size=(240, 320)), save(tmp_path / "masks/a.png", noise)
     with pytest.raises(AnnotationError, match="this picture is no mask") as caught:
@@ -339,16 +339,16 @@ def test_an_object_in_two_parts_stays_one(tmp_path):
     assert [len(record.instances) for record in read(tmp_path)] == [1, 2]
 
 
-def test_a_folder_for_each_photo_is_followed(tmp_path):
+def test_a_folder_for_each_image_is_followed(tmp_path):
     for name, masks in (("x", 2), ("y", 0)):
         save(tmp_path / name / "images" / f"{name}.png")
         (tmp_path / name / "masks").mkdir()
         for number in range(masks):
             save(tmp_path / name / "masks" / f"{number:x}abc.png", blocks((9 * number, 3, 255)))
     assert mask_images.sniff(Head(tmp_path)) is not None
-    assert [(record.state, record.photo.name) for record in read(tmp_path)] == [
-        ("labelled", "x.png"),
-        ("unlabelled", "y.png"),
+    assert [(record.state, record.image.name) for record in read(tmp_path)] == [
+        ("labeled", "x.png"),
+        ("unlabeled", "y.png"),
     ]
 
 
@@ -358,7 +358,7 @@ def test_one_file_of_another_size_is_put_aside_and_the_others_stay(tmp_path):
     save(tmp_path / "masks/a_1.png", blocks((0, 0, 255), size=(9, 9)))
     found = read(tmp_path, allow_faulty=True)
     assert found.instance_count == 1
-    assert found.faults[0].record == 'photo "a.png", region mask "a_1.png"'
+    assert found.faults[0].record == 'image "a.png", region mask "a_1.png"'
 
 
 # --- panoptic ---------------------------------------------------------------------------------------
@@ -379,7 +379,7 @@ def panoptic(folder: Path) -> Path:
     return file
 
 
-def test_colours_are_ids_where_a_panoptic_file_says_so(tmp_path):
+def test_colors_are_ids_where_a_panoptic_file_says_so(tmp_path):
     file = panoptic(tmp_path)
     found = read(file)
     assert mask_images.sniff(Head(file)) is not None
@@ -415,7 +415,7 @@ def test_pennfudan_has_423_pedestrians(shared):
     found = read(shared / "data/pennfudan/PennFudanPed")
     assert (len(found), found.class_counts(), found.faults) == (170, {"pedestrian": 423}, ())
     counts = {
-        kind: sum(len(record.instances) for record in found if record.photo.stem.startswith(kind))
+        kind: sum(len(record.instances) for record in found if record.image.stem.startswith(kind))
         for kind in ("Fudan", "Penn")
     }
     assert counts == {"Fudan": 160, "Penn": 263}
@@ -435,9 +435,9 @@ def test_panoptic_segments_have_the_areas_of_the_file(shared):
     file = shared / "data/zoo/mask_id_png_panoptic/annotations/panoptic_train2017.json"
     found = read(file)
     data = json.loads(file.read_text())
-    things = {each["id"] for each in data["categories"] if each["isthing"]}
+    things = {item["id"] for item in data["categories"] if item["isthing"]}
     assert (len(found), found.instance_count) == (3, 24)
     for record in found:
-        (listed,) = [each for each in data["annotations"] if each["file_name"] == f"{record.photo.stem}.png"]
-        areas = [each["area"] for each in listed["segments_info"] if each["category_id"] in things]
+        (listed,) = [item for item in data["annotations"] if item["file_name"] == f"{record.image.stem}.png"]
+        areas = [item["area"] for item in listed["segments_info"] if item["category_id"] in things]
         assert record.instances.masks.area.tolist() == areas

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from maskwright.errors import RecipeError, UnknownName
-from maskwright.models import catalogue
+from maskwright.models import registry
+from maskwright.models.base import choose_layers, training_mode
 from maskwright.models.mask_rcnn import MaskRCNN
 from maskwright.models.ops import box_iou
-from maskwright.models.targets import Truth
-from maskwright.models.verbs import choose_layers, training_mode
+from maskwright.models.target_assignment import Targets
 
 SIZE = (128, 128)
 LOSSES = {"proposal", "proposal_box", "label", "box", "mask"}
@@ -23,9 +23,9 @@ LOSSES = {"proposal", "proposal_box", "label", "box", "mask"}
 def built(masks: bool = True) -> MaskRCNN:
     """The small network with fresh weights, looking at fewer boxes than it would, to be quick."""
     torch.manual_seed(0)
-    network = catalogue.find("small").build(2, masks=masks).eval()
+    network = registry.find("small").build(2, masks=masks).eval()
     few = replace(network.rules.using, per_level=30, kept=20)
-    network.rules = replace(network.rules, training=few, using=few, rois_per_photo=16, found=8)
+    network.rules = replace(network.rules, training=few, using=few, rois_per_image=16, detections=8)
     return network
 
 
@@ -40,14 +40,14 @@ def network(fresh) -> MaskRCNN:
     return copy.deepcopy(fresh)
 
 
-def canvas(photos: int = 1) -> torch.Tensor:
-    return torch.randn(photos, 3, *SIZE, generator=torch.Generator().manual_seed(photos))
+def network_input(images: int = 1) -> torch.Tensor:
+    return torch.randn(images, 3, *SIZE, generator=torch.Generator().manual_seed(images))
 
 
-def truth(rows=(), masks: bool = True, crowd=()) -> Truth:
+def target(rows=(), masks: bool = True, crowd=()) -> Targets:
     table = torch.tensor(rows, dtype=torch.float32).reshape(-1, 4)
     patches = torch.ones(len(table), 56, 56) if masks and len(table) else None
-    return Truth(
+    return Targets(
         table,
         torch.arange(len(table)) % 2,
         patches,
@@ -55,57 +55,63 @@ def truth(rows=(), masks: bool = True, crowd=()) -> Truth:
     )
 
 
-NOTHING = truth()
-OBJECTS = truth([[10, 10, 60, 50], [70, 30, 120, 100]])
-ONLY_BOXES = truth([[10, 10, 60, 50]], masks=False)
-A_CROWD = truth(crowd=[[0, 0, 128, 128]])
-ALL_CROWD = truth(crowd=[[-900, -900, 900, 900]])  # large anchors reach far over the canvas
-A_FLAT_ONE = truth([[20, 20, 21, 21]])
+NOTHING = target()
+OBJECTS = target([[10, 10, 60, 50], [70, 30, 120, 100]])
+ONLY_BOXES = target([[10, 10, 60, 50]], masks=False)
+A_CROWD = target(crowd=[[0, 0, 128, 128]])
+ALL_CROWD = target(crowd=[[-900, -900, 900, 900]])  # large anchors reach far over the network input
+A_FLAT_ONE = target([[20, 20, 21, 21]])
 
 
-def losses(network: MaskRCNN, *truths: Truth) -> dict[str, torch.Tensor]:
-    return network.losses(canvas(len(truths)), [SIZE] * len(truths), list(truths), torch.Generator().manual_seed(0))
+def losses(network: MaskRCNN, *targets: Targets) -> dict[str, torch.Tensor]:
+    return network.losses(
+        network_input(len(targets)), [SIZE] * len(targets), list(targets), torch.Generator().manual_seed(0)
+    )
 
 
 # --- use: nothing first ---------------------------------------------------------------------------
 def test_where_all_is_background_there_are_0_rows_of_the_right_shapes(network):
     network.box_head.cls_score.bias.data[0] = 50.0
-    for found in network.detect(torch.zeros(2, 3, *SIZE), [SIZE, (50, 128)]):
-        assert found.boxes.shape == (0, 4) and found.scores.shape == (0,)
-        assert found.classes.shape == (0,) and found.classes.dtype == torch.long
-        assert found.soft is not None and found.soft.shape == (0, 28, 28)
+    for detections in network.detect(torch.zeros(2, 3, *SIZE), [SIZE, (50, 128)]):
+        assert detections.boxes.shape == (0, 4) and detections.scores.shape == (0,)
+        assert detections.classes.shape == (0,) and detections.classes.dtype == torch.long
+        assert detections.mask_probs is not None and detections.mask_probs.shape == (0, 28, 28)
 
 
 def test_where_nothing_is_even_proposed_there_are_0_rows_too(network):
     """As with weights that are not numbers: no anchor survives."""
     network.rpn.bbox_pred.bias.data.fill_(torch.nan)
-    (found,) = network.detect(canvas(), [SIZE])
-    assert found.boxes.shape == (0, 4) and found.soft is not None and found.soft.shape == (0, 28, 28)
+    (detections,) = network.detect(network_input(), [SIZE])
+    assert (
+        detections.boxes.shape == (0, 4)
+        and detections.mask_probs is not None
+        and detections.mask_probs.shape == (0, 28, 28)
+    )
 
 
 def test_a_network_without_mask_head_draws_nothing():
     network = built(masks=False)
-    (found,) = network.detect(canvas(), [SIZE])
-    assert len(found.boxes) and found.soft is None
+    (detections,) = network.detect(network_input(), [SIZE])
+    assert len(detections.boxes) and detections.mask_probs is None
     assert set(losses(network, OBJECTS)) == LOSSES - {"mask"}
 
 
-def test_what_is_found_lies_on_the_photo_best_first(fresh):
+def test_what_is_found_lies_on_the_image_best_first(fresh):
     sizes = [SIZE, (40, 128), (128, 1)]
-    for found, (height, width) in zip(fresh.detect(canvas(3), sizes), sizes, strict=True):
-        assert 0 < len(found.boxes) <= fresh.rules.found
-        assert (found.boxes >= 0).all()
-        assert (found.boxes[:, 2] <= width).all() and (found.boxes[:, 3] <= height).all()
-        assert (found.scores.diff() <= 0).all() and found.scores[-1] > fresh.rules.score
-        assert set(found.classes.tolist()) <= {0, 1}
-        assert found.soft is not None and found.soft.shape == (len(found.boxes), 28, 28)
-        assert ((found.soft >= 0) & (found.soft <= 1)).all()
+    for detections, (height, width) in zip(fresh.detect(network_input(3), sizes), sizes, strict=True):
+        assert 0 < len(detections.boxes) <= fresh.rules.detections
+        assert (detections.boxes >= 0).all()
+        assert (detections.boxes[:, 2] <= width).all() and (detections.boxes[:, 3] <= height).all()
+        assert (detections.scores.diff() <= 0).all() and detections.scores[-1] > fresh.rules.score
+        assert set(detections.classes.tolist()) <= {0, 1}
+        assert detections.mask_probs is not None and detections.mask_probs.shape == (len(detections.boxes), 28, 28)
+        assert ((detections.mask_probs >= 0) & (detections.mask_probs <= 1)).all()
 
 
-def test_each_photo_of_a_batch_gets_what_it_gets_alone(fresh):
-    photos, sizes = canvas(2), [SIZE, (64, 100)]
-    for row, together in enumerate(fresh.detect(photos, sizes)):
-        (alone,) = fresh.detect(photos[row : row + 1], sizes[row : row + 1])
+def test_each_image_of_a_batch_gets_what_it_gets_alone(fresh):
+    images, sizes = network_input(2), [SIZE, (64, 100)]
+    for row, together in enumerate(fresh.detect(images, sizes)):
+        (alone,) = fresh.detect(images[row : row + 1], sizes[row : row + 1])
         assert len(alone.boxes) == len(together.boxes)
         torch.testing.assert_close(alone.scores, together.scores, atol=1e-4, rtol=1e-4)
 
@@ -113,22 +119,24 @@ def test_each_photo_of_a_batch_gets_what_it_gets_alone(fresh):
 def test_a_network_from_the_state_of_another_finds_the_same(fresh):
     other = copy.deepcopy(fresh)
     other.box_head.cls_score.weight.data.neg_()
-    assert not torch.equal(other.detect(canvas(), [SIZE])[0].scores, fresh.detect(canvas(), [SIZE])[0].scores)
+    assert not torch.equal(
+        other.detect(network_input(), [SIZE])[0].scores, fresh.detect(network_input(), [SIZE])[0].scores
+    )
     other.load_state_dict(fresh.state_dict())
-    (mine,), (theirs,) = fresh.detect(canvas(), [SIZE]), other.detect(canvas(), [SIZE])
+    (mine,), (theirs,) = fresh.detect(network_input(), [SIZE]), other.detect(network_input(), [SIZE])
     torch.testing.assert_close(mine.boxes, theirs.boxes, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(mine.scores, theirs.scores, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(mine.soft, theirs.soft, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(mine.mask_probs, theirs.mask_probs, rtol=1e-4, atol=1e-4)
 
 
 # --- training -------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "truths",
+    "targets",
     [(NOTHING,), (A_CROWD,), (ONLY_BOXES,), (A_FLAT_ONE,), (OBJECTS,), (NOTHING, OBJECTS), (ONLY_BOXES, OBJECTS)],
     ids=["nothing", "crowd", "boxes", "flat", "objects", "nothing and objects", "boxes and objects"],
 )
-def test_losses_are_finite_and_differentiable(network, truths):
-    told = losses(network.requires_grad_(True), *truths)
+def test_losses_are_finite_and_differentiable(network, targets):
+    told = losses(network.requires_grad_(True), *targets)
     assert set(told) == LOSSES
     assert all(loss.shape == () and loss.isfinite() and loss >= 0 for loss in told.values())
     sum(told.values()).backward()  # type: ignore[union-attr]
@@ -161,24 +169,24 @@ def test_an_object_s_sampled_boxes_name_its_class(fresh):
     """The network that already says "class 1" everywhere has a smaller label loss where all objects are of class 1."""
     leaning = copy.deepcopy(fresh)
     leaning.box_head.cls_score.bias.data[2] += 1.0
-    one = Truth(OBJECTS.boxes, torch.ones(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
-    zero = Truth(OBJECTS.boxes, torch.zeros(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
+    one = Targets(OBJECTS.boxes, torch.ones(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
+    zero = Targets(OBJECTS.boxes, torch.zeros(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
     assert losses(leaning, one)["label"] < losses(leaning, zero)["label"]
 
 
 @pytest.mark.slow
-def test_training_on_one_photo_lowers_the_loss_and_finds_its_object(network):
-    photo = torch.zeros(1, 3, *SIZE)
-    photo[:, :, 30:90, 40:100] = 2.0
-    told = truth([[40, 30, 100, 90]])
+def test_training_on_one_image_lowers_the_loss_and_finds_its_object(network):
+    image = torch.zeros(1, 3, *SIZE)
+    image[:, :, 30:90, 40:100] = 2.0
+    told = target([[40, 30, 100, 90]])
     choose_layers(network, "all")
-    training_mode(network, live_norms=True)
+    training_mode(network, train_bn=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
     slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, 150)
     course = []
     for step in range(150):
         total = torch.stack(
-            [*network.losses(photo, [SIZE], [told], torch.Generator().manual_seed(step)).values()]
+            [*network.losses(image, [SIZE], [told], torch.Generator().manual_seed(step)).values()]
         ).sum()
         optimizer.zero_grad()
         total.backward()
@@ -187,9 +195,9 @@ def test_training_on_one_photo_lowers_the_loss_and_finds_its_object(network):
         slower.step()
         course.append(total.item())
     assert sum(course[-5:]) < 0.5 * sum(course[:5])
-    (found,) = network.eval().detect(photo, [SIZE])
-    assert found.classes[0] == 0 and found.scores[0] > 0.5
-    assert box_iou(found.boxes[:1], told.boxes) > 0.6
+    (detections,) = network.eval().detect(image, [SIZE])
+    assert detections.classes[0] == 0 and detections.scores[0] > 0.5
+    assert box_iou(detections.boxes[:1], told.boxes) > 0.6
 
 
 # --- which layers learn ---------------------------------------------------------------------------
@@ -221,7 +229,7 @@ def test_layers_that_name_nothing_are_refused(network, layers):
 def test_norms_that_are_not_trained_keep_their_statistics(network):
     choose_layers(network, "heads")
     for live, learning in ((True, {"fpn"}), (False, set())):
-        training_mode(network, live_norms=live)
+        training_mode(network, train_bn=live)
         norms = {
             n.split(".")[0] for n, m in network.named_modules() if isinstance(m, torch.nn.BatchNorm2d) and m.training
         }
@@ -231,9 +239,9 @@ def test_norms_that_are_not_trained_keep_their_statistics(network):
 # --- the catalogue --------------------------------------------------------------------------------
 def test_a_wrong_name_offers_the_nearest():
     with pytest.raises(UnknownName, match='Did you mean "mask_rcnn_r50"'):
-        catalogue.find("mask_rcnn_r5O")
+        registry.find("mask_rcnn_r5O")
     with pytest.raises(UnknownName, match="no backbone"):
-        catalogue.find("small").build(2, "resnet50")
+        registry.find("small").build(2, "resnet50")
 
 
 def test_the_small_network_is_small(fresh):

@@ -22,7 +22,7 @@ def plain(x, kernel, shift, scale=None, onto=None, *, stride=1, relu=False):
     return found.relu() if relu else found
 
 
-def test_no_photos_give_no_maps():
+def test_no_images_give_no_maps():
     found = bands.convolve(lively(0, 2, 4, 4), lively(3, 2, 3, 3), lively(3))
     assert found.shape == (0, 3, 4, 4)
 
@@ -41,11 +41,11 @@ def test_agrees_with_torch_however_high_the_bands_are(band, size, depth, side, s
     x, kernel = lively(*size, seed=seed), lively(depth, size[1], side, side, seed=seed + 1)
     shift, scale = lively(depth, seed=seed + 2), lively(depth, seed=seed + 3) if scaled else None
     onto = lively(size[0], depth, *size[2:], seed=seed + 4) if added else None
-    wanted = plain(x, kernel, shift, scale, onto, relu=relu)
+    expected = plain(x, kernel, shift, scale, onto, relu=relu)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bands, "BAND", band)
         found = bands.convolve(x, kernel, shift, scale, onto, relu=relu)
-    assert torch.allclose(found.double(), wanted, atol=1e-5)
+    assert torch.allclose(found.double(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("height", [7, 8])
@@ -64,16 +64,16 @@ def test_the_shortcut_takes_the_result():
 @pytest.mark.parametrize("kept", ["as torch", "as Keras", "channels last"])
 def test_any_order_in_memory_will_do(kept):
     x, kernel, shift = lively(1, 3, 6, 5).contiguous(), lively(4, 3, 3, 3).contiguous(), lively(4)
-    wanted = plain(x, kernel, shift)
+    expected = plain(x, kernel, shift)
     if kept == "as Keras":
         kernel = kernel.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)
     elif kept == "channels last":
         kernel = kernel.contiguous(memory_format=torch.channels_last)
-    assert torch.allclose(bands.convolve(x, kernel, shift).double(), wanted, atol=1e-5)
+    assert torch.allclose(bands.convolve(x, kernel, shift).double(), expected, atol=1e-5)
 
 
 def test_sums_come_nearer_than_in_one_chain():
     x, kernel = lively(1, 256, 16, 16).relu_().contiguous(memory_format=torch.channels_last), lively(256, 256, 3, 3)
     found = bands.convolve(x, kernel, torch.zeros(256))
-    wanted = plain(x, kernel, torch.zeros(256))
-    assert (found - wanted).std() < 4e-7 * wanted.std()
+    expected = plain(x, kernel, torch.zeros(256))
+    assert (found - expected).std() < 4e-7 * expected.std()

@@ -47,11 +47,11 @@ def test_the_engine_keeps_the_protocol(file):
     engine = MatterportEngine.prepare(file, device="cpu")
     small = {"image_min_dim": 64, "image_max_dim": 128, "image_shape": (128, 128, 3), "detection_min_confidence": 0.0}
     engine.network.settings = dataclasses.replace(engine.network.settings, **small)
-    canvas = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
-    found, nothing = engine.run([canvas, np.zeros_like(canvas)], [(100, 80), (128, 128)])
-    assert len(found.boxes) == len(found.scores) == len(found.classes) == len(found.soft)
+    network_input = np.random.default_rng(0).integers(0, 255, (128, 128, 3), np.uint8)
+    found, nothing = engine.run([network_input, np.zeros_like(network_input)], [(100, 80), (128, 128)])
+    assert len(found.boxes) == len(found.scores) == len(found.classes) == len(found.mask_probs)
     assert len(found) > 0
-    assert found.soft.shape[1:] == (28, 28)
+    assert found.mask_probs.shape[1:] == (28, 28)
     assert (np.diff(found.scores) <= 0).all()
     assert set(found.classes.tolist()) <= {0, 1}
     assert (found.boxes >= 0).all() and (found.boxes <= [80, 100, 80, 100]).all()
@@ -70,15 +70,15 @@ def test_masks_are_those_of_detect_pixel_for_pixel(file, tmp_path):
         IMAGE_MIN_DIM, IMAGE_MAX_DIM, DETECTION_MIN_CONFIDENCE = 100, 128, 0.0
         TOP_DOWN_PYRAMID_SIZE, FPN_CLASSIF_FC_LAYERS_SIZE = 16, 32
 
-    photo = np.random.default_rng(3).integers(0, 255, (61, 83, 3), np.uint8)
+    image = np.random.default_rng(3).integers(0, 255, (61, 83, 3), np.uint8)
     model = MaskRCNN("inference", Small(), tmp_path)
     model.load_weights(file)
-    theirs = model.detect([photo])[0]
+    theirs = model.detect([image])[0]
 
     predictor = load(file, threshold=0.0, device="cpu")
     small = {"image_min_dim": 100, "image_max_dim": 128, "image_shape": (128, 128, 3), "detection_min_confidence": 0.0}
     predictor.engine.network.settings = dataclasses.replace(predictor.engine.network.settings, **small)
-    found = predictor(photo)
+    found = predictor(image)
     assert len(found) == len(theirs["rois"]) > 3
     assert np.allclose(found.boxes[:, [1, 0, 3, 2]], theirs["rois"], atol=1)
     assert np.array_equal(found.classes + 1, theirs["class_ids"])

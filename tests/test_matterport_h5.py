@@ -34,7 +34,7 @@ class Little:
             "mrcnn_bbox_fc": [(5, 4 * classes), (4 * classes,)],
             "mrcnn_mask": [(1, 1, 5, classes), (classes,)],
         }
-        self._layers = [Layer(name, self._names(name, len(each)), tuple(each)) for name, each in shapes.items()]
+        self._layers = [Layer(name, self._names(name, len(item)), tuple(item)) for name, item in shapes.items()]
         random = np.random.default_rng(seed)
         self.weights = {
             name: random.normal(size=shape).astype(np.float32) if seed is not None else np.zeros(shape, np.float32)
@@ -205,7 +205,7 @@ def test_a_wrong_number_of_classes_is_named_and_nothing_is_changed(written):
         "file": str(written),
         "record": "mrcnn_class_logits",
         "field": "NUM_CLASSES",
-        "wanted": "shapes [(5, 5), (5,)]",
+        "expected": "shapes [(5, 5), (5,)]",
         "got": "shapes [(5, 3), (3,)] (resnet50, 3 classes with the background, inference mode, 7 layers with weights)",
         "fix": "set NUM_CLASSES = 3, or exclude=['mrcnn_class_logits', 'mrcnn_bbox_fc', 'mrcnn_bbox', 'mrcnn_mask'] "
         "to train these anew",
@@ -217,7 +217,7 @@ def test_another_backbone_is_named(written):
     with pytest.raises(WeightsError) as error:
         load_into(Little(backbone="resnet101"), read_h5(written))
     assert error.value.headline == "the weights are of another backbone"
-    assert error.value.parts["wanted"] == "resnet101"
+    assert error.value.parts["expected"] == "resnet101"
     assert error.value.parts["got"].startswith("resnet50, 3 classes")
     assert error.value.parts["fix"] == "set BACKBONE = 'resnet50' in the config, or use other weights"
 
@@ -245,7 +245,7 @@ def test_an_unknown_layer_to_exclude_offers_the_nearest(written):
         load_into(Little(), read_h5(written), exclude=["mrcnn_box_fc"])
 
 
-def test_no_file_a_foreign_one_and_a_truncated_one(written, tmp_path):
+def test_no_file_a_external_one_and_a_truncated_one(written, tmp_path):
     with pytest.raises(WeightsError, match="no such file of weights"):
         read_h5(tmp_path / "none.h5")
     (tmp_path / "page.h5").write_text("<html>404</html>")
@@ -263,8 +263,8 @@ def test_no_damaged_byte_lets_another_error_out(written, tmp_path):
     random = np.random.default_rng(2)
     for turn in range(60):
         damaged = bytearray(whole)
-        for place in random.integers(0, min(len(whole), 6000), 12):
-            damaged[place] = random.integers(0, 256)
+        for integer in random.integers(0, min(len(whole), 6000), 12):
+            damaged[integer] = random.integers(0, 256)
         (tmp_path / f"{turn}.h5").write_bytes(damaged)
         try:
             load_into(Little(seed=None), read_h5(tmp_path / f"{turn}.h5"))
@@ -321,9 +321,9 @@ def test_every_layer_is_the_originals_name_for_name(shared, monkeypatch, backbon
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     make_weights = pytest.importorskip("make_weights")
     settings = Settings(backbone=backbone, num_classes=7, rpn_anchor_ratios=(0.5, 1.0), pool_size=9)
-    wanted = make_weights.layers(backbone, 7, 2, mode, pool=9)
-    assert [layer.name for layer in layers(settings, mode)] == [name for name, _, _ in wanted]
+    expected = make_weights.layers(backbone, 7, 2, mode, pool=9)
+    assert [layer.name for layer in layers(settings, mode)] == [name for name, _, _ in expected]
     ours = {part.name: part for part in parts(settings, mode)}
-    for name, kind, shape in wanted:
+    for name, kind, shape in expected:
         if kind in ("conv", "bn"):
             assert ours[name].weights()[0][1] == (shape if kind == "conv" else (shape,)), name

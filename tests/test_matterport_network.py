@@ -16,7 +16,7 @@ from maskwright.models import matterport_layers as tf
 from maskwright.models import matterport_losses as losses
 from maskwright.models import ops
 from maskwright.models.matterport import LOSSES, MatterportMaskRCNN, Settings
-from maskwright.models.matterport_boxes import normalised
+from maskwright.models.matterport_boxes import normalized
 from maskwright.models.matterport_layout import Mode, anchor_count, anchors, layers, selected
 
 SMALL = {
@@ -52,7 +52,7 @@ def lively(network: MatterportMaskRCNN) -> MatterportMaskRCNN:
 
 
 def images(count: int = 1, size: tuple[int, int] = (64, 64), classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Molded images and their metas; the photo covers all but a margin of 8."""
+    """Molded images and their metas; the image covers all but a margin of 8."""
     height, width = size
     molded = np.random.default_rng(5).normal(0, 50, (count, height, width, 3)).astype(np.float32)
     row = [0, height, width, 3, height, width, 3, 8, 8, height - 8, width - 8, 1.0, *[1] * classes]
@@ -119,7 +119,7 @@ def test_background_is_no_detection():
         probs,
         torch.zeros(1, 2, 2, 4),
         windows=torch.tensor([[0.0, 0, 1, 1]]),
-        deviation=torch.ones(4),
+        std=torch.ones(4),
         confidence=0.0,
         threshold=0.3,
         count=5,
@@ -136,7 +136,7 @@ def test_detections_come_best_first_clipped_to_the_window_and_once_a_class():
         probs,
         torch.zeros(1, 3, 3, 4),
         windows=torch.tensor([[0.2, 0.0, 1.0, 1.0]]),
-        deviation=torch.ones(4),
+        std=torch.ones(4),
         confidence=0.5,
         threshold=0.3,
         count=4,
@@ -186,11 +186,11 @@ def test_levels_go_by_the_box_in_pixels_and_empty_boxes_to_the_finest():
     assert tf.pyramid_level(boxes, 1024.0 * 1024).tolist() == [2, 2, 3, 4, 5, 5]
 
 
-@pytest.mark.parametrize(("rows", "wanted"), [([], 1), ([0], 2), ([0, 3], 5), ([0, 1, 2, 3, 4], 5)])
-def test_one_zero_row_stands_for_those_after_the_last_box(rows, wanted):
+@pytest.mark.parametrize(("rows", "expected"), [([], 1), ([0], 2), ([0, 3], 5), ([0, 1, 2, 3, 4], 5)])
+def test_one_zero_row_stands_for_those_after_the_last_box(rows, expected):
     boxes = torch.zeros(2, 5, 4)
     boxes[1, rows] = 0.5
-    assert tf.rows_in_use(boxes) == wanted
+    assert tf.rows_in_use(boxes) == expected
 
 
 # --- targets and losses -----------------------------------------------------------------------------
@@ -201,8 +201,8 @@ def targets(proposals, ids, boxes, masks, mini=True):
         boxes,
         masks,
         count=6,
-        positive_share=0.33,
-        deviation=torch.ones(4),
+        positive_fraction=0.33,
+        std=torch.ones(4),
         mask_side=28,
         mini=mini,
         generator=torch.Generator().manual_seed(0),
@@ -253,7 +253,7 @@ def test_anchors_stand_on_whole_multiples_of_the_stride():
     found = anchors(settings, (64, 64))
     assert found.shape == (3 * (16**2 + 8**2 + 4**2 + 2**2 + 1), 4)
     assert found[1].tolist() == [-4, -4, 4, 4]
-    assert normalised(np.array([[0, 0, 64, 64]]), (64, 64)).tolist() == [[0, 0, 1, 1]]
+    assert normalized(np.array([[0, 0, 64, 64]]), (64, 64)).tolist() == [[0, 0, 1, 1]]
 
 
 @pytest.mark.parametrize("size", [(64, 64), (320, 192), (64, 448)])
@@ -315,7 +315,7 @@ def test_detect_gives_what_keras_gave_in_its_order(network):
 
 
 def test_a_batch_says_what_each_image_says_alone(network):
-    """But for the boxes that end on the photo's edge: whether their last samples are taken hangs on the last bit."""
+    """But for the boxes that end on the image's edge: whether their last samples are taken hangs on the last bit."""
     molded, metas = images(2)
     together = network.detect(molded, metas)
     for row in (0, 1):
@@ -358,7 +358,7 @@ def test_half_precision_is_near(network):
     molded, metas = images()
     half = MatterportMaskRCNN(network.settings, precision="bf16")
     half.load_state_dict(network.state_dict())
-    exact, near = (each.run(molded, metas, None, ["fpn_p3"])["fpn_p3"] for each in (network, half))
+    exact, near = (item.run(molded, metas, None, ["fpn_p3"])["fpn_p3"] for item in (network, half))
     assert 0 < np.abs(near - exact).max() < 0.1 * exact.std() + 0.05 * np.abs(exact).max()
     assert half.detect(molded, metas)["mrcnn_mask"].dtype == np.float32
 

@@ -1,4 +1,4 @@
-"""The original's own numbers, by its own judge: check_parity.py on the smallest network of the reference files."""
+"""The original's own numbers, by its own evaluate: check_parity.py on the smallest network of the reference files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="module")
-def judge(shared, tmp_path_factory):
+def evaluate(shared, tmp_path_factory):
     """check_parity.py with our `mrcnn` and adapter; weights are made on first use, outside the repository."""
     script, weights = shared / "parity" / "check_parity.py", tmp_path_factory.mktemp("weights")
     if not script.is_file():
@@ -37,13 +37,13 @@ def judge(shared, tmp_path_factory):
 
 
 @pytest.mark.parametrize("only", ["layers", "r50_256_a", "training"])
-def test_nothing_is_beyond_its_limit(judge, only):
-    found = judge(only)
+def test_nothing_is_beyond_its_limit(evaluate, only):
+    found = evaluate(only)
     assert found.returncode == 0, found.stdout[-4000:] + found.stderr[-2000:]
     assert ", 0 beyond their limit, 0 cases could not be run" in found.stdout
 
 
-def test_the_test_above_would_notice(judge, tmp_path):
+def test_the_test_above_would_notice(evaluate, tmp_path):
     """A batch normalisation's epsilon that is 2 % off is seen."""
     changed = tmp_path / "src"
     (changed / "mrcnn").mkdir(parents=True)
@@ -52,5 +52,5 @@ def test_the_test_above_would_notice(judge, tmp_path):
     model = changed / "mrcnn" / "model.py"
     text = "\nimport maskwright.models.matterport_network as _network\n\n_network.EPSILON = 1.02e-3\n"
     model.write_text(model.read_text(encoding="utf-8") + text, encoding="utf-8")
-    found = judge("r50_256_a", changed)
+    found = evaluate("r50_256_a", changed)
     assert found.returncode == 1, found.stdout[-2000:]

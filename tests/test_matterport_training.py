@@ -10,13 +10,13 @@ import torch
 from tiny_runs import party
 
 import maskwright
+from maskwright.api.matterport import network_for, save_h5, start_from_h5
 from maskwright.errors import RecipeError, WeightsError
-from maskwright.jobs.matterport import network_for, save_h5, start_from_h5
-from maskwright.models import catalogue, matterport_verbs
+from maskwright.models import matterport_detector, registry
+from maskwright.models.base import choose_layers
 from maskwright.models.matterport import MatterportMaskRCNN, Settings
-from maskwright.models.matterport_verbs import Matterport, group_of
-from maskwright.models.targets import Truth
-from maskwright.models.verbs import choose_layers
+from maskwright.models.matterport_detector import Matterport, group_of
+from maskwright.models.target_assignment import Targets
 from maskwright.training.recipe import from_options
 from maskwright.weights.matterport_h5 import read_h5, write_h5
 
@@ -26,7 +26,7 @@ SMALL = {"top_down_pyramid_size": 16, "fpn_classif_fc_layers_size": 32}
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(matterport_verbs, "Settings", partial(Settings, **SMALL))
+    monkeypatch.setattr(matterport_detector, "Settings", partial(Settings, **SMALL))
 
 
 def written(path, classes: int, seed: int = 1):
@@ -43,34 +43,36 @@ def file(tmp_path_factory):
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return catalogue.find("matterport").build(2, "resnet50")
+    return registry.find("matterport").build(2, "resnet50")
 
 
-def truth(boxes: list, classes: list, **more) -> Truth:
-    return Truth(
+def ground_truth(boxes: list, classes: list, **more) -> Targets:
+    return Targets(
         torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
         torch.tensor(classes, dtype=torch.long),
         **{"patches": torch.ones(len(boxes), 56, 56), "crowd": torch.zeros(0, 4)} | more,
     )
 
 
-TRUTHS = {
-    "objects": truth([[10, 12, 60, 58], [70, 8, 120, 60]], [0, 1]),
-    "nothing": truth([], []),
-    "boxes alone": truth([[10, 12, 60, 58]], [0], patches=None),
-    "a crowd": truth([[10, 12, 60, 58]], [1], crowd=torch.tensor([[64.0, 0, 128, 64]])),
-    "one class sought": truth([[10, 12, 60, 58]], [1], sought=torch.tensor([1])),
-    "perhaps more": truth([[10, 12, 60, 58]], [0], missed=True),
-    "nothing, perhaps more": truth([], [], missed=True),
+GROUND_TRUTHS = {
+    "objects": ground_truth([[10, 12, 60, 58], [70, 8, 120, 60]], [0, 1]),
+    "nothing": ground_truth([], []),
+    "boxes alone": ground_truth([[10, 12, 60, 58]], [0], patches=None),
+    "a crowd": ground_truth([[10, 12, 60, 58]], [1], crowd=torch.tensor([[64.0, 0, 128, 64]])),
+    "one class sought": ground_truth([[10, 12, 60, 58]], [1], labelled_classes=torch.tensor([1])),
+    "perhaps more": ground_truth([[10, 12, 60, 58]], [0], incomplete=True),
+    "nothing, perhaps more": ground_truth([], [], incomplete=True),
 }
 
 
 # --- the verbs --------------------------------------------------------------------------------------
-@pytest.mark.parametrize("what", TRUTHS)
-def test_every_kind_of_photo_gives_five_numbers_and_a_gradient(network, what):
-    canvas = torch.randn(2, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
+@pytest.mark.parametrize("what", GROUND_TRUTHS)
+def test_every_kind_of_image_gives_five_numbers_and_a_gradient(network, what):
+    network_input = torch.randn(2, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
     choose_layers(network, "5+")
-    losses = network.losses(canvas, [(64, 128)] * 2, [TRUTHS[what], TRUTHS["objects"]], torch.Generator())
+    losses = network.losses(
+        network_input, [(64, 128)] * 2, [GROUND_TRUTHS[what], GROUND_TRUTHS["objects"]], torch.Generator()
+    )
     assert list(losses) == ["proposal", "proposal_box", "label", "box", "mask"]
     torch.stack(list(losses.values())).sum().backward()
     assert torch.isfinite(torch.stack(list(losses.values()))).all()
@@ -79,11 +81,13 @@ def test_every_kind_of_photo_gives_five_numbers_and_a_gradient(network, what):
 
 @pytest.mark.slow
 def test_losses_fall_on_one_batch(network):
-    canvas = torch.randn(1, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
+    network_input = torch.randn(1, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     told = []
     for _ in range(12):
-        losses = network.losses(canvas, [(64, 128)], [TRUTHS["objects"]], torch.Generator().manual_seed(2))
+        losses = network.losses(
+            network_input, [(64, 128)], [GROUND_TRUTHS["objects"]], torch.Generator().manual_seed(2)
+        )
         told.append(sum(losses.values()))
         optimizer.zero_grad()
         told[-1].backward()
@@ -91,25 +95,25 @@ def test_losses_fall_on_one_batch(network):
     assert told[-1] < 0.8 * told[0]
 
 
-def test_what_is_found_lies_on_the_photo(network):
-    canvas = torch.randn(2, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
-    one, other = network.detect(canvas, [(50, 100), (64, 128)])
+def test_what_is_found_lies_on_the_image(network):
+    network_input = torch.randn(2, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
+    one, other = network.detect(network_input, [(50, 100), (64, 128)])
     for found, (height, width) in ((one, (50, 100)), (other, (64, 128))):
-        assert len(found.boxes) == len(found.scores) == len(found.classes) == len(found.soft) > 0
+        assert len(found.boxes) == len(found.scores) == len(found.classes) == len(found.mask_probs) > 0
         assert (found.boxes >= 0).all() and (found.boxes <= torch.tensor([width, height] * 2)).all()
-        assert found.soft.shape[1:] == (28, 28)
+        assert found.mask_probs.shape[1:] == (28, 28)
         assert set(found.classes.tolist()) <= {0, 1}
 
 
 def test_answers_follow_the_weights(network):
     """What detection prepares from the weights is made anew when these change, however they change."""
-    canvas = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 50
-    before = network.detect(canvas, [(64, 64)])[0].scores
-    torch.testing.assert_close(network.detect(canvas, [(64, 64)])[0].scores, before, rtol=1e-4, atol=1e-5)
+    network_input = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 50
+    before = network.detect(network_input, [(64, 64)])[0].scores
+    torch.testing.assert_close(network.detect(network_input, [(64, 64)])[0].scores, before, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
         torch._foreach_lerp_([network.backbone["res2a_branch2a"].kernel], [torch.zeros(64, 64, 1, 1)], 0.9)
         network.box_head["mrcnn_class_logits"].bias.add_(torch.tensor([0.0, 9.0, 0.0]))
-    after = network.detect(canvas, [(64, 64)])[0].scores
+    after = network.detect(network_input, [(64, 64)])[0].scores
     assert not torch.equal(after, before) and after.max() > 0.99
 
 
@@ -129,7 +133,7 @@ def test_each_layer_has_one_place():
 
 def test_boxes_alone_are_no_task_for_it():
     with pytest.raises(RecipeError, match="always draws outlines"):
-        catalogue.find("matterport").build(2, "resnet50", masks=False)
+        registry.find("matterport").build(2, "resnet50", masks=False)
 
 
 # --- starting from a .h5 ----------------------------------------------------------------------------
@@ -148,10 +152,10 @@ def test_as_many_classes_keep_their_heads(file, network):
 
 
 def test_other_classes_start_anew(file):
-    network = catalogue.find("matterport").build(1, "resnet50")
+    network = registry.find("matterport").build(1, "resnet50")
     fresh = network.keras.get_weight("mrcnn_class_logits/kernel:0")
     told = start_from_h5(network, file, ("balloon",))
-    assert "classes new: balloon" in told and "freshly initialised" not in told
+    assert "classes new: balloon" in told and "freshly initialized" not in told
     assert np.array_equal(network.keras.get_weight("mrcnn_class_logits/kernel:0"), fresh)
     assert np.array_equal(network.keras.get_weight("fpn_p2/kernel:0"), read_h5(file).layers["fpn_p2"][0][1])
 
@@ -165,10 +169,10 @@ def test_classes_that_coco_has_keep_their_rows(tmp_path, network):
 
 
 def test_other_networks_refuse_a_h5(file):
-    small = catalogue.find("small").build(2)
+    small = registry.find("small").build(2)
     with pytest.raises(WeightsError, match="weights of matterport's network"):
         start_from_h5(small, file, ("a", "b"))
-    other = catalogue.find("matterport").build(2, "resnet101")
+    other = registry.find("matterport").build(2, "resnet101")
     with pytest.raises(WeightsError, match="belong to another backbone"):
         start_from_h5(other, file, ("a", "b"))
 
@@ -192,14 +196,14 @@ def test_a_run_starts_from_a_h5_and_is_saved_as_one(file, tmp_path):
         size=64,
         workers=0,
         device="cpu",
-        precision="f32",
+        precision="fp32",
         out=tmp_path / "runs",
         say=lines.append,
     )
     assert "--weights is matterport's file, so --model matterport --backbone resnet50" in lines
-    predictor = maskwright.load(trained.folder, threshold=0.0, device="cpu", precision="f32")
+    predictor = maskwright.load(trained.folder, threshold=0.0, device="cpu", precision="fp32")
     assert (predictor.card.model, predictor.card.backbone) == ("matterport", "resnet50")
-    assert predictor.card.deviation == (1.0, 1.0, 1.0)
+    assert predictor.card.std == (1.0, 1.0, 1.0)
 
     saved = save_h5(trained.folder, tmp_path / "party.h5")
     held = read_h5(saved)

@@ -17,7 +17,7 @@ def plain(x, kernel, bias):
     return F.conv2d(x.double(), kernel.double(), bias.double(), padding=1)
 
 
-def test_no_photos_give_no_maps():
+def test_no_images_give_no_maps():
     assert winograd.convolve(lively(0, 2, 4, 4), winograd.prepare(lively(3, 2, 3, 3)), lively(3)).shape == (0, 3, 4, 4)
 
 
@@ -34,5 +34,5 @@ def test_agrees_with_torch_on_even_and_odd_maps(band, size, depth, seed):
 def test_is_no_less_exact_than_the_usual_way():
     x, kernel, bias = lively(1, 256, 16, 16).relu_(), lively(64, 256, 3, 3), torch.zeros(64)
     x = x.contiguous(memory_format=torch.channels_last)
-    found, wanted = winograd.convolve(x, winograd.prepare(kernel), bias), plain(x, kernel, bias)
-    assert (found - wanted).std() < 8e-7 * wanted.std()
+    found, expected = winograd.convolve(x, winograd.prepare(kernel), bias), plain(x, kernel, bias)
+    assert (found - expected).std() < 8e-7 * expected.std()

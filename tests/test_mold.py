@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.geometry.bilinear import interpolation, resize
-from maskwright.samples.mold import mold
+from maskwright.transforms.mold import mold
 
 
 def slowly(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Each output pixel by itself: half-pixel centres, four neighbours, zero outside, cut to the input's range."""
+    """Each output pixel by itself: half-pixel centers, four neighbors, zero outside, cut to the input's range."""
     old_height, old_width = image.shape[:2]
     out = np.zeros((height, width, *image.shape[2:]))
 
@@ -36,7 +36,7 @@ def slowly(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_resizing_is_bilinear_between_centres(height, width, new_height, new_width, seed):
+def test_resizing_is_bilinear_between_centers(height, width, new_height, new_width, seed):
     image = np.random.default_rng(seed).random((height, width))
     image[0, 0] = 0.0
     assert np.abs(resize(image, (new_height, new_width)) - slowly(image, new_height, new_width)).max() < 1e-9
@@ -48,7 +48,7 @@ def test_resizing_as_two_products_is_the_same():
     assert np.abs(np.clip(near, image.min(), image.max()) - resize(image, (91, 17))).max() < 1e-6
 
 
-def test_photos_lie_in_the_middle_of_a_square():
+def test_images_lie_in_the_middle_of_a_square():
     image, window, scale, padding, crop = mold(np.full((100, 51, 3), 7, np.uint8), 64, 128)
     assert (image.shape, window, crop) == ((128, 128, 3), (1, 32, 126, 96), None)
     assert scale == pytest.approx(64 / 51)
@@ -57,13 +57,13 @@ def test_photos_lie_in_the_middle_of_a_square():
     assert not image[:, :32].any()
 
 
-def test_resizing_stays_within_the_photos_range():
-    """The exact answers are whole grey levels, and a fit's last bit decides to which side they are cut: one less is
+def test_resizing_stays_within_the_images_range():
+    """The exact answers are whole gray levels, and a fit's last bit decides to which side they are cut: one less is
     as right (see bilinear.py). The original leaves that to the machine's LAPACK too."""
-    photo = np.array([[0, 200], [0, 200]], np.uint8)[..., None].repeat(3, 2)
-    grown = mold(photo, 4, 4).image[1, :, 0].astype(int)
+    image = np.array([[0, 200], [0, 200]], np.uint8)[..., None].repeat(3, 2)
+    grown = mold(image, 4, 4).image[1, :, 0].astype(int)
     short = np.array([0, 50, 150, 150]) - grown
-    assert ((short >= 0) & (short <= 1)).all(), "the outermost pixels fade: beyond the photo there is nothing"
+    assert ((short >= 0) & (short <= 1)).all(), "the outermost pixels fade: beyond the image there is nothing"
 
 
 def test_pad64_pads_to_the_next_multiples_and_never_shrinks():
@@ -76,19 +76,19 @@ def test_pad64_pads_to_the_next_multiples_and_never_shrinks():
 
 
 def test_a_crop_is_drawn_y_before_x():
-    photo = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
     random.seed(5)
-    image, window, scale, _, crop = mold(photo, 64, None, mode="crop")
+    pil_image, window, scale, _, crop = mold(image, 64, None, mode="crop")
     random.seed(5)
     y, x = random.randint(0, 26), random.randint(0, 56)
     assert (crop, window, scale) == ((y, x, 64, 64), (0, 0, 64, 64), 1)
-    assert np.array_equal(image, photo[y : y + 64, x : x + 64])
+    assert np.array_equal(pil_image, image[y : y + 64, x : x + 64])
 
 
-def test_none_leaves_the_photo_alone():
-    photo = np.random.default_rng(0).integers(0, 255, (91, 33, 3), np.uint8)
-    image, window, scale, _, _ = mold(photo, 64, 128, 3.0, "none")
-    assert (image is photo, window, scale) == (True, (0, 0, 91, 33), 1)
+def test_none_leaves_the_image_alone():
+    image = np.random.default_rng(0).integers(0, 255, (91, 33, 3), np.uint8)
+    pil_image, window, scale, _, _ = mold(image, 64, 128, 3.0, "none")
+    assert (pil_image is image, window, scale) == (True, (0, 0, 91, 33), 1)
 
 
 def test_other_modes_are_refused():

@@ -68,9 +68,9 @@ def plain_anchors(config, height, width):
 
 def moved(boxes, deltas):
     size = boxes[:, 2:] - boxes[:, :2]
-    centre = boxes[:, :2] + size / 2 + deltas[:, :2] * size
+    center = boxes[:, :2] + size / 2 + deltas[:, :2] * size
     size = size * np.exp(deltas[:, 2:])
-    return np.concatenate([centre - size / 2, centre + size / 2], 1)
+    return np.concatenate([center - size / 2, center + size / 2], 1)
 
 
 def iou(a, b):
@@ -120,7 +120,7 @@ def found_again(config, rois, probs, deltas, window):
     kept = []
     for kind in range(1, config.NUM_CLASSES):
         own = [row for row in rows if row[4] == kind]
-        kept += [own[place] for place in greedy(own, config.DETECTION_NMS_THRESHOLD, config.DETECTION_MAX_INSTANCES)]
+        kept += [own[index] for index in greedy(own, config.DETECTION_NMS_THRESHOLD, config.DETECTION_MAX_INSTANCES)]
     return np.array(sorted(kept, key=lambda row: -row[5])[: config.DETECTION_MAX_INSTANCES])
 
 
@@ -147,9 +147,9 @@ def models(tmp_path_factory):
 def test_each_step_of_detection_follows_the_rules(models, kind):
     model, config = models(kind), kind()
     draw = np.random.default_rng(1)
-    photos = [draw.integers(0, 255, (*SIZES[kind], 3), np.uint8) for _ in range(config.BATCH_SIZE)]
+    images = [draw.integers(0, 255, (*SIZES[kind], 3), np.uint8) for _ in range(config.BATCH_SIZE)]
     random.seed(3)
-    molded, metas, windows = model.mold_inputs(photos)
+    molded, metas, windows = model.mold_inputs(images)
     size = molded.shape[1:3]
     assert all(side % 64 == 0 for side in size)
 
@@ -160,45 +160,45 @@ def test_each_step_of_detection_follows_the_rules(models, kind):
     every = np.broadcast_to(anchors, (len(molded), *anchors.shape))
     seen = model.keras_model.network.run(molded.astype(np.float32), metas, every, layers)
 
-    for i, photo in enumerate(photos):
+    for i, image in enumerate(images):
         scores, moves, rois = seen["rpn_class"][i, :, 1], seen["rpn_bbox"][i], seen["ROI"][i]
         assert len(scores) == len(anchors)
         best = np.argsort(-scores, kind="stable")[: config.PRE_NMS_LIMIT]
         boxes = np.clip(moved(anchors[best].astype(np.float64), moves[best] * config.RPN_BBOX_STD_DEV), 0, 1)
-        wanted = boxes[greedy(boxes, config.RPN_NMS_THRESHOLD, config.POST_NMS_ROIS_INFERENCE)]
-        assert np.abs(rois[: len(wanted)] - wanted).max() < 1e-5
-        assert not rois[len(wanted) :].any()
+        expected = boxes[greedy(boxes, config.RPN_NMS_THRESHOLD, config.POST_NMS_ROIS_INFERENCE)]
+        assert np.abs(rois[: len(expected)] - expected).max() < 1e-5
+        assert not rois[len(expected) :].any()
 
         maps = [seen[f"fpn_p{level}"][i] for level in (2, 3, 4, 5)]
         inner = [row for row in range(0, len(rois), 7) if (rois[row, 2:] < 1).all()]  # on the edge a last bit decides
         for row in inner:
-            wanted = pooled(maps, rois[row], size[0] * size[1], config.POOL_SIZE)
-            assert np.abs(seen["roi_align_classifier"][i, row] - wanted).max() < 1e-3 * np.abs(maps[0]).max()
+            expected = pooled(maps, rois[row], size[0] * size[1], config.POOL_SIZE)
+            assert np.abs(seen["roi_align_classifier"][i, row] - expected).max() < 1e-3 * np.abs(maps[0]).max()
 
         frame = [size[0] - 1, size[1] - 1] * 2
         window = (np.array(windows[i]) - [0, 0, 1, 1]) / frame
         detections = seen["mrcnn_detection"][i]
-        wanted = found_again(config, rois, seen["mrcnn_class"][i], seen["mrcnn_bbox"][i], window)
-        assert len(wanted) > 2
-        assert np.abs(detections[: len(wanted)] - wanted).max() < 1e-5
-        assert not detections[len(wanted) :].any()
+        expected = found_again(config, rois, seen["mrcnn_class"][i], seen["mrcnn_bbox"][i], window)
+        assert len(expected) > 2
+        assert np.abs(detections[: len(expected)] - expected).max() < 1e-5
+        assert not detections[len(expected) :].any()
 
-        found = model.unmold_detections(detections, seen["mrcnn_mask"][i], photo.shape, molded[i].shape, windows[i])
+        found = model.unmold_detections(detections, seen["mrcnn_mask"][i], image.shape, molded[i].shape, windows[i])
         span = np.tile(window[2:] - window[:2], 2)
-        on_photo = (wanted[:, :4] - np.tile(window[:2], 2)) / span * ([photo.shape[0] - 1, photo.shape[1] - 1] * 2)
-        on_photo = np.around(on_photo + np.array([0, 0, 1, 1]))
-        on_photo = on_photo[((on_photo[:, 2:] - on_photo[:, :2]) > 0).all(1)]
-        assert np.abs(found[0] - on_photo).max() <= 1
-        assert found[3].shape == (*photo.shape[:2], len(found[0]))
+        on_image = (expected[:, :4] - np.tile(window[:2], 2)) / span * ([image.shape[0] - 1, image.shape[1] - 1] * 2)
+        on_image = np.around(on_image + np.array([0, 0, 1, 1]))
+        on_image = on_image[((on_image[:, 2:] - on_image[:, :2]) > 0).all(1)]
+        assert np.abs(found[0] - on_image).max() <= 1
+        assert found[3].shape == (*image.shape[:2], len(found[0]))
 
 
-def test_photos_of_several_sizes_are_one_batch_where_resizing_makes_them_so(models):
+def test_images_of_several_sizes_are_one_batch_where_resizing_makes_them_so(models):
     model = models(BatchOfCrops)
-    photos = [np.full((70, 90, 3), 9, np.uint8), np.full((200, 66, 3), 99, np.uint8)]
-    assert [result["masks"].shape[:2] for result in model.detect(photos)] == [(70, 90), (200, 66)]
+    images = [np.full((70, 90, 3), 9, np.uint8), np.full((200, 66, 3), 99, np.uint8)]
+    assert [result["masks"].shape[:2] for result in model.detect(images)] == [(70, 90), (200, 66)]
 
 
-def test_photos_of_several_sizes_are_refused_where_it_does_not(models):
+def test_images_of_several_sizes_are_refused_where_it_does_not(models):
     config = Pad64()
     with pytest.raises(AssertionError, match="all images must have the same size"):
         modellib.molding.mold_inputs([np.zeros((70, 150, 3), np.uint8), np.zeros((150, 70, 3), np.uint8)], config)
@@ -212,8 +212,8 @@ class Squares(utils.Dataset):
         super().__init__()
         self.add_class("squares", 1, "small")
         self.add_class("squares", 2, "large")
-        for number, each in enumerate((size, other or size)):
-            self.add_image("squares", number, path=None, size=each)
+        for number, item in enumerate((size, other or size)):
+            self.add_image("squares", number, path=None, size=item)
         self.prepare()
 
     def load_image(self, image_id):
@@ -235,9 +235,11 @@ def test_roi_targets_follow_the_rules(mini):
     config.USE_MINI_MASK = mini
     image, _, ids, boxes, masks = modellib.load_image_gt(Squares((64, 64)), config, 0, use_mini_mask=mini)
     size = np.array(image.shape[:2] * 2)
-    truth = (boxes - [0, 0, 1, 1]) / (size - 1)
+    ground_truth = (boxes - [0, 0, 1, 1]) / (size - 1)
     draw = np.random.default_rng(5)
-    rois = np.concatenate([truth[:2].repeat(30, 0) + draw.normal(0, 0.03, (60, 4)), draw.uniform(0, 0.5, (60, 4))])
+    rois = np.concatenate(
+        [ground_truth[:2].repeat(30, 0) + draw.normal(0, 0.03, (60, 4)), draw.uniform(0, 0.5, (60, 4))]
+    )
     rois[60:, 2:] += rois[60:, :2]
     rois = np.clip(rois, 0, 1).astype(np.float32)
 
@@ -247,17 +249,17 @@ def test_roi_targets_follow_the_rules(mini):
     found = detection_targets(
         tensor(rois),
         tensor(ids),
-        tensor(truth.astype(np.float32)),
+        tensor(ground_truth.astype(np.float32)),
         tensor(masks.astype(np.float32)),
         count=30,
-        positive_share=0.33,
-        deviation=torch.tensor(config.BBOX_STD_DEV, dtype=torch.float32),
+        positive_fraction=0.33,
+        std=torch.tensor(config.BBOX_STD_DEV, dtype=torch.float32),
         mask_side=28,
         mini=mini,
         generator=torch.Generator().manual_seed(1),
     )
     chosen, classes = found.rois[0].numpy(), found.class_ids[0].numpy()
-    objects, crowds = truth[ids > 0], truth[ids < 0]
+    objects, crowds = ground_truth[ids > 0], ground_truth[ids < 0]
     assert (classes > 0).sum() == int(30 * 0.33)
     assert (chosen.any(1)).sum() == int(int(30 * 0.33) / 0.33)
     for roi, kind, delta, mask in zip(chosen, classes, found.deltas[0].numpy(), found.masks[0].numpy(), strict=True):

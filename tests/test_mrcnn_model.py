@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from mrcnn_fakes import Discs, ShapesConfig, faked  # noqa: F401  (a fixture)
 
-from maskwright.errors import DatasetError, PhotoError, RecipeError, UnknownName, WeightsError
+from maskwright.errors import DatasetError, ImageError, RecipeError, UnknownName, WeightsError
 from mrcnn import model as modellib
 from mrcnn import utils
 from mrcnn.config import Config
@@ -113,7 +113,7 @@ def test_images_without_objects_are_passed_over(monkeypatch):
 def test_a_dataset_without_any_object_is_an_error_not_an_endless_loop(monkeypatch):
     nothing = np.zeros((48, 64, 0), bool), np.zeros(0, np.int32)
     monkeypatch.setattr(Discs, "load_mask", lambda self, i: nothing)
-    with pytest.raises(DatasetError, match="no image of the data set has an object"):
+    with pytest.raises(DatasetError, match="no image of the dataset has an object"):
         next(modellib.data_generator(discs(), ShapesConfig()))
 
 
@@ -124,7 +124,7 @@ def test_masks_that_do_not_fit_their_image_are_named(monkeypatch):
 
 
 def test_an_empty_dataset_is_an_error():
-    with pytest.raises(DatasetError, match="the data set has no images"):
+    with pytest.raises(DatasetError, match="the dataset has no images"):
         next(modellib.data_generator(discs(0), ShapesConfig()))
 
 
@@ -244,13 +244,13 @@ def test_a_pattern_that_fits_no_layer_is_named(training):
 
 # --- detection --------------------------------------------------------------------------------------
 def test_no_objects_give_empty_arrays(inference):
-    inference.keras_model.network.found = []
+    inference.keras_model.network.detections = []
     r = inference.detect([np.zeros((48, 64, 3), np.uint8)])[0]
     assert r["rois"].shape == (0, 4) and r["class_ids"].shape == (0,) and r["scores"].shape == (0,)
     assert r["masks"].shape == (48, 64, 0)
 
 
-def test_a_detection_lies_on_the_photo(inference, capsys):
+def test_a_detection_lies_on_the_image(inference, capsys):
     r = inference.detect([np.zeros((48, 64, 3), np.uint8)], verbose=1)[0]
     assert r["rois"].tolist() == [[8, 16, 40, 48]] and r["rois"].dtype == np.int32
     assert r["class_ids"].tolist() == [1] and r["scores"][0] == pytest.approx(0.9)
@@ -264,8 +264,8 @@ def test_a_detection_lies_on_the_photo(inference, capsys):
     ]
 
 
-def test_a_grey_photo_is_named(inference):
-    with pytest.raises(PhotoError, match=r"shape \(4, 5\)"):
+def test_a_gray_image_is_named(inference):
+    with pytest.raises(ImageError, match=r"shape \(4, 5\)"):
         inference.detect([np.zeros((4, 5), np.uint8)])
 
 

@@ -32,7 +32,7 @@ def filled(xs: list[float], ys: list[float], height: int, width: int) -> np.ndar
     return RleMasks((height, width), *runs).dense()[0]
 
 
-def photo(folder: Path, name: str = "a.jpg") -> Path:
+def image(folder: Path, name: str = "a.jpg") -> Path:
     Image.new("RGB", (64, 48), (9, 99, 9)).save(folder / name)
     return folder / name
 
@@ -48,7 +48,7 @@ def checked(dataset: utils.Dataset, config: Config, objects: int) -> tuple[np.nd
 # --- 1, 2: VIA 1.x (regions by number) and 2.x (a list) ---------------------------------------------
 @pytest.mark.parametrize("regions", [{"0": REGION, "1": REGION}, [REGION, REGION]], ids=["VIA 1", "VIA 2"])
 def test_via_annotations(tmp_path, regions):
-    photo(tmp_path)
+    image(tmp_path)
     via = {
         "a.jpg1": {"filename": "a.jpg", "regions": regions, "size": 1},
         "b.jpg2": {"filename": "b.jpg", "regions": {}},
@@ -86,8 +86,8 @@ def test_via_annotations(tmp_path, regions):
 
     dataset = CustomDataset()
     dataset.load_custom(str(tmp_path))
-    image, _, class_ids, boxes, masks = checked(dataset, ShapesConfig(), 2)
-    assert class_ids.tolist() == [1, 1] and image.shape == (64, 64, 3)
+    pil_image, _, class_ids, boxes, masks = checked(dataset, ShapesConfig(), 2)
+    assert class_ids.tolist() == [1, 1] and pil_image.shape == (64, 64, 3)
     assert boxes[0].tolist() == [16, 10, 38, 40]
     assert dataset.image_reference(0).endswith("a.jpg")
 
@@ -98,7 +98,7 @@ def test_coco_annotations(tmp_path):
 
     (tmp_path / "val2017").mkdir()
     (tmp_path / "annotations").mkdir()
-    photo(tmp_path / "val2017", "000000000007.jpg")
+    image(tmp_path / "val2017", "000000000007.jpg")
     square = [8.0, 8, 30, 8, 30, 30, 8, 30]
     common = {"image_id": 7, "bbox": [8, 8, 22, 22], "area": 484}
     crowd = {"size": [48, 64], "counts": [0, 100, 48 * 64 - 100]}
@@ -128,7 +128,7 @@ def test_a_folder_of_mask_files(tmp_path):
     folder = tmp_path / "stage1_test" / "x1"
     (folder / "images").mkdir(parents=True)
     (folder / "masks").mkdir()
-    photo(folder / "images", "x1.png")
+    image(folder / "images", "x1.png")
     for i in range(2):
         mask = np.zeros((48, 64), np.uint8)
         mask[10 * i : 10 * i + 8, 5:20] = 255
@@ -278,7 +278,7 @@ def test_inspection_of_training_data_and_of_the_graph(tmp_path):
     assert boxes.shape == (5, 4) and rpn["proposals"].shape == (1, 5, 4)
 
 
-# --- 11: several photos at once ---------------------------------------------------------------------
+# --- 11: several images at once ---------------------------------------------------------------------
 def test_batches_of_video_frames(tmp_path):
     config = type("VideoConfig", (ShapesConfig,), {"IMAGES_PER_GPU": 3})()
     model = modellib.MaskRCNN(mode="inference", config=config, model_dir=str(tmp_path))

@@ -1,4 +1,4 @@
-"""The samples' command lines, on data of a few photos and with a network that computes nothing."""
+"""The samples' command lines, on data of a few images and with a network that computes nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_balloons_train_and_are_splashed(here, capsys):
     balloon.command(["splash", "--weights=last", f"--image={data / 'val' / 'a.jpg'}"])
     (made,) = here.glob("splash_*.png")
     picture = np.asarray(Image.open(made))
-    assert picture[24, 32].std() > 10 and picture[0, 0].std() == 0, "colour inside, grey outside"
+    assert picture[24, 32].std() > 10 and picture[0, 0].std() == 0, "color inside, gray outside"
     told = capsys.readouterr().out
     assert "Training network heads" in told and f"Saved to  {made.name}" in told
 
@@ -65,7 +65,7 @@ def test_masks_of_balloons_are_their_outlines(here):
     assert dataset.image_reference(0).endswith("a.jpg") and dataset.load_image(0).shape == (48, 64, 3)
 
 
-def test_a_photo_without_balloons_is_grey():
+def test_a_image_without_balloons_is_gray():
     image = np.zeros((4, 5, 3), np.uint8)
     image[..., 0] = 200
     assert (balloon.color_splash(image, np.zeros((4, 5, 0))) == 42).all()
@@ -115,12 +115,12 @@ def test_coco_is_evaluated(here, capsys):
     (here / "annotations").mkdir()
     Image.new("RGB", (64, 48)).save(here / "val2017" / "7.jpg")
     outline = {"segmentation": [[16, 8, 48, 8, 48, 40, 16, 40]], "bbox": [16, 8, 32, 32], "area": 1024, "iscrowd": 0}
-    truth = {
+    ground_truth = {
         "images": [{"id": 7, "file_name": "7.jpg", "height": 48, "width": 64}],
         "categories": [{"id": 5, "name": "cup"}],
         "annotations": [{"id": 1, "image_id": 7, "category_id": 5, **outline}],
     }
-    (here / "annotations" / "instances_val2017.json").write_text(json.dumps(truth))
+    (here / "annotations" / "instances_val2017.json").write_text(json.dumps(ground_truth))
     dataset = coco.CocoDataset()
     found = dataset.load_coco(here, "val", year="2017", return_coco=True)
     dataset.prepare()
@@ -129,7 +129,7 @@ def test_coco_is_evaluated(here, capsys):
     for kind in ("bbox", "segm"):
         assert coco.evaluate_coco(model, dataset, found, kind).stats[0] == pytest.approx(1)
     assert "Average Precision" in capsys.readouterr().out
-    model.keras_model.network.found = []
+    model.keras_model.network.detections = []
     assert coco.evaluate_coco(model, dataset, found) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskwright.errors import PhotoError
+from maskwright.errors import ImageError
 from mrcnn import utils
 from mrcnn.masks import unmold_masks
 
@@ -46,7 +46,7 @@ def test_deltas_lead_from_one_box_to_the_other(seed):
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(70, 200))
-def test_normalising_can_be_undone(y, x, side):
+def test_normalizing_can_be_undone(y, x, side):
     box = np.array([[y, x, y + 9, x + 5]])
     assert (utils.denorm_boxes(utils.norm_boxes(box, (side, side + 3)), (side, side + 3)) == box).all()
 
@@ -125,10 +125,10 @@ def test_a_box_without_area_is_named():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 50), st.integers(1, 50))
 def test_unmolding_many_is_unmolding_each_by_the_plain_rule(seed, height, width):
     """Resize to the box, set where at least one half, put into an empty frame."""
-    soft = np.random.default_rng(seed).uniform(0, 1, (28, 28)).astype(np.float32)
+    mask_probs = np.random.default_rng(seed).uniform(0, 1, (28, 28)).astype(np.float32)
     frame = np.zeros((60, 60), bool)
-    frame[3 : 3 + height, 5 : 5 + width] = utils.resize(soft, (height, width)) >= 0.5
-    got = utils.unmold_mask(soft, (3, 5, 3 + height, 5 + width), (60, 60, 3))
+    frame[3 : 3 + height, 5 : 5 + width] = utils.resize(mask_probs, (height, width)) >= 0.5
+    got = utils.unmold_mask(mask_probs, (3, 5, 3 + height, 5 + width), (60, 60, 3))
     assert (got != frame).mean() < 1e-3  # a value of exactly one half may fall on either side
 
 
@@ -138,7 +138,7 @@ def test_each_unmolded_mask_is_a_plane_of_its_own():
 
 
 # --- average precision ------------------------------------------------------------------------------
-def judged(
+def evaluated(
     masks: np.ndarray, class_ids: list[int], found: np.ndarray, found_ids: list[int], scores: list[float], **rest
 ):
     return utils.compute_ap(
@@ -148,17 +148,17 @@ def judged(
 
 
 def test_nothing_found_is_an_ap_of_zero():
-    assert judged(discs(2), [1, 1], discs(0), [], [])[0] == 0
+    assert evaluated(discs(2), [1, 1], discs(0), [], [])[0] == 0
 
 
 def test_everything_found_is_an_ap_of_one():
-    ap, precisions, recalls, overlaps = judged(discs(3), [1, 2, 1], discs(3), [1, 2, 1], [0.9, 0.8, 0.7])
+    ap, precisions, recalls, overlaps = evaluated(discs(3), [1, 2, 1], discs(3), [1, 2, 1], [0.9, 0.8, 0.7])
     assert ap == pytest.approx(1)
     assert recalls[-1] == 1 and overlaps.shape == (3, 3) and len(precisions) == 5
 
 
 def test_the_wrong_class_is_a_miss():
-    assert judged(discs(1), [1], discs(1), [2], [0.9])[0] == 0
+    assert evaluated(discs(1), [1], discs(1), [2], [0.9])[0] == 0
 
 
 def test_the_range_of_thresholds_is_printed(capsys):
@@ -178,16 +178,16 @@ def test_the_first_versions_went_by_boxes():
 
 
 def test_the_first_versions_resized_with_padding_or_without():
-    photo = np.zeros((40, 64, 3), np.uint8)
-    assert [utils.resize_image(photo, min_dim=64, max_dim=96, padding=each)[0].shape for each in (True, False)] == [
+    image = np.zeros((40, 64, 3), np.uint8)
+    assert [utils.resize_image(image, min_dim=64, max_dim=96, padding=item)[0].shape for item in (True, False)] == [
         (96, 96, 3),
         (60, 96, 3),
     ]
-    _, window, scale, padding = utils.resize_image(photo, min_dim=64, max_dim=96, padding=True)
+    _, window, scale, padding = utils.resize_image(image, min_dim=64, max_dim=96, padding=True)
     assert (window, scale, padding) == ((18, 0, 78, 96), 1.5, [(18, 18), (0, 0), (0, 0)])
 
 
-# --- data sets --------------------------------------------------------------------------------------
+# --- datasets --------------------------------------------------------------------------------------
 def test_a_class_added_twice_is_one_class():
     dataset = utils.Dataset()
     dataset.add_class("toys", 7, "ball,football")
@@ -211,14 +211,14 @@ def test_images_are_read_as_rgb(tmp_path):
         assert dataset.load_image(0).shape == (4, 5, 3)
 
 
-def test_what_is_no_photo_is_named(tmp_path):
+def test_what_is_no_image_is_named(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no")
     dataset = utils.Dataset()
     for name in ("a.png", "b.png"):
         dataset.add_image("x", name, tmp_path / name)
-    with pytest.raises(PhotoError, match=r"a\.png"):
+    with pytest.raises(ImageError, match=r"a\.png"):
         dataset.load_image(0)
-    with pytest.raises(PhotoError, match="no photo here"):
+    with pytest.raises(ImageError, match="no image here"):
         dataset.load_image(1)
 
 

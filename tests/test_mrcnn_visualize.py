@@ -41,22 +41,22 @@ def texts(ax: Any) -> list[str]:
     return [text.get_text() for text in ax.texts]
 
 
-# --- outlines and colours ---------------------------------------------------------------------------
+# --- outlines and colors ---------------------------------------------------------------------------
 def test_an_empty_mask_has_no_outline():
     assert mask_outlines(np.zeros((5, 6), bool)) == []
 
 
-def test_an_outline_runs_half_a_pixel_outside_the_centres():
+def test_an_outline_runs_half_a_pixel_outside_the_centers():
     mask = np.zeros((9, 9), bool)
     mask[0:3, 2:6] = True
     (line,) = mask_outlines(mask)
     assert line.min(axis=0).tolist() == [1.5, -0.5] and line.max(axis=0).tolist() == [5.5, 2.5]
 
 
-def test_colours_differ_and_are_as_many_as_asked_for():
+def test_colors_differ_and_are_as_many_as_asked_for():
     assert visualize.random_colors(0) == []
-    colours = visualize.random_colors(7)
-    assert len(set(colours)) == 7 and all(0 <= part <= 1 for colour in colours for part in colour)
+    colors = visualize.random_colors(7)
+    assert len(set(colors)) == 7 and all(0 <= part <= 1 for color in colors for part in color)
 
 
 def test_a_mask_tints_half():
@@ -90,7 +90,7 @@ def test_masks_boxes_and_captions_can_be_chosen():
         image, *rest, NAMES, ax=ax, show_mask=False, show_bbox=False, colors=[(1, 0, 0)] * 2, captions=["a", "b"]
     )
     assert texts(ax) == ["a", "b"] and len(ax.patches) == 2
-    assert (ax.images[0].get_array() == image).all(), "show_mask=False leaves the photo as it is"
+    assert (ax.images[0].get_array() == image).all(), "show_mask=False leaves the image as it is"
 
 
 def test_differences_are_green_and_red():

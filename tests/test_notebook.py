@@ -35,7 +35,7 @@ def shell() -> Iterator[Shell]:
     finders.remove()
 
 
-def found(classes: list[int], scores: list[float] | None, names: tuple[str, ...] = ("gun", "sword")) -> Instances:
+def detections(classes: list[int], scores: list[float] | None, names: tuple[str, ...] = ("gun", "sword")) -> Instances:
     return Instances(np.zeros((len(classes), 4)), np.array(classes), scores, None, names)  # type: ignore[arg-type]
 
 
@@ -43,7 +43,7 @@ def found(classes: list[int], scores: list[float] | None, names: tuple[str, ...]
 def test_the_extension_registers_both_tables(shell):
     maskwright.load_ipython_extension(shell)
     assert set(shell.shown) == {Instances, Dataset}
-    assert shell.shown[Instances](found([0], [0.9])).startswith("<table>")
+    assert shell.shown[Instances](detections([0], [0.9])).startswith("<table>")
 
 
 def test_loading_it_twice_is_loading_it_once(shell):
@@ -92,33 +92,35 @@ def test_an_old_mrcnn_that_is_imported_already_is_named(shell, monkeypatch):
 
 # --- tables -----------------------------------------------------------------------------------------
 def test_no_objects_are_said_in_words():
-    assert instances_table(found([], [])) == "<p>no objects</p>"
+    assert instances_table(detections([], [])) == "<p>no objects</p>"
 
 
 def test_objects_are_counted_by_class_with_the_span_of_their_scores():
-    table = instances_table(found([1, 0, 1], [0.5, 0.75, 0.9]))
+    table = instances_table(detections([1, 0, 1], [0.5, 0.75, 0.9]))
     assert "<tr><td>gun</td><td>1</td><td>0.75</td></tr>" in table
     assert "<tr><td>sword</td><td>2</td><td>0.50 to 0.90</td></tr>" in table
 
 
 def test_what_a_person_drew_has_no_score():
-    assert "<td>drawn</td>" in instances_table(found([0], None))
+    assert "<td>drawn</td>" in instances_table(detections([0], None))
 
 
 def test_names_of_classes_cannot_bring_markup_along():
-    table = instances_table(found([0], [1.0], names=("<script>",)))
+    table = instances_table(detections([0], [1.0], names=("<script>",)))
     assert "<script>" not in table and "&lt;script&gt;" in table
 
 
 def test_a_data_set_is_counted_by_class_and_split():
     names = ("gun", "sword")
     splits = ("train", "train", "val")
-    records = tuple(Record(Path(f"{i}.jpg"), (4, 4), found([0], None), split=split) for i, split in enumerate(splits))
+    records = tuple(
+        Record(Path(f"{i}.jpg"), (4, 4), detections([0], None), split=split) for i, split in enumerate(splits)
+    )
     table = dataset_table(Dataset("weapons", names, records))
     assert "<th>weapons</th><th>train</th><th>val</th>" in table
     assert "<tr><td>gun</td><td>2</td><td>1</td></tr><tr><td>sword</td><td>0</td><td>0</td></tr>" in table
-    assert "<tr><td>photos</td><td>2</td><td>1</td></tr>" in table
+    assert "<tr><td>images</td><td>2</td><td>1</td></tr>" in table
 
 
 def test_a_data_set_without_splits_has_one_column():
-    assert "<tr><td>photos</td><td>0</td></tr>" in dataset_table(Dataset("none", ("gun",), ()))
+    assert "<tr><td>images</td><td>0</td></tr>" in dataset_table(Dataset("none", ("gun",), ()))

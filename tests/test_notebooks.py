@@ -20,7 +20,7 @@ pytest.importorskip("h5py")
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 SMALL = {
-    "EXAMPLE_PHOTOS": "8",
+    "EXAMPLE_IMAGES": "8",
     "EXAMPLE_STEPS": "1",
     "EXAMPLE_SIDE": "128",
     "EXAMPLE_EPOCHS": "2",
@@ -28,17 +28,17 @@ SMALL = {
     "OMP_NUM_THREADS": "1",
 }
 PRINTED = {  # what each must come to, at the least
-    "balloon_splash": ["train: 6 photos of ['BG', 'balloon']", "of the photo are in colour"],
+    "balloon_splash": ["train: 6 images of ['BG', 'balloon']", "of the image are in color"],
     "batches_of_frames": ["BATCH_SIZE 3", "7 frames in frames"],
     "coco_demo": ["NUM_CLASSES                    81", "objects: 5"],
-    "guns_and_swords": ["6 photos to train on, 2 held back", "events.out.tfevents", "mask_rcnn_weapons_0001.h5"],
+    "guns_and_swords": ["6 images to train on, 2 held back", "events.out.tfevents", "mask_rcnn_weapons_0001.h5"],
     "rust": [
         "rust.0.jpg = rust.8.jpg",
-        "photos, {'norust': 8, 'rust': 9}",
+        "images, {'norust': 8, 'rust': 9}",
         "weighted avg",
         "with 95 % confidence the recall is at least",
         "Average Precision",
-        "17 photos: {",
+        "17 images: {",
         "the detector was spared",
         "sorted/",
     ],

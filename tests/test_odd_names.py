@@ -11,11 +11,11 @@ import pytest
 from tiny_runs import Seer, party
 
 from maskwright import formats
+from maskwright.api.evaluate import evaluate
+from maskwright.api.predict import predict
+from maskwright.api.train import train
 from maskwright.cli.main import main
 from maskwright.escaping import spelt
-from maskwright.jobs.evaluate import evaluate
-from maskwright.jobs.predict import predict
-from maskwright.jobs.train import train
 from maskwright.prediction.predictor import Predictor
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are not bytes there")
@@ -26,7 +26,7 @@ ODD = os.fsdecode(b"caf\xe9 100%.jpg")
 
 @pytest.fixture
 def odd(tmp_path: Path) -> Path:
-    """Rendered photos of which one has such a name, in the annotations as in an address."""
+    """Rendered images of which one has such a name, in the annotations as in an address."""
     party(tmp_path / "party", 6)
     folder = tmp_path / "party" / "train"
     first = min(folder.glob("*.jpg"))
@@ -47,21 +47,21 @@ def test_it_is_predicted_like_any_other(odd, tmp_path, kind):
             [json.loads(line) for line in text.splitlines()] if kind == "jsonl" else kind != "csv" and json.loads(text)
         )
         if kind in ("json", "jsonl"):
-            assert ODD in {Path(each["photo"]).name for each in told}  # Python reads the very name again
+            assert ODD in {Path(item["image"]).name for item in told}  # Python reads the very name again
     assert (tmp_path / "sorted" / "balloon" / ODD).is_file()
 
 
 @pytest.mark.parametrize("to", ["coco", "via", "voc", "boxes-csv", "tfrecord"])
 @pytest.mark.parametrize("copied", [True, False])
-def test_what_is_converted_is_read_again_with_all_its_photos(odd, tmp_path, to, copied, capsys):
+def test_what_is_converted_is_read_again_with_all_its_images(odd, tmp_path, to, copied, capsys):
     out = odd / "train" / "new" if not copied else tmp_path / "new"
     words = ["convert", str(odd / "train" / "via_region_data.json"), str(out), "--to", to]
     with pytest.raises(SystemExit) as ended:
-        main([*words, *["--copy-photos"] * copied])
+        main([*words, *["--copy-images"] * copied])
     assert ended.value.code == 0, capsys.readouterr().err
     if copied:
         again = formats.read(out)
-        assert again.state_counts()["labelled"] == formats.read(odd / "train").state_counts()["labelled"]
+        assert again.state_counts()["labeled"] == formats.read(odd / "train").state_counts()["labeled"]
     else:
         assert any(out.rglob("*"))
 
@@ -76,9 +76,9 @@ def test_it_is_split(odd, tmp_path, capsys):
 def test_a_class_folder_of_such_a_name_is_trained_on(odd, tmp_path):
     for name in (os.fsdecode(b"d\xe9faut"), "bon"):
         (tmp_path / "cls" / name).mkdir(parents=True)
-    for number, photo in enumerate(sorted(odd.rglob("*.jpg"))):
+    for number, image in enumerate(sorted(odd.rglob("*.jpg"))):
         name = ("bon", os.fsdecode(b"d\xe9faut"))[number % 2]
-        photo.rename(tmp_path / "cls" / name / f"{number}_{photo.name}")
+        image.rename(tmp_path / "cls" / name / f"{number}_{image.name}")
     data = formats.read(tmp_path / "cls")
     assert data.names == ("bon", "d%E9faut")
     done = train(data, task="classify", size=64, epochs=1, out=tmp_path / "runs", validate=False, weights="none")

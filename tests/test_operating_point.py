@@ -21,61 +21,75 @@ def columns(case):  # type: ignore[no-untyped-def]
     return np.array([score / 8 for score, _ in case]), np.array([there for _, there in case])
 
 
-def tried(scores, truth):  # type: ignore[no-untyped-def]
+def tried(scores, ground_truth):  # type: ignore[no-untyped-def]
     """(threshold, hits, false) of every threshold there is."""
-    return [(level, int(np.sum(truth & (scores >= level))), int(np.sum(~truth & (scores >= level))))
+    return [(level, int(np.sum(ground_truth & (scores >= level))), int(np.sum(~ground_truth & (scores >= level))))
             for level in np.unique(scores)[::-1]]  # fmt: skip
 
 
 # --- the aims -------------------------------------------------------------------------------------
 @given(cases, st.sampled_from([0.1, 0.5, 0.9, 1.0]))
-def test_recall_is_reached_with_the_fewest_false_alarms(case, wanted):
-    scores, truth = columns(case)
-    point = choose(scores, truth, Aim.of(recall=wanted))
-    assert point.recall >= wanted
-    fitting = [false for _, hits, false in tried(scores, truth) if hits / truth.sum() >= wanted]
+def test_recall_is_reached_with_the_fewest_false_alarms(case, expected):
+    scores, ground_truth = columns(case)
+    point = choose(scores, ground_truth, Aim.of(recall=expected))
+    assert point.recall >= expected
+    fitting = [
+        false
+        for _, true_positives, false in tried(scores, ground_truth)
+        if true_positives / ground_truth.sum() >= expected
+    ]
     assert point.false == min(fitting)
 
 
 @given(cases, st.sampled_from([0.2, 0.5, 1.0]))
-def test_precision_is_reached_with_the_most_recall(case, wanted):
-    scores, truth = columns(case)
-    fitting = [hits for _, hits, false in tried(scores, truth) if hits / (hits + false) >= wanted]
+def test_precision_is_reached_with_the_most_recall(case, expected):
+    scores, ground_truth = columns(case)
+    fitting = [
+        true_positives
+        for _, true_positives, false in tried(scores, ground_truth)
+        if true_positives / (true_positives + false) >= expected
+    ]
     if not fitting:
         with pytest.raises(DatasetError, match="no threshold reaches this precision"):
-            choose(scores, truth, Aim.of(precision=wanted))
+            choose(scores, ground_truth, Aim.of(precision=expected))
     else:
-        point = choose(scores, truth, Aim.of(precision=wanted))
-        assert point.precision >= wanted and point.hits == max(fitting)
+        point = choose(scores, ground_truth, Aim.of(precision=expected))
+        assert point.precision >= expected and point.true_positives == max(fitting)
 
 
 @given(cases)
 def test_no_threshold_has_a_better_f1(case):
-    scores, truth = columns(case)
-    point = choose(scores, truth, Aim.of(f1=True))
-    assert point.f1 == max(2 * hits / (hits + false + truth.sum()) for _, hits, false in tried(scores, truth))
+    scores, ground_truth = columns(case)
+    point = choose(scores, ground_truth, Aim.of(f1=True))
+    assert point.f1 == max(
+        2 * true_positives / (true_positives + false + ground_truth.sum())
+        for _, true_positives, false in tried(scores, ground_truth)
+    )
 
 
 @given(cases, st.sampled_from(["1:1", "1:20", "5:1"]))
 def test_no_threshold_is_cheaper(case, cost):
-    scores, truth = columns(case)
+    scores, ground_truth = columns(case)
     aim = Aim.of(cost=cost)
-    prices = [aim.cost[0] * false + aim.cost[1] * (truth.sum() - hits) for _, hits, false in tried(scores, truth)]
-    if min(prices) > aim.cost[1] * truth.sum():
+    prices = [
+        aim.cost[0] * false + aim.cost[1] * (ground_truth.sum() - true_positives)
+        for _, true_positives, false in tried(scores, ground_truth)
+    ]
+    if min(prices) > aim.cost[1] * ground_truth.sum():
         with pytest.raises(DatasetError, match="cheapest to find nothing"):
-            choose(scores, truth, aim)
+            choose(scores, ground_truth, aim)
     else:
-        point = choose(scores, truth, aim)
-        assert aim.cost[0] * point.false + aim.cost[1] * point.missed == min(prices)
+        point = choose(scores, ground_truth, aim)
+        assert aim.cost[0] * point.false + aim.cost[1] * point.false_negatives == min(prices)
 
 
 @given(cases)
-def test_the_counts_are_those_of_the_threshold_and_make_up_all_photos(case):
-    scores, truth = columns(case)
-    point = choose(scores, truth, Aim.of(f1=True))
+def test_the_counts_are_those_of_the_threshold_and_make_up_all_images(case):
+    scores, ground_truth = columns(case)
+    point = choose(scores, ground_truth, Aim.of(f1=True))
     kept = scores >= point.threshold
-    assert (point.hits, point.false) == (np.sum(kept & truth), np.sum(kept & ~truth))
-    assert point.hits + point.missed + point.false + point.passed == len(scores)
+    assert (point.true_positives, point.false) == (np.sum(kept & ground_truth), np.sum(kept & ~ground_truth))
+    assert point.true_positives + point.false_negatives + point.false + point.passed == len(scores)
     for value, (low, high) in ((point.recall, point.recall_interval), (point.precision, point.precision_interval)):
         assert low <= value <= high
 
@@ -83,27 +97,27 @@ def test_the_counts_are_those_of_the_threshold_and_make_up_all_photos(case):
 @given(cases)
 def test_rounding_turns_no_decision(case):
     """Scores come out a little different on another computer: the threshold keeps away from them."""
-    scores, truth = columns(case)
-    point = choose(scores, truth, Aim.of(recall=1.0))
+    scores, ground_truth = columns(case)
+    point = choose(scores, ground_truth, Aim.of(recall=1.0))
     assert ((scores + 1e-6 >= point.threshold) == (scores - 1e-6 >= point.threshold))[scores > 0].all()
 
 
-def test_neighbouring_numbers_are_still_told_apart():
+def test_neighboring_numbers_are_still_told_apart():
     high = 0.7
     low = float(np.nextafter(high, 0))
     point = choose(np.array([high, low]), np.array([True, False]), Aim.of(recall=1.0))
-    assert (point.hits, point.false) == (1, 0)
+    assert (point.true_positives, point.false) == (1, 0)
 
 
 # --- what is promised -----------------------------------------------------------------------------
-def test_fifteen_photos_and_none_missed_promise_82_percent():
+def test_fifteen_images_and_none_missed_promise_82_percent():
     scores = np.concatenate([np.linspace(0.6, 0.9, 15), np.linspace(0, 0.65, 20)])
     point = choose(scores, np.arange(35) < 15, Aim.of(recall=0.99), name="rust")
     assert round(point.proved, 3) == 0.819 == round(point.most, 3)
     assert point.sentences() == [
-        'Threshold 0.5908 (recall at least 0.99): 15 of 15 photos of "rust" found, 2 false alarms among 20 others.',
+        'Threshold 0.5908 (recall at least 0.99): 15 of 15 images of "rust" found, 2 false alarms among 20 others.',
         "Recall 1.000 (0.80 to 1.00), precision 0.882 (0.66 to 0.97).",
-        '15 photos of "rust", none missed: with 95 % confidence the recall is at least 0.819. '
+        '15 images of "rust", none missed: with 95 % confidence the recall is at least 0.819. '
         "To promise 0.99 takes 299 with none missed.",
     ]
 
@@ -111,25 +125,25 @@ def test_fifteen_photos_and_none_missed_promise_82_percent():
 def test_a_miss_lowers_the_promise():
     scores = np.concatenate([np.linspace(0.6, 0.9, 29), [0.1], np.linspace(0, 0.5, 20)])
     point = choose(scores, np.arange(50) < 30, Aim.of(precision=1.0))
-    assert (point.missed, round(point.proved, 3), round(point.most, 3)) == (1, 0.851, 0.905)
+    assert (point.false_negatives, round(point.proved, 3), round(point.most, 3)) == (1, 0.851, 0.905)
     assert point.promise().endswith("the recall is at least 0.851; with none missed it would be 0.905.")
 
 
-def test_recall_1_is_promised_by_no_number_of_photos():
+def test_recall_1_is_promised_by_no_number_of_images():
     point = choose(np.array([0.9, 0.1]), np.array([True, False]), Aim.of(recall=1))
-    assert point.promise().endswith("No number of photos can promise that nothing is ever missed.")
+    assert point.promise().endswith("No number of images can promise that nothing is ever missed.")
 
 
 def test_copies_promise_no_more_than_their_originals():
-    scores, truth = np.repeat(np.linspace(0.6, 0.9, 15), 4), np.ones(60, bool)
-    point = choose(scores, truth, Aim.of(recall=0.9), groups=np.repeat(np.arange(15), 4).tolist())
+    scores, ground_truth = np.repeat(np.linspace(0.6, 0.9, 15), 4), np.ones(60, bool)
+    point = choose(scores, ground_truth, Aim.of(recall=0.9), groups=np.repeat(np.arange(15), 4).tolist())
     assert point.worth < 30 and point.proved < 0.85
     assert "worth 1" in point.promise()
-    assert choose(scores, truth, Aim.of(recall=1.0)).proved > 0.95
+    assert choose(scores, ground_truth, Aim.of(recall=1.0)).proved > 0.95
 
 
 # --- found objects --------------------------------------------------------------------------------
-def photo(boxes, scores=None, classes=None, names=("rust", "dent")):  # type: ignore[no-untyped-def]
+def image(boxes, scores=None, classes=None, names=("rust", "dent")):  # type: ignore[no-untyped-def]
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     return Instances(boxes, np.zeros(len(boxes), int) if classes is None else classes, scores, None, names)
 
@@ -137,29 +151,35 @@ def photo(boxes, scores=None, classes=None, names=("rust", "dent")):  # type: ig
 A, B, ELSEWHERE = [0, 0, 20, 20], [40, 0, 60, 20], [0, 60, 20, 80]
 
 
-def matches(truth, found):  # type: ignore[no-untyped-def]
-    return evaluate(truth, found, [(100, 100)] * len(truth)).box.matches
+def matches(ground_truth, detections):  # type: ignore[no-untyped-def]
+    return evaluate(ground_truth, detections, [(100, 100)] * len(ground_truth)).box.matches
 
 
 def test_an_object_nobody_finds_is_missed_at_every_threshold():
-    judged = matches([photo([A, B])], [photo([A, ELSEWHERE], [0.9, 0.4])])
-    point = of_detections(judged, Aim.of(f1=True))
-    assert (point.hits, point.missed, point.false, point.passed, point.unit) == (1, 1, 0, None, "objects")
+    evaluated = matches([image([A, B])], [image([A, ELSEWHERE], [0.9, 0.4])])
+    point = of_detections(evaluated, Aim.of(f1=True))
+    assert (point.true_positives, point.false_negatives, point.false, point.passed, point.unit) == (
+        1,
+        1,
+        0,
+        None,
+        "objects",
+    )
     with pytest.raises(DatasetError) as error:
-        of_detections(judged, Aim.of(recall=0.9), "rust")
+        of_detections(evaluated, Aim.of(recall=0.9), "rust")
     assert str(error.value) == (
-        'DatasetError: no threshold reaches this recall of "rust"\n  field   recall\n  wanted  0.9\n'
-        "  got     at most 0.500: 1 of 2 objects are not found with an overlap of 0.5 at any score\n"
-        "  fix     --recall 0.5 or less; a better model"
+        'DatasetError: no threshold reaches this recall of "rust"\n  field     recall\n  expected  0.9\n'
+        "  got       at most 0.500: 1 of 2 objects are not found with an overlap of 0.5 at any score\n"
+        "  fix       --recall 0.5 or less; a better model"
     )
 
 
 def test_one_class_alone_or_all_together():
-    truth = [photo([A, B], classes=np.array([0, 1]))]
-    found = [photo([A, B, ELSEWHERE], np.array([0.9, 0.3, 0.8]), np.array([0, 1, 0]))]
-    judged = matches(truth, found)
-    rust, dent, every = (of_detections(judged, Aim.of(recall=1), name) for name in ("rust", "dent", None))
-    assert [(each.name, each.hits, each.false) for each in (rust, dent, every)] == [
+    ground_truth = [image([A, B], classes=np.array([0, 1]))]
+    detections = [image([A, B, ELSEWHERE], np.array([0.9, 0.3, 0.8]), np.array([0, 1, 0]))]
+    evaluated = matches(ground_truth, detections)
+    rust, dent, every = (of_detections(evaluated, Aim.of(recall=1), name) for name in ("rust", "dent", None))
+    assert [(item.name, item.true_positives, item.false) for item in (rust, dent, every)] == [
         ("rust", 1, 0), ("dent", 1, 0), ("", 2, 1)]  # fmt: skip
     assert rust.threshold > 0.8 > dent.threshold
 
@@ -172,22 +192,22 @@ def test_the_counts_are_those_of_the_matching_at_that_threshold(seed):
         corner = rng.integers(0, 4, (n, 2)) * 20
         return np.concatenate([corner, corner + 20 + rng.integers(0, 9, (n, 2))], axis=1)
 
-    truth = [photo(boxes(3)) for _ in range(4)]
-    found = [photo(boxes(5), rng.integers(1, 9, 5) / 9) for _ in range(4)]
-    judged = matches(truth, found)
-    if not judged.hit[0].any():
+    ground_truth = [image(boxes(3)) for _ in range(4)]
+    detections = [image(boxes(5), rng.integers(1, 9, 5) / 9) for _ in range(4)]
+    evaluated = matches(ground_truth, detections)
+    if not evaluated.hit[0].any():
         return
-    point = of_detections(judged, Aim.of(f1=True), "rust")
-    scores = judged.photo_scores(point.threshold)
-    assert point.hits == sum(len(each.hits) for each in scores)
-    assert point.false == sum(len(each.false) for each in scores)
-    assert point.missed == sum(len(each.missed) for each in scores)
-    assert point.f1 == pytest.approx(judged.best_threshold(0)[1])
+    point = of_detections(evaluated, Aim.of(f1=True), "rust")
+    scores = evaluated.image_scores(point.threshold)
+    assert point.true_positives == sum(len(score.true_positives) for score in scores)
+    assert point.false == sum(len(score.false) for score in scores)
+    assert point.false_negatives == sum(len(score.false_negatives) for score in scores)
+    assert point.f1 == pytest.approx(evaluated.best_threshold(0)[1])
 
 
 # --- bad input ------------------------------------------------------------------------------------
 def test_nothing_to_find_gives_no_threshold():
-    with pytest.raises(DatasetError, match='a threshold needs photos with "rust"'):
+    with pytest.raises(DatasetError, match='a threshold needs images with "rust"'):
         choose(np.array([0.5]), np.array([False]), Aim.of(f1=True), name="rust")
     with pytest.raises(DatasetError, match="nothing was found"):
         choose(np.array([-np.inf]), np.array([True]), Aim.of(f1=True))
@@ -198,7 +218,7 @@ def test_nothing_to_find_gives_no_threshold():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "a threshold has one aim"), ({"recall": 0.9, "f1": True}, "got     recall and f1"),
+        ({}, "a threshold has one aim"), ({"recall": 0.9, "f1": True}, "got       recall and f1"),
         ({"recall": 0.0}, "this is no share"), ({"precision": 1.5}, "this is no share"),
         ({"cost": "1"}, "two prices are wanted"), ({"cost": "1:x"}, "two prices are wanted"),
         ({"cost": "0:1"}, "two prices are wanted"), ({"cost": "1:inf"}, "two prices are wanted"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strategies import boxes
 from torch import Tensor, nn
 
-from maskwright.geometry import boxes as twins
+from maskwright.geometry import boxes as duplicates
 from maskwright.models import ops
 
 NONE = torch.zeros(0, 4)
@@ -39,8 +39,8 @@ def test_one_box_is_kept():
 
 
 @given(boxes().map(on_a_grid), boxes().map(on_a_grid))
-def test_the_overlap_is_that_of_the_numpy_twin(a, b):
-    np.testing.assert_allclose(ops.box_iou(torch.tensor(a), torch.tensor(b)).numpy(), twins.iou(a, b), rtol=1e-6)
+def test_the_overlap_is_that_of_the_numpy_duplicate(a, b):
+    np.testing.assert_allclose(ops.box_iou(torch.tensor(a), torch.tensor(b)).numpy(), duplicates.iou(a, b), rtol=1e-6)
 
 
 def test_boxes_without_area_overlap_nothing():
@@ -63,7 +63,7 @@ def test_suppression_is_the_greedy_one(table, data, threshold, at_once):
         if all(overlap[row, kept] <= threshold for kept in greedy):
             greedy.append(int(row))
     assert ops.nms(torch.tensor(table), torch.tensor(scores), threshold, at_once).tolist() == greedy
-    assert twins.nms(table, scores, threshold).tolist() == greedy
+    assert duplicates.nms(table, scores, threshold).tolist() == greedy
 
 
 def test_a_long_chain_of_overlaps_is_settled_box_by_box():
@@ -83,7 +83,7 @@ def test_groups_do_not_suppress_each_other(table, data):
     alone = set()
     for group in range(3):
         rows = np.flatnonzero(numbers.numpy() == group)
-        alone |= set(rows[twins.nms(table[rows], scores[rows], 0.3)].tolist())
+        alone |= set(rows[duplicates.nms(table[rows], scores[rows], 0.3)].tolist())
     assert set(kept) == alone and len(kept) == len(alone)
     assert (np.diff(scores[kept]) <= 0).all()
 
@@ -127,9 +127,9 @@ def aligned(level: Tensor, stride: int, box: Tensor, out: int, samples: int) -> 
     return pooled
 
 
-def pyramid_of(shapes: list[tuple[int, int]], photos: int = 2, channels: int = 3) -> list[Tensor]:
+def pyramid_of(shapes: list[tuple[int, int]], images: int = 2, channels: int = 3) -> list[Tensor]:
     random = torch.Generator().manual_seed(0)
-    return [torch.randn(photos, channels, *shape, generator=random, dtype=torch.float64) for shape in shapes]
+    return [torch.randn(images, channels, *shape, generator=random, dtype=torch.float64) for shape in shapes]
 
 
 def test_no_boxes_pool_to_no_rows():
@@ -145,12 +145,12 @@ def test_no_boxes_pool_to_no_rows():
     st.lists(st.integers(0, 1), min_size=6, max_size=6),
 )
 def test_roi_align_is_its_definition(table, out, samples, places):
-    """Boxes over the edge, boxes without area, several photos and levels in one call."""
+    """Boxes over the edge, boxes without area, several images and levels in one call."""
     pyramid, strides = pyramid_of([(8, 12), (4, 6)]), [4, 8]
-    rows, photos, levels = torch.tensor(table).double(), torch.tensor(places[:3]), torch.tensor(places[3:])
-    pooled = ops.roi_align(pyramid, strides, rows, photos, levels, out, samples)
-    for each, box, photo, level in zip(pooled, rows, photos.tolist(), levels.tolist(), strict=True):
-        torch.testing.assert_close(each, aligned(pyramid[level][photo], strides[level], box, out, samples))
+    rows, images, levels = torch.tensor(table).double(), torch.tensor(places[:3]), torch.tensor(places[3:])
+    pooled = ops.roi_align(pyramid, strides, rows, images, levels, out, samples)
+    for item, box, image, level in zip(pooled, rows, images.tolist(), levels.tolist(), strict=True):
+        torch.testing.assert_close(item, aligned(pyramid[level][image], strides[level], box, out, samples))
 
 
 def test_a_map_of_one_cell_is_its_value_everywhere():
@@ -169,10 +169,10 @@ def test_roi_align_on_a_ramp_gives_the_middles_of_its_cells():
 
 def test_the_gradient_of_roi_align_is_true():
     rows = torch.tensor([[3.0, 5, 20, 13], [0, 0, 30, 30], [9, 9, 9, 9]]).double()
-    photos, levels = torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0])
+    images, levels = torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0])
 
     def pool(fine: Tensor, coarse: Tensor) -> Tensor:
-        return ops.roi_align([fine, coarse], [4, 8], rows, photos, levels, 2)
+        return ops.roi_align([fine, coarse], [4, 8], rows, images, levels, 2)
 
     pyramid = [level.requires_grad_() for level in pyramid_of([(4, 6), (2, 3)], channels=1)]
     assert torch.autograd.gradcheck(pool, pyramid)
@@ -180,16 +180,16 @@ def test_the_gradient_of_roi_align_is_true():
 
 @pytest.mark.parametrize("out", [7, 14])
 def test_roi_align_is_torchvisions(torchvision, out):
-    """Boxes inside the canvas of at least one feature cell, as proposals are."""
+    """Boxes inside the network input of at least one feature cell, as proposals are."""
     random = torch.Generator().manual_seed(2)
     level = torch.randn(2, 5, 16, 24, generator=random)
     corners = torch.rand(60, 2, generator=random) * torch.tensor([60.0, 40.0])
     rows = torch.cat([corners, corners + 8 + torch.rand(60, 2, generator=random) * torch.tensor([28.0, 16.0])], 1)
-    photos = torch.arange(60) % 2
+    images = torch.arange(60) % 2
     theirs = torchvision.ops.roi_align(
-        level, torch.cat([photos[:, None].float(), rows], 1), out, spatial_scale=0.25, sampling_ratio=2
+        level, torch.cat([images[:, None].float(), rows], 1), out, spatial_scale=0.25, sampling_ratio=2
     )
-    torch.testing.assert_close(ops.roi_align([level], [4], rows, photos, photos * 0, out), theirs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ops.roi_align([level], [4], rows, images, images * 0, out), theirs, atol=1e-5, rtol=1e-5)
 
 
 # --- the depthwise convolution --------------------------------------------------------------------
@@ -200,37 +200,37 @@ def test_the_depthwise_convolution_and_its_gradients_are_torchs(kernel, stride, 
     ours = ops.DepthwiseConv(4, kernel, stride).double()
     theirs = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=False).double()
     theirs.load_state_dict(ours.state_dict())
-    photo = torch.randn(2, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    a, b = photo.clone().requires_grad_(), photo.clone().requires_grad_()
-    out, wanted = ours(a), theirs(b)
-    torch.testing.assert_close(out, wanted)
+    image = torch.randn(2, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    a, b = image.clone().requires_grad_(), image.clone().requires_grad_()
+    out, expected = ours(a), theirs(b)
+    torch.testing.assert_close(out, expected)
     push = torch.randn(out.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     out.backward(push)
-    wanted.backward(push)
+    expected.backward(push)
     torch.testing.assert_close(a.grad, b.grad)
     torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, atol=1e-5, rtol=1e-5)  # 5x5 are summed in float32
 
 
 def test_a_frozen_depthwise_convolution_passes_gradients_through():
     conv = ops.DepthwiseConv(3, 3).requires_grad_(False)
-    photo = torch.randn(1, 3, 6, 6, requires_grad=True)
-    conv(photo).sum().backward()
-    assert photo.grad is not None and conv.weight.grad is None
+    image = torch.randn(1, 3, 6, 6, requires_grad=True)
+    conv(image).sum().backward()
+    assert image.grad is not None and conv.weight.grad is None
 
 
 def test_without_gradients_it_is_the_plain_convolution():
-    conv, photo = ops.DepthwiseConv(3, 5, 2), torch.randn(1, 3, 9, 9)
+    conv, image = ops.DepthwiseConv(3, 5, 2), torch.randn(1, 3, 9, 9)
     with torch.no_grad():
-        plain = conv(photo)
+        plain = conv(image)
     assert not plain.requires_grad
-    torch.testing.assert_close(conv(photo), plain)
+    torch.testing.assert_close(conv(image), plain)
 
 
 def test_under_autocast_it_computes_in_bf16_and_learns_in_float32():
     conv = ops.DepthwiseConv(3, 5, 2)
-    photo = torch.randn(1, 3, 8, 8)
+    image = torch.randn(1, 3, 8, 8)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        out = conv(photo)
+        out = conv(image)
     out.float().sum().backward()
     assert out.dtype == torch.bfloat16 and conv.weight.grad is not None and conv.weight.grad.dtype == torch.float32
-    torch.testing.assert_close(out.float(), conv(photo), atol=0.05, rtol=0.05)
+    torch.testing.assert_close(out.float(), conv(image), atol=0.05, rtol=0.05)

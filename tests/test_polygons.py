@@ -13,7 +13,7 @@ from strategies import masks, objects, outlines
 from maskwright.geometry import polygons, rle, tracing
 
 SIZE = (20, 30)
-CENTRES = np.stack(np.meshgrid(np.arange(30) + 0.5, np.arange(20) + 0.5), axis=-1)
+CENTERS = np.stack(np.meshgrid(np.arange(30) + 0.5, np.arange(20) + 0.5), axis=-1)
 
 
 def filled(*parts: object, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -22,18 +22,18 @@ def filled(*parts: object, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def winding_parity(outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An independent even-odd test of every pixel's centre: rays to the right; and how far each is from the outline."""
+    """An independent even-odd test of every pixel's center: rays to the right; and how far each is from the outline."""
     inside = np.zeros(SIZE, bool)
     distance = np.full(SIZE, np.inf)
-    x, y = CENTRES[..., 0], CENTRES[..., 1]
+    x, y = CENTERS[..., 0], CENTERS[..., 1]
     for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
         if (y0 <= y).any() or (y1 <= y).any():
             crosses = (y0 <= y) != (y1 <= y)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
         length = (x1 - x0) ** 2 + (y1 - y0) ** 2
-        share = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length, 0, 1) if length > 1e-12 else 0 * x
-        distance = np.minimum(distance, np.hypot(x - x0 - share * (x1 - x0), y - y0 - share * (y1 - y0)))
+        fraction = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length, 0, 1) if length > 1e-12 else 0 * x
+        distance = np.minimum(distance, np.hypot(x - x0 - fraction * (x1 - x0), y - y0 - fraction * (y1 - y0)))
     return inside, distance
 
 
@@ -48,10 +48,10 @@ def test_objects_without_parts_or_points_are_empty_masks():
 
 
 @given(objects(SIZE))
-def test_a_pixel_belongs_when_its_centre_is_inside_any_part(found):
-    dense = rle.to_dense(*polygons.fill(found, SIZE), SIZE)
-    assert len(dense) == len(found)
-    for mask, parts in zip(dense, found, strict=True):
+def test_a_pixel_belongs_when_its_center_is_inside_any_part(detections):
+    dense = rle.to_dense(*polygons.fill(detections, SIZE), SIZE)
+    assert len(dense) == len(detections)
+    for mask, parts in zip(dense, detections, strict=True):
         tests = [winding_parity(part) for part in parts]
         inside = np.any([inside for inside, _ in tests], axis=0)
         clear = np.min([distance for _, distance in tests], axis=0) > 1e-6  # on the line itself either is right
@@ -69,14 +69,14 @@ def test_where_an_outline_begins_and_which_way_it_goes_does_not_matter(outline, 
 
 
 @given(outlines(SIZE))
-def test_an_outline_that_reaches_the_photo_is_never_lost(outline):
-    """Its own points, or its inside, lie in the photo: then at least one pixel belongs."""
+def test_an_outline_that_reaches_the_image_is_never_lost(outline):
+    """Its own points, or its inside, lie in the image: then at least one pixel belongs."""
     within = (outline >= 0).all(axis=1) & (outline <= [30, 20]).all(axis=1)
     if within.any():
         assert filled(outline).any()
 
 
-def test_two_outlines_that_share_an_edge_share_no_pixel():
+def test_two_outlines_that_fraction_an_edge_fraction_no_pixel():
     left, right = [[0, 0], [9, 0], [4, 20], [0, 20]], [[9, 0], [30, 0], [30, 20], [4, 20]]
     assert np.array_equal(filled(left), ~filled(right))
 
@@ -95,13 +95,13 @@ def test_parts_are_united_and_an_outline_over_itself_is_even_odd():
     assert filled(twice, polygons.rectangle(10, 10, 1, 1)).sum() == 1
 
 
-def test_what_is_thinner_than_any_centre_keeps_the_pixels_it_passes_through():
+def test_what_is_thinner_than_any_center_keeps_the_pixels_it_passes_through():
     line = filled([[2, 3.2], [12.5, 3.2]])
     assert line.sum() == 11 and line[3, 2:13].all()
     assert filled([[4.1, 5.1], [4.2, 5.1], [4.2, 5.2]])[5, 4]
     assert filled([[7, 7]]).sum() == 1
     assert filled([[0, 0], [29.9, 19.9], [0, 0]]).sum() >= 30
-    assert filled([[30, 20], [30, 20], [30, 20]])[19, 29], "the far corner still touches the photo"
+    assert filled([[30, 20], [30, 20], [30, 20]])[19, 29], "the far corner still touches the image"
 
 
 def test_only_what_lies_wholly_outside_is_empty():
@@ -113,7 +113,7 @@ def test_only_what_lies_wholly_outside_is_empty():
     assert filled([[-1e300, 5.5], [1e300, 5.5]]).sum() == 30
 
 
-def test_a_photo_without_pixels_holds_nothing():
+def test_a_image_without_pixels_holds_nothing():
     assert rle.area(*polygons.fill([[polygons.rectangle(0, 0, 4, 4)]], (0, 5))).tolist() == [0]
 
 
@@ -140,8 +140,8 @@ def test_an_ellipse_is_turned_clockwise():
 
 # --- connected parts and outlines -------------------------------------------------------------------
 def flooded(mask: np.ndarray, connectivity: int) -> list[np.ndarray]:
-    """An independent labelling of connected pixels: grow from each pixel until nothing is added."""
-    left, found = mask.copy(), []
+    """An independent labeling of connected pixels: grow from each pixel until nothing is added."""
+    left, detections = mask.copy(), []
     while left.any():
         part = np.zeros_like(mask)
         x, y = np.argwhere(left.T)[0]
@@ -155,17 +155,17 @@ def flooded(mask: np.ndarray, connectivity: int) -> list[np.ndarray]:
             if np.array_equal(grown, part):
                 break
             part = grown
-        found.append(part)
+        detections.append(part)
         left &= ~part
-    return found
+    return detections
 
 
 @given(masks(n=1), st.sampled_from([4, 8]))
 def test_parts_are_the_connected_pixels_from_left_to_right(dense, connectivity):
     size = dense.shape[1:]
-    found = rle.to_dense(*polygons.parts(rle.from_dense(dense)[0], size, connectivity), size)
-    wanted = flooded(dense[0], connectivity)
-    assert np.array_equal(found, np.array(wanted).reshape(-1, *size))
+    detections = rle.to_dense(*polygons.parts(rle.from_dense(dense)[0], size, connectivity), size)
+    expected = flooded(dense[0], connectivity)
+    assert np.array_equal(detections, np.array(expected).reshape(-1, *size))
 
 
 def test_an_empty_mask_has_no_parts_and_no_outlines():
@@ -182,8 +182,8 @@ def test_pixels_that_meet_at_a_corner_are_one_part_of_8_and_two_of_4(mirrored):
     counts, offsets = rle.from_dense(dense)
     for connectivity, number in ((8, 1), (4, 2)):
         assert len(polygons.parts(counts, (4, 4), connectivity)[1]) - 1 == number
-        found = polygons.trace(counts, offsets, (4, 4), connectivity)[0]
-        assert [(len(outline.points), outline.hole) for outline in found] == [(8 // number, False)] * number
+        detections = polygons.trace(counts, offsets, (4, 4), connectivity)[0]
+        assert [(len(outline.points), outline.hole) for outline in detections] == [(8 // number, False)] * number
 
 
 def test_a_ring_has_one_hole_and_goes_the_other_way_around_it():
@@ -229,12 +229,12 @@ def test_a_pixel_belongs_when_it_lies_in_an_odd_number_of_outlines(dense, connec
     counts, offsets = rle.from_dense(dense)
     traced = polygons.trace(counts, offsets, size, connectivity)
     assert len(traced) == len(dense)
-    for mask, found in zip(dense, traced, strict=True):
-        holes = sum(outline.hole for outline in found)
-        assert len(found) - holes == len(flooded(mask, connectivity))
+    for mask, detections in zip(dense, traced, strict=True):
+        holes = sum(outline.hole for outline in detections)
+        assert len(detections) - holes == len(flooded(mask, connectivity))
         assert holes == len(flooded(~np.pad(mask, 1), 12 - connectivity)) - 1
-        assert sum(polygons.area(outline.points) for outline in found) == mask.sum()
-        each_filled = rle.to_dense(*polygons.fill([[outline.points] for outline in found], size), size)
+        assert sum(polygons.area(outline.points) for outline in detections) == mask.sum()
+        each_filled = rle.to_dense(*polygons.fill([[outline.points] for outline in detections], size), size)
         assert np.array_equal(np.logical_xor.reduce(each_filled, axis=0), mask)
 
 

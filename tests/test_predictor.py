@@ -1,4 +1,4 @@
-"""Where a photo becomes a mask: any source, alone or in a batch; and models that cannot be used."""
+"""Where an image becomes a mask: any source, alone or in a batch; and models that cannot be used."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 import torch
 from attacks import weights as attacks
-from PIL import Image
+from PIL import Image as PilImage
 
 from maskwright.engines.protocol import open_engine
-from maskwright.engines.torch_engine import normalise
-from maskwright.errors import DatasetError, MaskwrightError, PhotoError, RecipeError, UnknownName, WeightsError
-from maskwright.models import catalogue
+from maskwright.engines.torch_engine import normalize
+from maskwright.errors import DatasetError, ImageError, MaskwrightError, RecipeError, UnknownName, WeightsError
+from maskwright.models import registry
 from maskwright.prediction.predictor import Predictor, load
-from maskwright.samples.fit import fit
-from maskwright.types import Instances, Photo, RawDetections, Window
+from maskwright.transforms.preprocess import fit
+from maskwright.types import Image, Instances, RawDetections, Window
 from maskwright.weights.card import Card
 
 CARD = Card("small", "mobilenet_v3_large", "segment", ("rust", "dent"), 128, threshold=0.5)
 
 
 class RedFinder:
-    """An engine that finds the bounds of what is red on a canvas: as class 1 surely, as class 0 hardly."""
+    """An engine that finds the bounds of what is red on a network input: as class 1 surely, as class 0 hardly."""
 
     def __init__(self, card: Card = CARD) -> None:
         self.card = card
@@ -32,10 +32,13 @@ class RedFinder:
 
     fit = staticmethod(fit)
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
-        assert len({canvas.shape for canvas in canvases}) == 1 and len(canvases) == len(sizes)
-        self.batches.append(len(canvases))
-        return [self._look(canvas[: size[0], : size[1]]) for canvas, size in zip(canvases, sizes, strict=True)]
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+        assert len({network_input.shape for network_input in network_inputs}) == 1 and len(network_inputs) == len(sizes)
+        self.batches.append(len(network_inputs))
+        return [
+            self._look(network_input[: size[0], : size[1]])
+            for network_input, size in zip(network_inputs, sizes, strict=True)
+        ]
 
     def _look(self, part: np.ndarray) -> RawDetections:
         ys, xs = np.nonzero((part[..., 0] > 150) & (part[..., 1] < 100))
@@ -46,17 +49,17 @@ class RedFinder:
         return RawDetections(box, np.array([0.9, 0.2], np.float32), np.array([1, 0]), np.ones((2, 28, 28), np.float32))
 
 
-def photo(*box: int, size: tuple[int, int] = (60, 80)) -> Photo:
-    """Grey, with a red rectangle where there is a box."""
+def image(*box: int, size: tuple[int, int] = (60, 80)) -> Image:
+    """Gray, with a red rectangle where there is a box."""
     pixels = np.full((*size, 3), 90, np.uint8)
     if box:
         pixels[box[1] : box[3], box[0] : box[2]] = (250, 0, 0)
-    return Photo(pixels)
+    return Image(pixels)
 
 
 MIXED = [
-    photo(10, 10, 40, 40), photo(), photo(5, 20, 70, 50), photo(10, 10, 40, 40, size=(80, 60)),
-    photo(0, 0, 300, 3, size=(3, 5000)), photo(0, 0, 1, 1, size=(1, 1)), photo(10, 10, 40, 40),
+    image(10, 10, 40, 40), image(), image(5, 20, 70, 50), image(10, 10, 40, 40, size=(80, 60)),
+    image(0, 0, 300, 3, size=(3, 5000)), image(0, 0, 1, 1, size=(1, 1)), image(10, 10, 40, 40),
 ]  # fmt: skip
 
 
@@ -83,51 +86,56 @@ def alike(a: Instances, b: Instances) -> bool:
     )
 
 
-# --- one photo ------------------------------------------------------------------------------------
-def test_on_a_photo_of_nothing_nothing_is_found():
-    found = Predictor(RedFinder())(photo())
-    assert len(found) == 0 and found.masks is not None and found.masks.size == (60, 80) and found.counts() == {}
+# --- one image ------------------------------------------------------------------------------------
+def test_on_a_image_of_nothing_nothing_is_found():
+    detections = Predictor(RedFinder())(image())
+    assert (
+        len(detections) == 0
+        and detections.masks is not None
+        and detections.masks.size == (60, 80)
+        and detections.counts() == {}
+    )
 
 
-def test_what_is_found_lies_where_it_is_in_the_photo():
-    found = Predictor(RedFinder())(photo(10, 20, 60, 40))
-    assert found.labels == ["dent"] and found.names == ("rust", "dent")
-    np.testing.assert_allclose(found.boxes, [[10, 20, 60, 40]], atol=1.01)
-    assert found.masks is not None and found.masks.dense()[0, 21:39, 11:59].all()
+def test_what_is_found_lies_where_it_is_in_the_image():
+    detections = Predictor(RedFinder())(image(10, 20, 60, 40))
+    assert detections.labels == ["dent"] and detections.names == ("rust", "dent")
+    np.testing.assert_allclose(detections.boxes, [[10, 20, 60, 40]], atol=1.01)
+    assert detections.masks is not None and detections.masks.dense()[0, 21:39, 11:59].all()
 
 
 def test_threshold_and_size_are_the_card_s_unless_said():
     find = Predictor(RedFinder())
     assert (find.threshold, find.size) == (0.5, 128)
-    assert len(Predictor(RedFinder(), threshold=0.0)(photo(10, 20, 60, 40))) == 2
+    assert len(Predictor(RedFinder(), threshold=0.0)(image(10, 20, 60, 40))) == 2
     assert Predictor(RedFinder(), threshold=0.95, size=64).size == 64
 
 
-def test_an_array_a_path_and_the_bytes_of_a_photo_are_the_same_photo(tmp_path):
-    find, given = Predictor(RedFinder()), photo(10, 20, 60, 40)
+def test_an_array_a_path_and_the_bytes_of_a_image_are_the_same_image(tmp_path):
+    find, given = Predictor(RedFinder()), image(10, 20, 60, 40)
     path = tmp_path / "a.png"
-    Image.fromarray(given.pixels).save(path)
-    wanted = find(given)
-    assert len(wanted) == 1
-    for source in (given.pixels, path, str(path), path.read_bytes(), Image.open(path)):
-        assert same(find(source), wanted)
+    PilImage.fromarray(given.pixels).save(path)
+    expected = find(given)
+    assert len(expected) == 1
+    for source in (given.pixels, path, str(path), path.read_bytes(), PilImage.open(path)):
+        assert same(find(source), expected)
 
 
-def test_deep_grey_is_seen_through_the_window_that_the_model_learnt_with(tmp_path):
-    Image.fromarray(np.full((4, 4), 500, np.uint16)).save(tmp_path / "grey.png")
-    opened = Predictor(RedFinder(msgspec.structs.replace(CARD, window=(0.0, 1000.0)))).open(tmp_path / "grey.png")
+def test_deep_gray_is_seen_through_the_window_that_the_model_learnt_with(tmp_path):
+    PilImage.fromarray(np.full((4, 4), 500, np.uint16)).save(tmp_path / "gray.png")
+    opened = Predictor(RedFinder(msgspec.structs.replace(CARD, window=(0.0, 1000.0)))).open(tmp_path / "gray.png")
     assert opened.window == Window(0, 1000) and (opened.pixels == 128).all()
 
 
-def test_what_is_no_photo_is_said(tmp_path):
+def test_what_is_no_image_is_said(tmp_path):
     with pytest.raises(DatasetError):
         Predictor(RedFinder())(tmp_path / "none.jpg")
-    with pytest.raises(PhotoError):
+    with pytest.raises(ImageError):
         Predictor(RedFinder())(np.zeros((0, 0, 3), np.uint8))
 
 
 # --- many -----------------------------------------------------------------------------------------
-def test_no_photos_give_no_results():
+def test_no_images_give_no_results():
     engine = RedFinder()
     assert list(Predictor(engine).batches([])) == [] and engine.batches == []
 
@@ -137,22 +145,22 @@ def test_a_batch_of_mixed_shapes_gives_the_same_as_one_by_one(batch):
     find = Predictor(RedFinder())
     together = list(find.batches(MIXED, batch))
     assert [given for given, _ in together] == MIXED
-    assert all(same(found, find(given)) for given, found in together)
-    assert sum(len(found) for _, found in together) == 6
+    assert all(same(detections, find(given)) for given, detections in together)
+    assert sum(len(detections) for _, detections in together) == 6
 
 
-def test_neighbours_of_one_canvas_shape_are_looked_at_together():
+def test_neighbors_of_one_input_shape_are_looked_at_together():
     engine = RedFinder()
-    list(Predictor(engine).batches([photo()] * 5 + [photo(size=(20, 80))] * 2 + [photo()], batch=4))
+    list(Predictor(engine).batches([image()] * 5 + [image(size=(20, 80))] * 2 + [image()], batch=4))
     assert engine.batches == [4, 1, 2, 1]
 
 
-def test_results_come_while_photos_are_still_read():
+def test_results_come_while_images_are_still_read():
     """A video has no end: not more than a batch is waited for."""
 
     def endless():
         while True:
-            yield photo()
+            yield image()
 
     results = Predictor(RedFinder()).batches(endless(), batch=2)
     assert [len(next(results)[1]) for _ in range(3)] == [0, 0, 0]
@@ -162,25 +170,25 @@ def test_results_come_while_photos_are_still_read():
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return catalogue.find("small").build(2).state_dict()
+    return registry.find("small").build(2).state_dict()
 
 
 def ready(folder, **options) -> Predictor:
-    return load(folder, device="cpu", precision="f32", **options)
+    return load(folder, device="cpu", precision="fp32", **options)
 
 
 def test_a_model_folder_gives_the_same_on_an_array_a_path_and_in_a_batch(tmp_path, state):
     find = ready(attacks.model(tmp_path / "model", state, threshold=0.3))
-    given = [photo(10, 20, 60, 40), photo(size=(80, 60))]
-    Image.fromarray(given[0].pixels).save(tmp_path / "a.png")
-    wanted = find(given[0])
-    assert len(wanted) and wanted.names == ("rust", "dent")
-    assert same(find(tmp_path / "a.png"), wanted) and same(find(given[0].pixels), wanted)
-    assert [alike(found, find(each)) for each, found in find.batches(given)] == [True, True]
+    given = [image(10, 20, 60, 40), image(size=(80, 60))]
+    PilImage.fromarray(given[0].pixels).save(tmp_path / "a.png")
+    expected = find(given[0])
+    assert len(expected) and expected.names == ("rust", "dent")
+    assert same(find(tmp_path / "a.png"), expected) and same(find(given[0].pixels), expected)
+    assert [alike(detections, find(item)) for item, detections in find.batches(given)] == [True, True]
 
 
-def test_beyond_the_photo_the_network_sees_exactly_nothing():
-    values = normalise(np.full((1, 64, 64, 3), 255, np.uint8), CARD, [(10, 20)], torch.device("cpu"))
+def test_beyond_the_image_the_network_sees_exactly_nothing():
+    values = normalize(np.full((1, 64, 64, 3), 255, np.uint8), CARD, [(10, 20)], torch.device("cpu"))
     assert values.shape == (1, 3, 64, 64) and values.dtype == torch.float32
     assert (values[:, :, :10, :20] > 2).all()
     assert not values[:, :, 10:].any() and not values[:, :, :, 20:].any()
@@ -188,8 +196,8 @@ def test_beyond_the_photo_the_network_sees_exactly_nothing():
 
 def test_a_model_without_masks_finds_boxes(tmp_path, state):
     state = {name: tensor for name, tensor in state.items() if not name.startswith("mask_head.")}
-    found = ready(attacks.model(tmp_path, state, task="detect", threshold=0.3))(photo(10, 20, 60, 40))
-    assert len(found) and found.masks is None
+    detections = ready(attacks.model(tmp_path, state, task="detect", threshold=0.3))(image(10, 20, 60, 40))
+    assert len(detections) and detections.masks is None
 
 
 # --- models that cannot be used -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Published data sets: fetched by name, unpacked with care. No test here uses the network."""
+"""Published datasets: fetched by name, unpacked with care. No test here uses the network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from maskwright import fetch
 from maskwright.curate.published import PUBLISHED, obtain, unpack
 from maskwright.errors import DatasetError, FetchError, OutputError, UnknownName
-from maskwright.formats.catalogue import FORMATS
+from maskwright.formats.registry import FORMATS
 
 
 def archive(file: Path, *members: tuple[str | zipfile.ZipInfo, bytes]) -> Path:
@@ -40,9 +40,9 @@ def served(monkeypatch, tmp_path):
 
 
 def test_every_set_has_an_address_terms_and_a_known_format():
-    for name, each in PUBLISHED.items():
-        assert name.isidentifier() and each.licence and each.page.startswith("https://")
-        assert each.address.startswith("http") and each.address.endswith(".zip") and each.format in FORMATS
+    for name, item in PUBLISHED.items():
+        assert name.isidentifier() and item.license and item.page.startswith("https://")
+        assert item.address.startswith("http") and item.address.endswith(".zip") and item.format in FORMATS
 
 
 def test_an_unknown_name_offers_the_nearest(tmp_path):
@@ -86,7 +86,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
 
 
 def test_a_link_is_refused(tmp_path):
-    link = zipfile.ZipInfo("photos")
+    link = zipfile.ZipInfo("images")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with pytest.raises(DatasetError) as caught:
         unpack(archive(tmp_path / "a.zip", (link, b"/etc")), tmp_path / "target")
@@ -150,12 +150,12 @@ def test_no_flipped_byte_of_an_archive_lets_another_error_out(tmp_path, method):
         zipped.writestr("a/b.txt", bytes(range(256)) * 4)
         zipped.writestr("c.txt", b"second")
     data = (tmp_path / "a.zip").read_bytes()
-    for place in range(0, len(data), 3):
+    for index in range(0, len(data), 3):
         broken = bytearray(data)
-        broken[place] ^= 0xFF
+        broken[index] ^= 0xFF
         (tmp_path / "b.zip").write_bytes(broken)
         with contextlib.suppress(DatasetError, OutputError):
-            unpack(tmp_path / "b.zip", tmp_path / f"t{place}")
+            unpack(tmp_path / "b.zip", tmp_path / f"t{index}")
 
 
 def test_an_archive_that_is_not_there_is_a_data_set_error(tmp_path):

@@ -23,7 +23,7 @@ import maskwright
 from maskwright import fetch
 from maskwright.cli.main import main
 from maskwright.errors import FetchError, WeightsError
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.models.matterport import MatterportMaskRCNN, Settings
 from maskwright.models.published import COCO, card_of, open_published
 from maskwright.weights import sources
@@ -74,7 +74,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, shelf: Path, key: tuple[str, str], te
 def coco_tensors(model: str) -> dict:
     """The state of a network with COCO's 90 places, as torchvision's files have them."""
     torch.manual_seed(0)
-    row = catalogue.MODELS[model]
+    row = registry.MODELS[model]
     return row.build(90, masks=row.task == "segment").state_dict()
 
 
@@ -108,11 +108,11 @@ def test_every_published_detector_has_a_card_with_cocos_classes():
         if kind == "coco" and not entry.release:
             card = card_of(Path(entry.file))
             assert card.classes == COCO and len(COCO) == 80 and card.model.endswith(name)
-            assert card.task == catalogue.MODELS[card.model].task
+            assert card.task == registry.MODELS[card.model].task
 
 
 def test_matterports_files_lie_at_its_releases():
-    addresses = [each.url for each in sources.PUBLISHED.values() if each.release]
+    addresses = [item.url for item in sources.PUBLISHED.values() if item.release]
     assert addresses == [
         "https://github.com/matterport/Mask_RCNN/releases/download/v2.0/mask_rcnn_coco.h5",
         "https://github.com/matterport/Mask_RCNN/releases/download/v2.1/mask_rcnn_balloon.h5",
@@ -128,13 +128,13 @@ def test_a_file_of_nobodys_name_says_no_network():
 def test_weights_of_coco_are_downloaded_once_and_used(home, shelf, monkeypatch, capsys):
     entry = offer(monkeypatch, shelf, ("coco", LITE), coco_tensors(LITE))
     with pytest.raises(SystemExit) as end:
-        main(["predict", LITE, "x.jpg", "--threshold", "0.01", "--device", "cpu", "--precision", "f32"])
+        main(["predict", LITE, "x.jpg", "--threshold", "0.01", "--device", "cpu", "--precision", "fp32"])
     assert end.value.code in (0, None), capsys.readouterr().err
     (shelf / entry.file).unlink()
-    find = maskwright.load(LITE, threshold=0.0, device="cpu", precision="f32")
+    find = maskwright.load(LITE, threshold=0.0, device="cpu", precision="fp32")
     assert find.card.classes == COCO and find.card.task == "detect"
     assert set(find("x.jpg").labels) <= set(COCO)
-    by_path = maskwright.load(entry.cached, threshold=0.0, device="cpu", precision="f32")
+    by_path = maskwright.load(entry.cached, threshold=0.0, device="cpu", precision="fp32")
     assert by_path.card == find.card
 
 
@@ -165,7 +165,7 @@ def test_a_file_that_is_not_whole_weights_is_refused(home, shelf, monkeypatch):
 @pytest.mark.slow
 def test_coco_is_mask_r_cnn(home, shelf, monkeypatch):
     offer(monkeypatch, shelf, ("coco", "mask_rcnn_r50"), coco_tensors("mask_rcnn_r50"))
-    find = maskwright.load("coco", threshold=0.0, size=128, device="cpu", precision="f32")
+    find = maskwright.load("coco", threshold=0.0, size=128, device="cpu", precision="fp32")
     found = find("x.jpg")
     assert find.card.model == "mask_rcnn_r50" and set(found.labels) <= set(COCO)
     assert len(found) == 0 or found.masks is not None
@@ -174,7 +174,7 @@ def test_coco_is_mask_r_cnn(home, shelf, monkeypatch):
 @pytest.mark.parametrize(("file", "classes"), [("mask_rcnn_coco.h5", COCO), ("mask_rcnn_balloon.h5", ("balloon",))])
 def test_matterports_files_are_downloaded_and_used(home, shelf, capsys, file, classes):
     pytest.importorskip("h5py")
-    release = next(each.release for each in sources.PUBLISHED.values() if each.file == file)
+    release = next(item.release for item in sources.PUBLISHED.values() if item.file == file)
     (shelf / release).mkdir()
     small_h5(shelf / release / file, len(classes) + 1)
     with pytest.raises(SystemExit) as end:

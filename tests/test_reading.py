@@ -1,4 +1,4 @@
-"""Bounded reading, faults by name, and where the photos lie."""
+"""Bounded reading, faults by name, and where the images lie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, InputError, MaskwrightError
 from maskwright.formats import reading
-from maskwright.formats.reading import Faults, Head, Losses, PhotoFinder, data_name, data_root
+from maskwright.formats.reading import Faults, Head, ImageFinder, Losses, data_name, data_root
 from maskwright.types import Dataset
 
 
@@ -37,10 +37,10 @@ def test_half_a_file_says_where_it_ends(tmp_path):
         reading.read_json(path)
     assert str(caught.value) == (
         f"AnnotationError: {path}: the file ends in the middle\n"
-        "  record  line 2, column 19\n"
-        "  wanted  a complete JSON file\n"
-        """  got     the end after 31 bytes, behind '{"id": 1, "file_na'\n"""
-        "  fix     it was cut off: copy, download or export it again"
+        "  record    line 2, column 19\n"
+        "  expected  a complete JSON file\n"
+        """  got       the end after 31 bytes, behind '{"id": 1, "file_na'\n"""
+        "  fix       it was cut off: copy, download or export it again"
     )
 
 
@@ -51,10 +51,10 @@ def test_broken_json_is_pointed_at_in_characters(tmp_path):
         reading.read_json(path)
     assert str(caught.value) == (
         f"AnnotationError: {path}: not JSON\n"
-        "  record  line 2, column 7\n"
-        "  wanted  strict JSON\n"
-        """  got     ': 1,\\n "ü": , "b": 2}'\n"""
-        "  fix     correct the file there, or export it again"
+        "  record    line 2, column 7\n"
+        "  expected  strict JSON\n"
+        """  got       ': 1,\\n "ü": , "b": 2}'\n"""
+        "  fix       correct the file there, or export it again"
     )
 
 
@@ -102,7 +102,7 @@ def test_text_in_another_code_is_refused_with_its_line(tmp_path):
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '{"x": [3, {"a" : {"b": 1}, "a" : {"b": 2}}]}'])
 def test_one_key_with_two_values_is_refused(tmp_path, text):
-    """The parser keeps the last one: a photo's regions would be gone without a word."""
+    """The parser keeps the last one: an image's regions would be gone without a word."""
     path = tmp_path / "a.json"
     path.write_text(text, "utf-8")
     with pytest.raises(AnnotationError, match="one key stands twice"):
@@ -177,11 +177,11 @@ def test_a_name_too_long_for_any_disk_is_an_error_of_ours():
 
 
 def test_a_head_shows_names_and_first_letters(tmp_path):
-    attacks.photo(tmp_path / "a.JPG")
+    attacks.image(tmp_path / "a.JPG")
     attacks.written(tmp_path / "inside" / "b.json", {"x": 1})
     (tmp_path / ".hidden").mkdir()
     head = Head(tmp_path)
-    assert head.entries == ("a.JPG", "inside/") and head.photos == ("a.JPG",) and head.folders == ("inside",)
+    assert head.entries == ("a.JPG", "inside/") and head.images == ("a.JPG",) and head.folders == ("inside",)
     inside = head.child("inside").child("b.json")
     assert (inside.text, inside.ending, inside.entries) == ('{"x": 1}', ".json", ())
     assert Head(tmp_path / "nowhere").text == ""
@@ -199,20 +199,20 @@ def test_no_faults_change_nothing():
 def test_one_fault_in_twenty_is_put_aside_and_told():
     faults = Faults("a.json")
     faults.saw(20)
-    faults.add('photo "b.jpg", region 3', "points", "at least 3 different points", "2")
+    faults.add('image "b.jpg", region 3', "points", "at least 3 different points", "2")
     done = faults.into(EMPTY)
     assert [str(fault) for fault in done.faults] == [
-        'photo "b.jpg", region 3: points: wanted at least 3 different points, got 2'
+        'image "b.jpg", region 3: points: wanted at least 3 different points, got 2'
     ]
-    assert done.remarks[0].startswith("1 faulty record was put aside: photo")
+    assert done.remarks[0].startswith("1 faulty record was put aside: image")
 
 
 def test_two_faults_in_twenty_stop_the_reading_unless_allowed():
     def two(allow: bool) -> Dataset:
         faults = Faults("a.json", allow_faulty=allow)
         faults.saw(20)
-        faults.add('photo "b.jpg", region 3', "points", "3 points", "2", "draw it again")
-        faults.add('photo "b.jpg", region 4', "points", "3 points", "1", "draw it again")
+        faults.add('image "b.jpg", region 3', "points", "3 points", "2", "draw it again")
+        faults.add('image "b.jpg", region 4', "points", "3 points", "1", "draw it again")
         return faults.into(EMPTY)
 
     assert len(two(True).faults) == 2
@@ -220,29 +220,29 @@ def test_two_faults_in_twenty_stop_the_reading_unless_allowed():
         two(False)
     assert str(caught.value) == (
         "AnnotationError: a.json: 2 of 20 regions are faulty\n"
-        '  record  photo "b.jpg", region 3\n'
-        "  field   points\n"
-        "  wanted  3 points\n"
-        "  got     2; the first ones:\n"
-        '          photo "b.jpg", region 3: points: wanted 3 points, got 2\n'
-        '          photo "b.jpg", region 4: points: wanted 3 points, got 1\n'
-        "  fix     draw it again; or put the faulty ones aside with --allow-faulty"
+        '  record    image "b.jpg", region 3\n'
+        "  field     points\n"
+        "  expected  3 points\n"
+        "  got       2; the first ones:\n"
+        '          image "b.jpg", region 3: points: wanted 3 points, got 2\n'
+        '          image "b.jpg", region 4: points: wanted 3 points, got 1\n'
+        "  fix       draw it again; or put the faulty ones aside with --allow-faulty"
     )
 
 
-def test_absent_photos_are_named_but_are_no_faults_of_the_annotations():
+def test_absent_images_are_named_but_are_no_faults_of_the_annotations():
     faults = Faults("a.json")
     faults.absent("b.jpg")
     faults.found()
     done = faults.into(EMPTY)
-    assert done.remarks == ('1 of 2 named photos are absent: "b.jpg"',)
-    assert [(fault.field, fault.got) for fault in done.faults] == [("photo", "absent")]
+    assert done.remarks == ('1 of 2 named images are absent: "b.jpg"',)
+    assert [(fault.field, fault.got) for fault in done.faults] == [("image", "absent")]
 
 
-def test_all_photos_absent_is_an_error():
+def test_all_images_absent_is_an_error():
     faults = Faults("a.json")
     faults.absent("b.jpg")
-    with pytest.raises(DatasetError, match="none of the photos it names is in the folder"):
+    with pytest.raises(DatasetError, match="none of the images it names is in the folder"):
         faults.into(EMPTY)
 
 
@@ -268,9 +268,9 @@ def test_losses_are_told_with_their_number():
     assert losses.told() == ("2 scores cannot be kept", "1 hole cannot be kept")
 
 
-# --- finding photos -----------------------------------------------------------------------------
+# --- finding images -----------------------------------------------------------------------------
 def found(folder: Path, name: str, near: Path | None = None) -> str | None:
-    path = PhotoFinder(folder, Faults("a.json"), near).find(name)
+    path = ImageFinder(folder, Faults("a.json"), near).find(name)
     return None if path is None else path.relative_to(folder).as_posix()
 
 
@@ -279,98 +279,98 @@ def found(folder: Path, name: str, near: Path | None = None) -> str | None:
     ["images/B (1).JPG", "B (1).JPG", "b (1).jpg", "b (1).png", "B (1)", "images\\B (1).JPG", "/home/other/B (1).JPG",
      "C:\\Users\\other\\B (1).JPG", "elsewhere/B (1).JPG", "https://there.example/B (1).JPG", "./images/B (1).JPG"],
 )  # fmt: skip
-def test_a_photo_is_found_under_any_of_its_names(tmp_path, name):
-    attacks.photo(tmp_path / "images" / "B (1).JPG")
+def test_a_image_is_found_under_any_of_its_names(tmp_path, name):
+    attacks.image(tmp_path / "images" / "B (1).JPG")
     assert found(tmp_path, name) == "images/B (1).JPG"
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/", "a\0b", "images", "b.jpg", "x" * 5000, "../a.jpg/.."])
 def test_names_of_nothing_find_nothing(tmp_path, name):
-    attacks.photo(tmp_path / "images" / "a.jpg")
+    attacks.image(tmp_path / "images" / "a.jpg")
     assert found(tmp_path, name) is None
 
 
 @pytest.mark.parametrize("name", ["../secret.jpg", "..\\secret.jpg", "x/../../secret.jpg", "secret.jpg"])
-def test_no_photo_is_found_outside_the_folder(tmp_path, name):
-    attacks.photo(tmp_path / "secret.jpg")
+def test_no_image_is_found_outside_the_folder(tmp_path, name):
+    attacks.image(tmp_path / "secret.jpg")
     (tmp_path / "data").mkdir()
     assert found(tmp_path / "data", name) is None
 
 
 def test_the_absolute_path_of_a_secret_is_not_followed(tmp_path):
-    secret = attacks.photo(tmp_path / "secret.jpg")
+    secret = attacks.image(tmp_path / "secret.jpg")
     (tmp_path / "data").mkdir()
     assert found(tmp_path / "data", str(secret)) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
-    secret = attacks.photo(tmp_path / "secret.jpg")
+    secret = attacks.image(tmp_path / "secret.jpg")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.jpg").symlink_to(secret)
-    assert found(tmp_path / "data", "a.jpg") is None and reading.photos_in(tmp_path / "data") == []
+    assert found(tmp_path / "data", "a.jpg") is None and reading.images_in(tmp_path / "data") == []
 
 
 def test_of_several_the_nearest_is_taken(tmp_path):
-    for place in ("a.jpg", "images/a.jpg", "deep/down/a.jpg"):
-        attacks.photo(tmp_path / place)
+    for index in ("a.jpg", "images/a.jpg", "deep/down/a.jpg"):
+        attacks.image(tmp_path / index)
     assert found(tmp_path, "a.jpg") == "a.jpg"
     assert found(tmp_path, "down/a.jpg") == "deep/down/a.jpg"  # what is named with its folder lies in that folder
     assert found(tmp_path, "deep/down/a.jpg") == "deep/down/a.jpg"
 
 
 def test_of_several_as_near_none_is_taken_and_all_are_named(tmp_path):
-    attacks.photo(tmp_path / "one" / "a.jpg")
-    attacks.photo(tmp_path / "two" / "a.jpg", (31, 40))
+    attacks.image(tmp_path / "one" / "a.jpg")
+    attacks.image(tmp_path / "two" / "a.jpg", (31, 40))
     faults = Faults("a.json")
-    finder = PhotoFinder(tmp_path, faults)
+    finder = ImageFinder(tmp_path, faults)
     assert finder.find("two/a.jpg") == tmp_path / "two" / "a.jpg" and not faults.faults
-    assert PhotoFinder(tmp_path, faults).photo("a.jpg", regions=2) is None and faults.share == 1
-    assert str(faults.faults[0]) == 'photo "a.jpg": photo: wanted one photo, got one/a.jpg, two/a.jpg'
+    assert ImageFinder(tmp_path, faults).image("a.jpg", regions=2) is None and faults.fraction == 1
+    assert str(faults.faults[0]) == 'image "a.jpg": image: wanted one image, got one/a.jpg, two/a.jpg'
 
 
-def test_copies_that_are_the_same_to_the_last_byte_are_one_photo(tmp_path):
-    attacks.photo(tmp_path / "one" / "a.jpg")
-    attacks.photo(tmp_path / "two" / "a.jpg")
+def test_copies_that_are_the_same_to_the_last_byte_are_one_image(tmp_path):
+    attacks.image(tmp_path / "one" / "a.jpg")
+    attacks.image(tmp_path / "two" / "a.jpg")
     assert found(tmp_path, "a.jpg") == "one/a.jpg"
 
 
 def test_another_ending_counts_only_when_it_is_the_only_one(tmp_path):
-    attacks.photo(tmp_path / "a.jpg")
-    attacks.photo(tmp_path / "a.png")
+    attacks.image(tmp_path / "a.jpg")
+    attacks.image(tmp_path / "a.png")
     assert found(tmp_path, "a.bmp") is None
 
 
 def test_accents_composed_or_taken_apart_are_the_same(tmp_path):
-    attacks.photo(tmp_path / "images" / "caf\u00e9.jpg")
+    attacks.image(tmp_path / "images" / "caf\u00e9.jpg")
     assert found(tmp_path, "cafe\u0301.jpg") is not None
 
 
-def test_photos_of_another_machine_are_found_by_their_last_folder(tmp_path):
-    attacks.photo(tmp_path / "x" / "one" / "a.jpg")
-    attacks.photo(tmp_path / "x" / "two" / "a.jpg")
-    assert found(tmp_path, "D:\\photos\\two\\a.jpg") == "x/two/a.jpg"
+def test_images_of_another_machine_are_found_by_their_last_folder(tmp_path):
+    attacks.image(tmp_path / "x" / "one" / "a.jpg")
+    attacks.image(tmp_path / "x" / "two" / "a.jpg")
+    assert found(tmp_path, "D:\\images\\two\\a.jpg") == "x/two/a.jpg"
 
 
-def test_a_broken_photo_is_a_fault_by_name(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"not a photo")
+def test_a_broken_image_is_a_fault_by_name(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"not an image")
     faults = Faults("a.json")
-    assert PhotoFinder(tmp_path, faults).photo("a.jpg", regions=4) is None
-    assert faults.faulty_regions == 4 and faults.faults[0].record == 'photo "a.jpg"'
+    assert ImageFinder(tmp_path, faults).image("a.jpg", regions=4) is None
+    assert faults.faulty_regions == 4 and faults.faults[0].record == 'image "a.jpg"'
 
 
-def test_annotations_in_their_own_folder_have_photos_beside_it(tmp_path):
-    attacks.photo(tmp_path / "images" / "a.jpg")
+def test_annotations_in_their_own_folder_have_images_beside_it(tmp_path):
+    attacks.image(tmp_path / "images" / "a.jpg")
     path = attacks.written(tmp_path / "annotations" / "a.json", {})
     assert data_root(path) == tmp_path and data_root(tmp_path) == tmp_path
-    attacks.photo(path.parent / "b.jpg")
+    attacks.image(path.parent / "b.jpg")
     assert data_root(path) == path.parent
 
 
 @pytest.mark.parametrize(
     ("path", "name"),
     [("balloon/train/via.json", "balloon"), ("corrosion_via/x.json", "corrosion"), ("rust-dataset/data/x.json", "rust"),
-     ("car_damage_via/val/x.json", "car_damage"), ("my data set/x.json", "my"),
+     ("car_damage_via/val/x.json", "car_damage"), ("my dataset/x.json", "my"),
      ("Bolts_coco_annotations/x.json", "Bolts")],
 )  # fmt: skip
 def test_data_are_called_by_their_folder(tmp_path, path, name):
@@ -394,7 +394,7 @@ def test_devices_and_pipes_among_annotations_are_not_read(name, tmp_path):
                 formats.read(named)
 
 
-def test_a_photo_beyond_the_limit_is_put_aside_by_its_header(tmp_path):
+def test_a_image_beyond_the_limit_is_put_aside_by_its_header(tmp_path):
     """57 bytes may say ten million times ten million pixels."""
     header = struct.pack(">IIBBBBB", 10**7, 10**7, 8, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]
@@ -407,4 +407,4 @@ def test_a_photo_beyond_the_limit_is_put_aside_by_its_header(tmp_path):
     attacks.written(tmp_path / "via.json", {"a": {"filename": "a.png", "regions": [region]}})
     with pytest.raises(AnnotationError) as caught:
         formats.read(tmp_path)
-    assert caught.value.parts["wanted"] == "at most 300 megapixels"
+    assert caught.value.parts["expected"] == "at most 300 megapixels"

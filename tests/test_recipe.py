@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.errors import OutputError, RecipeError, UnknownName
-from maskwright.models import catalogue
-from maskwright.samples.augment import Augment
+from maskwright.models import registry
 from maskwright.training.recipe import WHOLE, Recipe, Stage, from_options, read_recipe, read_written, write_recipe
+from maskwright.transforms.augment import Augment
 from maskwright.weights import sources
 
 TWO = Recipe(stages=(Stage("heads", 10, 1e-3), Stage("all", 30, 5e-4)))
@@ -56,19 +56,19 @@ stages = st.builds(
     Stage,
     layers=st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=20),
     epochs=st.integers(1, 500),
-    rate=st.floats(1e-9, 9.9),
+    lr=st.floats(1e-9, 9.9),
 )
-shares = st.floats(0, 1)
+fractions = st.floats(0, 1)
 recipes = st.builds(
     Recipe,
     weights=st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30),
-    size=st.integers(1, 64).map(lambda each: each * 64),
+    size=st.integers(1, 64).map(lambda item: item * 64),
     seed=st.integers(0, 2**32 - 1),
     time_budget=st.floats(0, 1e6),
-    weight_decay=shares,
-    live_norms=st.booleans(),
+    weight_decay=fractions,
+    train_bn=st.booleans(),
     stages=st.lists(stages, min_size=1, max_size=3).map(tuple),
-    augment=st.builds(Augment, flip=shares, colour=shares, zoom=st.tuples(st.floats(0.1, 1), st.floats(1, 3))),
+    augment=st.builds(Augment, flip=fractions, color=fractions, zoom=st.tuples(st.floats(0.1, 1), st.floats(1, 3))),
 )
 
 
@@ -127,9 +127,9 @@ def test_a_misspelt_key_or_a_wrong_type_is_named(tmp_path: Path, text: str, name
         ("clip = 0", "clip"),
         ("stages = []", "stages"),
         ("[[stages]]\nepochs = 0", "epochs"),
-        ("[[stages]]\nrate = 0", "rate"),
-        ("[[stages]]\nrate = nan", "rate"),
-        ("[augment]\ncolour = -1", "augment.colour"),
+        ("[[stages]]\nlr = 0", "lr"),
+        ("[[stages]]\nlr = nan", "lr"),
+        ("[augment]\ncolor = -1", "augment.color"),
         ("[augment]\nzoom = [0, 0]", "augment.zoom"),
         ("[augment]\nzoom = [2, 1]", "augment.zoom"),
     ],
@@ -157,7 +157,7 @@ def test_an_unknown_name_gets_the_nearest_one(tmp_path: Path, text: str, message
     assert "recipe.toml" in str(caught.value)
 
 
-@pytest.mark.parametrize("model", list(catalogue.MODELS))
+@pytest.mark.parametrize("model", list(registry.MODELS))
 def test_a_file_that_names_a_model_takes_its_defaults(tmp_path: Path, model: str) -> None:
     assert read_recipe(written(tmp_path, f'model = "{model}"')) == from_options(model=model)
 
@@ -168,7 +168,7 @@ def test_options_go_on_top_of_a_file_and_the_defaults_are_those_of_what_was_name
     assert read_recipe(file, weights="coco", size=None) == from_options(model="mask_rcnn_r50", weights="coco", seed=3)
 
 
-def test_a_file_changes_a_single_value_of_how_photos_are_varied(tmp_path: Path) -> None:
+def test_a_file_changes_a_single_value_of_how_images_are_varied(tmp_path: Path) -> None:
     plan = read_recipe(written(tmp_path, 'model = "vgg16"\n[augment]\nflip = 0.0'))
     assert plan.augment == msgspec.structs.replace(WHOLE, flip=0.0)
 
@@ -242,10 +242,10 @@ def test_options_go_on_top_of_a_recipe() -> None:
 
 
 def test_without_a_recipe_the_models_own_size_batch_and_rate_are_taken() -> None:
-    for name, network in catalogue.MODELS.items():
+    for name, network in registry.MODELS.items():
         recipe = from_options(model=name)
         assert (recipe.model, recipe.size, recipe.batch) == (name, network.size, network.batch)
-        assert {stage.rate for stage in recipe.stages} == {network.rate}
+        assert {stage.lr for stage in recipe.stages} == {network.lr}
 
 
 def test_from_random_weights_every_layer_is_trained_from_the_start() -> None:
@@ -258,9 +258,9 @@ def test_epochs_are_divided_over_the_stages_as_before() -> None:
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.integers(1, 200))
-def test_the_stages_share_exactly_the_epochs_asked_for(lengths: list[int], epochs: int) -> None:
+def test_the_stages_fraction_exactly_the_epochs_asked_for(lengths: list[int], epochs: int) -> None:
     """The sum is what was asked for, every stage that is left has at least one, and the last one stays the last."""
-    base = Recipe(stages=tuple(Stage(str(place), length, 1e-3) for place, length in enumerate(lengths)))
+    base = Recipe(stages=tuple(Stage(str(index), length, 1e-3) for index, length in enumerate(lengths)))
     changed = from_options(base, epochs=epochs)
     assert changed.epochs == epochs
     assert all(stage.epochs >= 1 for stage in changed.stages)
@@ -272,7 +272,7 @@ def test_layers_give_one_stage_of_all_epochs() -> None:
 
 
 def test_one_rate_is_the_rate_of_all_stages() -> None:
-    assert [stage.rate for stage in from_options(TWO, lr=0.02).stages] == [0.02, 0.02]
+    assert [stage.lr for stage in from_options(TWO, lr=0.02).stages] == [0.02, 0.02]
 
 
 def test_a_path_of_weights_can_be_written_and_read(tmp_path: Path) -> None:
@@ -350,10 +350,10 @@ def test_a_run_of_a_version_that_knew_less_is_completed_as_it_ran(tmp_path: Path
 def test_a_misspelt_key_gets_the_nearest_of_its_own_table(tmp_path: Path, text: str, near: str, key: str) -> None:
     with pytest.raises(RecipeError) as caught:
         read_recipe(written(tmp_path, text))
-    assert caught.value.parts["fix"] == f'did you mean "{near}"?' and key in caught.value.parts["wanted"]
+    assert caught.value.parts["fix"] == f'did you mean "{near}"?' and key in caught.value.parts["expected"]
 
 
 def test_a_wrong_type_is_told_without_a_list_of_keys(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         read_recipe(written(tmp_path, "size = '512'"))
-    assert "wanted" not in caught.value.parts
+    assert "expected" not in caught.value.parts

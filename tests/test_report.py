@@ -17,10 +17,10 @@ from maskwright.report.page import picture, render, value_text
 from maskwright.report.sections import (
     Bars,
     Facts,
-    Figure,
-    Figures,
     Gallery,
     Lines,
+    MetricRow,
+    MetricTable,
     Picture,
     PrecisionRecall,
     Section,
@@ -39,7 +39,7 @@ def every_section(text: str) -> list[Section]:
     curve = Series(text, [0, 0.5, 1], [1, 0.8, 0.2])
     return [
         Facts(text, {text: text, "size": (480, 640)}, note=text),
-        Figures(text, [Figure(text, 0.5, (0.4, 0.6), text), Figure(text, None)], interval_label=text),
+        MetricTable(text, [MetricRow(text, 0.5, (0.4, 0.6), text), MetricRow(text, None)], interval_label=text),
         Table(text, [text, "n"], [[text, 1]]),
         Lines(text, [curve], label_x=text, label_y=text),
         PrecisionRecall(text, [curve], {text: (0.5, 0.8)}),
@@ -51,7 +51,7 @@ def every_section(text: str) -> list[Section]:
 
 
 EMPTY: list[Section] = [
-    Facts("a", {}), Figures("b", []), Table("c", ["x"], []), Lines("d", []), Lines("d", [Series("s", [], [])]),
+    Facts("a", {}), MetricTable("b", []), Table("c", ["x"], []), Lines("d", []), Lines("d", [Series("s", [], [])]),
     PrecisionRecall("e", []), Bars("f", {}), Gallery("g", []), Text("h", []), Warnings([]),
 ]  # fmt: skip
 
@@ -128,8 +128,10 @@ def test_values_are_written_as_people_write_them(value, text):
     assert value_text(value) == text
 
 
-def test_a_figure_without_a_value_gives_its_reason():
-    page = render("party", [Figures("How well", [Figure("AP small", None, None, "no small objects in the data")])])
+def test_a_metric_without_a_value_gives_its_reason():
+    page = render(
+        "party", [MetricTable("How well", [MetricRow("AP small", None, None, "no small objects in the data")])]
+    )
     assert "no small objects in the data" in page and "nan" not in page.lower()
 
 
@@ -195,10 +197,10 @@ def test_bars_are_as_long_as_their_values():
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.integers(2, 10))
 def test_ticks_are_round_and_lie_inside(low, width, about):
     assume(width > 1e-9 * abs(low))  # below that there are no numbers left between the ends
-    found = charts.ticks(low, low + width, about)
-    assert len(found) <= about + 1
-    assert all(low - width * 1e-3 <= tick <= low + width * 1.001 for tick in found)
-    assert found == sorted(found)
+    detections = charts.ticks(low, low + width, about)
+    assert len(detections) <= about + 1
+    assert all(low - width * 1e-3 <= tick <= low + width * 1.001 for tick in detections)
+    assert detections == sorted(detections)
 
 
 def test_ticks_of_epochs_are_whole():

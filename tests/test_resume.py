@@ -21,8 +21,8 @@ from safetensors.torch import load_file
 from tiny_runs import TINY, party, trainer
 
 from maskwright import formats
+from maskwright.api.train import train
 from maskwright.errors import DatasetError, RecipeError, WeightsError
-from maskwright.jobs.train import train
 from maskwright.training import loop
 from maskwright.training.interrupts import deferred
 from maskwright.training.recipe import Recipe, Stage, changed, plain, read_recipe, write_recipe
@@ -51,8 +51,8 @@ def one_thread() -> Iterator[None]:
 def facts(run: Path) -> dict[str, Any]:
     """Everything a run came to, but for the seconds it took."""
     _, position = RunFolder(run).load_state()
-    for each in (position, *position["history"]):
-        del each["seconds"]
+    for item in (position, *position["history"]):
+        del item["seconds"]
     return position
 
 
@@ -141,12 +141,12 @@ def stopped(data: Path, tmp_path: Path) -> tuple[Path, Path]:
     mine = tmp_path / "party"
     shutil.copytree(data, mine)
     run = trainer(mine, tmp_path / "run", msgspec.structs.replace(PLAN, stages=(Stage("all", 1, 1e-2),)))
-    photos = {"train": run.train, "val": run.val}
+    images = {"train": run.train, "val": run.val}
     run.folder.begin(
         PLAN,
         {
             "data": str(mine.resolve()),
-            "photos": {name: [f"{name}/{each.photo.name}" for each in part] for name, part in photos.items()},
+            "images": {name: [f"{name}/{item.image.name}" for item in part] for name, part in images.items()},
         },
     )
     run.run()
@@ -160,7 +160,7 @@ def test_nothing_may_stand_beside_resume(stopped: tuple[Path, Path], beside: dic
     assert caught.value.parts["field"].lower() == next(iter(beside))
 
 
-def test_a_photo_more_or_less_is_noticed(stopped: tuple[Path, Path]) -> None:
+def test_a_image_more_or_less_is_noticed(stopped: tuple[Path, Path]) -> None:
     run, mine = stopped
     file = mine / "train" / "via_region_data.json"
     rows = json.loads(file.read_text(encoding="utf-8"))
@@ -181,7 +181,7 @@ def test_data_that_went_away_are_named(stopped: tuple[Path, Path]) -> None:
 
 def test_data_in_memory_cannot_be_found_again(stopped: tuple[Path, Path]) -> None:
     run, _ = stopped
-    (run / "run.json").write_text(json.dumps({"data": None, "photos": {}}))
+    (run / "run.json").write_text(json.dumps({"data": None, "images": {}}))
     with pytest.raises(RecipeError, match="data in memory"):
         train(resume=run)
 
@@ -191,12 +191,12 @@ def test_data_in_memory_are_handed_over_once_more(stopped: tuple[Path, Path]) ->
     whole = formats.read(mine)
     with pytest.raises(RecipeError, match="data of its own"):
         train(whole, resume=run)
-    photos = {name: [record.photo.name for record in part] for name, part in whole.splits().items()}
-    (run / "run.json").write_text(json.dumps({"data": None, "photos": photos}))
+    images = {name: [record.image.name for record in part] for name, part in whole.splits().items()}
+    (run / "run.json").write_text(json.dumps({"data": None, "images": images}))
     with pytest.raises(WeightsError, match="does not fit its recipe"):  # the tiny network's state is none of `small`'s
         train(whole, resume=run)
     with pytest.raises(RecipeError, match="the data have changed"):
-        train(whole.where(lambda record: record.photo.name != photos["train"][0]), resume=run)
+        train(whole.where(lambda record: record.image.name != images["train"][0]), resume=run)
 
 
 def test_a_recipe_for_another_network_is_noticed(stopped: tuple[Path, Path]) -> None:
@@ -214,10 +214,10 @@ def test_a_recipe_that_was_edited_since_is_refused_with_both_values(stopped: tup
         train(resume=run)
     assert str(caught.value) == (
         f"RecipeError: {file}: the recipe was changed since this run began\n"
-        "  field   size, augment.flip\n"
-        "  wanted  size = 64, augment.flip = 0.5\n"
-        "  got     size = 128, augment.flip = 0.1\n"
-        "  fix     put that back; or start a new run from it: --recipe FILE --weights RUN/last"
+        "  field     size, augment.flip\n"
+        "  expected  size = 64, augment.flip = 0.5\n"
+        "  got       size = 128, augment.flip = 0.1\n"
+        "  fix       put that back; or start a new run from it: --recipe FILE --weights RUN/last"
     )
     file.write_text(text, encoding="utf-8")
     assert RunFolder(run).recipe() == PLAN
@@ -234,12 +234,12 @@ def test_a_line_that_was_taken_out_is_a_change_where_its_default_is_another(stop
 
 def test_stages_are_compared_one_by_one() -> None:
     first = PLAN.stages[0]
-    fewer = msgspec.structs.replace(PLAN, stages=(msgspec.structs.replace(first, rate=0.5),))
+    fewer = msgspec.structs.replace(PLAN, stages=(msgspec.structs.replace(first, lr=0.5),))
     assert changed(plain(PLAN), fewer) == [
-        ("stages[1].rate", "0.01", "0.5"),
+        ("stages[1].lr", "0.01", "0.5"),
         ("stages[2].layers", '"all"', "nothing"),
         ("stages[2].epochs", "2", "nothing"),
-        ("stages[2].rate", "0.01", "nothing"),
+        ("stages[2].lr", "0.01", "nothing"),
     ]
     assert changed(plain(fewer), PLAN)[1] == ("stages[2].layers", "nothing", '"all"')
     assert changed(plain(PLAN), PLAN) == [] == changed({"size": PLAN.size}, PLAN)  # from before other fields came
@@ -265,7 +265,7 @@ def test_a_folder_that_is_no_run_is_said(tmp_path: Path) -> None:
 # --- a real network, a real kill --------------------------------------------------------------------
 SCRIPT = """
 import sys
-from maskwright.jobs.train import train
+from maskwright.api.train import train
 from maskwright.training import loop
 from maskwright.training.interrupts import deferred
 
@@ -287,14 +287,14 @@ LONG = 300  # seconds; it takes ten, but a loaded machine must not make a test f
 def real_recipe(path: Path) -> Path:
     stages = (Stage("heads", 1, 1e-3), Stage("all", 2, 1e-3))
     write_recipe(
-        Recipe(weights="none", precision="f32", size=64, batch=2, steps=2, workers=1, ema=0.9, stages=stages), path
+        Recipe(weights="none", precision="fp32", size=64, batch=2, steps=2, workers=1, ema=0.9, stages=stages), path
     )
     return path
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four photos to train on, one held back."""
+    """Four images to train on, one held back."""
     folder = tmp_path_factory.mktemp("few") / "party"
     party(folder, 5)
     return folder
@@ -372,8 +372,8 @@ def test_a_run_folder_holds_what_is_promised(few: Path, whole: Path) -> None:
         assert (whole / name).is_file(), name
     facts = json.loads((whole / "run.json").read_text(encoding="utf-8"))
     assert facts["data"] == str(few.resolve())
-    assert {name: len(photos) for name, photos in facts["photos"].items()} == {"train": 4, "val": 1}
-    assert all((few / photo).is_file() for photos in facts["photos"].values() for photo in photos)
+    assert {name: len(images) for name, images in facts["images"].items()} == {"train": 4, "val": 1}
+    assert all((few / image).is_file() for images in facts["images"].values() for image in images)
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ def encoded(dense: np.ndarray) -> list[dict]:
 
 
 @st.composite
-def photos(draw, times: int = 2):
-    """Several stacks of masks of one photo."""
+def images(draw, times: int = 2):
+    """Several stacks of masks of one image."""
     size = draw(sizes())
     return [draw(masks(size=size)) for _ in range(times)]
 
@@ -55,7 +55,7 @@ def test_no_masks_are_ordinary_everywhere():
     assert rle.iou(NONE, one, size).shape == (0, 1) and rle.iou(one, NONE, size).shape == (1, 0)
 
 
-def test_a_photo_without_pixels_has_empty_masks():
+def test_a_image_without_pixels_has_empty_masks():
     runs = rle.from_dense(np.zeros((2, 0, 5), bool))
     assert rle.area(*runs).tolist() == [0, 0]
     assert rle.to_dense(*runs, (0, 5)).shape == (2, 0, 5)
@@ -78,7 +78,7 @@ def test_dense_and_runs_are_the_same_masks(dense):
 
 
 @given(masks())
-def test_runs_alternate_and_sum_to_the_photo(dense):
+def test_runs_alternate_and_sum_to_the_image(dense):
     counts, offsets = rle.from_dense(dense)
     for begin, end in pairwise(offsets):
         assert counts[begin:end].sum() == dense[0].size
@@ -102,22 +102,22 @@ def test_rows_can_be_taken_in_any_order_and_joined(dense, data):
     assert same(rle.join([runs, NONE, rle.take(*runs, rows)]), rle.from_dense(np.concatenate([dense, dense[rows]])))
 
 
-@given(photos())
-def test_union_and_intersection_share_the_area(photo):
+@given(images())
+def test_union_and_intersection_fraction_the_area(image):
     """|a| + |b| = |a or b| + |a and b|."""
-    a, b = (rle.from_dense(dense) for dense in photo)
-    size = photo[0].shape[1:]
+    a, b = (rle.from_dense(dense) for dense in image)
+    size = image[0].shape[1:]
     iou = rle.iou(a, b, size)
-    for i in range(len(photo[0])):
-        for j in range(len(photo[1])):
+    for i in range(len(image[0])):
+        for j in range(len(image[1])):
             both = rle.area(*a)[i] + rle.area(*b)[j]
             either = rle.area(*rle.union(*rle.join([rle.take(*a, [i]), rle.take(*b, [j])]), size))[0]
             assert iou[i, j] * either == pytest.approx(both - either)
 
 
-@given(photos())
-def test_iou_is_that_of_dense_masks_and_the_same_both_ways(photo):
-    a, b = photo
+@given(images())
+def test_iou_is_that_of_dense_masks_and_the_same_both_ways(image):
+    a, b = image
     size = a.shape[1:]
     runs_a, runs_b = rle.from_dense(a), rle.from_dense(b)
     shared = (a[:, None] & b[None]).sum(axis=(2, 3))
@@ -178,7 +178,7 @@ def test_flip_is_that_of_dense_masks_and_twice_is_nothing(dense):
 
 @given(boxes(size=(20, 30)))
 def test_a_box_is_its_rectangle(table):
-    """Where it holds any pixel's centre; a thinner one is an empty mask."""
+    """Where it holds any pixel's center; a thinner one is an empty mask."""
     size = (20, 30)
     counts, offsets = rle.from_boxes(table, size)
     x, y = np.arange(30) + 0.5, np.arange(20) + 0.5
@@ -201,7 +201,7 @@ def test_boxes_that_are_not_numbers_are_empty():
 def test_strings_areas_and_iou_are_those_of_pycocotools(dense):
     runs, size = rle.from_dense(dense), dense.shape[1:]
     theirs, ours = encoded(dense), rle.to_coco(*runs, size)
-    assert [each["counts"] for each in ours] == [each["counts"].decode() for each in theirs]
+    assert [our["counts"] for our in ours] == [their["counts"].decode() for their in theirs]
     assert np.array_equal(rle.area(*runs), coco.area(theirs))
     crowd = np.array([False, True, False])
     empty = ~dense.any(axis=(1, 2))
@@ -223,7 +223,7 @@ def test_coco_strings_bytes_and_lists_come_back_whole(dense, kind):
     assert same(rle.from_coco(written), runs)
 
 
-def test_runs_of_a_large_photo_survive_the_string():
+def test_runs_of_a_large_image_survive_the_string():
     size = (40_000, 50_000)
     runs = rle.from_boxes(np.array([[3, 5, 40_000, 39_999], [49_999, 39_999, 50_000, 40_000]]), size)
     written = rle.to_coco(*runs, size)
@@ -239,13 +239,13 @@ def test_runs_of_zero_in_the_middle_are_joined():
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"size": [2, 3], "counts": [1, 2]}, "segmentation 1: the runs sum to 3 pixels, but the photo has 6"),
+        ({"size": [2, 3], "counts": [1, 2]}, "segmentation 1: the runs sum to 3 pixels, but the image has 6"),
         ({"size": [2, 3], "counts": [8, -2]}, "segmentation 1: counts has a run of negative length"),
         ({"size": [2, 3], "counts": "6 "}, "segmentation 1: counts has a character that COCO's run lengths do not use"),
         ({"size": [2, 3], "counts": "6é"}, "segmentation 1: counts has a character that COCO's run lengths do not use"),
         ({"size": [2, 3], "counts": "6P"}, "segmentation 1: counts ends in the middle of a number"),
-        ({"size": [2, 3], "counts": "P" * 9 + "1"}, "segmentation 1: counts has a number too large for any photo"),
-        ({"size": [2, 3], "counts": ""}, "segmentation 1: the runs sum to 0 pixels, but the photo has 6"),
+        ({"size": [2, 3], "counts": "P" * 9 + "1"}, "segmentation 1: counts has a number too large for any image"),
+        ({"size": [2, 3], "counts": ""}, "segmentation 1: the runs sum to 0 pixels, but the image has 6"),
         ({"size": [2, 3], "counts": 6}, "segmentation 1: counts must be a string or a list of whole numbers"),
         ({"size": [2, 3], "counts": None}, "segmentation 1: counts must be a string or a list of whole numbers"),
         ({"size": [2, 3], "counts": [5.5, 0.5]}, "segmentation 1: counts must be a string or a list of whole numbers"),
@@ -262,7 +262,7 @@ def test_runs_of_zero_in_the_middle_are_joined():
         ({"size": [2, 3]}, "segmentation 1: wanted an object with size and counts, counts is missing"),
         ({"counts": "6"}, "segmentation 1: wanted an object with size and counts, size is missing"),
         (None, "segmentation 1: wanted an object with size and counts, size is missing"),
-        ({"size": [3, 2], "counts": "6"}, "segmentation 1: size [3, 2], but the first of this photo has [2, 3]"),
+        ({"size": [3, 2], "counts": "6"}, "segmentation 1: size [3, 2], but the first of this image has [2, 3]"),
         ({"size": [2], "counts": "6"}, "segmentation 1: size must be two whole numbers [height, width], not [2]"),
         (
             {"size": [2, -3], "counts": "6"},
@@ -270,7 +270,7 @@ def test_runs_of_zero_in_the_middle_are_joined():
         ),
         (
             {"size": [10**9, 10**9], "counts": "6"},
-            "segmentation 1: size [1000000000, 1000000000] is larger than any photo",
+            "segmentation 1: size [1000000000, 1000000000] is larger than any image",
         ),
     ],
 )

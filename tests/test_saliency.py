@@ -10,27 +10,27 @@ from maskwright.errors import WeightsError
 from maskwright.models.saliency import grad_cam
 
 
-def test_a_score_that_nothing_speaks_for_has_no_heat():
+def test_a_score_that_nothing_speaks_for_has_no_saliency():
     maps = torch.zeros(1, 3, 4, 5, requires_grad=True)
-    heat = grad_cam(maps, maps.sum())
-    assert heat.shape == (4, 5) and (heat == 0).all()
+    saliency = grad_cam(maps, maps.sum())
+    assert saliency.shape == (4, 5) and (saliency == 0).all()
 
 
-def test_the_heat_is_where_the_class_is():
+def test_the_saliency_is_where_the_class_is():
     """A linear head on the mean of each map: Grad-CAM is then the class activation map of Zhou et al. 2016."""
     torch.manual_seed(0)
     maps = torch.rand(1, 6, 3, 4, requires_grad=True)
     head = nn.Linear(6, 2)
-    heat = grad_cam(maps, head(maps.mean((2, 3)))[0, 1])
+    saliency = grad_cam(maps, head(maps.mean((2, 3)))[0, 1])
     expected = torch.einsum("c,chw->hw", head.weight[1], maps[0]).clamp(min=0)
-    assert torch.allclose(heat, expected / expected.max(), atol=1e-6)
-    assert not heat.requires_grad and heat.max() == 1
+    assert torch.allclose(saliency, expected / expected.max(), atol=1e-6)
+    assert not saliency.requires_grad and saliency.max() == 1
 
 
 def test_what_speaks_against_the_class_stays_cold():
     maps = torch.tensor([[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]], requires_grad=True)
-    heat = grad_cam(maps, maps[0].sum() - maps[1].sum())
-    assert heat.tolist() == [[1.0, 0.0], [0.0, 0.0]]
+    saliency = grad_cam(maps, maps[0].sum() - maps[1].sum())
+    assert saliency.tolist() == [[1.0, 0.0], [0.0, 0.0]]
 
 
 def test_two_scores_of_one_pass():

@@ -1,4 +1,4 @@
-"""Objects too small for the canvas are noticed before any time is spent on them."""
+"""Objects too small for the network input are noticed before any time is spent on them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from maskwright.training.scale import advice
 from maskwright.types import Dataset, Instances, Record
 
 
-def data(side: int, photo: int, count: int = 3) -> Dataset:
+def data(side: int, image: int, count: int = 3) -> Dataset:
     boxes = np.array([[5, 5, 5 + side, 5 + side]] * count, np.float32).reshape(-1, 4)
-    found = Instances(boxes, np.zeros(count, int), None, None, ("pore",))
-    return Dataset("welds", ("pore",), (Record(Path("a.png"), (photo // 4, photo), found),))
+    detections = Instances(boxes, np.zeros(count, int), None, None, ("pore",))
+    return Dataset("welds", ("pore",), (Record(Path("a.png"), (image // 4, image), detections),))
 
 
-def test_tiny_objects_on_large_photos_get_the_tile_that_shows_them_well() -> None:
+def test_tiny_objects_on_large_images_get_the_tile_that_shows_them_well() -> None:
     assert advice(data(16, 4096), 512) == (
-        "half of the objects are less than 2 pixels large on this canvas: --tile 256 would show them 16 times as large"
+        "half of the objects are less than 2 pixels large on this network input: "
+        "--tile 256 would show them 16 times as large"
     )
 
 

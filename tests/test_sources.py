@@ -1,4 +1,4 @@
-"""Whatever a user calls photos: found, named, opened."""
+"""Whatever a user calls images: found, named, opened."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image as PilImage
 
-from maskwright.errors import DatasetError, FetchError, InputError, MissingExtra, PhotoError
+from maskwright.errors import DatasetError, FetchError, ImageError, InputError, MissingExtra
 from maskwright.extras import how_to_install
-from maskwright.photos.sources import Source, _distinct, expand, naturally, open_source
-from maskwright.types import Photo, Window
+from maskwright.images.sources import Source, _distinct, expand, naturally, open_source
+from maskwright.types import Image, Window
 
 RED = np.full((4, 6, 3), (255, 0, 0), np.uint8)
 
 
 def png() -> bytes:
     data = io.BytesIO()
-    Image.fromarray(RED).save(data, "PNG")
+    PilImage.fromarray(RED).save(data, "PNG")
     return data.getvalue()
 
 
@@ -32,9 +32,9 @@ def png() -> bytes:
 def party(tmp_path) -> Path:
     folder = tmp_path / "party"
     (folder / "deeper").mkdir(parents=True)
-    for name in ("photo_10.png", "photo_2.PNG", "Photo_1.png", ".hidden.png", "deeper/photo_3.png"):
+    for name in ("image_10.png", "image_2.PNG", "Image_1.png", ".hidden.png", "deeper/image_3.png"):
         (folder / name).write_bytes(png())
-    (folder / "notes.txt").write_text("no photo")
+    (folder / "notes.txt").write_text("no image")
     (folder / "folder.png").mkdir()
     return folder
 
@@ -45,19 +45,19 @@ def names(found: list[Source]) -> list[str]:
 
 # --- finding ------------------------------------------------------------------------------------
 def test_naming_nothing_is_an_error():
-    with pytest.raises(DatasetError, match="no photos were named"):
+    with pytest.raises(DatasetError, match="no images were named"):
         expand([])
 
 
-def test_a_folder_gives_its_photos_as_people_count(party):
-    assert names(expand([party])) == ["Photo_1.png", "photo_2.PNG", "photo_10.png"]
-    assert names(expand(str(party))) == ["Photo_1.png", "photo_2.PNG", "photo_10.png"]
+def test_a_folder_gives_its_images_as_people_count(party):
+    assert names(expand([party])) == ["Image_1.png", "image_2.PNG", "image_10.png"]
+    assert names(expand(str(party))) == ["Image_1.png", "image_2.PNG", "image_10.png"]
 
 
-def test_a_pattern_gives_photos_only(party):
-    assert names(expand([f"{party}/*"])) == ["Photo_1.png", "photo_2.PNG", "photo_10.png"]
+def test_a_pattern_gives_images_only(party):
+    assert names(expand([f"{party}/*"])) == ["Image_1.png", "image_2.PNG", "image_10.png"]
     deep = names(expand([f"{party}/**/*.png"]))
-    assert sorted(deep) == ["Photo_1.png", "photo_10.png", "photo_3.png"]
+    assert sorted(deep) == ["Image_1.png", "image_10.png", "image_3.png"]
 
 
 def test_a_file_is_taken_whatever_its_ending(party):
@@ -67,12 +67,12 @@ def test_a_file_is_taken_whatever_its_ending(party):
 
 
 def test_a_name_that_looks_like_a_pattern_but_exists_is_a_file(party):
-    (party / "photo[1].png").write_bytes(png())
-    assert names(expand([party / "photo[1].png"])) == ["photo[1].png"]
+    (party / "image[1].png").write_bytes(png())
+    assert names(expand([party / "image[1].png"])) == ["image[1].png"]
 
 
 def test_the_order_of_the_user_is_kept(party):
-    assert names(expand([party / "photo_10.png", party / "Photo_1.png"])) == ["photo_10.png", "Photo_1.png"]
+    assert names(expand([party / "image_10.png", party / "Image_1.png"])) == ["image_10.png", "Image_1.png"]
 
 
 def test_no_such_file(tmp_path):
@@ -80,23 +80,23 @@ def test_no_such_file(tmp_path):
         expand([tmp_path / "none.jpg"])
     assert str(caught.value) == (
         f"DatasetError: {tmp_path / 'none.jpg'}: there is no such file or folder\n"
-        "  wanted  a photo, a folder, a pattern or an address\n"
-        "  got     nothing\n"
-        f"  fix     check the path (looked for from {Path.cwd()})"
+        "  expected  an image, a folder, a pattern or an address\n"
+        "  got       nothing\n"
+        f"  fix       check the path (looked for from {Path.cwd()})"
     )
 
 
-def test_a_folder_without_photos_says_where_there_are_some(tmp_path, party):
+def test_a_folder_without_images_says_where_there_are_some(tmp_path, party):
     with pytest.raises(DatasetError) as caught:
         expand([tmp_path])
-    assert caught.value.parts["got"] == "photos only in folders of it, as party/Photo_1.png"
+    assert caught.value.parts["got"] == "images only in folders of it, as party/Image_1.png"
     assert caught.value.parts["fix"].endswith('**/*"')
     (tmp_path / "bare").mkdir()
-    with pytest.raises(DatasetError, match="no photos in this folder"):
+    with pytest.raises(DatasetError, match="no images in this folder"):
         expand([tmp_path / "bare"])
 
 
-def test_a_pattern_without_photos_says_what_it_met(party):
+def test_a_pattern_without_images_says_what_it_met(party):
     with pytest.raises(DatasetError) as caught:
         expand([f"{party}/*.txt"])
     assert caught.value.parts["got"] == "1 other files"
@@ -109,7 +109,7 @@ def test_an_impossible_name_is_our_error(path):
 
 
 def test_what_is_no_source_is_said(party):
-    with pytest.raises(InputError, match="cannot be opened as a photo"):
+    with pytest.raises(InputError, match="cannot be opened as an image"):
         expand([3.5])  # type: ignore[list-item]
 
 
@@ -131,8 +131,8 @@ def test_no_two_stems_are_the_same(stems):
 
 
 def test_the_second_of_a_name_is_numbered(party):
-    found = expand([party / "photo_10.png", party / "deeper" / "photo_3.png", party / "photo_10.png"])
-    assert [source.stem for source in found] == ["photo_10", "photo_3", "photo_10_2"]
+    found = expand([party / "image_10.png", party / "deeper" / "image_3.png", party / "image_10.png"])
+    assert [source.stem for source in found] == ["image_10", "image_3", "image_10_2"]
 
 
 def test_stems_can_be_file_names_everywhere():
@@ -142,28 +142,28 @@ def test_stems_can_be_file_names_everywhere():
 
 
 # --- arrays and images ---------------------------------------------------------------------------
-def test_arrays_bytes_images_and_photos_are_sources():
-    photo = Photo(RED, "mine.jpg")
-    found = expand([RED, png(), Image.fromarray(RED), photo])
-    assert [source.stem for source in found] == ["photo_1", "photo_2", "photo_3", "mine"]
+def test_arrays_bytes_images_and_images_are_sources():
+    image = Image(RED, "mine.jpg")
+    found = expand([RED, png(), PilImage.fromarray(RED), image])
+    assert [source.stem for source in found] == ["image_1", "image_2", "image_3", "mine"]
     assert all(np.array_equal(open_source(source).pixels, RED) for source in found)
-    assert open_source(found[3]) is photo
+    assert open_source(found[3]) is image
 
 
-def test_one_array_is_one_photo_and_not_a_list_of_rows():
+def test_one_array_is_one_image_and_not_a_list_of_rows():
     assert len(expand(RED)) == 1
 
 
-def test_a_grey_array_gets_three_channels():
-    grey = RED[:, :, 0]
-    for array in (grey, grey[:, :, None]):
-        photo = open_source(expand(array)[0])
-        assert photo.pixels.shape == (4, 6, 3) and photo.window is None
+def test_a_gray_array_gets_three_channels():
+    gray = RED[:, :, 0]
+    for array in (gray, gray[:, :, None]):
+        image = open_source(expand(array)[0])
+        assert image.pixels.shape == (4, 6, 3) and image.window is None
 
 
-def test_a_deep_grey_array_gets_a_window():
-    photo = open_source(expand(np.arange(24.0).reshape(4, 6))[0])
-    assert photo.window is not None and photo.pixels.max() == 255
+def test_a_deep_gray_array_gets_a_window():
+    image = open_source(expand(np.arange(24.0).reshape(4, 6))[0])
+    assert image.window is not None and image.pixels.max() == 255
     assert open_source(expand(RED)[0], window=Window(0, 510)).pixels.max() == 128
 
 
@@ -172,8 +172,8 @@ def test_a_deep_grey_array_gets_a_window():
     [RED / 255, RED.transpose(2, 0, 1), RED[None], np.zeros((0, 5), np.uint8), np.array(["a"]), np.array(5)],
     ids=["floats", "channels first", "batch", "no rows", "text", "one number"],
 )
-def test_an_array_that_is_no_photo_is_refused(array):
-    with pytest.raises(PhotoError, match="this array is no photo"):
+def test_an_array_that_is_no_image_is_refused(array):
+    with pytest.raises(ImageError, match="this array is no image"):
         open_source(expand(array)[0])
 
 
@@ -183,16 +183,16 @@ class Stdin:
         self.buffer, self.isatty = io.BytesIO(data), lambda: terminal
 
 
-def test_standard_input_is_a_photo(monkeypatch):
+def test_standard_input_is_a_image(monkeypatch):
     monkeypatch.setattr(sys, "stdin", Stdin(png()))
-    photo = open_source(expand("-")[0])
-    assert (photo.name, photo.size) == ("stdin", (4, 6))
+    image = open_source(expand("-")[0])
+    assert (image.name, image.size) == ("stdin", (4, 6))
 
 
 @pytest.mark.parametrize("stdin", [Stdin(b""), Stdin(b"", terminal=True)], ids=["empty", "terminal"])
 def test_nothing_on_standard_input_is_an_error_and_no_waiting(monkeypatch, stdin):
     monkeypatch.setattr(sys, "stdin", stdin)
-    with pytest.raises(PhotoError):
+    with pytest.raises(ImageError):
         open_source(expand("-")[0])
 
 
@@ -216,10 +216,10 @@ def server():
         running.shutdown()
 
 
-def test_a_web_address_is_a_photo(server):
+def test_a_web_address_is_a_image(server):
     (source,) = expand([f"{server}/red one.png"])
-    photo = open_source(source)
-    assert (photo.name, source.stem, photo.size) == (f"{server}/red one.png", "red one", (4, 6))
+    image = open_source(source)
+    assert (image.name, source.stem, image.size) == (f"{server}/red one.png", "red one", (4, 6))
 
 
 def test_a_web_address_that_is_not_there_is_a_fetch_error(server):
@@ -228,8 +228,8 @@ def test_a_web_address_that_is_not_there_is_a_fetch_error(server):
     assert caught.value.parts["got"] == "the server answers 404 Not Found"
 
 
-def test_a_web_photo_has_a_limit(server, monkeypatch):
-    monkeypatch.setattr("maskwright.photos.sources.LIMIT_BYTES", 50)
+def test_a_web_image_has_a_limit(server, monkeypatch):
+    monkeypatch.setattr("maskwright.images.sources.LIMIT_BYTES", 50)
     with pytest.raises(FetchError, match="cannot be downloaded"):
         open_source(expand([f"{server}/red one.png"])[0])
 
@@ -244,9 +244,9 @@ def test_addresses_of_other_kinds_go_through_fsspec():
         assert [source.stem for source in found] == ["b_9", "b_10"]
         assert open_source(found[0]).size == (4, 6)
     assert open_source(expand(["memory://bucket/b_9.png"])[0]).name == "memory://bucket/b_9.png"
-    with pytest.raises(PhotoError, match="no such photo"):
+    with pytest.raises(ImageError, match="no such image"):
         open_source(expand(["memory://bucket/none.png"])[0])
-    with pytest.raises(DatasetError, match="no photos at this address"):
+    with pytest.raises(DatasetError, match="no images at this address"):
         expand(["memory://bucket/*.txt"])
 
 
@@ -262,18 +262,18 @@ def test_without_fsspec_the_extra_is_named(monkeypatch):
         expand(["s3://bucket/a.png"])
     assert str(caught.value) == (
         "MissingExtra: addresses of this kind need the package fsspec\n"
-        "  got     s3://bucket/a.png\n"
-        f"  fix     {how_to_install('maskwright[urls]')}"
+        "  got       s3://bucket/a.png\n"
+        f"  fix       {how_to_install('maskwright[urls]')}"
     )
 
 
 # --- links out of the folder that was named ---------------------------------------------------------
 @pytest.fixture
 def linked(tmp_path):
-    """A folder with a photo, a link to it, and one to a photo outside."""
+    """A folder with an image, a link to it, and one to an image outside."""
     (tmp_path / "ph").mkdir()
     for path in (tmp_path / "ph" / "a.png", tmp_path / "secret.png"):
-        Image.new("RGB", (4, 3)).save(path)
+        PilImage.new("RGB", (4, 3)).save(path)
     try:
         (tmp_path / "ph" / "inside.png").symlink_to(tmp_path / "ph" / "a.png")
         (tmp_path / "ph" / "outside.png").symlink_to(tmp_path / "secret.png")
@@ -286,7 +286,7 @@ def linked(tmp_path):
 def opened(source):
     try:
         return open_source(source).size
-    except PhotoError as error:
+    except ImageError as error:
         return error.headline
 
 
@@ -309,6 +309,6 @@ def test_a_folder_that_is_a_link_may_be_named(linked):
 
 def test_the_longest_names_get_stems_that_fit_and_stay_apart():
     stems = [source.stem for source in expand([np.zeros((1, 1, 3), np.uint8)])]
-    names = [Photo(np.zeros((1, 1, 3), np.uint8), "照" * 90 + end) for end in "ab"]
+    names = [Image(np.zeros((1, 1, 3), np.uint8), "照" * 90 + end) for end in "ab"]
     stems = [source.stem for source in expand([names[0]]) + expand([names[1]])]
     assert len(set(stems)) == 2 and all(len(stem.encode()) <= 250 for stem in stems)

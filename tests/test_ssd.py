@@ -13,23 +13,23 @@ import torch
 
 import maskwright
 from maskwright.errors import RecipeError
-from maskwright.models import catalogue
+from maskwright.models import registry
+from maskwright.models.base import choose_layers
 from maskwright.models.ssd import SSD300, SSDLITE, _hardest, _match, default_boxes
-from maskwright.models.targets import Truth
-from maskwright.models.verbs import choose_layers
+from maskwright.models.target_assignment import Targets
 from maskwright.models.vgg import VGG
 from maskwright.synth import render_set
 from maskwright.weights import transfer
 from maskwright.weights.sources import published
 
 LITE = "ssdlite320_mobilenet_v3_large"
-NOTHING = Truth(torch.zeros(0, 4), torch.zeros(0).long(), None, torch.zeros(0, 4))
-ONE = Truth(torch.tensor([[12.0, 8, 60, 56]]), torch.tensor([1]), None, torch.zeros(0, 4))
+NOTHING = Targets(torch.zeros(0, 4), torch.zeros(0).long(), None, torch.zeros(0, 4))
+ONE = Targets(torch.tensor([[12.0, 8, 60, 56]]), torch.tensor([1]), None, torch.zeros(0, 4))
 
 
 def built(name: str, classes: int = 2, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return catalogue.find(name).build(classes, masks=False)
+    return registry.find(name).build(classes, masks=False)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +51,13 @@ def test_300_pixels_have_the_8732_boxes_of_the_paper():
     assert torch.allclose((boxes[-4:, :2] + boxes[-4:, 2:]) / 2, torch.tensor(150.0))
 
 
-def test_no_default_box_is_larger_than_the_canvas():
+def test_no_default_box_is_larger_than_the_input():
     boxes = default_boxes(320, [(20, 20), (10, 10), (5, 5), (3, 3), (2, 2), (1, 1)], SSDLITE)
     assert len(boxes) == 6 * (400 + 100 + 25 + 9 + 4 + 1)
     assert (boxes[:, 2:] - boxes[:, :2]).max() <= 320 + 1e-3
 
 
-# --- what is learnt from --------------------------------------------------------------------------
+# --- what is learned from --------------------------------------------------------------------------
 def test_no_objects_match_nothing():
     nearest, labels = _match(default_boxes(64, [(4, 4)], SSDLITE), NOTHING)
     assert not labels.any() and not nearest.any()
@@ -65,8 +65,8 @@ def test_no_objects_match_nothing():
 
 def test_an_object_that_no_box_fits_has_the_best_one():
     reference = torch.tensor([[0.0, 0, 64, 64], [32, 32, 80, 80], [0, 0, 10, 10]])
-    truth = Truth(torch.tensor([[40.0, 40, 50, 50], [0, 0, 60, 60]]), torch.tensor([0, 1]), None, torch.zeros(0, 4))
-    nearest, labels = _match(reference, truth)
+    target = Targets(torch.tensor([[40.0, 40, 50, 50], [0, 0, 60, 60]]), torch.tensor([0, 1]), None, torch.zeros(0, 4))
+    nearest, labels = _match(reference, target)
     assert labels.tolist() == [1, 1, 0] and nearest[:2].tolist() == [1, 0]
 
 
@@ -80,29 +80,31 @@ def test_where_there_is_less_background_all_of_it_teaches():
     assert _hardest(torch.zeros(1, 3), torch.tensor([[1, 0, -1]]), 3).tolist() == [[False, True, False]]
 
 
-def test_a_photo_without_objects_has_finite_losses_and_teaches(lite):
+def test_a_image_without_objects_has_finite_losses_and_teaches(lite):
     losses = lite.losses(torch.randn(2, 3, 64, 128), [(64, 128)] * 2, [NOTHING, NOTHING])
     assert losses.keys() == {"label", "box"} and torch.stack(list(losses.values())).isfinite().all()
     assert losses["box"] == 0 and losses["label"] > 0
 
 
 def test_a_class_nobody_looked_for_is_not_taught_to_be_absent(lite):
-    """On a photo where only class 0 was sought the logits of class 1 have no gradient."""
+    """On an image where only class 0 was sought the logits of class 1 have no gradient."""
     lite.zero_grad()
-    sought = Truth(ONE.boxes, torch.tensor([0]), None, ONE.crowd, sought=torch.tensor([0]))
-    lite.losses(torch.randn(1, 3, 64, 64), [(64, 64)], [sought])["label"].backward()
+    labelled_classes = Targets(ONE.boxes, torch.tensor([0]), None, ONE.crowd, labelled_classes=torch.tensor([0]))
+    lite.losses(torch.randn(1, 3, 64, 64), [(64, 64)], [labelled_classes])["label"].backward()
     gradients = [heads[-1].bias.grad.view(-1, 3) for heads in lite.box_head.cls_score]
-    assert all(not each[:, 2].any() for each in gradients) and any(each[:, 1].any() for each in gradients)
+    assert all(not gradient[:, 2].any() for gradient in gradients) and any(
+        gradient[:, 1].any() for gradient in gradients
+    )
     lite.zero_grad()
 
 
-def test_steps_on_one_photo_lower_the_loss():
+def test_steps_on_one_image_lower_the_loss():
     network = built(LITE, seed=1).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
-    canvas = torch.randn(2, 3, 64, 64)
+    network_input = torch.randn(2, 3, 64, 64)
     seen = []
     for _ in range(6):
-        loss = torch.stack(list(network.losses(canvas, [(64, 64)] * 2, [ONE, ONE]).values())).sum()
+        loss = torch.stack(list(network.losses(network_input, [(64, 64)] * 2, [ONE, ONE]).values())).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -112,26 +114,33 @@ def test_steps_on_one_photo_lower_the_loss():
 
 # --- what is found --------------------------------------------------------------------------------
 @pytest.mark.parametrize("size", [(64, 128), (320, 192)])
-def test_finds_lie_inside_the_photo_s_part_of_any_canvas(lite, size):
+def test_finds_lie_inside_the_image_s_part_of_any_input(lite, size):
     height, width = size
-    found = lite.detect(torch.randn(2, 3, height, width), [(height, width), (height // 2, width - 10)])
-    assert len(found) == 2
-    for each, (bottom, right) in zip(found, [(height, width), (height // 2, width - 10)], strict=True):
-        assert len(each.boxes) == len(each.scores) == len(each.classes) <= 300 and each.soft is None
-        assert (each.boxes >= 0).all() and (each.boxes[:, 2] <= right).all() and (each.boxes[:, 3] <= bottom).all()
-        assert (each.scores.diff() <= 0).all() and set(each.classes.tolist()) <= {0, 1}
+    detections = lite.detect(torch.randn(2, 3, height, width), [(height, width), (height // 2, width - 10)])
+    assert len(detections) == 2
+    for detection, (bottom, right) in zip(detections, [(height, width), (height // 2, width - 10)], strict=True):
+        assert (
+            len(detection.boxes) == len(detection.scores) == len(detection.classes) <= 300
+            and detection.mask_probs is None
+        )
+        assert (
+            (detection.boxes >= 0).all()
+            and (detection.boxes[:, 2] <= right).all()
+            and (detection.boxes[:, 3] <= bottom).all()
+        )
+        assert (detection.scores.diff() <= 0).all() and set(detection.classes.tolist()) <= {0, 1}
 
 
-def test_a_canvas_and_its_padded_square_are_the_same(lite):
-    canvas = torch.randn(1, 3, 64, 128)
-    square = torch.nn.functional.pad(canvas, (0, 0, 0, 64))
-    one, other = lite.detect(canvas, [(64, 128)])[0], lite.detect(square, [(64, 128)])[0]
+def test_a_input_and_its_padded_square_are_the_same(lite):
+    network_input = torch.randn(1, 3, 64, 128)
+    square = torch.nn.functional.pad(network_input, (0, 0, 0, 64))
+    one, other = lite.detect(network_input, [(64, 128)])[0], lite.detect(square, [(64, 128)])[0]
     torch.testing.assert_close(one.boxes, other.boxes, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_vgg_takes_small_canvases_too(vgg):
+def test_vgg_takes_small_inputs_too(vgg):
     with torch.no_grad():
         logits, deltas, boxes = vgg.say(torch.randn(1, 3, 64, 64))
     assert logits.shape == (1, 8732, 3) and deltas.shape == (1, 8732, 4) and boxes.shape == (8732, 4)
@@ -190,7 +199,7 @@ def test_vgg_has_the_maps_it_promises(layers, count):
     vgg = VGG(layers).eval()
     with torch.no_grad():
         maps = vgg(torch.randn(1, 3, 64, 32))
-    assert [tuple(each.shape[1:]) for each in maps] == [
+    assert [tuple(feature_map.shape[1:]) for feature_map in maps] == [
         (channels, 64 // stride, 32 // stride) for channels, stride in zip(vgg.channels, vgg.strides, strict=True)
     ]
     names = [name for name, _ in vgg.named_parameters()]
@@ -218,8 +227,10 @@ def test_training_and_use_by_the_same_commands(tmp_path):
     assert not end.value.code
     find = maskwright.load(tmp_path / "runs" / "one", threshold=0.0)
     assert find.card.mean == (127.5, 127.5, 127.5) and find.card.task == "detect"
-    found = find(next((tmp_path / "party").glob("**/*.jpg")))
-    assert found.masks is None and found.scores is not None and len(found.boxes) == len(found.scores)
+    detections = find(next((tmp_path / "party").glob("**/*.jpg")))
+    assert (
+        detections.masks is None and detections.scores is not None and len(detections.boxes) == len(detections.scores)
+    )
 
 
 NARROW = """
@@ -235,7 +246,7 @@ for height in (1, 2, 3):
 
 
 @pytest.mark.slow
-def test_the_gradient_of_a_map_one_cell_wide_reads_no_foreign_memory():
+def test_the_gradient_of_a_map_one_cell_wide_reads_no_external_memory():
     """The last maps are as small as that. Here new memory is filled with huge numbers (where the system can do it)."""
     done = subprocess.run(
         [sys.executable, "-c", NARROW], env={**os.environ, "MALLOC_PERTURB_": "128"}, capture_output=True, text=True

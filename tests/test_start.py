@@ -9,8 +9,8 @@ import torch
 from tiny_runs import model_folder
 from torch import nn
 
+from maskwright.api.start import _folder, check_weights
 from maskwright.errors import UnknownName, WeightsError
-from maskwright.jobs.start import _folder, check_weights
 from maskwright.models.backbones import FrozenBatchNorm
 from maskwright.models.published import without_eps
 from maskwright.weights.card import WEIGHTS
@@ -24,9 +24,9 @@ def test_norms_that_added_nothing_to_the_variance_still_do_so_when_stored_and_lo
     without_eps(nn.Sequential(norm))
     loaded = FrozenBatchNorm(3)
     loaded.load_state_dict(norm.state_dict())
-    photo = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(loaded(photo), exact(photo))
-    assert not torch.allclose(FrozenBatchNorm(3)(photo), exact(photo))
+    image = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(loaded(image), exact(image))
+    assert not torch.allclose(FrozenBatchNorm(3)(image), exact(image))
 
 
 def test_a_file_of_weights_beside_its_card_is_the_model_with_its_classes(tmp_path: Path):

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from maskwright import fetch
+from maskwright.api import download as downloads
+from maskwright.api.start import check_weights
 from maskwright.errors import FetchError, WeightsError
-from maskwright.jobs import download as downloads
-from maskwright.jobs.start import check_weights
 from maskwright.models import starts
-from maskwright.models.catalogue import CLASSIFIERS, MODELS
+from maskwright.models.registry import CLASSIFIERS, MODELS
 from maskwright.training.recipe import from_options
 from maskwright.weights import sources
 
@@ -55,7 +55,7 @@ def test_weights_there_are_not_get_advice_that_works(model, task, backbone, weig
         check_weights(weights, tmp_path, model, task, backbone)
     advised = re.findall(r"--weights (\w+)", caught.value.parts["fix"])
     assert "none" in advised and weights not in advised
-    for kind in [*advised, *caught.value.parts["wanted"].removesuffix(", a path").split(", ")]:
+    for kind in [*advised, *caught.value.parts["expected"].removesuffix(", a path").split(", ")]:
         check_weights(kind, tmp_path, model, task, backbone)
     for kind, whose in re.findall(r"maskwright download (\w+) ([\w:]+)", caught.value.parts["fix"]):
         assert downloads._weights(kind, whose) == sources.published(kind, model, backbone)

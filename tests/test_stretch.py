@@ -13,10 +13,10 @@ from maskwright.geometry.stretch import stretch, stretch_masks
 SIZE = (40, 60)
 
 
-def painted(soft: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The rule with one dense frame after the other, larger than the photo and cut to it."""
+def painted(mask_probs: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The rule with one dense frame after the other, larger than the image and cut to it."""
     frames = []
-    for cells, (x1, y1, x2, y2) in zip(soft, np.around(boxes).astype(int), strict=True):
+    for cells, (x1, y1, x2, y2) in zip(mask_probs, np.around(boxes).astype(int), strict=True):
         frame = np.zeros((size[0] + 400, size[1] + 400), bool)
         if y2 > y1 and x2 > x1:
             frame[y1 + 200 : y2 + 200, x1 + 200 : x2 + 200] = (
@@ -45,10 +45,10 @@ def test_boxes_outside_or_without_area_give_empty_masks():
 @given(st.integers(0, 5), st.integers(0, 2**32 - 1), st.sampled_from([2, 7, 28]))
 def test_masks_are_those_that_are_painted(count, seed, side):
     draw = np.random.default_rng(seed)
-    soft = draw.random((count, side, side)).astype(np.float32)
+    mask_probs = draw.random((count, side, side)).astype(np.float32)
     corner = draw.integers(-20, 60, (count, 2))
     boxes = np.concatenate([corner, corner + draw.integers(0, 50, (count, 2))], 1) + draw.uniform(-0.4, 0.4)
-    assert np.array_equal(rle.to_dense(*stretch_masks(soft, boxes, SIZE), SIZE), painted(soft, boxes, SIZE))
+    assert np.array_equal(rle.to_dense(*stretch_masks(mask_probs, boxes, SIZE), SIZE), painted(mask_probs, boxes, SIZE))
 
 
 def test_a_mask_is_bool_of_the_asked_size():

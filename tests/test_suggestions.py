@@ -137,25 +137,25 @@ def test_options_of_python_are_answered_alike():
 
 # --- MODEL and SOURCES ----------------------------------------------------------------------------
 @pytest.mark.parametrize("command", ["predict", "splash"])
-@pytest.mark.parametrize("source", ["x.jpg", "X.PNG", "party.mp4", "photos", "*.jpg", "-"])
-def test_photos_without_a_model_are_told_to_name_one(capsys, tmp_path, monkeypatch, command, source):
+@pytest.mark.parametrize("source", ["x.jpg", "X.PNG", "party.mp4", "images", "*.jpg", "-"])
+def test_images_without_a_model_are_told_to_name_one(capsys, tmp_path, monkeypatch, command, source):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos").mkdir()
+    (tmp_path / "images").mkdir()
     err = said(capsys, command, source)
     assert err.startswith("RecipeError: with which model?") and f"maskwright {command} balloons {source}" in err
 
 
-def test_a_model_without_photos_is_told_to_name_some(capsys, tmp_path):
+def test_a_model_without_images_is_told_to_name_some(capsys, tmp_path):
     folder = str(model_folder(tmp_path / "run" / "best").parent)
     for model in ("balloons", folder):
-        assert said(capsys, "predict", model).startswith("RecipeError: which photos?")
+        assert said(capsys, "predict", model).startswith("RecipeError: which images?")
 
 
-def test_a_photo_in_the_models_place_is_called_one(capsys, tmp_path):
+def test_a_image_in_the_models_place_is_called_one(capsys, tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"")
     err = said(capsys, "predict", str(tmp_path / "x.jpg"), "y.jpg")
-    assert "this is a photo, and a model was wanted" in err
-    with pytest.raises(RecipeError, match="this is a photo"):
+    assert "this is an image, and a model was wanted" in err
+    with pytest.raises(RecipeError, match="this is an image"):
         sources.model_folder("nowhere.JPEG")
 
 

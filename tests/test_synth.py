@@ -1,4 +1,4 @@
-"""Rendered scenes: the truth beside each photo is the truth of that photo."""
+"""Rendered scenes: the ground truth beside each image is the ground truth of that image."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_an_empty_scene_has_no_objects(kind):
     scene = render(kind, 3, SIZE, empty=True)
     assert len(scene.instances) == 0
     assert scene.instances.masks is not None and scene.instances.masks.size == SIZE
-    assert scene.photo.shape == (*SIZE, 3)
+    assert scene.image.shape == (*SIZE, 3)
 
 
 @kinds
@@ -30,7 +30,7 @@ def test_an_empty_scene_is_the_same_place(kind):
     """Taking the objects away changes few pixels far from them: the same backdrop, things and camera."""
     full, empty = render(kind, 12, SIZE), render(kind, 12, SIZE, empty=True)
     nobody = ~full.instances.masks.dense().any(axis=0)
-    far = np.abs(full.photo.astype(int) - empty.photo.astype(int)).max(axis=2)[nobody]
+    far = np.abs(full.image.astype(int) - empty.image.astype(int)).max(axis=2)[nobody]
     assert np.median(far) <= 4
 
 
@@ -42,26 +42,26 @@ def test_a_scene_depends_on_kind_seed_and_size_only(kind, seed, height, width):
     first = render(kind, seed, (height, width))
     render(kind, seed + 1, (height, width))
     again = render(kind, seed, (height, width))
-    assert first.photo.tobytes() == again.photo.tobytes()
+    assert first.image.tobytes() == again.image.tobytes()
     assert first.instances.masks.counts.tolist() == again.instances.masks.counts.tolist()
-    assert first.photo.shape == (height, width, 3) and first.photo.dtype == np.uint8
+    assert first.image.shape == (height, width, 3) and first.image.dtype == np.uint8
 
 
 @kinds
 def test_another_seed_is_another_scene(kind):
-    photos = {render(kind, seed, SIZE).photo.tobytes() for seed in range(6)}
-    assert len(photos) == 6
+    images = {render(kind, seed, SIZE).image.tobytes() for seed in range(6)}
+    assert len(images) == 6
 
 
 def test_kinds_do_not_share_their_chances():
-    assert render("rust", 1, SIZE).photo.tobytes() != render("balloons", 1, SIZE).photo.tobytes()
+    assert render("rust", 1, SIZE).image.tobytes() != render("balloons", 1, SIZE).image.tobytes()
 
 
-# --- the truth ------------------------------------------------------------------------------------
+# --- the ground truth ------------------------------------------------------------------------------------
 def contrast(kind, seed, move=0):
     """Mean change (0..255) that the objects make, inside and outside their masks moved by `move` pixels."""
     full, empty = render(kind, seed, (120, 160)), render(kind, seed, (120, 160), empty=True)
-    change = np.abs(full.photo.astype(float) - empty.photo.astype(float)).mean(axis=2)
+    change = np.abs(full.image.astype(float) - empty.image.astype(float)).mean(axis=2)
     mine = np.roll(full.instances.masks.dense().any(axis=0), move, axis=(0, 1))
     return change[mine].mean() if mine.any() else np.nan, change[~mine].mean()
 
@@ -135,16 +135,16 @@ def test_every_weld_fault_is_met():
     assert met == {"pore", "crack", "slag"}
 
 
-def test_a_radiograph_is_grey():
-    photo = render("welds", 5, SIZE).photo
-    assert (photo[..., 0] == photo[..., 1]).all() and (photo[..., 0] == photo[..., 2]).all()
+def test_a_radiograph_is_gray():
+    image = render("welds", 5, SIZE).image
+    assert (image[..., 0] == image[..., 1]).all() and (image[..., 0] == image[..., 2]).all()
 
 
-def test_real_photos_can_stand_behind_the_balloons():
+def test_real_images_can_stand_behind_the_balloons():
     green = np.zeros((50, 70, 3), np.uint8)
     green[..., 1] = 255
-    scenes = [render("balloons", seed, SIZE, backgrounds=[green], empty=True).photo for seed in range(12)]
-    greenness = [np.mean(photo[..., 1].astype(int) - photo[..., 0]) for photo in scenes]
+    scenes = [render("balloons", seed, SIZE, backgrounds=[green], empty=True).image for seed in range(12)]
+    greenness = [np.mean(image[..., 1].astype(int) - image[..., 0]) for image in scenes]
     assert 2 <= sum(value > 100 for value in greenness) <= 11
 
 
@@ -157,11 +157,11 @@ def test_a_set_reads_back_as_it_was_rendered(tmp_path, format):
     read = formats.read(tmp_path / "party")
     assert {name: len(part) for name, part in read.splits().items()} == {"train": 7, "val": 3}
     assert not read.faults
-    truth = {record.photo.name: record.instances for record in rendered}
+    ground_truth = {record.image.name: record.instances for record in rendered}
     for record in read:
-        mine, theirs = truth[record.photo.name], record.instances
-        with Image.open(record.photo) as photo:
-            assert record.size == photo.size[::-1] == SIZE
+        mine, theirs = ground_truth[record.image.name], record.instances
+        with Image.open(record.image) as image:
+            assert record.size == image.size[::-1] == SIZE
         painted, drawn = mine.masks.dense().any(axis=0), theirs.masks.dense().any(axis=0)
         assert not (painted & ~drawn).any()
         if format == "coco":  # VIA cannot hold holes, nor objects in several parts
@@ -171,8 +171,8 @@ def test_a_set_reads_back_as_it_was_rendered(tmp_path, format):
 
 def test_a_set_is_the_same_again_from_the_same_seed(tmp_path):
     first, again = (render_set("rust", 3, tmp_path / name, size=SIZE, seed=4, format="coco") for name in "ab")
-    photos = [[record.photo.read_bytes() for record in each] for each in (first, again)]
-    assert photos[0] == photos[1]
+    images = [[record.image.read_bytes() for record in item] for item in (first, again)]
+    assert images[0] == images[1]
 
 
 def test_progress_is_told_of_every_scene(tmp_path):

@@ -1,4 +1,4 @@
-"""TFRecord: photos and boxes in one file, with checksums, without TensorFlow."""
+"""TFRecord: images and boxes in one file, with checksums, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attacks.annotations import half, photo
+from attacks.annotations import half, image
 from attacks.tables import example, floats, label_map, tfrecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskwright import formats, records
+from maskwright import formats, tfrecord_io
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError
 from maskwright.formats import label_map as maps
 from maskwright.formats import tf_example
-from maskwright.photos.decode import decode
+from maskwright.images.decode import decode
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 
@@ -36,59 +36,59 @@ def test_a_file_without_records_is_an_error(tmp_path):
         formats.read(tfrecord(tmp_path))
 
 
-def test_a_photo_without_boxes_is_empty(tmp_path):
+def test_a_image_without_boxes_is_empty(tmp_path):
     none = dict.fromkeys(("xmin", "ymin", "xmax", "ymax", "text", "label"))
     assert formats.read(tfrecord(tmp_path, example(tmp_path, **none))).state_counts()["empty"] == 1
 
 
 # --- what is there ------------------------------------------------------------------------------
-def test_the_photo_is_unpacked_into_the_cache_and_this_is_told(tmp_path, cache):
+def test_the_image_is_unpacked_into_the_cache_and_this_is_told(tmp_path, cache):
     data = formats.read(tfrecord(tmp_path / "data", example(tmp_path)))
     record = data.records[0]
-    assert cache in record.photo.parents and record.photo.name == "a.png"
-    assert record.photo.read_bytes() == (tmp_path / "elsewhere" / "photo.png").read_bytes()
+    assert cache in record.image.parents and record.image.name == "a.png"
+    assert record.image.read_bytes() == (tmp_path / "elsewhere" / "image.png").read_bytes()
     assert (record.size, boxes(data), data.names) == ((30, 40), [[10, 15, 20, 30]], ("rust",))
-    assert data.remarks == (f"1 photo lies in the file and was unpacked into {record.photo.parent}",)
+    assert data.remarks == (f"1 image lies in the file and was unpacked into {record.image.parent}",)
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["train.record"]
 
 
-def test_the_same_photo_beside_the_file_is_used_as_it_is(tmp_path, cache):
+def test_the_same_image_beside_the_file_is_used_as_it_is(tmp_path, cache):
     path = tfrecord(tmp_path / "data", example(tmp_path))
-    photo(tmp_path / "data" / "a.png")
+    image(tmp_path / "data" / "a.png")
     data = formats.read(path)
-    assert [record.photo for record in data] == [tmp_path / "data" / "a.png"]
+    assert [record.image for record in data] == [tmp_path / "data" / "a.png"]
     assert not cache.exists() and data.remarks == ()
 
 
-def test_another_photo_of_that_name_is_not_taken_for_it(tmp_path, cache):
+def test_another_image_of_that_name_is_not_taken_for_it(tmp_path, cache):
     path = tfrecord(tmp_path / "data", example(tmp_path))
-    photo(tmp_path / "data" / "a.png", (10, 10))
+    image(tmp_path / "data" / "a.png", (10, 10))
     data = formats.read(path)
-    assert [(record.state, cache in record.photo.parents) for record in data] == [
-        ("labelled", True),
-        ("unlabelled", False),
+    assert [(record.state, cache in record.image.parents) for record in data] == [
+        ("labeled", True),
+        ("unlabeled", False),
     ]
 
 
-def test_two_records_of_one_name_stay_two_photos(tmp_path):
+def test_two_records_of_one_name_stay_two_images(tmp_path):
     data = formats.read(tfrecord(tmp_path, example(tmp_path), example(tmp_path)))
-    assert [record.photo.name for record in data] == ["a.png", "2_a.png"]
+    assert [record.image.name for record in data] == ["a.png", "2_a.png"]
 
 
-def test_without_the_photo_in_it_one_beside_the_file_is_looked_for(tmp_path):
+def test_without_the_image_in_it_one_beside_the_file_is_looked_for(tmp_path):
     path = tfrecord(tmp_path / "data", example(tmp_path, encoded=[b""]))
-    with pytest.raises(DatasetError, match="none of the photos it names is in the folder"):
+    with pytest.raises(DatasetError, match="none of the images it names is in the folder"):
         formats.read(path)
-    photo(tmp_path / "data" / "images" / "a.png")
+    image(tmp_path / "data" / "images" / "a.png")
     assert boxes(formats.read(path)) == [[10, 15, 20, 30]]
 
 
 @pytest.mark.parametrize(
-    "name", [b"../../a.png", b"C:\\photos\\a.png", b"/etc/a.png", b"con.png", b"\0", b"x" * 400, b""]
+    "name", [b"../../a.png", b"C:\\images\\a.png", b"/etc/a.png", b"con.png", b"\0", b"x" * 400, b""]
 )
 def test_a_name_never_leads_out_of_the_cache(tmp_path, cache, name):
     data = formats.read(tfrecord(tmp_path / "data", example(tmp_path, filename=[name])))
-    assert data.records[0].photo.resolve().parent.parent == (cache / "tfrecord").resolve()
+    assert data.records[0].image.resolve().parent.parent == (cache / "tfrecord").resolve()
 
 
 def test_train_and_test_files_are_splits(tmp_path):
@@ -154,10 +154,10 @@ def test_a_bad_checksum_names_the_record(tmp_path):
     assert caught.value.parts["record"] == "record 2"
 
 
-def test_a_photo_that_cannot_be_opened_is_a_fault(tmp_path):
+def test_a_image_that_cannot_be_opened_is_a_fault(tmp_path):
     broken = example(tmp_path, encoded=[b"GIF89a and so on"], filename=[b"broken.png"])
     data = formats.read(tfrecord(tmp_path, *[example(tmp_path)] * 30, broken))
-    assert (len(data), [fault.record for fault in data.faults]) == (30, ['photo "broken.png"'])
+    assert (len(data), [fault.record for fault in data.faults]) == (30, ['image "broken.png"'])
 
 
 @pytest.mark.parametrize("changed", [{"xmax": floats()}, {"xmin": floats(float("nan"))}, {"xmax": floats(0.2)},
@@ -167,13 +167,13 @@ def test_a_faulty_box_is_put_aside(tmp_path, changed):
     assert (data.instance_count, len(data.faults)) == (30, 1)
 
 
-def test_sizes_that_do_not_fit_put_the_photo_aside(tmp_path):
+def test_sizes_that_do_not_fit_put_the_image_aside(tmp_path):
     data = formats.read(tfrecord(tmp_path, example(tmp_path, height=[60])), allow_faulty=True)
     assert data.records[0].state == "skipped"
 
 
 def test_records_of_something_else_are_refused(tmp_path):
-    with pytest.raises(AnnotationError, match="a record holds no photo"):
+    with pytest.raises(AnnotationError, match="a record holds no image"):
         formats.read(tfrecord(tmp_path, tf_example.written({"weight": [7]})))
     with pytest.raises(AnnotationError, match=r"a record is no tf\.Example"):
         formats.read(tfrecord(tmp_path, b"\x0a\xff"))
@@ -192,7 +192,7 @@ def test_whatever_stands_in_a_record_is_read_or_refused_with_words(tmp_path_fact
 # --- writing ------------------------------------------------------------------------------------
 def some(tmp_path: Path, suffix: str = ".png", orientation: int | None = None) -> Dataset:
     drawn = Instances(np.array([[0, 0, 30, 40], [3, 4.5, 17, 31]]), np.array([1, 0]), None, None, ("dent", "rust"))
-    file = photo(tmp_path / f"photos/a{suffix}", (40, 30) if orientation is None else (30, 40), orientation)
+    file = image(tmp_path / f"images/a{suffix}", (40, 30) if orientation is None else (30, 40), orientation)
     return Dataset("some", ("dent", "rust"), (Record(file, (40, 30), drawn),))
 
 
@@ -203,7 +203,7 @@ def test_what_was_written_is_read(tmp_path):
     again = formats.read(tmp_path / "out")
     assert (again.names, boxes(again)) == (data.names, boxes(data))
     assert again.records[0].instances.labels == ["rust", "dent"]
-    assert again.records[0].photo.read_bytes() == data.records[0].photo.read_bytes()
+    assert again.records[0].image.read_bytes() == data.records[0].image.read_bytes()
 
 
 @pytest.mark.parametrize(("suffix", "orientation"), [(".bmp", None), (".jpg", 6)])
@@ -211,8 +211,8 @@ def test_what_tensorflow_would_not_read_or_turn_goes_out_as_png(tmp_path, suffix
     data = some(tmp_path, suffix, orientation)
     formats.write(data, tmp_path / "out.record", "tfrecord")
     again = formats.read(tmp_path / "out.record")
-    assert again.records[0].photo.read_bytes()[:4] == b"\x89PNG"
-    assert (decode(again.records[0].photo).pixels == decode(data.records[0].photo).pixels).all()
+    assert again.records[0].image.read_bytes()[:4] == b"\x89PNG"
+    assert (decode(again.records[0].image).pixels == decode(data.records[0].image).pixels).all()
     assert boxes(again) == boxes(data)
 
 
@@ -226,38 +226,38 @@ def test_a_label_map_of_other_classes_stays_as_it_is(tmp_path):
 def test_what_a_record_cannot_hold_is_counted(tmp_path):
     masks = RleMasks.from_boxes(np.array([[1, 1, 5, 5]]), (40, 30))
     drawn = Instances(masks.boxes, np.zeros(1), np.ones(1), masks, ("rust",))
-    files = [photo(tmp_path / f"{name}.png", (40, 30)) for name in "ab"]
+    files = [image(tmp_path / f"{name}.png", (40, 30)) for name in "ab"]
     two = Dataset("some", ("rust",), (Record(files[0], (40, 30), drawn), Record(files[1], (40, 30), None)))
     lost = formats.write(two, tmp_path / "some.record", "tfrecord")
-    assert set(lost) == {f"1 {what} cannot be kept" for what in ("outline", "score", "unlabelled photo")}
+    assert set(lost) == {f"1 {what} cannot be kept" for what in ("outline", "score", "unlabeled image")}
 
 
 # --- real data ----------------------------------------------------------------------------------
-def test_the_corrosion_records_hold_45_photos_and_822_boxes(shared):
+def test_the_corrosion_records_hold_45_images_and_822_boxes(shared):
     data = formats.read(shared / "data" / "zoo" / "tfrecord_corrosion")
     assert (len(data), data.class_counts(), data.faults) == (45, {"corrosion": 822}, ())
 
 
-def test_the_photos_in_the_tutorials_records_are_those_beside_the_xml(shared):
+def test_the_images_in_the_tutorials_records_are_those_beside_the_xml(shared):
     rust = shared / "data" / "rust"
-    drawn = {record.photo.name: record for record in formats.read(rust / "objDet")}
-    for file, photos, count in (("train.record", 39, 153), ("test.record", 6, 16)):
+    drawn = {record.image.name: record for record in formats.read(rust / "objDet")}
+    for file, images, count in (("train.record", 39, 153), ("test.record", 6, 16)):
         data = formats.read(rust / file)
-        assert (len(data), data.class_counts(), data.faults) == (photos, {"rust": count}, ())
+        assert (len(data), data.class_counts(), data.faults) == (images, {"rust": count}, ())
         for record in data:
-            twin = drawn[record.photo.name]
-            assert record.photo.read_bytes() == twin.photo.read_bytes()
-            assert sorted(record.instances.boxes.tolist()) == sorted(twin.instances.boxes.tolist())
+            duplicate = drawn[record.image.name]
+            assert record.image.read_bytes() == duplicate.image.read_bytes()
+            assert sorted(record.instances.boxes.tolist()) == sorted(duplicate.instances.boxes.tolist())
 
 
-def test_roboflows_test_files_name_photos_that_are_not_there(shared):
+def test_roboflows_test_files_name_images_that_are_not_there(shared):
     for split, count in (("train", 2), ("val", 1)):
         file = shared / "data" / "zoo" / "tfrecord_roboflow_tiny" / split / f"{split}.tfrecord"
-        with pytest.raises(DatasetError, match="none of the photos it names") as caught:
+        with pytest.raises(DatasetError, match="none of the images it names") as caught:
             formats.read(file)
-        assert caught.value.parts["wanted"] == f"{count} photos"
-        features = [tf_example.read(file, 1, body) for body in records.read_records(file)]
-        assert all(tf_example.stated(each) == (5, 10) for each in features)
+        assert caught.value.parts["expected"] == f"{count} images"
+        features = [tf_example.read(file, 1, body) for body in tfrecord_io.read_records(file)]
+        assert all(tf_example.stated(feature) == (5, 10) for feature in features)
 
 
 def test_records_beside_class_folders_are_an_export_of_them(shared):
@@ -267,14 +267,14 @@ def test_records_beside_class_folders_are_an_export_of_them(shared):
     assert any("train.record was passed over" in remark for remark in found.remarks)
 
 
-def test_names_of_photos_with_commas_and_marks_are_kept(tmp_path):
+def test_names_of_images_with_commas_and_marks_are_kept(tmp_path):
     names = ["c,d.jpg", "c#d.jpg", "c_d.jpg", "é (1)!.jpg"]
     bodies = [example(tmp_path, filename=[name.encode()]) for name in names]
     data = formats.read(tfrecord(tmp_path / "data", *bodies))
-    assert [record.photo.name for record in data] == names
+    assert [record.image.name for record in data] == names
 
 
 def test_names_that_no_disk_takes_are_changed_and_told(tmp_path):
     data = formats.read(tfrecord(tmp_path / "data", example(tmp_path, filename=[b"a:b?.jpg"])))
-    assert [record.photo.name for record in data] == ["a_b_.jpg"]
+    assert [record.image.name for record in data] == ["a_b_.jpg"]
     assert data.remarks[-1] == "1 of them could not keep their names: a:b?.jpg is a_b_.jpg"

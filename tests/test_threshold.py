@@ -1,4 +1,4 @@
-"""maskwright threshold: chosen on validation photos, kept in the model's card, never on test."""
+"""maskwright threshold: chosen on validation images, kept in the model's card, never on test."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from PIL import Image
 from tiny_runs import model_folder
 
 from maskwright import formats
+from maskwright.api import threshold as job
+from maskwright.api.threshold import threshold
 from maskwright.cli.main import main
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim
-from maskwright.jobs import threshold as job
-from maskwright.jobs.threshold import threshold
 from maskwright.prediction.predictor import Predictor
-from maskwright.samples.fit import fit
+from maskwright.transforms.preprocess import fit
 from maskwright.types import Dataset, Instances, RawDetections, Record, RleMasks
 from maskwright.weights import sources
 from maskwright.weights.card import Card, read_card
 
 SIZE = (64, 64)
 BOX = np.array([[8, 8, 40, 40]], np.float32)
-LIGHT = (230, 180, 128, 77, 26)  # of the photos, and so their scores: 0.9, 0.7, 0.5, 0.3, 0.1
+LIGHT = (230, 180, 128, 77, 26)  # of the images, and so their scores: 0.9, 0.7, 0.5, 0.3, 0.1
 
 
 class Light:
-    """An engine that finds one object in the same place of every photo, the surer the lighter the photo."""
+    """An engine that finds one object in the same place of every image, the surer the lighter the image."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
 
     fit = staticmethod(fit)
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
-        return [RawDetections(BOX, np.array([canvas.mean() / 255], np.float32), np.array([0]), None)
-                for canvas in canvases]  # fmt: skip
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+        return [RawDetections(BOX, np.array([network_input.mean() / 255], np.float32), np.array([0]), None)
+                for network_input in network_inputs]  # fmt: skip
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def data(
     tmp_path: Path, split: str | None = "val", shown: Sequence[bool] = (True, True, False, True, False)
 ) -> Dataset:
-    """Five photos, the lightest first; `shown`: there is rust where the engine says."""
+    """Five images, the lightest first; `shown`: there is rust where the engine says."""
     records = []
     for number, (light, there) in enumerate(zip(LIGHT, shown, strict=True)):
-        path = tmp_path / f"photo_{number}.png"
+        path = tmp_path / f"image_{number}.png"
         Image.fromarray(np.full((*SIZE, 3), light, np.uint8)).save(path)
         box = BOX if there else BOX[:0]
         records.append(Record(path, SIZE, Instances(box, np.zeros(len(box), int), None, None, ("rust",)), split=split))
@@ -65,20 +65,20 @@ def data(
 # --- the job --------------------------------------------------------------------------------------
 def test_the_threshold_is_kept_in_the_card_with_what_it_does(model, tmp_path):
     chosen = threshold(model, data(tmp_path), Aim.of(recall=1.0))
-    assert (chosen.point.hits, chosen.point.false, chosen.photos, chosen.which) == (3, 1, 5, "val")
+    assert (chosen.point.true_positives, chosen.point.false, chosen.images, chosen.which) == (3, 1, 5, "val")
     assert chosen.point.threshold == pytest.approx(0.2, abs=0.01) and chosen.kept == model / "card.json"
     card = read_card(model)
     assert card.threshold == chosen.point.threshold
-    kept = card.figures["operating_point"]
-    assert (kept["aim"], kept["recall"], kept["photos"], kept["chosen_on"]) == ("recall at least 1", 1.0, 5, "val")
+    kept = card.metrics["operating_point"]
+    assert (kept["aim"], kept["recall"], kept["images"], kept["chosen_on"]) == ("recall at least 1", 1.0, 5, "val")
 
 
 def test_the_model_then_shows_just_these_finds(model, tmp_path):
-    photos = data(tmp_path)
-    point = threshold(model, photos, Aim.of(precision=1.0)).point
+    images = data(tmp_path)
+    point = threshold(model, images, Aim.of(precision=1.0)).point
     find = Predictor(Light(read_card(model)))
-    assert [len(find(record.photo)) for record in photos] == [1, 1, 0, 0, 0]
-    assert (point.hits, point.false, point.missed) == (2, 0, 1)
+    assert [len(find(record.image)) for record in images] == [1, 1, 0, 0, 0]
+    assert (point.true_positives, point.false, point.false_negatives) == (2, 0, 1)
 
 
 def test_a_look_changes_nothing(model, tmp_path):
@@ -104,7 +104,7 @@ def test_a_class_of_several_gets_a_threshold_of_its_own_and_the_others_keep_thei
     assert card.threshold == before.threshold and card.thresholds == {"rust": point.threshold}
     find = Predictor(Light(card))
     assert find.limits == {"rust": point.threshold, "dent": before.threshold}
-    assert [len(find(record.photo)) for record in data(tmp_path)] == [1, 1, 0, 0, 0]
+    assert [len(find(record.image)) for record in data(tmp_path)] == [1, 1, 0, 0, 0]
     assert str(find.thresholds[0]).startswith(f"rust: yes from {point.threshold:.4g}, the operating point chosen on 5")
     assert str(find.thresholds[1]) == f"every other class: yes from {before.threshold:.4g}, the model's own"
     threshold(model, data(tmp_path), Aim.of(f1=True))
@@ -114,44 +114,44 @@ def test_a_class_of_several_gets_a_threshold_of_its_own_and_the_others_keep_thei
 def test_a_class_nobody_knows_is_refused(model, tmp_path):
     with pytest.raises(UnknownName, match='Did you mean "rust"'):
         threshold(model, data(tmp_path), Aim.of(f1=True), name="rsut")
-    with pytest.raises(DatasetError, match='no photo shows "dent"'):
+    with pytest.raises(DatasetError, match='no image shows "dent"'):
         threshold(model, data(tmp_path), Aim.of(f1=True), name="dent")
 
 
-# --- which photos ---------------------------------------------------------------------------------
-def test_validation_photos_choose_and_test_photos_never_do(model, tmp_path):
-    photos = data(tmp_path)
-    others = tuple(replace(record, split="test") for record in photos.records[:2])
-    mixed = replace(photos, records=(*others, *photos.records[2:]))
-    assert threshold(model, mixed, Aim.of(recall=1.0)).photos == 3
-    with pytest.raises(RecipeError, match="not chosen on the test photos"):
+# --- which images ---------------------------------------------------------------------------------
+def test_validation_images_choose_and_test_images_never_do(model, tmp_path):
+    images = data(tmp_path)
+    others = tuple(replace(record, split="test") for record in images.records[:2])
+    mixed = replace(images, records=(*others, *images.records[2:]))
+    assert threshold(model, mixed, Aim.of(recall=1.0)).images == 3
+    with pytest.raises(RecipeError, match="not chosen on the test images"):
         threshold(model, mixed, Aim.of(recall=1.0), split="test")
-    with pytest.raises(DatasetError, match="these data have no val photos"):
+    with pytest.raises(DatasetError, match="these data have no val images"):
         threshold(model, data(tmp_path, "train"), Aim.of(recall=1.0))
 
 
-def test_without_named_parts_all_photos_choose_and_a_word_says_so(model, tmp_path):
+def test_without_named_parts_all_images_choose_and_a_word_says_so(model, tmp_path):
     said: list[str] = []
     assert threshold(model, data(tmp_path, None), Aim.of(recall=1.0), say=said.append).which == "all"
     assert said[1] == (
-        "no photos are named for validation: these must be new to the model, and judge nothing afterwards"
+        "no images are named for validation: these must be new to the model, and evaluate nothing afterwards"
     )
 
 
-def test_training_photos_are_taken_on_demand_with_a_warning(model, tmp_path):
+def test_training_images_are_taken_on_demand_with_a_warning(model, tmp_path):
     said: list[str] = []
     threshold(model, data(tmp_path, "train"), Aim.of(recall=1.0), split="train", say=said.append)
-    assert said[1].startswith("the model has seen these photos")
+    assert said[1].startswith("the model has seen these images")
 
 
-def test_photos_that_the_run_held_back_choose_where_none_are_named(model, tmp_path, monkeypatch):
+def test_images_that_the_run_held_back_choose_where_none_are_named(model, tmp_path, monkeypatch):
     whole = data(tmp_path, None)
     monkeypatch.setattr(formats, "read", lambda *_, **__: whole)
-    held = {"train": ["photo_0.png"], "val": ["photo_1.png", "photo_2.png", "photo_3.png"]}
-    facts = {"data": str(tmp_path.resolve()), "photos": held}
+    held = {"train": ["image_0.png"], "val": ["image_1.png", "image_2.png", "image_3.png"]}
+    facts = {"data": str(tmp_path.resolve()), "images": held}
     (model.parent / "run.json").write_text(json.dumps(facts), encoding="utf-8")
     chosen = threshold(model, tmp_path, Aim.of(recall=1.0))
-    assert (chosen.photos, chosen.which) == (3, "held back by the run to validate")
+    assert (chosen.images, chosen.which) == (3, "held back by the run to validate")
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -172,13 +172,13 @@ def test_the_command_says_what_the_threshold_does_costs_and_promises(model, tmp_
         "To promise 0.99 takes 299 with none missed.",
         f"kept in {model / 'card.json'}",
     ]
-    assert err.splitlines()[0] == "choosing on 5 photos (val)"
+    assert err.splitlines()[0] == "choosing on 5 images (val)"
 
 
 def test_the_same_as_json(model, tmp_path, capsys, monkeypatch):
     _, out, _ = run(capsys, monkeypatch, data(tmp_path), model, tmp_path, "--cost", "1:20", "--no-keep", "--json")
     facts = json.loads(out)
-    assert (facts["hits"], facts["false"], facts["kept"], facts["chosen on"]) == (3, 1, None, "val")
+    assert (facts["true_positives"], facts["false"], facts["kept"], facts["chosen on"]) == (3, 1, None, "val")
 
 
 @pytest.mark.parametrize(
@@ -197,26 +197,28 @@ def test_a_wrong_wish_is_named(options, message, model, tmp_path, capsys, monkey
 
 
 def test_a_recall_that_no_threshold_reaches_says_what_can_be_had(model, tmp_path, capsys, monkeypatch):
-    photos = data(tmp_path)
-    beside = replace(photos.records[0].instances, boxes=BOX + 22)
-    lost = replace(photos, records=(replace(photos.records[0], instances=beside), *photos.records[1:]))
+    images = data(tmp_path)
+    beside = replace(images.records[0].instances, boxes=BOX + 22)
+    lost = replace(images, records=(replace(images.records[0], instances=beside), *images.records[1:]))
     code, _, err = run(capsys, monkeypatch, lost, model, tmp_path, "--recall", "0.99")
     assert (
-        code == 2 and "got     at most 0.667: 1 of 3 objects are not found with an overlap of 0.5 at any score" in err
+        code == 2 and "got       at most 0.667: 1 of 3 objects are not found with an overlap of 0.5 at any score" in err
     )
-    assert "fix     --recall 0.666 or less; a better model" in err
+    assert "fix       --recall 0.666 or less; a better model" in err
 
 
-def test_photos_with_boxes_only_choose_no_threshold_for_masks(tmp_path, monkeypatch):
+def test_images_with_boxes_only_choose_no_threshold_for_masks(tmp_path, monkeypatch):
     """They are left out, and the others keep their own groups."""
     folder = model_folder(tmp_path / "runs" / "rust" / "best", ("rust",), "segment")
     monkeypatch.setattr(job, "load", lambda folder, **_: Predictor(Light(read_card(folder))))
     whole = data(tmp_path)
-    drawn = [replace(each, instances=replace(each.instances, masks=RleMasks.from_boxes(each.instances.boxes, SIZE)))
-             for each in whole.records[2:]]  # fmt: skip
-    bare = [replace(each, group="series") for each in whole.records[:2]]
+    drawn = [
+        replace(record, instances=replace(record.instances, masks=RleMasks.from_boxes(record.instances.boxes, SIZE)))
+        for record in whole.records[2:]
+    ]
+    bare = [replace(record, group="series") for record in whole.records[:2]]
     said: list[str] = []
     done = threshold(folder, replace(whole, records=(*bare, *drawn)), Aim.of(f1=True), say=said.append)
-    assert done.photos == 3 and "2 of them have boxes and no outlines: left out" in said
+    assert done.images == 3 and "2 of them have boxes and no outlines: left out" in said
     alone = threshold(folder, replace(whole, records=tuple(drawn)), Aim.of(f1=True))
     assert done.point.facts() == alone.point.facts()

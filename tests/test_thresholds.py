@@ -7,24 +7,24 @@ import json
 import msgspec
 import numpy as np
 import pytest
-from class_photos import Taster
+from class_images import Taster
 from tiny_runs import Seer
 
-from maskwright.jobs.predict import predict
-from maskwright.jobs.watch import watch
+from maskwright.api.predict import predict
+from maskwright.api.watch import watch
 from maskwright.prediction import thresholds
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.prediction.screening import Screening
-from maskwright.types import Photo
+from maskwright.types import Image
 from maskwright.weights.card import Card, OperatingPoint
 
-RED = OperatingPoint("red", 0.31, "42 photos (val)", ("Threshold 0.31",), "recall at least 0.99")
-TOLD = "red: yes from 0.31, the operating point chosen on 42 photos (val) for recall at least 0.99"
-KEPT = {"threshold": 0.31, "aim": "best F1", "photos": 12, "chosen_on": "val"}
+RED = OperatingPoint("red", 0.31, "42 images (val)", ("Threshold 0.31",), "recall at least 0.99")
+TOLD = "red: yes from 0.31, the operating point chosen on 42 images (val) for recall at least 0.99"
+KEPT = {"threshold": 0.31, "aim": "best F1", "images": 12, "chosen_on": "val"}
 
 
 def words(find: Predictor | Screening) -> list[str]:
-    return [str(each) for each in find.thresholds]
+    return [str(threshold) for threshold in find.thresholds]
 
 
 def classifier(asked: float | None = None, **card: object) -> Classifier:
@@ -40,14 +40,14 @@ def test_where_the_best_class_is_said_no_score_decides():
     assert classifier().thresholds == ()
 
 
-def test_an_operating_point_names_its_photos_and_its_aim():
+def test_an_operating_point_names_its_images_and_its_aim():
     assert words(classifier(operating_points=(RED,))) == [TOLD]
 
 
 def test_a_card_from_before_does_not_know_the_aim():
-    old = OperatingPoint("red", 0.31, "42 photos (val)")
+    old = OperatingPoint("red", 0.31, "42 images (val)")
     assert words(classifier(operating_points=(old,))) == [
-        "red: yes from 0.31, the operating point chosen on 42 photos (val)"
+        "red: yes from 0.31, the operating point chosen on 42 images (val)"
     ]
 
 
@@ -65,20 +65,20 @@ def test_with_several_labels_the_other_classes_are_told_too():
 
 # --- of detectors -------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("figures", "told"),
+    ("metrics", "told"),
     [
         ({}, "the model's own"),
-        ({"operating_point": KEPT}, "the operating point chosen on 12 photos (val) for best F1"),
+        ({"operating_point": KEPT}, "the operating point chosen on 12 images (val) for best F1"),
         (
             {"operating_point": {**KEPT, "class": "red"}},
-            "the operating point chosen on 12 photos (val) for best F1 of red",
+            "the operating point chosen on 12 images (val) for best F1 of red",
         ),
         ({"operating_point": {**KEPT, "threshold": 0.4}}, "the model's own"),  # the card was edited since
         ({"operating_point": "high"}, "the model's own"),
     ],
 )
-def test_a_detector_says_it_in_the_same_way(figures, told):
-    (only,) = thresholds.of_detector(detector(threshold=0.31, figures=figures), None)
+def test_a_detector_says_it_in_the_same_way(metrics, told):
+    (only,) = thresholds.of_detector(detector(threshold=0.31, metrics=metrics), None)
     assert str(only) == f"objects: yes from 0.31, {told}"
 
 
@@ -89,19 +89,19 @@ def test_a_detector_too_says_what_was_asked_for():
 # --- where it is said ---------------------------------------------------------------------------
 def test_predict_says_it_and_every_result_carries_it(tmp_path):
     said: list[str] = []
-    photo = Photo(np.full((48, 64, 3), (150, 50, 0), np.uint8), "a")
+    image = Image(np.full((48, 64, 3), (150, 50, 0), np.uint8), "a")
     find = classifier(operating_points=(RED,))
-    done = predict(find, [photo, photo], out=tmp_path, save=("json", "jsonl"), say=said.append)
+    done = predict(find, [image, image], out=tmp_path, save=("json", "jsonl"), say=said.append)
     assert said == [TOLD]
     fact = {"name": "red", "threshold": 0.31, "from": "operating point",
-            "chosen on": "42 photos (val) for recall at least 0.99"}  # fmt: skip
+            "chosen on": "42 images (val) for recall at least 0.99"}  # fmt: skip
     lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
     assert (
-        [each["thresholds"] for each in lines]
+        [item["thresholds"] for item in lines]
         == [[fact], [fact]]
-        == [each.facts()["thresholds"] for each in done.photos]
+        == [item.facts()["thresholds"] for item in done.images]
     )
-    assert "thresholds" not in predict(classifier(), photo).photos[0].facts()
+    assert "thresholds" not in predict(classifier(), image).images[0].facts()
 
 
 def test_two_models_say_both():
@@ -113,9 +113,9 @@ def test_two_models_say_both():
 
 
 def test_a_watch_writes_it_on_each_line(tmp_path):
-    from PIL import Image
+    from PIL import Image as PilImage
 
     (tmp_path / "belt").mkdir()
-    Image.new("RGB", (64, 48), (150, 50, 0)).save(tmp_path / "belt" / "a.png")
+    PilImage.new("RGB", (64, 48), (150, 50, 0)).save(tmp_path / "belt" / "a.png")
     said = next(iter(watch(classifier(operating_points=(RED,)), tmp_path / "belt", out=tmp_path / "out", every=0.01)))
     assert said.facts()["thresholds"][0]["threshold"] == 0.31

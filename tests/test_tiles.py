@@ -1,4 +1,4 @@
-"""Large photos in tiles: a finder that sees perfectly must find every object once, wherever the seams run."""
+"""Large images in tiles: a finder that sees perfectly must find every object once, wherever the seams run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ import maskwright
 from maskwright.errors import RecipeError
 from maskwright.prediction import tiles
 from maskwright.prediction.predictor import Classifier, Predictor
-from maskwright.samples.fit import fit
 from maskwright.training.recipe import Recipe
-from maskwright.types import Instances, Photo, RawDetections, RleMasks
+from maskwright.transforms.preprocess import fit
+from maskwright.types import Image, Instances, RawDetections, RleMasks
 from maskwright.weights.card import Card
 
 NAMES = ("rust", "dent")
@@ -28,7 +28,7 @@ SIDE = 128
 
 
 class Finder:
-    """Finds each rectangle of a colour of its own: red + number; odd numbers are of class 1. Knows nothing of tiles."""
+    """Finds each rectangle of a color of its own: red + number; odd numbers are of class 1. Knows nothing of tiles."""
 
     def __init__(self, masks: bool = True, tile: int = 0) -> None:
         self.card = Card("small", "none", "segment" if masks else "detect", NAMES, SIDE, tile=tile)
@@ -37,24 +37,27 @@ class Finder:
 
     fit = staticmethod(fit)
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         self.seen += sizes
-        return [self._look(canvas[: size[0], : size[1], 0]) for canvas, size in zip(canvases, sizes, strict=True)]
+        return [
+            self._look(network_input[: size[0], : size[1], 0])
+            for network_input, size in zip(network_inputs, sizes, strict=True)
+        ]
 
     def _look(self, red: np.ndarray) -> RawDetections:
         values = [value for value in np.unique(red) if value]
         where = [np.nonzero(red == value) for value in values]
         boxes = [(x.min(), y.min(), x.max() + 1, y.max() + 1) for y, x in where]
-        soft = np.ones((len(boxes), 28, 28), np.float32) if self.masks else None
+        mask_probs = np.ones((len(boxes), 28, 28), np.float32) if self.masks else None
         scores = np.full(len(boxes), 0.9, np.float32)
         return RawDetections(
-            np.array(boxes, np.float32).reshape(-1, 4), scores, np.array(values, int) % 2, soft, "stretched"
+            np.array(boxes, np.float32).reshape(-1, 4), scores, np.array(values, int) % 2, mask_probs, "stretched"
         )
 
 
 @st.composite
-def scenes(draw: st.DrawFn) -> tuple[Photo, np.ndarray]:
-    """A photo larger than a tile with up to eight rectangles in cells of their own; and their boxes."""
+def scenes(draw: st.DrawFn) -> tuple[Image, np.ndarray]:
+    """An image larger than a tile with up to eight rectangles in cells of their own; and their boxes."""
     height, width = draw(st.integers(100, 400)), draw(st.integers(SIDE + 1, 500))
     cells = [(x, y) for y in range(0, height - 60, 100) for x in range(0, width - 60, 100)]
     placed = []
@@ -65,11 +68,11 @@ def scenes(draw: st.DrawFn) -> tuple[Photo, np.ndarray]:
     return drawn((height, width), *placed)
 
 
-def drawn(size: tuple[int, int], *boxes: tuple[int, int, int, int]) -> tuple[Photo, np.ndarray]:
+def drawn(size: tuple[int, int], *boxes: tuple[int, int, int, int]) -> tuple[Image, np.ndarray]:
     pixels = np.zeros((*size, 3), np.uint8)
     for number, (left, top, right, bottom) in enumerate(boxes, start=1):
         pixels[top:bottom, left:right, 0] = number
-    return Photo(pixels), np.array(boxes, np.float32).reshape(-1, 4)
+    return Image(pixels), np.array(boxes, np.float32).reshape(-1, 4)
 
 
 def clear_of_seams(box: np.ndarray, size: tuple[int, int]) -> bool:
@@ -84,7 +87,7 @@ def clear_of_seams(box: np.ndarray, size: tuple[int, int]) -> bool:
 
 
 @given(st.tuples(st.integers(1, 900), st.integers(1, 900)), st.integers(64, 300))
-def test_tiles_cover_the_photo_and_overlap_by_a_quarter(size: tuple[int, int], side: int) -> None:
+def test_tiles_cover_the_image_and_overlap_by_a_quarter(size: tuple[int, int], side: int) -> None:
     made = tiles.cut(size, side)
     seen = np.zeros(size, int)
     for x1, y1, x2, y2 in made:
@@ -96,7 +99,7 @@ def test_tiles_cover_the_photo_and_overlap_by_a_quarter(size: tuple[int, int], s
 
 
 @given(masks(size=(9, 7)), st.integers(0, 5), st.integers(0, 5))
-def test_a_mask_placed_in_a_larger_photo_is_cropped_back(dense: np.ndarray, left: int, top: int) -> None:
+def test_a_mask_placed_in_a_larger_image_is_cropped_back(dense: np.ndarray, left: int, top: int) -> None:
     own = RleMasks.from_dense(dense)
     placed = own.place((left, top), (15, 13))
     frame = np.zeros((len(dense), 15, 13), bool)
@@ -106,13 +109,13 @@ def test_a_mask_placed_in_a_larger_photo_is_cropped_back(dense: np.ndarray, left
 
 
 @given(scenes(), st.booleans())
-def test_every_object_is_found_once_whatever_seam_it_lies_on(scene: tuple[Photo, np.ndarray], with_masks: bool) -> None:
-    photo, boxes = scene
-    found = Predictor(Finder(with_masks, tile=SIDE))(photo)
-    order, expected = np.lexsort(found.boxes.T), np.lexsort(boxes.T)
-    assert np.array_equal(found.boxes[order], boxes[expected])
-    if found.masks is not None:
-        assert np.array_equal(found.masks.boxes[order], boxes[expected])
+def test_every_object_is_found_once_whatever_seam_it_lies_on(scene: tuple[Image, np.ndarray], with_masks: bool) -> None:
+    image, boxes = scene
+    detections = Predictor(Finder(with_masks, tile=SIDE))(image)
+    order, expected = np.lexsort(detections.boxes.T), np.lexsort(boxes.T)
+    assert np.array_equal(detections.boxes[order], boxes[expected])
+    if detections.masks is not None:
+        assert np.array_equal(detections.masks.boxes[order], boxes[expected])
 
 
 THIRD_LOST = drawn(
@@ -134,39 +137,40 @@ ACROSS_A_SEAM = drawn(
 @example(TWO_LOST, True)
 @example(TWO_LOST, False)
 @example(ACROSS_A_SEAM, True)
-def test_a_look_at_the_whole_photo_takes_nothing_away(scene: tuple[Photo, np.ndarray], with_masks: bool) -> None:
-    """Shrunk onto a canvas colours mix, so this finder sees things there that are none: some reach from one object to
+def test_a_look_at_the_whole_image_takes_nothing_away(scene: tuple[Image, np.ndarray], with_masks: bool) -> None:
+    """Shrunk onto a network input colors mix, so this finder sees things there that are none: some reach from one
+    object to
     another. What a tile shows whole stays; what every tile cuts may be taken for a piece of such a thing."""
-    photo, boxes = scene
-    found = Predictor(Finder(with_masks), tile=SIDE)(photo)
+    image, boxes = scene
+    detections = Predictor(Finder(with_masks), tile=SIDE)(image)
     for box in boxes:
-        if clear_of_seams(box, photo.size):
-            assert (np.abs(found.boxes - box).max(1) <= 4).any()
+        if clear_of_seams(box, image.size):
+            assert (np.abs(detections.boxes - box).max(1) <= 4).any()
 
 
-def test_a_large_find_of_the_whole_photo_takes_no_small_object_by_way_of_its_piece_at_a_seam() -> None:
+def test_a_large_find_of_the_whole_image_takes_no_small_object_by_way_of_its_piece_at_a_seam() -> None:
     """The left tile cuts the small object and agrees with the large find by chance; the right tile shows it whole."""
     boxes = [(0, 0, 128, 128), (96, 0, 224, 128), (0, 0, 224, 128)]
     piece = Instances(np.array([[120, 20, 128, 40]]), np.array([0]), np.array([0.9]), None, NAMES)
     whole = Instances(np.array([[24, 20, 44, 40]]), np.array([0]), np.array([0.8]), None, NAMES)
     large = Instances(np.array([[118, 18, 220, 42]]), np.array([0]), np.array([0.7]), None, NAMES)
-    found = tiles.join([piece, whole, large], boxes, (128, 224))
-    assert found.boxes.tolist() == [[120, 20, 140, 40], [118, 18, 220, 42]]
+    detections = tiles.join([piece, whole, large], boxes, (128, 224))
+    assert detections.boxes.tolist() == [[120, 20, 140, 40], [118, 18, 220, 42]]
 
 
 def test_an_object_larger_than_a_tile_is_joined_from_its_parts() -> None:
     pixels = np.zeros((300, 600, 3), np.uint8)
     pixels[40:260, 30:570, 0] = 1
-    found = Predictor(Finder(tile=SIDE))(Photo(pixels))
-    assert found.boxes.tolist() == [[30, 40, 570, 260]]
-    assert found.masks is not None and found.masks.area.tolist() == [220 * 540]
+    detections = Predictor(Finder(tile=SIDE))(Image(pixels))
+    assert detections.boxes.tolist() == [[30, 40, 570, 260]]
+    assert detections.masks is not None and detections.masks.area.tolist() == [220 * 540]
 
 
 def test_two_objects_that_touch_at_a_seam_stay_two() -> None:
     pixels = np.zeros((128, 300, 3), np.uint8)
     pixels[30:90, 60:110, 0], pixels[30:90, 110:160, 0] = 1, 3
-    found = Predictor(Finder(tile=SIDE))(Photo(pixels))
-    assert sorted(found.boxes.tolist()) == [[60, 30, 110, 90], [110, 30, 160, 90]]
+    detections = Predictor(Finder(tile=SIDE))(Image(pixels))
+    assert sorted(detections.boxes.tolist()) == [[60, 30, 110, 90], [110, 30, 160, 90]]
 
 
 def test_classes_are_never_joined() -> None:
@@ -183,9 +187,9 @@ def test_the_best_uncut_find_is_taken_and_the_best_score_kept() -> None:
     boxes = [(0, 0, 128, 128), (96, 0, 224, 128)]
     left = Instances(np.array([[70, 40, 118, 80]]), np.array([0]), np.array([0.6]), None, NAMES)
     right = Instances(np.array([[0, 41, 23, 80]]), np.array([0]), np.array([0.9]), None, NAMES)
-    found = tiles.join([left, right], boxes, (128, 224))
-    assert found.boxes.tolist() == [[70, 40, 118, 80]] and found.scores is not None
-    assert found.scores.tolist() == pytest.approx([0.9])
+    detections = tiles.join([left, right], boxes, (128, 224))
+    assert detections.boxes.tolist() == [[70, 40, 118, 80]] and detections.scores is not None
+    assert detections.scores.tolist() == pytest.approx([0.9])
 
 
 def test_what_is_hardly_believed_changes_nothing_about_a_sure_find() -> None:
@@ -193,28 +197,28 @@ def test_what_is_hardly_believed_changes_nothing_about_a_sure_find() -> None:
     boxes = [(0, 0, 128, 128), (96, 0, 224, 128)]
     table, scores = np.array([[80, 40, 128, 80], [20, 0, 128, 128]]), np.array([0.95, 0.01])
     left = Instances(table, np.zeros(2, int), scores, None, NAMES)
-    found = tiles.join([left, Instances.empty(NAMES, scored=True)], boxes, (128, 224))
-    assert found.boxes[0].tolist() == [80, 40, 128, 80]
+    detections = tiles.join([left, Instances.empty(NAMES, scored=True)], boxes, (128, 224))
+    assert detections.boxes[0].tolist() == [80, 40, 128, 80]
 
 
 def test_a_part_that_ends_before_the_seam_is_joined_where_another_goes_on() -> None:
     boxes = [(0, 0, 128, 128), (96, 0, 224, 128)]
     left = Instances(np.array([[30, 40, 124, 80]]), np.array([0]), np.array([0.9]), None, NAMES)
     right = Instances(np.array([[0, 40, 104, 80]]), np.array([0]), np.array([0.8]), None, NAMES)
-    found = tiles.join([left, right], boxes, (128, 224))
-    assert found.boxes.tolist() == [[30, 40, 200, 80]]
+    detections = tiles.join([left, right], boxes, (128, 224))
+    assert detections.boxes.tolist() == [[30, 40, 200, 80]]
 
 
-def test_a_model_trained_on_whole_photos_sees_the_whole_photo_too() -> None:
-    photo = Photo(np.zeros((200, 400, 3), np.uint8))
+def test_a_model_trained_on_whole_images_sees_the_whole_image_too() -> None:
+    image = Image(np.zeros((200, 400, 3), np.uint8))
     whole, trained = Finder(), Finder(tile=SIDE)
-    Predictor(whole, tile=SIDE)(photo)
-    Predictor(trained)(photo)
+    Predictor(whole, tile=SIDE)(image)
+    Predictor(trained)(image)
     assert (64, 128) in whole.seen and (64, 128) not in trained.seen
 
 
-def test_a_photo_no_larger_than_a_tile_is_looked_at_once_and_0_asks_for_the_whole() -> None:
-    small, large = Photo(np.zeros((SIDE, SIDE, 3), np.uint8)), Photo(np.zeros((300, 300, 3), np.uint8))
+def test_a_image_no_larger_than_a_tile_is_looked_at_once_and_0_asks_for_the_whole() -> None:
+    small, large = Image(np.zeros((SIDE, SIDE, 3), np.uint8)), Image(np.zeros((300, 300, 3), np.uint8))
     finder = Finder(tile=SIDE)
     Predictor(finder)(small)
     Predictor(finder, tile=0)(large)
@@ -229,16 +233,16 @@ def test_tiles_that_make_no_sense_are_refused() -> None:
         Predictor(Finder(), tile="256")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="too few tiles of it"):
         Recipe(tile=256, views=2)
-    judge = Finder()
-    judge.card = Card("small", "none", "classify", NAMES, SIDE)
-    with pytest.raises(RecipeError, match="a classifier looks at whole photos"):
-        Classifier(judge, tile=256)
+    evaluate = Finder()
+    evaluate.card = Card("small", "none", "classify", NAMES, SIDE)
+    with pytest.raises(RecipeError, match="a classifier looks at whole images"):
+        Classifier(evaluate, tile=256)
 
 
-def test_a_model_trained_on_tiles_looks_at_larger_photos_in_tiles(tmp_path: Path) -> None:
+def test_a_model_trained_on_tiles_looks_at_larger_images_in_tiles(tmp_path: Path) -> None:
     data = party(tmp_path / "party", 5)  # 96×128 px
     done = maskwright.train(data, out=tmp_path, model="small", weights="none", size=64, tile=64, batch=2, epochs=1,
-                            steps=1, precision="f32", device="cpu", workers=0)  # fmt: skip
+                            steps=1, precision="fp32", device="cpu", workers=0)  # fmt: skip
     find = maskwright.load(done.model)
     assert find.tile == find.card.tile == 64
     assert maskwright.load(done.model, tile=0).tile == 0

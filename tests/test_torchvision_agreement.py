@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.models.mask_rcnn import MaskRCNN
 from maskwright.types import RleMasks
 from maskwright.weights import transfer
@@ -40,25 +40,25 @@ def pair(torchvision, version: str) -> tuple[torch.nn.Module, MaskRCNN]:
     make = make if version == "mask_rcnn_r50" else torchvision.models.detection.maskrcnn_resnet50_fpn_v2
     theirs = make(weights=None, weights_backbone=None, num_classes=6).eval()
     enliven(theirs, 5)
-    ours = catalogue.find(version).build(classes=5).eval()
+    ours = registry.find(version).build(classes=5).eval()
     told = transfer.transfer(ours, theirs.state_dict(), tuple("abcde"), tuple("abcde"))
     assert not told.fresh and all(name.endswith("num_batches_tracked") for name in told.unused)
     return theirs, ours
 
 
-def prepared(photo: torch.Tensor) -> torch.Tensor:
-    """torchvision's own preparation at scale 1: normalised, then padded with zeros to a multiple of 32."""
+def prepared(image: torch.Tensor) -> torch.Tensor:
+    """torchvision's own preparation at scale 1: normalized, then padded with zeros to a multiple of 32."""
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    height, width = photo.shape[1:]
-    canvas = torch.zeros(1, 3, -(-height // 32) * 32, -(-width // 32) * 32)
-    canvas[0, :, :height, :width] = (photo - mean[:, None, None]) / std[:, None, None]
-    return canvas
+    height, width = image.shape[1:]
+    network_input = torch.zeros(1, 3, -(-height // 32) * 32, -(-width // 32) * 32)
+    network_input[0, :, :height, :width] = (image - mean[:, None, None]) / std[:, None, None]
+    return network_input
 
 
-def dense(boxes: torch.Tensor, soft: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+def dense(boxes: torch.Tensor, mask_probs: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
     from maskwright.geometry.paste import paste_masks
 
-    return RleMasks(size, *paste_masks(soft.numpy(), boxes.numpy(), size)).dense()
+    return RleMasks(size, *paste_masks(mask_probs.numpy(), boxes.numpy(), size)).dense()
 
 
 @pytest.mark.slow
@@ -68,17 +68,17 @@ def test_boxes_scores_and_masks_agree_with_torchvision(torchvision, version):
     theirs, ours = pair(torchvision, version)
     total = 0
     for number, (height, width) in enumerate(SIZES):
-        photo = torch.rand(3, height, width, generator=torch.Generator().manual_seed(number))
+        image = torch.rand(3, height, width, generator=torch.Generator().manual_seed(number))
         theirs.transform.min_size, theirs.transform.max_size = (min(height, width),), max(height, width)
         with torch.no_grad():
-            wanted = theirs([photo])[0]
-        got = ours.detect(prepared(photo), [(height, width)])[0]
-        assert len(got.boxes) == len(wanted["boxes"])
-        assert torch.equal(got.classes + 1, wanted["labels"])
-        assert (got.boxes - wanted["boxes"]).abs().max() < 0.01
-        assert (got.scores - wanted["scores"]).abs().max() < 1e-4
-        assert got.soft is not None
-        mine, other = dense(got.boxes, got.soft, (height, width)), (wanted["masks"][:, 0] >= 0.5).numpy()
+            expected = theirs([image])[0]
+        got = ours.detect(prepared(image), [(height, width)])[0]
+        assert len(got.boxes) == len(expected["boxes"])
+        assert torch.equal(got.classes + 1, expected["labels"])
+        assert (got.boxes - expected["boxes"]).abs().max() < 0.01
+        assert (got.scores - expected["scores"]).abs().max() < 1e-4
+        assert got.mask_probs is not None
+        mine, other = dense(got.boxes, got.mask_probs, (height, width)), (expected["masks"][:, 0] >= 0.5).numpy()
         union = (mine | other).sum((1, 2))
         iou = np.where(union > 0, (mine & other).sum((1, 2)) / np.maximum(union, 1), 1.0)
         assert iou.min() >= 0.995
@@ -92,9 +92,9 @@ def test_an_empty_result_agrees_too(torchvision, version):
     theirs, ours = pair(torchvision, version)
     for network in (theirs.roi_heads.box_predictor, ours.box_head):
         network.cls_score.bias.data[0] = 50.0  # everything is background
-    photo = torch.rand(3, 128, 160)
+    image = torch.rand(3, 128, 160)
     theirs.transform.min_size, theirs.transform.max_size = (128,), 160
     with torch.no_grad():
-        assert len(theirs([photo])[0]["boxes"]) == 0
-    got = ours.detect(prepared(photo), [(128, 160)])[0]
-    assert len(got.boxes) == 0 and got.soft is not None and got.soft.shape == (0, 28, 28)
+        assert len(theirs([image])[0]["boxes"]) == 0
+    got = ours.detect(prepared(image), [(128, 160)])[0]
+    assert len(got.boxes) == 0 and got.mask_probs is not None and got.mask_probs.shape == (0, 28, 28)

@@ -18,9 +18,9 @@ import torch
 from tiny_runs import TINY, TinyNetwork, party, trainer
 
 from maskwright import files
+from maskwright.api import training_report
+from maskwright.api.data import open_data
 from maskwright.errors import OutputError, RecipeError, TrainingError, WeightsError
-from maskwright.jobs import training_report
-from maskwright.jobs.data import open_data
 from maskwright.training import loop, validation
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.run_folder import RunFolder
@@ -54,7 +54,7 @@ def plan(*lengths: int, **changes: Any) -> Recipe:
     return msgspec.structs.replace(TINY, stages=stages, **changes)
 
 
-def figures(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
+def metrics(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Validation says these, epoch by epoch, then goes on with the last one."""
     told = itertools.chain(values, itertools.repeat(values[-1]))
     monkeypatch.setattr(validation, "validate", lambda *_: {"mask_AP": next(told), "threshold": 0.3})
@@ -64,7 +64,7 @@ def figures(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
 def test_a_run_leaves_what_is_promised(data: Path, tmp_path: Path) -> None:
     run = trainer(data, tmp_path / "run", plan(3))
     at = run.run()
-    assert (at.epoch, at.step) == (3, 9), "six photos, two a step: three steps an epoch"
+    assert (at.epoch, at.step) == (3, 9), "six images, two a step: three steps an epoch"
     names = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     models = {f"{which}/{file}" for which in ("best", "last") for file in ("card.json", WEIGHTS)}
     assert names >= models | {"results.csv", "last/state.safetensors"}
@@ -91,7 +91,7 @@ def test_callbacks_see_every_row(data: Path, tmp_path: Path) -> None:
     assert seen == at.history
 
 
-def test_a_photo_without_objects_can_be_all_there_is_to_validate_by(data: Path, tmp_path: Path) -> None:
+def test_a_image_without_objects_can_be_all_there_is_to_validate_by(data: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
     run = trainer(data, tmp_path / "run", plan(2))
@@ -103,10 +103,10 @@ def test_a_photo_without_objects_can_be_all_there_is_to_validate_by(data: Path, 
 
 
 # --- the best ---------------------------------------------------------------------------------------
-def test_the_best_epoch_by_its_validation_figure_is_kept(
+def test_the_best_epoch_by_its_validation_metric_is_kept(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures(monkeypatch, [0.1, 0.5, 0.3, 0.5])
+    metrics(monkeypatch, [0.1, 0.5, 0.3, 0.5])
     run, kept = trainer(data, tmp_path / "run", plan(4)), {}
 
     def remember(row: dict[str, Any]) -> None:
@@ -118,19 +118,19 @@ def test_the_best_epoch_by_its_validation_figure_is_kept(
     assert all(torch.equal(best[name], kept[2][name]) for name in best)
     assert any(not torch.equal(best[name], kept[4][name]) for name in best)
     card = read_card(tmp_path / "run" / "best")
-    assert card.threshold == 0.3 and card.figures["validation"]["mask_AP"] == 0.5
+    assert card.threshold == 0.3 and card.metrics["validation"]["mask_AP"] == 0.5
 
 
 def test_where_nothing_is_ever_found_the_newest_epoch_is_kept(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    figures(monkeypatch, [0.0])
+    metrics(monkeypatch, [0.0])
     assert trainer(data, tmp_path / "run", plan(3)).run().best_epoch == 3
 
 
 # --- when it ends -----------------------------------------------------------------------------------
 def test_patience_stops_a_run_that_gets_no_better(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures(monkeypatch, [0.1, 0.4, 0.2])
+    metrics(monkeypatch, [0.1, 0.4, 0.2])
     said: list[str] = []
     at = trainer(data, tmp_path / "run", plan(20, patience=3), say=said.append).run()
     assert (at.epoch, at.best_epoch) == (5, 2)
@@ -138,13 +138,13 @@ def test_patience_stops_a_run_that_gets_no_better(data: Path, tmp_path: Path, mo
 
 
 def test_no_patience_goes_on_to_the_end(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures(monkeypatch, [0.4, 0.2])
+    metrics(monkeypatch, [0.4, 0.2])
     assert trainer(data, tmp_path / "run", plan(6, patience=0)).run().epoch == 6
 
 
 def test_patience_waits_for_the_last_stage(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heads that have learnt all they can must not keep the backbone from its turn, a whole one."""
-    figures(monkeypatch, [0.4, 0.2])
+    """Heads that have learned all they can must not keep the backbone from its turn, a whole one."""
+    metrics(monkeypatch, [0.4, 0.2])
     assert trainer(data, tmp_path / "run", plan(6, 6, patience=2)).run().epoch == 8
 
 
@@ -216,7 +216,7 @@ def test_without_averages_the_network_itself_is_the_model(data: Path, tmp_path: 
 
 
 def test_the_trial_step_changes_nothing(data: Path, tmp_path: Path) -> None:
-    """`train` says how long it will take; that must not be felt in what is learnt."""
+    """`train` says how long it will take; that must not be felt in what is learned."""
     run = trainer(data, tmp_path / "run", plan(1, 1))
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     asked = [parameter.requires_grad for parameter in run.network.parameters()]
@@ -251,7 +251,7 @@ class Breaking(TinyNetwork):
         ("gradient", "the gradient is no longer a number", "gradients"),
     ],
 )
-def test_a_loss_that_is_no_number_stops_the_run_and_names_the_photos(
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_images(
     data: Path, tmp_path: Path, where: str, headline: str, field: str
 ) -> None:
     run = trainer(data, tmp_path / "run", plan(4, ema=0.0, workers=0), network=Breaking(where))
@@ -270,17 +270,17 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_photos(
     assert again.at.epoch == 1
 
 
-def test_a_photo_that_goes_away_during_a_run_is_named(data: Path, tmp_path: Path) -> None:
+def test_a_image_that_goes_away_during_a_run_is_named(data: Path, tmp_path: Path) -> None:
     import shutil
 
-    from maskwright.errors import PhotoError
+    from maskwright.errors import ImageError
 
     copy = tmp_path / "copy"
     shutil.copytree(data, copy)
     run = trainer(copy, tmp_path / "run", plan(1))
-    gone = run.train.records[0].photo
+    gone = run.train.records[0].image
     gone.unlink()
-    with pytest.raises(PhotoError, match=gone.name):
+    with pytest.raises(ImageError, match=gone.name):
         run.run()
 
 
@@ -403,8 +403,8 @@ def test_what_a_killed_run_left_half_written_is_swept_when_it_goes_on(tmp_path: 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     RunFolder.existing(tmp_path)
-    found = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
-    assert sorted(found) == sorted(kept)
+    detections = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(detections) == sorted(kept)
 
 
 def test_folders_made_for_a_file_that_did_not_come_go_with_it(tmp_path: Path) -> None:
@@ -430,7 +430,7 @@ def test_what_is_swept_is_what_a_killed_writer_leaves(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"data": 3}', '{"data": "x", "photos": [1]}', '{"data": "x", "photos": {}, "recipe": "x"}']
+    "text", ["", "{", "[]", '{"data": 3}', '{"data": "x", "images": [1]}', '{"data": "x", "images": {}, "recipe": "x"}']
 )
 def test_spoilt_facts_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
@@ -439,9 +439,9 @@ def test_spoilt_facts_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -
 
 
 @pytest.mark.parametrize("text", ["epoch,loss\n1,2,3\n", "epoch,loss\n1,much\n", "epoch\n\xff\n"])
-def test_spoilt_figures_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -> None:
+def test_spoilt_metrics_of_a_run_are_an_error_of_ours(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.csv").write_bytes(text.encode("latin-1"))
-    with pytest.raises(RecipeError, match=r"results\.csv: the figures of this run cannot be read"):
+    with pytest.raises(RecipeError, match=r"results\.csv: the metrics of this run cannot be read"):
         RunFolder(tmp_path).history()
 
 
@@ -494,17 +494,17 @@ def test_two_runs_that_begin_at_once_get_a_folder_each(tmp_path: Path) -> None:
     """Both have found the name free before either has written anything."""
     one, other = (RunFolder.create(tmp_path, None, "party") for _ in range(2))
     assert one.path == other.path
-    one.begin(TINY, {"data": "one", "photos": {}})
-    other.begin(TINY, {"data": "other", "photos": {}})
+    one.begin(TINY, {"data": "one", "images": {}})
+    other.begin(TINY, {"data": "other", "images": {}})
     assert (one.path.name, other.path.name) == ("party", "party-2")
     assert (one.facts()["data"], other.facts()["data"]) == ("one", "other")
 
 
 def test_of_two_runs_of_one_name_the_second_is_refused(tmp_path: Path) -> None:
     one, other = (RunFolder.create(tmp_path, "mine", "party") for _ in range(2))
-    one.begin(TINY, {"data": "one", "photos": {}})
+    one.begin(TINY, {"data": "one", "images": {}})
     with pytest.raises(RecipeError, match="a run of that name is there already") as caught:
-        other.begin(TINY, {"data": "other", "photos": {}})
+        other.begin(TINY, {"data": "other", "images": {}})
     assert "another --name" in caught.value.parts["fix"] and "--resume" not in caught.value.parts["fix"]
     assert one.facts()["data"] == "one"
 
@@ -562,12 +562,12 @@ def removing(folder: Path, after: int) -> Callable[[dict[str, Any]], None]:
 def test_a_best_that_is_removed_during_the_run_is_kept_anew(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    figures(monkeypatch, [0.5, 0.1, 0.2])
+    metrics(monkeypatch, [0.5, 0.1, 0.2])
     said: list[str] = []
     best = tmp_path / "run" / "best"
     run = trainer(data, tmp_path / "run", plan(3), say=said.append, on_epoch=[removing(best, after)])
     at = run.run()
-    assert read_card(best).figures["validation"]["mask_AP"] == 0.2, "of the two that were left, the better one"
+    assert read_card(best).metrics["validation"]["mask_AP"] == 0.2, "of the two that were left, the better one"
     assert at.best_epoch == RunFolder(tmp_path / "run").load_state()[1]["best_epoch"] == 3
     assert len([line for line in said if "best was removed, and epoch 1 with it" in line]) == 1
 
@@ -576,7 +576,7 @@ def test_a_run_folder_that_is_removed_during_the_run_is_written_anew(data: Path,
     said: list[str] = []
     folder = tmp_path / "run"
     run = trainer(data, folder, plan(3), say=said.append, on_epoch=[removing(folder, 1)])
-    run.folder.begin(plan(3), {"data": str(data), "photos": {}})
+    run.folder.begin(plan(3), {"data": str(data), "images": {}})
     run.run()
     again = RunFolder.existing(folder)
     assert again.recipe() == plan(3) and again.has_model("best") and again.has_model("last")
@@ -586,6 +586,6 @@ def test_a_run_folder_that_is_removed_during_the_run_is_written_anew(data: Path,
 def test_a_run_that_nobody_touches_says_nothing_of_removals(data: Path, tmp_path: Path) -> None:
     said: list[str] = []
     run = trainer(data, tmp_path / "run", plan(2), say=said.append)
-    run.folder.begin(plan(2), {"data": str(data), "photos": {}})
+    run.folder.begin(plan(2), {"data": str(data), "images": {}})
     run.run()
     assert not any("removed" in line for line in said)

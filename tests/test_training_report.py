@@ -1,4 +1,4 @@
-"""The page of a run has curves and training photos, whether or not photos were held back."""
+"""The page of a run has curves and training images, whether or not images were held back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from tiny_runs import TINY, party
 
-from maskwright.jobs.train import train
+from maskwright.api.train import train
 
 
 @pytest.mark.parametrize(("group", "validate"), [("W0001", True), (None, False)])
-def test_a_page_has_a_curve_and_training_photos(tmp_path: Path, group: str | None, validate: bool) -> None:
-    """Also where all photos are of one series, so that none can be held back."""
+def test_a_page_has_a_curve_and_training_images(tmp_path: Path, group: str | None, validate: bool) -> None:
+    """Also where all images are of one series, so that none can be held back."""
     data = party(tmp_path / "party")
     data = replace(data, records=tuple(replace(record, group=group, split=None) for record in data))
     told: list[str] = []
@@ -21,6 +21,6 @@ def test_a_page_has_a_curve_and_training_photos(tmp_path: Path, group: str | Non
     page = (done.folder / "report.html").read_text(encoding="utf-8")
     held_back = validate and group is None
     assert "Nothing to show yet" not in page
-    assert "Loss" in page and "Training photos" in page and page.count("data:image/jpeg") > 0
-    assert ("Validation photos" in page) == held_back
+    assert "Loss" in page and "Training images" in page and page.count("data:image/jpeg") > 0
+    assert ("Validation images" in page) == held_back
     assert any("nothing is validated" in line for line in told) == (validate and group is not None)

@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.weights.transfer import COCO_NAMES, rename, transfer
 
 ROWS = {"box_head.cls_score": 1, "box_head.bbox_pred": 4, "mask_head.mask_fcn_logits": 1}
@@ -16,7 +16,7 @@ ROWS = {"box_head.cls_score": 1, "box_head.bbox_pred": 4, "mask_head.mask_fcn_lo
 
 def built(classes: int, seed: int) -> torch.nn.Module:
     torch.manual_seed(seed)
-    network = catalogue.find("small").build(classes)
+    network = registry.find("small").build(classes)
     for name, tensor in network.state_dict().items():
         if name.rsplit(".", 1)[0] in ROWS:
             tensor.copy_(torch.randn(tensor.shape))
@@ -56,20 +56,20 @@ def test_class_heads_go_by_name_and_the_others_keep_their_fresh_rows(network, fr
     told = transfer(network, source, ("bolt", "nut", "rust"), ("rust", "dent"))
     assert told.classes_kept == ["rust"] and told.classes_fresh == ["dent"] and not told.fresh
     state, before = network.state_dict(), fresh.state_dict()
-    for head, each in ROWS.items():
+    for head, item in ROWS.items():
         for name in (f"{head}.weight", f"{head}.bias"):
-            background, rust, dent = state[name].split(each)
-            given = source[name].split(each)
+            background, rust, dent = state[name].split(item)
+            given = source[name].split(item)
             assert torch.equal(background, given[0])
             assert torch.equal(rust, given[3])
-            assert torch.equal(dent, before[name].split(each)[2])
+            assert torch.equal(dent, before[name].split(item)[2])
 
 
 def test_the_same_classes_in_another_order_are_put_in_order(network):
     other = built(2, seed=5).state_dict()
     transfer(network, other, ("a", "b"), ("b", "a"))
-    for head, each in ROWS.items():
-        rows, given = network.state_dict()[f"{head}.weight"].split(each), other[f"{head}.weight"].split(each)
+    for head, item in ROWS.items():
+        rows, given = network.state_dict()[f"{head}.weight"].split(item), other[f"{head}.weight"].split(item)
         assert [torch.equal(rows[i], given[j]) for i, j in ((0, 0), (1, 2), (2, 1))] == [True] * 3
 
 
@@ -80,7 +80,7 @@ def test_one_class_on_each_side_keeps_its_row_whatever_its_name():
     assert torch.equal(network.state_dict()["box_head.cls_score.weight"], other["box_head.cls_score.weight"])
 
 
-def test_shapes_that_do_not_fit_stay_as_initialised_and_are_named(network, fresh, source):
+def test_shapes_that_do_not_fit_stay_as_initialized_and_are_named(network, fresh, source):
     wrong = {**source, "fpn.inner_blocks.0.0.weight": torch.ones(1), "rpn.cls_logits.bias": torch.ones(7)}
     told = transfer(network, wrong, ("bolt", "nut", "rust"), ("rust", "dent"))
     assert told.fresh == ["fpn.inner_blocks.0.0.weight", "rpn.cls_logits.bias"]
@@ -101,7 +101,7 @@ def test_where_no_head_fits_no_class_is_said_to_be_kept(network, source):
     told = transfer(network, body, ("rust",), ("rust", "dent"))
     assert told.classes_kept == [] and told.classes_fresh == ["rust", "dent"]
     assert str(told) == (
-        f"{told.kept} tensors kept; classes new: rust, dent; freshly initialised: box_head.dense, fpn.inner_blocks, "
+        f"{told.kept} tensors kept; classes new: rust, dent; freshly initialized: box_head.dense, fpn.inner_blocks, "
         "fpn.layer_blocks, mask_head.conv5_mask, mask_head.convs, rpn.bbox_pred ... (8 in all)"
     )
 
@@ -143,7 +143,7 @@ def test_all_of_torchvisions_detector_finds_its_place(torchvision, old):
         state = old_names(state)
         assert "backbone.fpn.inner_blocks.0.weight" in state and "roi_heads.mask_head.mask_fcn1.weight" in state
         theirs.load_state_dict(state)  # torchvision itself knows these names
-    network = catalogue.find("mask_rcnn_r50").build(2)
+    network = registry.find("mask_rcnn_r50").build(2)
     told = transfer(network, state, COCO_NAMES, ("dog", "rust"))
     assert told.classes_kept == ["dog"] and not told.fresh
     assert all(name.endswith("num_batches_tracked") for name in told.unused)
@@ -175,8 +175,8 @@ def test_coco_has_90_places_of_which_80_are_used():
 
 def test_rows_of_a_network_laid_out_channels_last_are_found_too():
     """As training has it; SSD's class heads are 3x3 kernels over several default boxes."""
-    network = catalogue.find("ssd300_vgg16", "detect").build(2).to(memory_format=torch.channels_last)
-    given = catalogue.find("ssd300_vgg16", "detect").build(3).state_dict()
+    network = registry.find("ssd300_vgg16", "detect").build(2).to(memory_format=torch.channels_last)
+    given = registry.find("ssd300_vgg16", "detect").build(3).state_dict()
     told = transfer(network, given, ("bolt", "nut", "rust"), ("rust", "dent"))
     assert told.classes_kept == ["rust"] and not told.fresh
     name = "box_head.cls_score.0.weight"

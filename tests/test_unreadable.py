@@ -1,36 +1,36 @@
-"""One photo of many that cannot be read is put aside by name; it stops no training, evaluation or threshold."""
+"""One image of many that cannot be read is put aside by name; it stops no training, evaluation or threshold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-import class_photos
+import class_images
 import numpy as np
 import pytest
-from class_photos import Taster
+from class_images import Taster
 from PIL import Image
 from tiny_runs import Seer, party
 
 from maskwright import formats
-from maskwright.errors import PhotoError
-from maskwright.jobs.data import open_data
-from maskwright.jobs.evaluate import evaluate
-from maskwright.jobs.folds import folds
-from maskwright.jobs.train import train
-from maskwright.jobs.unreadable import readable, sentence
+from maskwright.api.cross_validate import cross_validate
+from maskwright.api.data import open_data
+from maskwright.api.evaluate import evaluate
+from maskwright.api.train import train
+from maskwright.api.unreadable import readable, sentence
+from maskwright.errors import ImageError
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.types import Dataset
 
 FIND = Predictor(Seer(("balloon",)), threshold=0.5)  # type: ignore[arg-type]
-SAID = "1 photo cannot be read and is left out: balloons_00000.jpg (this photo is damaged or incomplete)"
+SAID = "1 image cannot be read and is left out: balloons_00000.jpg (this image is damaged or incomplete)"
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Dataset:
-    """Eight photos in no split, of which the first one lacks its second half: its header is whole."""
+    """Eight images in no split, of which the first one lacks its second half: its header is whole."""
     whole = party(tmp_path / "party", 8)
-    first = min(record.photo for record in whole)
+    first = min(record.image for record in whole)
     first.write_bytes(first.read_bytes()[: first.stat().st_size // 2])
     return replace(whole, records=tuple(replace(record, split=None) for record in whole), remarks=())
 
@@ -41,10 +41,10 @@ def test_where_all_can_be_read_nothing_is_said(tmp_path):
 
 
 def test_the_sentence_names_five_and_counts_the_rest():
-    errors = [PhotoError("this photo is damaged or incomplete", file=f"x/{number}.jpg") for number in range(7)]
+    errors = [ImageError("this image is damaged or incomplete", file=f"x/{number}.jpg") for number in range(7)]
     told = sentence(errors)
-    assert told.startswith("7 photos cannot be read and are left out: 0.jpg (this")
-    assert told.endswith("4.jpg (this photo is damaged or incomplete), ...")
+    assert told.startswith("7 images cannot be read and are left out: 0.jpg (this")
+    assert told.endswith("4.jpg (this image is damaged or incomplete), ...")
 
 
 @pytest.mark.parametrize("validate", [True, False])
@@ -62,42 +62,42 @@ def test_a_training_comes_to_its_end(data, tmp_path):
 
 def test_it_is_not_evaluated_on(data, tmp_path):
     done = evaluate(FIND, data, bootstrap=0, out=tmp_path / "out")
-    assert len(done.data) == len(done.found) == 7 and done.figures.photos == 7
+    assert len(done.data) == len(done.detections) == 7 and done.metrics.images == 7
     assert SAID in done.warnings and "balloons_00000.jpg" in (tmp_path / "out" / "evaluation.html").read_text("utf-8")
 
 
 def test_a_classifier_is_not_evaluated_on_it(tmp_path):
-    photos = class_photos.save(tmp_path / "photos", 4)
-    data = formats.read(photos)
-    first = data.records[0].photo
+    images = class_images.save(tmp_path / "images", 4)
+    data = formats.read(images)
+    first = data.records[0].image
     first.write_bytes(first.read_bytes()[:60])
     done = evaluate(Classifier(Taster()), data, bootstrap=0)  # type: ignore[arg-type]
-    assert len(done.data) == len(done.found) == len(data) - 1 and first.name in done.warnings[0]
+    assert len(done.data) == len(done.detections) == len(data) - 1 and first.name in done.warnings[0]
 
 
 def test_the_folds_do_without_it(data, tmp_path):
     said: list[str] = []
-    done = folds(
+    done = cross_validate(
         data, k=2, size=64, epochs=1, batch=2, out=tmp_path / "runs", weights="none", say=said.append, bootstrap=0
     )
-    assert done.pooled.photos == 7 and f"{data.name}: {SAID}" in said
+    assert done.pooled.images == 7 and f"{data.name}: {SAID}" in said
 
 
 def test_where_none_can_be_read_the_first_error_is_raised(data):
     for record in data:
-        record.photo.write_bytes(record.photo.read_bytes()[: record.photo.stat().st_size // 3])
+        record.image.write_bytes(record.image.read_bytes()[: record.image.stat().st_size // 3])
     for work in (lambda: open_data(data, "segment"), lambda: evaluate(FIND, data, bootstrap=0)):
-        with pytest.raises(PhotoError, match="damaged or incomplete"):
+        with pytest.raises(ImageError, match="damaged or incomplete"):
             work()
 
 
-def test_a_photo_of_which_only_the_thumbnail_fails_is_kept(tmp_path, monkeypatch):
+def test_a_image_of_which_only_the_thumbnail_fails_is_kept(tmp_path, monkeypatch):
     whole = party(tmp_path / "party", 2)
-    assert readable(whole, [whole.records[0].photo]) == (whole, None)
+    assert readable(whole, [whole.records[0].image]) == (whole, None)
 
 
 def test_pixels_of_the_others_are_looked_at_in_order(data):
     done = evaluate(FIND, data, bootstrap=0)
-    names = [record.photo.name for record in done.data]
-    assert names == [record.photo.name for record in data if record.photo.name != "balloons_00000.jpg"]
-    assert all(np.asarray(Image.open(record.photo)).shape[:2] == record.size for record in done.data)
+    names = [record.image.name for record in done.data]
+    assert names == [record.image.name for record in data if record.image.name != "balloons_00000.jpg"]
+    assert all(np.asarray(Image.open(record.image)).shape[:2] == record.size for record in done.data)

@@ -48,7 +48,7 @@ def save(file: Path, content: object) -> Path:
     return file
 
 
-def photo(file: Path) -> Path:
+def image(file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (6, 4)).save(file)
     return file
@@ -62,7 +62,7 @@ def refused(path: Path) -> InputError:
 
 def test_an_empty_folder_and_ordinary_texts_are_of_no_format(tmp_path):
     assert unsupported.error(tmp_path) is None
-    photo(tmp_path / "a.png"), save(tmp_path / "notes.txt", "12 photos of 3 bridges\n"), save(tmp_path / "b.json", {})
+    image(tmp_path / "a.png"), save(tmp_path / "notes.txt", "12 images of 3 bridges\n"), save(tmp_path / "b.json", {})
     save(tmp_path / "c.txt", ""), save(tmp_path / "d.yaml", "names: 3"), save(tmp_path / "e.xml", "<annotation/>")
     assert unsupported.error(tmp_path) is None
 
@@ -72,7 +72,7 @@ def test_a_file_and_its_folder_are_called_by_the_name_of_their_format(tmp_path, 
     assert FILES.keys() == unsupported.UNSUPPORTED.keys()
     inside, content = FILES[name]
     file = save(tmp_path / "data" / inside, content)
-    photo(tmp_path / "data/images/a.jpg")
+    image(tmp_path / "data/images/a.jpg")
     known = [] if "panoptic" in name else [file]  # COCO's reader knows that file, and says what it is
     for path in (*known, tmp_path / "data", tmp_path):
         error = refused(path)
@@ -89,8 +89,8 @@ def test_no_advice_names_a_tool_whose_files_we_do_not_read(name):
 @pytest.mark.parametrize(
     "config", ["names: [rust]\ntrain: ../train/images\nnc: 1\n", "path: x\nnames:\n  0: rust\n", None]
 )
-def test_yolo_is_known_by_its_yaml_or_by_labels_of_empty_photos(tmp_path, config):
-    photo(tmp_path / "train/images/a.jpg")
+def test_yolo_is_known_by_its_yaml_or_by_labels_of_empty_images(tmp_path, config):
+    image(tmp_path / "train/images/a.jpg")
     save(tmp_path / "train/labels/a.txt", "")
     if config is not None:
         save(tmp_path / "data.yaml", config)
@@ -98,10 +98,10 @@ def test_yolo_is_known_by_its_yaml_or_by_labels_of_empty_photos(tmp_path, config
 
 
 @pytest.mark.parametrize("where", ["", "images", "images/train"])
-def test_photos_beside_yolo_labels_are_no_class_folders(tmp_path, where):
+def test_images_beside_yolo_labels_are_no_class_folders(tmp_path, where):
     for number in range(3):
         for kind in ("cat", "dog"):
-            photo(tmp_path / f"images/train/{kind}_{number}.jpg")
+            image(tmp_path / f"images/train/{kind}_{number}.jpg")
             save(tmp_path / f"labels/train/{kind}_{number}.txt", "0 0.5 0.5 0.2 0.2\n")
     assert refused(tmp_path / where).headline == "this is YOLO, not read yet"
 
@@ -109,13 +109,13 @@ def test_photos_beside_yolo_labels_are_no_class_folders(tmp_path, where):
 def test_what_labelme_json_to_dataset_makes_is_labelme_and_no_class_folders(tmp_path):
     for stem in ("p0", "p1"):
         for name in ("img", "label"):
-            photo(tmp_path / f"labelme_json/{stem}_json/{name}.png")
+            image(tmp_path / f"labelme_json/{stem}_json/{name}.png")
     for path in (tmp_path, tmp_path / "labelme_json", tmp_path / "labelme_json/p0_json"):
         assert refused(path).headline == "this is LabelMe, not read yet"
 
 
 def test_sound_data_beside_files_of_other_tools_are_read(tmp_path):
-    photo(tmp_path / "a.jpg")
+    image(tmp_path / "a.jpg")
     save(tmp_path / "a.json", LABELME)
     coco = {"images": [{"id": 1, "file_name": "a.jpg"}], "categories": [{"id": 1, "name": "rust"}],
             "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}]}  # fmt: skip
@@ -136,16 +136,16 @@ def test_a_zip_archive_is_to_be_unpacked(tmp_path):
 def test_a_git_lfs_pointer_is_to_be_fetched(tmp_path, name):
     file = save(tmp_path / name, POINTER)
     if file.suffix != ".png":
-        photo(tmp_path / "b.png")
+        image(tmp_path / "b.png")
         assert refused(file).headline == "a Git LFS pointer, not the file itself"
     error = refused(tmp_path)
     assert error.headline == "a Git LFS pointer, not the file itself"
     assert error.parts["fix"] == "fetch the content: git lfs pull"
 
 
-def test_photos_that_are_git_lfs_pointers_are_told_so(tmp_path):
+def test_images_that_are_git_lfs_pointers_are_told_so(tmp_path):
     for name in ("rust/a.png", "norust/b.png"):
-        photo(tmp_path / name)
+        image(tmp_path / name)
     for number in range(3):
         save(tmp_path / f"rust/{number}.png", POINTER)
     error = refused(tmp_path)

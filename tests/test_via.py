@@ -27,10 +27,10 @@ def only(dataset: Dataset) -> Instances:
     return record.instances
 
 
-def with_photos(case: Path, folder: Path, size: tuple[int, int] = (6000, 6000)) -> Path:
-    """A case of real annotations whose photos are absent, with black photos in their place."""
+def with_images(case: Path, folder: Path, size: tuple[int, int] = (6000, 6000)) -> Path:
+    """A case of real annotations whose images are absent, with black images in their place."""
     file = Path(shutil.copy(next(path for path in case.iterdir() if path.suffix in (".json", ".csv")), folder))
-    for name in PHOTO_NAMES[file.suffix](file.read_text("utf-8")):
+    for name in IMAGE_NAMES[file.suffix](file.read_text("utf-8")):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -38,22 +38,22 @@ def with_photos(case: Path, folder: Path, size: tuple[int, int] = (6000, 6000)) 
     return folder
 
 
-PHOTO_NAMES = {
+IMAGE_NAMES = {
     ".json": lambda text: [record["filename"] for record in json.loads(text).values()],
     ".csv": lambda text: [line.split(",")[0] for line in text.splitlines()[1:]],
 }
 
 
 # --- what a file may hold -----------------------------------------------------------------------
-def test_a_photo_without_regions_is_labelled_as_empty(tmp_path):
+def test_a_image_without_regions_is_labeled_as_empty(tmp_path):
     data = formats.read(attacks.via(tmp_path))
-    assert data.state_counts() == {"labelled": 0, "empty": 1, "unlabelled": 0, "skipped": 0}
+    assert data.state_counts() == {"labeled": 0, "empty": 1, "unlabeled": 0, "skipped": 0}
     assert data.names == () and data.format == "via"
 
 
-def test_a_file_without_photos_is_refused(tmp_path):
+def test_a_file_without_images_is_refused(tmp_path):
     path = attacks.written(tmp_path / "via.json", {"_via_settings": {}, "_via_img_metadata": {}})
-    with pytest.raises(DatasetError, match="it holds no photos"):
+    with pytest.raises(DatasetError, match="it holds no images"):
         formats.read(path)
 
 
@@ -77,7 +77,7 @@ def test_a_rectangle_beside_an_outline_becomes_a_mask_and_is_told(tmp_path):
     data = formats.read(attacks.via(tmp_path, {"name": "rect", "x": 3, "y": 4, "width": 10, "height": 6}, SQUARE))
     found = only(data)
     assert found.masks is not None and found.masks.area.tolist() == [60, 100]
-    assert data.remarks == ("1 box became a rectangular mask, beside outlines in the same photo",)
+    assert data.remarks == ("1 box became a rectangular mask, beside outlines in the same image",)
 
 
 def test_a_circle_covers_its_area(tmp_path):
@@ -107,9 +107,9 @@ def test_all_four_spellings_of_a_file_read_the_same(tmp_path):
         f"#filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n"
         f'a.jpg,1,"{{}}",1,0,"{shape}","{attributes}"\n'
     )
-    for place, content in enumerate((first, export, project, table)):
-        folder = tmp_path / str(place)
-        attacks.photo(folder / "a.jpg")
+    for index, content in enumerate((first, export, project, table)):
+        folder = tmp_path / str(index)
+        attacks.image(folder / "a.jpg")
         if isinstance(content, str):
             (folder / "via.csv").write_text(content, "utf-8")
         else:
@@ -118,8 +118,8 @@ def test_all_four_spellings_of_a_file_read_the_same(tmp_path):
         assert data.class_counts() == {"rust": 1} and only(data).boxes.tolist() == [[2, 2, 12, 12]]
 
 
-def test_a_csv_row_without_a_shape_is_an_empty_photo(tmp_path):
-    attacks.photo(tmp_path / "a.jpg")
+def test_a_csv_row_without_a_shape_is_an_empty_image(tmp_path):
+    attacks.image(tmp_path / "a.jpg")
     header = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n"
     (tmp_path / "via.csv").write_text(header + 'a.jpg,1,"{}",0,0,"{}","{}"\n', "utf-8")
     assert formats.read(tmp_path).state_counts()["empty"] == 1
@@ -168,10 +168,10 @@ def test_an_attribute_that_no_region_has_is_an_error_that_lists_those_they_have(
         formats.read(path, class_attribute="gender")
     assert str(caught.value) == (
         f'AnnotationError: {path}: no region has an attribute "gender"\n'
-        "  field   --class-attribute\n"
-        "  wanted  Age or Gender\n"
-        "  got     gender\n"
-        '  fix     --class-attribute "Gender"'
+        "  field     --class-attribute\n"
+        "  expected  Age or Gender\n"
+        "  got       gender\n"
+        '  fix       --class-attribute "Gender"'
     )
     with pytest.raises(AnnotationError, match="its regions have no attributes") as caught:
         formats.read(attacks.via(tmp_path, SQUARE), class_attribute="gender")
@@ -215,7 +215,7 @@ def test_a_region_without_one_class_is_a_fault_where_others_have_one(tmp_path, v
     data = formats.read(attacks.via(tmp_path, *regions, (SQUARE, {"name": value})))
     assert data.class_counts() == {"rust": 19}
     assert str(data.faults[0]) == (
-        f'photo "a.jpg", region 19: region_attributes.name: wanted one class, as other regions have, got {got}'
+        f'image "a.jpg", region 19: region_attributes.name: wanted one class, as other regions have, got {got}'
     )
 
 
@@ -226,11 +226,11 @@ def test_an_outline_with_a_lost_coordinate_is_refused_word_for_word(tmp_path):
         formats.read(path)
     assert str(caught.value) == (
         f"AnnotationError: {path}: 1 of 1 regions are faulty\n"
-        '  record  photo "a.jpg", region 0\n'
-        "  field   shape_attributes.all_points_y\n"
-        "  wanted  4 numbers, as many as all_points_x\n"
-        "  got     3\n"
-        "  fix     draw that region again in VIA and save; or put the faulty ones aside with --allow-faulty"
+        '  record    image "a.jpg", region 0\n'
+        "  field     shape_attributes.all_points_y\n"
+        "  expected  4 numbers, as many as all_points_x\n"
+        "  got       3\n"
+        "  fix       draw that region again in VIA and save; or put the faulty ones aside with --allow-faulty"
     )
 
 
@@ -259,10 +259,10 @@ BAD = [
 def test_a_bad_shape_is_put_aside_by_name_and_the_others_stay(tmp_path, shape):
     data = formats.read(attacks.via(tmp_path, *[SQUARE] * 19, shape))
     assert len(only(data)) == 19
-    assert [fault.record for fault in data.faults] == ['photo "a.jpg", region 19']
+    assert [fault.record for fault in data.faults] == ['image "a.jpg", region 19']
 
 
-def test_a_photo_whose_every_region_is_bad_is_skipped_not_empty(tmp_path):
+def test_a_image_whose_every_region_is_bad_is_skipped_not_empty(tmp_path):
     data = formats.read(attacks.via(tmp_path, {"name": "blob"}), allow_faulty=True)
     assert data.state_counts()["skipped"] == 1
 
@@ -275,48 +275,48 @@ def test_outlines_over_the_edge_are_cut_and_counted(tmp_path):
 
 
 def second_record(path: Path, *shapes: Any) -> Path:
-    """The file once more, with a second record of its photo."""
+    """The file once more, with a second record of its image."""
     records = json.loads(path.read_text("utf-8"))
     regions = [{"shape_attributes": shape, "region_attributes": {}} for shape in shapes]
     records["a.jpg2"] = {"filename": "a.jpg", "regions": regions}
     return attacks.written(path, records)
 
 
-def test_the_regions_of_two_records_of_one_photo_are_joined_and_equal_ones_count_once(tmp_path):
+def test_the_regions_of_two_records_of_one_image_are_joined_and_equal_ones_count_once(tmp_path):
     other = {"name": "rect", "x": 20, "y": 20, "width": 5, "height": 5}
     data = formats.read(second_record(attacks.via(tmp_path, SQUARE, SQUARE), SQUARE, other))
     assert len(data) == 1 and data.instance_count == 3 and not data.faults
-    assert data.remarks[0] == "1 second record of a photo: the regions were joined, equal ones once"
+    assert data.remarks[0] == "1 second record of an image: the regions were joined, equal ones once"
 
 
 @pytest.mark.parametrize(("first", "second"), [([SQUARE], []), ([], [SQUARE]), ([SQUARE], [SQUARE])])
 def test_a_record_without_regions_beside_a_drawn_one_does_not_count(tmp_path, first, second):
     data = formats.read(second_record(attacks.via(tmp_path, *first), *second))
-    assert [record.state for record in data] == ["labelled"] and data.instance_count == 1
+    assert [record.state for record in data] == ["labeled"] and data.instance_count == 1
 
 
 @pytest.mark.parametrize("shape", [{"name": "point", "cx": 3, "cy": 3},
                                    {"name": "polyline", "all_points_x": [1, 9], "all_points_y": [1, 9]}])  # fmt: skip
-def test_a_photo_with_nothing_but_points_or_lines_is_unlabelled(tmp_path, shape):
+def test_a_image_with_nothing_but_points_or_lines_is_unlabeled(tmp_path, shape):
     data = formats.read(attacks.via(tmp_path, shape))
-    assert [record.state for record in data] == ["unlabelled"]
-    assert "1 photo with nothing but points or lines, taken as unlabelled, not as empty" in data.remarks
-    assert [record.state for record in formats.read(attacks.via(tmp_path, shape, SQUARE))] == ["labelled"]
+    assert [record.state for record in data] == ["unlabeled"]
+    assert "1 image with nothing but points or lines, taken as unlabeled, not as empty" in data.remarks
+    assert [record.state for record in formats.read(attacks.via(tmp_path, shape, SQUARE))] == ["labeled"]
 
 
 def test_outlines_in_fractions_are_scaled_and_among_pixels_they_are_faults(tmp_path):
-    share = {"name": "polygon", "all_points_x": [0.25, 0.75, 0.75, 0.25], "all_points_y": [0.5, 0.5, 1, 1]}
-    data = formats.read(attacks.via(tmp_path, share))
+    fraction = {"name": "polygon", "all_points_x": [0.25, 0.75, 0.75, 0.25], "all_points_y": [0.5, 0.5, 1, 1]}
+    data = formats.read(attacks.via(tmp_path, fraction))
     assert only(data).boxes.tolist() == [[10, 15, 30, 30]]
     assert "fractions of width and height" in data.remarks[0]
-    mixed = formats.read(attacks.via(tmp_path, share, *[SQUARE] * 30))
+    mixed = formats.read(attacks.via(tmp_path, fraction, *[SQUARE] * 30))
     assert mixed.instance_count == 30 and mixed.faults[0].got == "places within 0 and 1"
 
 
-def test_an_outline_to_and_fro_over_all_the_photo_is_a_fault(tmp_path):
+def test_an_outline_to_and_fro_over_all_the_image_is_a_fault(tmp_path):
     count = 60_000
-    zigzag = {"name": "polygon", "all_points_x": [300 * (place % 2) for place in range(count)],
-              "all_points_y": [place * 200 / count for place in range(count)]}  # fmt: skip
+    zigzag = {"name": "polygon", "all_points_x": [300 * (index % 2) for index in range(count)],
+              "all_points_y": [index * 200 / count for index in range(count)]}  # fmt: skip
     with pytest.raises(AnnotationError, match="60,000 points to and fro"):
         formats.read(attacks.via(tmp_path, zigzag, size=(200, 300)))
 
@@ -340,20 +340,20 @@ def test_a_project_of_via_3_is_refused_by_what_it_is(tmp_path):
         formats.read(attacks.written(tmp_path / "via.json", data))
 
 
-# --- photos turned by EXIF ----------------------------------------------------------------------
-def test_a_turned_photo_has_its_turned_size(tmp_path):
+# --- images turned by EXIF ----------------------------------------------------------------------
+def test_a_turned_image_has_its_turned_size(tmp_path):
     path = attacks.via(tmp_path, {**SQUARE, "all_points_y": [22, 22, 38, 38]})
-    attacks.photo(tmp_path / "a.jpg", (30, 40), orientation=6)
+    attacks.image(tmp_path / "a.jpg", (30, 40), orientation=6)
     (record,) = formats.read(path).records
     assert record.size == (40, 30) and record.instances is not None
     assert record.instances.boxes.tolist() == [[2, 22, 12, 38]]
-    assert formats.read(path).remarks == ("1 photo with an EXIF turn, taken as annotated after the turn",)
+    assert formats.read(path).remarks == ("1 image with an EXIF turn, taken as annotated after the turn",)
 
 
-def test_coordinates_that_fit_only_the_unturned_photo_are_a_fault(tmp_path):
+def test_coordinates_that_fit_only_the_unturned_image_are_a_fault(tmp_path):
     path = attacks.via(tmp_path, SQUARE, {**SQUARE, "all_points_x": [22, 38, 38, 22]})
-    attacks.photo(tmp_path / "a.jpg", (30, 40), orientation=6)
-    with pytest.raises(AnnotationError, match="places that fit only the unturned photo"):
+    attacks.image(tmp_path / "a.jpg", (30, 40), orientation=6)
+    with pytest.raises(AnnotationError, match="places that fit only the unturned image"):
         formats.read(path)
     assert formats.read(path, allow_faulty=True).state_counts()["skipped"] == 1
 
@@ -365,16 +365,16 @@ def test_what_is_written_reads_the_same(tmp_path):
     masks[1, 10:29, 30:40] = True
     masks[1, 12:14, 33:35] = False  # a hole
     masks[2, 0:2, 0:2] = masks[2, 20:22, 20:24] = True  # two parts
-    photo = attacks.photo(tmp_path / "photos" / "a.jpg")
+    image = attacks.image(tmp_path / "images" / "a.jpg")
     runs = RleMasks.from_dense(masks)
     full = Instances(runs.boxes, np.array([0, 1, 0]), np.ones(3), runs, ("hole", "rust"))
-    rows = (Record(photo, (30, 40), full), Record(attacks.photo(tmp_path / "b.jpg"), (30, 40), None),
-            Record(attacks.photo(tmp_path / "c.jpg"), (30, 40), Instances.empty(full.names)))  # fmt: skip
+    rows = (Record(image, (30, 40), full), Record(attacks.image(tmp_path / "b.jpg"), (30, 40), None),
+            Record(attacks.image(tmp_path / "c.jpg"), (30, 40), Instances.empty(full.names)))  # fmt: skip
     told = formats.write(Dataset("party", full.names, rows), tmp_path / "out.json", "via")
-    assert told == ("1 unlabelled photo cannot be kept", "3 scores cannot be kept", "1 hole cannot be kept",
+    assert told == ("1 unlabeled image cannot be kept", "3 scores cannot be kept", "1 hole cannot be kept",
                     "1 union of several parts cannot be kept")  # fmt: skip
     again = formats.read(tmp_path / "out.json")
-    assert again.state_counts() == {"labelled": 1, "empty": 1, "unlabelled": 1, "skipped": 0}
+    assert again.state_counts() == {"labeled": 1, "empty": 1, "unlabeled": 1, "skipped": 0}
     found = again.records[0].instances
     assert found is not None and found.masks is not None and found.labels == ["hole", "rust", "hole", "hole"]
     dense = found.masks.dense()
@@ -386,10 +386,10 @@ def test_what_is_written_reads_the_same(tmp_path):
 
 
 def test_boxes_are_written_as_rectangles(tmp_path):
-    photo = attacks.photo(tmp_path / "a.jpg")
+    image = attacks.image(tmp_path / "a.jpg")
     found = Instances(np.array([[1, 2.5, 11, 12]]), np.array([0]), None, None, ("rust",))
     assert (
-        formats.write(Dataset("party", ("rust",), (Record(photo, (30, 40), found),)), tmp_path / "out.json", "via")
+        formats.write(Dataset("party", ("rust",), (Record(image, (30, 40), found),)), tmp_path / "out.json", "via")
         == ()
     )
     again = only(formats.read(tmp_path / "out.json"))
@@ -429,7 +429,7 @@ def test_any_file_gives_a_data_set_or_our_error(tmp_path_factory, shapes: list[A
 
 
 # --- real data ----------------------------------------------------------------------------------
-def test_the_balloons_are_read_without_decoding_a_photo(shared, monkeypatch):
+def test_the_balloons_are_read_without_decoding_a_image(shared, monkeypatch):
     loaded = []
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: loaded.append(image.filename))
     data = formats.read(shared / "data" / "balloon")
@@ -459,20 +459,20 @@ def test_corrosion_is_read_by_its_split_folders_not_by_the_file_above(shared):
 
 
 @pytest.mark.parametrize(
-    ("file", "photos", "counts"),
+    ("file", "images", "counts"),
     [("train/via_region_data.json", 62, {"damage": 152}), ("train/car-damage-train.json", 62, {"damage": 152}),
      ("train/via_region_data.csv", 62, {"damage": 152}), ("val/via_region_data.json", 8, {"damage": 12}),
      ("train/train_multiclass.json", 62,
       {"door": 38, "front_bumper": 33, "headlamp": 66, "hood": 28, "rear_bumper": 26}),
      ("val/val_multiclass.json", 8, {"door": 4, "front_bumper": 4, "headlamp": 10, "hood": 3, "rear_bumper": 3})],
 )  # fmt: skip
-def test_car_damage_is_read_by_naming_one_file(shared, file, photos, counts):
+def test_car_damage_is_read_by_naming_one_file(shared, file, images, counts):
     data = formats.read(shared / "data" / "car_damage_via" / file)
-    assert (len(data), data.class_counts(), len(data.faults)) == (photos, counts, 0)
+    assert (len(data), data.class_counts(), len(data.faults)) == (images, counts, 0)
 
 
 @pytest.mark.parametrize(
-    ("case", "photos", "counts", "faults"),
+    ("case", "images", "counts", "faults"),
     [("via1_json_dict_regions", 98, {"bacteria": 112, "brown_spot": 376, "leaf_smut": 137}, 2),
      ("via2_json_circle_polyline", 41, {"1": 39, "2": 41, "3": 35, "5": 8}, 0),
      ("via_csv_hash_header", 5, {"object": 5}, 0),
@@ -480,23 +480,23 @@ def test_car_damage_is_read_by_naming_one_file(shared, file, photos, counts):
                                    "Right": 14, "Up": 17, "UpLeft": 19, "UpRight": 16}, 1),
      ("via_csv_receipts", 6, {"Date": 6, "Header": 6, "Total": 6}, 0)],
 )  # fmt: skip
-def test_real_files_of_many_hands_are_counted_right(shared, tmp_path, case, photos, counts, faults):
-    """The published annotations, with black photos in the place of those that were left out."""
+def test_real_files_of_many_hands_are_counted_right(shared, tmp_path, case, images, counts, faults):
+    """The published annotations, with black images in the place of those that were left out."""
     (tmp_path / "data").mkdir()
-    folder = with_photos(shared / "data" / "zoo" / case, tmp_path / "data", (2000, 2000))
+    folder = with_images(shared / "data" / "zoo" / case, tmp_path / "data", (2000, 2000))
     data = formats.read(folder)
     expected = counts if "object" not in counts else {data.names[0]: counts["object"]}
-    assert (len(data), data.class_counts(), len(data.faults)) == (photos, expected, faults)
+    assert (len(data), data.class_counts(), len(data.faults)) == (images, expected, faults)
 
 
-def test_one_project_a_photo_is_joined(shared):
+def test_one_project_a_image_is_joined(shared):
     data = formats.read(shared / "data" / "zoo" / "via2_project_one_per_photo")
     assert (len(data), data.instance_count, len(data.names)) == (2, 432, 13)
 
 
-def test_a_photo_in_no_project_is_unlabelled(shared):
+def test_a_image_in_no_project_is_unlabeled(shared):
     folder = shared / "data" / "zoo" / "via2_project_unlabelled_photos"
     data = formats.read(folder, allow_faulty=True)
-    assert data.state_counts() == {"labelled": 1, "empty": 0, "unlabelled": 1, "skipped": 1}
+    assert data.state_counts() == {"labeled": 1, "empty": 0, "unlabeled": 1, "skipped": 1}
     with pytest.raises(AnnotationError, match="1 of 2 regions are faulty"):  # an outline of a single point
         formats.read(folder)

@@ -17,7 +17,7 @@ SQUARE = {"name": "polygon", "all_points_x": [2, 12, 12, 2], "all_points_y": [2,
 
 def split_set(folder: Path, train: list[Any], val: list[Any]) -> Path:
     for split, several in (("train", train), ("val", val)):
-        attacks.via(folder / split, *((SQUARE, each) for each in several))
+        attacks.via(folder / split, *((SQUARE, item) for item in several))
     return folder
 
 
@@ -82,7 +82,7 @@ def test_where_each_class_is_an_attribute_the_filled_one_is_the_class(tmp_path, 
     ],
 )
 def test_attributes_whose_values_say_more_are_no_classes(tmp_path, attributes, names):
-    data = formats.read(attacks.via(tmp_path, *[(SQUARE, each) for each in attributes]))
+    data = formats.read(attacks.via(tmp_path, *[(SQUARE, attribute) for attribute in attributes]))
     assert set(data.names) <= names
 
 

@@ -1,4 +1,4 @@
-"""Pascal VOC: XML beside photos, palette masks, lists."""
+"""Pascal VOC: XML beside images, palette masks, lists."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def box(label: str, *corners: object) -> str:
     return f"<object><name>{label}</name><bndbox>{tags}</bndbox></object>"
 
 
-def page(folder: Path, stem: str, *objects: str, named: str | None = None, size: str = "", photo: bool = True) -> Path:
-    """One XML file and its 40 x 30 photo."""
+def page(folder: Path, stem: str, *objects: str, named: str | None = None, size: str = "", image: bool = True) -> Path:
+    """One XML file and its 40 x 30 image."""
     folder.mkdir(parents=True, exist_ok=True)
-    if photo:
+    if image:
         Image.new("RGB", (40, 30)).save(folder / f"{stem}.png")
     file = folder / f"{stem}.xml"
     name = f"{stem}.png" if named is None else named
@@ -38,18 +38,18 @@ def page(folder: Path, stem: str, *objects: str, named: str | None = None, size:
 
 
 # --- what is there ----------------------------------------------------------------------------------
-def test_a_file_without_objects_is_labelled_and_empty(tmp_path):
+def test_a_file_without_objects_is_labeled_and_empty(tmp_path):
     page(tmp_path, "a")
     found = read(tmp_path)
     assert (found.names, found.state_counts()["empty"], found.faults) == ((), 1, ())
 
 
-def test_a_photo_without_xml_is_unlabelled(tmp_path):
+def test_a_image_without_xml_is_unlabeled(tmp_path):
     page(tmp_path, "a", box("rust", 1, 2, 3, 4))
     Image.new("RGB", (9, 9)).save(tmp_path / "b.png")
-    assert [(record.photo.name, record.state) for record in read(tmp_path)] == [
-        ("a.png", "labelled"),
-        ("b.png", "unlabelled"),
+    assert [(record.image.name, record.state) for record in read(tmp_path)] == [
+        ("a.png", "labeled"),
+        ("b.png", "unlabeled"),
     ]
 
 
@@ -82,31 +82,31 @@ def test_folders_of_another_machine_do_not_matter(tmp_path):
 def test_one_xml_file_can_be_named_alone(tmp_path):
     file = page(tmp_path, "a", box("rust", 1, 1, 2, 2))
     page(tmp_path, "b")
-    assert [record.photo.name for record in read(file)] == ["a.png"]
+    assert [record.image.name for record in read(file)] == ["a.png"]
 
 
 # --- what is mended ---------------------------------------------------------------------------------
-def test_the_photo_of_the_same_name_wins_over_the_name_inside(tmp_path):
+def test_the_image_of_the_same_name_wins_over_the_name_inside(tmp_path):
     page(tmp_path, "a", box("rust", 1, 1, 2, 2), named="b.png")
     page(tmp_path, "b", box("dent", 1, 1, 2, 2))
     found = read(tmp_path)
-    assert {record.photo.name: record.instances.labels for record in found} == {"a.png": ["rust"], "b.png": ["dent"]}
+    assert {record.image.name: record.instances.labels for record in found} == {"a.png": ["rust"], "b.png": ["dent"]}
     assert found.remarks == (
-        'XML files that name another photo, where the one of the XML\'s own name was taken: 1 ("a.xml" names "b.png")',
+        'XML files that name another image, where the one of the XML\'s own name was taken: 1 ("a.xml" names "b.png")',
     )
 
 
 def test_the_name_inside_is_used_when_there_is_no_other(tmp_path):
-    page(tmp_path, "a", box("rust", 1, 1, 2, 2), named="c.png", photo=False)
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2), named="c.png", image=False)
     Image.new("RGB", (40, 30)).save(tmp_path / "c.png")
-    assert read(tmp_path).records[0].photo.name == "c.png"
+    assert read(tmp_path).records[0].image.name == "c.png"
 
 
 def test_swapped_corners_are_put_in_order_and_told(tmp_path):
     page(tmp_path, "a", box("rust", 9, 8, 1, 2))
     found = read(tmp_path)
     assert found.records[0].instances.boxes.tolist() == [[1, 2, 9, 8]]
-    assert found.remarks == ('boxes with swapped corners, put in order: 1 (photo "a.png", region 0)',)
+    assert found.remarks == ('boxes with swapped corners, put in order: 1 (image "a.png", region 0)',)
 
 
 def test_a_box_over_the_edge_is_cut_there(tmp_path):
@@ -134,23 +134,23 @@ def test_a_faulty_box_is_put_aside_by_name(tmp_path, objects, field, got):
         read(tmp_path)
     found = read(tmp_path, allow_faulty=True)
     (fault,) = found.faults
-    assert (fault.record, fault.field, found.instance_count) == ('photo "a.png", region 1', field, 1)
+    assert (fault.record, fault.field, found.instance_count) == ('image "a.png", region 1', field, 1)
     assert fault.got.startswith(got)
 
 
-def test_half_a_file_is_a_fault_and_its_photo_is_skipped(tmp_path):
+def test_half_a_file_is_a_fault_and_its_image_is_skipped(tmp_path):
     page(tmp_path, "a", box("rust", 1, 1, 2, 2))
     file = page(tmp_path, "b", box("rust", 1, 1, 2, 2))
     file.write_text(file.read_text()[:60])
     found = read(tmp_path, allow_faulty=True)
-    assert [record.state for record in found] == ["labelled", "skipped"]
+    assert [record.state for record in found] == ["labeled", "skipped"]
     assert found.faults[0].record == 'file "b.xml"'
 
 
-def test_another_size_than_the_photos_is_a_fault(tmp_path):
+def test_another_size_than_the_images_is_a_fault(tmp_path):
     page(tmp_path, "a", box("rust", 1, 1, 2, 2), size="<size><width>80</width><height>60</height></size>")
     found = read(tmp_path, allow_faulty=True)
-    assert (found.faults[0].wanted, found.faults[0].got) == ("30 x 40, the photo's own", "60 x 80")
+    assert (found.faults[0].expected, found.faults[0].got) == ("30 x 40, the image's own", "60 x 80")
     assert found.records[0].state == "skipped"
 
 
@@ -176,7 +176,7 @@ def test_lists_are_splits_but_those_of_a_class_are_not(tmp_path):
     (lists / "rust_train.txt").write_text("c  1\n")
     found = read(tmp_path)
     assert [record.split for record in found] == ["train", "val", None]
-    assert found.remarks == ("ImageSets/Main/train.txt names 2 photos, 1 of them absent",)
+    assert found.remarks == ("ImageSets/Main/train.txt names 2 images, 1 of them absent",)
 
 
 def palette(file: Path, pixels: np.ndarray) -> None:
@@ -224,7 +224,7 @@ def written(folder: Path, records: list[Record]) -> tuple[str, ...]:
     st.lists(st.tuples(*[st.floats(2, 19.75, width=32)] * 2, *[st.floats(0.25, 10, width=32)] * 2, st.integers(0, 1)))
 )
 def test_what_is_written_is_read_again(tmp_path_factory, rows):
-    """Boxes to the last bit, classes, empty photos."""
+    """Boxes to the last bit, classes, empty images."""
     folder = tmp_path_factory.mktemp("voc")
     Image.new("RGB", (40, 30)).save(folder / "a.png")
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h, _ in rows], np.float32).reshape(-1, 4)
@@ -233,7 +233,7 @@ def test_what_is_written_is_read_again(tmp_path_factory, rows):
     Image.new("RGB", (40, 30)).save(folder / "out" / "a.png")
     (again,) = read(folder / "out").records
     assert np.array_equal(again.instances.boxes, instances.boxes)
-    assert again.instances.labels == instances.labels and again.state == ("labelled" if rows else "empty")
+    assert again.instances.labels == instances.labels and again.state == ("labeled" if rows else "empty")
 
 
 def test_what_cannot_be_kept_is_counted(tmp_path):
@@ -242,7 +242,7 @@ def test_what_cannot_be_kept_is_counted(tmp_path):
     instances = Instances(boxes, [0, 1], [0.5, 0.7], masks, ("rust", "dent"), np.array([True, False]))
     records = [Record(tmp_path / "a.png", (30, 40), instances), Record(tmp_path / "b.png", (30, 40), None)]
     assert written(tmp_path / "out", records) == (
-        "1 unlabelled or skipped photo cannot be kept",
+        "1 unlabeled or skipped image cannot be kept",
         "2 outlines cannot be kept",
         "2 scores cannot be kept",
         "1 crowd mark cannot be kept",
@@ -258,17 +258,17 @@ def test_splits_become_lists(tmp_path):
     assert (tmp_path / "out/ImageSets/Main/val.txt").read_text() == "b\nc\n"
 
 
-def test_two_photos_of_one_stem_cannot_share_a_file(tmp_path):
+def test_two_images_of_one_stem_cannot_fraction_a_file(tmp_path):
     empty = Instances.empty(("rust", "dent"))
     with pytest.raises(DatasetError, match="share one XML file"):
         written(tmp_path / "out", [Record(Path("x/a.png"), (9, 9), empty), Record(Path("y/a.jpg"), (9, 9), empty)])
-    with pytest.raises(OutputError, match="one XML file holds one photo"):
+    with pytest.raises(OutputError, match="one XML file holds one image"):
         written(tmp_path / "out.xml", [])
 
 
 # --- real data --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("folder", "photos", "classes"),
+    ("folder", "images", "classes"),
     [
         ("bccd", 100, {"Platelets": 128, "RBC": 1406, "WBC": 107}),
         ("rust/objDet/train", 39, {"rust": 153}),
@@ -281,23 +281,23 @@ def test_two_photos_of_one_stem_cannot_share_a_file(tmp_path):
         ("zoo/voc_roboflow_tiny/val", 1, {"label_0": 1, "label_1": 1}),
     ],
 )
-def test_real_sets_have_their_counts_without_a_fault(shared, folder, photos, classes):
+def test_real_sets_have_their_counts_without_a_fault(shared, folder, images, classes):
     path = shared / "data" / folder
     found = read(path)
     assert voc.sniff(Head(path)).certainty > 0.5
-    assert (len(found), found.class_counts(), found.faults) == (photos, classes, ())
+    assert (len(found), found.class_counts(), found.faults) == (images, classes, ())
 
 
-def test_the_lists_of_bccd_name_absent_photos(shared):
+def test_the_lists_of_bccd_name_absent_images(shared):
     found = read(shared / "data/bccd")
     assert {name: len(part) for name, part in found.splits().items()} == {"train": 57, "val": 19, "test": 24}
-    assert "ImageSets/Main/train.txt names 205 photos, 148 of them absent" in found.remarks
+    assert "ImageSets/Main/train.txt names 205 images, 148 of them absent" in found.remarks
 
 
-def test_two_of_labelimg_have_no_photo(shared):
+def test_two_of_labelimg_have_no_image(shared):
     found = read(shared / "data/zoo/voc_labelimg")
     assert (len(found), sorted(fault.record for fault in found.faults)) == (
-        4, ['photo "raccoon-100.jpg"', 'photo "raccoon-63.jpg"']
+        4, ['image "raccoon-100.jpg"', 'image "raccoon-63.jpg"']
     )  # fmt: skip
 
 
@@ -305,13 +305,13 @@ def test_names_with_blanks_are_named_as_absent(shared):
     path = shared / "data/zoo/voc_names_with_blanks"
     faults = Faults(path)
     assert voc.read(path, faults).names == ("skystone", "stone")
-    assert 'photo "skystone-10-27 (11).jpg"' in [fault.record for fault in faults.missing]
+    assert 'image "skystone-10-27 (11).jpg"' in [fault.record for fault in faults.missing]
 
 
 def test_object_pictures_agree_with_their_own_pixels(shared):
     root = shared / "data/zoo/voc_palette_png"
     for record in read(root):
-        ids = np.asarray(Image.open(root / "SegmentationObject" / f"{record.photo.stem}.png"))
+        ids = np.asarray(Image.open(root / "SegmentationObject" / f"{record.image.stem}.png"))
         numbers = sorted(set(np.unique(ids).tolist()) - {0, 255})
         assert record.instances.masks.area.tolist() == [(ids == number).sum() for number in numbers]
 

@@ -16,5 +16,5 @@ def test_cached_weights_that_are_not_what_their_name_promises_are_refused(tmp_pa
     with pytest.raises(WeightsError, match="not what was published") as caught:
         sources.obtained(entry)
     assert caught.value.parts["file"] == str(entry.cached) and "delete it" in caught.value.parts["fix"]
-    assert caught.value.parts["wanted"] == "sha256 b0353104..."
+    assert caught.value.parts["expected"] == "sha256 b0353104..."
     assert entry.cached.read_bytes() == b"other tensors", "nobody's file is removed unasked"

@@ -1,4 +1,4 @@
-"""Small things to train with: rendered photos, a network that learns in milliseconds, a model folder, an engine."""
+"""Small things to train with: rendered images, a network that learns in milliseconds, a model folder, an engine."""
 
 from __future__ import annotations
 
@@ -10,51 +10,58 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from maskwright.jobs.data import open_data
-from maskwright.models import catalogue
+from maskwright.api.data import open_data
+from maskwright.models import registry
 from maskwright.models.classifiers import Classifier, MeanHead
-from maskwright.models.mask_rcnn import Found
-from maskwright.models.targets import Truth
-from maskwright.samples.fit import fit
+from maskwright.models.mask_rcnn import Detections
+from maskwright.models.target_assignment import Targets
 from maskwright.synth import render_set
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.run_folder import RunFolder
+from maskwright.transforms.preprocess import fit
 from maskwright.types import Dataset, Instances, RawDetections, Record, RleMasks
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, write_card
 
 SIZE = (96, 128)
 TINY = Recipe(
-    weights="none", size=64, batch=2, steps=2, precision="f32", device="cpu", workers=0, stages=(Stage("all", 2, 1e-2),)
+    weights="none",
+    size=64,
+    batch=2,
+    steps=2,
+    precision="fp32",
+    device="cpu",
+    workers=0,
+    stages=(Stage("all", 2, 1e-2),),
 )
 
 
 def party(folder: Path, count: int = 8) -> Dataset:
-    """Rendered balloons on disk: six photos of eight to train on, two held back."""
+    """Rendered balloons on disk: six images of eight to train on, two held back."""
     return render_set("balloons", count, folder, size=SIZE)
 
 
 def records(
     count: int, names: tuple[str, ...] = ("balloon",), masks: bool = True, **facts: object
 ) -> tuple[Record, ...]:
-    """Records of photos that need not exist, each with one square object of a class in turn."""
+    """Records of images that need not exist, each with one square object of a class in turn."""
     made = []
     for number in range(count):
         drawn = RleMasks.from_boxes(np.array([[8, 8, 40, 40]]), SIZE)
         instances = Instances(drawn.boxes, np.array([number % len(names)]), None, drawn if masks else None, names)
-        made.append(replace(Record(Path(f"photo_{number}.jpg"), SIZE, instances), **facts))  # type: ignore[arg-type]
+        made.append(replace(Record(Path(f"image_{number}.jpg"), SIZE, instances), **facts))  # type: ignore[arg-type]
     return tuple(made)
 
 
 class TinyNetwork(nn.Module):
-    """Backbone, pyramid and head of one convolution each. Its finds are the four corners, whatever it is shown."""
+    """Backbone, pyramid and head of one convolution each. Its detections are the four corners, whatever it is shown."""
 
     class Body(nn.Sequential):
         strides = (4,)
 
-        def forward(self, canvas: Tensor) -> list[Tensor]:
-            return [super().forward(canvas)]
+        def forward(self, network_input: Tensor) -> list[Tensor]:
+            return [super().forward(network_input)]
 
         def stage_of(self, name: str) -> int:
             return 2
@@ -65,23 +72,31 @@ class TinyNetwork(nn.Module):
         self.box_head = nn.Conv2d(4, 2, 1)
 
     def losses(
-        self, canvas: Tensor, sizes: Sequence, truths: list[Truth], generator: torch.Generator | None = None
+        self,
+        network_input: Tensor,
+        sizes: Sequence,
+        ground_truths: list[Targets],
+        generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        return self.losses_of(self.backbone(canvas), sizes, truths, generator)
+        return self.losses_from_features(self.backbone(network_input), sizes, ground_truths, generator)
 
-    def losses_of(
-        self, maps: list[Tensor], sizes: Sequence, truths: list[Truth], generator: torch.Generator | None = None
+    def losses_from_features(
+        self,
+        maps: list[Tensor],
+        sizes: Sequence,
+        ground_truths: list[Targets],
+        generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        wanted = torch.tensor([len(truth.boxes) / 10 for truth in truths])
+        expected = torch.tensor([len(ground_truth.boxes) / 10 for ground_truth in ground_truths])
         noise = torch.rand((), generator=generator) * 0.01
         said = self.box_head(maps[0]).mean((2, 3))
-        return {"count": ((said[:, 0] - wanted) ** 2).mean() + noise, "rest": (said[:, 1] ** 2).mean()}
+        return {"count": ((said[:, 0] - expected) ** 2).mean() + noise, "rest": (said[:, 1] ** 2).mean()}
 
-    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]:
+    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
         boxes = torch.tensor([[0.0, 0, 20, 20], [40, 0, 60, 20], [0, 30, 20, 48], [40, 30, 60, 48]])
-        return [Found(boxes, torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.zeros(4).long(), torch.ones(4, 28, 28))] * len(
-            canvas
-        )
+        return [
+            Detections(boxes, torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.zeros(4).long(), torch.ones(4, 28, 28))
+        ] * len(network_input)
 
 
 def classifier(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
@@ -103,7 +118,7 @@ def trainer(data: Path, folder: Path, recipe: Recipe = TINY, network: nn.Module 
 def model_folder(folder: Path, names: tuple[str, ...] = ("balloon",), task: str = "segment", size: int = 64) -> Path:
     """A model of ours with random weights, as a training run leaves it in best/."""
     torch.manual_seed(0)
-    row = catalogue.find("small")
+    row = registry.find("small")
     network = row.build(len(names), masks=task == "segment")
     checkpoint.save(network.state_dict(), folder / WEIGHTS)
     write_card(Card("small", row.backbones[0], task, names, size, threshold=0.0), folder)
@@ -111,17 +126,18 @@ def model_folder(folder: Path, names: tuple[str, ...] = ("balloon",), task: str 
 
 
 def classifier_folder(folder: Path, names: tuple[str, ...], size: int = 64) -> Path:
-    """The same for a classifier: it says something of every photo, and knows nothing."""
+    """The same for a classifier: it says something of every image, and knows nothing."""
     torch.manual_seed(0)
-    row = catalogue.find("small", "classify")
-    network = catalogue.build("classify", "small", row.backbones[0], len(names), size, False)
+    row = registry.find("small", "classify")
+    network = registry.build("classify", "small", row.backbones[0], len(names), size, False)
     checkpoint.save(network.state_dict(), folder / WEIGHTS)
     write_card(Card("small", row.backbones[0], "classify", names, size), folder)
     return folder
 
 
 class Seer:
-    """An engine that finds one object of each class on every canvas, scores 0.9, 0.8 ...: the left half of its box."""
+    """An engine that finds one object of each class on every network input, scores 0.9, 0.8 ...: the left half of its
+    box."""
 
     def __init__(self, names: tuple[str, ...] = ("balloon", "cake"), masks: bool = True, half: bool = True) -> None:
         self.card = Card("small", "none", "segment" if masks else "detect", names, 128)
@@ -129,12 +145,12 @@ class Seer:
 
     fit = staticmethod(fit)
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         count = len(self.card.classes)
         left = np.arange(count, dtype=np.float32) * 40
         boxes = np.stack([left + 8, np.full(count, 8), left + 38, np.full(count, 48)], 1).astype(np.float32)
-        soft = np.ones((count, 28, 28), np.float32)
-        soft[:, :, 14 if self.half else 28 :] = 0
+        mask_probs = np.ones((count, 28, 28), np.float32)
+        mask_probs[:, :, 14 if self.half else 28 :] = 0
         scores = np.linspace(0.9, 0.9 - 0.1 * (count - 1), count).astype(np.float32)
-        found = RawDetections(boxes, scores, np.arange(count), soft if self.masks else None)
-        return [found] * len(canvases)
+        detections = RawDetections(boxes, scores, np.arange(count), mask_probs if self.masks else None)
+        return [detections] * len(network_inputs)

@@ -1,4 +1,4 @@
-"""Train, check, evaluate and run instance segmentation on a small set of your own annotated photos.
+"""Train, check, evaluate and run instance segmentation on a small set of your own annotated images.
 
 Every public name stands in the table below and is loaded when it is first used, so `import maskwright` costs
 nothing: no torch, no numpy, no device chosen, no thread started.
@@ -15,35 +15,35 @@ _PUBLIC = {  # name -> where it lives
     "Dataset": "maskwright.types",
     "Instances": "maskwright.types",
     "MaskwrightError": "maskwright.errors",
-    "Photo": "maskwright.types",
+    "Image": "maskwright.types",
     "RleMasks": "maskwright.types",
-    "demo": "maskwright.jobs.demo",
-    "evaluate": "maskwright.jobs.evaluate",
-    "film": "maskwright.jobs.film",
-    "folds": "maskwright.jobs.folds",
+    "demo": "maskwright.api.demo",
+    "evaluate": "maskwright.api.evaluate",
+    "predict_video": "maskwright.api.video",
+    "cross_validate": "maskwright.api.cross_validate",
     "load": "maskwright.prediction.predictor",
     "load_ipython_extension": "maskwright.notebook",
-    "predict": "maskwright.jobs.predict",
-    "read": "maskwright.formats.catalogue",
-    "splash": "maskwright.jobs.splash",
-    "train": "maskwright.jobs.train",
+    "predict": "maskwright.api.predict",
+    "read": "maskwright.formats.registry",
+    "splash": "maskwright.api.splash",
+    "train": "maskwright.api.train",
 }
 
 if TYPE_CHECKING:
+    from maskwright.api.cross_validate import cross_validate as cross_validate
+    from maskwright.api.demo import demo as demo
+    from maskwright.api.evaluate import evaluate as evaluate
+    from maskwright.api.predict import predict as predict
+    from maskwright.api.splash import splash as splash
+    from maskwright.api.train import train as train
+    from maskwright.api.video import predict_video as predict_video
     from maskwright.errors import MaskwrightError as MaskwrightError
-    from maskwright.formats.catalogue import read as read
-    from maskwright.jobs.demo import demo as demo
-    from maskwright.jobs.evaluate import evaluate as evaluate
-    from maskwright.jobs.film import film as film
-    from maskwright.jobs.folds import folds as folds
-    from maskwright.jobs.predict import predict as predict
-    from maskwright.jobs.splash import splash as splash
-    from maskwright.jobs.train import train as train
+    from maskwright.formats.registry import read as read
     from maskwright.notebook import load_ipython_extension as load_ipython_extension
     from maskwright.prediction.predictor import load as load
     from maskwright.types import Dataset as Dataset
+    from maskwright.types import Image as Image
     from maskwright.types import Instances as Instances
-    from maskwright.types import Photo as Photo
     from maskwright.types import RleMasks as RleMasks
 
 

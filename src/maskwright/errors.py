@@ -2,9 +2,9 @@
 
     MaskwrightError
     ├── InputError          a file, record or value the user gave is wrong
-    │   ├── PhotoError      a photo cannot be read (truncated, fake, giant)
+    │   ├── ImageError      an image cannot be read (truncated, fake, giant)
     │   ├── AnnotationError an annotation file or a record of it
-    │   ├── DatasetError    the data as a whole (no photos, no instances, unknown class, several annotation files)
+    │   ├── DatasetError    the data as a whole (no images, no instances, unknown class, several annotation files)
     │   ├── WeightsError    a checkpoint, state dict or card
     │   ├── RecipeError     a training recipe or option
     │   └── UnknownName     a name that is in no table; offers the nearest
@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from maskwright.escaping import harmless
 from maskwright.suggestions import nearest
 
-PARTS = ("record", "field", "wanted", "got", "fix")
+PARTS = ("record", "field", "expected", "got", "fix")
 
 
 class MaskwrightError(Exception):
@@ -37,7 +37,7 @@ class MaskwrightError(Exception):
         file: object = None,
         record: object = None,
         field: object = None,
-        wanted: object = None,
+        expected: object = None,
         got: object = None,
         fix: object = None,
     ) -> None:
@@ -48,7 +48,7 @@ class MaskwrightError(Exception):
                 "file": file,
                 "record": record,
                 "field": field,
-                "wanted": wanted,
+                "expected": expected,
                 "got": got,
                 "fix": fix,
             }.items()
@@ -59,7 +59,7 @@ class MaskwrightError(Exception):
     def __str__(self) -> str:
         head = [harmless(text) for text in (self.parts.get("file"), self.headline) if text]
         lines = [f"{type(self).__name__}: {': '.join(head)}"]
-        lines += [f"  {name:<8}{_indented(self.parts[name])}" for name in PARTS if name in self.parts]
+        lines += [f"  {name:<10}{_indented(self.parts[name])}" for name in PARTS if name in self.parts]
         return "\n".join(lines)
 
     def __reduce__(self):  # so that an error crosses from a worker process whole
@@ -86,8 +86,8 @@ class InputError(MaskwrightError):
     """Something the user gave is wrong."""
 
 
-class PhotoError(InputError):
-    """A photo cannot be read."""
+class ImageError(InputError):
+    """An image cannot be read."""
 
 
 class AnnotationError(InputError):

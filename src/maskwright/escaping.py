@@ -1,6 +1,6 @@
 r"""Text from outside (names of files and classes, tags, what a server says) as a terminal may show it.
 
-Escaped   control characters (\x1b begins colours, titles and cleared screens; \n fakes lines), marks that turn the
+Escaped   control characters (\x1b begins colors, titles and cleared screens; \n fakes lines), marks that turn the
           direction of writing, line separators; what is left of a file name's bytes that are no UTF-8 (\xe9)
 Kept      every letter of every script, and the backslash itself: Windows paths stay readable
 """
@@ -32,11 +32,11 @@ def spelt(name: str) -> str:
     """
     if not _BYTES.search(name):
         return name
-    return re.sub("[%\ud800-\udfff]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", name)
+    return re.sub("[%\ud800-\udfff]", lambda detections: f"%{ord(detections[0]) & 0xFF:02X}", name)
 
 
-def _spelt(found: re.Match[str]) -> str:
-    character = found[0]
+def _spelt(detections: re.Match[str]) -> str:
+    character = detections[0]
     if short := {"\n": r"\n", "\r": r"\r", "\t": r"\t"}.get(character):
         return short
     code = ord(character)

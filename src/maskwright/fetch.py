@@ -95,9 +95,11 @@ def fetch(
             _insist(download.go_on, url, fix)
         if sha256 is not None and not (got := _sum(part)).startswith(sha256):
             part.unlink()
-            wanted = f"sha256 {sha256}{'...' if len(sha256) < 64 else ''}"
+            expected = f"sha256 {sha256}{'...' if len(sha256) < 64 else ''}"
             got = f"sha256 {got}"
-            raise FetchError("what came is not the file that was expected", file=url, wanted=wanted, got=got, fix=fix)
+            raise FetchError(
+                "what came is not the file that was expected", file=url, expected=expected, got=got, fix=fix
+            )
         part.replace(temporary)
     return target
 
@@ -112,18 +114,18 @@ def _own(part: Path) -> None:
 
 
 def read_bytes(url: str, limit: int) -> bytes:
-    """The bytes at an address, at most `limit` of them: for single photos, which are kept in memory only."""
+    """The bytes at an address, at most `limit` of them: for single images, which are kept in memory only."""
 
     def read() -> bytes:
         data = bytearray()
         with _open(url) as answer:
-            wanted = answer.length
+            expected = answer.length
             for chunk in _chunks(answer):
                 data += chunk
                 if len(data) > limit:
                     raise _Refused(f"it is longer than {limit / 1e6:g} MB")
-        if wanted is not None and len(data) < wanted:
-            raise _Lost(f"{len(data):,} of {wanted:,} bytes came")
+        if expected is not None and len(data) < expected:
+            raise _Lost(f"{len(data):,} of {expected:,} bytes came")
         return bytes(data)
 
     return _insist(read, url, "check the address; or download it by hand and name the file")

@@ -62,7 +62,7 @@ def writing(path: Path | str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing_folder(path: Path | str) -> Iterator[Path]:
-    """The same for a whole folder (a model, a rendered data set): complete, or not there."""
+    """The same for a whole folder (a model, a rendered dataset): complete, or not there."""
     path = Path(path)
     temporary: Path | None = None
     new = _absent(path.parent)

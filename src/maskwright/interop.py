@@ -15,9 +15,9 @@ from maskwright import tables
 from maskwright.errors import AnnotationError, MissingExtra, UnknownName
 from maskwright.extras import how_to_install
 from maskwright.geometry import boxes
-from maskwright.types import Instances, RleMasks, Verdict
+from maskwright.types import ImageLabels, Instances, RleMasks
 
-CSV_COLUMNS = ("photo", "class", "score", "x1", "y1", "x2", "y2", "area", "crowd")
+CSV_COLUMNS = ("image", "class", "score", "x1", "y1", "x2", "y2", "area", "crowd")
 
 
 # --- rows of dicts ----------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ def to_rows(instances: Instances) -> list[dict[str, Any]]:
     """One dict an object, ready for JSON; `from_rows` undoes it exactly.
 
     class  name                    score  0..1 (absent where a person drew them)
-    box    [x1, y1, x2, y2] in photo pixels
+    box    [x1, y1, x2, y2] in image pixels
     area   pixels of the mask, or of the box where there is no mask
     mask   COCO run lengths {"size": [h, w], "counts": text} (absent without masks)
     crowd  true or false (absent where the column does not exist)
@@ -41,7 +41,7 @@ def to_rows(instances: Instances) -> list[dict[str, Any]]:
     if instances.masks is not None:
         _put(rows, "mask", instances.masks.to_coco())
     if instances.crowd is not None:
-        _put(rows, "crowd", [bool(each) for each in instances.crowd])
+        _put(rows, "crowd", [bool(item) for item in instances.crowd])
     return rows
 
 
@@ -52,19 +52,19 @@ def from_rows(
     """The other way; `area` is not read. A column must be in all rows or in none.
 
     names  default: the classes in order of first appearance
-    size   (height, width) of the photo: with it no rows give an empty masks column, and masks must be of it
+    size   (height, width) of the image: with it no rows give an empty masks column, and masks must be of it
     file   where the rows came from, for messages
     """
-    wanted = {"class": "a name", "box": "[x1, y1, x2, y2], four numbers", "score": "a number 0..1",
+    expected = {"class": "a name", "box": "[x1, y1, x2, y2], four numbers", "score": "a number 0..1",
               "mask": '{"size": [h, w], "counts": ...}', "crowd": "true or false"}  # fmt: skip
-    fits = {"class": _is_name, "box": _is_box, "score": _is_share, "mask": _is_mask, "crowd": _is_flag}
-    present = {key for row in rows if isinstance(row, Mapping) for key in row} & set(wanted) | {"class", "box"}
+    fits = {"class": _is_name, "box": _is_box, "score": _is_fraction, "mask": _is_mask, "crowd": _is_flag}
+    present = {key for row in rows if isinstance(row, Mapping) for key in row} & set(expected) | {"class", "box"}
     for number, row in enumerate(rows, start=1):
-        for key in sorted(present, key=list(wanted).index):
+        for key in sorted(present, key=list(expected).index):
             got = row.get(key, "nothing") if isinstance(row, Mapping) else row
             if not isinstance(row, Mapping) or key not in row or not fits[key](got):
                 raise AnnotationError("a row cannot be read", file=file, record=f"row {number}", field=key,
-                                      wanted=wanted[key], got=str(got)[:80])  # fmt: skip
+                                      expected=expected[key], got=str(got)[:80])  # fmt: skip
     known = tuple(names) if names is not None else tuple(dict.fromkeys(row["class"] for row in rows))
     for row in rows:
         if row["class"] not in known:
@@ -81,36 +81,36 @@ def from_rows(
 
 
 # --- tables -----------------------------------------------------------------------------------------
-def to_csv(photos: Sequence[Instances], photo_names: Sequence[str]) -> str:
-    """All objects of all photos as CSV text with a header; masks are left out (their area is there).
+def to_csv(images: Sequence[Instances], image_names: Sequence[str]) -> str:
+    """All objects of all images as CSV text with a header; masks are left out (their area is there).
 
     Lines end in a line feed. A name that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    return tables.written(CSV_COLUMNS, ([row[key] for key in CSV_COLUMNS] for row in _flat_rows(photos, photo_names)))
+    return tables.written(CSV_COLUMNS, ([row[key] for key in CSV_COLUMNS] for row in _flat_rows(images, image_names)))
 
 
-def verdicts_to_csv(verdicts: Sequence[Verdict], photo_names: Sequence[str]) -> str:
-    """One line a photo: photo, label (several are joined by |), and a column of scores for each class."""
-    names = verdicts[0].names if verdicts else ()
+def predictions_to_csv(predictions: Sequence[ImageLabels], image_names: Sequence[str]) -> str:
+    """One line an image: image, label (several are joined by |), and a column of scores for each class."""
+    names = predictions[0].names if predictions else ()
     rows = (
-        [photo, tables.joined(verdict.labels, "|"), *(f"{score:.5f}" for score in verdict.scores)]
-        for photo, verdict in zip(photo_names, verdicts, strict=True)
+        [image, tables.joined(image_labels.labels, "|"), *(f"{score:.5f}" for score in image_labels.scores)]
+        for image, image_labels in zip(image_names, predictions, strict=True)
     )
-    return tables.written(["photo", "label", *(f"score {name}" for name in names)], rows)
+    return tables.written(["image", "label", *(f"score {name}" for name in names)], rows)
 
 
-def to_frame(photos: Sequence[Instances], photo_names: Sequence[str]) -> Any:
+def to_frame(images: Sequence[Instances], image_names: Sequence[str]) -> Any:
     """The same table as a pandas DataFrame."""
     try:
         import pandas  # type: ignore[import-not-found]
     except ImportError as error:
         raise MissingExtra("pandas is not installed", fix=how_to_install("pandas")) from error
-    return pandas.DataFrame(_flat_rows(photos, photo_names), columns=list(CSV_COLUMNS))
+    return pandas.DataFrame(_flat_rows(images, image_names), columns=list(CSV_COLUMNS))
 
 
 # --- COCO -------------------------------------------------------------------------------------------
 def to_coco_results(
-    photos: Sequence[Instances],
+    images: Sequence[Instances],
     image_ids: Sequence[int | str],
     category_ids: Mapping[str, int | str] | None = None,
 ) -> list[dict[str, Any]]:
@@ -119,8 +119,8 @@ def to_coco_results(
     category_ids  class name -> id; default: place among the names, from 1
     """
     results = []
-    for instances, image in zip(photos, image_ids, strict=True):
-        ids = category_ids or {name: place for place, name in enumerate(instances.names, start=1)}
+    for instances, image in zip(images, image_ids, strict=True):
+        ids = category_ids or {name: index for index, name in enumerate(instances.names, start=1)}
         for row in to_rows(instances):
             if row["class"] not in ids:
                 raise UnknownName("category", row["class"], ids)
@@ -133,17 +133,17 @@ def to_coco_results(
 
 
 def to_coco_images(
-    photo_names: Sequence[str], sizes: Sequence[tuple[int, int]], names: Sequence[str]
+    image_names: Sequence[str], sizes: Sequence[tuple[int, int]], names: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """The table beside a results list that numbers photos and classes from 1: COCO's images and categories.
+    """The table beside a results list that numbers images and classes from 1: COCO's images and categories.
 
-    sizes  (height, width) of each photo
+    sizes  (height, width) of each image
     """
     images = [
-        {"id": place, "file_name": name, "width": width, "height": height}
-        for place, (name, (height, width)) in enumerate(zip(photo_names, sizes, strict=True), start=1)
+        {"id": index, "file_name": name, "width": width, "height": height}
+        for index, (name, (height, width)) in enumerate(zip(image_names, sizes, strict=True), start=1)
     ]
-    return {"images": images, "categories": [{"id": place, "name": name} for place, name in enumerate(names, start=1)]}
+    return {"images": images, "categories": [{"id": index, "name": name} for index, name in enumerate(names, start=1)]}
 
 
 # --- supervision ------------------------------------------------------------------------------------
@@ -171,16 +171,16 @@ def from_supervision(detections: Any, names: Sequence[str] | None = None) -> Ins
     number = len(detections.xyxy)
     classes = np.zeros(number, np.int64) if detections.class_id is None else np.asarray(detections.class_id, np.int64)
     if number and classes.min() < 0:
-        raise AnnotationError("a class number is negative", field="class_id", wanted="0 or more", got=classes.min())
+        raise AnnotationError("a class number is negative", field="class_id", expected="0 or more", got=classes.min())
     if names is None:
         most = int(classes.max()) + 1 if number else 0
-        known = ["object"] if detections.class_id is None else [f"class {place}" for place in range(most)]
+        known = ["object"] if detections.class_id is None else [f"class {index}" for index in range(most)]
         said = (detections.data or {}).get("class_name", ())
-        for place, name in zip(classes.tolist(), said, strict=False):
-            known[place] = str(name)
+        for class_index, name in zip(classes.tolist(), said, strict=False):
+            known[class_index] = str(name)
         names = known
     elif number and classes.max() >= len(names):
-        raise AnnotationError("a class number has no name", field="class_id", wanted=f"below {len(names)}",
+        raise AnnotationError("a class number has no name", field="class_id", expected=f"below {len(names)}",
                               got=classes.max())  # fmt: skip
     mask = detections.mask
     masks = None if mask is None else RleMasks.from_dense(np.asarray(mask, bool))
@@ -188,13 +188,13 @@ def from_supervision(detections: Any, names: Sequence[str] | None = None) -> Ins
 
 
 # --- inside -----------------------------------------------------------------------------------------
-def _flat_rows(photos: Sequence[Instances], photo_names: Sequence[str]) -> list[dict[str, Any]]:
+def _flat_rows(images: Sequence[Instances], image_names: Sequence[str]) -> list[dict[str, Any]]:
     flat = []
-    for name, instances in zip(photo_names, photos, strict=True):
+    for name, instances in zip(image_names, images, strict=True):
         for row in to_rows(instances):
             edges = dict(zip(("x1", "y1", "x2", "y2"), row["box"], strict=True))
             optional = {"score": row.get("score"), "crowd": row.get("crowd")}
-            flat.append({"photo": str(name), "class": row["class"], "area": row["area"], **edges, **optional})
+            flat.append({"image": str(name), "class": row["class"], "area": row["area"], **edges, **optional})
     return flat
 
 
@@ -205,8 +205,8 @@ def _put(rows: list[dict[str, Any]], key: str, values: Sequence[Any]) -> None:
 
 def _areas(instances: Instances) -> list[Any]:
     if instances.masks is None:
-        return [_short(each) for each in boxes.area(instances.boxes)]
-    return [int(each) for each in instances.masks.area]
+        return [_short(item) for item in boxes.area(instances.boxes)]
+    return [int(item) for item in instances.masks.area]
 
 
 def _short(value: np.floating) -> float:
@@ -216,14 +216,14 @@ def _short(value: np.floating) -> float:
 
 def _masks(segmentations: list[dict], size: tuple[int, int] | None, file: object) -> RleMasks:
     first = size if size is not None else tuple(segmentations[0]["size"])
-    for number, each in enumerate(segmentations, start=1):
-        if tuple(each["size"]) != tuple(first):
-            raise AnnotationError("a mask is not of the photo's size", file=file, record=f"row {number}", field="mask",
-                                  wanted=list(first), got=each["size"])  # fmt: skip
+    for number, segmentation in enumerate(segmentations, start=1):
+        if tuple(segmentation["size"]) != tuple(first):
+            raise AnnotationError("a mask is not of the image's size", file=file, record=f"row {number}", field="mask",
+                                  expected=list(first), got=segmentation["size"])  # fmt: skip
     try:
         return RleMasks.from_coco(segmentations)
     except (ValueError, TypeError) as error:
-        raise AnnotationError("run lengths cannot be read", file=file, field="mask", wanted="COCO run lengths",
+        raise AnnotationError("run lengths cannot be read", file=file, field="mask", expected="COCO run lengths",
                               got=error) from error  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) < 1e9
 
 
-def _is_share(value: Any) -> bool:
+def _is_fraction(value: Any) -> bool:
     return _is_number(value) and 0 <= value <= 1
 
 

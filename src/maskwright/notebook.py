@@ -49,27 +49,29 @@ def ours_first() -> None:
         )
 
 
-def instances_table(found: Instances) -> str:
-    """The objects of one photo: a row a class, how many, and how sure.
+def instances_table(detections: Instances) -> str:
+    """The objects of one image: a row a class, how many, and how sure.
 
     >>> instances_table(Instances.empty(("balloon",)))
     '<p>no objects</p>'
     """
-    if not len(found):
+    if not len(detections):
         return "<p>no objects</p>"
     rows = []
-    for name, count in found.counts().items():
-        scores = None if found.scores is None else found.scores[found.classes == found.names.index(name)]
+    for name, count in detections.counts().items():
+        scores = (
+            None if detections.scores is None else detections.scores[detections.classes == detections.names.index(name)]
+        )
         rows.append((name, count, "drawn" if scores is None else _span(float(scores.min()), float(scores.max()))))
     return _table(("class", "objects", "score"), rows)
 
 
 def dataset_table(dataset: Dataset) -> str:
-    """A data set: a row a class, and its objects in every split; photos in the last row."""
+    """A dataset: a row a class, and its objects in every split; images in the last row."""
     parts = dataset.splits() or {"all": dataset}
     counts = [part.class_counts() for part in parts.values()]
     rows: list[tuple[object, ...]] = [(name, *(count[name] for count in counts)) for name in dataset.names]
-    rows.append(("photos", *(len(part) for part in parts.values())))
+    rows.append(("images", *(len(part) for part in parts.values())))
     return _table((dataset.name, *parts), rows)
 
 

@@ -16,7 +16,7 @@ class Progress(Protocol):
     label  what is going on ("training", "decoding", a file's name)
     unit   what is counted: "" for the items themselves, "B" when items are pieces of bytes
 
-    >>> for photo in progress(photos, total=len(photos), label="predicting"): ...
+    >>> for image in progress(images, total=len(images), label="predicting"): ...
     """
 
     def __call__(

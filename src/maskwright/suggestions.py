@@ -64,13 +64,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if len(asked) > LONGEST:  # nobody's slip, and counting slips takes time by the square of the length
         return None
     ranked = []
-    for each in known:
-        other = _spelled(each)
+    for item in known:
+        other = _spelled(item)
         slips = _slips(asked, other)
         begun = len(asked) >= 3 and other.startswith(asked)
-        if each != name and (begun or slips <= max(len(asked) // 4, 1) < max(len(asked), len(other))):
+        if item != name and (begun or slips <= max(len(asked) // 4, 1) < max(len(asked), len(other))):
             alike = difflib.SequenceMatcher(None, asked, other).ratio()
-            ranked.append((min(slips, 2) if begun else slips, -alike, each))
+            ranked.append((min(slips, 2) if begun else slips, -alike, item))
     return min(ranked)[2] if ranked else None
 
 
@@ -79,13 +79,13 @@ def _spelled(name: str) -> str:
 
 
 def _slips(one: str, other: str) -> int:
-    """Letters left out, put in, changed, or exchanged with their neighbour (Damerau and Levenshtein)."""
+    """Letters left out, put in, changed, or exchanged with their neighbor (Damerau and Levenshtein)."""
     before, last = [], list(range(len(other) + 1))
     for row, letter in enumerate(one, 1):
         this = [row]
-        for column, found in enumerate(other, 1):
-            cost = min(last[column] + 1, this[-1] + 1, last[column - 1] + (letter != found))
-            if row > 1 and column > 1 and (letter, one[row - 2]) == (other[column - 2], found):
+        for column, detections in enumerate(other, 1):
+            cost = min(last[column] + 1, this[-1] + 1, last[column - 1] + (letter != detections))
+            if row > 1 and column > 1 and (letter, one[row - 2]) == (other[column - 2], detections):
                 cost = min(cost, before[column - 2] + 1)
             this.append(cost)
         before, last = last, this

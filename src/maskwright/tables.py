@@ -50,7 +50,7 @@ def columns(text: str) -> tuple[str, list[str], int]:
         first = rest.partition("\n")[0]
     several = (told[1],) if told is not None else DELIMITERS
     cells = {delimiter: _cells(first, delimiter) for delimiter in several}
-    delimiter = max(several, key=lambda each: len(cells[each]))  # of equals the first
+    delimiter = max(several, key=lambda item: len(cells[item]))  # of equals the first
     return delimiter, [name.strip().lstrip("#").strip() for name in cells[delimiter]], 1 + (told is not None)
 
 
@@ -75,7 +75,7 @@ def parse(text: str, file: object, needed: Iterable[str] = (), known: Iterable[s
     _check(names, needed, tuple(spelt.values()), file)
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # the module's own limit cuts outlines of many points
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    found = []
+    detections = []
     try:
         for _ in range(lines):
             next(rows, None)
@@ -87,14 +87,14 @@ def parse(text: str, file: object, needed: Iterable[str] = (), known: Iterable[s
                 short = len(row) < len(names)
                 raise AnnotationError(
                     "a row is too short" if short else "a row is too long", file=file, record=f"line {rows.line_num}",
-                    wanted=f"{len(names)} cells", got=f"{len(row)}",
+                    expected=f"{len(names)} cells", got=f"{len(row)}",
                     fix="the file may be cut off: export it again" if short else
                     f"put a cell that holds {_called(delimiter)} into double quotes",
                 )  # fmt: skip
-            found.append(dict(zip(names, row, strict=False)))
+            detections.append(dict(zip(names, row, strict=False)))
     except csv.Error as error:
         raise AnnotationError("not a CSV file", file=file, record=f"line {rows.line_num}", got=str(error)) from error
-    return Table(tuple(names), found, delimiter)
+    return Table(tuple(names), detections, delimiter)
 
 
 def written(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -148,9 +148,9 @@ def _called(delimiter: str) -> str:
 def _check(names: Sequence[str], needed: Sequence[str], known: Sequence[str], file: object) -> None:
     missing = [name for name in needed if name not in names]
     if missing:
-        raise AnnotationError("a column is missing", file=file, record="line 1", wanted=", ".join(missing),
+        raise AnnotationError("a column is missing", file=file, record="line 1", expected=", ".join(missing),
                               got=", ".join(names))  # fmt: skip
     twice = next((name for name in known if names.count(name) > 1), None)
     if twice is not None:
-        raise AnnotationError("two columns of one name", file=file, record="line 1", field=twice, wanted="one",
+        raise AnnotationError("two columns of one name", file=file, record="line 1", field=twice, expected="one",
                               got=", ".join(names), fix="take one of them out, or rename it")  # fmt: skip

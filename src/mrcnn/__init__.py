@@ -10,4 +10,4 @@ Only the spelling and the arithmetic that nobody else has are here; the work is 
 """
 
 __version__ = "2.1"
-"""The version of the original whose names and behaviour these modules follow."""
+"""The version of the original whose names and behavior these modules follow."""

@@ -51,7 +51,7 @@ def compute_overlaps_masks(masks1: np.ndarray, masks2: np.ndarray) -> np.ndarray
         return np.zeros((n, m))
     flat1, flat2 = masks1.reshape(-1, n), masks2.reshape(-1, m)
     common, area1, area2 = np.zeros((n, m)), np.zeros(n), np.zeros(m)
-    for begin in range(0, len(flat1), 1 << 18):  # in pieces, or large photos would be held as float32 whole
+    for begin in range(0, len(flat1), 1 << 18):  # in pieces, or large images would be held as float32 whole
         a = (flat1[begin : begin + (1 << 18)] > 0.5).astype(np.float32)
         b = (flat2[begin : begin + (1 << 18)] > 0.5).astype(np.float32)
         common += a.T @ b
@@ -79,9 +79,9 @@ def apply_box_deltas(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
     """Boxes moved and stretched by (dy, dx, log dh, log dw): n×4 float32."""
     boxes = boxes.astype(np.float32)
     size = boxes[:, 2:] - boxes[:, :2]
-    centre = boxes[:, :2] + 0.5 * size + deltas[:, :2] * size
+    center = boxes[:, :2] + 0.5 * size + deltas[:, :2] * size
     size = size * np.exp(deltas[:, 2:])
-    corner = centre - 0.5 * size
+    corner = center - 0.5 * size
     return np.concatenate([corner, corner + size], axis=1).astype(np.float32)
 
 
@@ -95,7 +95,7 @@ def box_refinement(box: np.ndarray, gt_box: np.ndarray) -> np.ndarray:
 
 def norm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """From pixels to 0..1 of the image (height, width): float32. In 0..1, y2 and x2 lie inside the box."""
-    return matterport_boxes.normalised(boxes, shape)
+    return matterport_boxes.normalized(boxes, shape)
 
 
 def denorm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -68,17 +68,17 @@ class Copy:
     def take_over(self, ours: ModuleType) -> list[str]:
         """Adds to our module what this file has beyond it; the names of that."""
         self._check_kind()
-        wanted, computed = self._beyond(ours), self._computed(ours)
+        expected, computed = self._beyond(ours), self._computed(ours)
         taken: list[str] = []
-        if not wanted and not computed:
+        if not expected and not computed:
             return taken
         try:
             theirs = vars(self.module)
         except Exception as error:  # whatever an old file does when it is run today
-            for owner, name in wanted:
+            for owner, name in expected:
                 setattr(owner, name, self._unusable(name, f"{type(error).__name__}: {error}"))
             return taken
-        for owner, name in wanted:
+        for owner, name in expected:
             value = theirs.get(name) if owner is ours else vars(theirs[owner.__name__]).get(name)
             if value is None and owner is ours:
                 continue
@@ -100,7 +100,7 @@ class Copy:
                 "this model.py is another network than matterport's Mask R-CNN",
                 file=self.file,
                 got=f"heads or losses of its own: {', '.join(heads)}",
-                wanted="classes, boxes and masks, as in the original",
+                expected="classes, boxes and masks, as in the original",
                 fix="run it with TensorFlow; or, if the script needs none of it, take this copy out of its path",
             )
 
@@ -189,7 +189,7 @@ def _more(node: ast.stmt, ours: Any) -> bool:
         return False
     returns = any(isinstance(each, ast.Return) and each.value is not None for each in ast.walk(node))
     silent = inspect.signature(ours).return_annotation in (None, "None")
-    # A copy that takes less is an older one: ours, which has learnt what it lacks, stays.
+    # A copy that takes less is an older one: ours, which has learned what it lacks, stays.
     return set(known) <= theirs and (set(known) < theirs or (returns and silent))
 
 

@@ -1,4 +1,4 @@
-"""Dataset: the base class of every script's own data set."""
+"""Dataset: the base class of every script's own dataset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from maskwright.errors import PhotoError
+from maskwright.errors import ImageError
 
 
 class Dataset:
@@ -20,7 +20,7 @@ class Dataset:
     ...         self.add_image("cats", image_id="tom.jpg", path=folder + "/tom.jpg")
     ...     def load_mask(self, image_id):              # H×W×n bool, n class ids
     ...         return masks, np.ones(masks.shape[-1], np.int32)
-    >>> cats = Cats(); cats.load_cats("photos"); cats.prepare()
+    >>> cats = Cats(); cats.load_cats("images"); cats.prepare()
     """
 
     def __init__(self, class_map: Any = None) -> None:
@@ -111,6 +111,6 @@ def read_image(path: Any) -> np.ndarray:
                 image = image.convert("L" if image.mode == "1" else "RGBA")
             return np.asarray(image)
     except FileNotFoundError as error:
-        raise PhotoError("no photo here", file=path) from error
+        raise ImageError("no image here", file=path) from error
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError, SyntaxError) as error:
-        raise PhotoError("this photo cannot be read", file=path, got=error) from error
+        raise ImageError("this image cannot be read", file=path, got=error) from error

@@ -1,4 +1,4 @@
-"""From what the network says to boxes, classes, scores and masks on the photo."""
+"""From what the network says to boxes, classes, scores and masks on the image."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def unmold_detections(
 
     detections            N×6 y1 x1 y2 x2 (0..1 of the molded image), class, score; zero rows behind
     mrcnn_mask            N×h×w×C, one soft mask for each class
-    original_image_shape  of the photo;  image_shape  of the molded image
-    window                (y1, x1, y2, x2) of the photo in the molded image, in pixels
+    original_image_shape  of the image;  image_shape  of the molded image
+    window                (y1, x1, y2, x2) of the image in the molded image, in pixels
 
-    boxes n×4 int32 in photo pixels, class_ids n int32, scores n, masks H×W×n bool (float64 where n = 0).
+    boxes n×4 int32 in image pixels, class_ids n int32, scores n, masks H×W×n bool (float64 where n = 0).
     """
     empty = np.where(detections[:, 4] == 0)[0]
     count = empty[0] if len(empty) else len(detections)

@@ -35,5 +35,7 @@ def imagenet_weights() -> str:
     fetch.fetch(IMAGENET_URL, target, offline=BY_HAND)
     if not known and (got := hashlib.md5(target.read_bytes(), usedforsecurity=False).hexdigest()) != IMAGENET_MD5:
         target.unlink()
-        raise FetchError("what came is not the file that was expected", file=IMAGENET_URL, wanted=IMAGENET_MD5, got=got)
+        raise FetchError(
+            "what came is not the file that was expected", file=IMAGENET_URL, expected=IMAGENET_MD5, got=got
+        )
     return str(target)

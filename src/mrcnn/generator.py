@@ -78,7 +78,7 @@ def _objects(dataset: Any, image_id: int, shape: tuple[int, ...]) -> tuple[np.nd
         raise DatasetError(
             "load_mask() does not fit the image",
             record=f"image {image_id}, {dataset.image_info[image_id]['id']}",
-            wanted=f"masks {shape[0]} x {shape[1]} x number of class ids, {len(class_ids)}",
+            expected=f"masks {shape[0]} x {shape[1]} x number of class ids, {len(class_ids)}",
             got=f"masks {' x '.join(map(str, mask.shape))}",
             fix="masks have the size of load_image() and one layer for each object",
         )
@@ -96,7 +96,7 @@ def data_generator(
     detection_targets: bool = False,
     no_augmentation_sources: Any = None,
 ) -> Iterator[Batch]:
-    """Endless batches (inputs, outputs) of the data set; images without objects are passed over.
+    """Endless batches (inputs, outputs) of the dataset; images without objects are passed over.
 
     inputs   images B×H×W×3 float32, image_meta, rpn_match B×L×1, rpn_bbox, gt_class_ids B×MAX_GT_INSTANCES int32,
              gt_boxes, gt_masks B×h×w×MAX_GT_INSTANCES; with random_rois also rpn_rois, with detection_targets rois
@@ -123,7 +123,7 @@ def data_generator(
         barren = barren + 1 if row is None else 0
         if barren > len(dataset.image_ids):
             raise DatasetError(
-                "no image of the data set has an object", fix="look at what load_mask() gives, and at the class ids"
+                "no image of the dataset has an object", fix="look at what load_mask() gives, and at the class ids"
             )
         if row is not None:
             _check_size(rows, row, info)
@@ -137,7 +137,7 @@ def _image_ids(dataset: Any, shuffle: bool) -> Iterator[int]:
     """Image ids for ever, in a new order each round."""
     image_ids = np.copy(dataset.image_ids)
     if len(image_ids) == 0:
-        raise DatasetError("the data set has no images", fix="call prepare() after the images were added")
+        raise DatasetError("the dataset has no images", fix="call prepare() after the images were added")
     while True:
         if shuffle:
             np.random.shuffle(image_ids)
@@ -179,7 +179,7 @@ def _check_size(rows: list[dict[str, np.ndarray]], row: dict[str, np.ndarray], i
         raise DatasetError(
             "the images of a batch must be of one size once they are resized",
             record=f"image {info['id']}",
-            wanted=sizes[0],
+            expected=sizes[0],
             got=sizes[1],
             fix='IMAGE_RESIZE_MODE = "square" or "crop", or IMAGES_PER_GPU = 1',
         )

@@ -38,7 +38,7 @@ def ancestor(name: str) -> Output | None:
 
 
 def proposal_steps(
-    wanted: set[str], found: dict[str, np.ndarray], anchors: np.ndarray, config: Any
+    expected: set[str], found: dict[str, np.ndarray], anchors: np.ndarray, config: Any
 ) -> dict[str, np.ndarray]:
     """The steps of the proposal layer, worked out again from its two inputs.
 
@@ -50,14 +50,14 @@ def proposal_steps(
     before = np.take_along_axis(anchors, order[..., None], axis=1)
     deltas = np.take_along_axis(found["rpn_bbox"], order[..., None], axis=1) * config.RPN_BBOX_STD_DEV
     size = before[..., 2:] - before[..., :2]
-    centre = before[..., :2] + 0.5 * size + deltas[..., :2] * size
+    center = before[..., :2] + 0.5 * size + deltas[..., :2] * size
     size = size * np.exp(deltas[..., 2:])
-    refined = np.concatenate([centre - 0.5 * size, centre + 0.5 * size], axis=-1).astype(np.float32)
+    refined = np.concatenate([center - 0.5 * size, center + 0.5 * size], axis=-1).astype(np.float32)
     clipped = np.clip(refined, 0, 1)
     steps = {"pre_nms_anchors": before, "refined_anchors": refined, "refined_anchors_clipped": clipped}
-    if "post_nms_anchor_ix" in wanted:
+    if "post_nms_anchor_ix" in expected:
         steps["post_nms_anchor_ix"] = _rows_of(found["ROI"][0], clipped[0])
-    return {name: value for name, value in steps.items() if name in wanted}
+    return {name: value for name, value in steps.items() if name in expected}
 
 
 def _rows_of(kept: np.ndarray, boxes: np.ndarray) -> np.ndarray:

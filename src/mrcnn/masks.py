@@ -36,18 +36,18 @@ def unmold_mask(mask: np.ndarray, bbox: Sequence[int] | np.ndarray, image_shape:
     return unmold_masks(mask[None], np.asarray(bbox)[None], image_shape)[:, :, 0]
 
 
-def unmold_masks(soft: np.ndarray, boxes: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
+def unmold_masks(mask_probs: np.ndarray, boxes: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
     """Many soft masks n×h×w in their boxes of the image: H×W×n bool.
 
     Each mask is a plane of its own in memory, and of a plane only the box is ever touched; so `masks[:, :, i]` is
     contiguous, and the frames between the boxes cost nothing.
     """
-    masks = _planes(len(soft), image_shape)
+    masks = _planes(len(mask_probs), image_shape)
     height, width = image_shape[:2]
     for i, (y1, x1, y2, x2) in enumerate(np.asarray(boxes)[:, :4].tolist()):
         if y2 <= y1 or x2 <= x1:
             continue
-        inside = stretch(soft[i], (y2 - y1, x2 - x1))
+        inside = stretch(mask_probs[i], (y2 - y1, x2 - x1))
         top, left = max(-y1, 0), max(-x1, 0)
         target = masks[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width), i]
         target[:] = inside[top : top + target.shape[0], left : left + target.shape[1]]

@@ -131,7 +131,7 @@ class MaskRCNN:
         layers                   "heads", "3+", "4+", "5+", "all", or a regular expression of whole layer names
         augmentation             an imgaug augmenter, or a callable (image, masks) -> (image, masks)
         custom_callbacks         objects with Keras' methods (on_epoch_end(epoch, logs) ...)
-        no_augmentation_sources  sources of the data set whose images are left as they are
+        no_augmentation_sources  sources of the dataset whose images are left as they are
         """
         assert self.mode == "training", "make the model with mode='training' to train it"
         config = self.config
@@ -197,7 +197,7 @@ class MaskRCNN:
 
     # --- detection ----------------------------------------------------------------------------------------------------
     def mold_inputs(self, images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Photos -> (molded images, image metas, windows)."""
+        """Images -> (molded images, image metas, windows)."""
         return molding.mold_inputs(images, self.config)
 
     def unmold_detections(
@@ -208,13 +208,13 @@ class MaskRCNN:
         image_shape: Sequence[int],
         window: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """One image's detections -> (boxes, class_ids, scores, masks) on its photo."""
+        """One image's detections -> (boxes, class_ids, scores, masks) on its image."""
         return unmold_detections(detections, mrcnn_mask, original_image_shape, image_shape, window)
 
     def detect(self, images: Sequence[np.ndarray], verbose: int = 0) -> list[dict[str, np.ndarray]]:
-        """The objects of BATCH_SIZE photos (H×W×3, RGB).
+        """The objects of BATCH_SIZE images (H×W×3, RGB).
 
-        For each photo rois n×4 int32 (y1 x1 y2 x2), class_ids n, scores n, masks H×W×n bool.
+        For each image rois n×4 int32 (y1 x1 y2 x2), class_ids n, scores n, masks H×W×n bool.
         """
         self._check(images, "images")
         if verbose:
@@ -295,7 +295,7 @@ class MaskRCNN:
     ) -> dict[str, np.ndarray]:
         """Values on the way through the network, by the names given; prints what each is like.
 
-        images   photos, or with image_metas molded images
+        images   images, or with image_metas molded images
         outputs  [(name, model.keras_model.get_layer("fpn_p2").output), ...]
         """
         tokens = dict(outputs)
@@ -306,9 +306,9 @@ class MaskRCNN:
         molded = np.asarray(molded, np.float32)
         metas, anchors = np.asarray(metas), self._batch_anchors(molded)
         given = {"input_image": molded, "input_image_meta": metas, "input_anchors": anchors}
-        wanted = {token.layer for token in tokens.values()}
-        steps = wanted & set(graph.PROPOSAL_STEPS)
-        layers = (wanted - steps - set(given)) | ({"rpn_class", "rpn_bbox", "ROI"} if steps else set())
+        expected = {token.layer for token in tokens.values()}
+        steps = expected & set(graph.PROPOSAL_STEPS)
+        layers = (expected - steps - set(given)) | ({"rpn_class", "rpn_bbox", "ROI"} if steps else set())
         found = self.keras_model.network.run(molded, metas, anchors, sorted(layers)) if layers else {}
         found = {**given, **found}
         if steps:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.errors import PhotoError
+from maskwright.errors import ImageError
 from mrcnn.resizing import resize_image
 
 
@@ -23,7 +23,7 @@ def unmold_image(normalized_images: np.ndarray, config: Any) -> np.ndarray:
 
 
 def mold_inputs(images: Sequence[np.ndarray], config: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Photos -> (molded B×H×W×3, image metas B×(12+C), windows B×4)."""
+    """Images -> (molded B×H×W×3, image metas B×(12+C), windows B×4)."""
     molded, metas, windows = [], [], []
     for image in images:
         _check(image, config)
@@ -47,11 +47,11 @@ def mold_inputs(images: Sequence[np.ndarray], config: Any) -> tuple[np.ndarray, 
 def _check(image: Any, config: Any) -> None:
     channels = len(np.atleast_1d(config.MEAN_PIXEL))
     if getattr(image, "ndim", 0) != 3 or image.shape[2] != channels:
-        raise PhotoError(
+        raise ImageError(
             "this image cannot be molded",
-            wanted=f"an array height x width x {channels}",
+            expected=f"an array height x width x {channels}",
             got=f"shape {image.shape}" if hasattr(image, "shape") else type(image).__name__,
-            fix="skimage.color.gray2rgb(image) for grey ones, image[..., :3] where there is an alpha channel",
+            fix="skimage.color.gray2rgb(image) for gray ones, image[..., :3] where there is an alpha channel",
         )
 
 
@@ -73,7 +73,7 @@ def parse_image_meta(meta: np.ndarray) -> dict[str, np.ndarray]:
         "image_id": meta[:, 0].astype(np.int32),
         "original_image_shape": meta[:, 1:4].astype(np.int32),
         "image_shape": meta[:, 4:7].astype(np.int32),
-        "window": meta[:, 7:11].astype(np.int32),  # of the photo in the molded image
+        "window": meta[:, 7:11].astype(np.int32),  # of the image in the molded image
         "scale": meta[:, 11].astype(np.float32),
         "active_class_ids": meta[:, 12:].astype(np.int32),
     }

@@ -1,4 +1,4 @@
-"""Outlines of masks for drawing: where the value passes one half between pixel centres."""
+"""Outlines of masks for drawing: where the value passes one half between pixel centers."""
 
 from __future__ import annotations
 

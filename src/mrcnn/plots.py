@@ -51,11 +51,11 @@ def plot_overlaps(
             word = ""
             if overlaps[i, j] > threshold:
                 word = "match" if gt_class_ids[j] == pred_class_ids[i] else "wrong"
-            colour = "white" if overlaps[i, j] > half else "black"
+            color = "white" if overlaps[i, j] > half else "black"
             text = f"{overlaps[i, j]:.3f}\n{word}"
-            plt.text(j, i, text, horizontalalignment="center", verticalalignment="center", fontsize=9, color=colour)
+            plt.text(j, i, text, horizontalalignment="center", verticalalignment="center", fontsize=9, color=color)
     plt.tight_layout()
-    plt.xlabel("Ground Truth")
+    plt.xlabel("Ground Targets")
     plt.ylabel("Predictions")
 
 

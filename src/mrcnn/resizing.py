@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.geometry import bilinear
-from maskwright.samples.mold import enlarged, mold
+from maskwright.transforms.mold import enlarged, mold
 
 
 def resize(
@@ -52,7 +52,7 @@ def resize_image(
     mode       "square": padded to max_dim × max_dim; "pad64": padded to multiples of 64;
                "crop": a random min_dim × min_dim piece; "none": left alone
 
-    window   (y1, x1, y2, x2) of the photo in the result
+    window   (y1, x1, y2, x2) of the image in the result
     padding  [(top, bottom), (left, right), (0, 0)]
     crop     (y, x, height, width) of the piece, in mode "crop" only
 

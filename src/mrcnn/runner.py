@@ -28,7 +28,7 @@ def run(script: str | Path, arguments: Sequence[str] = ()) -> None:
     """
     path = Path(script)
     if not path.is_file():
-        raise InputError("no such script", file=script, wanted="a Python file")
+        raise InputError("no such script", file=script, expected="a Python file")
     if path.suffix == ".ipynb":
         raise InputError(
             "this is a notebook, not a script", file=script, fix="open it, and begin it with %load_ext maskwright"

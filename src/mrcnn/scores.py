@@ -133,7 +133,7 @@ def compute_ap_range(
 
 
 def compute_recall(pred_boxes: np.ndarray, gt_boxes: np.ndarray, iou: float) -> tuple[float, np.ndarray]:
-    """(share of objects that some box overlaps by `iou`, the rows of those boxes)."""
+    """(fraction of objects that some box overlaps by `iou`, the rows of those boxes)."""
     overlaps = compute_overlaps(pred_boxes, gt_boxes)
     best = np.argmax(overlaps, axis=1)
     rows = np.where(np.max(overlaps, axis=1) >= iou)[0]

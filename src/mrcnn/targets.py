@@ -1,6 +1,6 @@
 """What a network shall answer, drawn with NumPy's global random state as the original draws it.
 
-The draws (which function, on what, in which order) are part of the behaviour: scripts set numpy.random.seed and expect
+The draws (which function, on what, in which order) are part of the behavior: scripts set numpy.random.seed and expect
 the same anchors again.
 """
 
@@ -50,9 +50,9 @@ def build_rpn_targets(
     _thin(match, -1, config.RPN_TRAIN_ANCHORS_PER_IMAGE - int((match == 1).sum()))
 
     chosen = np.flatnonzero(match == 1)
-    anchor, truth = anchors[chosen], gt_boxes[nearest[chosen]]
-    size, gt_size = anchor[:, 2:] - anchor[:, :2], truth[:, 2:] - truth[:, :2]
-    shift = (truth[:, :2] + 0.5 * gt_size - (anchor[:, :2] + 0.5 * size)) / size
+    anchor, ground_truth = anchors[chosen], gt_boxes[nearest[chosen]]
+    size, gt_size = anchor[:, 2:] - anchor[:, :2], ground_truth[:, 2:] - ground_truth[:, :2]
+    shift = (ground_truth[:, :2] + 0.5 * gt_size - (anchor[:, :2] + 0.5 * size)) / size
     bbox[: len(chosen)] = np.concatenate([shift, np.log(gt_size / size)], axis=1) / config.RPN_BBOX_STD_DEV
     return match, bbox
 
@@ -93,17 +93,17 @@ def build_detection_targets(
     background = np.zeros(len(rpn_rois), bool)
     background[negative] = True
     class_ids = np.where(background, 0, gt_class_ids[nearest])[keep]
-    rois, truth = rpn_rois[keep], nearest[keep]
+    rois, ground_truth = rpn_rois[keep], nearest[keep]
 
     rows = np.where(class_ids > 0)[0]
     bboxes = np.zeros((total, config.NUM_CLASSES, 4), np.float32)
-    bboxes[rows, class_ids[rows]] = box_refinement(rois[rows], gt_boxes[truth[rows]][:, :4])
+    bboxes[rows, class_ids[rows]] = box_refinement(rois[rows], gt_boxes[ground_truth[rows]][:, :4])
     bboxes /= config.BBOX_STD_DEV
     masks = np.zeros((total, *config.MASK_SHAPE, config.NUM_CLASSES), np.float32)
     for row in rows:
-        mask = gt_masks[:, :, truth[row]]
+        mask = gt_masks[:, :, ground_truth[row]]
         if config.USE_MINI_MASK:
-            y1, x1, y2, x2 = gt_boxes[truth[row]]
+            y1, x1, y2, x2 = gt_boxes[ground_truth[row]]
             full = np.zeros(tuple(config.IMAGE_SHAPE[:2]), bool)
             full[y1:y2, x1:x2] = np.round(resize(mask, (y2 - y1, x2 - x1))).astype(bool)
             mask = full

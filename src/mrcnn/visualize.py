@@ -82,10 +82,10 @@ def display_images(
 
 
 def random_colors(N: int, bright: bool = True) -> list[tuple[float, float, float]]:
-    """N colours (0..1) that differ as much as possible, in random order."""
-    colours = [colorsys.hsv_to_rgb(i / N, 1, 1.0 if bright else 0.7) for i in range(N)]
-    random.shuffle(colours)
-    return colours
+    """N colors (0..1) that differ as much as possible, in random order."""
+    colors = [colorsys.hsv_to_rgb(i / N, 1, 1.0 if bright else 0.7) for i in range(N)]
+    random.shuffle(colors)
+    return colors
 
 
 def apply_mask(image: np.ndarray, mask: np.ndarray, color: Sequence[float], alpha: float = 0.5) -> np.ndarray:
@@ -113,7 +113,7 @@ def display_instances(
 ) -> None:
     """Shows the image with boxes (n×4), masks (H×W×n), outlines and captions; at once, unless drawn into `ax`.
 
-    colors    n colours (0..1); random ones if None
+    colors    n colors (0..1); random ones if None
     captions  n texts; class and score if None
     """
     count = boxes.shape[0]
@@ -194,7 +194,7 @@ def display_differences(
         show_mask=show_mask,
         colors=[(0, 1, 0, 0.8)] * len(gt_box) + [(1, 0, 0, 1)] * len(order),
         captions=[""] * len(gt_box) + found,
-        title=title or "Ground Truth and Detections\n GT=green, pred=red, captions: score/IoU",
+        title=title or "Ground Targets and Detections\n GT=green, pred=red, captions: score/IoU",
     )
 
 
@@ -207,21 +207,21 @@ def draw_rois(
     class_names: Sequence[Any],
     limit: int = 10,
 ) -> None:
-    """Shows some rois (dashed; grey: background), what became of them, their masks; prints how many there are."""
+    """Shows some rois (dashed; gray: background), what became of them, their masks; prints how many there are."""
     ax = _plt().subplots(1, figsize=(12, 12))[1]
     chosen = np.random.permutation(len(rois))[:limit]
     painted = _prepare(ax, image, f"Showing {len(chosen)} random ROIs out of {len(rois)}", margin=20)
     for i in chosen:
-        colour = tuple(np.random.rand(3))
+        color = tuple(np.random.rand(3))
         own = class_ids[i] > 0
-        _rectangle(ax, rois[i], colour if own else "gray", linestyle="dashed")
+        _rectangle(ax, rois[i], color if own else "gray", linestyle="dashed")
         if not own:
             continue
-        _rectangle(ax, refined_rois[i], colour)
+        _rectangle(ax, refined_rois[i], color)
         (y1, x1, _, _), (ry1, rx1, _, _) = rois[i], refined_rois[i]
-        ax.plot([x1, rx1], [y1, ry1], color=colour)  # from where it was to where it went
+        ax.plot([x1, rx1], [y1, ry1], color=color)  # from where it was to where it went
         ax.text(rx1, ry1 + 8, str(class_names[int(class_ids[i])]), color="w", size=11, backgroundcolor="none")
-        apply_mask(painted, utils.unmold_mask(mask[i], rois[i][:4].astype(np.int32), image.shape), colour)
+        apply_mask(painted, utils.unmold_mask(mask[i], rois[i][:4].astype(np.int32), image.shape), color)
     ax.imshow(painted.astype(np.uint8))
     positive = int((class_ids > 0).sum())
     print("Positive ROIs: ", positive)
@@ -267,34 +267,34 @@ def draw_boxes(
 ) -> None:
     """Draws boxes (dashed) and what became of them (solid).
 
-    visibilities  0: grey and faint, 1: coloured and dotted, 2: in full
+    visibilities  0: gray and faint, 1: colored and dotted, 2: in full
     captions      one for each box, or "" or None
     """
     assert boxes is not None or refined_boxes is not None
     count = len(boxes) if boxes is not None else len(refined_boxes)  # type: ignore[arg-type]
     if ax is None:
         ax = _plt().subplots(1, figsize=(12, 12))[1]
-    colours = random_colors(count)
+    colors = random_colors(count)
     painted = _prepare(ax, image, title, margin=20)
     styles = {0: ("gray", "dotted", 0.5), 1: (None, "dotted", 1.0), 2: (None, "solid", 1.0)}
     for i in range(count):
-        colour, style, alpha = styles[2 if visibilities is None else int(visibilities[i])]
-        colour = colour or colours[i]
+        color, style, alpha = styles[2 if visibilities is None else int(visibilities[i])]
+        color = color or colors[i]
         at = None
         if boxes is not None and np.any(boxes[i]):
             at = boxes[i]
-            _rectangle(ax, boxes[i], colour, alpha=alpha, linestyle="dashed" if refined_boxes is not None else style)
+            _rectangle(ax, boxes[i], color, alpha=alpha, linestyle="dashed" if refined_boxes is not None else style)
         if refined_boxes is not None and (visibilities is None or visibilities[i] > 0):
             refined = refined_boxes[i].astype(np.int32)
-            _rectangle(ax, refined, colour)
+            _rectangle(ax, refined, color)
             if at is not None:
-                ax.plot([at[1], refined[1]], [at[0], refined[0]], color=colour)
+                ax.plot([at[1], refined[1]], [at[0], refined[0]], color=color)
             at = refined
         if captions is not None and at is not None and captions[i]:
             box = {"facecolor": "none", "edgecolor": "none", "pad": 2}
             ax.text(at[1], at[0], captions[i], size=11, verticalalignment="top", color="w", bbox=box)
         if masks is not None:
-            _paint(ax, painted, masks[:, :, i], colour if colour != "gray" else (0.5, 0.5, 0.5), True)
+            _paint(ax, painted, masks[:, :, i], color if color != "gray" else (0.5, 0.5, 0.5), True)
     ax.imshow(painted.astype(np.uint8))
 
 
@@ -309,15 +309,15 @@ def _prepare(ax: Any, image: np.ndarray, title: str, margin: int = 10) -> np.nda
     return image.astype(np.uint32).copy()
 
 
-def _rectangle(ax: Any, box: Any, colour: Any, **style: Any) -> None:
+def _rectangle(ax: Any, box: Any, color: Any, **style: Any) -> None:
     y1, x1, y2, x2 = box[:4]
     patch = __getattr__("patches").Rectangle
-    ax.add_patch(patch((x1, y1), x2 - x1, y2 - y1, linewidth=2, edgecolor=colour, facecolor="none", **style))
+    ax.add_patch(patch((x1, y1), x2 - x1, y2 - y1, linewidth=2, edgecolor=color, facecolor="none", **style))
 
 
-def _paint(ax: Any, painted: np.ndarray, mask: np.ndarray, colour: Any, tint: bool) -> None:
+def _paint(ax: Any, painted: np.ndarray, mask: np.ndarray, color: Any, tint: bool) -> None:
     if tint:
-        apply_mask(painted, mask, colour)
+        apply_mask(painted, mask, color)
     polygon = __getattr__("Polygon")
     for outline in mask_outlines(np.asarray(mask) > 0):
-        ax.add_patch(polygon(outline, facecolor="none", edgecolor=colour))
+        ax.add_patch(polygon(outline, facecolor="none", edgecolor=color))

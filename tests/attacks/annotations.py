@@ -1,4 +1,4 @@
-"""Hostile and broken annotation files: each function writes one (with the photos it needs) and returns its path."""
+"""Hostile and broken annotation files: each function writes one (with the images it needs) and returns its path."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 SQUARE = {"name": "polygon", "all_points_x": [2, 12, 12, 2], "all_points_y": [2, 2, 12, 12]}
 
 
-def photo(path: Path, size: tuple[int, int] = (30, 40), orientation: int | None = None) -> Path:
-    """A black photo of (height, width) pixels in the file; with `orientation` EXIF asks for a turn."""
+def image(path: Path, size: tuple[int, int] = (30, 40), orientation: int | None = None) -> Path:
+    """A black image of (height, width) pixels in the file; with `orientation` EXIF asks for a turn."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.new("RGB", size[::-1])
     exif = Image.Exif()
@@ -25,17 +25,20 @@ def photo(path: Path, size: tuple[int, int] = (30, 40), orientation: int | None 
 def via(
     folder: Path, *regions: Any, name: str = "a.jpg", file: str = "via.json", size: tuple[int, int] = (30, 40)
 ) -> Path:
-    """A VIA 2 export of one photo; a region is a shape alone or (shape, attributes)."""
+    """A VIA 2 export of one image; a region is a shape alone or (shape, attributes)."""
     whole = [region if isinstance(region, tuple) else (region, {}) for region in regions]
     listed = [{"shape_attributes": shape, "region_attributes": attributes} for shape, attributes in whole]
-    photo(folder / name, size)
+    image(folder / name, size)
     return written(folder / file, {f"{name}1": {"filename": name, "size": 1, "regions": listed, "file_attributes": {}}})
 
 
 def coco(folder: Path, *annotations: dict[str, Any], size: tuple[int, int] = (30, 40), **parts: Any) -> Path:
-    """COCO JSON of one photo and the class "rust"; `parts` replace or add whole lists."""
-    photo(folder / "a.jpg", size)
-    listed = [{"id": number, "image_id": 1, "category_id": 1, **each} for number, each in enumerate(annotations, 1)]
+    """COCO JSON of one image and the class "rust"; `parts` replace or add whole lists."""
+    image(folder / "a.jpg", size)
+    listed = [
+        {"id": number, "image_id": 1, "category_id": 1, **annotation}
+        for number, annotation in enumerate(annotations, 1)
+    ]
     data = {
         "images": [{"id": 1, "file_name": "a.jpg", "height": size[0], "width": size[1]}],
         "annotations": listed,
@@ -71,9 +74,9 @@ def deep(folder: Path, depth: int = 100_000) -> Path:
 
 
 def escaping(folder: Path, name: str = "../secret.jpg") -> Path:
-    """Annotations inside `folder/data` that name a photo outside of it."""
-    photo(folder / "secret.jpg")
-    photo(folder / "data" / "own.jpg")
+    """Annotations inside `folder/data` that name an image outside of it."""
+    image(folder / "secret.jpg")
+    image(folder / "data" / "own.jpg")
     records = {"1": {"filename": name, "regions": []}, "2": {"filename": "own.jpg", "regions": []}}
     return written(folder / "data" / "via.json", records)
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from attacks.annotations import photo
+from attacks.annotations import image
 
-from maskwright import records
+from maskwright import tfrecord_io
 from maskwright.formats import tf_example
 
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
 
 
 def boxes_csv(folder: Path, *rows: str, header: str = HEADER, file: str = "labels.csv") -> Path:
-    """A table of one photo, a.jpg, 40 wide and 30 high."""
-    photo(folder / "a.jpg")
+    """A table of one image, a.jpg, 40 wide and 30 high."""
+    image(folder / "a.jpg")
     path = folder / file
     path.write_text("\n".join([header, *rows]) + "\n", "utf-8")
     return path
 
 
 def example(folder: Path, **changed: Any) -> bytes:
-    """One tf.Example: a photo of 40 x 30 with a box of class rust; `changed` by a key's last word, None drops."""
+    """One tf.Example: an image of 40 x 30 with a box of class rust; `changed` by a key's last word, None drops."""
     features: dict[str, Any] = {
-        "image/encoded": [photo(folder / "elsewhere" / "photo.png").read_bytes()],
+        "image/encoded": [image(folder / "elsewhere" / "image.png").read_bytes()],
         "image/filename": [b"a.png"],
         "image/height": [30],
         "image/width": [40],
@@ -50,7 +50,7 @@ def floats(*values: float) -> Any:
 def tfrecord(folder: Path, *bodies: bytes, file: str = "train.record") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file
-    path.write_bytes(b"".join(map(records.frame, bodies)))
+    path.write_bytes(b"".join(map(tfrecord_io.frame, bodies)))
     return path
 
 

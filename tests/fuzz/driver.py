@@ -27,7 +27,7 @@ AHEAD = 32  # inputs that wait in the queue of a process
 
 
 @dataclass
-class Found:
+class Detections:
     """One way to fail: the first input that showed it, and how many did."""
 
     kind: str
@@ -45,7 +45,7 @@ class Found:
 class Report:
     inputs: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
-    findings: dict[tuple[str, str], Found] = field(default_factory=dict)
+    findings: dict[tuple[str, str], Detections] = field(default_factory=dict)
     peak: tuple[float, str, int] = (0.0, "", 0)
     slowest: tuple[float, str, int] = (0.0, "", 0)
     spent: Counter[str] = field(default_factory=Counter)  # seconds of computing
@@ -70,7 +70,7 @@ class Report:
         if key in self.findings:
             self.findings[key].count += 1
             return False
-        self.findings[key] = Found(kind, seed, outcome["what"], outcome.get("trace", ""))
+        self.findings[key] = Detections(kind, seed, outcome["what"], outcome.get("trace", ""))
         return True
 
     def facts(self) -> dict[str, Any]:

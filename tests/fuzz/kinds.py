@@ -20,7 +20,7 @@ from attacks.annotations import SQUARE, written
 from PIL import Image
 
 from fuzz import mutations
-from maskwright import formats, records
+from maskwright import formats, tfrecord_io
 from maskwright.errors import MaskwrightError
 
 SIZE = (30, 40)
@@ -53,7 +53,7 @@ class Kind:
 
 # --- annotations ----------------------------------------------------------------------------------
 def labels(path: Path) -> None:
-    """Read a data set with all its records, and write it again in two other formats."""
+    """Read a dataset with all its records, and write it again in two other formats."""
     dataset = formats.read(path, allow_faulty=True)
     for record in dataset:
         if record.instances is not None:
@@ -85,14 +85,14 @@ def via(folder: Path) -> None:
     ]
     images = {}
     for name in ("a.jpg", "b.png", "c.jpg"):
-        size = annotations.photo(folder / name, SIZE).stat().st_size
+        size = annotations.image(folder / name, SIZE).stat().st_size
         images[f"{name}{size}"] = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
     attributes = {"region": {"class": {"type": "dropdown", "options": {"rust": "", "dent": ""}}}, "file": {}}
     written(folder / "via.json", {"_via_settings": {}, "_via_img_metadata": images, "_via_attributes": attributes})
 
 
 def via_csv(folder: Path) -> None:
-    annotations.photo(folder / "a.jpg", SIZE)
+    annotations.image(folder / "a.jpg", SIZE)
     shape, kind = json.dumps(SQUARE).replace('"', '""'), '{""class"":""rust""}'
     head = "#filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
     rows = [f'a.jpg,1,"{{}}",2,{number},"{shape}","{kind}"' for number in range(2)]
@@ -115,7 +115,7 @@ def voc(folder: Path) -> None:
     one = "<object><name>rust</name><difficult>0</difficult><bndbox><xmin>3</xmin><ymin>4</ymin><xmax>20</xmax>"
     one += "<ymax>25</ymax></bndbox></object>"
     for name in ("a", "b"):
-        annotations.photo(folder / "JPEGImages" / f"{name}.jpg", SIZE)
+        annotations.image(folder / "JPEGImages" / f"{name}.jpg", SIZE)
         (folder / "Annotations").mkdir(exist_ok=True)
         (folder / "Annotations" / f"{name}.xml").write_text(
             f"<annotation><folder>JPEGImages</folder><filename>{name}.jpg</filename><size><width>40</width>"
@@ -128,7 +128,7 @@ def voc(folder: Path) -> None:
 
 def masks(folder: Path) -> None:
     for number in range(3):
-        annotations.photo(folder / "images" / f"{number}.png", SIZE)
+        annotations.image(folder / "images" / f"{number}.png", SIZE)
         drawn = np.zeros(SIZE, np.uint8)
         drawn[4:12, 5:20], drawn[15:25, 8:30] = 1, 2
         (folder / "masks").mkdir(exist_ok=True)
@@ -137,7 +137,7 @@ def masks(folder: Path) -> None:
 
 def nuclei(folder: Path) -> None:
     for name in ("aa", "bb"):
-        annotations.photo(folder / name / "images" / f"{name}.png", SIZE)
+        annotations.image(folder / name / "images" / f"{name}.png", SIZE)
         (folder / name / "masks").mkdir()
         for number in range(2):
             drawn = np.zeros(SIZE, np.uint8)
@@ -149,13 +149,13 @@ def class_folders(folder: Path) -> None:
     for part in ("train", "val"):
         for name in ("rust", "sound"):
             for number in range(2):
-                annotations.photo(folder / part / name / f"{number}.jpg", SIZE)
+                annotations.image(folder / part / name / f"{number}.jpg", SIZE)
 
 
 def gdxray(folder: Path) -> None:
     series = folder / "Castings" / "C0001"
     for number in (1, 2):
-        annotations.photo(series / f"C0001_000{number}.png", SIZE)
+        annotations.image(series / f"C0001_000{number}.png", SIZE)
     rows = ("1 3 20 4 25", "1 5.5 9.5 5.5 9.5", "2 3 20 4 25")
     (series / "ground_truth.txt").write_text("\n".join(rows) + "\n", "utf-8")
 
@@ -166,7 +166,7 @@ def boxes_csv(folder: Path) -> None:
 
 def labels_csv(folder: Path) -> None:
     for name in ("a", "b", "c"):
-        annotations.photo(folder / "images" / f"{name}.jpg", SIZE)
+        annotations.image(folder / "images" / f"{name}.jpg", SIZE)
     (folder / "labels.csv").write_text("image,label\na.jpg,rust\nb.jpg,sound\nc.jpg,rust\n", "utf-8")
 
 
@@ -178,10 +178,10 @@ def tfrecord(folder: Path) -> None:
 def _reframed(folder: Path, random: Random) -> None:
     """The message of a record broken, the checksums of its frame right."""
     path = folder / "train.record"
-    bodies = list(records.read_records(path))
+    bodies = list(tfrecord_io.read_records(path))
     chosen = random.randrange(len(bodies))
     bodies[chosen] = mutations.flipped(bodies[chosen], random)
-    path.write_bytes(b"".join(map(records.frame, bodies)))
+    path.write_bytes(b"".join(map(tfrecord_io.frame, bodies)))
 
 
 def read_label_map(path: Path) -> None:
@@ -191,7 +191,7 @@ def read_label_map(path: Path) -> None:
 
 
 # --- images ---------------------------------------------------------------------------------------
-IMAGES = ("rgb.png", "deep.png", "palette.png", "photo.jpg", "gray.tif", "photo.webp", "photo.bmp", "film.gif")
+IMAGES = ("rgb.png", "deep.png", "palette.png", "image.jpg", "gray.tif", "image.webp", "image.bmp", "video.gif")
 
 
 def images(folder: Path) -> None:
@@ -199,8 +199,8 @@ def images(folder: Path) -> None:
     image = Image.fromarray(pixels)
     exif = Image.Exif()
     exif[0x0112] = 6
-    for name in ("rgb.png", "photo.jpg", "photo.webp", "photo.bmp", "film.gif"):
-        image.save(folder / name, **({"exif": exif} if name == "photo.jpg" else {}))
+    for name in ("rgb.png", "image.jpg", "image.webp", "image.bmp", "video.gif"):
+        image.save(folder / name, **({"exif": exif} if name == "image.jpg" else {}))
     image.quantize(16).save(folder / "palette.png", transparency=3)
     deep = Image.fromarray(pixels[..., 0].astype(np.uint16) * 16)
     deep.save(folder / "deep.png")
@@ -208,7 +208,7 @@ def images(folder: Path) -> None:
 
 
 def read_images(folder: Path) -> None:
-    from maskwright.photos import sources
+    from maskwright.images import sources
 
     refused = None
     for source in sources.expand(folder):
@@ -396,14 +396,14 @@ def model(folder: Path) -> None:
 def load_model(folder: Path) -> None:
     from maskwright.prediction.predictor import load
 
-    load(folder, device="cpu", precision="f32")
+    load(folder, device="cpu", precision="fp32")
 
 
 # --- videos, archives -----------------------------------------------------------------------------
 def video(folder: Path) -> None:
     import av
 
-    with av.open(str(folder / "film.mp4"), "w") as container:
+    with av.open(str(folder / "video.mp4"), "w") as container:
         stream: Any = container.add_stream("mpeg4", rate=25)
         stream.height, stream.width, stream.pix_fmt = 32, 48, "yuv420p"
         for number in range(8):
@@ -413,12 +413,12 @@ def video(folder: Path) -> None:
 
 
 def read_video(path: Path) -> None:
-    from maskwright.video.read import Film
+    from maskwright.video.read import Video
 
-    with Film(path) as film:
-        for number, frame in enumerate(film):
+    with Video(path) as video:
+        for number, frame in enumerate(video):
             _ = frame.seconds, frame.pixels.shape
-            film.take_sound()
+            video.take_sound()
             if number > 50:
                 break
 
@@ -447,12 +447,12 @@ def _other_members(folder: Path, random: Random) -> None:
 
 def sheet_of_parts(folder: Path) -> None:
     """What a watch has written, and goes on from."""
-    lines = [{"photo": f"{number}.png", "bytes": 10, "changed": 5, "files": ["a.jpg"]} for number in range(3)]
+    lines = [{"image": f"{number}.png", "bytes": 10, "changed": 5, "files": ["a.jpg"]} for number in range(3)]
     (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
 
 def read_lines(path: Path) -> None:
-    from maskwright.jobs.watch import _Lines
+    from maskwright.api.watch import _Lines
 
     _Lines(path)
 
@@ -480,7 +480,7 @@ KINDS = {
         Kind("h5", h5, read_h5, "weights.h5", (".h5",), _members),
         Kind("run", run, resume, "", (".json", ".toml", ".csv", ".safetensors"), _header, 5),
         Kind("model", model, load_model, "", (".json", ".safetensors"), _header, 10),
-        Kind("video", video, read_video, "film.mp4", (".mp4",)),
+        Kind("video", video, read_video, "video.mp4", (".mp4",)),
         Kind("archive", archive, unpack, "set.zip", (".zip",), _other_members),
         Kind("watch-lines", sheet_of_parts, read_lines, "predictions.jsonl", (".jsonl",)),
     )

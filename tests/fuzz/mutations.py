@@ -33,8 +33,8 @@ def flipped(data: bytes, random: Random) -> bytes:
         if how == 0:
             changed[start:stop] = bytes(random.randrange(256) for _ in range(stop - start))
         elif how == 1:
-            for place in range(start, min(stop, start + 1)):
-                changed[place] ^= 1 << random.randrange(8)
+            for index in range(start, min(stop, start + 1)):
+                changed[index] ^= 1 << random.randrange(8)
         elif how == 2:
             value = random.choice(BYTES)
             changed[start : start + len(value)] = value

@@ -60,8 +60,8 @@ class Bars:
 def count_text(done: int, total: float | None, unit: str) -> str:
     """How far, in words.
 
-    >>> count_text(12, 61, "photos"), count_text(3_100_000, 84_000_000, "B")
-    ('12 of 61 photos', '3.1 of 84.0 MB')
+    >>> count_text(12, 61, "images"), count_text(3_100_000, 84_000_000, "B")
+    ('12 of 61 images', '3.1 of 84.0 MB')
     """
     if unit == "B":
         return f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"

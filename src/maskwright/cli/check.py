@@ -1,4 +1,4 @@
-"""maskwright check: what is wrong with a data set, before anybody trains on it."""
+"""maskwright check: what is wrong with a dataset, before anybody trains on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maskwright.cli import options
 from maskwright.cli.console import FAILED, Console
 
 if TYPE_CHECKING:
-    from maskwright.jobs.check import Checked
+    from maskwright.api.check import Checked
 
 
 @click.command(options_metavar="[options]")
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 def command(data: Path, console: Console, **reading: Any) -> int:
     """Look for copies, leaks between splits, label conflicts and faults, before you train.
 
-    A folder may hold several data sets, such as class folders and boxes on the same photos: each is checked by
+    A folder may hold several datasets, such as class folders and boxes on the same images: each is checked by
     itself, then against the others. Nothing is changed.
 
-    Exit code 1 where something would make a figure wrong: the same photo in train and val or test, or in two classes.
+    Exit code 1 where something would make a figure wrong: the same image in train and val or test, or in two classes.
 
     \b
       maskwright check party/
     """
-    from maskwright.jobs.check import check_data
+    from maskwright.api.check import check_data
 
     checked = check_data(data, progress=console.progress, **reading)
     console.result(_facts(checked), lambda: _tell(checked, console))
@@ -44,27 +44,27 @@ def _facts(checked: Checked) -> dict[str, object]:
         "serious": checked.serious,
         "data": [
             {
-                "name": each.name,
-                "format": each.format,
-                "photos": len(each),
-                "states": each.state_counts(),
-                "splits": {name: len(part) for name, part in each.splits().items()},
-                "classes": each.class_counts(),
-                "findings": checked.findings[each.name],
-                "faults": each.faults,
+                "name": record.name,
+                "format": record.format,
+                "images": len(record),
+                "states": record.state_counts(),
+                "splits": {name: len(part) for name, part in record.splits().items()},
+                "classes": record.class_counts(),
+                "findings": checked.findings[record.name],
+                "faults": record.faults,
             }
-            for each in checked.data
+            for record in checked.data
         ],
         "shared": checked.findings.get("", ()),
     }
 
 
 def _tell(checked: Checked, console: Console) -> None:
-    for each in checked.data:
-        format = "" if each.name.endswith(f"({each.format})") else f" ({each.format})"
-        classes = ", ".join(f"{name} {count:,}" for name, count in each.class_counts().items())
-        console.show(f"{each.name}{format}: {len(each):,} photos; {classes or 'no classes'}")
-        _list(checked, each.name, console)
+    for record in checked.data:
+        format = "" if record.name.endswith(f"({record.format})") else f" ({record.format})"
+        classes = ", ".join(f"{name} {count:,}" for name, count in record.class_counts().items())
+        console.show(f"{record.name}{format}: {len(record):,} images; {classes or 'no classes'}")
+        _list(checked, record.name, console)
     if len(checked.data) > 1:
         console.show("Together")
         _list(checked, "", console)

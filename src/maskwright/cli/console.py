@@ -63,7 +63,7 @@ class Console:
     def result(self, facts: object, text: str | Callable[[], None] | None = None) -> None:
         """What the command found out. With --json `facts` as one document, otherwise `text` (or what it shows).
 
-        >>> console.result({"photos": 61}, "61 photos")
+        >>> console.result({"images": 61}, "61 images")
         """
         if self.json:
             print(json.dumps(plain(facts), indent=2, allow_nan=False))  # ASCII only: safe on every console
@@ -100,7 +100,7 @@ class Console:
     ) -> Iterable[Item]:
         """The same items (a `maskwright.progress.Progress`); a bar with the time left once they take over two seconds.
 
-        >>> for photo in console.progress(photos, label="reading", unit="photos"): ...
+        >>> for image in console.progress(images, label="reading", unit="images"): ...
         """
         if self.quiet or not sys.stderr.isatty():
             return items
@@ -195,7 +195,7 @@ def prepare_streams() -> None:
 def plain(value: Any) -> Any:
     """The same facts in JSON's own types: arrays as lists, paths as text, NaN and infinities as null."""
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Path):
@@ -206,7 +206,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return value if value is None or isinstance(value, (str, int, bool)) else str(value)
 
 
@@ -222,12 +222,12 @@ def table_text(
     """
     rows = [list(row) for row in rows]
     numeric = [
-        any(_is_number(row[place]) for row in rows)
-        and all(_is_number(row[place]) or row[place] is None for row in rows)
-        for place in range(len(columns))
+        any(_is_number(row[index]) for row in rows)
+        and all(_is_number(row[index]) or row[index] is None for row in rows)
+        for index in range(len(columns))
     ]
     cells = [[harmless(name) for name in columns], *([_cell(value) for value in row] for row in rows)]
-    widths = [max(_width(line[place]) for line in cells) for place in range(len(columns))]
+    widths = [max(_width(line[index]) for line in cells) for index in range(len(columns))]
 
     def line_of(line: Sequence[str]) -> str:
         padded = []

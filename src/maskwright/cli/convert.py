@@ -13,7 +13,7 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
-from maskwright.cli.split import copies, copy_photo
+from maskwright.cli.split import copies, copy_image
 from maskwright.errors import DatasetError, RecipeError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Name(click.Choice):
 @options.data
 @options.new_data
 @click.option("--to", type=_Name(list(FILES)), required=True, help="The format to write.")
-@click.option("--copy-photos", is_flag=True, help="Copy the photos beside what is written (a TFRecord holds them).")
+@click.option("--copy-images", is_flag=True, help="Copy the images beside what is written (a TFRecord holds them).")
 @options.class_attribute
 @options.connected_components
 @options.annotations
@@ -52,7 +52,7 @@ def command(
     data: Path,
     out: Path,
     to: str,
-    copy_photos: bool,
+    copy_images: bool,
     class_attribute: str | None,
     connected_components: bool,
     annotations: str | None,
@@ -69,7 +69,7 @@ def command(
     \b
       maskwright convert party/ party-boxes/ --to boxes-csv
       maskwright convert party/ party.json --to coco
-      maskwright convert rust/ rust-table/ --to labels-csv --copy-photos
+      maskwright convert rust/ rust-table/ --to labels-csv --copy-images
     """
     from maskwright import formats
 
@@ -85,38 +85,38 @@ def command(
     if not _writable(dataset, to):
         raise _nothing(dataset, data, to)
     one = _is_file(out, to)
-    photos = (out.parent if one else out) / ("JPEGImages" if to == "voc" else "images")
-    copy_photos = copy_photos and to != "tfrecord"
-    if copy_photos:
-        options.refuse_filled(photos)
+    images = (out.parent if one else out) / ("JPEGImages" if to == "voc" else "images")
+    copy_images = copy_images and to != "tfrecord"
+    if copy_images:
+        options.refuse_filled(images)
     lost: list[str] = []
     written: list[Path] = []
-    with _whole(out, *[photos] * copy_photos):
-        if copy_photos and to != "voc":
-            dataset = _with_copies(dataset, photos, console)
+    with _whole(out, *[images] * copy_images):
+        if copy_images and to != "voc":
+            dataset = _with_copies(dataset, images, console)
         for file, part in _parts(dataset, out, to, one):
             if not _writable(part, to):
-                lost.append(f"{len(part)} unlabelled or skipped photos cannot be kept ({file.name} is not written)")
+                lost.append(f"{len(part)} unlabeled or skipped images cannot be kept ({file.name} is not written)")
                 continue
-            lost += [f"{file.name}: {each}" if not one else each for each in formats.write(part, file, FILES[to][0])]
+            lost += [f"{file.name}: {item}" if not one else item for item in formats.write(part, file, FILES[to][0])]
             written.append(file)
-        if copy_photos and to == "voc":  # which knows photos by their stems only, and writes its folder anew
-            for record in console.progress(dataset.records, label="copying photos", unit="photos"):
-                copy_photo(record.photo, photos / record.photo.name)
+        if copy_images and to == "voc":  # which knows images by their stems only, and writes its folder anew
+            for record in console.progress(dataset.records, label="copying images", unit="images"):
+                copy_image(record.image, images / record.image.name)
     if one and FILES[to][3] and len(dataset.splits()) > 1:
         lost.append(f"the division into {' and '.join(dataset.splits())} cannot be kept in one file: name a folder")
     objects, labels = dataset.instance_count, sum(len(record.labels or ()) for record in dataset)
-    facts = {"files": written, "photos": len(dataset), "objects": objects, "labels": labels, "lost": lost,
+    facts = {"files": written, "images": len(dataset), "objects": objects, "labels": labels, "lost": lost,
              "remarks": dataset.remarks}  # fmt: skip
     held = f"{objects:,} objects" if objects or not labels else f"{labels:,} labels"
-    told = f"{len(dataset):,} photos with {held}: {', '.join(str(file) for file in written)}"
+    told = f"{len(dataset):,} images with {held}: {', '.join(str(file) for file in written)}"
     console.result(facts, told)
     for remark in dataset.remarks:
         console.say(f"note: {remark}")
-    for each in lost:
-        console.say(f"lost: {each}")
-    if not copy_photos and to != "tfrecord" and not _beside(dataset, out.parent if one else out):
-        console.say("note: the photos stay where they are: put them beside OUT, or use --copy-photos")
+    for item in lost:
+        console.say(f"lost: {item}")
+    if not copy_images and to != "tfrecord" and not _beside(dataset, out.parent if one else out):
+        console.say("note: the images stay where they are: put them beside OUT, or use --copy-images")
 
 
 @contextlib.contextmanager
@@ -133,7 +133,7 @@ def _whole(*made: Path) -> Iterator[None]:
 
 
 def _writable(dataset: Dataset, to: str) -> bool:
-    """The format can hold something of what is said about these photos."""
+    """The format can hold something of what is said about these images."""
     labels = to == "labels-csv"
     return any(record.instances is not None or (labels and record.labels is not None) for record in dataset)
 
@@ -141,15 +141,15 @@ def _writable(dataset: Dataset, to: str) -> bool:
 def _nothing(dataset: Dataset, data: Path, to: str) -> DatasetError:
     if to == "labels-csv":
         return DatasetError(
-            "there are no labels to write", file=data, wanted="labelled photos", got="unlabelled photos"
+            "there are no labels to write", file=data, expected="labeled images", got="unlabeled images"
         )
-    labelled = any(record.labels is not None for record in dataset)
+    labeled = any(record.labels is not None for record in dataset)
     return DatasetError(
         "there are no objects to write",
         file=data,
-        wanted="outlines or boxes",
-        got="photos with a class each" if labelled else "unlabelled photos",
-        fix="--to labels-csv" if labelled else None,
+        expected="outlines or boxes",
+        got="images with a class each" if labeled else "unlabeled images",
+        fix="--to labels-csv" if labeled else None,
     )
 
 
@@ -158,9 +158,9 @@ def _is_file(out: Path, to: str) -> bool:
     ending = FILES[to][1]
     if out.suffix.lower() == ending or (to == "tfrecord" and out.suffix.lower() == ".tfrecord"):
         return True
-    if out.suffix.lower() in {each for _, each, _, _ in FILES.values()}:
+    if out.suffix.lower() in {item for _, item, _, _ in FILES.values()}:
         raise RecipeError(
-            "OUT is a file of another format", field="OUT", wanted=f"a folder, or *{ending}", got=out.name
+            "OUT is a file of another format", field="OUT", expected=f"a folder, or *{ending}", got=out.name
         )
     return False
 
@@ -179,7 +179,7 @@ def _parts(dataset: Dataset, out: Path, to: str, one: bool) -> list[tuple[Path, 
 
 
 def _with_copies(dataset: Dataset, folder: Path, console: Console) -> Dataset:
-    """The same records with their photos in `folder`, by split."""
+    """The same records with their images in `folder`, by split."""
     copied = []
     for split in (*dataset.splits(), None):
         part = dataset.where(lambda record, split=split: record.split == split)
@@ -189,4 +189,4 @@ def _with_copies(dataset: Dataset, folder: Path, console: Console) -> Dataset:
 
 
 def _beside(dataset: Dataset, folder: Path) -> bool:
-    return all(folder.resolve() in record.photo.resolve().parents for record in dataset)
+    return all(folder.resolve() in record.image.resolve().parents for record in dataset)

@@ -20,13 +20,13 @@ from maskwright.cli.console import Console
 @options.seed
 @options.console
 def command(out: Path, seconds: float, device: str, precision: str, seed: int, console: Console) -> None:
-    """See everything once in under three minutes: rendered party photos, training, figures, splash, a page.
+    """See everything once in under three minutes: rendered party images, training, metrics, splash, a page.
 
     \b
       maskwright demo
       maskwright demo --seconds 300 --out runs/longer
     """
-    from maskwright.jobs.demo import demo
+    from maskwright.api.demo import demo
 
     done = demo(
         out,
@@ -37,28 +37,30 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
         progress=console.progress,
         say=console.say,
     )
-    figures = done.evaluated.figures
+    metrics = done.evaluated.metrics
     facts = {
         "report": done.report,
         "run": done.trained.folder,
         "counts": done.counts,
         "seconds": round(done.seconds, 1),
-        "figures": figures.facts(),
+        "metrics": metrics.facts(),
     }
 
     def tell() -> None:
-        mask = figures.mask
+        mask = metrics.mask
         if mask is not None and mask.AP50 is not None:
             low, high = mask.intervals.get("AP50") or (mask.AP50, mask.AP50)
-            console.show(f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) on {figures.photos} photos it never saw")
+            console.show(f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) on {metrics.images} images it never saw")
         counted = ", ".join(f"{count} {name}" for name, count in done.counts.items()) or "nothing"
-        console.show(f"counted {counted} on them ({figures.truths} are there), all in {done.seconds:.0f} seconds")
+        console.show(
+            f"counted {counted} on them ({metrics.ground_truths} are there), all in {done.seconds:.0f} seconds"
+        )
         console.show(f"report  {done.report}")
         console.show("")
-        console.show("Your turn, with a folder of your own photos and their VIA or COCO file")
+        console.show("Your turn, with a folder of your own images and their VIA or COCO file")
         console.show("(after `make demo`, first: source .venv/bin/activate):")
         console.show("  maskwright show FOLDER")
         console.show("  maskwright train FOLDER --time-budget 20m --name mine")
-        console.show("  maskwright splash runs/mine PHOTO")
+        console.show("  maskwright splash runs/mine IMAGE")
 
     console.result(facts, tell)

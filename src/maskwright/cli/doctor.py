@@ -19,14 +19,17 @@ def command(console: Console) -> int:
       maskwright doctor
       maskwright doctor --json
     """
+    from maskwright.api.doctor import doctor
     from maskwright.cli.listing import listing
-    from maskwright.jobs.doctor import doctor
 
     findings = doctor()
     count = {state: sum(finding.state == state for finding in findings) for state in ("ok", "note", "problem")}
 
     def tell() -> None:
-        rows = [[each.state, each.about, each.found + (f"\n-> {each.fix}" if each.fix else "")] for each in findings]
+        rows = [
+            [finding.state, finding.about, finding.found + (f"\n-> {finding.fix}" if finding.fix else "")]
+            for finding in findings
+        ]
         listing(console, ["", "what", "found"], rows)
         console.show()
         if count["problem"]:

@@ -1,4 +1,4 @@
-"""maskwright download: weights and data sets that others have published."""
+"""maskwright download: weights and datasets that others have published."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from maskwright.errors import RecipeError
 def command(
     what: str | None, model: str | None, for_model: str | None, out: Path | None, listed: bool, console: Console
 ) -> None:
-    """Fetch weights or a published data set, unless it is here already.
+    """Fetch weights or a published dataset, unless it is here already.
 
-    WHAT is coco or imagenet (weights, for the network or backbone MODEL), or the name of a data set. What broke off is
+    WHAT is coco or imagenet (weights, for the network or backbone MODEL), or the name of a dataset. What broke off is
     taken up again by the same command.
 
     \b
@@ -31,33 +31,33 @@ def command(
       maskwright download coco mask_rcnn_r50
       maskwright download balloon --out data
     """
-    from maskwright.jobs.download import download
+    from maskwright.api.download import download
 
     if listed or what is None:
         return _list(console)
     if model and for_model and model != for_model:
-        raise RecipeError("two networks are named", field="--model", wanted=model, got=for_model, fix="name one")
+        raise RecipeError("two networks are named", field="--model", expected=model, got=for_model, fix="name one")
     done = download(what, model or for_model, out=out, progress=console.progress)
     console.result(done, f"{done.path}")
-    console.say(f"licence: {done.licence}")
+    console.say(f"license: {done.license}")
     if done.kind == "data":
         console.say(f"next:    maskwright show {done.path}")
     return None
 
 
 def _list(console: Console) -> None:
+    from maskwright.api.models import weights_to_fetch
     from maskwright.cli.listing import listing
     from maskwright.cli.models import show_weights
     from maskwright.curate.published import PUBLISHED
-    from maskwright.jobs.models import weights_to_fetch
 
     weights = weights_to_fetch()
 
     def tell() -> None:
         show_weights(weights, console)
         console.show()
-        rows = [[name, f"{each.about}\n{each.licence}\n{each.page}"] for name, each in PUBLISHED.items()]
-        listing(console, ["name", "what it is, its licence, where to read about it"], rows, "Data sets")
+        rows = [[name, f"{item.about}\n{item.license}\n{item.page}"] for name, item in PUBLISHED.items()]
+        listing(console, ["name", "what it is, its license, where to read about it"], rows, "Datasets")
         console.show()
         console.show("maskwright download coco mask_rcnn_r50")
         console.show("maskwright download balloon --out data")

@@ -11,8 +11,8 @@ from maskwright.cli import options
 from maskwright.cli.console import Console
 
 if TYPE_CHECKING:
-    from maskwright.evaluation.figures import Figures
-    from maskwright.evaluation.verdict_figures import VerdictFigures
+    from maskwright.evaluation.classification_metrics import ClassificationMetrics
+    from maskwright.evaluation.detection_metrics import DetectionMetrics
 
 
 @click.command(options_metavar="[options]")
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test", "all"]),
-    help="Which photos.  [default: test, else val, else those the run held back, else all]",
+    help="Which images.  [default: test, else val, else those the run held back, else all]",
 )
 @click.option(
     "--bootstrap",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--against",
     metavar="MODEL",
-    help="Another classifier: is one of the two better on these photos (McNemar's test)?",
+    help="Another classifier: is one of the two better on these images (McNemar's test)?",
 )
 @click.option("--coco", "twelve", is_flag=True, help="Print COCO's twelve lines too.")
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
@@ -67,14 +67,14 @@ def command(
     seed: int,
     console: Console,
 ) -> None:
-    """Measure how well a model finds the objects of annotated photos, or says what whole photos show.
+    """Measure how well a model finds the objects of annotated images, or says what whole images show.
 
     \b
-      maskwright evaluate runs/party party/ --out party-figures/
+      maskwright evaluate runs/party party/ --out party-metrics/
       maskwright evaluate balloons holiday/via_region_data.json --split all
       maskwright evaluate runs/rust rust/ --against runs/rust-vgg16
     """
-    from maskwright.jobs.evaluate import evaluate
+    from maskwright.api.evaluate import evaluate
 
     done = evaluate(
         model,
@@ -97,12 +97,12 @@ def command(
         progress=console.progress,
         say=console.say,
     )
-    figures = done.figures
+    metrics = done.metrics
 
     def tell() -> None:
-        show_figures(figures, console)
+        show_metrics(metrics, console)
         if twelve:
-            _show_twelve(figures, console)
+            _show_twelve(metrics, console)
         if done.shown is not None:
             console.show(str(done.shown))
         for point in done.card.operating_points if done.card else ():
@@ -119,21 +119,21 @@ def command(
     console.result(done.facts(), tell)
 
 
-def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
+def show_metrics(metrics: DetectionMetrics | ClassificationMetrics, console: Console) -> None:
     """Masks and boxes, class by class where there are several, each figure with its interval; or a classifier's."""
+    from maskwright.evaluation.classification_metrics import ClassificationMetrics
     from maskwright.evaluation.detection import NOT_ASKED
-    from maskwright.evaluation.verdict_figures import VerdictFigures
 
-    if isinstance(figures, VerdictFigures):
-        _show_verdicts(figures, console)
+    if isinstance(metrics, ClassificationMetrics):
+        _show_predictions(metrics, console)
         return
-    for kind in (figures.mask, figures.box):
+    for kind in (metrics.mask, metrics.box):
         if kind is None:
             continue
         rows = [
             [
                 row["class"],
-                row["truths"],
+                row["ground_truths"],
                 _with(row["AP"], row["AP interval"]),
                 _with(row["AP50"], row["AP50 interval"]),
                 _with(row["AR100"], None),
@@ -142,42 +142,42 @@ def show_figures(figures: Figures | VerdictFigures, console: Console) -> None:
         ]
         shown = rows if len(rows) > 2 else rows[-1:]
         console.table(
-            ["class", "objects", "AP", "AP50", "AR100"], shown, title=f"{kind.kind} ({figures.photos} photos)"
+            ["class", "objects", "AP", "AP50", "AR100"], shown, title=f"{kind.kind} ({metrics.images} images)"
         )
-    for kind, reason in figures.reasons.items():
+    for kind, reason in metrics.reasons.items():
         if reason != NOT_ASKED:
             console.show(f"{kind}: n/a, {reason}")
 
 
-def _show_twelve(figures: Figures | VerdictFigures, console: Console) -> None:
-    from maskwright.evaluation.verdict_figures import VerdictFigures
+def _show_twelve(metrics: DetectionMetrics | ClassificationMetrics, console: Console) -> None:
+    from maskwright.evaluation.classification_metrics import ClassificationMetrics
 
-    if isinstance(figures, VerdictFigures):
-        console.say("note: COCO's twelve lines are of objects; this model says what whole photos show")
+    if isinstance(metrics, ClassificationMetrics):
+        console.say("note: COCO's twelve lines are of objects; this model says what whole images show")
         return
-    for kind in (figures.mask, figures.box):
+    for kind in (metrics.mask, metrics.box):
         if kind is not None:
-            for line in (f"{kind.kind}, {figures.photos} photos", *kind.coco_lines()):
+            for line in (f"{kind.kind}, {metrics.images} images", *kind.coco_lines()):
                 console.show(line)
 
 
-def _show_verdicts(figures: VerdictFigures, console: Console) -> None:
+def _show_predictions(metrics: ClassificationMetrics, console: Console) -> None:
     rows = [
         [
             row["class"],
             row["support"],
             *(_with(row[name], row[f"{name} interval"]) for name in ("precision", "recall", "f1", "auc")),
         ]
-        for row in figures.rows()
-        if row["class"] != "micro avg" or figures.multi_label
+        for row in metrics.rows()
+        if row["class"] != "micro avg" or metrics.multi_label
     ]
-    console.table(["class", "photos", "precision", "recall", "F1", "AUC"], rows, title=f"{figures.photos} photos")
-    accuracy = _with(figures.accuracy, figures.intervals.get("accuracy"))
-    console.show(f"accuracy {accuracy}   AUC {_with(figures.auc, figures.intervals.get('AUC'))}")
-    if figures.confusion is not None and len(figures.names) <= 12:
-        table = [[name, *row] for name, row in zip(figures.names, figures.confusion.tolist(), strict=True)]
-        console.table(["is", *(f"said {name}" for name in figures.names)], table)
-    for remark in figures.remarks:
+    console.table(["class", "images", "precision", "recall", "F1", "AUC"], rows, title=f"{metrics.images} images")
+    accuracy = _with(metrics.accuracy, metrics.intervals.get("accuracy"))
+    console.show(f"accuracy {accuracy}   AUC {_with(metrics.auc, metrics.intervals.get('AUC'))}")
+    if metrics.confusion is not None and len(metrics.names) <= 12:
+        table = [[name, *row] for name, row in zip(metrics.names, metrics.confusion.tolist(), strict=True)]
+        console.table(["is", *(f"said {name}" for name in metrics.names)], table)
+    for remark in metrics.remarks:
         console.say(remark)
 
 

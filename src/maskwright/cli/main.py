@@ -18,31 +18,31 @@ from maskwright.training.interrupts import stoppable
 
 COMMANDS = {  # heading -> name -> where it lives, what it does
     "Data": {
-        "show": ("maskwright.cli.show:command", "See your photos with their outlines, and what is in the data."),
+        "show": ("maskwright.cli.show:command", "See your images with their outlines, and what is in the data."),
         "check": ("maskwright.cli.check:command", "Find copies, leaks, label conflicts and faults before training."),
         "convert": ("maskwright.cli.convert:command", "Write annotations in another format, and say what is lost."),
-        "split": ("maskwright.cli.split:command", "Divide a data set; near-identical photos stay together."),
-        "synth": ("maskwright.cli.synth:command", "Make practice photos with exact outlines."),
-        "download": ("maskwright.cli.download:command", "Fetch weights or a published data set."),
+        "split": ("maskwright.cli.split:command", "Divide a dataset; near-identical images stay together."),
+        "synth": ("maskwright.cli.synth:command", "Make practice images with exact outlines."),
+        "download": ("maskwright.cli.download:command", "Fetch weights or a published dataset."),
     },
     "Train": {
-        "train": ("maskwright.cli.train:command", "Train on your own photos."),
-        "folds": ("maskwright.cli.folds:command", "Judge a recipe by k-fold cross-validation."),
+        "train": ("maskwright.cli.train:command", "Train on your own images."),
+        "cross-validate": ("maskwright.cli.cross_validate:command", "Evaluate a recipe by k-fold cross-validation."),
     },
     "Use": {
-        "predict": ("maskwright.cli.predict:command", "Find objects in photos."),
-        "splash": ("maskwright.cli.splash:command", "Keep the objects in colour, turn the rest grey."),
+        "predict": ("maskwright.cli.predict:command", "Find objects in images."),
+        "splash": ("maskwright.cli.splash:command", "Keep the objects in color, turn the rest gray."),
         "evaluate": ("maskwright.cli.evaluate:command", "Measure how well a model does, with intervals."),
-        "threshold": ("maskwright.cli.threshold:command", "Choose from which score on finds are taken."),
+        "threshold": ("maskwright.cli.threshold:command", "Choose from which score on detections are taken."),
         "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN, as it is."),
     },
     "House": {
-        "demo": ("maskwright.cli.demo:command", "Everything once, on rendered photos, in three minutes."),
+        "demo": ("maskwright.cli.demo:command", "Everything once, on rendered images, in three minutes."),
         "doctor": ("maskwright.cli.doctor:command", "What this computer has, and whether all is well."),
-        "models": ("maskwright.cli.models:command", "The models there are, their size and licence."),
+        "models": ("maskwright.cli.models:command", "The models there are, their size and license."),
     },
 }
-PLACES = {name: place for commands in COMMANDS.values() for name, place in commands.items()}
+PLACES = {name: row for commands in COMMANDS.values() for name, row in commands.items()}
 
 
 class Commands(click.Group):
@@ -90,7 +90,7 @@ def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """Train, check, evaluate and run instance segmentation on your own photos."""
+    """Train, check, evaluate and run instance segmentation on your own images."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -142,16 +142,16 @@ def spelled_out(arguments: Sequence[str], command: click.Command, name: str) -> 
     options = _long_options(command)
     takes_value = {
         opt
-        for each in command.params
-        if isinstance(each, click.Option) and not each.is_flag and not each.count
-        for opt in each.opts
+        for param in command.params
+        if isinstance(param, click.Option) and not param.is_flag and not param.count
+        for opt in param.opts
     }
     spelled: list[str] = []
-    for place, argument in enumerate(arguments):
+    for index, argument in enumerate(arguments):
         if argument == "--":
-            return [*spelled, *arguments[place:]]
+            return [*spelled, *arguments[index:]]
         pair = _PAIR.fullmatch(argument)
-        if pair is None or (place and arguments[place - 1] in takes_value):
+        if pair is None or (index and arguments[index - 1] in takes_value):
             spelled.append(argument)
             continue
         key, value = pair[1].replace("_", "-"), pair[2]
@@ -178,10 +178,10 @@ def _refuse_misspelt(key: str, command: click.Command, options: Mapping[str, cli
 
 def _long_options(command: click.Command) -> dict[str, click.Option]:
     return {
-        opt[2:]: each
-        for each in command.params
-        if isinstance(each, click.Option)
-        for opt in (*each.opts, *each.secondary_opts)
+        opt[2:]: param
+        for param in command.params
+        if isinstance(param, click.Option)
+        for opt in (*param.opts, *param.secondary_opts)
         if opt.startswith("--")
     }
 
@@ -190,11 +190,11 @@ def _option(option: click.Option, key: str, value: str) -> list[str]:
     if not option.is_flag:
         return [f"--{key}={value}"]
     if value.lower() not in _YES + _NO:
-        raise RecipeError("this option is a switch", field=key, wanted="true or false", got=value)
-    wanted = value.lower() in _YES
+        raise RecipeError("this option is a switch", field=key, expected="true or false", got=value)
+    expected = value.lower() in _YES
     if key in (opt[2:] for opt in option.secondary_opts):
-        wanted = not wanted
-    if wanted:
+        expected = not expected
+    if expected:
         return [option.opts[0]]
     return option.secondary_opts[:1]
 

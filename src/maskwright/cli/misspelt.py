@@ -22,22 +22,25 @@ def mend(error: click.NoSuchOption, context: click.Context) -> Exception:
 def long_options(command: click.Command) -> list[str]:
     """Without their dashes."""
     opts = [
-        opt for each in command.params if isinstance(each, click.Option) for opt in (*each.opts, *each.secondary_opts)
+        opt
+        for param in command.params
+        if isinstance(param, click.Option)
+        for opt in (*param.opts, *param.secondary_opts)
     ]
     return [opt[2:] for opt in opts if opt.startswith("--")]
 
 
 def argument_named(name: str, command: click.Command) -> click.Argument | None:
     """The argument of the command, such as MODEL, that somebody wrote as an option."""
-    return next((each for each in command.params if isinstance(each, click.Argument) and each.name == name), None)
+    return next((param for param in command.params if isinstance(param, click.Argument) and param.name == name), None)
 
 
 def by_place(name: str, command: click.Command, called: str) -> RecipeError:
-    arguments = [each.human_readable_name.strip("[]") for each in command.params if isinstance(each, click.Argument)]
+    arguments = [param.human_readable_name.strip("[]") for param in command.params if isinstance(param, click.Argument)]
     return RecipeError(
         f"{name.upper()} is no option: its place says what it is",
         field=name,
-        wanted=" ".join([f"maskwright {called}", *arguments]),
+        expected=" ".join([f"maskwright {called}", *arguments]),
         got="an option",
         fix=f"write the value alone, without {name}= or --{name}",
     )

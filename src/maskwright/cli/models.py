@@ -15,7 +15,7 @@ from maskwright.weights.card import HASH
 
 PAGE = "MODEL_CARD.md"
 TITLES = {
-    "use": "Bundled models: maskwright predict NAME PHOTOS",
+    "use": "Bundled models: maskwright predict NAME IMAGES",
     "training": "Bundled as a start, no detector: maskwright train DATA --weights NAME",
 }
 SHOWN = 12  # classes that the list names; `--card` names all
@@ -33,26 +33,27 @@ def command(card: str | None, console: Console) -> None:
     """
     if card is not None:
         return _card(card, console)
-    from maskwright.jobs import models
+    from maskwright.api import models
 
     networks, bundled, weights = models.networks(), models.bundled(), models.weights_to_fetch()
 
     def tell() -> None:
         rows = [
-            [each["name"], each["task"], each["size"],
-             f"{each['about']}\nbackbones {', '.join(each['backbones'])}\nweights {', '.join(each['weights'])}"]
-            for each in networks
+            [network["name"], network["task"], network["size"],
+             "\n".join([network["about"], "backbones " + ", ".join(network["backbones"]),
+                        "weights " + ", ".join(network["weights"])])]
+            for network in networks
         ]  # fmt: skip
         listing(console, ["model", "task", "px", "what it is"], rows, "Networks: maskwright train DATA --model NAME")
         console.show()
         for purpose, title in TITLES.items():
             rows = [
-                [each["name"], each.get("model"), each["megabytes"], _about(each)]
-                for each in bundled
-                if each["for"] == purpose
+                [item["name"], item.get("model"), item["megabytes"], _about(item)]
+                for item in bundled
+                if item["for"] == purpose
             ]
             if rows:
-                listing(console, ["model", "network", "MB", "classes, figures, licence"], rows, title)
+                listing(console, ["model", "network", "MB", "classes, metrics, license"], rows, title)
                 console.show()
         if not bundled:
             console.show("No model came with this copy of the package.\n")
@@ -65,26 +66,26 @@ def command(card: str | None, console: Console) -> None:
 def _about(model: Mapping[str, Any]) -> str:
     if "fault" in model:
         return f"{model['fault']}\nmaskwright doctor says more"
-    figures = ", ".join(f"{name} {value}" for name, value in flat(model["figures"]))
+    metrics = ", ".join(f"{name} {value}" for name, value in flat(model["metrics"]))
     classes = ", ".join(model["classes"][:SHOWN]) + ("" if len(model["classes"]) <= SHOWN else ", ...")
     counted = f"{classes} ({len(model['classes'])} in all)" if len(model["classes"]) > SHOWN else classes
-    return "\n".join(line for line in (counted, figures, model["licence"]) if line)
+    return "\n".join(line for line in (counted, metrics, model["license"]) if line)
 
 
 def show_weights(weights: list[dict[str, Any]], console: Console) -> None:
     from maskwright.fetch import cache_folder
 
-    title = "Weights: maskwright download WEIGHTS FOR (of coco also: predict FOR PHOTOS)"
+    title = "Weights: maskwright download WEIGHTS FOR (of coco also: predict FOR IMAGES)"
     rows = [
-        [each["weights"], each["model"], each["megabytes"], "yes" if each["cached"] else "no",
-         f"{each['holds']}\n{each['licence']}"]
-        for each in weights
+        [weight["weights"], weight["model"], weight["megabytes"], "yes" if weight["cached"] else "no",
+         f"{weight['holds']}\n{weight['license']}"]
+        for weight in weights
     ]  # fmt: skip
-    listing(console, ["weights", "for", "MB", "here", "what they hold, licence"], rows, title)
+    listing(console, ["weights", "for", "MB", "here", "what they hold, license"], rows, title)
     console.show()
     console.show(f"By hand: save these files in {cache_folder() / 'weights'}")
-    for each in weights:
-        console.show(f"  {each['address']}")
+    for weight in weights:
+        console.show(f"  {weight['address']}")
 
 
 # --- one model ----------------------------------------------------------------------------------
@@ -138,11 +139,11 @@ def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str 
         name = f"{before}{key.replace('_', ' ')}"
         if isinstance(value, Mapping):
             yield from flat(value, f"{name} ")
-        elif isinstance(value, (list, tuple)) and any(isinstance(each, Mapping) for each in value):
-            for number, each in enumerate(value, 1):
-                yield from flat(each, f"{name} {number} ")
+        elif isinstance(value, (list, tuple)) and any(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value, 1):
+                yield from flat(item, f"{name} {number} ")
         elif isinstance(value, (list, tuple)):
-            yield name, ", ".join(_number(each) for each in value)
+            yield name, ", ".join(_number(item) for item in value)
         else:
             yield name, None if value is None else _number(value)
 

@@ -36,7 +36,7 @@ def console(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def several(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """A,B as ("A", "B"); None where nothing was said."""
-    return tuple(each.strip() for each in value.split(",")) if value else None
+    return tuple(item.strip() for item in value.split(",")) if value else None
 
 
 names = click.option(
@@ -54,7 +54,7 @@ device = click.option(
 )
 precision = click.option(
     "--precision",
-    type=click.Choice(["auto", "f32", "bf16"]),
+    type=click.Choice(["auto", "fp32", "bf16"]),
     default="auto",
     show_default=True,
     help="Of the arithmetic; auto takes bf16 where the processor has it natively.",
@@ -99,7 +99,7 @@ tile = click.option(
     "--tile",
     type=click.IntRange(0, 65536),
     metavar="PIXELS",
-    help="Look at larger photos in tiles of so many photo pixels a side; 0: always whole.  [default: the model's]",
+    help="Look at larger images in tiles of so many image pixels a side; 0: always whole.  [default: the model's]",
 )
 threshold = click.option(
     "--threshold",
@@ -124,17 +124,17 @@ def need_sources(model: str, sources: tuple[str, ...], command: str) -> None:
     """MODEL and SOURCES: with one word alone it says which of the two is missing."""
     if sources:
         return
-    from maskwright.photos.sources import PHOTO_ENDINGS
-    from maskwright.video.read import is_film
+    from maskwright.images.sources import IMAGE_ENDINGS
+    from maskwright.video.read import is_video
     from maskwright.weights.card import CARD
 
     path = Path(model)
     folder = path.is_dir() and not any((path / part / CARD).is_file() for part in ("", "best"))
-    if folder or is_film(model) or model == "-" or "*" in model or path.suffix.lower() in PHOTO_ENDINGS:
-        raise RecipeError("with which model?", field="MODEL", wanted="a model, then photos", got=f"{model} alone",
+    if folder or is_video(model) or model == "-" or "*" in model or path.suffix.lower() in IMAGE_ENDINGS:
+        raise RecipeError("with which model?", field="MODEL", expected="a model, then images", got=f"{model} alone",
                           fix=f"maskwright {command} balloons {model}; `maskwright models` lists them")  # fmt: skip
-    raise RecipeError("which photos?", field="SOURCES", wanted="photos, after the model", got="nothing",
-                      fix=f"maskwright {command} {model} PHOTOS")  # fmt: skip
+    raise RecipeError("which images?", field="SOURCES", expected="images, after the model", got="nothing",
+                      fix=f"maskwright {command} {model} IMAGES")  # fmt: skip
 
 
 def out(help: str, **settings: Any) -> Decorator:
@@ -145,7 +145,7 @@ def out(help: str, **settings: Any) -> Decorator:
 def beside_data(out: Path, data: Iterable[Path], console: Console) -> Path:
     """`out`, or beside the data where nobody named it and the current folder is part of them.
 
-    A sheet or a run among the photos would be a photo, or a class, the next time the folder is read.
+    A sheet or a run among the images would be an image, or a class, the next time the folder is read.
     """
     if click.get_current_context().get_parameter_source("out") is not ParameterSource.DEFAULT:
         return out
@@ -161,7 +161,7 @@ def beside_data(out: Path, data: Iterable[Path], console: Console) -> Path:
 
 
 def _home(data: Path) -> Path | None:
-    """The folder of a whole data set: party for party/train, party/annotations/a.json; None where there is none."""
+    """The folder of a whole dataset: party for party/train, party/annotations/a.json; None where there is none."""
     from maskwright.formats.listing import LABEL_FOLDERS, SPLIT_FOLDERS
 
     folder = data.expanduser().resolve()
@@ -173,7 +173,7 @@ def _home(data: Path) -> Path | None:
 
 
 def new_data(function: Callable[..., Any]) -> Callable[..., Any]:
-    """OUT, or --out PATH: where a new data set is written; the function gets `out`."""
+    """OUT, or --out PATH: where a new dataset is written; the function gets `out`."""
 
     @click.argument("out", type=click.Path(path_type=Path), required=False, metavar="OUT")
     @click.option(
@@ -183,7 +183,9 @@ def new_data(function: Callable[..., Any]) -> Callable[..., Any]:
     def with_out(*arguments: Any, out: Path | None, named: Path | None, **options: Any) -> Any:
         if (out is None) == (named is None):
             got = "none" if out is None else f"{out} and --out {named}"
-            raise RecipeError("where to write must be said once", field="OUT", wanted="one new folder or file", got=got)
+            raise RecipeError(
+                "where to write must be said once", field="OUT", expected="one new folder or file", got=got
+            )
         return function(*arguments, out=out or named, **options)
 
     return with_out

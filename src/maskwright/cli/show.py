@@ -1,4 +1,4 @@
-"""maskwright show: what is in a data set, and how it looks."""
+"""maskwright show: what is in a dataset, and how it looks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
-from maskwright.errors import PhotoError, RecipeError
+from maskwright.errors import ImageError, RecipeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ CELL = (320, 240)  # width and height of one picture on the sheet, in pixels
     default=12,
     show_default=True,
     metavar="N",
-    help="Photos on the sheet, spread over the data; 0 draws none.",
+    help="Images on the sheet, spread over the data; 0 draws none.",
 )
 @options.class_attribute
 @options.connected_components
@@ -51,7 +51,7 @@ def command(
     allow_faulty: bool,
     console: Console,
 ) -> None:
-    """See your photos with their outlines, and what is in the data.
+    """See your images with their outlines, and what is in the data.
 
     \b
       maskwright show party/
@@ -72,14 +72,14 @@ def command(
     facts = _facts(dataset) | {"sheet": out if shown else None}
     console.result(facts, lambda: _tell(dataset, console))
     if shown:
-        console.say(f"{shown} of {len(dataset)} photos drawn on {out}")
+        console.say(f"{shown} of {len(dataset)} images drawn on {out}")
 
 
 def _facts(dataset: Dataset) -> dict[str, object]:
     return {
         "name": dataset.name,
         "format": dataset.format,
-        "photos": len(dataset),
+        "images": len(dataset),
         "states": dataset.state_counts(),
         "splits": {name: len(part) for name, part in dataset.splits().items()},
         "objects": dataset.instance_count,
@@ -92,12 +92,12 @@ def _facts(dataset: Dataset) -> dict[str, object]:
 
 def _tell(dataset: Dataset, console: Console) -> None:
     states = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
-    console.show(f"{dataset.name} ({dataset.format}): {_many(len(dataset), 'photo')}{f' ({states})' if states else ''}")
+    console.show(f"{dataset.name} ({dataset.format}): {_many(len(dataset), 'image')}{f' ({states})' if states else ''}")
     splits = dataset.splits() or {"": dataset}
     rest = dataset.where(lambda record: record.split is None)
     if "" not in splits and sum(rest.class_counts().values()):
         splits["no split"] = rest
-    counted = "photos" if any(record.labels is not None for record in dataset) else "objects"
+    counted = "images" if any(record.labels is not None for record in dataset) else "objects"
     columns = ["class", *(name or counted for name in splits)]
     if len(splits) > 1:
         columns.append("all")
@@ -116,17 +116,17 @@ def _tell(dataset: Dataset, console: Console) -> None:
 
 
 def _draw_sheet(dataset: Dataset, out: Path, count: int, console: Console) -> int:
-    """How many photos came onto the sheet."""
+    """How many images came onto the sheet."""
     import numpy as np
     from PIL import Image
 
+    from maskwright.drawing.sheet import sheet
     from maskwright.files import writing
-    from maskwright.pictures.sheet import sheet
 
     if out.suffix.lower() not in PICTURES:
-        raise RecipeError("not a kind of picture we write", field="--out", wanted=" ".join(PICTURES), got=out.name)
+        raise RecipeError("not a kind of picture we write", field="--out", expected=" ".join(PICTURES), got=out.name)
     spread = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)).tolist()
-    drawn = list(_drawn([dataset.records[place] for place in spread], dataset.names, console))
+    drawn = list(_drawn([dataset.records[index] for index in spread], dataset.names, console))
     if drawn:
         with writing(out) as temporary:
             Image.fromarray(sheet(drawn, cell=CELL)).save(temporary)
@@ -134,28 +134,28 @@ def _draw_sheet(dataset: Dataset, out: Path, count: int, console: Console) -> in
 
 
 def _drawn(records: list[Record], names: tuple[str, ...], console: Console) -> Iterator[tuple[np.ndarray, str]]:
-    """Each photo reduced to its cell, with its outlines and a caption; unreadable ones are named and left out."""
-    from maskwright.photos.decode import decode
-    from maskwright.pictures import outlines
-    from maskwright.pictures.sheet import fit
+    """Each image reduced to its cell, with its outlines and a caption; unreadable ones are named and left out."""
+    from maskwright.drawing import outlines
+    from maskwright.drawing.sheet import fit
+    from maskwright.images.decode import decode
 
-    for record in console.progress(records, label="drawing", unit="photos"):
+    for record in console.progress(records, label="drawing", unit="images"):
         try:
-            pixels = decode(record.photo).pixels
-        except PhotoError as error:
+            pixels = decode(record.image).pixels
+        except ImageError as error:
             console.say(error)
             continue
         if record.instances is not None:
-            # Drawn large and reduced with the photo: a line of two pixels on the sheet, whatever the photo's size.
+            # Drawn large and reduced with the image: a line of two pixels on the sheet, whatever the image's size.
             reduced = max(pixels.shape[1] / CELL[0], pixels.shape[0] / CELL[1])
             pixels = outlines.draw(pixels, record.instances, labels=[""] * len(record.instances), width=2 * reduced)
-        yield fit(pixels, CELL), f"{record.photo.name}: {_content(record, names)}"
+        yield fit(pixels, CELL), f"{record.image.name}: {_content(record, names)}"
 
 
 def _content(record: Record, names: tuple[str, ...]) -> str:
     if record.labels is not None and not record.skipped:
         return ", ".join(names[label] for label in record.labels)
-    if record.state != "labelled" or record.instances is None:
+    if record.state != "labeled" or record.instances is None:
         return record.state
     counts = Counter(record.instances.labels)
     return ", ".join(f"{count} {name}" for name, count in counts.most_common())

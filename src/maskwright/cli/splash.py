@@ -1,4 +1,4 @@
-"""maskwright splash: the objects in colour on a grey photo."""
+"""maskwright splash: the objects in color on a gray image."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from maskwright.cli.predict import tell_counts
 @click.argument("model", type=str)
 @click.argument("sources", nargs=-1, metavar="SOURCES...")
 @options.out("A folder for the pictures.", default=Path("splash"), show_default=True)
-@click.option("--side-by-side", is_flag=True, help="The photo as it was at the left.")
-@click.option("--invert", is_flag=True, help="The objects grey, the rest in colour.")
+@click.option("--side-by-side", is_flag=True, help="The image as it was at the left.")
+@click.option("--invert", is_flag=True, help="The objects gray, the rest in color.")
 @options.choosing
 @options.running
 @options.console
@@ -35,24 +35,24 @@ def command(
     precision: str,
     console: Console,
 ) -> int:
-    """Keep the objects in colour and turn the rest grey, on photos or in films.
+    """Keep the objects in color and turn the rest gray, on images or in videos.
 
     \b
       maskwright splash balloons party.jpg
-      maskwright splash runs/party holiday/*.jpg --side-by-side --out pictures/
+      maskwright splash runs/party holiday/*.jpg --side-by-side --out drawing/
       maskwright splash balloons party.mp4
     """
-    from maskwright.cli.films import films_among, look_at
-    from maskwright.jobs.splash import drawing, splash
+    from maskwright.api.splash import drawing, splash
+    from maskwright.cli.videos import look_at, videos_among
 
     options.need_sources(model, sources, "splash")
     out = options.beside_data(out, [Path(source) for source in sources if Path(source).is_dir()], console)
-    if films := films_among(sources):
+    if videos := videos_among(sources):
         loading = {
             "threshold": threshold, "size": size, "tile": tile, "names": names, "device": device, "precision": precision
         }  # fmt: skip
         drawn = drawing(side_by_side=side_by_side, invert=invert)
-        return look_at(model, films, out, console, loading, classes=classes, drawn=drawn)
+        return look_at(model, videos, out, console, loading, classes=classes, drawn=drawn)
     done = splash(
         model,
         list(sources),

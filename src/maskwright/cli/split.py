@@ -1,4 +1,4 @@
-"""maskwright split: one data set into train, val and test folders."""
+"""maskwright split: one dataset into train, val and test folders."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ ANNOTATION_FILES = {  # how each format's own tools call it
     type=float,
     default=0.2,
     show_default=True,
-    metavar="SHARE",
-    help="Share of photos held back for validation, 0..1.",
+    metavar="FRACTION",
+    help="Fraction of images held back for validation, 0..1.",
 )
 @click.option(
     "--test",
     type=float,
     default=0.0,
     show_default=True,
-    metavar="SHARE",
-    help="Share of photos held back for a last judgement, 0..1.",
+    metavar="FRACTION",
+    help="Fraction of images held back for a last judgement, 0..1.",
 )
 @click.option(
     "--group-by",
@@ -54,7 +54,7 @@ ANNOTATION_FILES = {  # how each format's own tools call it
     "--format",
     metavar="NAME",
     help="Of the annotations written: coco keeps holes and parts, via is for drawing on in VIA, labels-csv holds "
-    "classes of whole photos.  [default: coco; of classes, folders, or labels-csv where photos have none or several]",
+    "classes of whole images.  [default: coco; of classes, folders, or labels-csv where images have none or several]",
 )
 @options.seed
 @options.class_attribute
@@ -78,9 +78,9 @@ def command(
     allow_faulty: bool,
     console: Console,
 ) -> None:
-    """Divide a data set so that near-identical photos never end up on both sides.
+    """Divide a dataset so that near-identical images never end up on both sides.
 
-    Photos are copied into OUT/train, OUT/val (and OUT/test), each with its annotations. DATA is left as it is.
+    Images are copied into OUT/train, OUT/val (and OUT/test), each with its annotations. DATA is left as it is.
 
     \b
       maskwright split party/ party-split/ --val 0.2
@@ -109,7 +109,7 @@ def command(
             if written is not None:
                 file = temporary / name / ANNOTATION_FILES[written]
                 remarks += formats.write(copied, file, written.replace("-", "_"))
-    facts = {name: {"photos": len(part), "objects": part.class_counts()} for name, part in parts.items()}
+    facts = {name: {"images": len(part), "objects": part.class_counts()} for name, part in parts.items()}
     console.result({"out": out, "splits": facts, "remarks": remarks}, lambda: _tell(parts, console))
     for remark in dict.fromkeys(remarks):
         console.say(f"note: {remark}")
@@ -125,39 +125,39 @@ def _written(dataset: Dataset, asked: str | None) -> str | None:
 
 
 def copies(part: Dataset, folder: Path, console: Console, by_class: bool = False) -> Dataset:
-    """The same records with their photos in `folder`, or in a folder below it that is called by their class."""
+    """The same records with their images in `folder`, or in a folder below it that is called by their class."""
     taken: set[str] = set()
     records = []
-    for record in console.progress(part.records, label=f"copying {folder.name}", unit="photos"):
+    for record in console.progress(part.records, label=f"copying {folder.name}", unit="images"):
         place = folder / _free_name(record, part.names if by_class else (), taken)
-        copy_photo(record.photo, place)
-        records.append(replace(record, photo=place))
+        copy_image(record.image, place)
+        records.append(replace(record, image=place))
     return replace(part, records=tuple(records))
 
 
-def copy_photo(photo: Path, place: Path) -> None:
+def copy_image(image: Path, place: Path) -> None:
     from maskwright.files import writing
 
     with writing(place) as temporary:
         try:
-            shutil.copy2(photo, temporary)
+            shutil.copy2(image, temporary)
         except (FileNotFoundError, PermissionError) as error:
-            if error.filename != str(photo):
+            if error.filename != str(image):
                 raise
             what = "is no longer there" if isinstance(error, FileNotFoundError) else "may not be read"
-            raise DatasetError(f"this photo {what}", file=photo) from error
+            raise DatasetError(f"this image {what}", file=image) from error
 
 
 def _free_name(record: Record, names: tuple[str, ...], taken: set[str]) -> str:
-    """A file name no other photo of this part has: photos of different folders may share one."""
+    """A file name no other image of this part has: images of different folders may share one."""
     from maskwright.files import shortened
 
     below = f"{names[record.labels[0]]}/" if names and record.labels else ""
-    name = below + record.photo.name
+    name = below + record.image.name
     number = 2
     while name.casefold() in taken:  # some file systems hold A.jpg and a.jpg for the same
-        stem = shortened(f"{record.photo.parent.name}_{record.photo.stem}_{number}", 230)
-        name = f"{below}{stem}{record.photo.suffix}"
+        stem = shortened(f"{record.image.parent.name}_{record.image.stem}_{number}", 230)
+        name = f"{below}{stem}{record.image.suffix}"
         number += 1
     taken.add(name.casefold())
     return name
@@ -167,7 +167,7 @@ def _left_out(dataset: Dataset, parts: dict[str, Dataset]) -> list[str]:
     remarks = []
     left = len(dataset) - sum(len(part) for part in parts.values())
     if left:
-        remarks.append(f"{left} unlabelled or skipped photos were not copied")
+        remarks.append(f"{left} unlabeled or skipped images were not copied")
     if dataset.splits():
         came = ", ".join(f"{len(part)} {name}" for name, part in dataset.splits().items())
         remarks.append(f"the data came divided ({came}) and were divided anew")
@@ -177,4 +177,4 @@ def _left_out(dataset: Dataset, parts: dict[str, Dataset]) -> list[str]:
 def _tell(parts: dict[str, Dataset], console: Console) -> None:
     names = next(iter(parts.values())).names
     counts = {name: part.class_counts() for name, part in parts.items()}
-    console.table(["", "photos", *names], [[name, len(part), *counts[name].values()] for name, part in parts.items()])
+    console.table(["", "images", *names], [[name, len(part), *counts[name].values()] for name, part in parts.items()])

@@ -1,4 +1,4 @@
-"""maskwright threshold: from which score on finds are taken."""
+"""maskwright threshold: from which score on detections are taken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from maskwright.cli.console import Console
 @click.option(
     "--split",
     type=click.Choice(["val", "train", "all"]),
-    help="Which photos choose.  [default: val, else those the run held back, else all]",
+    help="Which images choose.  [default: val, else those the run held back, else all]",
 )
 @click.option(
     "--keep/--no-keep", default=True, help="Write it into the model's card, or only show it.  [default: keep]"
@@ -53,14 +53,14 @@ def command(
     device: str,
     console: Console,
 ) -> None:
-    """Choose from which score on a model's finds are taken, and say what that costs and promises.
+    """Choose from which score on a model's detections are taken, and say what that costs and promises.
 
     \b
       maskwright threshold runs/rust rust/ --recall 0.99
       maskwright threshold runs/rust rust/ --cost 1:20 --no-keep
     """
+    from maskwright.api.threshold import threshold
     from maskwright.evaluation.operating_point import Aim
-    from maskwright.jobs.threshold import threshold
 
     chosen = threshold(
         model,

@@ -1,4 +1,4 @@
-"""maskwright train: annotated photos in, a model out."""
+"""maskwright train: annotated images in, a model out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     """20m, 90s, 1.5h or plain seconds."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip().lower())
-    if not found or not float(found[1]):
+    parsed = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip().lower())
+    if not parsed or not float(parsed[1]):
         raise click.BadParameter(f"{value!r} is no span of time: 90s, 20m or 1.5h", context, parameter)
-    return float(found[1]) * UNITS[found[2]]
+    return float(parsed[1]) * UNITS[parsed[2]]
 
 
 @click.command(options_metavar="[options]")
@@ -29,7 +29,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--task",
     type=click.Choice(["segment", "detect", "classify"]),
-    help="Outlines, boxes, or classes of whole photos.  [default: what the model is for]",
+    help="Outlines, boxes, or classes of whole images.  [default: what the model is for]",
 )
 @click.option("--model", metavar="NAME", help="`maskwright models` lists them.  [default: small]")
 @click.option(
@@ -59,19 +59,19 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--tile",
     type=click.IntRange(0, 65536),
     metavar="PIXELS",
-    help="Of larger photos show parts of so many photo pixels a side: for small things.  [default: 0, whole photos]",
+    help="Of larger images show parts of so many image pixels a side: for small things.  [default: 0, whole images]",
 )
-@click.option("--batch", type=click.IntRange(1), metavar="N", help="Photos a step.  [default: 4 for small]")
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Images a step.  [default: 4 for small]")
 @click.option(
     "--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate.  [default: 0.001 for small]"
 )
 @click.option(
-    "--views",
+    "--cached-views",
     type=click.IntRange(0),
     metavar="N",
-    help="While the backbone stands still (--layers heads): N looks a photo, features kept.  [default: 0, always new]",
+    help="While the backbone stands still (--layers heads): N looks an image, features kept.  [default: 0, always new]",
 )
-@click.option("--workers", type=click.IntRange(0), metavar="N", help="Threads that prepare photos.  [default: 1]")
+@click.option("--workers", type=click.IntRange(0), metavar="N", help="Threads that prepare images.  [default: 1]")
 @click.option(
     "--patience",
     type=click.IntRange(0),
@@ -82,10 +82,10 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--validate/--no-validate",
     default=True,
     show_default=True,
-    help="Hold photos back to choose the best epoch; without, train on all and keep the last weights.",
+    help="Hold images back to choose the best epoch; without, train on all and keep the last weights.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]")
-@click.option("--precision", type=click.Choice(["auto", "f32", "bf16"]), help="Of the arithmetic.  [default: auto]")
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of the arithmetic.  [default: auto]")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Another seed, another draw.  [default: 0]")
 @click.option(
     "--recipe", type=click.Path(path_type=Path), metavar="FILE", help="A TOML recipe; options go on top of it."
@@ -102,7 +102,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
 @options.console
 def command(data: Path | None, console: Console, **chosen: Any) -> None:
-    """Train on your own annotated photos.
+    """Train on your own annotated images.
 
     \b
       maskwright train party/ --time-budget 20m
@@ -110,7 +110,7 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
       maskwright train rust/ --task classify
       maskwright train --resume runs/first
     """
-    from maskwright.jobs.train import train
+    from maskwright.api.train import train
 
     if data is not None:
         chosen["out"] = options.beside_data(chosen["out"], [data], console)
@@ -121,17 +121,17 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
         "seconds": round(trained.seconds, 1),
-        "validation": trained.figures,
+        "validation": trained.metrics,
     }
 
     def tell() -> None:
-        figures = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in trained.figures.items())
-        console.show(f"best epoch {trained.best_epoch} of {trained.epochs}: {figures}")
+        metrics = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in trained.metrics.items())
+        console.show(f"best epoch {trained.best_epoch} of {trained.epochs}: {metrics}")
         console.show(f"model   {trained.model}")
         console.show(f"report  {trained.folder / 'report.html'}")
-        use = "predict" if "accuracy" in trained.figures else "splash"
+        use = "predict" if "accuracy" in trained.metrics else "splash"
         console.show(
-            f"next    maskwright {use} {trained.folder} PHOTO   or   maskwright evaluate {trained.folder} DATA"
+            f"next    maskwright {use} {trained.folder} IMAGE   or   maskwright evaluate {trained.folder} DATA"
         )
 
     console.result(facts, tell)

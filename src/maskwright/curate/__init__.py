@@ -1,1 +1,1 @@
-"""What one does to a Dataset: find twins, split without leaks, download published sets."""
+"""What one does to a Dataset: find duplicates, split without leaks, download published sets."""

@@ -1,4 +1,4 @@
-"""Published data sets: where they are, under which terms, and how to get one.
+"""Published datasets: where they are, under which terms, and how to get one.
 
     balloon     Mask R-CNN's balloons, VIA outlines             fetched
     pennfudan   pedestrians, id masks                           fetched
@@ -29,12 +29,12 @@ MOST_FILES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One data set that can be downloaded.
+    """One dataset that can be downloaded.
 
     about    half a sentence
     address  of the archive
     page     where people read about it, and get it by hand should the address have moved
-    licence  what its authors allow
+    license  what its authors allow
     format   what it reads as
     sha256   of the archive, None where nobody has noted it
     """
@@ -42,7 +42,7 @@ class Published:
     about: str
     address: str
     page: str
-    licence: str
+    license: str
     format: str
     sha256: str | None = None
 
@@ -52,10 +52,10 @@ _GDXRAY_TERMS = "research and education only; no redistribution, no commercial u
 
 PUBLISHED = {
     "balloon": Published(
-        "61 + 13 photos of balloons, outlines",
+        "61 + 13 images of balloons, outlines",
         "https://github.com/matterport/Mask_RCNN/releases/download/v2.1/balloon_dataset.zip",
         "https://github.com/matterport/Mask_RCNN/tree/master/samples/balloon",
-        "photos from Flickr under licences that allow commercial use; the annotations are part of an MIT repository",
+        "images from Flickr under licenses that allow commercial use; the annotations are part of an MIT repository",
         "via",
     ),
     "castings": Published(
@@ -66,7 +66,7 @@ PUBLISHED = {
         "gdxray",
     ),
     "pennfudan": Published(
-        "170 photos of pedestrians, 423 masks",
+        "170 images of pedestrians, 423 masks",
         "https://www.cis.upenn.edu/~jshi/ped_html/PennFudanPed.zip",
         "https://www.cis.upenn.edu/~jshi/ped_html/",
         "copyright of its authors; may not be posted again without their permission",
@@ -83,14 +83,14 @@ PUBLISHED = {
 
 
 def obtain(name: str, folder: Path | str, progress: Progress = silent) -> Path:
-    """Fetch the data set `name` and unpack it as `folder/name`; the folder itself when it is there already.
+    """Fetch the dataset `name` and unpack it as `folder/name`; the folder itself when it is there already.
 
     The archive is kept beside it (`folder/name.zip`) and not fetched again.
 
     >>> maskwright.read(obtain("balloon", "data"))
     """
     if name not in PUBLISHED:
-        raise UnknownName("published data set", name, PUBLISHED)
+        raise UnknownName("published dataset", name, PUBLISHED)
     chosen = PUBLISHED[name]
     target = Path(folder) / name
     if target.is_dir():
@@ -116,8 +116,8 @@ def unpack(archive: Path, target: Path, progress: Progress = silent, most_bytes:
         opened = zipfile.ZipFile(archive)
     with opened as zipped, writing_folder(target) as temporary:
         # (folders not by their `is_dir`, which stumbles over an empty name)
-        files = [each for each in zipped.infolist() if not each.filename.endswith("/")]
-        members = [each for each in files if not _rubbish(each.filename)]
+        files = [item for item in zipped.infolist() if not item.filename.endswith("/")]
+        members = [file for file in files if not _rubbish(file.filename)]
         _check(archive, members, temporary, most_bytes)
         left = most_bytes
         for member in progress(members, total=len(members), label="unpacking"):
@@ -153,7 +153,7 @@ def _reading(archive: Path) -> Iterator[None]:
         raise DatasetError(
             "this archive cannot be unpacked",
             file=archive,
-            wanted="a whole zip archive",
+            expected="a whole zip archive",
             got=str(error) or type(error).__name__,
             fix="delete it and fetch it again",
         ) from error
@@ -175,12 +175,12 @@ def _check(archive: Path, members: list[zipfile.ZipInfo], folder: Path, most_byt
         else:
             seen.add(name.casefold())
             continue
-        raise DatasetError("this archive is refused", file=archive, record=name, wanted="plain files", got=problem)
+        raise DatasetError("this archive is refused", file=archive, record=name, expected="plain files", got=problem)
 
 
 def _too_big(archive: Path, most_bytes: int) -> DatasetError:
-    return DatasetError("this archive is refused", file=archive, got="more than a data set holds",
-                        wanted=f"at most {most_bytes:,} bytes and {MOST_FILES:,} files unpacked")  # fmt: skip
+    return DatasetError("this archive is refused", file=archive, got="more than a dataset holds",
+                        expected=f"at most {most_bytes:,} bytes and {MOST_FILES:,} files unpacked")  # fmt: skip
 
 
 def _rubbish(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Splitting: photos into train, val and test so that what belongs together stays together.
+"""Splitting: images into train, val and test so that what belongs together stays together.
 
     records -> groups (a series, one original's copies) -> parts of the wanted shares, classes spread evenly
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright.curate.twins import find_twins, joined
+from maskwright.curate.duplicates import find_duplicates, joined
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Record
@@ -25,10 +25,10 @@ from maskwright.types import Dataset, Record
 RULES = ("near-duplicate", "folder", "series")
 Rule = str | re.Pattern[str] | Callable[[Record], object]
 
-TOO_FEW = "too few groups of photos to divide"
-OTHERWISE = "choose another --group-by, or label photos of other series"  # of the command `split`
+TOO_FEW = "too few groups of images to divide"
+OTHERWISE = "choose another --group-by, or label images of other series"  # of the command `split`
 
-EMPTY = 1e6  # a part without photos costs more than everything else,
+EMPTY = 1e6  # a part without images costs more than everything else,
 MISSING = 1e3  # and a part without a class that could be there more than any uneven share
 RUNNING_NUMBER = re.compile(r"[ _.\-(\[]*\d+[)\]]*$")
 
@@ -42,45 +42,47 @@ def split(
     progress: Progress = silent,
     otherwise: str = OTHERWISE,
 ) -> Dataset:
-    """The same data set with every usable record's `split` set to train, val or test.
+    """The same dataset with every usable record's `split` set to train, val or test.
 
-    val, test  shares of photos held back, 0..1; what is left is train
+    val, test  fractions of images held back, 0..1; what is left is train
     seed       another seed, another division; the same seed always the same one, whatever the order of the records
     group_by   what may not be divided, on top of `Record.group`, which never is:
-               "near-duplicate"  photos that show the same, also turned or mirrored (reads the photos)
-               "folder"          photos of one folder
-               "series"          photos whose names differ in the last number only (C0002_0001, C0002_0002)
-               a regex           photos for which it finds the same text (its first group, if it has one) in the path
-               a callable        photos whose records give the same value; None for "stands alone"
+               "near-duplicate"  images that show the same, also turned or mirrored (reads the images)
+               "folder"          images of one folder
+               "series"          images whose names differ in the last number only (C0002_0001, C0002_0002)
+               a regex           images for which it finds the same text (its first group, if it has one) in the path
+               a callable        images whose records give the same value; None for "stands alone"
     otherwise  what to advise where too much must stay together: the caller knows what can be chosen
 
     Every class stands in train; in val too where two groups have it, in test too where three have it, unless
-    groups of several classes make that impossible: a remark names what is missing. Unlabelled and skipped records
+    groups of several classes make that impossible: a remark names what is missing. Unlabeled and skipped records
     get `split=None`.
     """
-    for name, share in (("val", val), ("test", test)):
-        if not 0 <= share < 1:
-            raise RecipeError("not a share of photos", field=name, wanted="0 or more, less than 1", got=share)
+    for name, fraction in (("val", val), ("test", test)):
+        if not 0 <= fraction < 1:
+            raise RecipeError("not a fraction of images", field=name, expected="0 or more, less than 1", got=fraction)
     if val + test >= 1:
         raise RecipeError(
-            "nothing would be left to train on", field="val + test", wanted="less than 1", got=f"{val + test:g}"
+            "nothing would be left to train on", field="val + test", expected="less than 1", got=f"{val + test:g}"
         )
-    shares = {"train": 1 - val - test, "val": val, "test": test}
-    shares = {name: share for name, share in shares.items() if share > 0}
+    fractions = {"train": 1 - val - test, "val": val, "test": test}
+    fractions = {name: fraction for name, fraction in fractions.items() if fraction > 0}
     usable, groups = _groups(dataset, group_by, progress)
-    _enough(dataset, len(usable), len(groups), len(shares), " and ".join(shares), otherwise)
+    _enough(dataset, len(usable), len(groups), len(fractions), " and ".join(fractions), otherwise)
     groups = _shuffled(usable, groups, seed)
-    parts = _divide(_features(dataset, usable, groups), np.array(list(shares.values())))
+    parts = _divide(_features(dataset, usable, groups), np.array(list(fractions.values())))
     place = {
-        id(usable[member]): tuple(shares)[part] for group, part in zip(groups, parts, strict=True) for member in group
+        id(usable[member]): tuple(fractions)[part]
+        for group, part in zip(groups, parts, strict=True)
+        for member in group
     }
     divided = replace(
         dataset, records=tuple(replace(record, split=place.get(id(record))) for record in dataset.records)
     )
-    return replace(divided, remarks=dataset.remarks + _missing(divided, tuple(shares)))
+    return replace(divided, remarks=dataset.remarks + _missing(divided, tuple(fractions)))
 
 
-def folds(
+def k_fold(
     dataset: Dataset,
     k: int = 3,
     repeats: int = 1,
@@ -89,15 +91,17 @@ def folds(
     progress: Progress = silent,
     otherwise: str = OTHERWISE,
 ) -> list[tuple[Dataset, Dataset]]:
-    """k-fold cross-validation: [(train, val), ...], k for each repeat; every usable photo is once in a val.
+    """k-fold cross-validation: [(train, val), ...], k for each repeat; every usable image is once in a val.
 
     Groups and classes are treated as by `split`; another repeat is another division of the same groups.
 
     >>> for train, val in folds(dataset, k=3):
-    ...     figures.append(evaluate(fit(train), val))
+    ...     metrics.append(evaluate(fit(train), val))
     """
     if k < 2 or repeats < 1:
-        raise RecipeError("not a number of folds", field="k, repeats", wanted="k >= 2, repeats >= 1", got=(k, repeats))
+        raise RecipeError(
+            "not a number of folds", field="k, repeats", expected="k >= 2, repeats >= 1", got=(k, repeats)
+        )
     usable, groups = _groups(dataset, group_by, progress)
     _enough(dataset, len(usable), len(groups), k, f"{k} folds", otherwise)
     pairs = []
@@ -119,19 +123,19 @@ def _groups(dataset: Dataset, group_by: Rule, progress: Progress) -> tuple[list[
     keys = [None if record.group is None else ("group", record.group) for record in usable]
     links = _alike(keys)
     if group_by == "near-duplicate":
-        twins = find_twins([record.photo for record in usable], progress=progress)
-        links += [(pair.first, pair.second) for pair in twins.pairs]
+        duplicates = find_duplicates([record.image for record in usable], progress=progress)
+        links += [(pair.first, pair.second) for pair in duplicates.pairs]
     else:
         links += _alike([_key(record, group_by) for record in usable])
     together = joined(len(usable), links)
     members = {member for group in together for member in group}
-    return usable, [*together, *((place,) for place in range(len(usable)) if place not in members)]
+    return usable, [*together, *((index,) for index in range(len(usable)) if index not in members)]
 
 
 def _alike(keys: Sequence[object]) -> list[tuple[int, int]]:
     """Each record joined to the first one of the same key; None joins nothing."""
     first: dict[object, int] = {}
-    return [(first.setdefault(key, place), place) for place, key in enumerate(keys) if key is not None]
+    return [(first.setdefault(key, index), index) for index, key in enumerate(keys) if key is not None]
 
 
 def _key(record: Record, group_by: Rule) -> object:
@@ -139,37 +143,37 @@ def _key(record: Record, group_by: Rule) -> object:
     if callable(group_by):
         return group_by(record)
     if group_by == "folder":
-        return record.photo.parent
+        return record.image.parent
     if group_by == "series":
-        return record.photo.parent / RUNNING_NUMBER.sub("", record.photo.stem)
+        return record.image.parent / RUNNING_NUMBER.sub("", record.image.stem)
     if isinstance(group_by, str) and not set(group_by) & set(r".^$*+?{}[]\|()"):
         raise UnknownName("grouping rule", group_by, RULES, "or a regex, such as '(^[^_]+)_'")
     try:
-        found = re.search(group_by, record.photo.as_posix())
+        found = re.search(group_by, record.image.as_posix())
     except re.error as error:
-        raise RecipeError("not a regex", field="group_by", got=group_by, wanted=f"a regex ({error})") from error
+        raise RecipeError("not a regex", field="group_by", got=group_by, expected=f"a regex ({error})") from error
     return found and found.group(min(1, found.re.groups))
 
 
-def _enough(dataset: Dataset, photos: int, groups: int, parts: int, wanted: str, otherwise: str) -> None:
+def _enough(dataset: Dataset, images: int, groups: int, parts: int, expected: str, otherwise: str) -> None:
     if groups < parts:
         counts = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
         raise DatasetError(
             TOO_FEW,
             file=dataset.name,
-            wanted=f"at least {parts} groups that need not stay together, for {wanted}",
-            got=f"{groups} (photos: {counts or 'none'})",
-            fix="label more photos" if photos < parts else otherwise,
+            expected=f"at least {parts} groups that need not stay together, for {expected}",
+            got=f"{groups} (images: {counts or 'none'})",
+            fix="label more images" if images < parts else otherwise,
         )
 
 
 def _shuffled(usable: list[Record], groups: list[tuple[int, ...]], seed: object) -> list[tuple[int, ...]]:
-    """The groups in an order made of the seed and the photos' names, not of the records' order or the machine."""
+    """The groups in an order made of the seed and the images' names, not of the records' order or the machine."""
     try:
-        root = os.path.commonpath([record.photo.parent for record in usable])
-        names = [Path(os.path.relpath(record.photo, root)).as_posix() for record in usable]
+        root = os.path.commonpath([record.image.parent for record in usable])
+        names = [Path(os.path.relpath(record.image, root)).as_posix() for record in usable]
     except ValueError:  # several drives, or absolute and relative paths together
-        names = [record.photo.as_posix() for record in usable]
+        names = [record.image.as_posix() for record in usable]
 
     def draw(group: tuple[int, ...]) -> bytes:
         return hashlib.sha256(
@@ -181,7 +185,7 @@ def _shuffled(usable: list[Record], groups: list[tuple[int, ...]], seed: object)
 
 # --- dividing -----------------------------------------------------------------------------------------
 def _features(dataset: Dataset, usable: list[Record], groups: list[tuple[int, ...]]) -> np.ndarray:
-    """groups × (1 + classes + 1): photos, photos with each class, photos without any object."""
+    """groups × (1 + classes + 1): images, images with each class, images without any object."""
     rows = np.zeros((len(usable), 1 + len(dataset.names) + 1))
     rows[:, 0] = 1
     for row, record in zip(rows, usable, strict=True):
@@ -190,28 +194,28 @@ def _features(dataset: Dataset, usable: list[Record], groups: list[tuple[int, ..
     return np.array([rows[list(group)].sum(axis=0) for group in groups])
 
 
-def _divide(features: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def _divide(features: np.ndarray, fractions: np.ndarray) -> np.ndarray:
     """The part of each group: 0..len(shares)-1.
 
-    features  groups × kinds: how many photos, photos of a class, ... a group brings; kind 0 are the photos,
+    features  groups × kinds: how many images, images of a class, ... a group brings; kind 0 are the images,
               the last kind those without objects; groups in shuffled order
-    shares    of the photos for each part; add up to 1
+    fractions    of the images for each part; add up to 1
     """
     total = features.sum(axis=0)
-    aims = shares[:, None] * total
+    aims = fractions[:, None] * total
     weight = 1 / np.maximum(total, 1)
     # A kind that g groups have must stand in the first g parts: train before val before test.
-    needed = (features > 0).sum(axis=0) > np.arange(len(shares))[:, None]
+    needed = (features > 0).sum(axis=0) > np.arange(len(fractions))[:, None]
     price = np.full(len(total), MISSING)
-    price[0], price[-1] = EMPTY, 0  # photos without objects are spread, but may be missing
+    price[0], price[-1] = EMPTY, 0  # images without objects are spread, but may be missing
 
     def moved(parts: np.ndarray) -> np.ndarray:
         """groups × parts: the cost of the division after moving one group to one part (its own: the cost as it is)."""
-        sums = np.array([features[parts == part].sum(axis=0) for part in range(len(shares))])
+        sums = np.array([features[parts == part].sum(axis=0) for part in range(len(fractions))])
         after = np.repeat(sums[None], len(features), axis=0)
         after[np.arange(len(features)), parts] -= features
-        costs = np.empty((len(features), len(shares)))
-        for part in range(len(shares)):
+        costs = np.empty((len(features), len(fractions)))
+        for part in range(len(fractions)):
             after[:, part] += features
             costs[:, part] = ((after - aims) ** 2 * weight + (needed & (after <= 0)) * price).sum(axis=(1, 2))
             after[:, part] -= features
@@ -229,8 +233,8 @@ def _divide(features: np.ndarray, shares: np.ndarray) -> np.ndarray:
         if costs[plans[0][0]] >= now:  # no single move helps: look two moves ahead, from the most promising ones
             costs[np.arange(len(parts)), parts] = np.inf
             plans = []
-            for place in np.argsort(costs, axis=None, kind="stable")[:12]:
-                group, part = divmod(int(place), len(shares))
+            for index in np.argsort(costs, axis=None, kind="stable")[:12]:
+                group, part = divmod(int(index), len(fractions))
                 after = moved(np.where(np.arange(len(parts)) == group, part, parts))
                 if after.min() < now:
                     now, plans = after.min(), [[(group, part), best(after)]]
@@ -241,12 +245,12 @@ def _divide(features: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return parts
 
 
-def _dealt(photos: np.ndarray, aims: np.ndarray) -> np.ndarray:
+def _dealt(images: np.ndarray, aims: np.ndarray) -> np.ndarray:
     """A start: groups dealt in their order, first to the last part until it has its share; the rest is part 0."""
-    parts = np.zeros(len(photos), np.int64)
+    parts = np.zeros(len(images), np.int64)
     for part in range(len(aims) - 1, 0, -1):
         left = np.flatnonzero(parts == 0)
-        parts[left[np.cumsum(photos[left]) <= aims[part]]] = part
+        parts[left[np.cumsum(images[left]) <= aims[part]]] = part
     return parts
 
 
@@ -258,5 +262,5 @@ def _missing(dataset: Dataset, parts: tuple[str, ...]) -> tuple[str, ...]:
         counts = dataset.where(lambda record, part=part: record.split == part).class_counts()
         lacking = [name for name in whole if not counts[name]]
         if lacking:
-            remarks.append(f"{part} has no {', '.join(lacking)}: too few groups of photos show it")
+            remarks.append(f"{part} has no {', '.join(lacking)}: too few groups of images show it")
     return tuple(remarks)

@@ -12,7 +12,7 @@ import torch
 from maskwright.errors import RecipeError, UnknownName
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "f32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -26,19 +26,19 @@ def choose_device(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device("cuda" if there["cuda"] else "cpu")
     if not there[name]:
-        raise RecipeError(f"this machine has no {name}", field="device", wanted="auto or cpu", got=name)
+        raise RecipeError(f"this machine has no {name}", field="device", expected="auto or cpu", got=name)
     return torch.device(name)
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """auto: bf16 on a CUDA device that has it and on a CPU where a trial shows it to be faster, else f32."""
+    """auto: bf16 on a CUDA device that has it and on a CPU where a trial shows it to be faster, else fp32."""
     if name not in PRECISIONS:
         raise UnknownName("precision", name, PRECISIONS)
     if name != "auto":
         return name
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "f32"
-    return "bf16" if device.type == "cpu" and bf16_pays() else "f32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    return "bf16" if device.type == "cpu" and bf16_pays() else "fp32"
 
 
 @functools.cache

@@ -11,8 +11,8 @@ from maskwright.engines import hardware
 from maskwright.errors import WeightsError
 from maskwright.models.matterport import MatterportMaskRCNN, Settings
 from maskwright.models.matterport_boxes import unmolded
-from maskwright.samples.mold import mold
-from maskwright.types import Photo, Placement, RawDetections
+from maskwright.transforms.mold import mold
+from maskwright.types import Image, RawDetections, ResizeTransform
 from maskwright.weights.card import Card
 from maskwright.weights.matterport_h5 import H5Weights, load_into, read_h5
 from maskwright.weights.transfer import COCO_NAMES
@@ -21,7 +21,7 @@ COCO = tuple(name for name in COCO_NAMES if name != "-")  # matterport counts th
 
 
 def open_h5_model(
-    path: str | Path, names: Sequence[str] | None = None, precision: str = "f32"
+    path: str | Path, names: Sequence[str] | None = None, precision: str = "fp32"
 ) -> tuple[MatterportMaskRCNN, Settings, tuple[str, ...]]:
     """The network of a weight file, ready to detect, its settings, and its class names without the background.
 
@@ -33,7 +33,7 @@ def open_h5_model(
         raise WeightsError(
             "this file holds no whole Mask R-CNN",
             file=path,
-            wanted="a backbone, resnet50 or resnet101, and the mrcnn heads",
+            expected="a backbone, resnet50 or resnet101, and the mrcnn heads",
             got=weights.describe(),
             fix="start a training from it instead: maskwright train --weights",
         )
@@ -46,7 +46,7 @@ def open_h5_model(
     network = MatterportMaskRCNN(settings, "inference", precision)
     missing = load_into(network, weights).missing
     if missing:
-        raise WeightsError("layers are missing", file=path, wanted=", ".join(missing[:6]), got=weights.describe())
+        raise WeightsError("layers are missing", file=path, expected=", ".join(missing[:6]), got=weights.describe())
     return network.eval(), settings, own
 
 
@@ -61,14 +61,14 @@ def _names(weights: H5Weights, names: Sequence[str] | None) -> tuple[str, ...]:
             "the names do not fit the file's classes",
             file=weights.path,
             field="--names",
-            wanted=f"{count} names, the background not counted",
+            expected=f"{count} names, the background not counted",
             got=len(names),
         )
     return tuple(names)
 
 
 class MatterportEngine:
-    """Runs a matterport network on canvases; one at a time, since each is resized by itself."""
+    """Runs a matterport network on network inputs; one at a time, since each is resized by itself."""
 
     def __init__(
         self, network: MatterportMaskRCNN, names: tuple[str, ...], device: str = "auto", source: str = ""
@@ -82,7 +82,7 @@ class MatterportEngine:
             classes=names,
             size=settings.image_max_dim,
             threshold=settings.detection_min_confidence,
-            licence="as the weight file's",
+            license="as the weight file's",
             started_from=source,
         )
 
@@ -91,39 +91,42 @@ class MatterportEngine:
         cls, folder: Path, device: str = "auto", precision: str = "auto", names: Sequence[str] | None = None
     ) -> MatterportEngine:
         """The engine of a .h5 file (`folder` is that file). precision auto: float32, the original's answers."""
-        exact = "f32" if precision == "auto" else hardware.choose_precision(precision, hardware.choose_device(device))
+        exact = "fp32" if precision == "auto" else hardware.choose_precision(precision, hardware.choose_device(device))
         network, _, own = open_h5_model(folder, names, exact)
         return cls(network, own, device, Path(folder).name)
 
-    def fit(self, photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
-        """The photo itself: this network's own resizing comes later, and a second one would change its answers."""
-        return photo.pixels, Placement(photo.size, photo.size, 1.0, 1.0)
+    def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
+        """The image itself: this network's own resizing comes later, and a second one would change its answers."""
+        return image.pixels, ResizeTransform(image.size, image.size, 1.0, 1.0)
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
-        """Boxes are whole pixels as the original rounds them; hand in photos unscaled to get its very answers."""
-        return [self._look(canvas[: size[0], : size[1]]) for canvas, size in zip(canvases, sizes, strict=True)]
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
+        """Boxes are whole pixels as the original rounds them; hand in images unscaled to get its very answers."""
+        return [
+            self._look(network_input[: size[0], : size[1]])
+            for network_input, size in zip(network_inputs, sizes, strict=True)
+        ]
 
-    def _look(self, photo: np.ndarray) -> RawDetections:
+    def _look(self, image: np.ndarray) -> RawDetections:
         settings = self.network.settings
-        image, window, scale, *_ = mold(
-            photo,
+        pil_image, window, scale, *_ = mold(
+            image,
             settings.image_min_dim,
             settings.image_max_dim,
             settings.image_min_scale,
             settings.image_resize_mode,
         )
-        meta = np.array([0, *photo.shape, *image.shape, *window, scale, *[0] * settings.num_classes], np.float64)
-        molded = (image.astype(np.float32) - np.array(settings.mean_pixel)).astype(np.float32)
-        found = self.network.detect(molded[None], meta[None])
-        rows = found["detections"][0]
+        meta = np.array([0, *image.shape, *pil_image.shape, *window, scale, *[0] * settings.num_classes], np.float64)
+        molded = (pil_image.astype(np.float32) - np.array(settings.mean_pixel)).astype(np.float32)
+        detections = self.network.detect(molded[None], meta[None])
+        rows = detections["detections"][0]
         rows = rows[rows[:, 4] > 0]
-        boxes = unmolded(rows[:, :4], window, image.shape[:2], photo.shape[:2])
+        boxes = unmolded(rows[:, :4], window, pil_image.shape[:2], image.shape[:2])
         kept = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
         classes = rows[kept, 4].astype(np.int64)
         return RawDetections(
             boxes[kept][:, [1, 0, 3, 2]].astype(np.float32),
             rows[kept, 5],
             classes - 1,
-            found["mrcnn_mask"][0][kept, :, :, classes],
+            detections["mrcnn_mask"][0][kept, :, :, classes],
             "stretched",
         )

@@ -1,4 +1,4 @@
-"""What an engine is, and the table of engines: the middle of a prediction, canvases in, RawDetections out."""
+"""What an engine is, and the table of engines: the middle of a prediction, network inputs in, RawDetections out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from maskwright.errors import MissingExtra, UnknownName
 from maskwright.extras import how_to_install
-from maskwright.types import Photo, Placement
+from maskwright.types import Image, ResizeTransform
 from maskwright.weights.card import Card
 
 ENGINES = {  # name -> where it lives, what to install when it is absent
@@ -23,15 +23,15 @@ ENGINES = {  # name -> where it lives, what to install when it is absent
 class Engine(Protocol):
     card: Card
 
-    def fit(self, photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
-        """The photo as this engine takes it: samples.fit.fit, unless its network has a resizing of its own."""
+    def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
+        """The image as this engine takes it: samples.fit.fit, unless its network has a resizing of its own."""
         ...
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Sequence[Any]:
-        """Look at a batch: RawDetections a photo; of a classifier C float32 scores a photo.
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Sequence[Any]:
+        """Look at a batch: RawDetections an image; of a classifier C float32 scores an image.
 
-        canvases  H×W×3 uint8, all of one shape
-        sizes     (height, width) of the photo's part of each canvas
+        network_inputs  H×W×3 uint8, all of one shape
+        sizes     (height, width) of the image's part of each network input
         """
         ...
 
@@ -40,8 +40,10 @@ class Engine(Protocol):
 class Explaining(Protocol):
     """An engine of a classifier that can also say where it looked."""
 
-    def heat(self, canvas: np.ndarray, size: tuple[int, int], label: int, against: bool = False) -> np.ndarray:
-        """h×w float32 0..1 over the canvas: what spoke for class number `label`, or against it."""
+    def saliency(
+        self, network_input: np.ndarray, size: tuple[int, int], label: int, against: bool = False
+    ) -> np.ndarray:
+        """h×w float32 0..1 over the network input: what spoke for class number `label`, or against it."""
         ...
 
 

@@ -13,21 +13,21 @@ from torch import Tensor, nn
 
 from maskwright.engines import hardware
 from maskwright.errors import InputError, WeightsError
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.models.published import open_published
 from maskwright.models.saliency import grad_cam
-from maskwright.samples.fit import fit, stretch
-from maskwright.types import Photo, Placement, RawDetections
+from maskwright.transforms.preprocess import fit, stretch
+from maskwright.types import Image, RawDetections, ResizeTransform
 from maskwright.weights import checkpoint
 from maskwright.weights.card import CARD, WEIGHTS, Card, read_card
 
 
-def normalise(
-    canvases: np.ndarray | Tensor, card: Card, sizes: Sequence[tuple[int, int]], device: torch.device
+def normalize(
+    network_inputs: np.ndarray | Tensor, card: Card, sizes: Sequence[tuple[int, int]], device: torch.device
 ) -> Tensor:
-    """B×H×W×3 uint8 -> B×3×H×W float32, mean 0 and deviation 1 a channel; beyond the photo exactly 0."""
-    pixels = torch.as_tensor(canvases).to(device)
-    scale = torch.tensor(card.deviation, device=device).reciprocal()
+    """B×H×W×3 uint8 -> B×3×H×W float32, mean 0 and deviation 1 a channel; beyond the image exactly 0."""
+    pixels = torch.as_tensor(network_inputs).to(device)
+    scale = torch.tensor(card.std, device=device).reciprocal()
     values = (pixels.float() - torch.tensor(card.mean, device=device)) * scale
     for value, (height, width) in zip(values, sizes, strict=True):
         value[height:] = 0
@@ -38,8 +38,8 @@ def normalise(
 def _network(card: Card, folder: Path) -> nn.Module:
     """The card's network with fresh weights."""
     try:
-        catalogue.find(card.model, card.task).check_task(card.model, card.task)
-        return catalogue.build(card.task, card.model, card.backbone, len(card.classes), card.size, card.multi_label)
+        registry.find(card.model, card.task).check_task(card.model, card.task)
+        return registry.build(card.task, card.model, card.backbone, len(card.classes), card.size, card.multi_label)
     except InputError as error:  # a name that is in no table, or a task that this network is not for
         raise WeightsError(
             f"the card names no network of ours: {error.headline}",
@@ -59,8 +59,8 @@ class TorchEngine:
         self.precision = hardware.choose_precision(precision, self.device)
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def fit(self, photo: Photo, size: int) -> tuple[np.ndarray, Placement]:
-        return stretch(photo, size) if self.card.task == "classify" else fit(photo, size)
+    def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
+        return stretch(image, size) if self.card.task == "classify" else fit(image, size)
 
     @classmethod
     def prepare(
@@ -73,7 +73,7 @@ class TorchEngine:
                 "this model knows its own class names",
                 file=folder,
                 field="names",
-                wanted=", ".join(card.classes),
+                expected=", ".join(card.classes),
                 got=", ".join(names),
                 fix="leave --names out",
             )
@@ -88,34 +88,38 @@ class TorchEngine:
                 f"the weights do not fit the card's network ({card.model}, {len(card.classes)} classes)",
                 file=folder / WEIGHTS,
                 field=wrong[0],
-                wanted=tuple(own[wrong[0]].shape),
+                expected=tuple(own[wrong[0]].shape),
                 got=tuple(tensors[wrong[0]].shape) if wrong[0] in tensors else "nothing",
             )
         network.load_state_dict(tensors, strict=False)
         return cls(network.eval(), card, device, precision)
 
-    def run(self, canvases: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Any]:
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Any]:
         self.network.eval()
         with torch.inference_mode(), self.autocast():
-            found = self.network.detect(normalise(np.stack(canvases), self.card, sizes, self.device), list(sizes))  # type: ignore[operator]
+            detections = self.network.detect(
+                normalize(np.stack(network_inputs), self.card, sizes, self.device), list(sizes)
+            )  # type: ignore[operator]
         if self.card.task == "classify":
-            return list(found.float().cpu().numpy())
+            return list(detections.float().cpu().numpy())
         return [
             RawDetections(
-                each.boxes.float().cpu().numpy(),
-                each.scores.float().cpu().numpy(),
-                each.classes.cpu().numpy(),
-                None if each.soft is None else each.soft.float().cpu().numpy(),
+                detection.boxes.float().cpu().numpy(),
+                detection.scores.float().cpu().numpy(),
+                detection.classes.cpu().numpy(),
+                None if detection.mask_probs is None else detection.mask_probs.float().cpu().numpy(),
                 getattr(self.network, "rule", "grown"),
             )
-            for each in found
+            for detection in detections
         ]
 
-    def heat(self, canvas: np.ndarray, size: tuple[int, int], label: int, against: bool = False) -> np.ndarray:
+    def saliency(
+        self, network_input: np.ndarray, size: tuple[int, int], label: int, against: bool = False
+    ) -> np.ndarray:
         """Grad-CAM on a classifier's last map: h×w float32 0..1, what spoke for class number `label`, or against it."""
         self.network.eval()
         with torch.no_grad(), self.autocast():
-            seen: list[Tensor] = self.network.backbone(normalise(canvas[None], self.card, [size], self.device))  # type: ignore[operator]
+            seen: list[Tensor] = self.network.backbone(normalize(network_input[None], self.card, [size], self.device))  # type: ignore[operator]
         maps = [level.float() for level in seen]
         with torch.enable_grad():
             last = maps[-1].requires_grad_()

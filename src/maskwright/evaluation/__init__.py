@@ -1,1 +1,1 @@
-"""Figures and how sure they are; takes lists of Instances, ours or anybody's."""
+"""Metrics and how sure they are; takes lists of Instances, ours or anybody's."""

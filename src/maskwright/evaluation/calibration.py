@@ -1,4 +1,4 @@
-"""Whether a score of 0.8 means right in eight of ten: reliability, its summary figures, and temperature scaling."""
+"""Whether a score of 0.8 means right in eight of ten: reliability, its summary metrics, and temperature scaling."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from maskwright.errors import DatasetError
 from maskwright.evaluation.classification import as_table
 from maskwright.evaluation.intervals import wilson
 
-COLDEST, HOTTEST = 0.2, 20.0  # temperatures: beyond these a handful of photos would decide everything
+COLDEST, HOTTEST = 0.2, 20.0  # temperatures: beyond these a handful of images would decide everything
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Photos in bins by score; b bins, the empty ones included.
+    """Images in bins by score; b bins, the empty ones included.
 
     edges      b+1 float64, 0..1      count      b int64
     score      b float64, mean score in the bin, NaN where empty
-    share      b float64, how many of them were right, NaN where empty
+    fraction      b float64, how many of them were right, NaN where empty
     intervals  b, 95 % (Wilson), None where empty
     """
 
     edges: np.ndarray
     count: np.ndarray
     score: np.ndarray
-    share: np.ndarray
+    fraction: np.ndarray
     intervals: tuple[tuple[float, float] | None, ...]
 
     @property
     def ece(self) -> float | None:
-        """Expected calibration error: the mean gap between score and share, by photos. None of no photos."""
+        """Expected calibration error: the mean gap between score and share, by images. None of no images."""
         if not self.count.sum():
             return None
         there = self.count > 0
-        gaps = np.abs(self.score[there] - self.share[there])
+        gaps = np.abs(self.score[there] - self.fraction[there])
         return float(np.sum(gaps * self.count[there]) / self.count.sum())
 
 
@@ -54,28 +54,28 @@ def reliability(scores: np.ndarray, right: np.ndarray, bins: int = 10) -> Reliab
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
     count = np.bincount(place, minlength=bins)
-    hits = np.bincount(place, right, minlength=bins)
+    true_positives = np.bincount(place, right, minlength=bins)
     empty = np.full(bins, np.nan)
     return Reliability(
         edges,
         count,
         np.divide(np.bincount(place, scores, minlength=bins), count, out=empty.copy(), where=count > 0),
-        np.divide(hits, count, out=empty.copy(), where=count > 0),
-        tuple(wilson(int(hit), int(total)) for hit, total in zip(hits, count, strict=True)),
+        np.divide(true_positives, count, out=empty.copy(), where=count > 0),
+        tuple(wilson(int(hit), int(total)) for hit, total in zip(true_positives, count, strict=True)),
     )
 
 
-def brier(scores: np.ndarray, truth: np.ndarray) -> float | None:
-    """Mean squared gap between scores and what is so, 0 (best) to 1; None of no photos.
+def brier(scores: np.ndarray, ground_truth: np.ndarray) -> float | None:
+    """Mean squared gap between scores and what is so, 0 (best) to 1; None of no images.
 
-    scores, truth  n and n bool; or n×C of exclusive classes: half the sum over classes, as with two classes
+    scores, ground_truth  n and n bool; or n×C of exclusive classes: half the sum over classes, as with two classes
 
     >>> brier(np.array([0.9, 0.2]), np.array([True, False]))
     0.025
     """
     if not len(scores):
         return None
-    gaps = (np.asarray(scores, np.float64) - np.asarray(truth, np.float64)) ** 2
+    gaps = (np.asarray(scores, np.float64) - np.asarray(ground_truth, np.float64)) ** 2
     return round(float(gaps.mean() if gaps.ndim == 1 else gaps.sum(axis=1).mean() / 2), 15)
 
 
@@ -84,7 +84,7 @@ def brier(scores: np.ndarray, truth: np.ndarray) -> float | None:
 class Temperature:
     """Logits are divided by `value`: above 1 scores grow more modest, below 1 bolder. The ranking stays.
 
-    before, after  negative log-likelihood a label, in nats, on the photos it was fitted on
+    before, after  negative log-likelihood a label, in nats, on the images it was fitted on
     bounded        the fit ran into its limit: hardly a mistake (or nothing but mistakes) to learn from
     """
 
@@ -100,12 +100,16 @@ class Temperature:
 
 
 def fit_temperature(
-    logits: np.ndarray, truth: np.ndarray | Sequence[int], *, multi_label: bool = False, from_scores: bool = False
+    logits: np.ndarray,
+    ground_truth: np.ndarray | Sequence[int],
+    *,
+    multi_label: bool = False,
+    from_scores: bool = False,
 ) -> Temperature:
-    """The temperature that makes validation photos likeliest (Guo et al. 2017). Never worse than none on these photos.
+    """The temperature that makes validation images likeliest (Guo et al. 2017). Never worse than none on these images.
 
     logits       n×C: before softmax, or with multi_label before each class's sigmoid
-    truth        n class numbers or n×C bool
+    ground_truth        n class numbers or n×C bool
     from_scores  `logits` are scores 0..1: their logits are taken
 
     >>> made = fit_temperature(np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0]]), [0, 0, 1])
@@ -114,12 +118,14 @@ def fit_temperature(
     """
     logits = logits_of(logits, multi_label) if from_scores else np.asarray(logits, np.float64)
     if logits.ndim != 2 or not np.isfinite(logits).all():
-        raise DatasetError("these are no logits", field="logits", wanted="finite numbers, photos by classes",
+        raise DatasetError("these are no logits", field="logits", expected="finite numbers, images by classes",
                            got=f"shape {logits.shape}")  # fmt: skip
     if not len(logits):
-        raise DatasetError("a temperature needs photos", got="none", fix="name validation photos")
-    names = [str(place) for place in range(logits.shape[1])]
-    table = as_table(truth, len(logits), names, [str(row) for row in range(len(logits))], "truth", not multi_label)
+        raise DatasetError("a temperature needs images", got="none", fix="name validation images")
+    names = [str(index) for index in range(logits.shape[1])]
+    table = as_table(
+        ground_truth, len(logits), names, [str(row) for row in range(len(logits))], "ground_truth", not multi_label
+    )
 
     def slope(cold: float) -> float:
         """Of the loss by 1 / temperature: it only ever rises, for the loss is convex in that."""
@@ -155,7 +161,7 @@ def logits_of(scores: np.ndarray, multi_label: bool = False) -> np.ndarray:
 
 
 def nll(logits: np.ndarray, table: np.ndarray, multi_label: bool = False) -> float:
-    """Mean negative log-likelihood, a photo (or, with multi_label, a label)."""
+    """Mean negative log-likelihood, an image (or, with multi_label, a label)."""
     if multi_label:
         return float(np.mean(np.logaddexp(0, np.where(table, -logits, logits))))
     top = logits.max(axis=1, keepdims=True)

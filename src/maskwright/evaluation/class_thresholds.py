@@ -1,7 +1,7 @@
-"""From which score on each class is shown, chosen on few photos so that it holds on others.
+"""From which score on each class is shown, chosen on few images so that it holds on others.
 
-The score with the best F1 on eight photos is a matter of luck: one false find more or less moves it far. So it is
-chosen many times, on photos drawn with replacement, each time on a curve that was smoothed over neighbouring scores;
+The score with the best F1 on eight images is a matter of luck: one false positive more or less moves it far. So it is
+chosen many times, on images drawn with replacement, each time on a curve that was smoothed over neighboring scores;
 the mean of these choices is taken, and drawn towards the threshold of all classes together, and that towards an
 ordinary one, the more the fewer objects there were.
 """
@@ -25,7 +25,7 @@ WEIGHT = 10.0  # objects that the wider choice counts for, against those of a cl
 
 @dataclass(frozen=True, slots=True)
 class ClassThreshold:
-    """The score from which finds of a class are shown.
+    """The score from which detections of a class are shown.
 
     objects  how many of the class there were, by which it was chosen
     """
@@ -40,11 +40,11 @@ def choose_for_classes(
 ) -> tuple[float, tuple[ClassThreshold, ...]]:
     """The threshold of all classes together, and that of each class; 0..1, three decimals.
 
-    groups  one a photo, for photos that hang together
+    groups  one an image, for images that hang together
 
     Finds count as hits at IoU 0.5. A class without objects, or of which nothing is found, takes the common threshold.
     """
-    times = draws(matches.photos, DRAWS, seed, groups)
+    times = draws(matches.images, DRAWS, seed, groups)
     everything = np.ones(len(matches.names), bool)
     ordinary = float(np.log(ORDINARY / (1 - ORDINARY)))
     common = _towards(_chosen(matches, everything, times), _objects(matches, everything), ordinary)
@@ -61,38 +61,51 @@ def choose_for_classes(
 class Shown:
     """What a model shows at its thresholds, at IoU 0.5: right finds, false ones, and objects that it misses."""
 
-    hits: int
+    true_positives: int
     false: int
-    missed: int
+    false_negatives: int
 
     @property
     def recall(self) -> float | None:
         """None where there was nothing to find."""
-        return self.hits / (self.hits + self.missed) if self.hits + self.missed else None
+        return (
+            self.true_positives / (self.true_positives + self.false_negatives)
+            if self.true_positives + self.false_negatives
+            else None
+        )
 
     @property
     def f1(self) -> float | None:
-        total = 2 * self.hits + self.false + self.missed
-        return 2 * self.hits / total if total else None
+        total = 2 * self.true_positives + self.false + self.false_negatives
+        return 2 * self.true_positives / total if total else None
 
     def facts(self) -> dict[str, float | int | None]:
-        return {"hits": self.hits, "false": self.false, "missed": self.missed, "recall": self.recall, "F1": self.f1}
+        return {
+            "true_positives": self.true_positives,
+            "false": self.false,
+            "false_negatives": self.false_negatives,
+            "recall": self.recall,
+            "F1": self.f1,
+        }
 
     def __str__(self) -> str:
-        text = f"shown at its threshold: {self.hits} of {self.hits + self.missed} objects, {self.false} false"
+        objects = self.true_positives + self.false_negatives
+        text = f"shown at its threshold: {self.true_positives} of {objects} objects, {self.false} false"
         return text + ("" if self.f1 is None else f"; F1 {self.f1:.3f}")
 
 
 def shown_at(matches: Matches, threshold: float | Mapping[str, float], name: str | None = None) -> Shown:
     """Of all classes together, or of one."""
-    classes = np.array([name in (None, each) for each in matches.names], bool)
-    kept = matches.kept(threshold) & ~matches.ignored[0] & classes[matches.found_class]
-    hits = int(np.count_nonzero(kept & matches.hit[0]))
-    return Shown(hits, int(np.count_nonzero(kept)) - hits, _objects(matches, classes) - hits)
+    classes = np.array([name in (None, item) for item in matches.names], bool)
+    kept = matches.kept(threshold) & ~matches.ignored[0] & classes[matches.detection_class]
+    true_positives = int(np.count_nonzero(kept & matches.hit[0]))
+    return Shown(
+        true_positives, int(np.count_nonzero(kept)) - true_positives, _objects(matches, classes) - true_positives
+    )
 
 
 def _objects(matches: Matches, classes: np.ndarray) -> int:
-    return int(np.count_nonzero(matches.truth_counts & classes[matches.truth_class]))
+    return int(np.count_nonzero(matches.ground_truth_counts & classes[matches.ground_truth_class]))
 
 
 def _towards(own: float | None, objects: int, wider: float) -> float:
@@ -106,21 +119,21 @@ def _score(logit: float) -> float:
 
 def _chosen(matches: Matches, classes: np.ndarray, times: np.ndarray) -> float | None:
     """Mean over the draws of the log-odds with the best smoothed F1; None where nothing was hit."""
-    found = classes[matches.found_class] & ~matches.ignored[0]
-    truth = matches.truth_counts & classes[matches.truth_class]
-    hit = matches.hit[0][found]
+    detections = classes[matches.detection_class] & ~matches.ignored[0]
+    ground_truth = matches.ground_truth_counts & classes[matches.ground_truth_class]
+    hit = matches.hit[0][detections]
     if not hit.any():
         return None
-    score = np.clip(matches.found_score[found], 1e-6, 1 - 1e-6)
+    score = np.clip(matches.detection_score[detections], 1e-6, 1 - 1e-6)
     kept = _above(np.log(score / (1 - score)))  # finds×levels, 0..1: how far each is kept at each level
-    photo = matches.found_photo[found]
-    count = matches.photos
-    hits, all_found = np.zeros((count, len(LEVELS))), np.zeros((count, len(LEVELS)))
-    np.add.at(all_found, photo, kept)
-    np.add.at(hits, photo[hit], kept[hit])
-    objects = np.bincount(matches.truth_photo[truth], minlength=count)
+    image = matches.detection_image[detections]
+    count = matches.images
+    true_positives, all_found = np.zeros((count, len(LEVELS))), np.zeros((count, len(LEVELS)))
+    np.add.at(all_found, image, kept)
+    np.add.at(true_positives, image[hit], kept[hit])
+    objects = np.bincount(matches.ground_truth_image[ground_truth], minlength=count)
     total = times @ all_found + (times @ objects)[:, None]
-    f1 = np.divide(2 * (times @ hits), total, out=np.zeros_like(total), where=total > 0)
+    f1 = np.divide(2 * (times @ true_positives), total, out=np.zeros_like(total), where=total > 0)
     best = f1.max(axis=1)
     said = best > 0
     return float(LEVELS[f1[said].argmax(axis=1)].mean()) if said.any() else None

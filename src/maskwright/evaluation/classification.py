@@ -1,4 +1,4 @@
-"""How good a classifier of whole photos is, with intervals. Takes plain arrays, ours or anybody's; knows no model.
+"""How good a classifier of whole images is, with intervals. Takes plain arrays, ours or anybody's; knows no model.
 
 The definitions, and what is put where a division has nothing to divide by (0), are scikit-learn's.
 """
@@ -11,36 +11,41 @@ import numpy as np
 
 from maskwright.errors import DatasetError
 from maskwright.evaluation import intervals, ranking
-from maskwright.evaluation.shares import share_interval
-from maskwright.evaluation.verdict_figures import Average, ClassVerdict, Interval, VerdictFigures
+from maskwright.evaluation.classification_metrics import (
+    Average,
+    ClassificationClassMetrics,
+    ClassificationMetrics,
+    Interval,
+)
+from maskwright.evaluation.proportions import fraction_interval
 
 KINDS = ("micro", "macro", "weighted")
 
 
 def evaluate(
-    truth: np.ndarray | Sequence[int], scores: np.ndarray, names: Sequence[str], *, multi_label: bool = False,
+    ground_truth: np.ndarray | Sequence[int], scores: np.ndarray, names: Sequence[str], *, multi_label: bool = False,
     chosen: np.ndarray | Sequence[int] | None = None, bootstrap: int = 1000, seed: int = 0,
-    groups: Sequence[Hashable] | None = None, photo_names: Sequence[str] | None = None,
-) -> VerdictFigures:  # fmt: skip
-    """Judge the scores of n photos against what they show.
+    groups: Sequence[Hashable] | None = None, image_names: Sequence[str] | None = None,
+) -> ClassificationMetrics:  # fmt: skip
+    """Evaluate the scores of n images against what they show.
 
-    truth      n class numbers, or n×C bool (needed where a photo may have none or several labels)
+    ground_truth      n class numbers, or n×C bool (needed where an image may have none or several labels)
     scores     n×C, 0..1
     names      C class names
-    chosen     the decisions, like truth; default: the best score of each photo, with several labels all from 0.5
+    chosen     the decisions, like ground truth; default: the best score of each image, with several labels all from 0.5
     bootstrap  resamples for the 95 % intervals of F1, averages and areas; 0 for none. Shares (accuracy, precision,
                recall of a class) always have Wilson's
-    groups     photos of one group (a series, copies, one photo judged by several folds) count together
+    groups     images of one group (a series, copies, one image evaluated by several folds) count together
 
-    >>> figures = evaluate([1, 0, 1], np.array([[0.1, 0.9], [0.7, 0.3], [0.6, 0.4]]), ["norust", "rust"], bootstrap=0)
-    >>> round(figures.accuracy, 3), figures.auc, figures.classes[1].recall
+    >>> metrics = evaluate([1, 0, 1], np.array([[0.1, 0.9], [0.7, 0.3], [0.6, 0.4]]), ["norust", "rust"], bootstrap=0)
+    >>> round(metrics.accuracy, 3), metrics.auc, metrics.classes[1].recall
     (0.667, 1.0, 0.5)
     """
     known, scores = tuple(names), np.asarray(scores, np.float64)
     count = len(scores)
-    labels = tuple(photo_names) if photo_names is not None else tuple(str(place) for place in range(count))
+    labels = tuple(image_names) if image_names is not None else tuple(str(row) for row in range(count))
     _check_scores(scores, known, labels)
-    real = as_table(truth, count, known, labels, "truth", exclusive=not multi_label)
+    real = as_table(ground_truth, count, known, labels, "ground_truth", exclusive=not multi_label)
     said = (
         _decide(scores, multi_label)
         if chosen is None
@@ -48,16 +53,16 @@ def evaluate(
     )
     together = None if groups is None else tuple(groups)
     if together is not None and len(together) != count:
-        raise DatasetError("not one group a photo", field="groups", wanted=count, got=len(together))
-    hits, called, support = (each.sum(axis=0) for each in (real & said, said, real))
-    figures = _ratios(hits, called, support)
+        raise DatasetError("not one group an image", field="groups", expected=count, got=len(together))
+    true_positives, called, support = (item.sum(axis=0) for item in (real & said, said, real))
+    metrics = _ratios(true_positives, called, support)
     classes = []
     for index, name in enumerate(known):
-        auc, ap = (float(each[0]) for each in ranking.areas(scores[:, index], real[:, index]))
-        precision, recall, f1 = (float(each[index]) for each in figures)
-        counts = int(support[index]), int(called[index]), int(hits[index])
-        classes.append(ClassVerdict(name, *counts, precision, recall, f1, _or_none(auc), _or_none(ap)))
-    means = _averages(hits[None], called[None], support[None])
+        auc, ap = (float(area[0]) for area in ranking.areas(scores[:, index], real[:, index]))
+        precision, recall, f1 = (float(metric[index]) for metric in metrics)
+        counts = int(support[index]), int(called[index]), int(true_positives[index])
+        classes.append(ClassificationClassMetrics(name, *counts, precision, recall, f1, _or_none(auc), _or_none(ap)))
+    means = _averages(true_positives[None], called[None], support[None])
     averages = [
         Average(f"{kind} avg", float(precision[0]), float(recall[0]), float(f1[0]), int(support.sum()))
         for kind, (precision, recall, f1) in means.items()
@@ -65,22 +70,22 @@ def evaluate(
     if multi_label:
         averages.append(_samples(real, said))
     right = (real == said).all(axis=1)
-    pairs = _share_intervals(real, said, right, known, together)
+    pairs = _fraction_intervals(real, said, right, known, together)
     if bootstrap > 0:
         pairs |= _resampled(real, said, right, scores, known, multi_label, bootstrap, seed, together)
-    return VerdictFigures(
+    return ClassificationMetrics(
         names=known,
-        photo_names=labels,
+        image_names=labels,
         multi_label=multi_label,
         accuracy=float(right.mean()) if count else None,
         classes=tuple(classes),
         averages=tuple(averages),
-        auc=_headline_auc([each.auc for each in classes], multi_label),
-        ap=_mean([each.ap for each in classes]),
+        auc=_headline_auc([per_class.auc for per_class in classes], multi_label),
+        ap=_mean([per_class.ap for per_class in classes]),
         confusion=None if multi_label else real.T.astype(np.int64) @ said.astype(np.int64),
         intervals=pairs,
         remarks=tuple(_remarks(classes, count, together)),
-        truth=real,
+        ground_truth=real,
         scores=scores,
         chosen=said,
         groups=together,
@@ -89,43 +94,43 @@ def evaluate(
 
 # --- what goes in -------------------------------------------------------------------------------------
 def as_table(
-    given: np.ndarray | Sequence[int], count: int, names: Sequence[str], photos: Sequence[str], field: str,
+    given: np.ndarray | Sequence[int], count: int, names: Sequence[str], images: Sequence[str], field: str,
     exclusive: bool = True,
 ) -> np.ndarray:  # fmt: skip
-    """Class numbers, or a table, as n×C bool; `exclusive`: exactly one class a photo."""
+    """Class numbers, or a table, as n×C bool; `exclusive`: exactly one class an image."""
     values = np.asarray(given)
     if values.shape == (count, len(names)) and (values.ndim == 2):
         table = values.astype(bool)
         if exclusive and count and (table.sum(axis=1) != 1).any():
             row = int(np.argmax(table.sum(axis=1) != 1))
-            raise DatasetError("not one class a photo", record=f'photo "{photos[row]}"', field=field,
-                               wanted="exactly one class", got=f"{int(table[row].sum())} classes",
-                               fix="multi_label=True, where a photo may have none or several")  # fmt: skip
+            raise DatasetError("not one class an image", record=f'image "{images[row]}"', field=field,
+                               expected="exactly one class", got=f"{int(table[row].sum())} classes",
+                               fix="multi_label=True, where an image may have none or several")  # fmt: skip
         return table
     if values.shape != (count,) or not (np.issubdtype(values.dtype, np.integer) or count == 0):
         raise DatasetError("the answers do not fit the scores", field=field,
-                           wanted=f"{count} class numbers, or a table {count} by {len(names)}",
+                           expected=f"{count} class numbers, or a table {count} by {len(names)}",
                            got=f"{values.dtype} of shape {values.shape}")  # fmt: skip
     table = np.zeros((count, len(names)), bool)
     if count and not (values.min() >= 0 and values.max() < len(names)):
         row = int(np.argmax((values < 0) | (values >= len(names))))
-        raise DatasetError("no such class", record=f'photo "{photos[row]}"', field=field,
-                           wanted=f"0 to {len(names) - 1}", got=int(values[row]))  # fmt: skip
+        raise DatasetError("no such class", record=f'image "{images[row]}"', field=field,
+                           expected=f"0 to {len(names) - 1}", got=int(values[row]))  # fmt: skip
     table[np.arange(count), values.astype(np.int64)] = True
     return table
 
 
-def _check_scores(scores: np.ndarray, names: tuple[str, ...], photos: tuple[str, ...]) -> None:
+def _check_scores(scores: np.ndarray, names: tuple[str, ...], images: tuple[str, ...]) -> None:
     if scores.ndim != 2 or scores.shape[1] != len(names) or not names:
         raise DatasetError("the scores do not fit the classes", field="scores",
-                           wanted=f"photos by {len(names)} classes", got=f"shape {scores.shape}")  # fmt: skip
-    if len(photos) != len(scores):
-        raise DatasetError("not one name a photo", field="photo_names", wanted=len(scores), got=len(photos))
+                           expected=f"images by {len(names)} classes", got=f"shape {scores.shape}")  # fmt: skip
+    if len(images) != len(scores):
+        raise DatasetError("not one name an image", field="image_names", expected=len(scores), got=len(images))
     wrong = ~((scores >= 0) & (scores <= 1)).all(axis=1)  # catches NaN too
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DatasetError("a score is no share", record=f'photo "{photos[row]}"', field="scores",
-                           wanted="numbers 0..1", got=", ".join(f"{each:g}" for each in scores[row]))  # fmt: skip
+        raise DatasetError("a score is no share", record=f'image "{images[row]}"', field="scores",
+                           expected="numbers 0..1", got=", ".join(f"{score:g}" for score in scores[row]))  # fmt: skip
 
 
 def _decide(scores: np.ndarray, multi_label: bool) -> np.ndarray:
@@ -136,13 +141,17 @@ def _decide(scores: np.ndarray, multi_label: bool) -> np.ndarray:
     return table
 
 
-# --- figures ------------------------------------------------------------------------------------------
+# --- metrics ------------------------------------------------------------------------------------------
 Three = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _ratios(hits: np.ndarray, said: np.ndarray, support: np.ndarray) -> Three:
+def _ratios(true_positives: np.ndarray, said: np.ndarray, support: np.ndarray) -> Three:
     """(precision, recall, F1), 0 where there is nothing to divide by."""
-    return _divided(hits, said), _divided(hits, support), _divided(2 * hits, said + support)
+    return (
+        _divided(true_positives, said),
+        _divided(true_positives, support),
+        _divided(2 * true_positives, said + support),
+    )
 
 
 def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -150,22 +159,22 @@ def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
-def _averages(hits: np.ndarray, said: np.ndarray, support: np.ndarray) -> dict[str, Three]:
-    """R×C counts -> each kind's (precision, recall, F1) of R resamples. Classes without photos count as 0 in macro."""
-    each = _ratios(hits, said, support)
+def _averages(true_positives: np.ndarray, said: np.ndarray, support: np.ndarray) -> dict[str, Three]:
+    """R×C counts -> each kind's (precision, recall, F1) of R resamples. Classes without images count as 0 in macro."""
+    each = _ratios(true_positives, said, support)
     total = support.sum(axis=1, keepdims=True)
     weights = np.where(total > 0, support / np.maximum(total, 1), 1 / support.shape[1])
     return {
-        "micro": _ratios(hits.sum(axis=1), said.sum(axis=1), support.sum(axis=1)),
+        "micro": _ratios(true_positives.sum(axis=1), said.sum(axis=1), support.sum(axis=1)),
         "macro": (each[0].mean(axis=1), each[1].mean(axis=1), each[2].mean(axis=1)),
         "weighted": tuple(np.sum(weights * values, axis=1) for values in each),  # type: ignore[dict-item]
     }
 
 
 def _samples(real: np.ndarray, said: np.ndarray) -> Average:
-    """Each photo's own precision, recall and F1, averaged."""
+    """Each image's own precision, recall and F1, averaged."""
     values = _ratios((real & said).sum(axis=1), said.sum(axis=1), real.sum(axis=1))
-    means = [float(each.mean()) if len(real) else 0.0 for each in values]
+    means = [float(value.mean()) if len(real) else 0.0 for value in values]
     return Average("samples avg", means[0], means[1], means[2], int(real.sum()))
 
 
@@ -174,7 +183,7 @@ def _headline_auc(values: Sequence[float | None], multi_label: bool) -> float | 
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    there = [each for each in values if each is not None]
+    there = [value for value in values if value is not None]
     return sum(there) / len(there) if there else None
 
 
@@ -183,12 +192,12 @@ def _or_none(value: float) -> float | None:
 
 
 # --- intervals ----------------------------------------------------------------------------------------
-def _share_intervals(
+def _fraction_intervals(
     real: np.ndarray, said: np.ndarray, right: np.ndarray, names: tuple[str, ...], groups: tuple[Hashable, ...] | None
 ) -> dict[str, Interval | None]:
-    def of(hits: np.ndarray, among: np.ndarray) -> Interval | None:
+    def of(true_positives: np.ndarray, among: np.ndarray) -> Interval | None:
         rows = np.flatnonzero(among)
-        return share_interval(hits[rows], None if groups is None else [groups[row] for row in rows])
+        return fraction_interval(true_positives[rows], None if groups is None else [groups[row] for row in rows])
 
     pairs = {"accuracy": of(right, np.ones(len(right), bool))}
     for index, name in enumerate(names):
@@ -201,24 +210,24 @@ def _resampled(
     real: np.ndarray, said: np.ndarray, right: np.ndarray, scores: np.ndarray, names: tuple[str, ...],
     multi_label: bool, n: int, seed: int, groups: tuple[Hashable, ...] | None,
 ) -> dict[str, Interval | None]:  # fmt: skip
-    """Percentile bootstrap over photos (or groups) of everything that is no plain share."""
-    figures: dict[str, np.ndarray] = {}
+    """Percentile bootstrap over images (or groups) of everything that is no plain share."""
+    metrics: dict[str, np.ndarray] = {}
     weights = intervals.draws(len(real), n, seed, groups)
-    hits, called, support = (weights.astype(np.float64) @ each for each in (real & said, said, real))
-    for kind, values in _averages(hits, called, support).items():
-        for label, each in zip(("precision", "recall", "F1"), values, strict=True):
-            figures[f"{kind} {label}"] = each
-    f1 = _ratios(hits, called, support)[2]
+    true_positives, called, support = (weights.astype(np.float64) @ item for item in (real & said, said, real))
+    for kind, values in _averages(true_positives, called, support).items():
+        for label, value in zip(("precision", "recall", "F1"), values, strict=True):
+            metrics[f"{kind} {label}"] = value
+    f1 = _ratios(true_positives, called, support)[2]
     every_auc, every_ap = [], []
     for index, name in enumerate(names):
         auc, ap = ranking.areas(scores[:, index], real[:, index], weights)
         every_auc.append(auc)
         every_ap.append(ap)
-        figures |= {f"F1 {name}": f1[:, index], f"AUC {name}": auc, f"AP {name}": ap}
-    figures["AUC"] = every_auc[1] if len(names) == 2 and not multi_label else _column_mean(every_auc)
-    figures["AP"] = _column_mean(every_ap)
+        metrics |= {f"F1 {name}": f1[:, index], f"AUC {name}": auc, f"AP {name}": ap}
+    metrics["AUC"] = every_auc[1] if len(names) == 2 and not multi_label else _column_mean(every_auc)
+    metrics["AP"] = _column_mean(every_ap)
     enough = intervals.enough(len(real), groups)
-    return {name: intervals.percentiles(each) if enough else None for name, each in figures.items()}
+    return {name: intervals.percentiles(metric) if enough else None for name, metric in metrics.items()}
 
 
 def _column_mean(columns: Sequence[np.ndarray]) -> np.ndarray:
@@ -230,16 +239,18 @@ def _column_mean(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 # --- remarks ------------------------------------------------------------------------------------------
-def _remarks(classes: Sequence[ClassVerdict], count: int, groups: tuple[Hashable, ...] | None) -> list[str]:
+def _remarks(
+    classes: Sequence[ClassificationClassMetrics], count: int, groups: tuple[Hashable, ...] | None
+) -> list[str]:
     told = []
-    absent = [each.name for each in classes if each.support == 0]
-    unsaid = [each.name for each in classes if each.said == 0 and each.support > 0]
+    absent = [per_class.name for per_class in classes if per_class.support == 0]
+    unsaid = [per_class.name for per_class in classes if per_class.said == 0 and per_class.support > 0]
     if count and absent:
-        told.append(f"no photo shows {', '.join(absent)}: recall is put at 0, the areas do not exist")
+        told.append(f"no image shows {', '.join(absent)}: recall is put at 0, the areas do not exist")
     if unsaid:
-        told.append(f"no photo was called {', '.join(unsaid)}: precision is put at 0")
+        told.append(f"no image was called {', '.join(unsaid)}: precision is put at 0")
     if groups is not None and (number := len({group for group in groups if group is not None})):
         number += sum(group is None for group in groups)
         if number < count:
-            told.append(f"{count} photos in {number} groups: intervals count a group as one draw")
+            told.append(f"{count} images in {number} groups: intervals count a group as one draw")
     return told

@@ -1,7 +1,7 @@
 """The door to the maintained COCO evaluator: Instances in, its precision and recall arrays and its matches out.
 
-The evaluator is hotcoco; nothing else in the house imports it. Its ids are ours: photo i is image i + 1,
-class k is category k + 1, and truth or found row j of all photos together is annotation j + 1.
+The evaluator is hotcoco; nothing else in the house imports it. Its ids are ours: image i is image i + 1,
+class k is category k + 1, and ground truth or found row j of all images together is annotation j + 1.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from maskwright.types import Instances
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 ALL, SMALL, MEDIUM, LARGE = range(4)  # areas: everything, < 32², 32² to 96², more (pixels)
-ONE, TEN, HUNDRED = range(3)  # how many found objects a photo and class may bring
+ONE, TEN, HUNDRED = range(3)  # how many found objects an image and class may bring
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class Evaluated:
     """What the evaluator says of one kind (boxes or masks).
 
     precision  10 IoUs × 101 recalls × K classes × 4 areas × 3 limits; -1 where there is nothing to find
     recall     10 IoUs × K classes × 4 areas × 3 limits; -1 likewise
-    matches    who was matched with whom, photo by photo
+    matches    who was matched with whom, image by image
     """
 
     precision: np.ndarray
@@ -35,46 +35,54 @@ class Judged:
     matches: Matches
 
 
-def judge(
-    truth: Sequence[Instances], found: Sequence[Instances], sizes: Sequence[tuple[int, int]], names: Sequence[str],
+def evaluate(
+    ground_truth: Sequence[Instances],
+    detections: Sequence[Instances],
+    sizes: Sequence[tuple[int, int]],
+    names: Sequence[str],
     kind: str,
-) -> Judged:  # fmt: skip
+) -> Evaluated:
     """Run the evaluator once. Classes of both sides must already index into `names`; kind is "box" or "mask".
 
-    As COCO has it, a truth's size class goes by its mask where it has one (also when boxes are judged), and at most
-    the 100 best found objects of a photo and class are looked at.
+    As COCO has it, a ground truth's size class goes by its mask where it has one (also when boxes are evaluated), and
+    at most
+    the 100 best found objects of an image and class are looked at.
     """
     from hotcoco import COCOeval  # here, so that importing the room costs nothing
 
-    truth_table, found_table = _table(truth), _table(found)
-    truth_side, found_side = _evaluator_input(truth, found, sizes, names, kind, truth_table, found_table)
-    evaluator = COCOeval(truth_side, found_side, "bbox" if kind == "box" else "segm")
+    ground_truth_table, detection_table = _table(ground_truth), _table(detections)
+    ground_truth_side, found_side = _evaluator_input(
+        ground_truth, detections, sizes, names, kind, ground_truth_table, detection_table
+    )
+    evaluator = COCOeval(ground_truth_side, found_side, "bbox" if kind == "box" else "segm")
     evaluator.evaluate()
     evaluator.accumulate()
     result: dict[str, Any] = evaluator.eval  # type: ignore[assignment]
-    matches = _matches(evaluator.eval_imgs, truth, found, kind, names, truth_table, found_table)
-    return Judged(np.asarray(result["precision"]), np.asarray(result["recall"]), matches)
+    matches = _matches(evaluator.eval_imgs, ground_truth, detections, kind, names, ground_truth_table, detection_table)
+    return Evaluated(np.asarray(result["precision"]), np.asarray(result["recall"]), matches)
 
 
-def _table(photos: Sequence[Instances]) -> dict[str, np.ndarray]:
-    """All rows of all photos as columns: photo, row within it, class, box."""
-    lengths = [len(each) for each in photos]
+def _table(images: Sequence[Instances]) -> dict[str, np.ndarray]:
+    """All rows of all images as columns: image, row within it, class, box."""
+    lengths = [len(image) for image in images]
     return {
-        "photo": np.repeat(np.arange(len(photos)), lengths),
+        "image": np.repeat(np.arange(len(images)), lengths),
         "row": np.concatenate([np.arange(length) for length in lengths] or [np.zeros(0, np.int64)]),
-        "class": np.concatenate([each.classes for each in photos] or [np.zeros(0, np.int64)]),
-        "box": np.concatenate([each.boxes for each in photos] or [np.zeros((0, 4), np.float32)]).astype(np.float64),
+        "class": np.concatenate([image.classes for image in images] or [np.zeros(0, np.int64)]),
+        "box": np.concatenate([image.boxes for image in images] or [np.zeros((0, 4), np.float32)]).astype(np.float64),
     }
 
 
-def _crowd(truth: Sequence[Instances]) -> np.ndarray:
-    columns = [np.zeros(len(each), bool) if each.crowd is None else np.asarray(each.crowd, bool) for each in truth]
+def _crowd(ground_truth: Sequence[Instances]) -> np.ndarray:
+    columns = [
+        np.zeros(len(item), bool) if item.crowd is None else np.asarray(item.crowd, bool) for item in ground_truth
+    ]
     return np.concatenate(columns) if columns else np.zeros(0, bool)
 
 
-def _truth_areas(truth: Sequence[Instances]) -> np.ndarray:
+def _ground_truth_areas(ground_truth: Sequence[Instances]) -> np.ndarray:
     """Pixels of the mask, or of the box where only that is known."""
-    areas = [_box_area(each.boxes) if each.masks is None else each.masks.area for each in truth]
+    areas = [_box_area(item.boxes) if item.masks is None else item.masks.area for item in ground_truth]
     return np.concatenate(areas).astype(np.float64) if areas else np.zeros(0)
 
 
@@ -88,60 +96,69 @@ def _corner_and_sides(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
 
 
-def _run_lengths(photos: Sequence[Instances]) -> list[Any]:
-    return [one for each in photos if each.masks is not None for one in each.masks.to_coco()]
+def _run_lengths(images: Sequence[Instances]) -> list[Any]:
+    return [one for image in images if image.masks is not None for one in image.masks.to_coco()]
 
 
-def _evaluator_input(truth, found, sizes, names, kind, truth_table, found_table) -> tuple[Any, Any]:
+def _evaluator_input(
+    ground_truth, detections, sizes, names, kind, ground_truth_table, detection_table
+) -> tuple[Any, Any]:
     from hotcoco import COCO
 
     images = [{"id": i + 1, "height": int(h), "width": int(w)} for i, (h, w) in enumerate(sizes)]
     categories = [{"id": k + 1, "name": name} for k, name in enumerate(names)]
     masks = kind == "mask"
-    truth_side = COCO.from_arrays(
+    ground_truth_side = COCO.from_arrays(
         images,
         categories,
-        truth_table["photo"] + 1,
-        truth_table["class"] + 1,
-        _corner_and_sides(truth_table["box"]),
-        area=_truth_areas(truth),
-        iscrowd=_crowd(truth),
-        segmentation=_run_lengths(truth) if masks else None,
+        ground_truth_table["image"] + 1,
+        ground_truth_table["class"] + 1,
+        _corner_and_sides(ground_truth_table["box"]),
+        area=_ground_truth_areas(ground_truth),
+        iscrowd=_crowd(ground_truth),
+        segmentation=_run_lengths(ground_truth) if masks else None,
     )
-    scores = np.concatenate([each.scores for each in found]) if found else np.zeros(0)
-    columns = [found_table["photo"] + 1, _corner_and_sides(found_table["box"]), scores, found_table["class"] + 1]
+    scores = np.concatenate([detection.scores for detection in detections]) if detections else np.zeros(0)
+    columns = [
+        detection_table["image"] + 1,
+        _corner_and_sides(detection_table["box"]),
+        scores,
+        detection_table["class"] + 1,
+    ]
     rows = np.column_stack(columns).astype(np.float64)
-    found_side = truth_side.load_res(rows, segmentation=_run_lengths(found) if masks and len(rows) else None)
+    found_side = ground_truth_side.load_res(
+        rows, segmentation=_run_lengths(detections) if masks and len(rows) else None
+    )
     if masks and len(rows):  # a found mask counts as small or large by its own pixels, not by its box
-        areas = np.concatenate([each.masks.area for each in found if each.masks is not None])
+        areas = np.concatenate([detection.masks.area for detection in detections if detection.masks is not None])
         found_side.update_anns(ids=np.arange(1, len(rows) + 1), area=areas.astype(np.float64))
-    return truth_side, found_side
+    return ground_truth_side, found_side
 
 
-def _matches(per_photo, truth, found, kind, names, truth_table, found_table) -> Matches:
-    """The evaluator's dicts (one a photo, class and area) as columns; only the area "all" is kept."""
-    everything = [each for each in per_photo if each is not None and each["aRng"][0] == 0 and each["aRng"][1] >= 1e9]
-    everything.sort(key=lambda each: (each["image_id"], each["category_id"]))
-    order = np.array([number for each in everything for number in each["dtIds"]], np.int64) - 1
-    filled = [each for each in everything if each["dtIds"]]
+def _matches(per_image, ground_truth, detections, kind, names, ground_truth_table, detection_table) -> Matches:
+    """The evaluator's dicts (one an image, class and area) as columns; only the area "all" is kept."""
+    everything = [item for item in per_image if item is not None and item["aRng"][0] == 0 and item["aRng"][1] >= 1e9]
+    everything.sort(key=lambda item: (item["image_id"], item["category_id"]))
+    order = np.array([number for item in everything for number in item["dtIds"]], np.int64) - 1
+    filled = [item for item in everything if item["dtIds"]]
     none = np.zeros((len(IOUS), 0), bool)
-    matched = np.concatenate([none] + [np.array(each["dtMatched"], bool) for each in filled], axis=1)
-    ignored = np.concatenate([none] + [np.array(each["dtIgnore"], bool) for each in filled], axis=1)
-    partner = np.array([number for each in filled for number in each["dtMatches"][0]], np.int64) - 1
-    scores = np.array([score for each in filled for score in each["dtScores"]], np.float64)
+    matched = np.concatenate([none] + [np.array(item["dtMatched"], bool) for item in filled], axis=1)
+    ignored = np.concatenate([none] + [np.array(item["dtIgnore"], bool) for item in filled], axis=1)
+    partner = np.array([number for item in filled for number in item["dtMatches"][0]], np.int64) - 1
+    scores = np.array([score for item in filled for score in item["dtScores"]], np.float64)
     return Matches(
         kind=kind,
         names=tuple(names),
-        truth=truth,
-        found=found,
-        truth_photo=truth_table["photo"],
-        truth_row=truth_table["row"],
-        truth_class=truth_table["class"],
-        truth_counts=~_crowd(truth),
-        found_photo=found_table["photo"][order],
-        found_row=found_table["row"][order],
-        found_class=found_table["class"][order],
-        found_score=scores,
+        ground_truth=ground_truth,
+        detections=detections,
+        ground_truth_image=ground_truth_table["image"],
+        ground_truth_row=ground_truth_table["row"],
+        ground_truth_class=ground_truth_table["class"],
+        ground_truth_counts=~_crowd(ground_truth),
+        detection_image=detection_table["image"][order],
+        detection_row=detection_table["row"][order],
+        detection_class=detection_table["class"][order],
+        detection_score=scores,
         hit=matched & ~ignored,
         ignored=ignored,
         partner=np.where(matched[0], partner, -1),

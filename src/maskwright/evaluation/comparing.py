@@ -1,4 +1,4 @@
-"""Is one classifier better than another on the same photos? McNemar's test (1947), for the photos they disagree on."""
+"""Is one classifier better than another on the same images? McNemar's test (1947), for the images they disagree on."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import DatasetError
-from maskwright.evaluation.shares import binomial
-from maskwright.evaluation.verdict_figures import VerdictFigures
+from maskwright.evaluation.classification_metrics import ClassificationMetrics
+from maskwright.evaluation.proportions import binomial
 
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
     """How often which of two models is right, and how surprising that were if they were equally good.
 
-    both, neither              photos that both, or neither, got right
-    only_first, only_second    photos that only one got right: these alone decide
-    p                          two-sided exact (binomial) p-value: never too small, on few photos rather too large
-    mid_p                      counts half of the chance of just this outcome: closer to the truth on few photos
+    both, neither              images that both, or neither, got right
+    only_first, only_second    images that only one got right: these alone decide
+    p                          two-sided exact (binomial) p-value: never too small, on few images rather too large
+    mid_p                      counts half of the chance of just this outcome: closer to the ground truth on few images
     """
 
     names: tuple[str, str]
@@ -32,7 +32,7 @@ class McNemar:
     mid_p: float
 
     @property
-    def photos(self) -> int:
+    def images(self) -> int:
         return self.both + self.only_first + self.only_second + self.neither
 
     @property
@@ -43,11 +43,11 @@ class McNemar:
     def sentence(self) -> str:
         first, second = self.names
         if self.only_first + self.only_second == 0:
-            return f"{first} and {second} are right and wrong on the same {self.photos} photos: no difference is seen."
-        text = f"Of {self.photos} photos {self.only_first} are right only with {first}, {self.only_second} only with "
+            return f"{first} and {second} are right and wrong on the same {self.images} images: no difference is seen."
+        text = f"Of {self.images} images {self.only_first} are right only with {first}, {self.only_second} only with "
         text += f"{second} (p = {_p(self.p)} exact, {_p(self.mid_p)} mid-p): "
         if not self.clear:
-            return text + "these photos do not tell which is better."
+            return text + "these images do not tell which is better."
         return text + f"{first if self.only_first > self.only_second else second} is better."
 
     def facts(self) -> dict[str, Any]:
@@ -58,17 +58,17 @@ def mcnemar(
     first_right: Sequence[bool] | np.ndarray, second_right: Sequence[bool] | np.ndarray,
     names: tuple[str, str] = ("the first", "the second"),
 ) -> McNemar:  # fmt: skip
-    """Compare two models by where each was right: n bool each, the same photos in the same order.
+    """Compare two models by where each was right: n bool each, the same images in the same order.
 
-    Photos are taken as independent; count near-duplicates once.
+    Images are taken as independent; count near-duplicates once.
 
     >>> mcnemar([True] * 12 + [False] * 2, [True] * 4 + [False] * 8 + [True] * 2).sentence()
-    'Of 14 photos 8 are right only with the first, 2 only with the second (p = 0.11 exact, 0.065 mid-p): these \
-photos do not tell which is better.'
+    'Of 14 images 8 are right only with the first, 2 only with the second (p = 0.11 exact, 0.065 mid-p): these \
+images do not tell which is better.'
     """
     first, second = np.asarray(first_right, bool), np.asarray(second_right, bool)
     if first.shape != second.shape or first.ndim != 1:
-        raise DatasetError("two models can be compared only on the same photos", wanted=f"{first.size} answers",
+        raise DatasetError("two models can be compared only on the same images", expected=f"{first.size} answers",
                            got=f"{second.size}")  # fmt: skip
     one, other = int(np.sum(first & ~second)), int(np.sum(~first & second))
     chances = binomial(one + other, 0.5)
@@ -79,14 +79,14 @@ photos do not tell which is better.'
 
 
 def compare(
-    first: VerdictFigures, second: VerdictFigures, names: tuple[str, str] = ("the first", "the second")
+    first: ClassificationMetrics, second: ClassificationMetrics, names: tuple[str, str] = ("the first", "the second")
 ) -> McNemar:
-    """The same for two evaluations: a photo is right where all of its labels are."""
-    same = first.names == second.names and first.photo_names == second.photo_names
-    if not same or not np.array_equal(first.truth, second.truth):
-        raise DatasetError("two evaluations can be compared only on the same photos and classes",
-                           wanted=f"{first.photos} photos, {', '.join(first.names)}",
-                           got=f"{second.photos} photos, {', '.join(second.names)}")  # fmt: skip
+    """The same for two evaluations: an image is right where all of its labels are."""
+    same = first.names == second.names and first.image_names == second.image_names
+    if not same or not np.array_equal(first.ground_truth, second.ground_truth):
+        raise DatasetError("two evaluations can be compared only on the same images and classes",
+                           expected=f"{first.images} images, {', '.join(first.names)}",
+                           got=f"{second.images} images, {', '.join(second.names)}")  # fmt: skip
     return mcnemar(first.right, second.right, names)
 
 

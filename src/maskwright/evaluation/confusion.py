@@ -20,7 +20,7 @@ def confusion(
 
     threshold  keep finds with at least this score, of all classes or of each; None: each class's own best
 
-    The last column counts misses, the last row false finds. Objects of the right class are paired first, as for AP,
+    The last column counts misses, the last row false positives. Objects of the right class are paired first, as for AP,
     so the diagonal is the hits; what is left over is paired across classes at IoU 0.5, best score first.
     """
     size = len(matches.names) + 1
@@ -29,24 +29,24 @@ def confusion(
     kept = matches.kept(threshold)
     hit = kept & matches.hit[0]
     wrong = kept & ~matches.hit[0] & ~matches.ignored[0]
-    free = matches.truth_counts.copy()
+    free = matches.ground_truth_counts.copy()
     free[matches.partner[hit]] = False
-    np.add.at(matrix, (matches.found_class[hit], matches.found_class[hit]), 1)
-    for photo in range(matches.photos):
-        said = np.flatnonzero(wrong & (matches.found_photo == photo))
-        there = np.flatnonzero(free & (matches.truth_photo == photo))
-        said = said[np.argsort(-matches.found_score[said], kind="stable")]
-        here = matches.found[photo][matches.found_row[said]]
-        ious = _overlaps(here, matches.truth[photo][matches.truth_row[there]], matches.kind)
+    np.add.at(matrix, (matches.detection_class[hit], matches.detection_class[hit]), 1)
+    for image in range(matches.images):
+        said = np.flatnonzero(wrong & (matches.detection_image == image))
+        there = np.flatnonzero(free & (matches.ground_truth_image == image))
+        said = said[np.argsort(-matches.detection_score[said], kind="stable")]
+        here = matches.detections[image][matches.detection_row[said]]
+        ious = _overlaps(here, matches.ground_truth[image][matches.ground_truth_row[there]], matches.kind)
         for row, overlaps in enumerate(ious):
             best = int(np.argmax(overlaps)) if len(there) else -1
             mixed_up = best >= 0 and overlaps[best] >= 0.5
-            real = matches.truth_class[there[best]] if mixed_up else nothing
+            real = matches.ground_truth_class[there[best]] if mixed_up else nothing
             matrix[real, here.classes[row]] += 1
             if mixed_up:
                 ious[:, best] = 0  # taken
                 free[there[best]] = False
-    np.add.at(matrix, (matches.truth_class[free], np.full(np.count_nonzero(free), nothing)), 1)
+    np.add.at(matrix, (matches.ground_truth_class[free], np.full(np.count_nonzero(free), nothing)), 1)
     return (*matches.names, BACKGROUND), matrix
 
 

@@ -1,4 +1,4 @@
-"""How good found boxes and masks are: COCO's figures, with intervals over photos. Knows no model."""
+"""How good found boxes and masks are: COCO's metrics, with intervals over images. Knows no model."""
 
 from __future__ import annotations
 
@@ -9,144 +9,185 @@ import numpy as np
 
 from maskwright.errors import DatasetError
 from maskwright.evaluation import coco, intervals, resampling
-from maskwright.evaluation.figures import KINDS, TWELVE, ClassFigures, Figures, Interval, KindFigures
+from maskwright.evaluation.detection_metrics import (
+    KINDS,
+    TWELVE,
+    DetectionClassMetrics,
+    DetectionMetrics,
+    Interval,
+    KindMetrics,
+)
 from maskwright.types import Instances
 
 NOT_ASKED = "not asked for"
 
 
 def evaluate(
-    truth: Sequence[Instances], found: Sequence[Instances], sizes: Sequence[tuple[int, int]], *,
-    names: Sequence[str] | None = None, photo_names: Sequence[str] | None = None, bootstrap: int = 0, seed: int = 0,
+    ground_truth: Sequence[Instances], detections: Sequence[Instances], sizes: Sequence[tuple[int, int]], *,
+    names: Sequence[str] | None = None, image_names: Sequence[str] | None = None, bootstrap: int = 0, seed: int = 0,
     kinds: Sequence[str] = KINDS, groups: Sequence[Hashable] | None = None,
-) -> Figures:  # fmt: skip
-    """Judge what was found against what there is, photo by photo.
+) -> DetectionMetrics:  # fmt: skip
+    """Evaluate what was found against what there is, image by image.
 
-    truth, found  one Instances a photo, same order; found needs scores. Classes are compared by name
-    sizes         (height, width) of each photo
-    names         classes to judge; default: those of the truth
+    ground_truth, detections  one Instances an image, same order; found needs scores. Classes are compared by name
+    sizes         (height, width) of each image
+    names         classes to evaluate; default: those of the ground truth
     bootstrap     resamples for the 95 % intervals (1000 is usual), 0 for none
-    groups        photos of one group are resampled together (see intervals.draws)
+    groups        images of one group are resampled together (see intervals.draws)
 
     >>> import numpy as np
     >>> there = Instances(np.array([[0, 0, 40, 40]]), np.array([0]), None, None, ("cat",))
     >>> seen = Instances(np.array([[0, 0, 40, 30]]), np.array([0]), np.array([0.9]), None, ("cat",))
-    >>> figures = evaluate([there], [seen], [(60, 80)])
-    >>> figures.box.AP50, figures.box.APl, figures.reasons["mask"]
-    (1.0, None, 'the truth has boxes only in 1 of 1 photos')
+    >>> metrics = evaluate([there], [seen], [(60, 80)])
+    >>> metrics.box.AP50, metrics.box.APl, metrics.reasons["mask"]
+    (1.0, None, 'the ground truth has boxes only in 1 of 1 images')
     """
-    if not len(truth) == len(found) == len(sizes):
-        raise DatasetError("truth, found and sizes must name the same photos",
-                           wanted=f"{len(truth)} of each", got=f"{len(found)} found, {len(sizes)} sizes")  # fmt: skip
-    if photo_names is not None and len(photo_names) != len(truth):
-        raise DatasetError("not one name a photo", field="photo_names", wanted=len(truth), got=len(photo_names))
-    labels = tuple(photo_names) if photo_names is not None else tuple(str(place) for place in range(len(truth)))
-    known = tuple(names) if names is not None else (truth[0].names if truth else ())
-    for label, there, here, size in zip(labels, truth, found, sizes, strict=True):
+    if not len(ground_truth) == len(detections) == len(sizes):
+        raise DatasetError(
+            "ground truth, found and sizes must name the same images",
+            expected=f"{len(ground_truth)} of each",
+            got=f"{len(detections)} found, {len(sizes)} sizes",
+        )
+    if image_names is not None and len(image_names) != len(ground_truth):
+        raise DatasetError(
+            "not one name an image", field="image_names", expected=len(ground_truth), got=len(image_names)
+        )
+    labels = tuple(image_names) if image_names is not None else tuple(str(index) for index in range(len(ground_truth)))
+    known = tuple(names) if names is not None else (ground_truth[0].names if ground_truth else ())
+    for label, there, here, size in zip(labels, ground_truth, detections, sizes, strict=True):
         _check(label, there, here, size)
-    truth = [_renamed(each, known, label, strangers=False) for label, each in zip(labels, truth, strict=True)]
-    before = sum(len(each) for each in found)
-    found = [_renamed(each, known, label, strangers=True) for label, each in zip(labels, found, strict=True)]
-    judged: dict[str, KindFigures | None] = dict.fromkeys(KINDS)
+    ground_truth = [
+        _renamed(item, known, label, unknown_classes=False) for label, item in zip(labels, ground_truth, strict=True)
+    ]
+    before = sum(len(detection) for detection in detections)
+    detections = [
+        _renamed(detection, known, label, unknown_classes=True)
+        for label, detection in zip(labels, detections, strict=True)
+    ]
+    evaluated: dict[str, KindMetrics | None] = dict.fromkeys(KINDS)
     reasons: dict[str, str] = {}
     for kind in KINDS:
-        reason = _why_not(kind, truth, found) if kind in kinds else NOT_ASKED
+        reason = _why_not(kind, ground_truth, detections) if kind in kinds else NOT_ASKED
         if reason:
             reasons[kind] = reason
         else:
-            judged[kind] = _kind_figures(kind, truth, found, sizes, known, bootstrap, seed, groups)
-    kept = sum(len(each) for each in found)
-    truths = sum(
-        len(each) if each.crowd is None else int(np.count_nonzero(~np.asarray(each.crowd, bool))) for each in truth
+            evaluated[kind] = _kind_metrics(kind, ground_truth, detections, sizes, known, bootstrap, seed, groups)
+    kept = sum(len(detection) for detection in detections)
+    ground_truths = sum(
+        len(item) if item.crowd is None else int(np.count_nonzero(~np.asarray(item.crowd, bool)))
+        for item in ground_truth
     )
-    return Figures(known, len(truth), labels, truths, kept, before - kept, judged["box"], judged["mask"], reasons)
+    return DetectionMetrics(
+        known,
+        len(ground_truth),
+        labels,
+        ground_truths,
+        kept,
+        before - kept,
+        evaluated["box"],
+        evaluated["mask"],
+        reasons,
+    )
 
 
 def difference(
-    first: Figures, second: Figures, *, kind: str = "mask", figure: str = "AP", n: int = 1000, seed: int = 0,
+    first: DetectionMetrics,
+    second: DetectionMetrics,
+    *,
+    kind: str = "mask",
+    metric: str = "AP",
+    n: int = 1000,
+    seed: int = 0,
     groups: Sequence[Hashable] | None = None,
-) -> intervals.Difference | None:  # fmt: skip
-    """How much better the second model is on the same photos (paired bootstrap over photos).
+) -> intervals.Difference | None:
+    """How much better the second model is on the same images (paired bootstrap over images).
 
-    figure  "AP", "AP50", "AP75", "AR100", "AP <class>" or "AP50 <class>"
-    None where that kind was not judged on both sides or there are fewer than two photos.
+    metric  "AP", "AP50", "AP75", "AR100", "AP <class>" or "AP50 <class>"
+    None where that kind was not evaluated on both sides or there are fewer than two images.
     """
-    if (first.names, first.photo_names) != (second.names, second.photo_names):
-        raise DatasetError("two evaluations can be compared only on the same photos and classes",
-                           wanted=f"{first.photos} photos, {', '.join(first.names)}",
-                           got=f"{second.photos} photos, {', '.join(second.names)}")  # fmt: skip
+    if (first.names, first.image_names) != (second.names, second.image_names):
+        raise DatasetError("two evaluations can be compared only on the same images and classes",
+                           expected=f"{first.images} images, {', '.join(first.names)}",
+                           got=f"{second.images} images, {', '.join(second.names)}")  # fmt: skip
     one, two = first.kind(kind), second.kind(kind)
-    if one is None or two is None or not intervals.enough(first.photos, groups):
+    if one is None or two is None or not intervals.enough(first.images, groups):
         return None
-    weights = intervals.draws(first.photos, n, seed, groups)
-    weights = np.concatenate([np.ones((1, first.photos), np.int64), weights])
-    values = [resampling.figures_of(each.matches, weights)[figure] for each in (one, two)]
+    weights = intervals.draws(first.images, n, seed, groups)
+    weights = np.concatenate([np.ones((1, first.images), np.int64), weights])
+    values = [resampling.metrics_of(item.matches, weights)[metric] for item in (one, two)]
     gaps = values[1] - values[0]
     return intervals.paired(float(gaps[0]), gaps[1:])
 
 
 # --- inside -------------------------------------------------------------------------------------
-def _kind_figures(kind, truth, found, sizes, names, n, seed, groups) -> KindFigures:
-    judged = coco.judge(truth, found, sizes, names, kind)
-    matches = judged.matches
-    twelve = {name: _figure(judged, slice(None), *where) for name, where in TWELVE.items()}
+def _kind_metrics(kind, ground_truth, detections, sizes, names, n, seed, groups) -> KindMetrics:
+    evaluated = coco.evaluate(ground_truth, detections, sizes, names, kind)
+    matches = evaluated.matches
+    twelve = {name: _metric(evaluated, slice(None), *where) for name, where in TWELVE.items()}
     classes = []
     for index, name in enumerate(names):
-        own = {figure: _figure(judged, index, *TWELVE[figure]) for figure in ("AP", "AP50", "AR100")}
+        own = {metric: _metric(evaluated, index, *TWELVE[metric]) for metric in ("AP", "AP50", "AR100")}
         threshold, f1 = matches.best_threshold(index) or (None, None)
-        count = sum(int(np.count_nonzero(each.classes == index)) for each in found)
-        classes.append(ClassFigures(name, matches.truths_of(index), count, threshold=threshold, f1=f1, **own))
+        count = sum(int(np.count_nonzero(detection.classes == index)) for detection in detections)
+        classes.append(
+            DetectionClassMetrics(name, matches.ground_truths_of(index), count, threshold=threshold, f1=f1, **own)
+        )
     pairs: dict[str, Interval | None] = {}
     if n > 0:
         resamples = resampling.samples(matches, n, seed, groups)
-        enough = intervals.enough(len(truth), groups)
-        pairs = {figure: intervals.percentiles(each) if enough else None for figure, each in resamples.items()}
-    return KindFigures(kind, **twelve, classes=tuple(classes), intervals=pairs, matches=matches)
+        enough = intervals.enough(len(ground_truth), groups)
+        pairs = {metric: intervals.percentiles(resample) if enough else None for metric, resample in resamples.items()}
+    return KindMetrics(kind, **twelve, classes=tuple(classes), intervals=pairs, matches=matches)
 
 
-def _figure(judged: coco.Judged, which, precise: bool, iou: int | None, area: int, limit: int) -> float | None:
+def _metric(evaluated: coco.Evaluated, which, precise: bool, iou: int | None, area: int, limit: int) -> float | None:
     """Mean over what exists; None where nothing does (the evaluator's -1)."""
     ious = slice(None) if iou is None else slice(iou, iou + 1)
-    values = judged.precision[ious][:, :, which, area, limit] if precise else judged.recall[ious][:, which, area, limit]
+    values = (
+        evaluated.precision[ious][:, :, which, area, limit]
+        if precise
+        else evaluated.recall[ious][:, which, area, limit]
+    )
     values = values[values > -1]
     return round(float(values.mean()), 12) if values.size else None  # the evaluator's epsilon leaves 0.9999999999999999
 
 
-def _why_not(kind: str, truth: Sequence[Instances], found: Sequence[Instances]) -> str | None:
-    """Why masks cannot be judged, in words."""
+def _why_not(kind: str, ground_truth: Sequence[Instances], detections: Sequence[Instances]) -> str | None:
+    """Why masks cannot be evaluated, in words."""
     if kind == "box":
         return None
-    for side, photos in (("the truth has", truth), ("what was found has", found)):
-        bare = sum(each.masks is None and len(each) > 0 for each in photos)
+    for side, images in (("the ground truth has", ground_truth), ("what was found has", detections)):
+        bare = sum(image.masks is None and len(image) > 0 for image in images)
         if bare:
-            return f"{side} boxes only in {bare} of {len(photos)} photos"
+            return f"{side} boxes only in {bare} of {len(images)} images"
     return None
 
 
 def _check(label: str, there: Instances, here: Instances, size: tuple[int, int]) -> None:
     if here.scores is None and len(here):
-        raise DatasetError("found objects need scores", record=f'photo "{label}"', field="scores",
-                           wanted=f"{len(here)} numbers 0..1", got="none")  # fmt: skip
-    for side, each in (("truth", there), ("found", here)):
-        numbers = [each.boxes] + ([] if each.scores is None else [each.scores])
+        raise DatasetError("found objects need scores", record=f'image "{label}"', field="scores",
+                           expected=f"{len(here)} numbers 0..1", got="none")  # fmt: skip
+    for side, item in (("ground_truth", there), ("detections", here)):
+        numbers = [item.boxes] + ([] if item.scores is None else [item.scores])
         if not all(np.isfinite(column).all() for column in numbers):
-            raise DatasetError("a box or score is not a number", record=f'photo "{label}"', field=side,
-                               wanted="finite numbers", got="NaN or infinity")  # fmt: skip
-        if each.masks is not None and len(each) and tuple(each.masks.size) != tuple(size):
-            raise DatasetError("the masks are not of the photo's size", record=f'photo "{label}"', field=side,
-                               wanted=f"(height, width) = {tuple(size)}", got=tuple(each.masks.size))  # fmt: skip
+            raise DatasetError("a box or score is not a number", record=f'image "{label}"', field=side,
+                               expected="finite numbers", got="NaN or infinity")  # fmt: skip
+        if item.masks is not None and len(item) and tuple(item.masks.size) != tuple(size):
+            raise DatasetError("the masks are not of the image's size", record=f'image "{label}"', field=side,
+                               expected=f"(height, width) = {tuple(size)}", got=tuple(item.masks.size))  # fmt: skip
 
 
-def _renamed(each: Instances, names: tuple[str, ...], label: str, *, strangers: bool) -> Instances:
-    """Classes as indices into `names`; found objects of other classes are left out, in the truth they are an error."""
-    if each.scores is None and strangers:
+def _renamed(each: Instances, names: tuple[str, ...], label: str, *, unknown_classes: bool) -> Instances:
+    """Classes as indices into `names`; found objects of other classes are left out, in the ground truth they are an
+    error."""
+    if each.scores is None and unknown_classes:
         each = replace(each, scores=np.zeros(len(each), np.float32))
     if each.names == names:
         return each
     place = {name: index for index, name in enumerate(names)}
     moved = np.array([place.get(name, -1) for name in each.names], np.int64)[each.classes]
-    if not strangers and (moved < 0).any():
+    if not unknown_classes and (moved < 0).any():
         stranger = each.names[int(each.classes[np.argmax(moved < 0)])]
-        raise DatasetError(f'the truth holds the class "{stranger}", which is not among those to judge',
-                           record=f'photo "{label}"', wanted=", ".join(names), got=stranger)  # fmt: skip
+        raise DatasetError(f'the ground truth holds the class "{stranger}", which is not among those to evaluate',
+                           record=f'image "{label}"', expected=", ".join(names), got=stranger)  # fmt: skip
     return replace(each, classes=moved, names=names)[moved >= 0]

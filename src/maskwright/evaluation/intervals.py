@@ -1,4 +1,4 @@
-"""How sure a figure is: Wilson's interval for shares, the percentile bootstrap over photos for everything else."""
+"""How sure a figure is: Wilson's interval for shares, the percentile bootstrap over images for everything else."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from statistics import NormalDist
 
 import numpy as np
 
-Figure = Callable[[np.ndarray], float | None]  # the figure of the photos with these indices (repeats allowed)
+Metric = Callable[[np.ndarray], float | None]  # the figure of the images with these indices (repeats allowed)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What the second has over the first, on the same photos.
+    """What the second has over the first, on the same images.
 
     value      second minus first
     low, high  95 % interval of it
-    share      of the resamples in which the second is better (equal ones count half), 0..1
+    fraction      of the resamples in which the second is better (equal ones count half), 0..1
     """
 
     value: float
     low: float
     high: float
-    share: float
+    fraction: float
 
     @property
     def clear(self) -> bool:
-        """The interval leaves 0 out: the difference is more than the choice of photos."""
+        """The interval leaves 0 out: the difference is more than the choice of images."""
         return self.low > 0 or self.high < 0
 
 
@@ -42,17 +42,17 @@ def wilson(hits: float, total: float, confidence: float = 0.95) -> tuple[float, 
     if total == 0:
         return None
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share, shrink = hits / total, 1 + z * z / total
-    middle = (share + z * z / (2 * total)) / shrink
-    half = z * np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / shrink
+    fraction, shrink = hits / total, 1 + z * z / total
+    middle = (fraction + z * z / (2 * total)) / shrink
+    half = z * np.sqrt(fraction * (1 - fraction) / total + z * z / (4 * total * total)) / shrink
     # At 0 and at `total` the interval touches the edge exactly; rounding must not push it off.
     return (0.0 if hits == 0 else float(middle - half)), (1.0 if hits == total else float(middle + half))
 
 
 def draws(count: int, n: int, seed: int = 0, groups: Sequence[Hashable] | None = None) -> np.ndarray:
-    """n resamples of `count` photos as n×count int64: how often each photo is in it; 0 is ordinary.
+    """n resamples of `count` images as n×count int64: how often each image is in it; 0 is ordinary.
 
-    groups  one a photo: photos of one group (a series, one original's copies) come and go together;
+    groups  one an image: images of one group (a series, one original's copies) come and go together;
             None in the sequence is a group of its own
     """
     member = members(count, groups)
@@ -63,37 +63,37 @@ def draws(count: int, n: int, seed: int = 0, groups: Sequence[Hashable] | None =
 
 
 def bootstrap(
-    figure: Figure | Sequence[float] | np.ndarray, n: int = 1000, seed: int = 0,
+    metric: Metric | Sequence[float] | np.ndarray, n: int = 1000, seed: int = 0,
     groups: Sequence[Hashable] | None = None, *, count: int | None = None, confidence: float = 0.95,
 ) -> tuple[float, float] | None:  # fmt: skip
     """(low, high): the percentile bootstrap interval.
 
-    figure  numbers, one a photo (their mean is the figure), or a function of photo indices; with a function `count`
-            says how many photos there are. The function may answer None or NaN: that resample is left out
+    metric  numbers, one an image (their mean is the figure), or a function of image indices; with a function `count`
+            says how many images there are. The function may answer None or NaN: that resample is left out
 
-    None where fewer than two photos (or groups) make resampling meaningless.
+    None where fewer than two images (or groups) make resampling meaningless.
 
     >>> low, high = bootstrap([0.0, 1.0, 1.0, 1.0], n=200)
     >>> (low, high)
     (0.25, 1.0)
     """
-    figure, count = _as_function(figure, count)
+    metric, count = _as_function(metric, count)
     if not enough(count, groups):
         return None
-    return percentiles([_number(figure(rows)) for rows in _index_rows(draws(count, n, seed, groups))], confidence)
+    return percentiles([_number(metric(rows)) for rows in _index_rows(draws(count, n, seed, groups))], confidence)
 
 
 def difference(
-    first: Figure | Sequence[float] | np.ndarray, second: Figure | Sequence[float] | np.ndarray, n: int = 1000,
+    first: Metric | Sequence[float] | np.ndarray, second: Metric | Sequence[float] | np.ndarray, n: int = 1000,
     seed: int = 0, groups: Sequence[Hashable] | None = None, *, count: int | None = None, confidence: float = 0.95,
 ) -> Difference | None:  # fmt: skip
-    """The paired bootstrap: both are judged on the same resample each time, so what makes a photo hard cancels out.
+    """The paired bootstrap: both are evaluated on the same resample each time, so what makes an image hard cancels out.
 
     Arguments as for `bootstrap`; None where resampling is meaningless or either figure does not exist.
     """
     first, count = _as_function(first, count)
     second, other = _as_function(second, count)
-    assert count == other, f"not the same photos: {count} and {other}"
+    assert count == other, f"not the same images: {count} and {other}"
     everything = np.arange(count)
     if not enough(count, groups):
         return None
@@ -103,7 +103,7 @@ def difference(
 
 
 def paired(value: float, gaps: np.ndarray, confidence: float = 0.95) -> Difference | None:
-    """Difference from its value on all photos and its values on the resamples; NaN = does not exist."""
+    """Difference from its value on all images and its values on the resamples; NaN = does not exist."""
     between = percentiles(gaps, confidence)
     if between is None or np.isnan(value):
         return None
@@ -122,17 +122,17 @@ def percentiles(values: Sequence[float] | np.ndarray, confidence: float = 0.95) 
 
 
 def enough(count: int, groups: Sequence[Hashable] | None = None) -> bool:
-    """At least two photos or groups."""
+    """At least two images or groups."""
     return count > 1 and int(members(count, groups).max()) > 0
 
 
 def members(count: int, groups: Sequence[Hashable] | None) -> np.ndarray:
-    """The group number of each photo, 0, 1, 2 .. in order of first appearance."""
+    """The group number of each image, 0, 1, 2 .. in order of first appearance."""
     if groups is None:
         return np.arange(count)
-    assert len(groups) == count, f"{len(groups)} groups for {count} photos"
-    keys = [("alone", place) if group is None else ("group", group) for place, group in enumerate(groups)]
-    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    assert len(groups) == count, f"{len(groups)} groups for {count} images"
+    keys = [("alone", index) if group is None else ("group", group) for index, group in enumerate(groups)]
+    number = {key: index for index, key in enumerate(dict.fromkeys(keys))}
     return np.array([number[key] for key in keys], np.int64)
 
 
@@ -140,11 +140,11 @@ def _index_rows(times: np.ndarray) -> list[np.ndarray]:
     return [np.repeat(np.arange(times.shape[1]), row) for row in times]
 
 
-def _as_function(figure: Figure | Sequence[float] | np.ndarray, count: int | None) -> tuple[Figure, int]:
-    if callable(figure):
+def _as_function(metric: Metric | Sequence[float] | np.ndarray, count: int | None) -> tuple[Metric, int]:
+    if callable(metric):
         assert count is not None, "a function needs `count`"
-        return figure, count
-    values = np.asarray(figure, np.float64)
+        return metric, count
+    values = np.asarray(metric, np.float64)
     return (lambda rows: float(values[rows].mean()) if len(rows) else None), len(values)
 
 

@@ -1,7 +1,7 @@
 """The operating point: from which score on something is called found, and what recall that can promise.
 
-Choose it on validation data. The figures at the point are a little too good, for the point was chosen by them; the
-test photos say what it is worth.
+Choose it on validation data. The metrics at the point are a little too good, for the point was chosen by them; the
+test images say what it is worth.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from maskwright.errors import DatasetError, RecipeError
 from maskwright.evaluation.matching import Matches
-from maskwright.evaluation.shares import at_least, effective, needed, share_interval
+from maskwright.evaluation.proportions import at_least, effective, fraction_interval, needed
 
 Interval = tuple[float, float]
 
@@ -47,12 +47,12 @@ class Aim:
         named = [name for name, value in (("recall", recall), ("precision", precision), ("f1", f1), ("cost", cost))
                  if value is not None and value is not False]  # fmt: skip
         if len(named) != 1:
-            raise RecipeError("a threshold has one aim", wanted="one of recall, precision, f1, cost",
+            raise RecipeError("a threshold has one aim", expected="one of recall, precision, f1, cost",
                               got=" and ".join(named) or "none",
                               fix="--recall 0.99, --precision 0.9, --f1, or --cost FP:FN")  # fmt: skip
         for name, value in (("recall", recall), ("precision", precision)):
             if value is not None and not 0 < value <= 1:
-                raise RecipeError("this is no share", field=name, wanted="above 0, at most 1", got=value)
+                raise RecipeError("this is no share", field=name, expected="above 0, at most 1", got=value)
         return cls(recall, precision, f1, None if cost is None else _prices(cost))
 
     @property
@@ -68,22 +68,23 @@ class Aim:
 
 def _prices(cost: str | tuple[float, float]) -> tuple[float, float]:
     try:
-        false, miss = (float(each) for each in (cost.split(":") if isinstance(cost, str) else cost))
+        false, miss = (float(item) for item in (cost.split(":") if isinstance(cost, str) else cost))
         fits = 0 < false < float("inf") and 0 < miss < float("inf")
     except (TypeError, ValueError):
         false, miss, fits = 0.0, 0.0, False
     if not fits:
-        raise RecipeError("two prices are wanted", field="cost", wanted="FP:FN, such as 1:20", got=cost)
+        raise RecipeError("two prices are wanted", field="cost", expected="FP:FN, such as 1:20", got=cost)
     return false, miss
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold, and what it does on the photos it was chosen on.
+    """A threshold, and what it does on the images it was chosen on.
 
     name       what is sought: a class
-    unit       what is counted: "photos" or "objects"
-    hits, missed, false   found, not found, false alarms;  passed: rightly left alone, None for objects
+    unit       what is counted: "images" or "objects"
+    true_positives, false_negatives, false   found, not found, false alarms;  passed: rightly left alone, None for
+    objects
     worth      so many independent positives the data are worth (groups count less than their members)
     proved     recall that the data prove: one-sided 95 % lower bound (Clopper and Pearson)
     most       the same bound had none been missed: more than this no threshold can promise on these data
@@ -94,8 +95,8 @@ class OperatingPoint:
     aim: Aim
     name: str
     unit: str
-    hits: int
-    missed: int
+    true_positives: int
+    false_negatives: int
     false: int
     passed: int | None
     recall: float
@@ -109,16 +110,17 @@ class OperatingPoint:
 
     @property
     def positives(self) -> int:
-        return self.hits + self.missed
+        return self.true_positives + self.false_negatives
 
     @property
     def what(self) -> str:
-        """What is counted, in words: photos of "rust"."""
+        """What is counted, in words: images of "rust"."""
         return f'{self.unit} of "{self.name}"' if self.name else self.unit
 
     def sentences(self) -> list[str]:
         """The point in plain words: what it does, what it costs, what it promises."""
-        first = f"Threshold {self.threshold:.4g} ({self.aim.words}): {self.hits} of {self.positives} {self.what} found"
+        first = f"Threshold {self.threshold:.4g} ({self.aim.words}): "
+        first += f"{self.true_positives} of {self.positives} {self.what} found"
         first += f", {self.false} false {'alarm' if self.false == 1 else 'alarms'}"
         told = [first + (f" among {self.false + self.passed} others." if self.passed is not None else ".")]
         told.append(
@@ -130,11 +132,11 @@ class OperatingPoint:
 
     def promise(self) -> str:
         """What recall on new data of this kind these counts stand for, and what it would take to promise the aim."""
-        missed = "none missed" if self.missed == 0 else f"{self.missed} missed"
+        false_negatives = "none missed" if self.false_negatives == 0 else f"{self.false_negatives} missed"
         about = "" if self.worth >= self.positives - 0.5 else f", worth {self.worth:.0f} that stand alone"
-        text = f"{self.positives} {self.what}{about}, {missed}: with 95 % confidence the recall is at least "
+        text = f"{self.positives} {self.what}{about}, {false_negatives}: with 95 % confidence the recall is at least "
         text += f"{self.proved:.3f}"
-        text += "." if self.missed == 0 else f"; with none missed it would be {self.most:.3f}."
+        text += "." if self.false_negatives == 0 else f"; with none missed it would be {self.most:.3f}."
         if self.aim.recall is not None and self.proved < self.aim.recall:
             if self.aim.recall < 1:
                 count = needed(self.aim.recall)
@@ -150,8 +152,8 @@ class OperatingPoint:
             "aim": self.aim.words,
             "class": self.name or None,
             "unit": self.unit,
-            "hits": self.hits,
-            "missed": self.missed,
+            "true_positives": self.true_positives,
+            "false_negatives": self.false_negatives,
             "false": self.false,
             "passed": self.passed,
             "recall": self.recall,
@@ -165,14 +167,14 @@ class OperatingPoint:
 
 
 def choose(
-    scores: np.ndarray, truth: np.ndarray, aim: Aim, *, name: str = "", unit: str = "photos",
+    scores: np.ndarray, ground_truth: np.ndarray, aim: Aim, *, name: str = "", unit: str = "images",
     groups: Sequence[Hashable] | None = None,
 ) -> OperatingPoint:  # fmt: skip
     """The threshold on validation scores that serves the aim.
 
     scores  n float; keep what scores at least the threshold. -inf is what no threshold finds
-    truth   n bool: it is there
-    groups  one each: what hangs together (photos of a series, objects of a photo) counts less
+    ground_truth   n bool: it is there
+    groups  one each: what hangs together (images of a series, objects of an image) counts less
 
     The threshold lies half-way down to the next score that is left out, so that rounding turns no decision.
 
@@ -180,26 +182,29 @@ def choose(
     >>> round(point.threshold, 3), point.recall, point.precision
     (0.85, 0.5, 1.0)
     """
-    scores, truth = np.asarray(scores, np.float64), np.asarray(truth, bool)
-    assert scores.shape == truth.shape, f"{scores.shape} scores, {truth.shape} answers"
-    total = int(truth.sum())
+    scores, ground_truth = np.asarray(scores, np.float64), np.asarray(ground_truth, bool)
+    assert scores.shape == ground_truth.shape, f"{scores.shape} scores, {ground_truth.shape} answers"
+    total = int(ground_truth.sum())
     what = f'"{name}"' if name else "what is sought"
     if total == 0:
-        raise DatasetError(f"a threshold needs {unit} with {what}", got="none", fix="add some to the validation photos")
+        raise DatasetError(f"a threshold needs {unit} with {what}", got="none", fix="add some to the validation images")
     if np.isnan(scores).any():
-        raise DatasetError("a score is not a number", field="scores", wanted="numbers", got="NaN")
+        raise DatasetError("a score is not a number", field="scores", expected="numbers", got="NaN")
     levels = np.unique(scores[np.isfinite(scores)])[::-1]
     if not len(levels):
-        raise DatasetError(f"nothing was found of {what}, at any score", wanted=aim.words, got="no finds",
+        raise DatasetError(f"nothing was found of {what}, at any score", expected=aim.words, got="no finds",
                            fix="train longer, or look at `maskwright evaluate`")  # fmt: skip
-    sought, others = np.sort(scores[truth]), np.sort(scores[~truth])
-    hits, false = total - np.searchsorted(sought, levels), len(others) - np.searchsorted(others, levels)
-    place = _pick(aim, hits, false, total, unit, what)
+    labelled_classes, others = np.sort(scores[ground_truth]), np.sort(scores[~ground_truth])
+    true_positives, false = (
+        total - np.searchsorted(labelled_classes, levels),
+        len(others) - np.searchsorted(others, levels),
+    )
+    place = _pick(aim, true_positives, false, total, unit, what)
     low = levels[place + 1] if place + 1 < len(levels) else min(0.0, levels[place])
     threshold = _between(float(low), float(levels[place]))
     kept = scores >= threshold
-    passed = None if unit == "objects" else int(np.count_nonzero(~truth & ~kept))
-    return _point(threshold, kept, truth, aim, name, unit, passed, groups)
+    passed = None if unit == "objects" else int(np.count_nonzero(~ground_truth & ~kept))
+    return _point(threshold, kept, ground_truth, aim, name, unit, passed, groups)
 
 
 def of_detections(
@@ -207,34 +212,34 @@ def of_detections(
 ) -> OperatingPoint:
     """The same for found objects, at IoU 0.5: of one class, or of all classes together.
 
-    groups  one a photo, for photos that hang together; objects of one photo always do
+    groups  one an image, for images that hang together; objects of one image always do
     """
     index = None if name is None else matches.names.index(name)
-    real = matches.truth_counts & (True if index is None else matches.truth_class == index)
-    said = ~matches.ignored[0] & (True if index is None else matches.found_class == index)
+    real = matches.ground_truth_counts & (True if index is None else matches.ground_truth_class == index)
+    said = ~matches.ignored[0] & (True if index is None else matches.detection_class == index)
     reached = np.full(len(real), -np.inf)
     hit = said & matches.hit[0]
-    reached[matches.partner[hit]] = matches.found_score[hit]
+    reached[matches.partner[hit]] = matches.detection_score[hit]
     false = said & ~matches.hit[0]
-    photos = np.concatenate([matches.truth_photo[real], matches.found_photo[false]])
+    images = np.concatenate([matches.ground_truth_image[real], matches.detection_image[false]])
     return choose(
-        np.concatenate([reached[real], matches.found_score[false]]),
+        np.concatenate([reached[real], matches.detection_score[false]]),
         np.concatenate([np.ones(int(real.sum()), bool), np.zeros(int(false.sum()), bool)]),
         aim,
         name=name or (matches.names[0] if len(matches.names) == 1 else ""),
         unit="objects",
-        groups=[f"photo {photo}" if groups is None else groups[photo] for photo in photos.tolist()],
+        groups=[f"image {image}" if groups is None else groups[image] for image in images.tolist()],
     )
 
 
 # --- inside ---------------------------------------------------------------------------------------------
-def _pick(aim: Aim, hits: np.ndarray, false: np.ndarray, total: int, unit: str, what: str) -> int:
+def _pick(aim: Aim, true_positives: np.ndarray, false: np.ndarray, total: int, unit: str, what: str) -> int:
     """Which level, highest first; of equals the highest."""
-    recall, precision = hits / total, hits / (hits + false)
+    recall, precision = true_positives / total, true_positives / (true_positives + false)
     if aim.recall is not None:
         if recall[-1] < aim.recall:
             where = " with an overlap of 0.5" if unit == "objects" else ""
-            lost = f"{total - hits[-1]} of {total} {unit} are not found{where} at any score"
+            lost = f"{total - true_positives[-1]} of {total} {unit} are not found{where} at any score"
             raise _unreachable("recall", aim.recall, float(recall[-1]), lost, what)
         return int(np.argmax(recall >= aim.recall))
     if aim.precision is not None:
@@ -246,26 +251,26 @@ def _pick(aim: Aim, hits: np.ndarray, false: np.ndarray, total: int, unit: str, 
             )
         return int(fits[np.argmax(recall[fits])])
     if aim.cost is not None:
-        price, nothing = aim.cost[0] * false + aim.cost[1] * (total - hits), aim.cost[1] * total
+        price, nothing = aim.cost[0] * false + aim.cost[1] * (total - true_positives), aim.cost[1] * total
         if price.min() > nothing:
             raise DatasetError(
                 f"at this cost it is cheapest to find nothing of {what}",
                 field="cost",
-                wanted=f"less than {nothing:g}, which missing all costs",
+                expected=f"less than {nothing:g}, which missing all costs",
                 got=f"at least {price.min():g}",
                 fix="let a miss cost more, or a false alarm less",
             )
         return int(np.argmin(price))
-    return int(np.argmax(2 * hits / (hits + false + total)))
+    return int(np.argmax(2 * true_positives / (true_positives + false + total)))
 
 
-def _unreachable(figure: str, wanted: float, best: float, how: str, what: str) -> DatasetError:
+def _unreachable(metric: str, expected: float, best: float, how: str, what: str) -> DatasetError:
     return DatasetError(
-        f"no threshold reaches this {figure} of {what}",
-        field=figure,
-        wanted=f"{wanted:g}",
+        f"no threshold reaches this {metric} of {what}",
+        field=metric,
+        expected=f"{expected:g}",
         got=f"at most {best:.3f}: {how}",
-        fix=f"--{figure} {np.floor(best * 1000) / 1000:g} or less; a better model",
+        fix=f"--{metric} {np.floor(best * 1000) / 1000:g} or less; a better model",
     )
 
 
@@ -275,33 +280,33 @@ def _between(low: float, high: float) -> float:
 
 
 def _point(
-    threshold: float, kept: np.ndarray, truth: np.ndarray, aim: Aim, name: str, unit: str, passed: int | None,
+    threshold: float, kept: np.ndarray, ground_truth: np.ndarray, aim: Aim, name: str, unit: str, passed: int | None,
     groups: Sequence[Hashable] | None,
 ) -> OperatingPoint:  # fmt: skip
     def part(rows: np.ndarray) -> list[Hashable] | None:
         return None if groups is None else [groups[row] for row in np.flatnonzero(rows).tolist()]
 
-    found = kept[truth]
-    hits, total, false = int(found.sum()), len(found), int(np.count_nonzero(kept & ~truth))
-    worth = effective(found, part(truth))
+    detections = kept[ground_truth]
+    true_positives, total, false = int(detections.sum()), len(detections), int(np.count_nonzero(kept & ~ground_truth))
+    worth = effective(detections, part(ground_truth))
     whole = max(int(worth), 1)  # down to whole ones, and misses up: rather too little promised
-    missed = min(int(np.ceil((total - hits) * whole / total)), whole)
+    false_negatives = min(int(np.ceil((total - true_positives) * whole / total)), whole)
     return OperatingPoint(
         threshold=threshold,
         aim=aim,
         name=name,
         unit=unit,
-        hits=hits,
-        missed=total - hits,
+        true_positives=true_positives,
+        false_negatives=total - true_positives,
         false=false,
         passed=passed,
-        recall=hits / total,
-        recall_interval=share_interval(found, part(truth)),
-        precision=hits / (hits + false) if hits + false else 0.0,
-        precision_interval=share_interval(truth[kept], part(kept)),
-        f1=2 * hits / (hits + false + total),
+        recall=true_positives / total,
+        recall_interval=fraction_interval(detections, part(ground_truth)),
+        precision=true_positives / (true_positives + false) if true_positives + false else 0.0,
+        precision_interval=fraction_interval(ground_truth[kept], part(kept)),
+        f1=2 * true_positives / (true_positives + false + total),
         worth=worth,
-        proved=at_least(whole - missed, whole),
+        proved=at_least(whole - false_negatives, whole),
         most=at_least(whole, whole),
     )
 

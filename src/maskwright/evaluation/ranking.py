@@ -1,7 +1,7 @@
 """What scores are worth as an order, whatever the threshold: ROC, precision and recall, the areas under both.
 
 Equal scores stay or go together, so a curve has one point for every distinct score. A resample is a row of weights
-(how often each photo is in it, see `intervals.draws`): nothing is sorted twice.
+(how often each image is in it, see `intervals.draws`): nothing is sorted twice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Roc:
     """Receiver operating characteristic of one class, one point for every distinct score, highest first.
 
     scores  p float64; the first is infinity: nothing is called positive
-    false   p float64, false positive rate: the share of the other photos with at least this score
+    false   p float64, false positive rate: the fraction of the other images with at least this score
     recall  p float64, true positive rate
     """
 
@@ -30,32 +30,32 @@ class Roc:
     recall: np.ndarray
 
 
-def roc(scores: np.ndarray, truth: np.ndarray) -> Roc | None:
-    """scores n float, truth n bool; None where one side is empty.
+def roc(scores: np.ndarray, ground_truth: np.ndarray) -> Roc | None:
+    """scores n float, ground truth n bool; None where one side is empty.
 
     >>> curve = roc(np.array([0.9, 0.8, 0.3]), np.array([True, False, True]))
     >>> curve.false.tolist(), curve.recall.tolist()
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0])
     """
-    levels, hits, false = _counts(scores, truth)
-    if not len(levels) or hits[-1] == 0 or false[-1] == 0:
+    levels, true_positives, false = _counts(scores, ground_truth)
+    if not len(levels) or true_positives[-1] == 0 or false[-1] == 0:
         return None
     return Roc(
         np.concatenate([[np.inf], levels]),
         np.concatenate([[0.0], false / false[-1]]),
-        np.concatenate([[0.0], hits / hits[-1]]),
+        np.concatenate([[0.0], true_positives / true_positives[-1]]),
     )
 
 
-def precision_recall(scores: np.ndarray, truth: np.ndarray) -> Curve:
+def precision_recall(scores: np.ndarray, ground_truth: np.ndarray) -> Curve:
     """The same for precision and recall; no points where there is nothing to find."""
-    levels, hits, false = _counts(scores, truth)
-    if not len(levels) or hits[-1] == 0:
+    levels, true_positives, false = _counts(scores, ground_truth)
+    if not len(levels) or true_positives[-1] == 0:
         return Curve(np.zeros(0), np.zeros(0), np.zeros(0))
-    return Curve(levels, hits / (hits + false), hits / hits[-1])
+    return Curve(levels, true_positives / (true_positives + false), true_positives / true_positives[-1])
 
 
-def auc(scores: np.ndarray, truth: np.ndarray) -> float | None:
+def auc(scores: np.ndarray, ground_truth: np.ndarray) -> float | None:
     """Area under the ROC curve: how often a random positive scores above a random negative (ties count half).
 
     None where one side is empty.
@@ -63,29 +63,31 @@ def auc(scores: np.ndarray, truth: np.ndarray) -> float | None:
     >>> auc(np.array([0.9, 0.8, 0.3, 0.3]), np.array([True, False, True, False]))
     0.625
     """
-    return _known(areas(scores, truth)[0][0])
+    return _known(areas(scores, ground_truth)[0][0])
 
 
-def average_precision(scores: np.ndarray, truth: np.ndarray) -> float | None:
+def average_precision(scores: np.ndarray, ground_truth: np.ndarray) -> float | None:
     """Sum of precision times the gain in recall, point by point, nothing interpolated; None where nothing is to find.
 
     >>> average_precision(np.array([0.9, 0.8, 0.3]), np.array([True, False, True]))
     0.8333333333333333
     """
-    return _known(areas(scores, truth)[1][0])
+    return _known(areas(scores, ground_truth)[1][0])
 
 
-def areas(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def areas(
+    scores: np.ndarray, ground_truth: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """(AUC, average precision) of R resamples, R float64 each, NaN where one does not exist.
 
-    weights  R×n, how often each photo is in each resample; None: all once, R = 1
+    weights  R×n, how often each image is in each resample; None: all once, R = 1
     """
     if weights is None:
         weights = np.ones((1, len(scores)), np.int64)
     if not len(scores):
         return np.full(len(weights), np.nan), np.full(len(weights), np.nan)
-    pairs = [_areas(scores, truth, part) for part in parts(weights)]
-    return np.concatenate([each for each, _ in pairs]), np.concatenate([each for _, each in pairs])
+    pairs = [_areas(scores, ground_truth, part) for part in parts(weights)]
+    return np.concatenate([item for item, _ in pairs]), np.concatenate([item for _, item in pairs])
 
 
 def parts(weights: np.ndarray) -> Iterator[np.ndarray]:
@@ -93,34 +95,35 @@ def parts(weights: np.ndarray) -> Iterator[np.ndarray]:
     yield from np.array_split(weights, max(1, min(len(weights), weights.size // AT_ONCE)))
 
 
-def _areas(scores: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _areas(scores: np.ndarray, ground_truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Only scores that a positive has are points: elsewhere recall does not rise, and nothing is added to either area.
 
-    Of a point: `hits` positives and `above` photos score at least this, `gained` positives and `tied` others just this.
+    Of a point: `true_positives` positives and `above` images score at least this, `gained` positives and `tied` others
+    just this.
     """
     order, last = _order(scores)
     first = np.append(True, last[:-1])
-    sorted_truth = truth[order]
+    sorted_ground_truth = ground_truth[order]
     run = np.cumsum(first) - 1  # which run of equal scores a place belongs to
-    chosen = np.unique(run[sorted_truth])
+    chosen = np.unique(run[sorted_ground_truth])
     ends, starts = np.flatnonzero(last)[chosen], np.flatnonzero(first)[chosen]
     seen = np.cumsum(weights[:, order], axis=1, dtype=np.int32)
-    positive = np.cumsum(weights[:, order[sorted_truth]], axis=1, dtype=np.int32)
-    upto = np.cumsum(sorted_truth)[ends] - 1
-    hits = positive[:, upto].astype(np.float64)
-    gained = np.diff(hits, axis=1, prepend=0)
+    positive = np.cumsum(weights[:, order[sorted_ground_truth]], axis=1, dtype=np.int32)
+    upto = np.cumsum(sorted_ground_truth)[ends] - 1
+    true_positives = positive[:, upto].astype(np.float64)
+    gained = np.diff(true_positives, axis=1, prepend=0)
     total = seen[:, -1].astype(np.float64)
-    found = hits[:, -1] if len(chosen) else np.zeros(len(weights))
+    detections = true_positives[:, -1] if len(chosen) else np.zeros(len(weights))
     above = seen[:, ends].astype(np.float64)
     before = np.where(starts > 0, seen[:, starts - 1], 0)
-    tied = above - before - gained  # other photos with just this score: half of them count as lower
-    under = np.sum(gained * ((total - found)[:, None] - (above - hits) + tied / 2), axis=1)
-    both = found * (total - found)
-    precision = np.divide(hits, above, out=np.zeros_like(hits), where=above > 0)
+    tied = above - before - gained  # other images with just this score: half of them count as lower
+    under = np.sum(gained * ((total - detections)[:, None] - (above - true_positives) + tied / 2), axis=1)
+    both = detections * (total - detections)
+    precision = np.divide(true_positives, above, out=np.zeros_like(true_positives), where=above > 0)
     rows = len(weights), np.nan
     return (
         np.divide(under, both, out=np.full(*rows), where=both > 0),
-        np.divide(np.sum(gained * precision, axis=1), found, out=np.full(*rows), where=found > 0),
+        np.divide(np.sum(gained * precision, axis=1), detections, out=np.full(*rows), where=detections > 0),
     )
 
 
@@ -131,13 +134,17 @@ def _order(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.append(ranked[1:] != ranked[:-1], True)
 
 
-def _counts(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counts(scores: np.ndarray, ground_truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct scores, and how many positives and others have at least each."""
     if not len(scores):
         return np.zeros(0), np.zeros(0), np.zeros(0)
     order, last = _order(scores)
-    hits = np.cumsum(truth[order])[last].astype(np.float64)
-    return scores[order][last].astype(np.float64), hits, np.cumsum(~truth[order])[last].astype(np.float64)
+    true_positives = np.cumsum(ground_truth[order])[last].astype(np.float64)
+    return (
+        scores[order][last].astype(np.float64),
+        true_positives,
+        np.cumsum(~ground_truth[order])[last].astype(np.float64),
+    )
 
 
 def _known(value: float) -> float | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from maskwright.formats.catalogue import FORMATS, identify, read, write
+    from maskwright.formats.registry import FORMATS, identify, read, write
 
 __all__ = ["FORMATS", "identify", "read", "write"]
 
 
 def __getattr__(name: str) -> Any:  # loaded on first use: the readers bring numpy and Pillow
     if name in __all__:
-        from maskwright.formats import catalogue
+        from maskwright.formats import registry
 
-        return getattr(catalogue, name)
+        return getattr(registry, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,15 +1,15 @@
-"""Boxes as a CSV table: one row a box, one table a folder of photos, as the TensorFlow tutorials make it from XML.
+"""Boxes as a CSV table: one row a box, one table a folder of images, as the TensorFlow tutorials make it from XML.
 
 Looks like   filename,width,height,class,xmin,ymin,xmax,ymax
              rust.29.jpg,640,480,rust,120,35,290,214
 Known by     a .csv file whose first line names filename, class, xmin, ymin, xmax and ymax
 Holds        boxes and their classes
-Cannot hold  masks, scores, photos without objects, crowd marks. On writing they are dropped and counted
-Empty        a row with a file name and neither class nor box is read as a photo on which nothing is
-In the wild  a header and no row at all, where the script found no XML (an error that says where the XML lies); photos
+Cannot hold  masks, scores, images without objects, crowd marks. On writing they are dropped and counted
+Empty        a row with a file name and neither class nor box is read as an image on which nothing is
+In the wild  a header and no row at all, where the script found no XML (an error that says where the XML lies); images
              in another folder than the table; swapped corners; width and height in any order of columns; semicolons
              with decimal commas, tabs, column names in capitals or quotes
-Coordinates  as in Pascal VOC they are taken as they stand: edges from 0 to the photo's width
+Coordinates  as in Pascal VOC they are taken as they stand: edges from 0 to the image's width
 Source       xml_to_csv.py of datitran/raccoon_dataset, from which most such tables come
 """
 
@@ -30,13 +30,13 @@ from maskwright.formats.reading import (
     Evidence,
     Faults,
     Head,
+    ImageFinder,
     Losses,
-    PhotoFinder,
     Regions,
     assemble,
     data_name,
     data_root,
-    photos_below,
+    images_below,
     read_table,
     written_names,
 )
@@ -65,14 +65,14 @@ def read(path: Path, faults: Faults) -> Dataset:
     if not table.rows:
         raise _without_rows(path)
     root = _root(path)
-    photos: dict[str, list[tuple[int, dict[str, str]]]] = {}
+    images: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, row in enumerate(table.rows, 1):
-        photos.setdefault(row["filename"].strip(), []).append((number, row))
-    finder = PhotoFinder(root, faults, near=path.parent, names=photos)
+        images.setdefault(row["filename"].strip(), []).append((number, row))
+    finder = ImageFinder(root, faults, near=path.parent, names=images)
     drafts, swapped = [], []
-    for name, mine in photos.items():
+    for name, mine in images.items():
         drawn = [(number, row) for number, row in mine if any(row[name].strip() for name in ("class", *CORNERS))]
-        found = finder.photo(name, regions=len(drawn))
+        found = finder.image(name, regions=len(drawn))
         if found is not None:
             regions = Regions(faults, found, stated=_stated(mine[0][1]))
             _draw(table, drawn, regions, swapped)
@@ -97,7 +97,7 @@ def _draw(table: tables.Table, rows: list[tuple[int, dict[str, str]]], regions: 
             regions.lacks(f"in row {number}", wrong, "a number", row[wrong] or "nothing", "correct the table there")
             continue
         if x1 > x2 or y1 > y2:
-            swapped.append(f'photo "{regions.photo.name}", row {number}')
+            swapped.append(f'image "{regions.image.name}", row {number}')
         regions.box(f"in row {number}", label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
 
 
@@ -117,9 +117,9 @@ def _number(table: tables.Table, cell: str) -> float | None:
 
 
 def _root(path: Path) -> Path:
-    """Where the photos may lie: around the table, or (no photo there at all) in the folder above: data/, images/."""
+    """Where the images may lie: around the table, or (no image there at all) in the folder above: data/, images/."""
     root = data_root(path)
-    if root == path.parent and not photos_below(root) and root.resolve().parent != root.resolve():
+    if root == path.parent and not images_below(root) and root.resolve().parent != root.resolve():
         return root.parent
     return root
 
@@ -132,7 +132,7 @@ def _without_rows(path: Path) -> AnnotationError:
     else:
         what = "make it anew from the XML that was drawn (`maskwright convert XML_FOLDER OUT.csv --to boxes-csv`)"
     return AnnotationError(
-        "this table of boxes has no rows", file=path, wanted="one row a box", got="a header only",
+        "this table of boxes has no rows", file=path, expected="one row a box", got="a header only",
         fix=f"the script that made it found no XML; {what}",
     )  # fmt: skip
 
@@ -153,15 +153,15 @@ def _xml_folders(path: Path) -> list[Path]:
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
-    """One table; photos are named by the way down from its folder, or by their bare name."""
+    """One table; images are named by the way down from its folder, or by their bare name."""
     rows: list[list[object]] = []
     drawn = []
     for record in dataset.records:
         if record.instances is not None and len(record.instances):
             drawn.append((record, record.instances))
         else:
-            losses.add("skipped photo" if record.skipped else f"{record.state} photo")
-    names = written_names([record.photo for record, _ in drawn], path)
+            losses.add("skipped image" if record.skipped else f"{record.state} image")
+    names = written_names([record.image for record, _ in drawn], path)
     for (record, instances), name in zip(drawn, names, strict=True):
         height, width = record.size
         for label, box in zip(instances.labels, instances.boxes, strict=True):

@@ -1,12 +1,12 @@
-"""Class folders: the folder (or the beginning of the file name) says what the whole photo shows.
+"""Class folders: the folder (or the beginning of the file name) says what the whole image shows.
 
 Looks like   rust/a.jpg, norust/b.jpg; with train, val, test above them or not; or rust.0.jpg, norust.0.jpg side by side
-Known by     two or more sub-folders that hold photos and nothing else; a weak claim, for folders of photos can mean
-             anything: any annotation file is believed before it. A single photo beside them, a README, folders
-             without photos do not matter; two folders of equal names, one of them drawn in a few colours, are photos
+Known by     two or more sub-folders that hold images and nothing else; a weak claim, for folders of images can mean
+             anything: any annotation file is believed before it. A single image beside them, a README, folders
+             without images do not matter; two folders of equal names, one of them drawn in a few colors, are images
              and masks, and refused
-Holds        one class a photo
-Cannot hold  where in the photo it is; several classes; empty-versus-unlabelled
+Holds        one class an image
+Cannot hold  where in the image it is; several classes; empty-versus-unlabeled
 In the wild  the class folders one level down (download/rust); upper-case endings; Brown_spot11.jpg, Leaf_smut5.JPG
 Source       the layout that torchvision's ImageFolder and Keras' image_dataset_from_directory read
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from maskwright.errors import DatasetError
 from maskwright.formats import mask_files
-from maskwright.formats.listing import PHOTO_FOLDERS
+from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.mask_pairs import MARKS
 from maskwright.formats.reading import (
     LABEL_FOLDERS,
@@ -28,20 +28,20 @@ from maskwright.formats.reading import (
     Faults,
     Head,
     data_name,
+    images_in,
     measured,
-    photos_in,
 )
 from maskwright.types import Dataset, Record
 
-NO_CLASSES = {name.casefold() for name in (*LABEL_FOLDERS, *PHOTO_FOLDERS, *SPLIT_FOLDERS)} | {
+NO_CLASSES = {name.casefold() for name in (*LABEL_FOLDERS, *IMAGE_FOLDERS, *SPLIT_FOLDERS)} | {
     "masks", "mask", "pedmasks", "segmentationclass", "segmentationobject", "gt", "groundtruth", "ground_truth",
 }  # fmt: skip
-"""Folder names that say what kind of file is in them, not what the photos show."""
+"""Folder names that say what kind of file is in them, not what the images show."""
 ASIDE = ("__MACOSX", "@eaDir")  # what unpacking and network disks leave behind
 NOTES = re.compile(r"(readme|licen[sc]e|notes?|about|info|changelog|requirements)\b", re.IGNORECASE)
-MOST_STRAY = 0.05  # photos beside the class folders, by photos in them; a single one is always passed over
+MOST_STRAY = 0.05  # images beside the class folders, by images in them; a single one is always passed over
 MOST_COMPARED = 8  # folders
-_MASKS = 'the pictures in "{}" look like masks of the photos in "{}"'
+_MASKS = 'the pictures in "{}" look like masks of the images in "{}"'
 ANNOTATIONS = (".json", ".xml", ".csv", ".txt", ".record", ".tfrecord")
 CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "dji", "gopr", "pxl", "photo", "pic", "picture", "frame", "p", "scan",
            "screenshot", "whatsapp image", "vid", "mvi", "cimg", "sam", "imag"}  # fmt: skip
@@ -58,9 +58,9 @@ def sniff(head: Head) -> Evidence | None:
             return Evidence(0.4, _MASKS.format(*masks), dataset=False)
         names = [child.path.name for child in _classes(folder)]
         listed = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-        return Evidence(0.4, f"its sub-folders hold nothing but photos: {listed}")
+        return Evidence(0.4, f"its sub-folders hold nothing but images: {listed}")
     if _file_classes(head):
-        return Evidence(0.2, "all photos are called by a class and a number")
+        return Evidence(0.2, "all images are called by a class and a number")
     return None
 
 
@@ -70,27 +70,27 @@ def read(path: Path, faults: Faults) -> Dataset:
     if folder is not None:
         masks = _masks_among(_classes(folder))
         if masks is not None:
-            raise DatasetError(_MASKS.format(*masks), file=folder.path, wanted="one folder of photos a class",
-                               got="the same names in both, and pictures of few colours in one",
+            raise DatasetError(_MASKS.format(*masks), file=folder.path, expected="one folder of images a class",
+                               got="the same names in both, and pictures of few colors in one",
                                fix=f'rename "{masks[0]}" to masks and "{masks[1]}" to images to have the masks read; '
                                "or take the masks out")  # fmt: skip
-        labelled = [(photo, child.path.name.strip()) for child in _classes(folder) for photo in _below(child.path)]
+        labeled = [(image, child.path.name.strip()) for child in _classes(folder) for image in _below(child.path)]
         if folder.path != path:
             faults.remark(f'the class folders in "{folder.path.name}" were read')
-        if folder.photos:
-            count, names = len(folder.photos), ", ".join(folder.photos[:3])
-            faults.remark(f"{count} photo{'s' * (count > 1)} beside the class folders, in no class: {names}")
+        if folder.images:
+            count, names = len(folder.images), ", ".join(folder.images[:3])
+            faults.remark(f"{count} image{'s' * (count > 1)} beside the class folders, in no class: {names}")
     else:
-        labelled = _file_classes(head)
-        if labelled:
+        labeled = _file_classes(head)
+        if labeled:
             faults.remark("the classes were taken from the beginning of the file names")
-    if not labelled:
-        raise DatasetError("no class folders", file=path, wanted="two or more sub-folders that hold only photos",
+    if not labeled:
+        raise DatasetError("no class folders", file=path, expected="two or more sub-folders that hold only images",
                            got=", ".join(head.folders[:8]) or "no sub-folders")  # fmt: skip
-    names = tuple(sorted({label for _, label in labelled}))
+    names = tuple(sorted({label for _, label in labeled}))
     records = []
-    for photo, label in labelled:
-        found = measured(photo, faults, photo.relative_to(path).as_posix(), regions=1)
+    for image, label in labeled:
+        found = measured(image, faults, image.relative_to(path).as_posix(), regions=1)
         if found is not None:
             faults.saw()
             records.append(Record(found.path, found.size, None, labels=(names.index(label),)))
@@ -101,7 +101,7 @@ def _class_root(head: Head) -> Head | None:
     """The folder whose sub-folders are classes: this one, or the only one of its sub-folders that is such a folder."""
     if len(_classes(head)) > 1:
         return head
-    if len(head.photos) > 1:
+    if len(head.images) > 1:
         return None
     inside = [head.child(name) for name in head.folders if name.casefold() not in SPLIT_FOLDERS]
     inside = [child for child in inside if len(_classes(child)) > 1]
@@ -109,55 +109,55 @@ def _class_root(head: Head) -> Head | None:
 
 
 def _classes(head: Head) -> list[Head]:
-    """Sub-folders with photos; [] where photos or annotations beside or in them say that they are no classes."""
+    """Sub-folders with images; [] where images or annotations beside or in them say that they are no classes."""
     if any(name.casefold() in NO_CLASSES for name in head.folders):
         return []
     children = [(child, _below(child.path)) for child in map(head.child, head.folders) if child.path.name not in ASIDE]
-    tables = tuple(ending for ending in ANNOTATIONS if ending != ".txt")  # a folder without photos may hold texts
-    files = [name for child, photos in children for name in child.files(*(ANNOTATIONS if photos else tables))]
+    tables = tuple(ending for ending in ANNOTATIONS if ending != ".txt")  # a folder without images may hold texts
+    files = [name for child, images in children for name in child.files(*(ANNOTATIONS if images else tables))]
     if not all(map(NOTES.match, files)):
         return []
-    children = [(child, photos) for child, photos in children if photos]
-    stray = len(head.photos)
-    if stray > max(1, sum(len(photos) for _, photos in children) * MOST_STRAY):
+    children = [(child, images) for child, images in children if images]
+    stray = len(head.images)
+    if stray > max(1, sum(len(images) for _, images in children) * MOST_STRAY):
         return []
     return [child for child, _ in children]
 
 
 def _masks_among(classes: list[Head]) -> tuple[str, str] | None:
-    """(masks, photos): two folders of the same names, one of them drawn; None for real classes."""
+    """(masks, images): two folders of the same names, one of them drawn; None for real classes."""
     if len(classes) > MOST_COMPARED:
         return None
     pictures = {
-        child.path.name: {MARKS.sub("", photo.stem): photo for photo in _below(child.path)} for child in classes
+        child.path.name: {MARKS.sub("", image.stem): image for image in _below(child.path)} for child in classes
     }
-    drawn = {name: all(map(mask_files.drawn, list(photos.values())[:2])) for name, photos in pictures.items()}
-    for masks, photos in ((one, other) for one in pictures for other in pictures if drawn[one] and not drawn[other]):
-        if 2 * len(pictures[masks].keys() & pictures[photos].keys()) > len(pictures[masks]):
-            return masks, photos
+    drawn = {name: all(map(mask_files.drawn, list(images.values())[:2])) for name, images in pictures.items()}
+    for masks, images in ((one, other) for one in pictures for other in pictures if drawn[one] and not drawn[other]):
+        if 2 * len(pictures[masks].keys() & pictures[images].keys()) > len(pictures[masks]):
+            return masks, images
     return None
 
 
 def _below(folder: Path) -> list[Path]:
-    """Photos in a class folder, also one level further down."""
+    """Images in a class folder, also one level further down."""
     deeper = [folder / name for name in Head(folder).folders]
-    if any(each.name.casefold() in NO_CLASSES for each in deeper):
+    if any(item.name.casefold() in NO_CLASSES for item in deeper):
         return []
-    return [photo for each in (folder, *deeper) for photo in photos_in(each)]
+    return [image for item in (folder, *deeper) for image in images_in(item)]
 
 
 def _file_classes(head: Head) -> list[tuple[Path, str]]:
-    """rust.0.jpg -> rust: only where every photo has such a name, with two classes of two photos or more."""
+    """rust.0.jpg -> rust: only where every image has such a name, with two classes of two images or more."""
     if head.files(*ANNOTATIONS):
         return []
-    photos = photos_in(head.path)
-    found = [NAMED.fullmatch(photo.stem) for photo in photos]
+    images = images_in(head.path)
+    found = [NAMED.fullmatch(image.stem) for image in images]
     labels = [match["label"].strip() for match in found if match is not None]
-    if len({photo.stem.casefold() for photo in photos}) < len(photos):  # a.jpg and a.png: which of them is a photo?
+    if len({image.stem.casefold() for image in images}) < len(images):  # a.jpg and a.png: which of them is an image?
         return []
     counts = Counter(labels)
-    if len(labels) < len(photos) or len(counts) < 2 or min(counts.values()) < 2:
+    if len(labels) < len(images) or len(counts) < 2 or min(counts.values()) < 2:
         return []
     if any(label.casefold() in CAMERAS for label in counts):
         return []
-    return list(zip(photos, labels, strict=True))
+    return list(zip(images, labels, strict=True))

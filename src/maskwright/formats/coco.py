@@ -4,14 +4,14 @@ Looks like   {"images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height":
              "name": "rust"}], "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, w, h],
              "segmentation": [[x1, y1, x2, y2, ...]], "iscrowd": 0}]}
 Known by     a .json file with "images" and "annotations", or annotations with "image_id" and "category_id"
-Holds        polygons (several parts), run lengths (plain and compressed), boxes, crowds, photos without objects
-Cannot hold  unlabelled beside empty photos, photo labels. On writing: unlabelled photos and scores are left out and
+Holds        polygons (several parts), run lengths (plain and compressed), boxes, crowds, images without objects
+Cannot hold  unlabeled beside empty images, image labels. On writing: unlabeled images and scores are left out and
              counted; what was drawn as outlines goes out with its points, other masks as compressed run lengths, which
-             lose nothing (holes, parts, single pixels). Ids and "attributes" are kept, licences and super-categories
+             lose nothing (holes, parts, single pixels). Ids and "attributes" are kept, licenses and super-categories
              are not
 In the wild  ids as texts, ids with gaps, one category listed six times; one flat polygon instead of a list of them;
-             no width, height, bbox, area or iscrowd; run lengths of another size than the photo (a fault: never
-             stretched); a super-category or _background_ without objects; results lists saved as data sets
+             no width, height, bbox, area or iscrowd; run lengths of another size than the image (a fault: never
+             stretched); a super-category or _background_ without objects; results lists saved as datasets
 Classes      those with at least one object, in the file's order; all that are listed where there is no object at all.
              Two categories of one name are one class
 Source       cocodataset.org/#format-data (2017); pycocotools 2.0, coco.py and mask.py
@@ -36,8 +36,8 @@ from maskwright.formats.reading import (
     Evidence,
     Faults,
     Head,
+    ImageFinder,
     Losses,
-    PhotoFinder,
     Regions,
     assemble,
     data_name,
@@ -58,7 +58,7 @@ def sniff(head: Head) -> Evidence | None:
     keys = [key for key in _KEYS if re.search(rf'"{key}"\s*:', text)]
     if re.match(r"\s*\[", text):
         if "image_id" in keys and ("category_id" in keys or '"score"' in text):
-            return Evidence(0.9, "a COCO results list: detections, no photos and no class names", dataset=False)
+            return Evidence(0.9, "a COCO results list: detections, no images and no class names", dataset=False)
         return None
     if '"segments_info"' in text or '"isthing"' in text:
         return Evidence(0.6, "a COCO panoptic file: its masks are PNG images", dataset=False)
@@ -79,17 +79,17 @@ def read(path: Path, faults: Faults) -> Dataset:
     classes = _classes(path, categories)
     root = data_root(path)
     names = [image["file_name"] for image in images.values()]
-    finder = PhotoFinder(root, faults, near=path.parent, names=names)
+    finder = ImageFinder(root, faults, near=path.parent, names=names)
     by_image = _by_image(images, annotations or [], faults)
     drafts, used = [], set()
     drawn: dict[Path, Regions] = {}
     joined = []
     for key, image in images.items():
         mine = by_image[key]
-        found = finder.photo(image["file_name"], regions=len(mine))
+        found = finder.image(image["file_name"], regions=len(mine))
         if found is None:
             continue
-        if annotations is None:  # a list of photos only, as for COCO's test set
+        if annotations is None:  # a list of images only, as for COCO's test set
             drafts.append(Draft(found, None, id=image["id"]))
             continue
         again = found.path in drawn
@@ -107,7 +107,7 @@ def read(path: Path, faults: Faults) -> Dataset:
             drafts.append(Draft(found, regions, id=image["id"]))
     if joined:
         more = ", ..." if len(joined) > 1 else ""
-        faults.remark(f"photos listed under two ids, their objects joined: {len(joined)} ({joined[0]}{more})")
+        faults.remark(f"images listed under two ids, their objects joined: {len(joined)} ({joined[0]}{more})")
     listed = dict.fromkeys(classes.values())
     names = [name for name in listed if name in used or not used]
     unused = [name for name in listed if name not in names]
@@ -115,7 +115,8 @@ def read(path: Path, faults: Faults) -> Dataset:
         faults.remark(f"{len(unused)} categor{'ies' if len(unused) > 1 else 'y'} without objects left out: "
                       f"{', '.join(unused[:5])}{', ...' if len(unused) > 5 else ''}")  # fmt: skip
     dataset = assemble(data_name(root), names, drafts, "coco", faults)
-    ids = {classes[_key(each["id"])]: each["id"] for each in reversed(categories)}  # of two, the first one's
+    # of two, the first one's
+    ids = {classes[_key(category["id"])]: category["id"] for category in reversed(categories)}
     return replace(dataset, class_ids=tuple(ids[name] for name in dataset.names))
 
 
@@ -123,33 +124,33 @@ def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] 
     """Images by id, annotations (None where the file has no such list), categories."""
     if isinstance(data, list):
         raise AnnotationError(
-            "a COCO results list, not a data set", file=path, wanted="images, annotations and categories",
-            got=f"a list of {len(data)} detections: no photos, no class names",
-            fix="name the truth file that these results belong to",
+            "a COCO results list, not a dataset", file=path, expected="images, annotations and categories",
+            got=f"a list of {len(data)} detections: no images, no class names",
+            fix="name the ground truth file that these results belong to",
         )  # fmt: skip
     if not isinstance(data, dict):
-        raise AnnotationError("not a COCO file", file=path, wanted="an object", got=type(data).__name__)
+        raise AnnotationError("not a COCO file", file=path, expected="an object", got=type(data).__name__)
     for name in ("images", "annotations", "categories"):
         if not isinstance(data.get(name, []), list):
             got = type(data[name]).__name__
-            raise AnnotationError("not a COCO file", file=path, field=name, wanted="a list", got=got)
+            raise AnnotationError("not a COCO file", file=path, field=name, expected="a list", got=got)
     if "images" not in data:
         got = ", ".join(list(data)[:8]) or "nothing"
-        raise AnnotationError("not a COCO file", file=path, wanted='a list "images"', got=got)
+        raise AnnotationError("not a COCO file", file=path, expected='a list "images"', got=got)
     annotations = data.get("annotations")
     if annotations and isinstance(annotations[0], dict) and "segments_info" in annotations[0]:
-        raise AnnotationError("a COCO panoptic file, not instances", file=path, wanted="annotations with image_id",
+        raise AnnotationError("a COCO panoptic file, not instances", file=path, expected="annotations with image_id",
                               got="annotations with segments_info", fix="name the folder of its masks")  # fmt: skip
     images: dict[str, dict[str, Any]] = {}
-    for place, image in enumerate(data["images"]):
+    for index, image in enumerate(data["images"]):
         key = _key(image.get("id")) if isinstance(image, dict) else None
         if key is None or not isinstance(image.get("file_name"), str):
-            raise AnnotationError("an image without id or file name", file=path, record=f"image {place}",
-                                  wanted='"id" and "file_name"', got=str(image)[:80])  # fmt: skip
+            raise AnnotationError("an image without id or file name", file=path, record=f"image {index}",
+                                  expected='"id" and "file_name"', got=str(image)[:80])  # fmt: skip
         if key in images:
             other = images[key]["file_name"]
-            raise AnnotationError("two images with one id", file=path, record=f"image {place}", field="id",
-                                  wanted="an id of its own", got=f'{key}, as "{other}" has')  # fmt: skip
+            raise AnnotationError("two images with one id", file=path, record=f"image {index}", field="id",
+                                  expected="an id of its own", got=f'{key}, as "{other}" has')  # fmt: skip
         images[key] = image
     return images, annotations, data.get("categories", [])
 
@@ -157,16 +158,16 @@ def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] 
 def _classes(path: Path, categories: list[Any]) -> dict[str | None, str]:
     """Category id -> class name."""
     classes: dict[str | None, str] = {}
-    for place, category in enumerate(categories):
+    for index, category in enumerate(categories):
         key = _key(category.get("id")) if isinstance(category, dict) else None
         name = category.get("name") if isinstance(category, dict) else None
         if key is None or not isinstance(name, str) or not name.strip():
-            raise AnnotationError("a category without id or name", file=path, record=f"category {place}",
-                                  wanted='"id" and "name"', got=str(category)[:80])  # fmt: skip
+            raise AnnotationError("a category without id or name", file=path, record=f"category {index}",
+                                  expected='"id" and "name"', got=str(category)[:80])  # fmt: skip
         name = unicodedata.normalize("NFC", name.strip())
         if classes.setdefault(key, name) != name:
-            raise AnnotationError("two categories with one id", file=path, record=f"category {place}", field="id",
-                                  wanted="an id of its own", got=f"{key}, as {classes[key]} has")  # fmt: skip
+            raise AnnotationError("two categories with one id", file=path, record=f"category {index}", field="id",
+                                  expected="an id of its own", got=f"{key}, as {classes[key]} has")  # fmt: skip
     return classes
 
 
@@ -175,9 +176,9 @@ def _by_image(
 ) -> dict[str, list[tuple[object, dict[str, Any]]]]:
     """Image id -> its annotations, each with the id (or place) by which people find it."""
     found: dict[str, list[tuple[object, dict[str, Any]]]] = defaultdict(list)
-    for place, annotation in enumerate(annotations):
+    for index, annotation in enumerate(annotations):
         key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
-        number = annotation.get("id", place) if isinstance(annotation, dict) else place
+        number = annotation.get("id", index) if isinstance(annotation, dict) else index
         if key is None or key not in images:
             faults.saw()
             faults.add(f"annotation {number}", "image_id", "the id of a listed image", "none" if key is None else key)
@@ -260,16 +261,16 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     records = []
     for record in dataset.records:
         if record.instances is None:
-            losses.add("skipped photo" if record.skipped else "unlabelled photo")
+            losses.add("skipped image" if record.skipped else "unlabeled image")
         else:
             records.append((record, record.instances))
     classes = _ids(dataset.class_ids or [None] * len(dataset.names), losses, "class id")
     numbers = _ids([record.id for record, _ in records], losses, "image id")
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    names = written_names([record.photo for record, _ in records], path)
+    names = written_names([record.image for record, _ in records], path)
     for (record, instances), name, number in zip(records, names, numbers, strict=True):
-        losses.add("list of photo labels", int(record.labels is not None), "lists of photo labels")
+        losses.add("list of image labels", int(record.labels is not None), "lists of image labels")
         height, width = record.size
         images.append({"id": number, "file_name": name, "width": width, "height": height})
         annotations += [{"id": None, "image_id": number, **row} for row in _rows(instances, classes, losses)]
@@ -302,18 +303,18 @@ def _rows(instances: Instances, classes: Sequence[int | str], losses: Losses) ->
     areas = None if instances.masks is None else instances.masks.area
     outlines, notes = instances.outlines(), instances.annotations or [None] * len(instances)
     rows = []
-    for place, box in enumerate(instances.boxes.tolist()):
+    for index, box in enumerate(instances.boxes.tolist()):
         x1, y1, x2, y2 = box
         x, y, width, height = (round(side, 3) for side in (x1, y1, x2 - x1, y2 - y1))
-        crowd = instances.crowd is not None and bool(instances.crowd[place])
-        parts, note = outlines[place], notes[place]
+        crowd = instances.crowd is not None and bool(instances.crowd[index])
+        parts, note = outlines[index], notes[index]
         row = {
-            "category_id": classes[instances.classes[place]],
+            "category_id": classes[instances.classes[index]],
             "bbox": [x, y, width, height],
-            "area": round(width * height, 3) if areas is None else int(areas[place]),
+            "area": round(width * height, 3) if areas is None else int(areas[index]),
             "iscrowd": int(crowd),
             "segmentation": [plain(part.reshape(-1)) for part in parts] if parts and not crowd
-            else runs[place] if runs else [],
+            else runs[index] if runs else [],
         }  # fmt: skip
         rows.append(row | {"attributes": dict(note.attributes)} if note is not None and note.attributes else row)
     return rows

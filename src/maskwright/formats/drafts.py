@@ -1,7 +1,7 @@
 """Drafts: the records of one file, while it is not yet known what all of them together say; then the Dataset.
 
-What one photo cannot show, all can: that a file states width and height exchanged, or one made-up size for all; that
-its places are shares of width and height; that a photo has two records.
+What one image cannot show, all can: that a file states width and height exchanged, or one made-up size for all; that
+its places are fractions of width and height; that an image has two records.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from maskwright.formats.faults import Faults
-from maskwright.formats.finding import FoundPhoto
+from maskwright.formats.finding import FoundImage
 from maskwright.formats.regions import Regions
 from maskwright.types import Dataset, Record
 
 
 @dataclass
 class Draft:
-    """A record while the class names are not yet known. `regions` None: nobody has labelled this photo.
+    """A record while the class names are not yet known. `regions` None: nobody has labeled this image.
 
-    id  by which the file itself knows the photo
+    id  by which the file itself knows the image
     """
 
-    photo: FoundPhoto
+    image: FoundImage
     regions: Regions | None
     split: str | None = None
     group: str | None = None
@@ -35,21 +35,21 @@ class Draft:
 def assemble(
     name: str, names: Iterable[str], drafts: Iterable[Draft], format: str, faults: Faults, *, join: bool = False
 ) -> Dataset:
-    """The Dataset of all drafts; a photo whose every region was faulty is skipped, not taken as empty.
+    """The Dataset of all drafts; an image whose every region was faulty is skipped, not taken as empty.
 
-    Of two records of one photo one without regions does not count. Where both have regions the later one is put aside,
-    or, with `join`, their regions are joined where both call the photo the same. Names that differ only in the Unicode
+    Of two records of one image one without regions does not count. Where both have regions the later one is put aside,
+    or, with `join`, their regions are joined where both call the image the same. Names that differ only in the Unicode
     form of their letters (nobody could see it) are one class; those that differ by case or blanks stay two, and a
     remark names both.
     """
     written = list(names)
-    names = tuple(dict.fromkeys(unicodedata.normalize("NFC", each) for each in written))
+    names = tuple(dict.fromkeys(unicodedata.normalize("NFC", item) for item in written))
     if len(names) < len(written):
         faults.remark("a class name in two Unicode forms of the same letters was read as one")
-    drafts = _one_a_photo(drafts, faults, join)
+    drafts = _one_a_image(drafts, faults, join)
     regions = [draft.regions for draft in drafts if draft.regions is not None]
     _settle_frames(regions, faults)
-    _settle_shares(regions, faults)
+    _settle_fractions(regions, faults)
     records = []
     for draft in drafts:
         instances = None if draft.regions is None else draft.regions.instances(names)
@@ -57,17 +57,17 @@ def assemble(
         if undrawn:
             faults.undrawn()
         skipped = draft.regions is not None and instances is None and not undrawn
-        records.append(Record(draft.photo.path, draft.photo.size, instances, skipped, None, draft.group, draft.split,
+        records.append(Record(draft.image.path, draft.image.size, instances, skipped, None, draft.group, draft.split,
                               id=draft.id))  # fmt: skip
-    _tell_twins(names, faults)
+    _tell_duplicates(names, faults)
     return Dataset(name, names, tuple(records), format)
 
 
-def _one_a_photo(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Draft]:
+def _one_a_image(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Draft]:
     found: dict[Path, Draft] = {}
     empty = joined = 0
     for draft in drafts:
-        path = draft.photo.path
+        path = draft.image.path
         first = found.setdefault(path, draft)
         if first is draft:
             continue
@@ -75,18 +75,18 @@ def _one_a_photo(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Dr
             empty += 1
             kept, other = (draft, first) if _drawn(draft) else (first, draft)
             found[path] = replace(kept, split=kept.split or other.split, group=kept.group or other.group)
-        elif join and draft.photo.name == first.photo.name and draft.regions is not None and first.regions is not None:
+        elif join and draft.image.name == first.image.name and draft.regions is not None and first.regions is not None:
             joined += 1
             first.regions.absorb(draft.regions)
         else:
             seen = 0 if draft.regions is None else draft.regions.seen
-            faults.add(f'photo "{draft.photo.name}"', "photo", "one record a photo", "a second record of the same",
+            faults.add(f'image "{draft.image.name}"', "image", "one record an image", "a second record of the same",
                        "delete one of them", regions=seen)  # fmt: skip
     if empty:
-        faults.remark(f"{empty} second record{'s' * (empty > 1)} of a photo: one without regions does not count")
+        faults.remark(f"{empty} second record{'s' * (empty > 1)} of an image: one without regions does not count")
     if joined:
         faults.remark(
-            f"{joined} second record{'s' * (joined > 1)} of a photo: the regions were joined, equal ones once"
+            f"{joined} second record{'s' * (joined > 1)} of an image: the regions were joined, equal ones once"
         )
     return list(found.values())
 
@@ -98,7 +98,7 @@ def _drawn(draft: Draft) -> bool:
 def _settle_frames(every: Sequence[Regions], faults: Faults) -> None:
     """Where the sizes that a file states are nonsense, and what is drawn proves it, they do not count.
 
-    Nonsense is known in two forms: width and height exchanged on all photos (OpenCV's order), and one size for all.
+    Nonsense is known in two forms: width and height exchanged on all images (OpenCV's order), and one size for all.
     """
     stating = [regions for regions in every if regions.stated is not None]
     misfits = [regions for regions in stating if regions.misfit]
@@ -111,17 +111,18 @@ def _settle_frames(every: Sequence[Regions], faults: Faults) -> None:
         told = "width and height are exchanged in the file"
     elif len({regions.stated for regions in stating}) == 1 and 2 * proofs >= len(drawn):
         height, width = stating[0].stated or (0, 0)
-        told = f"the file says {width} x {height} of every photo, which is not their size"
+        told = f"the file says {width} x {height} of every image, which is not their size"
     else:
         return
     for regions in misfits:
         regions.misfit = False
-    photos = f"{len(misfits)} photo{'s' * (len(misfits) > 1)}"
-    faults.remark(f"{told}: {photos} read in their own frame, which all that is drawn fits")
+    images = f"{len(misfits)} image{'s' * (len(misfits) > 1)}"
+    faults.remark(f"{told}: {images} read in their own frame, which all that is drawn fits")
 
 
-def _settle_shares(every: Sequence[Regions], faults: Faults) -> None:
-    """Places given as shares of width and height are scaled where all of the file are; among pixels they are faults."""
+def _settle_fractions(every: Sequence[Regions], faults: Faults) -> None:
+    """Places given as fractions of width and height are scaled where all of the file are; among pixels they are
+    faults."""
     counted = [regions.in_corner for regions in every]
     objects, tiny = sum(count for count, _, _ in counted), sum(count for _, count, _ in counted)
     if not any(broken for _, _, broken in counted):
@@ -130,12 +131,12 @@ def _settle_shares(every: Sequence[Regions], faults: Faults) -> None:
         if tiny == objects and not regions.turned_too:
             regions.scale()
         else:
-            regions.refuse_shares()
+            regions.refuse_fractions()
     if tiny == objects:
         faults.remark("places are given as fractions of width and height (0 to 1): they were scaled to pixels")
 
 
-def _tell_twins(names: tuple[str, ...], faults: Faults) -> None:
+def _tell_duplicates(names: tuple[str, ...], faults: Faults) -> None:
     for several in spelt_alike(names):
         listed = " and ".join(f'"{name}"' for name in several)
         faults.remark(f"classes {listed} differ only by case or blanks: are they one?")

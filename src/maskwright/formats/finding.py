@@ -1,4 +1,4 @@
-"""Where the photos lie that an annotation file names: beside it, in the usual sub-folders, then anywhere below."""
+"""Where the images lie that an annotation file names: beside it, in the usual sub-folders, then anywhere below."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from maskwright.errors import PhotoError
+from maskwright.errors import ImageError
 from maskwright.formats.faults import Faults
 from maskwright.formats.links import stays
 from maskwright.formats.listing import (
+    IMAGE_ENDINGS,
+    IMAGE_FOLDERS,
     MASK_FOLDERS,
     OTHER_ENDINGS,
-    PHOTO_ENDINGS,
-    PHOTO_FOLDERS,
     all_below,
     file_split,
     folder_split,
     folder_word,
     folders_in,
+    images_here,
     is_label_folder,
-    photos_here,
 )
 from maskwright.formats.naming import Name, agreement, folded, read_names, told_apart_by
-from maskwright.photos.decode import LIMIT_PIXELS, measure
+from maskwright.images.decode import LIMIT_PIXELS, measure
 
 
 @dataclass(frozen=True)
-class FoundPhoto:
-    """A photo that is there and can be opened.
+class FoundImage:
+    """An image that is there and can be opened.
 
     name    as the annotation file calls it
     size    (height, width) after EXIF's turn
@@ -57,22 +57,22 @@ class _Answer:
 _Same = Callable[["_Level", str], list[Path]]
 
 
-class PhotoFinder:
-    """Finds named photos below one folder, never outside it, and rather none than another one.
+class ImageFinder:
+    """Finds named images below one folder, never outside it, and rather none than another one.
 
     First every name is looked for by its very path. What is left is looked for by its last part, rule by rule (as
-    written, with %20 decoded, in other case, with another photo ending): beside the annotations, in the usual
+    written, with %20 decoded, in other case, with another image ending): beside the annotations, in the usual
     sub-folders, then anywhere below. The folders of a name count:
 
-    - those of a path in this data set must all agree. Only where they agree for none of the file's names may the first
+    - those of a path in this dataset must all agree. Only where they agree for none of the file's names may the first
       ones be dropped, the same number for all of them
     - of another machine's absolute path the longest end that agrees; as much of it as tells the file's names apart
-    - a file that stands in (or belongs to) one split is not given a photo in the folder of another
+    - a file that stands in (or belongs to) one split is not given an image in the folder of another
 
-    A photo that one name means is not given to another, and of several that are as good none is taken.
+    An image that one name means is not given to another, and of several that are as good none is taken.
 
-    >>> PhotoFinder(Path("party/train"), faults).photo("C:\\\\Users\\\\me\\\\a.JPG")
-    FoundPhoto(name='C:\\\\Users\\\\me\\\\a.JPG', path=Path('party/train/a.jpg'), size=(768, 1024), turned=False)
+    >>> ImageFinder(Path("party/train"), faults).image("C:\\\\Users\\\\me\\\\a.JPG")
+    FoundImage(name='C:\\\\Users\\\\me\\\\a.JPG', path=Path('party/train/a.jpg'), size=(768, 1024), turned=False)
     """
 
     def __init__(self, folder: Path, faults: Faults, near: Path | None = None, names: Iterable[str] = ()) -> None:
@@ -86,21 +86,21 @@ class PhotoFinder:
         self.split = file_split(Path(faults.file), folder, self.near)
         self._answers: dict[str, _Answer] = {}
         self._taken: dict[Path, None] = {}
-        self._kept = False  # some name's folders agree with those of its photo
-        self._dropped: int | None = None  # so many first folders of the names are none of this data set
+        self._kept = False  # some name's folders agree with those of its image
+        self._dropped: int | None = None  # so many first folders of the names are none of this dataset
         self._levels: list[_Level] = []
         self._walks = self._plan()
         self._names = tuple(names)
 
-    def photo(self, name: str, regions: int = 0) -> FoundPhoto | None:
+    def image(self, name: str, regions: int = 0) -> FoundImage | None:
         """Find and measure; None (and an entry in `faults`) where it is absent, unclear or broken.
 
-        regions  how many regions of this photo are lost with it when it is broken
+        regions  how many regions of this image are lost with it when it is broken
         """
         answer = self._answer(name)
         if answer.several:
             self.faults.saw(regions)
-            self.faults.add(f'photo "{name}"', "photo", "one photo", self._told(answer.several),
+            self.faults.add(f'image "{name}"', "image", "one image", self._told(answer.several),
                             "name it with its folder, or take the other away", regions=regions)  # fmt: skip
             return None
         if answer.path is None:
@@ -110,11 +110,11 @@ class PhotoFinder:
         return measured(answer.path, self.faults, name, regions)
 
     def find(self, name: str) -> Path | None:
-        """The photo's path, or None where it is absent or unclear; nothing is opened and no fault is noted."""
+        """The image's path, or None where it is absent or unclear; nothing is opened and no fault is noted."""
         return self._answer(name).path
 
     def several(self, name: str) -> tuple[Path, ...]:
-        """The photos among which nobody can tell which one is meant; () where it is clear, or there is none."""
+        """The images among which nobody can tell which one is meant; () where it is clear, or there is none."""
         return self._answer(name).several
 
     # --- names to paths -------------------------------------------------------------------------
@@ -125,24 +125,24 @@ class PhotoFinder:
 
     def _resolve(self, texts: Collection[str]) -> None:
         """Answer all names at once: what is sure comes before what is likely, whatever their order."""
-        wanted = {text: read_names(text) for text in texts if text not in self._answers}
+        expected = {text: read_names(text) for text in texts if text not in self._answers}
         every = [name for text in texts for name in read_names(text)]
         self._needed, self._lasts = told_apart_by(every), {name.last for name in every}
-        for place in (0, 1):
-            exact = {text: path for text, names in wanted.items() if text not in self._answers
-                     and names[place:] and (path := self._exact(text, names[place])) is not None}  # fmt: skip
+        for index in (0, 1):
+            exact = {text: path for text, names in expected.items() if text not in self._answers
+                     and names[index:] and (path := self._exact(text, names[index])) is not None}  # fmt: skip
             for text, path in exact.items():
                 self._answers[text] = _Answer(path)
-                if wanted[text][place].folders:
+                if expected[text][index].folders:
                     self._kept, self._dropped = True, 0
             self._taken |= dict.fromkeys(exact.values())
         loose: dict[str, list[str]] = {}
-        for place, same in _RULES:
-            left = {text: names[place] for text, names in wanted.items()
-                    if text not in self._answers and len(names) > place}  # fmt: skip
+        for index, same in _RULES:
+            left = {text: names[index] for text, names in expected.items()
+                    if text not in self._answers and len(names) > index}  # fmt: skip
             if left:
                 self._by_rule(left, same, loose)
-        for text in wanted:
+        for text in expected:
             self._answers.setdefault(text, _Answer())
         for what, examples in loose.items():
             more = ", ..." if len(examples) > 1 else ""
@@ -178,7 +178,7 @@ class PhotoFinder:
             if _one(paths):
                 meant.setdefault(paths[0], []).append(text)
         for path, texts in meant.items():
-            if len({(left[text].folders, left[text].last) for text in texts}) > 1:  # two names, and one photo
+            if len({(left[text].folders, left[text].last) for text in texts}) > 1:  # two names, and one image
                 self._answers |= dict.fromkeys(texts, _Answer())
                 continue
             self._taken[path] = None
@@ -192,13 +192,13 @@ class PhotoFinder:
         paths = [path for path in paths if agreement(name, path) == best]
         if not paths or not self._agrees(name, best):
             return []
-        if not name.foreign and best < len(name.folders):
+        if not name.external and best < len(name.folders):
             paths = [path for path in paths if self._at_home(path, best)]
         self._kept |= bool(paths) and best > 0
         return paths
 
     def _candidates(self, name: Name, same: _Same) -> list[Path]:
-        """Photos that this name may mean: of the nearest level that has any; of all where its folders say which."""
+        """Images that this name may mean: of the nearest level that has any; of all where its folders say which."""
         all: dict[Path, None] = {}
         for level in self._each_level():
             paths = [path for path in same(level, name.last) if path not in self._taken and self._own(path, name)]
@@ -208,7 +208,7 @@ class PhotoFinder:
         return list(all)
 
     def _own(self, path: Path, name: Name) -> bool:
-        """Neither a mask beside photos, nor another name's photo, nor in the folder of another split."""
+        """Neither a mask beside images, nor another name's image, nor in the folder of another split."""
         if _in_masks(path) and self._masks_apart:
             return False
         own = unicodedata.normalize("NFC", path.name)
@@ -220,16 +220,16 @@ class PhotoFinder:
 
     @property
     def _masks_apart(self) -> bool:
-        """Photos lie outside of folders of masks: then what lies in one is a mask."""
-        return any(not _in_masks(path) for path in (*self._photos_at_home, *self._taken))
+        """Images lie outside of folders of masks: then what lies in one is a mask."""
+        return any(not _in_masks(path) for path in (*self._images_at_home, *self._taken))
 
     @cached_property
-    def _photos_at_home(self) -> list[Path]:
-        return [path for folder in (self.near, self.folder, *self._usual) for path in photos_here(folder)[:1]]
+    def _images_at_home(self) -> list[Path]:
+        return [path for folder in (self.near, self.folder, *self._usual) for path in images_here(folder)[:1]]
 
     def _agrees(self, name: Name, best: int) -> bool:
         """So many folders are enough for this name."""
-        if not name.foreign:
+        if not name.external:
             if best == len(name.folders):
                 self._dropped = 0
                 return True
@@ -242,11 +242,11 @@ class PhotoFinder:
 
     def _drop_alike(self, accepted: dict[str, list[Path]], left: dict[str, Name], agreeing: dict[str, int]) -> None:
         """Of names that begin with foreign folders only those stay that have the same number of them."""
-        foreign = {text: len(left[text].folders) - agreeing[text] for text in accepted
-                   if left[text].folders and not left[text].foreign}  # fmt: skip
-        if self._dropped is None and foreign:
-            self._dropped = min(foreign.values())
-        for text, dropped in foreign.items():
+        external = {text: len(left[text].folders) - agreeing[text] for text in accepted
+                   if left[text].folders and not left[text].external}  # fmt: skip
+        if self._dropped is None and external:
+            self._dropped = min(external.values())
+        for text, dropped in external.items():
             if dropped != self._dropped:
                 del accepted[text]
 
@@ -265,22 +265,22 @@ class PhotoFinder:
         """Those of the file's own split where there are any; of those at the very place that the name says."""
         own = [path for path in paths if self.split and folder_split(path, self.folder) == self.split] or paths
         count = len(name.folders)
-        there = [path for path in own if not name.bare and not name.foreign and agreement(name, path) == count
+        there = [path for path in own if not name.bare and not name.external and agreement(name, path) == count
                  and path.parents[count] in (self.near, self.folder)]  # fmt: skip
         return sorted(there or own)
 
     def _loosely(self, text: str, name: Name, path: Path, best: int, loose: dict[str, list[str]]) -> None:
         what = None
-        if folded(name.last) != folded(path.name) and _is_photo_name(name.last):
-            what = "photos found under another ending"
-        elif name.folders and best < (1 if name.foreign else len(name.folders)):
-            what = "photos found in another folder than the annotations name"
+        if folded(name.last) != folded(path.name) and _is_image_name(name.last):
+            what = "images found under another ending"
+        elif name.folders and best < (1 if name.external else len(name.folders)):
+            what = "images found in another folder than the annotations name"
         if what:
             loose.setdefault(what, []).append(f'"{text}" is {path.relative_to(self.folder).as_posix()}')
 
     # --- words ----------------------------------------------------------------------------------
     def _alike(self, text: str) -> list[Path]:
-        """Photos of that last name which were not taken for it."""
+        """Images of that last name which were not taken for it."""
         lasts = [name.last for name in read_names(text)]
         return sorted({path for level in self._levels for last in lasts for path in _same_name(level, last)})
 
@@ -292,13 +292,13 @@ class PhotoFinder:
     @cached_property
     def _usual(self) -> list[Path]:
         """The usual sub-folders of the annotations' folder and of the data's."""
-        usual = {name.casefold() for name in PHOTO_FOLDERS}
+        usual = {name.casefold() for name in IMAGE_FOLDERS}
         return [folder for above in dict.fromkeys((self.near, self.folder)) for folder in folders_in(above)
                 if folder.name.casefold() in usual]  # fmt: skip
 
     @cached_property
     def _beside(self) -> list[Path]:
-        """Folders of photos that lie as the annotation file's own: annotations/north/a.xml, images/north/a.jpg."""
+        """Folders of images that lie as the annotation file's own: annotations/north/a.xml, images/north/a.jpg."""
         way = [part for part in self.near.relative_to(self.folder).parts if not is_label_folder(part)]
         found = [self.folder, *self._usual] if way else []
         for part in way:
@@ -307,27 +307,27 @@ class PhotoFinder:
 
     def _each_level(self) -> Iterator[_Level]:
         yield from self._levels
-        for walk in self._walks:  # each folder is listed once, and only when the nearer ones did not have the photo
+        for walk in self._walks:  # each folder is listed once, and only when the nearer ones did not have the image
             self._levels.append(_Level(walk))
             yield self._levels[-1]
 
     def _plan(self) -> Iterator[Iterable[Path]]:
-        yield photos_here(self.near)
-        if self._beside:  # then nowhere else: another folder's photo of that name is another photo
+        yield images_here(self.near)
+        if self._beside:  # then nowhere else: another folder's image of that name is another image
             for folder in self._beside:
                 yield all_below(folder)
             return
         if self.split is not None:
             yield [path for home in (self.folder, *self._usual) for folder in folders_in(home)
-                   if folder_word(folder.name) == self.split for path in photos_here(folder)]  # fmt: skip
+                   if folder_word(folder.name) == self.split for path in images_here(folder)]  # fmt: skip
         if self.near != self.folder:
-            yield photos_here(self.folder)
-        yield [path for folder in self._usual for path in photos_here(folder)]
+            yield images_here(self.folder)
+        yield [path for folder in self._usual for path in images_here(folder)]
         yield all_below(self.folder)
 
 
 class _Level:
-    """Photos by the last part of their name, without case."""
+    """Images by the last part of their name, without case."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._index: dict[str, list[Path]] = defaultdict(list)
@@ -347,9 +347,9 @@ def _same_name(level: _Level, name: str) -> list[Path]:
 
 
 def _same_stem(level: _Level, name: str) -> list[Path]:
-    """With another photo ending, or with one where the name has none; never in a folder of masks."""
-    stem = PurePosixPath(name).stem if _is_photo_name(name) else name
-    return [path for ending in PHOTO_ENDINGS for path in level.named(stem + ending) if not _in_masks(path)]
+    """With another image ending, or with one where the name has none; never in a folder of masks."""
+    stem = PurePosixPath(name).stem if _is_image_name(name) else name
+    return [path for ending in IMAGE_ENDINGS for path in level.named(stem + ending) if not _in_masks(path)]
 
 
 _RULES: tuple[tuple[int, _Same], ...] = (
@@ -358,8 +358,8 @@ _RULES: tuple[tuple[int, _Same], ...] = (
 """(0: the name as it stands, 1: decoded; how it is compared), the surest first."""
 
 
-def _is_photo_name(name: str) -> bool:
-    return name.lower().endswith(PHOTO_ENDINGS + OTHER_ENDINGS)
+def _is_image_name(name: str) -> bool:
+    return name.lower().endswith(IMAGE_ENDINGS + OTHER_ENDINGS)
 
 
 def _in_masks(path: Path) -> bool:
@@ -367,7 +367,7 @@ def _in_masks(path: Path) -> bool:
 
 
 def _one(paths: Sequence[Path]) -> bool:
-    """One photo, perhaps in copies that are the same to the last byte."""
+    """One image, perhaps in copies that are the same to the last byte."""
     try:
         return all(filecmp.cmp(paths[0], other, shallow=False) for other in paths[1:])
     except OSError:
@@ -381,24 +381,24 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def measured(path: Path, faults: Faults, name: str | None = None, regions: int = 0) -> FoundPhoto | None:
-    """The photo with its size; None and a fault where it cannot be opened."""
+def measured(path: Path, faults: Faults, name: str | None = None, regions: int = 0) -> FoundImage | None:
+    """The image with its size; None and a fault where it cannot be opened."""
     name = name or path.name
     try:
         size, turned = measure(path)
-    except PhotoError as error:
+    except ImageError as error:
         faults.saw(regions)
         got = error.headline + (f": {error.parts['got']}" if "got" in error.parts else "")
-        fix = "copy the photo again, or take it out"
+        fix = "copy the image again, or take it out"
         if "LFS" in error.headline:
             fix = "git lfs pull"
-        elif error.headline.startswith(("this is not a photo", "this kind of TIFF")):
+        elif error.headline.startswith(("this is not an image", "this kind of TIFF")):
             fix = error.parts["fix"]
-        faults.add(f'photo "{name}"', "photo", "a photo that can be opened", got, fix, regions=regions)
+        faults.add(f'image "{name}"', "image", "an image that can be opened", got, fix, regions=regions)
         return None
     if size[0] * size[1] > LIMIT_PIXELS:
         faults.saw(regions)
-        faults.add(f'photo "{name}"', "photo", f"at most {LIMIT_PIXELS / 1e6:g} megapixels",
+        faults.add(f'image "{name}"', "image", f"at most {LIMIT_PIXELS / 1e6:g} megapixels",
                    f"{size[1]} x {size[0]}", "make it smaller, or cut it into parts", regions=regions)  # fmt: skip
         return None
-    return FoundPhoto(name, path, size, turned)
+    return FoundImage(name, path, size, turned)

@@ -1,4 +1,4 @@
-"""What a folder says by itself: splits by sub-folder or list file, photos that nobody has labelled."""
+"""What a folder says by itself: splits by sub-folder or list file, images that nobody has labeled."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from maskwright.formats.reading import (
     Faults,
     Head,
     data_name,
+    images_below,
+    images_in,
     measured,
-    photos_below,
-    photos_in,
 )
 from maskwright.types import Dataset, Record
 
@@ -41,21 +41,21 @@ def with_split(dataset: Dataset, split: str) -> Dataset:
 
 
 def joinable(datasets: Sequence[Dataset | None]) -> bool:
-    """Several files make one data set when all could be read, in one format, and no photo is named twice."""
+    """Several files make one dataset when all could be read, in one format, and no image is named twice."""
     read = [dataset for dataset in datasets if dataset is not None]
-    photos = [record.photo for dataset in read for record in dataset.records]
-    return len(read) == len(datasets) and len({each.format for each in read}) == 1 and len(photos) == len(set(photos))
+    images = [record.image for dataset in read for record in dataset.records]
+    return len(read) == len(datasets) and len({item.format for item in read}) == 1 and len(images) == len(set(images))
 
 
 def agreeing(datasets: Sequence[Dataset]) -> bool:
-    """All of them say the same: the same objects on the same photos, boxes within a pixel."""
-    first, *others = ({record.photo: _objects(record) for record in dataset.records if record.instances}
+    """All of them say the same: the same objects on the same images, boxes within a pixel."""
+    first, *others = ({record.image: _objects(record) for record in dataset.records if record.instances}
                       for dataset in datasets)  # fmt: skip
     for other in others:
         if first.keys() != other.keys():
             return False
-        for photo, (labels, boxes) in first.items():
-            more, placed = other[photo]
+        for image, (labels, boxes) in first.items():
+            more, placed = other[image]
             if labels != more or np.abs(boxes - placed).max(initial=0) > 1:
                 return False
     return bool(first)
@@ -71,61 +71,61 @@ def _objects(record: Record) -> tuple[list[str], np.ndarray]:
 
 
 def fullest(datasets: Sequence[Dataset]) -> int:
-    """Which of several that say the same says most: with outlines, then of the most photos, then the first."""
+    """Which of several that say the same says most: with outlines, then of the most images, then the first."""
     return max(range(len(datasets)), key=lambda place: (datasets[place].has_masks, len(datasets[place]), -place))
 
 
 def tell_unsplit(dataset: Dataset) -> Dataset:
-    """A remark on labelled photos that no split has, where there are splits to train and judge with."""
-    left = [record.photo.name for record in dataset.usable() if record.split is None]
+    """A remark on labeled images that no split has, where there are splits to train and evaluate with."""
+    left = [record.image.name for record in dataset.usable() if record.split is None]
     if not left or "train" not in dataset.splits():
         return dataset
     named = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
-    told = "1 labelled photo stands" if len(left) == 1 else f"{len(left)} labelled photos stand"
+    told = "1 labeled image stands" if len(left) == 1 else f"{len(left)} labeled images stand"
     return remark(dataset, f"{told} in no list and no folder of a split, and no training uses them: {named}")
 
 
-def complete(dataset: Dataset, root: Path, *, everywhere: bool, unlabelled: bool = True) -> Dataset:
-    """What the folder adds to the annotations: unlabelled photos, list files, splits by folder.
+def complete(dataset: Dataset, root: Path, *, everywhere: bool, unlabeled: bool = True) -> Dataset:
+    """What the folder adds to the annotations: unlabeled images, list files, splits by folder.
 
-    everywhere  look for unlabelled photos beside all labelled ones; otherwise not in the folders of splits
+    everywhere  look for unlabeled images beside all labeled ones; otherwise not in the folders of splits
                 (who names one annotation file asked for that file)
-    unlabelled  False for formats that read whole folders: they alone know which pictures are masks
+    unlabeled  False for formats that read whole folders: they alone know which pictures are masks
     """
-    if unlabelled:
-        dataset = _with_unlabelled(dataset, root, everywhere)
+    if unlabeled:
+        dataset = _with_unlabeled(dataset, root, everywhere)
     dataset = lists.apply(dataset, root, {file: split for split, file in lists.beside(root)}, once=True)
     records = tuple(
-        record if record.split else replace(record, split=folder_split(record.photo, root))
+        record if record.split else replace(record, split=folder_split(record.image, root))
         for record in dataset.records
     )
     return replace(dataset, records=records)
 
 
-# --- unlabelled photos ------------------------------------------------------------------------------
-def unlabelled(folder: Path) -> Dataset:
-    """All photos of a folder without annotations, and in the folders below."""
+# --- unlabeled images ------------------------------------------------------------------------------
+def unlabeled(folder: Path) -> Dataset:
+    """All images of a folder without annotations, and in the folders below."""
     faults = Faults(folder, allow_faulty=True)
-    records = _records(photos_below(folder), faults)
+    records = _records(images_below(folder), faults)
     return faults.into(Dataset(data_name(folder), (), tuple(records)))
 
 
-def _with_unlabelled(dataset: Dataset, root: Path, everywhere: bool) -> Dataset:
-    known = {record.photo for record in dataset.records}
-    # a photo put aside because it cannot be opened has its fault already
-    named = (re.fullmatch(r'photo "(.*)"', fault.record) for fault in dataset.faults if fault.field == "photo")
+def _with_unlabeled(dataset: Dataset, root: Path, everywhere: bool) -> Dataset:
+    known = {record.image for record in dataset.records}
+    # an image put aside because it cannot be opened has its fault already
+    named = (re.fullmatch(r'image "(.*)"', fault.record) for fault in dataset.faults if fault.field == "image")
     broken = {PureWindowsPath(found[1]).name for found in named if found}
-    beside = {photo.parent for photo in known if everywhere or folder_split(photo, root) is None} | {root}
+    beside = {image.parent for image in known if everywhere or folder_split(image, root) is None} | {root}
     faults = Faults(root, allow_faulty=True)
-    more = (photo for folder in sorted(beside) for photo in photos_in(folder)
-            if photo not in known and photo.name not in broken)  # fmt: skip
+    more = (image for folder in sorted(beside) for image in images_in(folder)
+            if image not in known and image.name not in broken)  # fmt: skip
     records = _records(more, faults)
     return faults.into(replace(dataset, records=dataset.records + tuple(records)))
 
 
-def _records(photos: Iterable[Path], faults: Faults) -> list[Record]:
-    found = (measured(photo, faults) for photo in photos)
-    return [Record(photo.path, photo.size, None) for photo in found if photo is not None]
+def _records(images: Iterable[Path], faults: Faults) -> list[Record]:
+    found = (measured(image, faults) for image in images)
+    return [Record(image.path, image.size, None) for image in found if image is not None]
 
 
 # --- words ------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def remark(dataset: Dataset, sentence: str) -> Dataset:
 
 def marked(dataset: Dataset, where: str) -> Dataset:
     """Its remarks say where they come from: "train: 13 outlines ..."."""
-    return replace(dataset, remarks=tuple(f"{where}: {each}" for each in dataset.remarks))
+    return replace(dataset, remarks=tuple(f"{where}: {item}" for item in dataset.remarks))
 
 
 def nearest(path: Path) -> str | None:
@@ -145,14 +145,14 @@ def nearest(path: Path) -> str | None:
 
 
 def inventory(head: Head) -> str:
-    """What a folder holds, in half a sentence: "3 photos, 2 .txt files, folders a, b"."""
-    photos = head.photos
+    """What a folder holds, in half a sentence: "3 images, 2 .txt files, folders a, b"."""
+    images = head.images
     others: dict[str, int] = {}
     for name in head.files():
-        if name not in photos:
+        if name not in images:
             ending = PurePosixPath(name).suffix.lower() or "endless"
             others[ending] = others.get(ending, 0) + 1
-    told = [f"{len(photos)} photos"] if photos else []
+    told = [f"{len(images)} images"] if images else []
     told += [f"{count} {ending} file{'s' * (count > 1)}" for ending, count in sorted(others.items())]
     if head.folders:
         told.append("folders " + ", ".join(head.folders[:8]) + (", ..." if len(head.folders) > 8 else ""))

@@ -30,8 +30,8 @@ from maskwright.formats.reading import (
     Regions,
     assemble,
     data_name,
+    images_in,
     measured,
-    photos_in,
     read_text,
 )
 from maskwright.types import Dataset
@@ -39,7 +39,7 @@ from maskwright.types import Dataset
 SERIES = re.compile(r"[A-Z]\d{4}")
 LABELS = {"C": "casting defect", "W": "weld defect", "B": "baggage item"}
 MASKS_OF = {"W0001": "W0002"}
-TRUTH = "ground_truth.txt"
+GROUND_TRUTH = "ground_truth.txt"
 
 Row = tuple[float, float, float, float]
 
@@ -47,11 +47,11 @@ Row = tuple[float, float, float, float]
 def sniff(head: Head) -> Evidence | None:
     if not head.is_folder:
         return None
-    if head.path.name in MASKS_OF.values() and head.photos:
+    if head.path.name in MASKS_OF.values() and head.images:
         return Evidence(0.9, "the pictures of this series are masks of another", dataset=False)
     for folder in _series(head):
-        if TRUTH in folder.files():
-            return Evidence(0.9, f"the series {folder.path.name} has a {TRUTH}")
+        if GROUND_TRUTH in folder.files():
+            return Evidence(0.9, f"the series {folder.path.name} has a {GROUND_TRUTH}")
         if folder.path != head.path and "masks" in folder.folders:  # alone it is a folder of masks like others
             return Evidence(0.9, f"the series {folder.path.name} has masks")
     return None
@@ -67,13 +67,13 @@ def read(path: Path, faults: Faults) -> Dataset:
             continue
         if name in MASKS_OF.values():
             raise DatasetError(
-                "this series holds masks, not photos",
+                "this series holds masks, not images",
                 file=folder.path,
                 fix=f"name the folder above: {folder.path.parent}",
             )
         for draft in _read_series(folder, path, faults):
-            if draft.photo.path.name not in seen:  # Welds and Welding side by side are one series
-                seen.add(draft.photo.path.name)
+            if draft.image.path.name not in seen:  # Welds and Welding side by side are one series
+                seen.add(draft.image.path.name)
                 drafts.append(draft)
     found = {draft.group[0] for draft in drafts if draft.group}
     names = [label for letter, label in LABELS.items() if letter in found]
@@ -83,7 +83,7 @@ def read(path: Path, faults: Faults) -> Dataset:
 
 def _series(head: Head) -> Iterator[Head]:
     """Folders that hold one series each: this one, those in it, those one level further down."""
-    if SERIES.fullmatch(head.path.name) and head.photos:
+    if SERIES.fullmatch(head.path.name) and head.images:
         yield head
         return
     for name in head.folders:
@@ -97,36 +97,36 @@ def _series(head: Head) -> Iterator[Head]:
 def _read_series(folder: Head, root: Path, faults: Faults) -> Iterator[Draft]:
     name = folder.path.name
     label = LABELS.get(name[0], "object")
-    truth = folder.path / TRUTH
-    rows = _rows(truth, faults) if truth.is_file() else None
+    ground_truth = folder.path / GROUND_TRUTH
+    rows = _rows(ground_truth, faults) if ground_truth.is_file() else None
     single = _single_masks(folder.path / "masks")
-    whole = {_number(mask): mask for mask in photos_in(folder.path.parent / MASKS_OF.get(name, "none"))}
+    whole = {_number(mask): mask for mask in images_in(folder.path.parent / MASKS_OF.get(name, "none"))}
     numbers = set()
-    for picture in photos_in(folder.path):
-        photo = measured(picture, faults, picture.relative_to(root).as_posix())
+    for picture in images_in(folder.path):
+        image = measured(picture, faults, picture.relative_to(root).as_posix())
         number = _number(picture)
         numbers.add(number)
-        if photo is None:
+        if image is None:
             continue
         faults.found()
-        regions: Regions | None = Regions(faults, photo)
+        regions: Regions | None = Regions(faults, image)
         if number in whole and _sized(whole[number], regions):
-            drawn = mask_files.read_binary(whole[number], faults, photo.name)
+            drawn = mask_files.read_binary(whole[number], faults, image.name)
             if drawn is not None:
                 flaws = mask_files.parts(drawn)
                 for flaw in range(len(flaws)):
                     regions.mask(f"part {flaw} of {whole[number].name}", label, flaws[flaw])
         elif single:
             for mask in single[picture.stem]:
-                drawn = mask_files.read_binary(mask, faults, photo.name) if _sized(mask, regions) else None
+                drawn = mask_files.read_binary(mask, faults, image.name) if _sized(mask, regions) else None
                 if drawn is not None:
                     regions.mask(mask.name, label, drawn)
         elif rows is not None:
             for line, (x1, x2, y1, y2) in rows.get(number, []):
-                regions.box(f"line {line} of {TRUTH}", label, x1, y1, x2, y2)
+                regions.box(f"line {line} of {GROUND_TRUTH}", label, x1, y1, x2, y2)
         else:
             regions = None
-        yield Draft(photo, regions, group=name)
+        yield Draft(image, regions, group=name)
     for number in sorted(set(rows or ()) - numbers):
         faults.absent(f"{name}_{number:04}.png")
 
@@ -145,7 +145,10 @@ def _rows(file: Path, faults: Faults) -> dict[int, list[tuple[int, Row]]]:
         if len(values) != 5 or not all(abs(value) < 1e7 for value in values) or values[0] % 1:
             faults.saw()
             faults.add(
-                f"{file.parent.name}/{TRUTH}, line {line}", "row", "five numbers: picture, x1, x2, y1, y2", text.strip()
+                f"{file.parent.name}/{GROUND_TRUTH}, line {line}",
+                "row",
+                "five numbers: picture, x1, x2, y1, y2",
+                text.strip(),
             )
             continue
         table.append((line, values))
@@ -158,12 +161,12 @@ def _rows(file: Path, faults: Faults) -> dict[int, list[tuple[int, Row]]]:
 
 
 def _sized(mask: Path, regions: Regions) -> bool:
-    """Whether the mask has its photo's size; otherwise a fault."""
-    size = mask_files.measured_mask(mask, regions.faults, regions.photo.name)
+    """Whether the mask has its image's size; otherwise a fault."""
+    size = mask_files.measured_mask(mask, regions.faults, regions.image.name)
     if size is None:
         regions.saw()
     elif size != regions.size:
-        regions.lacks(f"mask {mask.name}", "height x width", "{} x {}, the photo's own".format(*regions.size),
+        regions.lacks(f"mask {mask.name}", "height x width", "{} x {}, the image's own".format(*regions.size),
                       "{} x {}".format(*size))  # fmt: skip
     return size == regions.size
 
@@ -171,7 +174,7 @@ def _sized(mask: Path, regions: Regions) -> bool:
 def _single_masks(folder: Path) -> dict[str, list[Path]]:
     """C0001_00022_1.png is a mask of C0001_00022.png."""
     found: dict[str, list[Path]] = defaultdict(list)
-    for mask in photos_in(folder):
+    for mask in images_in(folder):
         found[mask.stem.rpartition("_")[0]].append(mask)
     return found
 

@@ -1,4 +1,4 @@
-"""Several annotation files of one folder: one data set, or a question which of them is meant."""
+"""Several annotation files of one folder: one dataset, or a question which of them is meant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from maskwright.types import Dataset
 
 @dataclass
 class Reading:
-    """One annotation file, or a folder as one format reads it: a data set with its faults, or the error."""
+    """One annotation file, or a folder as one format reads it: a dataset with its faults, or the error."""
 
     path: Path
     format: str
@@ -38,53 +38,53 @@ class Reading:
             return f"{name}  ({self.format}: {self.error.headline if self.error else ''})"
         classes = ", ".join(f"{label} {count}" for label, count in self.dataset.class_counts().items() if count)
         return (
-            f"{name}  ({self.format}: {len(self.dataset)} photos, {self.dataset.instance_count} instances; "
+            f"{name}  ({self.format}: {len(self.dataset)} images, {self.dataset.instance_count} instances; "
             f"{classes or 'no classes'})"
         )
 
 
 def joined(folder: Path, readings: list[Reading]) -> tuple[Dataset | None, list[Reading]]:
-    """The data set of these files; None where several speak of the same photos, and differently."""
-    datasets = [each.dataset for each in readings if each.dataset is not None]
+    """The dataset of these files; None where several speak of the same images, and differently."""
+    datasets = [reading.dataset for reading in readings if reading.dataset is not None]
     told = None
-    if len(readings) > 1 and not folders.joinable([each.dataset for each in readings]):
+    if len(readings) > 1 and not folders.joinable([reading.dataset for reading in readings]):
         if len(datasets) < len(readings) or not folders.agreeing(datasets):
             return None, readings
         kept = readings[folders.fullest(datasets)]
-        others = ", ".join(each.path.name for each in readings if each is not kept)
+        others = ", ".join(reading.path.name for reading in readings if reading is not kept)
         told = f"{kept.path.name} was read, not {others}: they say the same"
         readings = [kept]
-    datasets = [each.result() for each in readings]
+    datasets = [reading.result() for reading in readings]
     if len(readings) == 1:
         dataset = datasets[0]
         return (dataset if told is None else folders.remark(dataset, told)), readings
-    words = [file_split(each.path, folder, each.path.parent) for each in readings]
+    words = [file_split(reading.path, folder, reading.path.parent) for reading in readings]
     marked = zip(datasets, words, strict=True)  # instances_val.json holds the split "val"
-    datasets = [folders.with_split(each, word) if word else each for each, word in marked]
-    datasets = [folders.marked(each, read.path.name) for each, read in zip(datasets, readings, strict=True)]
+    datasets = [folders.with_split(item, word) if word else item for item, word in marked]
+    datasets = [folders.marked(item, read.path.name) for item, read in zip(datasets, readings, strict=True)]
     dataset = Dataset.join(data_name(folder), datasets)
-    told = ", ".join(each.path.name for each in readings[:3]) + (", ..." if len(readings) > 3 else "")
+    told = ", ".join(reading.path.name for reading in readings[:3]) + (", ..." if len(readings) > 3 else "")
     return folders.remark(
-        dataset, f"{len(readings)} annotation files of different photos were joined: {told}"
+        dataset, f"{len(readings)} annotation files of different images were joined: {told}"
     ), readings
 
 
 def completed(dataset: Dataset, folder: Path, readings: list[Reading]) -> Dataset:
     """With what the folder adds."""
-    as_files = all(each.path.is_file() for each in readings)
-    return folders.complete(dataset, folder, everywhere=True, unlabelled=as_files)
+    as_files = all(reading.path.is_file() for reading in readings)
+    return folders.complete(dataset, folder, everywhere=True, unlabeled=as_files)
 
 
 def undecided(folder: Path, readings: list[Reading]) -> DatasetError:
-    listed = "".join(f"\n          {each.told(folder)}" for each in readings)
-    example = next((each for each in readings if each.dataset is not None), readings[0])
+    listed = "".join(f"\n          {reading.told(folder)}" for reading in readings)
+    example = next((reading for reading in readings if reading.dataset is not None), readings[0])
     fix = f"name the one to use, for example {example.path}"
-    if len({each.path.parent for each in readings}) > 1:
+    if len({reading.path.parent for reading in readings}) > 1:
         fix = f"say which to use in all of them, for example --annotations {example.path.name}"
     return DatasetError(
-        "several annotation files for the same photos",
+        "several annotation files for the same images",
         file=folder,
-        wanted="one",
+        expected="one",
         got=f"{len(readings)}:{listed}",
         fix=fix,
     )

@@ -30,15 +30,15 @@ def read(path: Path) -> dict[int, str]:
     for item in _items(text):
         number, name = item.get("id", ""), (item.get("name") or item.get("display_name", "")).strip()
         if not number.isdecimal() or len(number) > 9 or not name:
-            raise AnnotationError("an item of the label map without id or name", file=path, wanted="id and name",
+            raise AnnotationError("an item of the label map without id or name", file=path, expected="id and name",
                                   got=", ".join(f"{key}: {value}" for key, value in item.items())[:80]
                                   or "nothing")  # fmt: skip
         other = found.setdefault(int(number), name)
         if other != name:
             raise AnnotationError("two items of the label map with one id", file=path, record=f'item "{name}"',
-                                  wanted="an id of its own", got=f"{number}, as {other} has")  # fmt: skip
+                                  expected="an id of its own", got=f"{number}, as {other} has")  # fmt: skip
     if not found:
-        raise AnnotationError("not a label map", file=path, wanted="item { id: 1 name: 'rust' }",
+        raise AnnotationError("not a label map", file=path, expected="item { id: 1 name: 'rust' }",
                               got=" ".join(text[:200].split())[:60] or "nothing")  # fmt: skip
     return dict(sorted(found.items()))
 

@@ -1,14 +1,14 @@
-"""Labels of whole photos as a CSV table: one row a photo, with none, one or several classes.
+"""Labels of whole images as a CSV table: one row an image, with none, one or several classes.
 
 Looks like   file,labels                      file,dent,rust
              a.jpg,rust                       a.jpg,0,1
              b.jpg,dent;rust                  b.jpg,1,1
-Known by     a .csv file whose first line names a column of photos and either one of labels, or besides nothing but
+Known by     a .csv file whose first line names a column of images and either one of labels, or besides nothing but
              classes, with 0 and 1 below them
-Holds        classes of whole photos, also several or none; a column `split` (train, val, test), a column `group`
-Cannot hold  where in the photo they are, scores, classes that no photo shows. On writing objects become the classes
-             drawn on the photo; the first of the two tables above is written
-In the wild  several labels parted by ; or |; one row a label and several rows a photo; true and false for 1 and 0;
+Holds        classes of whole images, also several or none; a column `split` (train, val, test), a column `group`
+Cannot hold  where in the image they are, scores, classes that no image shows. On writing objects become the classes
+             drawn on the image; the first of the two tables above is written
+In the wild  several labels parted by ; or |; one row a label and several rows an image; true and false for 1 and 0;
              tables of boxes and of scores, which have a column of labels too and are none of these
 Source       the tables of Kaggle's image classification contests, and what a spreadsheet gives
 """
@@ -29,8 +29,8 @@ from maskwright.formats.reading import (
     Evidence,
     Faults,
     Head,
+    ImageFinder,
     Losses,
-    PhotoFinder,
     assemble,
     data_name,
     data_root,
@@ -39,7 +39,7 @@ from maskwright.formats.reading import (
 )
 from maskwright.types import Dataset, Record
 
-PHOTO = ("file", "filename", "file_name", "image", "image_name", "photo", "path")
+IMAGE = ("file", "filename", "file_name", "image", "image_name", "photo", "path")
 LABELS = ("labels", "label", "classes", "class", "tags", "tag")
 MORE = ("split", "group", "width", "height")
 NO_LABELS = ("none", "-")
@@ -57,37 +57,37 @@ def sniff(head: Head) -> Evidence | None:
     if head.ending != ".csv":
         return None
     names, rows = tables.columns(head.text)[1], tables.sample(head.text, LOOKED_AT)
-    photo, labels = _columns(names)
+    image, labels = _columns(names)
     if (
-        photo is None
+        image is None
         or rows is None
         or any(name.casefold() in ELSEWHERE or name.casefold().startswith("score") for name in names)
     ):
         return None
     if labels is not None:
-        return Evidence(0.7, f'a table with the columns "{photo}" and "{labels}"')
-    places = [place for place, name in enumerate(names) if name in _classes(names)]
+        return Evidence(0.7, f'a table with the columns "{image}" and "{labels}"')
+    places = [index for index, name in enumerate(names) if name in _classes(names)]
     cells = [row[place].strip().casefold() for row in rows for place in places if len(row) > place]
     if not cells or sum(cell in (*YES, *NO) for cell in cells) < MOSTLY * len(cells):
         return None
-    return Evidence(0.7, f'a table with a column "{photo}", and 0 or 1 for each of {len(places)} classes')
+    return Evidence(0.7, f'a table with a column "{image}", and 0 or 1 for each of {len(places)} classes')
 
 
 def read(path: Path, faults: Faults) -> Dataset:
     table = read_table(path, known=MORE)
     rows, names = table.rows, list(table.columns) if table.rows else []
     _once(path, names)
-    photo, labels = _columns(names)
-    if photo is None or (labels is None and not _classes(names)):
+    image, labels = _columns(names)
+    if image is None or (labels is None and not _classes(names)):
         raise AnnotationError(
-            "this table has no labels of photos", file=path, record="line 1", got=", ".join(names) or "no rows",
-            wanted=f"a column {PHOTO[0]}, and a column {LABELS[0]} or one of 0 and 1 for each class",
+            "this table has no labels of images", file=path, record="line 1", got=", ".join(names) or "no rows",
+            expected=f"a column {IMAGE[0]}, and a column {LABELS[0]} or one of 0 and 1 for each class",
         )  # fmt: skip
-    finder = PhotoFinder(data_root(path), faults, near=path.parent, names=[row[photo].strip() for row in rows])
+    finder = ImageFinder(data_root(path), faults, near=path.parent, names=[row[image].strip() for row in rows])
     drafts: dict[Path, Draft] = {}
     said: dict[Path, tuple[str, ...] | None] = {}
     for number, row in enumerate(rows, 1):
-        found = finder.photo(row[photo].strip(), regions=1)
+        found = finder.image(row[image].strip(), regions=1)
         if found is None:
             continue
         faults.saw()
@@ -95,17 +95,17 @@ def read(path: Path, faults: Faults) -> Dataset:
         if isinstance(mine, str):
             continue
         if found.path in said:
-            faults.remark("some photos stand in several rows: their labels were joined")
+            faults.remark("some images stand in several rows: their labels were joined")
             mine = (*(said[found.path] or ()), *(mine or ()))
         said[found.path] = mine
         drafts.setdefault(found.path, Draft(found, None, _split(row), (row.get("group") or "").strip() or None))
-    known = {label for each in said.values() for label in each or ()} | (set() if labels else set(_classes(names)))
+    known = {label for item in said.values() for label in item or ()} | (set() if labels else set(_classes(names)))
     data = assemble(data_name(data_root(path)), sorted(known), drafts.values(), "labels_csv", faults)
-    places = {name: place for place, name in enumerate(data.names)}
+    places = {name: index for index, name in enumerate(data.names)}
     records = []
     for record in data:
-        mine = said[record.photo]
-        own = None if mine is None else tuple(sorted({places[unicodedata.normalize("NFC", each)] for each in mine}))
+        mine = said[record.image]
+        own = None if mine is None else tuple(sorted({places[unicodedata.normalize("NFC", item)] for item in mine}))
         records.append(replace(record, labels=own))
     return replace(data, records=tuple(records))
 
@@ -114,11 +114,11 @@ def read(path: Path, faults: Faults) -> Dataset:
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """One table of file,labels, and of split and group where a record has one; of objects the classes are kept."""
     records = [record for record in dataset.records if not record.skipped]
-    losses.add("skipped photo", len(dataset.records) - len(records))
+    losses.add("skipped image", len(dataset.records) - len(records))
     more = [name for name in ("split", "group") if any(getattr(record, name) is not None for record in records)]
     rows: list[list[str]] = []
     said: set[str] = set()
-    for record, name in zip(records, written_names([record.photo for record in records], path), strict=True):
+    for record, name in zip(records, written_names([record.image for record in records], path), strict=True):
         labels = _said(record, dataset.names, losses)
         said.update(labels or ())
         cells = [_kept(name, "file", record), _joined(labels, record)]
@@ -126,22 +126,22 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             value = getattr(record, column)
             cells.append("" if value is None else _kept(value, column, record))
         rows.append(cells)
-    losses.add("class that no photo shows", len(set(dataset.names) - said), "classes that no photo shows")
-    write_text(path, tables.written([PHOTO[0], LABELS[0], *more], rows))
+    losses.add("class that no image shows", len(set(dataset.names) - said), "classes that no image shows")
+    write_text(path, tables.written([IMAGE[0], LABELS[0], *more], rows))
 
 
 def _said(record: Record, names: tuple[str, ...], losses: Losses) -> list[str] | None:
-    """The classes of the photo, in the order of `names`; None where nobody has looked."""
+    """The classes of the image, in the order of `names`; None where nobody has looked."""
     drawn = record.instances
     if drawn is not None:
         losses.add("box" if drawn.masks is None else "outline", len(drawn), "boxes" if drawn.masks is None else "")
         losses.add("score", 0 if drawn.scores is None else len(drawn))
         losses.add("crowd mark", 0 if drawn.crowd is None else int(drawn.crowd.sum()))
-        losses.add("list of sought classes", int(record.sought is not None), "lists of sought classes")
+        losses.add("list of sought classes", int(record.labelled_classes is not None), "lists of sought classes")
     if record.labels is None and drawn is None:
         return None
     own = set(record.labels if record.labels is not None else drawn.classes.tolist())  # type: ignore[union-attr]
-    return [name for place, name in enumerate(names) if place in own]
+    return [name for index, name in enumerate(names) if index in own]
 
 
 def _joined(labels: list[str] | None, record: Record) -> str:
@@ -163,22 +163,22 @@ def _kept(text: str, field: str, record: Record) -> str:
     return text
 
 
-def _unkept(text: str, field: str, record: Record, wanted: str) -> DatasetError:
-    photo = record.photo.name.encode("utf-8", "replace").decode()
-    return DatasetError("this name cannot stand in a table of labels", record=f'photo "{photo}"', field=field,
-                        wanted=wanted, got=repr(text), fix="rename it")  # fmt: skip
+def _unkept(text: str, field: str, record: Record, expected: str) -> DatasetError:
+    image = record.image.name.encode("utf-8", "replace").decode()
+    return DatasetError("this name cannot stand in a table of labels", record=f'image "{image}"', field=field,
+                        expected=expected, got=repr(text), fix="rename it")  # fmt: skip
 
 
 # --- inside -----------------------------------------------------------------------------------------
 def _columns(names: list[str]) -> tuple[str | None, str | None]:
-    """The column of photos, and the one of labels where there is one."""
-    photo = next((name for name in names if name.casefold() in PHOTO), None)
-    return photo, next((name for name in names if name.casefold() in LABELS), None)
+    """The column of images, and the one of labels where there is one."""
+    image = next((name for name in names if name.casefold() in IMAGE), None)
+    return image, next((name for name in names if name.casefold() in LABELS), None)
 
 
 def _classes(names: list[str]) -> list[str]:
-    """What is left when the photo and other known columns are taken away: one column a class."""
-    return [name for name in names if name and name.casefold() not in (*PHOTO, *MORE)]
+    """What is left when the image and other known columns are taken away: one column a class."""
+    return [name for name in names if name and name.casefold() not in (*IMAGE, *MORE)]
 
 
 def _several(cell: str) -> tuple[str, ...] | None:
@@ -190,13 +190,13 @@ def _several(cell: str) -> tuple[str, ...] | None:
     return labels or None
 
 
-def _ticked(row: dict[str, str], photo: str, number: int, faults: Faults) -> tuple[str, ...] | str:
+def _ticked(row: dict[str, str], image: str, number: int, faults: Faults) -> tuple[str, ...] | str:
     """The classes with a 1; the name of a column that is neither, after a word to `faults`."""
     ticked = []
     for name in _classes(list(row)):
         cell = row[name].strip().casefold()
         if cell not in (*YES, *NO):
-            faults.add(f'photo "{photo}", row {number}', name, "0 or 1", cell or "nothing", "correct the table there")
+            faults.add(f'image "{image}", row {number}', name, "0 or 1", cell or "nothing", "correct the table there")
             return name
         if cell in YES:
             ticked.append(name)
@@ -207,7 +207,7 @@ def _once(path: Path, names: list[str]) -> None:
     """One column a class, and one of each other thing."""
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
-        raise AnnotationError("two columns of one name", file=path, record="line 1", field=twice, wanted="one",
+        raise AnnotationError("two columns of one name", file=path, record="line 1", field=twice, expected="one",
                               got=", ".join(names), fix="take one of them out, or rename it")  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-"""Links in a data set: one rule for files and for folders.
+"""Links in a dataset: one rule for files and for folders.
 
 A link whose target stays inside the folder that the user named is followed. One that leads out is not: it may bring
-the photos of somebody else into a copy of the data. Its name is told, and who means it says so (`follow_links`).
+the images of somebody else into a copy of the data. Its name is told, and who means it says so (`follow_links`).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def scope() -> Scope | None:
 
 @contextmanager
 def within(folder: Path, *, whole: bool = True, follow: bool = False) -> Iterator[Scope]:
-    """While this is open, links below `folder` that lead out of it are judged by this rule."""
+    """While this is open, links below `folder` that lead out of it are evaluated by this rule."""
     opened = Scope(folder, whole, follow)
     token = _scope.set(opened)
     try:

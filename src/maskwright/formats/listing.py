@@ -1,4 +1,4 @@
-"""Photos in folders, and what the names of folders and files say: split, annotations, the data's own name."""
+"""Images in folders, and what the names of folders and files say: split, annotations, the data's own name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from maskwright.formats.links import scope, stays
 
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".webp")
 OTHER_ENDINGS = (".gif", ".avif", ".heic", ".jp2", ".ppm", ".pgm")  # found when named, then refused with a word
-PHOTO_FOLDERS = ("images", "image", "imgs", "img", "photos", "photo", "pictures", "data", "JPEGImages", "PNGImages")
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "photos", "photo", "pictures", "data", "JPEGImages", "PNGImages")
 LABEL_FOLDERS = ("annotations", "annotation", "annots", "annot", "ann", "anns", "labels", "label", "json", "xml",
                  "xmls", "via", "coco", "csv", "bboxes")  # fmt: skip
 SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
@@ -19,22 +19,22 @@ SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "val", "valid": "
 MASK_FOLDERS = ("masks", "mask", "pedmasks", "instance_masks", "labels_masks", "gt", "ground_truth", "groundtruth",
                 "segmentation", "segmentations", "segmentationclass", "segmentationobject")  # fmt: skip
 _SPLIT_WORD = re.compile(r"(?<![a-z])(train|training|val|valid|validation|test|testing)(?![a-z])", re.IGNORECASE)
-_PLAIN = {name.casefold() for name in PHOTO_FOLDERS} | {"set", "dataset", "split", "jpg", "png", "coco", "voc"}
+_PLAIN = {name.casefold() for name in IMAGE_FOLDERS} | {"set", "dataset", "split", "jpg", "png", "coco", "voc"}
 _MOST_FILES = 500_000
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """Photos directly in the folder, by name; hidden files and links that lead out of the folder are left out."""
-    return sorted(path for path in photos_here(folder) if path.name.lower().endswith(PHOTO_ENDINGS))
+def images_in(folder: Path) -> list[Path]:
+    """Images directly in the folder, by name; hidden files and links that lead out of the folder are left out."""
+    return sorted(path for path in images_here(folder) if path.name.lower().endswith(IMAGE_ENDINGS))
 
 
-def photos_below(folder: Path) -> list[Path]:
-    """Photos in the folder and in all folders below it, by path."""
-    return sorted(path for path in all_below(folder) if path.name.lower().endswith(PHOTO_ENDINGS))
+def images_below(folder: Path) -> list[Path]:
+    """Images in the folder and in all folders below it, by path."""
+    return sorted(path for path in all_below(folder) if path.name.lower().endswith(IMAGE_ENDINGS))
 
 
 def data_root(path: Path) -> Path:
-    """The folder in which an annotation file's photos may lie: its own, or one above where that holds no photos.
+    """The folder in which an annotation file's images may lie: its own, or one above where that holds no images.
 
     The way up goes through folders of annotations only; of a folder that was named as a whole, no further than there.
 
@@ -52,7 +52,7 @@ def data_root(path: Path) -> Path:
     return root
 
 
-_NO_NAMES = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(name.casefold() for name in PHOTO_FOLDERS), "dataset", "datasets"}
+_NO_NAMES = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(name.casefold() for name in IMAGE_FOLDERS), "dataset", "datasets"}
 
 
 def data_name(path: Path) -> str:
@@ -105,19 +105,19 @@ def is_label_folder(name: str) -> bool:
     return any(word in LABEL_FOLDERS for word in re.findall(r"[^\W\d_]+", name.casefold()))
 
 
-def photos_here(folder: Path) -> list[Path]:
-    """Photos directly in the folder, those that are only found when named (.gif, .heic) among them; unsorted."""
+def images_here(folder: Path) -> list[Path]:
+    """Images directly in the folder, those that are only found when named (.gif, .heic) among them; unsorted."""
     try:
         if not stays(folder, folder):
             return []
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if _is_photo(entry, folder)]
+            return [Path(entry.path) for entry in entries if _is_image(entry, folder)]
     except OSError:
         return []
 
 
-def _is_photo(entry: os.DirEntry[str], folder: Path) -> bool:
-    if entry.name.startswith(".") or not entry.name.lower().endswith(PHOTO_ENDINGS + OTHER_ENDINGS):
+def _is_image(entry: os.DirEntry[str], folder: Path) -> bool:
+    if entry.name.startswith(".") or not entry.name.lower().endswith(IMAGE_ENDINGS + OTHER_ENDINGS):
         return False
     try:
         return entry.is_file() and (not entry.is_symlink() or stays(Path(entry.path), folder))
@@ -136,7 +136,7 @@ def folders_in(above: Path) -> list[Path]:
 
 
 def all_below(folder: Path) -> Iterator[Path]:
-    """Photos of the folder and all folders below, each folder once, however many links lead to it."""
+    """Images of the folder and all folders below, each folder once, however many links lead to it."""
     seen, number, waiting = set(), 0, [folder]
     whole = os.path.realpath(folder)
     while waiting:
@@ -146,7 +146,7 @@ def all_below(folder: Path) -> Iterator[Path]:
         if real in seen or (linked and (real + os.sep).startswith(whole + os.sep)):  # comes, or came, by its own way
             continue
         seen.add(real)
-        for path in photos_here(above):
+        for path in images_here(above):
             number += 1
             if number > _MOST_FILES:
                 return

@@ -1,4 +1,4 @@
-"""Lists of a split: train.txt, val.txt and test.txt beside the photos, or in VOC's ImageSets; one photo a line."""
+"""Lists of a split: train.txt, val.txt and test.txt beside the images, or in VOC's ImageSets; one image a line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from maskwright.errors import DatasetError
-from maskwright.formats.reading import SPLIT_FOLDERS, Faults, Head, PhotoFinder, read_text
+from maskwright.formats.reading import SPLIT_FOLDERS, Faults, Head, ImageFinder, read_text
 from maskwright.types import Dataset
 
 
@@ -21,37 +21,37 @@ def beside(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def apply(dataset: Dataset, root: Path, files: Mapping[Path, str], *, once: bool) -> Dataset:
-    """The data set with the splits that these lists (file -> split) name, and remarks on what they name in vain.
+    """The dataset with the splits that these lists (file -> split) name, and remarks on what they name in vain.
 
-    A line names a photo as an annotation file does: with its folders where it has any, perhaps without its ending.
-    once  a photo in two lists is an error; otherwise it stays in the first, and a remark says so
+    A line names an image as an annotation file does: with its folders where it has any, perhaps without its ending.
+    once  an image in two lists is an error; otherwise it stays in the first, and a remark says so
     """
-    known = {record.photo for record in dataset.records}
+    known = {record.image for record in dataset.records}
     place: dict[Path, Path] = {}
     remarks = []
     for file in files:
         found = _lines(file)
-        finder = PhotoFinder(root, Faults(root), names=[way for line in found for way in line])
+        finder = ImageFinder(root, Faults(root), names=[way for line in found for way in line])
         absent, twice = 0, []
         for line in found:
-            photo = _photo(line, finder, file)
-            absent += photo is None
-            if photo is None or photo not in known:
+            image = _image(line, finder, file)
+            absent += image is None
+            if image is None or image not in known:
                 continue
-            if place.setdefault(photo, file) != file:
-                twice.append(photo)
+            if place.setdefault(image, file) != file:
+                twice.append(image)
         name = file.relative_to(root).as_posix()
         if absent:
-            remarks.append(f"{name} names {len(found)} photos, {absent} of them absent")
+            remarks.append(f"{name} names {len(found)} images, {absent} of them absent")
         if twice and once:
-            raise DatasetError("a photo stands in two lists", file=root, record=f'photo "{twice[0].name}"',
-                               wanted=f"one of {place[twice[0]].name} and {file.name}", got="both",
+            raise DatasetError("an image stands in two lists", file=root, record=f'image "{twice[0].name}"',
+                               expected=f"one of {place[twice[0]].name} and {file.name}", got="both",
                                fix="take it out of one of them")  # fmt: skip
         if twice:
             remarks.append(
-                f"{len(twice)} photos of {file.name} stand in {place[twice[0]].name} too, and are left there"
+                f"{len(twice)} images of {file.name} stand in {place[twice[0]].name} too, and are left there"
             )
-    records = tuple(replace(record, split=files[place[record.photo]]) if record.photo in place else record
+    records = tuple(replace(record, split=files[place[record.image]]) if record.image in place else record
                     for record in dataset.records)  # fmt: skip
     return replace(dataset, records=records, remarks=tuple(dict.fromkeys((*dataset.remarks, *remarks))))
 
@@ -64,14 +64,14 @@ def _lines(file: Path) -> list[tuple[str, ...]]:
     return [tuple(dict.fromkeys((line, re.sub(r"\s+-?\d$", "", line), line.split()[0]))) for line in lines]
 
 
-def _photo(line: Sequence[str], finder: PhotoFinder, file: Path) -> Path | None:
+def _image(line: Sequence[str], finder: ImageFinder, file: Path) -> Path | None:
     for way in line:
         if several := finder.several(way):
-            raise DatasetError("a list names a photo that is there more than once", file=file, record=f'line "{way}"',
-                               wanted="one photo", got=", ".join(path.relative_to(finder.folder).as_posix()
+            raise DatasetError("a list names an image that is there more than once", file=file, record=f'line "{way}"',
+                               expected="one image", got=", ".join(path.relative_to(finder.folder).as_posix()
                                                                  for path in several[:3]),
                                fix="name it with its folder")  # fmt: skip
-        photo = finder.find(way)
-        if photo is not None:
-            return photo
+        image = finder.find(way)
+        if image is not None:
+            return image
     return None

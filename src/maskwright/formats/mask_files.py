@@ -9,34 +9,34 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskwright.errors import PhotoError
+from maskwright.errors import ImageError
 from maskwright.formats.faults import Faults
 from maskwright.geometry import tracing
 from maskwright.geometry.spans import Spans, to_counts
-from maskwright.photos import decode
+from maskwright.images import decode
 from maskwright.types import RleMasks
 
-MOST_VALUES = 10_000  # in one picture; more are a photo, or the noise of a JPEG
+MOST_VALUES = 10_000  # in one picture; more are an image, or the noise of a JPEG
 MOST_LOOKED_AT = 50_000_000  # pixels of a picture that is decoded only to see what it is
 
 
-def measured_mask(path: Path, faults: Faults, photo: str) -> tuple[int, int] | None:
+def measured_mask(path: Path, faults: Faults, image: str) -> tuple[int, int] | None:
     """(height, width) of a mask picture; None and a fault where it cannot be opened."""
     try:
         return decode.measure(path)[0]
-    except PhotoError as error:
-        unreadable(path, faults, photo, error)
+    except ImageError as error:
+        unreadable(path, faults, image, error)
         return None
 
 
-def unreadable(path: Path, faults: Faults, photo: str, error: Exception) -> None:
-    got = error.headline if isinstance(error, PhotoError) else str(error)
-    faults.add(f'photo "{photo}", mask "{path.name}"', "mask", "a picture that can be opened", got,
+def unreadable(path: Path, faults: Faults, image: str, error: Exception) -> None:
+    got = error.headline if isinstance(error, ImageError) else str(error)
+    faults.add(f'image "{image}", mask "{path.name}"', "mask", "a picture that can be opened", got,
                "export the mask again")  # fmt: skip
 
 
-def read_ids(path: Path, faults: Faults, photo: str) -> np.ndarray | None:
-    """H×W ids as stored: grey value, place in the palette, or R + 256 G + 65536 B; None and a fault if broken.
+def read_ids(path: Path, faults: Faults, image: str) -> np.ndarray | None:
+    """H×W ids as stored: gray value, place in the palette, or R + 256 G + 65536 B; None and a fault if broken.
 
     Compare the size in the header first (`measured_mask`): all of the picture is decoded here.
     """
@@ -48,7 +48,7 @@ def read_ids(path: Path, faults: Faults, photo: str) -> np.ndarray | None:
                 if picture.mode in ("RGBA", "LA", "PA"):
                     pixels = np.where(pixels[..., -1:] > 0, pixels[..., :-1], 0)  # what cannot be seen is background
     except Exception as error:  # a broken file can make Pillow raise nearly anything
-        unreadable(path, faults, photo, error)
+        unreadable(path, faults, image, error)
         return None
     if pixels.ndim == 3:  # channel by channel: few bytes a pixel
         ids = pixels[..., 0].astype(np.int32)
@@ -69,7 +69,7 @@ def drawn(path: Path) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ids = read_ids(path, Faults(path), path.name)
-    except PhotoError:
+    except ImageError:
         return False
     if ids is None:
         return False
@@ -77,18 +77,18 @@ def drawn(path: Path) -> bool:
     return bool(counts[:8].sum() >= 0.9 * ids.size)
 
 
-def read_binary(path: Path, faults: Faults, photo: str) -> RleMasks | None:
-    """One mask: any pixel that is not black belongs to it; in a palette its colour counts, not its place."""
+def read_binary(path: Path, faults: Faults, image: str) -> RleMasks | None:
+    """One mask: any pixel that is not black belongs to it; in a palette its color counts, not its place."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as picture:
-                colours = picture.convert("RGBA") if picture.mode in ("P", "PA") else picture
-                pixels = np.asarray(colours)
-                if colours.mode in ("RGBA", "LA"):
+                colors = picture.convert("RGBA") if picture.mode in ("P", "PA") else picture
+                pixels = np.asarray(colors)
+                if colors.mode in ("RGBA", "LA"):
                     pixels = np.where(pixels[..., -1:] > 0, pixels[..., :-1], 0)
     except Exception as error:
-        unreadable(path, faults, photo, error)
+        unreadable(path, faults, image, error)
         return None
     belongs = np.asarray(pixels.any(axis=2) if pixels.ndim == 3 else pixels != 0)
     return RleMasks.from_dense(belongs[None])
@@ -113,12 +113,12 @@ def parts_of_ids(ids: np.ndarray) -> tuple[list[int], list[int]]:
 
 
 def noisy(ids: np.ndarray) -> bool:
-    """Whether the value changes with nearly every pixel, as in a photo; small pictures are not judged."""
+    """Whether the value changes with nearly every pixel, as in an image; small pictures are not evaluated."""
     return bool(ids.size > 10_000 and np.count_nonzero(ids[1:] != ids[:-1]) > 0.3 * ids.size)
 
 
 def soft_edged(ids: np.ndarray) -> bool:
-    """Whether a picture is black and white but for many greys that cover little: smoothed, or saved as JPEG."""
+    """Whether a picture is black and white but for many grays that cover little: smoothed, or saved as JPEG."""
     values, counts = np.unique(ids, return_counts=True)
     if len(values) <= 12:
         return False

@@ -1,12 +1,12 @@
-"""Which mask belongs to which photo, by folders and names; and the class, where a folder or a name tells it.
+"""Which mask belongs to which image, by folders and names; and the class, where a folder or a name tells it.
 
 Beside       images/a.jpg with masks/a.png, a_mask.png, a_0.png or a/0.png; train_images/ with train_masks/
 Own folder   a/images/a.png with a/masks/*.png
 Side by side a.jpg with a_mask.png in one folder, or a.jpg with a.png
-Classes      masks/cat/a.png, or masks/a_cat_0.png where every such class is on two photos or more
+Classes      masks/cat/a.png, or masks/a_cat_0.png where every such class is on two images or more
 
-A mask is never given to a photo on a guess: where several photos have the name, the folders above must agree; and a
-folder of masks that is called like a folder of photos (masks/train, images/train) belongs to that one alone.
+A mask is never given to an image on a guess: where several images have the name, the folders above must agree; and a
+folder of masks that is called like a folder of images (masks/train, images/train) belongs to that one alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskwright.formats import mask_files
-from maskwright.formats.reading import SPLIT_FOLDERS, Head, photos_below, photos_in
+from maskwright.formats.reading import SPLIT_FOLDERS, Head, images_below, images_in
 
 MASK_FOLDERS = {
     "pedmasks": "pedestrian", "masks": "", "mask": "", "instance_masks": "", "instances": "", "gt": "",
@@ -28,7 +28,7 @@ MASK_FOLDERS = {
 MASK_WORDS = {"mask", "masks", "gt", "seg", "segmentation", "segmentations", "groundtruth"}
 LABEL_WORDS = {"label", "labels", "annotation", "annotations", "ann", "anns", "annot", "annots"}
 """Folders of masks only if nothing but pictures is in them: text there is of another format."""
-PHOTO_WORDS = {"image", "images", "img", "imgs", "photo", "photos", "pic", "pics", "picture", "pictures",
+IMAGE_WORDS = {"image", "images", "img", "imgs", "photo", "photos", "pic", "pics", "picture", "pictures",
                "input", "inputs"}  # fmt: skip
 NO_CLASS = {"png", "all", "masks", "mask", "instances", "instance", "images", "imgs", "img", "labels", "label", "gt",
             "output", "ids", "binary"}  # fmt: skip
@@ -36,7 +36,7 @@ MARKS = re.compile(r"[ _.-]?(mask|masks|gt|label|labels|instance|instances|seg|s
 NUMBER = re.compile(r"[ _.-](mask)?\d+$", re.IGNORECASE)
 CLASS_IN_NAME = re.compile(r"[ _.-](?P<label>[^\W\d_][^\d_.]*)[ _.-]\d+$")
 TEXTS = (".json", ".xml", ".csv", ".txt")
-TAKEN = (".jpg", ".jpeg", ".jpe", ".jfif")  # endings of photos in pairs of one name; the mask has another
+TAKEN = (".jpg", ".jpeg", ".jpe", ".jfif")  # endings of images in pairs of one name; the mask has another
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class Mask:
 
 @dataclass
 class Pairs:
-    """photos     (path, masks, split) of each photo; no masks: nobody has drawn on it
-    unfit      masks that fit no photo
+    """images     (path, masks, split) of each image; no masks: nobody has drawn on it
+    unfit      masks that fit no image
     where      half a sentence: where the masks lie
     class_of   the class that the folder's name tells, or ""
-    one_each   one file an object, even where a photo has a single one
-    mirrored   sub-folders of masks that are called like those of the photos, and were not taken for classes
+    one_each   one file an object, even where an image has a single one
+    mirrored   sub-folders of masks that are called like those of the images, and were not taken for classes
     told       how classes were found, for a remark; or ""
     certainty  how sure the layout is
     """
 
     where: str
-    photos: list[tuple[Path, list[Mask], str | None]] = field(default_factory=list)
+    images: list[tuple[Path, list[Mask], str | None]] = field(default_factory=list)
     unfit: list[Path] = field(default_factory=list)
     class_of: str = ""
     one_each: bool = False
@@ -70,12 +70,12 @@ class Pairs:
 
     @property
     def fit(self) -> int:
-        """How many masks have a photo."""
-        return sum(len(masks) for _, masks, _ in self.photos)
+        """How many masks have an image."""
+        return sum(len(masks) for _, masks, _ in self.images)
 
 
 def find(head: Head) -> Pairs | None:
-    """The photos of a folder with their masks; None where no masks are recognised."""
+    """The images of a folder with their masks; None where no masks are recognized."""
     if "labelme_json" in head.folders:  # what labelme_json_to_dataset leaves: classes stand in its YAML files
         return None
     folders = _mask_folders(head)
@@ -108,7 +108,7 @@ def _mask_folders(head: Head) -> dict[str, tuple[str, float]]:
     for kind, certainty in ((MASK_WORDS, 0.8), (LABEL_WORDS, 0.45)):
         for name in head.folders:
             rest = _rest(name, kind)
-            if rest is not None and (not rest or _photo_folders(head, rest)) and not _texts(head.child(name)):
+            if rest is not None and (not rest or _image_folders(head, rest)) and not _texts(head.child(name)):
                 found[name] = (rest, certainty)
         if found:
             return found
@@ -119,56 +119,56 @@ def _texts(head: Head) -> bool:
     return bool(head.files(*TEXTS)) or any(head.child(name).files(*TEXTS) for name in head.folders[:3])
 
 
-def _photo_folders(head: Head, rest: str) -> list[Path]:
-    """train_images for the rest "train"; every folder of photos for ""."""
-    own = [head.path / name for name in head.folders if _rest(name, PHOTO_WORDS) == rest]
+def _image_folders(head: Head, rest: str) -> list[Path]:
+    """train_images for the rest "train"; every folder of images for ""."""
+    own = [head.path / name for name in head.folders if _rest(name, IMAGE_WORDS) == rest]
     return own or [head.path / name for name in head.folders if rest and " ".join(_words(name)) == rest]
 
 
 def _beside(head: Head, folders: dict[str, tuple[str, float]]) -> Pairs | None:
     listed = " and ".join(f'"{name}"' for name in folders)
-    pairs = Pairs(f"masks lie in {listed} beside the photos", certainty=min(sure for _, sure in folders.values()))
+    pairs = Pairs(f"masks lie in {listed} beside the images", certainty=min(sure for _, sure in folders.values()))
     every = {name: _masks_below(head.path / name, head.path) for name in folders}
     taken = {mask for masks in every.values() for mask in masks}
     for name, (rest, _) in folders.items():
-        roots = _photo_folders(head, rest) if rest else [head.path]
-        photos = [photo for root in roots for photo in photos_below(root) if photo not in taken]
+        roots = _image_folders(head, rest) if rest else [head.path]
+        images = [image for root in roots for image in images_below(root) if image not in taken]
         if rest == "" and len(folders) > 1:
             continue
-        _join(pairs, photos, every[name], head.path / name, SPLIT_FOLDERS.get(rest))
+        _join(pairs, images, every[name], head.path / name, SPLIT_FOLDERS.get(rest))
     pairs.class_of = MASK_FOLDERS.get(next(iter(folders)).casefold(), "")
-    if not pairs.photos or not (pairs.fit or pairs.unfit):
+    if not pairs.images or not (pairs.fit or pairs.unfit):
         return None
     return pairs
 
 
 def _masks_below(folder: Path, data: Path) -> list[Path]:
-    """Pictures in a folder of masks and below; not those to which a link leads elsewhere in the data: photos."""
-    pictures = photos_below(folder)
+    """Pictures in a folder of masks and below; not those to which a link leads elsewhere in the data: images."""
+    pictures = images_below(folder)
     own, whole = folder.resolve(), data.resolve()
     where = {above: above.resolve() for above in {picture.parent for picture in pictures}}
     strange = {above for above, real in where.items() if real.is_relative_to(whole) and not real.is_relative_to(own)}
     return [picture for picture in pictures if picture.parent not in strange]
 
 
-def _join(pairs: Pairs, photos: list[Path], masks: list[Path], folder: Path, split: str | None) -> None:
-    """Give each mask to its photo."""
+def _join(pairs: Pairs, images: list[Path], masks: list[Path], folder: Path, split: str | None) -> None:
+    """Give each mask to its image."""
     by_stem: dict[str, list[Path]] = defaultdict(list)
-    for photo in photos:
-        by_stem[photo.stem.casefold()].append(photo)
-    parents = {photo.parent.name.casefold() for photo in photos}
+    for image in images:
+        by_stem[image.stem.casefold()].append(image)
+    parents = {image.parent.name.casefold() for image in images}
     given: dict[Path, list[Mask]] = defaultdict(list)
     left = []
     for mask in masks:
-        stem = _photo_stem(mask, by_stem.keys())
-        photo = None if stem is None else _one_photo(mask, by_stem[stem], folder, parents)
-        if photo is None:
+        stem = _image_stem(mask, by_stem.keys())
+        image = None if stem is None else _one_image(mask, by_stem[stem], folder, parents)
+        if image is None:
             left.append(mask)
         else:
-            given[photo].append(Mask(mask, _folder_class(mask, folder, by_stem.keys(), parents)))
-    for mask, photo, label in _named_classes(left, by_stem):
+            given[image].append(Mask(mask, _folder_class(mask, folder, by_stem.keys(), parents)))
+    for mask, image, label in _named_classes(left, by_stem):
         left.remove(mask)
-        given[photo].append(Mask(mask, label))
+        given[image].append(Mask(mask, label))
         pairs.one_each = True
         pairs.told = "the classes were taken from the names of the masks"
     if any(mask.label for several in given.values() for mask in several) and not pairs.told:
@@ -176,11 +176,11 @@ def _join(pairs: Pairs, photos: list[Path], masks: list[Path], folder: Path, spl
     above = {mask.path.parent.name for several in given.values() for mask in several if mask.path.parent != folder}
     pairs.mirrored |= {name for name in above if name.casefold() in parents and name.casefold() not in SPLIT_FOLDERS}
     pairs.unfit += left
-    pairs.photos += [(photo, sorted(given[photo], key=_by_number), split) for photo in photos]
+    pairs.images += [(image, sorted(given[image], key=_by_number), split) for image in images]
 
 
-def _photo_stem(mask: Path, stems: Iterable[str]) -> str | None:
-    """a.png, a_mask.png, a_3.png, a/3.png -> "a", where there is a photo of this stem; the longest fit first."""
+def _image_stem(mask: Path, stems: Iterable[str]) -> str | None:
+    """a.png, a_mask.png, a_3.png, a/3.png -> "a", where there is an image of this stem; the longest fit first."""
     stems = set(stems) if not isinstance(stems, set | dict) and not hasattr(stems, "isdisjoint") else stems
     stem = mask.stem.casefold()
     bare = MARKS.sub("", stem)
@@ -191,21 +191,21 @@ def _photo_stem(mask: Path, stems: Iterable[str]) -> str | None:
     return above if above in stems else None
 
 
-def _one_photo(mask: Path, photos: list[Path], folder: Path, parents: set[str]) -> Path | None:
-    """The one photo of this name that the folders allow; None where that is nobody, or several."""
+def _one_image(mask: Path, images: list[Path], folder: Path, parents: set[str]) -> Path | None:
+    """The one image of this name that the folders allow; None where that is nobody, or several."""
     above = [part.casefold() for part in mask.relative_to(folder).parts[:-1]]
     bound = {part for part in above if part in parents or part in SPLIT_FOLDERS}
 
-    def agrees(photo: Path) -> bool:
-        theirs = {part.casefold() for part in photo.parts[-4:-1]}
+    def agrees(image: Path) -> bool:
+        theirs = {part.casefold() for part in image.parts[-4:-1]}
         return all(part in theirs for part in bound)
 
-    fitting = [photo for photo in photos if agrees(photo)]
+    fitting = [image for image in images if agrees(image)]
     return fitting[0] if len(fitting) == 1 else None
 
 
 def _folder_class(mask: Path, folder: Path, stems: Iterable[str], parents: set[str]) -> str:
-    """masks/cat/a.png -> "cat"; "" where the folder is one of a photo, of a split, or called like one of photos."""
+    """masks/cat/a.png -> "cat"; "" where the folder is one of an image, of a split, or called like one of images."""
     name = mask.parent.name
     folded = name.casefold()
     ordinary = folded in stems or folded in parents or folded in SPLIT_FOLDERS or folded in NO_CLASS
@@ -213,16 +213,16 @@ def _folder_class(mask: Path, folder: Path, stems: Iterable[str], parents: set[s
 
 
 def _named_classes(masks: list[Path], by_stem: dict[str, list[Path]]) -> list[tuple[Path, Path, str]]:
-    """p1_dog_0.png -> (the mask, p1.jpg, "dog"); [] where not every class is on two photos or more."""
+    """p1_dog_0.png -> (the mask, p1.jpg, "dog"); [] where not every class is on two images or more."""
     found = []
     for mask in masks:
         match = CLASS_IN_NAME.search(mask.stem)
-        photos = by_stem.get(mask.stem[: match.start()].casefold(), []) if match else []
-        if match and len(photos) == 1:
-            found.append((mask, photos[0], match["label"].strip()))
+        images = by_stem.get(mask.stem[: match.start()].casefold(), []) if match else []
+        if match and len(images) == 1:
+            found.append((mask, images[0], match["label"].strip()))
     where: dict[str, set[Path]] = defaultdict(set)
-    for _, photo, label in found:
-        where[label].add(photo)
+    for _, image, label in found:
+        where[label].add(image)
     return found if found and min(map(len, where.values())) > 1 else []
 
 
@@ -232,36 +232,36 @@ def _by_number(mask: Mask) -> tuple[int, str]:
     return (int(digits[1]) if digits and len(digits[1]) < 10 else 0, mask.path.name)
 
 
-# --- a folder a photo, or no folder at all ----------------------------------------------------------
+# --- a folder an image, or no folder at all ----------------------------------------------------------
 def _own_folders(head: Head) -> Pairs | None:
-    """<id>/images and <id>/masks: one photo each."""
-    pairs = Pairs("each photo has a folder with images and masks", one_each=True, certainty=0.9)
+    """<id>/images and <id>/masks: one image each."""
+    pairs = Pairs("each image has a folder with images and masks", one_each=True, certainty=0.9)
     if not any("images" in head.child(name).folders for name in head.folders[:3]):
         return None
     for name in head.folders:
         child = head.child(name)
-        masks = next((each for each in child.folders if each.casefold() in MASK_FOLDERS), None)
-        drawn = [] if masks is None else [Mask(mask) for mask in photos_in(child.path / masks)]
-        photos = photos_in(child.path / "images")
-        if len(photos) > 1 and drawn:  # a data set of its own, such as train/images and train/masks
+        masks = next((folder for folder in child.folders if folder.casefold() in MASK_FOLDERS), None)
+        drawn = [] if masks is None else [Mask(mask) for mask in images_in(child.path / masks)]
+        images = images_in(child.path / "images")
+        if len(images) > 1 and drawn:  # a dataset of its own, such as train/images and train/masks
             return None
-        pairs.photos += [(photo, drawn, None) for photo in photos]
+        pairs.images += [(image, drawn, None) for image in images]
     return pairs if pairs.fit else None
 
 
 def _side_by_side(head: Head) -> Pairs | None:
     """a.jpg with a_mask.png, or with a.png, in the folder itself or in folders that are classes."""
-    pairs = Pairs("masks lie beside their photos, in one folder", certainty=0.45)
+    pairs = Pairs("masks lie beside their images, in one folder", certainty=0.45)
     inside = {}
-    if not head.photos:
+    if not head.images:
         for name in head.folders:
             if name.casefold() not in SPLIT_FOLDERS:
                 child = head.child(name)
-                deeper = next((each for each in child.folders if _rest(each, PHOTO_WORDS) == ""), None)
-                inside[name] = child.path if child.photos or deeper is None else child.path / deeper
-    labels = {path: name for name, path in inside.items() if photos_in(path)} or {head.path: ""}
+                deeper = next((folder for folder in child.folders if _rest(folder, IMAGE_WORDS) == ""), None)
+                inside[name] = child.path if child.images or deeper is None else child.path / deeper
+    labels = {path: name for name, path in inside.items() if images_in(path)} or {head.path: ""}
     for path, label in labels.items():
-        pictures = photos_in(path)
+        pictures = images_in(path)
         stems = {picture.stem.casefold() for picture in pictures if picture.suffix.lower() in TAKEN}
         every = {picture.stem.casefold() for picture in pictures}
         given: dict[str, list[Mask]] = defaultdict(list)
@@ -272,10 +272,10 @@ def _side_by_side(head: Head) -> Pairs | None:
             elif picture.suffix.lower() not in TAKEN and picture.stem.casefold() in stems:
                 given[picture.stem.casefold()].append(Mask(picture, label if len(labels) > 1 else ""))
         masks = {mask.path for several in given.values() for mask in several}
-        photos = [picture for picture in pictures if picture not in masks]
-        pairs.photos += [(photo, sorted(given[photo.stem.casefold()], key=_by_number), None) for photo in photos]
-    drawn = [mask.path for _, masks, _ in pairs.photos for mask in masks]
-    if 2 * sum(bool(masks) for _, masks, _ in pairs.photos) < len(pairs.photos) or not drawn:
+        images = [picture for picture in pictures if picture not in masks]
+        pairs.images += [(image, sorted(given[image.stem.casefold()], key=_by_number), None) for image in images]
+    drawn = [mask.path for _, masks, _ in pairs.images for mask in masks]
+    if 2 * sum(bool(masks) for _, masks, _ in pairs.images) < len(pairs.images) or not drawn:
         return None
     if not all(map(mask_files.drawn, drawn[:: max(1, len(drawn) // 3)][:3])):
         return None

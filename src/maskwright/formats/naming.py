@@ -1,4 +1,5 @@
-"""A photo's name as annotation files write it, taken apart: slashes of both kinds, other machines' paths, addresses."""
+"""An image's name as annotation files write it, taken apart: slashes of both kinds, other machines' paths,
+addresses."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class Name:
         return not (self.folders or self.absolute or self.above)
 
     @property
-    def foreign(self) -> bool:
+    def external(self) -> bool:
         """Its first folders are those of another machine, or lie outside of the data."""
         return self.absolute or self.above > 0
 
@@ -56,7 +57,7 @@ def read_names(text: str) -> list[Name]:
     texts = [text, unquote(text, errors="surrogateescape")] if "%" in text else [text]
     if _ADDRESS.match(text.strip()):
         texts.reverse()
-    return list(dict.fromkeys(name for each in texts if (name := _taken_apart(each)) is not None))
+    return list(dict.fromkeys(name for item in texts if (name := _taken_apart(item)) is not None))
 
 
 def _taken_apart(text: str) -> Name | None:
@@ -116,31 +117,31 @@ def told_apart_by(names: Iterable[Name]) -> dict[Name, int]:
         alike.setdefault(folded(name.last), set()).add(name.folded[::-1])
     needed: dict[tuple[str, tuple[str, ...]], int] = {}
     for last, several in alike.items():
-        ordered = sorted(several)  # from the end: those that agree longest are neighbours
+        ordered = sorted(several)  # from the end: those that agree longest are neighbors
         for one, other in pairwise(ordered):
             common = 0
             while common < min(len(one), len(other)) and one[common] == other[common]:
                 common += 1
-            for each in (one, other):
-                needed[last, each] = max(needed.get((last, each), 0), common + 1)
+            for item in (one, other):
+                needed[last, item] = max(needed.get((last, item), 0), common + 1)
     return {name: needed.get((folded(name.last), name.folded[::-1]), 0) for name in names}
 
 
-def written_name(photo: Path, path: Path) -> str:
-    """How a written annotation file names a photo: the way down from its own folder, or the bare name; bytes that are
+def written_name(image: Path, path: Path) -> str:
+    """How a written annotation file names an image: the way down from its own folder, or the bare name; bytes that are
     no UTF-8 as %E9, which `read_names` decodes."""
     try:
-        return spelt(photo.resolve().relative_to(path.parent.resolve()).as_posix())
+        return spelt(image.resolve().relative_to(path.parent.resolve()).as_posix())
     except ValueError:
-        return spelt(photo.name)
+        return spelt(image.name)
 
 
-def written_names(photos: Sequence[Path], path: Path) -> list[str]:
-    """The same for all photos of a table; DatasetError where two of them would share one name."""
+def written_names(images: Sequence[Path], path: Path) -> list[str]:
+    """The same for all images of a table; DatasetError where two of them would share one name."""
     named: dict[str, Path] = {}
-    for photo in photos:
-        name = written_name(photo, path)
-        if named.setdefault(name, photo) != photo:
-            raise DatasetError("two photos of one name", file=photo, wanted="names that differ", got=name,
-                               fix="write it into the folder above both, or copy the photos beside it")  # fmt: skip
-    return [written_name(photo, path) for photo in photos]
+    for image in images:
+        name = written_name(image, path)
+        if named.setdefault(name, image) != image:
+            raise DatasetError("two images of one name", file=image, expected="names that differ", got=name,
+                               fix="write it into the folder above both, or copy the images beside it")  # fmt: skip
+    return [written_name(image, path) for image in images]

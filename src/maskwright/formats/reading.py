@@ -1,4 +1,4 @@
-"""What every format reads with: bounded JSON, XML and CSV; the first look at a path; where the photos lie.
+"""What every format reads with: bounded JSON, XML and CSV; the first look at a path; where the images lie.
 
 A format's module holds
 
@@ -6,7 +6,7 @@ A format's module holds
     read(path: Path, faults: Faults) -> Dataset             a bad record goes to `faults`, a bad file raises
     write(dataset: Dataset, path: Path, losses: Losses)     where it can
 
-and takes all it shares with others from here (`Faults` and `Losses` live in faults.py, `PhotoFinder` in finding.py,
+and takes all it shares with others from here (`Faults` and `Losses` live in faults.py, `ImageFinder` in finding.py,
 `Regions` in regions.py, `assemble` in drafts.py).
 """
 
@@ -30,16 +30,16 @@ from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import open_file
 from maskwright.formats.drafts import Draft, assemble, natural, spelt_alike
 from maskwright.formats.faults import Faults, Losses
-from maskwright.formats.finding import FoundPhoto, PhotoFinder, measured
+from maskwright.formats.finding import FoundImage, ImageFinder, measured
 from maskwright.formats.links import stays
 from maskwright.formats.listing import (
+    IMAGE_ENDINGS,
     LABEL_FOLDERS,
-    PHOTO_ENDINGS,
     SPLIT_FOLDERS,
     data_name,
     data_root,
-    photos_below,
-    photos_in,
+    images_below,
+    images_in,
 )
 from maskwright.formats.naming import written_name, written_names
 from maskwright.formats.regions import Regions, plain
@@ -47,13 +47,37 @@ from maskwright.formats.text import beginning, encoding
 from maskwright.tables import Table, parse
 
 __all__ = [
-    "LABEL_FOLDERS", "PHOTO_ENDINGS", "SPLIT_FOLDERS", "Draft", "Evidence", "Faults", "FoundPhoto", "Head", "Losses",
-    "PhotoFinder", "Regions", "assemble", "data_name", "data_root", "measured", "natural", "parse_json", "photos_below",
-    "photos_in", "plain", "read_json", "read_table", "read_text", "read_xml", "readable", "spelt_alike", "written_name",
+    "IMAGE_ENDINGS",
+    "LABEL_FOLDERS",
+    "SPLIT_FOLDERS",
+    "Draft",
+    "Evidence",
+    "Faults",
+    "FoundImage",
+    "Head",
+    "ImageFinder",
+    "Losses",
+    "Regions",
+    "assemble",
+    "data_name",
+    "data_root",
+    "images_below",
+    "images_in",
+    "measured",
+    "natural",
+    "parse_json",
+    "plain",
+    "read_json",
+    "read_table",
+    "read_text",
+    "read_xml",
+    "readable",
+    "spelt_alike",
+    "written_name",
     "written_names",
 ]  # fmt: skip
 
-MOST_BYTES = 2**30  # the annotations of COCO 2017 (118,000 photos) have 450 MB
+MOST_BYTES = 2**30  # the annotations of COCO 2017 (118,000 images) have 450 MB
 FIRST_BYTES = 65536
 LFS_POINTER = b"version https://git-lfs"  # what Git leaves in place of a file that it keeps elsewhere
 
@@ -64,7 +88,7 @@ class Evidence:
 
     certainty  0..1; below 0.5 is a weak claim, heard only where nobody makes a strong one (class folders, say)
     because    half a sentence for people: 'each record has "filename" and "regions"'
-    dataset    False for a file of this format that is no data set by itself (a results list, attribute definitions):
+    dataset    False for a file of this format that is no dataset by itself (a results list, attribute definitions):
                passed over in a folder; whoever names it gets `read`'s error, which says what the file is
     """
 
@@ -107,12 +131,12 @@ class Head:
         """
         try:
             with os.scandir(self.path) as entries:
-                shown = [each for each in entries if not each.name.startswith(".")]
+                shown = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError:
             return ()
         # os.path never raises, where a link leads in a circle
-        found = [each.name + "/" * os.path.isdir(each.path) for each in shown  # noqa: PTH112
-                 if not each.is_symlink() or stays(Path(each.path), self.path)]  # fmt: skip
+        found = [item.name + "/" * os.path.isdir(item.path) for item in shown  # noqa: PTH112
+                 if not item.is_symlink() or stays(Path(item.path), self.path)]  # fmt: skip
         return tuple(sorted(found))
 
     @property
@@ -126,9 +150,9 @@ class Head:
         return tuple(name for name in files if not endings or name.lower().endswith(endings))
 
     @property
-    def photos(self) -> tuple[str, ...]:
-        """Names of files that are photos by their ending."""
-        return self.files(*PHOTO_ENDINGS)
+    def images(self) -> tuple[str, ...]:
+        """Names of files that are images by their ending."""
+        return self.files(*IMAGE_ENDINGS)
 
     def child(self, name: str) -> Head:
         """The same look one step down: head.child("Annotations").child("a.xml")."""
@@ -153,7 +177,7 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
         size = path.stat().st_size
         if size > most:
             raise AnnotationError(
-                "too big for an annotation file", file=path, wanted=f"at most {most:,} bytes", got=f"{size:,} bytes"
+                "too big for an annotation file", file=path, expected=f"at most {most:,} bytes", got=f"{size:,} bytes"
             )
         with open_file(path) as stream:
             data = stream.read()
@@ -210,7 +234,7 @@ def read_json(path: Path) -> Any:
             _decoded(path, data)  # which names the line
         raise _explain_json(path, data, str(error)) from error
     if data.count(b'":') != _keys(found):  # far quicker than looking at each; where they differ it is looked at
-        _refuse_twins(path, data)
+        _refuse_duplicates(path, data)
     return found
 
 
@@ -227,7 +251,7 @@ def _keys(value: Any) -> int:
     return count
 
 
-def _refuse_twins(path: Path, data: bytes) -> None:
+def _refuse_duplicates(path: Path, data: bytes) -> None:
     """AnnotationError where an object has one key twice, with two values: the first would vanish without a word."""
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -236,8 +260,13 @@ def _refuse_twins(path: Path, data: bytes) -> None:
             seen: dict[str, Any] = {}
             for key, value in pairs:
                 if seen.setdefault(key, value) != value:
-                    raise AnnotationError("one key stands twice, with two values", file=path, record=f'key "{key}"',
-                                          wanted="each key once", fix="take one of them out, or rename it")  # fmt: skip
+                    raise AnnotationError(
+                        "one key stands twice, with two values",
+                        file=path,
+                        record=f'key "{key}"',
+                        expected="each key once",
+                        fix="take one of them out, or rename it",
+                    )
         return made
 
     json.loads(data, object_pairs_hook=checked)
@@ -265,7 +294,7 @@ def _explain_json(path: Path, data: bytes, reason: str) -> AnnotationError:
             "the file ends in the middle",
             file=path,
             record=_place(data.rstrip()),
-            wanted="a complete JSON file",
+            expected="a complete JSON file",
             got=f"the end after {len(data):,} bytes, behind {ending!r}",
             fix="it was cut off: copy, download or export it again",
         )
@@ -280,7 +309,7 @@ def _explain_json(path: Path, data: bytes, reason: str) -> AnnotationError:
         "not JSON",
         file=path,
         record=_place(data[:at]),
-        wanted="a number" if not_a_number else "strict JSON",
+        expected="a number" if not_a_number else "strict JSON",
         got=not_a_number[0] if not_a_number else repr(near),
         fix="correct the file there" if not_a_number else "correct the file there, or export it again",
     )
@@ -301,7 +330,7 @@ def read_xml(path: Path) -> Element:
         line, column = getattr(error, "position", (None, None))
         raise AnnotationError(
             "not well-formed XML", file=path, record=None if line is None else f"line {line}, column {column}",
-            wanted="a complete XML file", got=str(error), fix="copy or export the file again",
+            expected="a complete XML file", got=str(error), fix="copy or export the file again",
         ) from error  # fmt: skip
 
 

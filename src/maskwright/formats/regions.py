@@ -1,4 +1,4 @@
-"""Regions: what was drawn in one photo, checked and cut at the edge, on its way from a format to `Instances`."""
+"""Regions: what was drawn in one image, checked and cut at the edge, on its way from a format to `Instances`."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ import numpy as np
 
 from maskwright.formats import turns
 from maskwright.formats.faults import Faults
-from maskwright.formats.finding import FoundPhoto
+from maskwright.formats.finding import FoundImage
 from maskwright.geometry import polygons
-from maskwright.photos.decode import orientation_of
+from maskwright.images.decode import orientation_of
 from maskwright.types import Annotation, Instances, RleMasks
 
 _FARTHEST = 1e7  # pixels; a coordinate beyond is a slip, not a place
-_LONGEST = 4  # times the photo's pixels: an outline around every single pixel is not longer
+_LONGEST = 4  # times the image's pixels: an outline around every single pixel is not longer
 _LONG_ANYWAY = 1_000_000  # pixels; an outline of this length costs a tenth of a second
-_NEAR = 0.01  # shares of width and height may reach a little beyond 0 and 1
-_SMALL = 4  # pixels; on a smaller photo a box within 0 and 1 may be meant in pixels
+_NEAR = 0.01  # fractions of width and height may reach a little beyond 0 and 1
+_SMALL = 4  # pixels; on a smaller image a box within 0 and 1 may be meant in pixels
 
 
 class Regions:
-    """Collects the regions of one photo; a faulty one goes to `faults` by name, the others stay.
+    """Collects the regions of one image; a faulty one goes to `faults` by name, the others stay.
 
-    Coordinates are photo pixels after EXIF's turn, edges (0 and width are the photo's edges). `region` is how people
+    Coordinates are image pixels after EXIF's turn, edges (0 and width are the image's edges). `region` is how people
     find it again: a number, or an id. `label` is the class name.
 
     whole_pixels  the format counts pixels (VIA): a point at x = width lies past the last one and is told as cut
-    stated        (height, width) as the file gives them, None where it does not. Where the photo is turned by EXIF
+    stated        (height, width) as the file gives them, None where it does not. Where the image is turned by EXIF
                   and the file states the unturned size, all coordinates are turned; any other difference is a fault
-                  of the photo (nothing is ever stretched), unless `assemble` finds that the file states nonsense.
+                  of the image (nothing is ever stretched), unless `assemble` detections that the file states nonsense.
     """
 
     def __init__(
-        self, faults: Faults, photo: FoundPhoto, *, whole_pixels: bool = False, stated: tuple[int, int] | None = None
+        self, faults: Faults, image: FoundImage, *, whole_pixels: bool = False, stated: tuple[int, int] | None = None
     ) -> None:
         self.faults = faults
-        self.photo = photo
-        self.size = photo.size
+        self.image = image
+        self.size = image.size
         self.stated = stated
         self.seen = 0
         self.unused_shapes = 0
-        self.misfit = False  # the photo has not the frame that the file states
-        self.proven = False  # something drawn can only be meant in the photo's own frame
+        self.misfit = False  # the image has not the frame that the file states
+        self.proven = False  # something drawn can only be meant in the image's own frame
         self.labels: list[str] = []
         self._names: list[object] = []
         self._outlines: list[tuple[int, list[np.ndarray]]] = []  # row, parts
@@ -59,7 +59,7 @@ class Regions:
         self._turn: Callable[[np.ndarray], np.ndarray] | None = None
         self._tiny: dict[int, bool] = {}  # row within a pixel of the corner -> has broken numbers: shares 0..1?
         self._refused: set[int] = set()
-        self._unproven = photo.turned and stated is None
+        self._unproven = image.turned and stated is None
         if stated is not None and stated != self.size:
             self._settle_frame(stated)
 
@@ -92,7 +92,7 @@ class Regions:
         if not self._inside(region, low, high):
             return None
         if polygons.length(arrays, self.size) > max(_LONGEST * self.size[0] * self.size[1], _LONG_ANYWAY):
-            got = f"{len(every):,} points to and fro over all the photo"
+            got = f"{len(every):,} points to and fro over all the image"
             return self.fault(region, "points", "an outline around pixels", got, "draw it again, or delete it")
         if self._reaches_out(low, high, self._last):
             self.faults.clipped("outline")  # filling stops at the frame
@@ -130,15 +130,15 @@ class Regions:
         """One object as COCO run lengths {"size": [h, w], "counts": str or list}; another size is a fault."""
         self.saw()
         size, counts = segmentation.get("size"), segmentation.get("counts")
-        wanted = self.size if self._turn is None else self.size[::-1]
-        if not isinstance(size, list) or _numbers(size) is None or tuple(size) != wanted:
+        expected = self.size if self._turn is None else self.size[::-1]
+        if not isinstance(size, list) or _numbers(size) is None or tuple(size) != expected:
             got = " x ".join(map(str, size)) if isinstance(size, list) else size
-            size = f"{wanted[0]} x {wanted[1]} (height x width of the photo)"
-            return self.fault(region, "segmentation.size", size, got, "export the mask again at the photo's size")
+            size = f"{expected[0]} x {expected[1]} (height x width of the image)"
+            return self.fault(region, "segmentation.size", size, got, "export the mask again at the image's size")
         if isinstance(counts, list) and any(isinstance(count, bool) for count in counts):
             return self.fault(region, "segmentation.counts", "whole numbers", counts)
         try:
-            masks = RleMasks.from_coco([{"size": list(wanted), "counts": counts}])
+            masks = RleMasks.from_coco([{"size": list(expected), "counts": counts}])
         except ValueError as error:
             got = str(error).removeprefix("segmentation 0: ")
             return self.fault(region, "segmentation.counts", "run lengths as COCO writes them", got)
@@ -148,18 +148,18 @@ class Regions:
         self, region: object, label: str, mask: RleMasks, *, crowd: bool = False, box: Any = None,
         note: Annotation | None = None, saw: bool = True,
     ) -> None:  # fmt: skip
-        """One object as one RleMasks row of the photo's size (unturned, where the file states that frame)."""
+        """One object as one RleMasks row of the image's size (unturned, where the file states that frame)."""
         if saw:
             self.saw()
         if self._turn is not None:
-            mask = RleMasks.from_dense(turns.pixels(mask.dense(), orientation_of(self.photo.path)))
+            mask = RleMasks.from_dense(turns.pixels(mask.dense(), orientation_of(self.image.path)))
         self.proven = True
         row = self._row(region, label, crowd, note)
         self._runs.append((row, mask))
         self._keep_box(row, box)
 
     def unused(self, what: str) -> None:
-        """A shape that no task can use: left out and counted. Alone it does not make the photo an empty one."""
+        """A shape that no task can use: left out and counted. Alone it does not make the image an empty one."""
         self.unused_shapes += 1
         self.faults.unused(what)
 
@@ -167,14 +167,14 @@ class Regions:
         self.seen += 1
         self.faults.saw()
 
-    def fault(self, region: object, field: str, wanted: str, got: object, fix: str = "") -> None:
+    def fault(self, region: object, field: str, expected: str, got: object, fix: str = "") -> None:
         """Put one region aside by name."""
-        self.faults.add(f'photo "{self.photo.name}", region {region}', field, wanted, got, fix)
+        self.faults.add(f'image "{self.image.name}", region {region}', field, expected, got, fix)
 
-    def lacks(self, region: object, field: str, wanted: str, got: object, fix: str = "") -> None:
+    def lacks(self, region: object, field: str, expected: str, got: object, fix: str = "") -> None:
         """The same for a region that none of the methods above has seen (it has no class, say)."""
         self.saw()
-        self.fault(region, field, wanted, got, fix)
+        self.fault(region, field, expected, got, fix)
 
     # --- giving out -----------------------------------------------------------------------------
     def instances(self, names: tuple[str, ...]) -> Instances | None:
@@ -227,7 +227,7 @@ class Regions:
         joined = RleMasks.join(several)
         return joined if order == sorted(order) else joined[np.argsort(order)]
 
-    # --- what all photos of the file show together ----------------------------------------------
+    # --- what all images of the file show together ----------------------------------------------
     @property
     def undrawn(self) -> bool:
         """Nothing but points or lines was drawn: nobody can know whether there are objects."""
@@ -235,12 +235,12 @@ class Regions:
 
     @property
     def turned_too(self) -> bool:
-        """The regions were turned with their photo, as places in pixels."""
+        """The regions were turned with their image, as places in pixels."""
         return self._turn is not None
 
     @property
     def within(self) -> bool:
-        """All that was drawn lies in the photo, give or take a pixel."""
+        """All that was drawn lies in the image, give or take a pixel."""
         return bool((self._reach <= np.array(self.size[::-1]) + 1).all())
 
     @property
@@ -252,26 +252,26 @@ class Regions:
 
     @property
     def in_corner(self) -> tuple[int, int, bool]:
-        """(objects, those within a pixel of the photo's corner, whether one of these has broken numbers)."""
+        """(objects, those within a pixel of the image's corner, whether one of these has broken numbers)."""
         return len(self.labels), len(self._tiny), any(self._tiny.values())
 
     def scale(self) -> None:
-        """All places are shares of width and height: they become pixels."""
+        """All places are fractions of width and height: they become pixels."""
         sides = np.array(self.size[::-1], np.float64)
         self._outlines = [(row, [part * sides for part in parts]) for row, parts in self._outlines]
         self._boxes = [(row, self._clip(box * np.tile(sides, 2))) for row, box in self._boxes]
         self._given = {}
         self._reach = self._reach * sides
 
-    def refuse_shares(self) -> None:
+    def refuse_fractions(self) -> None:
         """Put the objects aside that lie within one pixel, where others of the file do not."""
         for row in (row for row, broken in self._tiny.items() if broken):
             self.fault(self._names[row], "points", "places in pixels, as other objects of the file have",
-                       "places within 0 and 1", "scale them by the photo's width and height")  # fmt: skip
+                       "places within 0 and 1", "scale them by the image's width and height")  # fmt: skip
             self._refused.add(row)
 
     def absorb(self, other: Regions) -> None:
-        """Take over the regions of another record of the same photo; those that are here already count once."""
+        """Take over the regions of another record of the same image; those that are here already count once."""
         mine, theirs = set(self._contents()), other._contents()
         new = [row for row, content in enumerate(theirs) if content not in mine]
         place = {row: len(self.labels) + number for number, row in enumerate(new)}
@@ -302,33 +302,33 @@ class Regions:
 
     # --- checking -------------------------------------------------------------------------------
     def _settle_frame(self, stated: tuple[int, int]) -> None:
-        if self.photo.turned and stated == self.size[::-1]:
-            number = orientation_of(self.photo.path)
+        if self.image.turned and stated == self.size[::-1]:
+            number = orientation_of(self.image.path)
             self._turn = lambda points: turns.points(points, number, self.size)
             self.faults.remark(
-                f'"{self.photo.name}" is turned by EXIF and was annotated unturned: its regions were turned too'
+                f'"{self.image.name}" is turned by EXIF and was annotated unturned: its regions were turned too'
             )
             return
         self.misfit = True
 
     def _fits(self) -> bool:
-        """False (and a fault) when the whole photo must be put aside: its frame is not the one that was drawn in."""
+        """False (and a fault) when the whole image must be put aside: its frame is not the one that was drawn in."""
         if self.misfit and self.stated is not None:
             exchanged = self.stated == self.size[::-1]
             self.faults.add(
-                f'photo "{self.photo.name}"', "height x width", f"{self.size[0]} x {self.size[1]}, the photo's own",
+                f'image "{self.image.name}"', "height x width", f"{self.size[0]} x {self.size[1]}, the image's own",
                 f"{self.stated[0]} x {self.stated[1]}" + ", width and height exchanged" * exchanged,
-                "exchange them in the file where that is all; was the photo turned since, put back the one that was "
+                "exchange them in the file where that is all; was the image turned since, put back the one that was "
                 "annotated" if exchanged else
-                "put back the photo that was annotated, or export the annotations again", regions=len(self.labels),
+                "put back the image that was annotated, or export the annotations again", regions=len(self.labels),
             )  # fmt: skip
             return False
         height, width = self.size
         only_unturned = (self._reach > (width + 1, height + 1)).any() and (self._reach <= (height + 1, width + 1)).all()
-        if self.photo.turned and self._turn is None and only_unturned:
+        if self.image.turned and self._turn is None and only_unturned:
             self.faults.add(
-                f'photo "{self.photo.name}"', "points", f"places inside {width} x {height}, the photo as EXIF turns it",
-                "places that fit only the unturned photo",
+                f'image "{self.image.name}"', "points", f"places inside {width} x {height}, the image as EXIF turns it",
+                "places that fit only the unturned image",
                 "turn the pixels for good and draw again, or remove the EXIF orientation", regions=len(self.labels),
             )  # fmt: skip
             return False
@@ -341,7 +341,7 @@ class Regions:
             self.fault(
                 region, "points", f"a place inside {width} x {height}",
                 f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g}, wholly outside",
-                "draw it again; or was the photo resized after it was annotated?",
+                "draw it again; or was the image resized after it was annotated?",
             )  # fmt: skip
             return False
         return True
@@ -384,10 +384,10 @@ def plain(values: np.ndarray) -> list[int | float]:
 
 
 def _numbers(values: Any) -> np.ndarray | None:
-    """A float array of finite, thinkable numbers, or None. Texts and truth values are no numbers."""
+    """A float array of finite, thinkable numbers, or None. Texts and booleans are no numbers."""
     try:
         array = np.asarray(values)
-        if array.dtype.kind not in "iuf" or array.size == 0 or _holds_truth(values):
+        if array.dtype.kind not in "iuf" or array.size == 0 or _holds_ground_truth(values):
             return None
         array = array.astype(np.float64)
     except (ValueError, TypeError, OverflowError):
@@ -395,8 +395,8 @@ def _numbers(values: Any) -> np.ndarray | None:
     return array if np.isfinite(array).all() and (np.abs(array) <= _FARTHEST).all() else None
 
 
-def _holds_truth(values: Any) -> bool:
+def _holds_ground_truth(values: Any) -> bool:
     """true stands among the numbers, which numpy would take for 1 (lists in lists are looked through)."""
     if isinstance(values, list | tuple):
-        return any(value is True or value is False or _holds_truth(value) for value in values)
+        return any(value is True or value is False or _holds_ground_truth(value) for value in values)
     return isinstance(values, bool)

@@ -18,7 +18,7 @@ def shards(path: Path) -> list[Path]:
     if own is None:
         return [path]
     several = [(path.parent / name, SHARD.fullmatch(name)) for name in Head(path.parent).files()]
-    return [file for file, each in several if each and (each["name"], each["count"]) == (own["name"], own["count"])]
+    return [file for file, item in several if item and (item["name"], item["count"]) == (own["name"], own["count"])]
 
 
 def shards_absent(paths: Iterable[Path]) -> str | None:

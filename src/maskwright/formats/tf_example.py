@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright import records
+from maskwright import tfrecord_io
 from maskwright.errors import AnnotationError
 
 Features = dict[str, list[bytes] | list[float] | list[int]]
@@ -31,16 +31,20 @@ def read(path: Path, number: int, body: bytes) -> Features:
                 features[name.decode()] = _values(value)
     except ValueError as error:
         raise AnnotationError("a record is no tf.Example", file=path, record=f"record {number}", got=error,
-                              fix="is it a file of photos with boxes?") from error  # fmt: skip
+                              fix="is it a file of images with boxes?") from error  # fmt: skip
     if not any(name.startswith("image/") for name in features):
         got = ", ".join(list(features)[:6]) or "no features at all"
-        raise AnnotationError("a record holds no photo", file=path, record=f"record {number}",
-                              wanted="image/encoded or image/filename", got=got)  # fmt: skip
+        raise AnnotationError("a record holds no image", file=path, record=f"record {number}",
+                              expected="image/encoded or image/filename", got=got)  # fmt: skip
     return features
 
 
-def _messages(message: bytes, wanted: int) -> Iterator[bytes]:
-    return (value for number, kind, value in records.read_fields(message) if (number, kind) == (wanted, records.BYTES))
+def _messages(message: bytes, expected: int) -> Iterator[bytes]:
+    return (
+        value
+        for number, kind, value in tfrecord_io.read_fields(message)
+        if (number, kind) == (expected, tfrecord_io.BYTES)
+    )
 
 
 def _values(feature: bytes) -> list[bytes] | list[float] | list[int]:
@@ -48,18 +52,18 @@ def _values(feature: bytes) -> list[bytes] | list[float] | list[int]:
     texts: list[bytes] = []
     floats: list[float] = []
     numbers: list[int] = []
-    for which, kind, packed in records.read_fields(feature):
-        if kind != records.BYTES:
+    for which, kind, packed in tfrecord_io.read_fields(feature):
+        if kind != tfrecord_io.BYTES:
             raise ValueError("a list that is none")
-        for number, kind, value in records.read_fields(packed):
+        for number, kind, value in tfrecord_io.read_fields(packed):
             if number != 1:
                 continue
-            if which == _TEXTS and kind == records.BYTES:
+            if which == _TEXTS and kind == tfrecord_io.BYTES:
                 texts.append(value)
-            elif which == _FLOATS and kind in (records.BYTES, records.FIXED32):
+            elif which == _FLOATS and kind in (tfrecord_io.BYTES, tfrecord_io.FIXED32):
                 floats += np.frombuffer(value, "<f4").tolist()
-            elif which == _NUMBERS and kind in (records.BYTES, records.VARINT):
-                numbers += records.read_varints(value)
+            elif which == _NUMBERS and kind in (tfrecord_io.BYTES, tfrecord_io.VARINT):
+                numbers += tfrecord_io.read_varints(value)
     return texts or floats or numbers
 
 
@@ -73,7 +77,7 @@ def text(features: Features, name: str) -> str:
 
 
 def stated(features: Features) -> tuple[int, int] | None:
-    """(height, width) where both stand there and can be a photo's."""
+    """(height, width) where both stand there and can be an image's."""
     height, width = first(features, "image/height"), first(features, "image/width")
     if not isinstance(height, int) or not isinstance(width, int):
         return None
@@ -83,17 +87,17 @@ def stated(features: Features) -> tuple[int, int] | None:
 def written(features: Mapping[str, Sequence[bytes] | Sequence[int] | np.ndarray]) -> bytes:
     """The record of these lists: bytes, whole numbers from 0 up, or an array of float32."""
     entries = (
-        records.field(1, records.field(1, name.encode()) + records.field(2, _list(values)))
+        tfrecord_io.field(1, tfrecord_io.field(1, name.encode()) + tfrecord_io.field(2, _list(values)))
         for name, values in sorted(features.items())
     )
-    return records.field(1, b"".join(entries))
+    return tfrecord_io.field(1, b"".join(entries))
 
 
 def _list(values: Sequence[bytes] | Sequence[int] | np.ndarray) -> bytes:
     if isinstance(values, np.ndarray):
-        return records.field(_FLOATS, records.field(1, values.astype("<f4").tobytes()))
-    texts = [records.field(1, value) for value in values if isinstance(value, bytes)]
+        return tfrecord_io.field(_FLOATS, tfrecord_io.field(1, values.astype("<f4").tobytes()))
+    texts = [tfrecord_io.field(1, value) for value in values if isinstance(value, bytes)]
     if texts:
-        return records.field(_TEXTS, b"".join(texts))
-    packed = b"".join(records.varint(value) for value in values if isinstance(value, int))
-    return records.field(_NUMBERS, records.field(1, packed) if packed else b"")
+        return tfrecord_io.field(_TEXTS, b"".join(texts))
+    packed = b"".join(tfrecord_io.varint(value) for value in values if isinstance(value, int))
+    return tfrecord_io.field(_NUMBERS, tfrecord_io.field(1, packed) if packed else b"")

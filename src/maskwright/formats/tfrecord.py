@@ -1,15 +1,15 @@
-"""TFRecord: TensorFlow's object detection examples, photos and boxes in one file; read and written without TensorFlow.
+"""TFRecord: TensorFlow's object detection examples, images and boxes in one file; read and written without TensorFlow.
 
-Looks like   records of tf.Example, each with image/encoded (the photo's bytes), image/filename, image/height and width,
+Looks like   records of tf.Example, each with image/encoded (the image's bytes), image/filename, image/height and width,
              image/object/bbox/xmin ... ymax (0..1 of width and height), image/object/class/text and label
 Known by     its first 12 bytes: a length and its checksum; else the ending .record or .tfrecord
-Holds        photos, boxes, class names or their numbers (a label map .pbtxt beside the file says which is which)
-Cannot hold  masks (as read and written here), scores, unlabelled photos, crowd marks: dropped and counted
-Photos       lie in the file. Where the same photo lies beside it under its name, that one is used; otherwise it is
+Holds        images, boxes, class names or their numbers (a label map .pbtxt beside the file says which is which)
+Cannot hold  masks (as read and written here), scores, unlabeled images, crowd marks: dropped and counted
+Images       lie in the file. Where the same image lies beside it under its name, that one is used; otherwise it is
              unpacked into the cache folder, below tfrecord/<sha256 of the file>, and a remark says so
-In the wild  image/format says jpg and the photo is a PNG; image/encoded empty: then the photo is looked for beside the
+In the wild  image/format says jpg and the image is a PNG; image/encoded empty: then the image is looked for beside the
              file; label maps in either order of id and name; names with folders in them
-Coordinates  shares of width and height as float32; read back to a thousandth of a pixel
+Coordinates  fractions of width and height as float32; read back to a thousandth of a pixel
 Source       tensorflow/models: object_detection/utils/dataset_util.py, create_pascal_tf_record.py; example.proto
 """
 
@@ -24,20 +24,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskwright import records
+from maskwright import tfrecord_io
 from maskwright.errors import AnnotationError, OutputError
 from maskwright.fetch import cache_folder
 from maskwright.files import contained, open_file, writing
 from maskwright.formats import label_map, tf_example
 from maskwright.formats.reading import (
-    PHOTO_ENDINGS,
+    IMAGE_ENDINGS,
     Draft,
     Evidence,
     Faults,
-    FoundPhoto,
+    FoundImage,
     Head,
+    ImageFinder,
     Losses,
-    PhotoFinder,
     Regions,
     assemble,
     data_name,
@@ -46,7 +46,7 @@ from maskwright.formats.reading import (
     natural,
     written_name,
 )
-from maskwright.photos.decode import decode, measure
+from maskwright.images.decode import decode, measure
 from maskwright.types import Dataset, Record
 
 ENDINGS = (".record", ".tfrecord", ".tfrecords", ".tfrec")
@@ -72,9 +72,9 @@ def sniff(head: Head) -> Evidence | None:
             first = stream.read(64)
     except OSError:
         return None
-    if records.begins_like_records(first):
+    if tfrecord_io.begins_like_records(first):
         if b"brain.Event" in first:
-            return Evidence(0.9, "TensorBoard's events, no photos", dataset=False)
+            return Evidence(0.9, "TensorBoard's events, no images", dataset=False)
         return Evidence(0.95, "it begins with a TFRecord's length and checksum")
     return Evidence(0.6, f"its ending is {head.ending}") if head.ending in ENDINGS else None
 
@@ -83,21 +83,21 @@ def sniff(head: Head) -> Evidence | None:
 def read(path: Path, faults: Faults) -> Dataset:
     labels = label_map.beside(path)
     root = data_root(path)
-    photos = _Photos(path, root, faults)
-    finder = PhotoFinder(root, faults, near=path.parent)
+    images = _Images(path, root, faults)
+    finder = ImageFinder(root, faults, near=path.parent)
     drafts: list[Draft] = []
     used: set[str] = set()
     number = 0
-    for number, body in enumerate(records.read_records(path), 1):
+    for number, body in enumerate(tfrecord_io.read_records(path), 1):
         features = tf_example.read(path, number, body)
         boxes, named = _boxes(features), _labels(features, labels)
         named_as = (tf_example.text(features, f"image/{key}") for key in ("filename", "source_id"))
         name = next(filter(None, named_as), f"record_{number}")
         encoded = tf_example.first(features, "image/encoded")
         if isinstance(encoded, bytes) and encoded:
-            found = photos.unpacked(name, number, encoded, regions=len(named))
+            found = images.unpacked(name, number, encoded, regions=len(named))
         else:
-            found = finder.photo(name, regions=len(named))
+            found = finder.image(name, regions=len(named))
         if found is not None:
             drafts.append(Draft(found, _regions(found, boxes, named, tf_example.stated(features), faults)))
             used |= {label for label in named if label}
@@ -105,7 +105,7 @@ def read(path: Path, faults: Faults) -> Dataset:
             faults.unused("mask (image/object/mask)")
     if not number:
         raise AnnotationError("the file holds no records", file=path, got="0 bytes")
-    photos.tell()
+    images.tell()
     names = [name for name in labels.values() if name in used] + sorted(used - {*labels.values()}, key=natural)
     return assemble(data_name(path), dict.fromkeys(names), drafts, "tfrecord", faults)
 
@@ -121,31 +121,31 @@ def _boxes(features: tf_example.Features) -> list[list[float | None]]:
 def _labels(features: tf_example.Features, labels: dict[int, str]) -> list[str]:
     """The class of each object by its text, else by its number in the label map; "" where neither says it."""
     texts, numbers = features.get(_CLASS + "text", []), features.get(_CLASS + "label", [])
-    named = [each.decode("utf-8", errors="replace").strip() if isinstance(each, bytes) else "" for each in texts]
-    known = [labels.get(each, "") if isinstance(each, int) else "" for each in numbers]
+    named = [item.decode("utf-8", errors="replace").strip() if isinstance(item, bytes) else "" for item in texts]
+    known = [labels.get(number, "") if isinstance(number, int) else "" for number in numbers]
     count = max(len(named), len(known), *(len(features.get(_BOX + corner, [])) for corner in CORNERS))
-    named, known = (each + [""] * (count - len(each)) for each in (named, known))
+    named, known = (item + [""] * (count - len(item)) for item in (named, known))
     return [text or label for text, label in zip(named, known, strict=True)]
 
 
 def _regions(
-    photo: FoundPhoto,
+    image: FoundImage,
     boxes: list[list[float | None]],
     labels: list[str],
     stated: tuple[int, int] | None,
     faults: Faults,
 ) -> Regions:
-    regions = Regions(faults, photo, stated=stated)
-    height, width = stated or photo.size
+    regions = Regions(faults, image, stated=stated)
+    height, width = stated or image.size
     for number, label in enumerate(labels):
-        shares = boxes[number] if number < len(boxes) else [None] * 4
+        fractions = boxes[number] if number < len(boxes) else [None] * 4
         corners = [
-            None if share is None else round(share * side, 3)
-            for share, side in zip(shares, (width, height) * 2, strict=True)
+            None if fraction is None else round(fraction * side, 3)
+            for fraction, side in zip(fractions, (width, height) * 2, strict=True)
         ]
         if None in corners:
-            wanted = "four numbers xmin, ymin, xmax, ymax"
-            regions.lacks(number, _BOX + "...", wanted, ", ".join(map(str, shares)), "make the file again")
+            expected = "four numbers xmin, ymin, xmax, ymax"
+            regions.lacks(number, _BOX + "...", expected, ", ".join(map(str, fractions)), "make the file again")
         elif not label:
             fix = "put the label map (.pbtxt) beside the file"
             regions.lacks(number, _CLASS + "text", "a class name, or a number of the label map", "neither", fix)
@@ -155,8 +155,8 @@ def _regions(
 
 
 @dataclass
-class _Photos:
-    """The photos of one file: those that lie beside it, the others unpacked into the cache."""
+class _Images:
+    """The images of one file: those that lie beside it, the others unpacked into the cache."""
 
     path: Path
     root: Path
@@ -169,7 +169,7 @@ class _Photos:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
         self.folder = cache_folder() / "tfrecord" / digest
 
-    def unpacked(self, name: str, number: int, data: bytes, regions: int) -> FoundPhoto | None:
+    def unpacked(self, name: str, number: int, data: bytes, regions: int) -> FoundImage | None:
         beside = contained(self.root, name) if "\0" not in name else None
         if beside is not None and _holds(beside, data):
             self.faults.found()
@@ -180,7 +180,7 @@ class _Photos:
                 with writing(file) as temporary:
                     temporary.write_bytes(data)
             except OutputError as error:
-                raise OutputError(f"a photo cannot be unpacked: {error.headline}", file=file,
+                raise OutputError(f"an image cannot be unpacked: {error.headline}", file=file,
                                   fix="name another cache folder in MASKWRIGHT_CACHE") from error  # fmt: skip
         self.faults.found()
         return measured(file, self.faults, name, regions)
@@ -189,7 +189,7 @@ class _Photos:
         """A file name that every system takes, and no other record has."""
         last = _UNFIT.sub("_", _last(name))[-100:].strip(". ")
         reserved = re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", last, re.IGNORECASE)
-        if not last.lower().endswith(PHOTO_ENDINGS):
+        if not last.lower().endswith(IMAGE_ENDINGS):
             ending = next((ending for magic, ending in _MAGIC.items() if data.startswith(magic)), ".jpg")
             last = (last or f"record_{number}") + ending
         while len(last.encode("utf-8", "replace")) > 200:
@@ -204,8 +204,8 @@ class _Photos:
     def tell(self) -> None:
         count = len(self.unpacked_names)
         if count:
-            photos = "photo lies in the file and was" if count == 1 else "photos lie in the file and were"
-            self.faults.remark(f"{count} {photos} unpacked into {self.folder}")
+            images = "image lies in the file and was" if count == 1 else "images lie in the file and were"
+            self.faults.remark(f"{count} {images} unpacked into {self.folder}")
         if self.renamed:
             name, last = self.renamed[0]
             more = ", ..." if len(self.renamed) > 1 else ""
@@ -226,7 +226,7 @@ def _holds(file: Path, data: bytes) -> bool:
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
-    """One file with the photos in it, and its label map beside it (label_map.pbtxt; another one there stays)."""
+    """One file with the images in it, and its label map beside it (label_map.pbtxt; another one there stays)."""
     shared = path.with_name("label_map.pbtxt")
     own = shared if not shared.exists() else path.with_name(f"{path.stem}_label_map.pbtxt")
     if not (shared.exists() and tuple(label_map.read(shared).values()) == dataset.names):
@@ -234,17 +234,17 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     with writing(path) as temporary, temporary.open("wb") as stream:
         for record in dataset.records:
             if record.instances is None or record.skipped:
-                losses.add("skipped photo" if record.skipped else "unlabelled photo")
+                losses.add("skipped image" if record.skipped else "unlabeled image")
                 continue
-            stream.write(records.frame(_example(record, written_name(record.photo, path), losses)))
+            stream.write(tfrecord_io.frame(_example(record, written_name(record.image, path), losses)))
 
 
 def _example(record: Record, name: str, losses: Losses) -> bytes:
     instances = record.instances
     assert instances is not None
-    data, kind = _encoded(record.photo)
+    data, kind = _encoded(record.image)
     (height, width), named = record.size, name.encode()
-    shares = instances.boxes / np.array([width, height, width, height], np.float32)
+    fractions = instances.boxes / np.array([width, height, width, height], np.float32)
     features = {
         "image/encoded": [data],
         "image/filename": [named],
@@ -255,7 +255,7 @@ def _example(record: Record, name: str, losses: Losses) -> bytes:
         "image/object/class/text": [label.encode() for label in instances.labels],
         "image/source_id": [named],
         "image/width": [width],
-    } | {_BOX + corner: shares[:, place].astype("<f4") for place, corner in enumerate(CORNERS)}
+    } | {_BOX + corner: fractions[:, index].astype("<f4") for index, corner in enumerate(CORNERS)}
     losses.attributes(instances)
     losses.add("outline", 0 if instances.masks is None else len(instances))
     losses.add("score", 0 if instances.scores is None else len(instances))
@@ -263,12 +263,12 @@ def _example(record: Record, name: str, losses: Losses) -> bytes:
     return tf_example.written(features)
 
 
-def _encoded(photo: Path) -> tuple[bytes, str]:
-    """The photo's own bytes; as PNG what TensorFlow would not read, or not turn."""
-    _, turned = measure(photo)
-    data = photo.read_bytes()
+def _encoded(image: Path) -> tuple[bytes, str]:
+    """The image's own bytes; as PNG what TensorFlow would not read, or not turn."""
+    _, turned = measure(image)
+    data = image.read_bytes()
     if not turned and data.startswith((b"\xff\xd8\xff", b"\x89PNG")):
         return data, "jpeg" if data.startswith(b"\xff") else "png"
     upright = io.BytesIO()
-    Image.fromarray(decode(data, str(photo)).pixels).save(upright, format="PNG")
+    Image.fromarray(decode(data, str(image)).pixels).save(upright, format="PNG")
     return upright.getvalue(), "png"

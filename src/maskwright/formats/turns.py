@@ -1,4 +1,4 @@
-"""EXIF's turns: places and pixels of a photo as it is stored, as they lie after the turn."""
+"""EXIF's turns: places and pixels of an image as it is stored, as they lie after the turn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def points(places: np.ndarray, orientation: int, size: tuple[int, int]) -> np.ndarray:
-    """k×2 (x, y) in the file's pixels -> the same in the turned photo of `size` (EXIF 2.32, tag 0x0112, 5 to 8)."""
+    """k×2 (x, y) in the file's pixels -> the same in the turned image of `size` (EXIF 2.32, tag 0x0112, 5 to 8)."""
     height, width = size
     x, y = places[:, 0], places[:, 1]
     turned = {5: (y, x), 6: (width - y, x), 7: (width - y, height - x), 8: (y, height - x)}

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from maskwright.errors import DatasetError
 from maskwright.formats import wrapped
-from maskwright.formats.listing import LABEL_FOLDERS, PHOTO_FOLDERS, SPLIT_FOLDERS
+from maskwright.formats.listing import IMAGE_FOLDERS, LABEL_FOLDERS, SPLIT_FOLDERS
 from maskwright.formats.reading import Head
 
 LOOKED_INTO = 60  # folders at most, nearest first
@@ -35,7 +35,7 @@ class Unsupported:
 
 
 def error(path: Path) -> DatasetError | None:
-    """What to tell about a file or folder that is of a format we do not read; None where none is recognised.
+    """What to tell about a file or folder that is of a format we do not read; None where none is recognized.
 
     >>> print(error(Path("labelme/0.json")))
     DatasetError: labelme/0.json: this is LabelMe, not read yet
@@ -54,7 +54,7 @@ def error(path: Path) -> DatasetError | None:
 
 # --- where to look ----------------------------------------------------------------------------------
 def _below(folder: Path) -> Iterator[Head]:
-    """The folder and the folders below it, the nearest first, each with the first of its text files and a photo."""
+    """The folder and the folders below it, the nearest first, each with the first of its text files and an image."""
     waiting = deque([(Head(folder), 0)])
     for _ in range(LOOKED_INTO):
         if not waiting:
@@ -64,7 +64,7 @@ def _below(folder: Path) -> Iterator[Head]:
         for ending in ENDINGS:
             named = [name for name in head.files(ending) if not _ASIDE.match(name)]
             yield from (child for name in named[:OPENED] if _is_plain(child := head.child(name)))
-        yield from (child for name in head.photos[:1] if _is_plain(child := head.child(name)))
+        yield from (child for name in head.images[:1] if _is_plain(child := head.child(name)))
         if depth < DEPTH:
             # one folder of many alike (the frames of a class, of a city) tells as much as all of them
             waiting.extend((head.child(name), depth + 1) for name in _likely_first(head.folders))
@@ -75,9 +75,9 @@ def _likely_first(names: tuple[str, ...]) -> list[str]:
 
 
 def _around(folder: Path) -> Iterator[Head]:
-    """What lies in the folders of labels beside a folder of photos: labels/ beside images/, or beside images/train."""
+    """What lies in the folders of labels beside a folder of images: labels/ beside images/, or beside images/train."""
     beside = folder.absolute()
-    ordinary = {*SPLIT_FOLDERS, *(name.casefold() for name in PHOTO_FOLDERS)}
+    ordinary = {*SPLIT_FOLDERS, *(name.casefold() for name in IMAGE_FOLDERS)}
     for _ in range(2):
         if beside.name.casefold() not in ordinary:
             return
@@ -118,7 +118,7 @@ def _lines(head: Head) -> list[str]:
 def _labelme(head: Head) -> bool:
     if head.is_folder:  # as labelme_json_to_dataset leaves it: p0_json/img.png, label.png
         made = [head, *(head.child(name) for name in head.folders[:2])]
-        return any(each.path.name.endswith("_json") and {"img.png", "label.png"} <= {*each.files()} for each in made)
+        return any(item.path.name.endswith("_json") and {"img.png", "label.png"} <= {*item.files()} for item in made)
     return _has(head, ".json", "imageData") or _has(head, ".json", "shapes", "points") or (
         _has(head, ".json", "shapes", "imagePath")
     )  # fmt: skip
@@ -179,7 +179,7 @@ def _panoptic(head: Head) -> bool:
 
 def _cityscapes(head: Head) -> bool:
     if head.is_folder:
-        return any(name.endswith(("_leftImg8bit.png", "_gtFine_labelIds.png")) for name in head.photos[:4])
+        return any(name.endswith(("_leftImg8bit.png", "_gtFine_labelIds.png")) for name in head.images[:4])
     return _has(head, ".json", "imgHeight", "imgWidth", "objects")
 
 
@@ -234,9 +234,9 @@ def _mot(head: Head) -> bool:
 
 
 def _yolo(head: Head) -> bool:
-    """A line a region: the class, then a box, four corners or an outline in fractions of the photo."""
+    """A line a region: the class, then a box, four corners or an outline in fractions of the image."""
     if head.is_folder:
-        return "labels" in head.folders and _texts_of_photos(head)
+        return "labels" in head.folders and _texts_of_images(head)
     if head.path.name in ("obj.names", "obj.data"):
         return True
     if head.ending in (".yaml", ".yml"):
@@ -248,12 +248,12 @@ def _yolo(head: Head) -> bool:
     return all(-0.5 <= place <= 1.5 for place in places) and any(place % 1 for place in places)
 
 
-def _texts_of_photos(head: Head) -> bool:
-    """images/ and labels/ where every label is an empty text, for nothing is on the photos."""
+def _texts_of_images(head: Head) -> bool:
+    """images/ and labels/ where every label is an empty text, for nothing is on the images."""
     labels = {PurePosixPath(name).stem for name in head.child("labels").files(".txt")}
     named = next((name for name in head.folders if name.casefold() in ("images", "image", "imgs")), None)
-    photos = set() if named is None else {PurePosixPath(name).stem for name in head.child(named).photos}
-    return bool(labels & photos)
+    images = set() if named is None else {PurePosixPath(name).stem for name in head.child(named).images}
+    return bool(labels & images)
 
 
 _DATUMARO = "convert it to COCO, for example with Datumaro: datum convert -if {} -i FOLDER -f coco -o OUT"

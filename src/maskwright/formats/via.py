@@ -1,17 +1,17 @@
-"""VGG Image Annotator (VIA) 1 and 2: one file for a folder of photos.
+"""VGG Image Annotator (VIA) 1 and 2: one file for a folder of images.
 
 Looks like   {"a.jpg1024": {"filename": "a.jpg", "size": 1024, "regions": [{"shape_attributes": {"name": "polygon",
              "all_points_x": [...], "all_points_y": [...]}, "region_attributes": {"class": "rust"}}]}}
              VIA 1: "regions" is {"0": {...}, "1": {...}}; a project: the same under "_via_img_metadata";
              CSV: filename, file_size, file_attributes, region_count, region_id, region_shape_attributes, ...
 Known by     "_via_img_metadata"; or "filename" and "regions"; or a CSV column region_shape_attributes
-Holds        polygons, polylines (closed here), rectangles, circles, ellipses; any attributes; photos with no regions
-Cannot hold  scores, holes, objects in several parts, empty-versus-unlabelled. On writing: outlines go out with the
+Holds        polygons, polylines (closed here), rectangles, circles, ellipses; any attributes; images with no regions
+Cannot hold  scores, holes, objects in several parts, empty-versus-unlabeled. On writing: outlines go out with the
              points that were drawn, other masks along their pixels' edges; scores and holes are dropped, parts become
-             regions of their own, unlabelled photos are left out; all of it is counted
-In the wild  "size" and the number in the key belong to another copy of the photo: never trusted; the class under any
+             regions of their own, unlabeled images are left out; all of it is counted
+In the wild  "size" and the number in the key belong to another copy of the image: never trusted; the class under any
              attribute name, as text, choice or ticked box, with blanks at its end, or an attribute of its own
-             (via_classes.py); no class at all; one photo in two records; attribute values
+             (via_classes.py); no class at all; one image in two records; attribute values
              that are not JSON ({"type":undefined}); projects saved as exports; files of attribute definitions only
 Source       VIA 2.0.12, via.js: via_load_project, export_annotations_to_csv, import_annotations_from_json
 """
@@ -34,8 +34,8 @@ from maskwright.formats.reading import (
     Evidence,
     Faults,
     Head,
+    ImageFinder,
     Losses,
-    PhotoFinder,
     Regions,
     assemble,
     data_name,
@@ -83,17 +83,17 @@ class _Region:
 
 
 @dataclass
-class _Photo:
+class _Image:
     filename: str
     regions: list[_Region]
 
 
 def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_classes.Place:
-    """Where the class stands, in all files of a data set alike. A file that cannot be read says so when it is read."""
+    """Where the class stands, in all files of a dataset alike. A file that cannot be read says so when it is read."""
     regions: list[via_classes.Attributes] = []
     for path in paths:
         with contextlib.suppress(AnnotationError):
-            regions += _attributes(_photos(path, Faults(path))[0])
+            regions += _attributes(_images(path, Faults(path))[0])
     return via_classes.find(regions, class_attribute, paths[0])
 
 
@@ -101,25 +101,25 @@ def read(
     path: Path, faults: Faults, class_attribute: str | None = None, place: via_classes.Place | None = None
 ) -> Dataset:
     """class_attribute  the region attribute that holds the class; None: found out, and told where there are several
-    place            what `survey` found, where the data set has several files
+    place            what `survey` found, where the dataset has several files
     """
-    photos, options = _photos(path, faults)
+    images, options = _images(path, faults)
     root = data_root(path)
-    regions = _attributes(photos)
+    regions = _attributes(images)
     if place is None:
         place = via_classes.find(regions, class_attribute, faults.file)
     told = place.told(regions, class_attribute)
     if told:
         faults.remark(told)
-    implied = _implied(photos, place, root, faults)
-    finder = PhotoFinder(root, faults, near=path.parent, names=[photo.filename for photo in photos])
+    implied = _implied(images, place, root, faults)
+    finder = ImageFinder(root, faults, near=path.parent, names=[image.filename for image in images])
     drafts, used, written = [], set(), set()
-    for photo in photos:
-        found = finder.photo(photo.filename, regions=len(photo.regions))
+    for image in images:
+        found = finder.image(image.filename, regions=len(image.regions))
         if found is None:
             continue
         regions = Regions(faults, found, whole_pixels=True)
-        for region in photo.regions:
+        for region in image.regions:
             label = implied or _label(region, place, regions)
             if label is None or not _draw(region, label.strip(), regions, place.note(region.attributes)):
                 continue
@@ -134,15 +134,15 @@ def read(
     return assemble(data_name(root), names, drafts, "via", faults, join=True)
 
 
-def _photos(path: Path, faults: Faults) -> tuple[list[_Photo], dict[str, list[str]]]:
+def _images(path: Path, faults: Faults) -> tuple[list[_Image], dict[str, list[str]]]:
     if path.suffix.lower() == ".csv":
         return _from_csv(path), {}
     metadata, options = _metadata(path)
     return list(_from_json(metadata, faults)), options
 
 
-def _attributes(photos: Iterable[_Photo]) -> list[via_classes.Attributes]:
-    return [region.attributes for photo in photos for region in photo.regions]
+def _attributes(images: Iterable[_Image]) -> list[via_classes.Attributes]:
+    return [region.attributes for image in images for region in image.regions]
 
 
 def _metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
@@ -152,27 +152,27 @@ def _metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
     if isinstance(data, dict) and "_via_img_metadata" in data:
         declared = data.get("_via_attributes")
         declared = declared.get("region") if isinstance(declared, dict) else None
-        for name, each in (declared if isinstance(declared, dict) else {}).items():
-            if isinstance(each, dict) and isinstance(each.get("options"), dict):
-                options[name] = [option.strip() for option in each["options"]]
+        for name, item in (declared if isinstance(declared, dict) else {}).items():
+            if isinstance(item, dict) and isinstance(item.get("options"), dict):
+                options[name] = [option.strip() for option in item["options"]]
         data = data["_via_img_metadata"]
     if isinstance(data, list):  # some scripts write the records as a list
         data = {str(number): record for number, record in enumerate(data)}
     if not isinstance(data, dict):
-        raise AnnotationError("not a VIA file", file=path, wanted="an object of records", got=type(data).__name__)
+        raise AnnotationError("not a VIA file", file=path, expected="an object of records", got=type(data).__name__)
     if {"project", "config", "metadata"} <= set(data):
-        raise AnnotationError("a VIA 3 project, which is another format", file=path, wanted="a file of VIA 1 or 2",
+        raise AnnotationError("a VIA 3 project, which is another format", file=path, expected="a file of VIA 1 or 2",
                               got=", ".join(list(data)[:6]), fix="export it as COCO or as a VIA 2 project")  # fmt: skip
-    if data and set(data) <= {"region", "file"} and all(isinstance(each, dict) for each in data.values()):
+    if data and set(data) <= {"region", "file"} and all(isinstance(item, dict) for item in data.values()):
         raise AnnotationError(
-            "VIA's attribute definitions, not annotations", file=path, wanted='records with "filename" and "regions"',
-            got="definitions of " + ", ".join(name for each in data.values() for name in each or ()),
+            "VIA's attribute definitions, not annotations", file=path, expected='records with "filename" and "regions"',
+            got="definitions of " + ", ".join(name for item in data.values() for name in item or ()),
             fix="name the file that VIA writes by Annotation, Export, or the project itself",
         )  # fmt: skip
     return data, options
 
 
-def _from_json(metadata: dict[str, Any], faults: Faults) -> Iterator[_Photo]:
+def _from_json(metadata: dict[str, Any], faults: Faults) -> Iterator[_Image]:
     for key, record in metadata.items():
         if not isinstance(record, dict) or not isinstance(record.get("filename"), str):
             faults.saw()
@@ -185,9 +185,9 @@ def _from_json(metadata: dict[str, Any], faults: Faults) -> Iterator[_Photo]:
             numbered = list(enumerate(regions))
         else:
             faults.saw()
-            faults.add(f'photo "{record["filename"]}"', "regions", "a list or an object of regions", regions)
+            faults.add(f'image "{record["filename"]}"', "regions", "a list or an object of regions", regions)
             continue
-        yield _Photo(record["filename"], [_Region(number, *_parts(region)) for number, region in numbered])
+        yield _Image(record["filename"], [_Region(number, *_parts(region)) for number, region in numbered])
 
 
 def _parts(region: Any) -> tuple[Any, dict[str, Any] | None]:
@@ -197,18 +197,18 @@ def _parts(region: Any) -> tuple[Any, dict[str, Any] | None]:
     return region.get("shape_attributes"), attributes if isinstance(attributes, dict) else None
 
 
-def _from_csv(path: Path) -> list[_Photo]:
-    """One row a region; a photo without regions has one row with an empty shape."""
-    photos: dict[str, _Photo] = {}
+def _from_csv(path: Path) -> list[_Image]:
+    """One row a region; an image without regions has one row with an empty shape."""
+    images: dict[str, _Image] = {}
     for row in read_table(path, _COLUMNS, ("region_count", "region_id")).rows:
         name = row["filename"]
-        photo = photos.setdefault(name, _Photo(name, []))
+        image = images.setdefault(name, _Image(name, []))
         shape, attributes = _cell(row["region_shape_attributes"]), _cell(row["region_attributes"])
         if shape == {} and row.get("region_count", "0") in ("", "0"):
             continue
-        number = row.get("region_id", len(photo.regions))
-        photo.regions.append(_Region(number, shape, attributes if isinstance(attributes, dict) else None))
-    return list(photos.values())
+        number = row.get("region_id", len(image.regions))
+        image.regions.append(_Region(number, shape, attributes if isinstance(attributes, dict) else None))
+    return list(images.values())
 
 
 def _cell(text: str) -> Any:
@@ -224,17 +224,17 @@ def _cell(text: str) -> Any:
 
 
 # --- the class --------------------------------------------------------------------------------------
-def _implied(photos: list[_Photo], place: via_classes.Place, root: Path, faults: Faults) -> str | None:
+def _implied(images: list[_Image], place: via_classes.Place, root: Path, faults: Faults) -> str | None:
     """The class of a file without any attribute: the one that the other files know, or the folder's name."""
-    if any(place.labels(attributes) for attributes in _attributes(photos)):
+    if any(place.labels(attributes) for attributes in _attributes(images)):
         return None
     if not place.known:
         return data_name(root)
-    if len(place.known) > 1 or any(via_classes.values(value) for attributes in _attributes(photos)
+    if len(place.known) > 1 or any(via_classes.values(value) for attributes in _attributes(images)
                                    for value in (attributes or {}).values()):  # fmt: skip
         return None  # each region lacks one
     (label,) = place.known
-    if any(photo.regions for photo in photos):
+    if any(image.regions for image in images):
         faults.remark(f'its regions have no class: they were read as "{label}", the only class of the other files')
     return label
 
@@ -269,8 +269,8 @@ def _draw(region: _Region, label: str, regions: Regions, note: Annotation | None
             missing = "all_points_x" if not isinstance(xs, list) else "all_points_y"
             regions.lacks(number, f"shape_attributes.{missing}", "a list of numbers", shape.get(missing), _REDRAW)
         elif len(xs) != len(ys):
-            wanted = f"{len(xs)} numbers, as many as all_points_x"
-            regions.lacks(number, "shape_attributes.all_points_y", wanted, len(ys), _REDRAW)
+            expected = f"{len(xs)} numbers, as many as all_points_x"
+            regions.lacks(number, "shape_attributes.all_points_y", expected, len(ys), _REDRAW)
         elif kind == "polyline" and len({*map(str, zip(xs, ys, strict=True))}) < 3:
             regions.unused("line")
             return False
@@ -319,13 +319,13 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     drawn = []
     for record in dataset.records:
         if record.instances is None:
-            losses.add("skipped photo" if record.skipped else "unlabelled photo")
+            losses.add("skipped image" if record.skipped else "unlabeled image")
         else:
-            drawn.append((record.photo, record.instances))
+            drawn.append((record.image, record.instances))
     records: dict[str, Any] = {}
-    names = written_names([photo for photo, _ in drawn], path)
-    for (photo, instances), name in zip(drawn, names, strict=True):
-        size = photo.stat().st_size if photo.is_file() else -1
+    names = written_names([image for image, _ in drawn], path)
+    for (image, instances), name in zip(drawn, names, strict=True):
+        size = image.stat().st_size if image.is_file() else -1
         regions = list(_regions(instances, losses))
         records[f"{name}{size}"] = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
     write_text(path, json.dumps(records, ensure_ascii=False))

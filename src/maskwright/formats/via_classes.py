@@ -1,4 +1,4 @@
-"""Where the regions of VIA files have their class: asked once of all files of a data set, so that all are read alike.
+"""Where the regions of VIA files have their class: asked once of all files of a dataset, so that all are read alike.
 
 The class stands in an attribute as a rule ({"animal": "cat"}: text, choice or one ticked box). In some files each class
 is an attribute of its own ({"cat": "cat"} here, {"dog": "yes", "cat": ""} there): then the filled one is the class. A
@@ -70,14 +70,14 @@ def find(regions: Sequence[Attributes], asked: str | None = None, file: object =
     filled, total = _counts(regions)
     if asked is not None and asked not in filled and total:
         raise AnnotationError(f'no region has an attribute "{asked}"', file=file, field="--class-attribute",
-                              wanted=" or ".join(filled) or "none: its regions have no attributes", got=asked,
+                              expected=" or ".join(filled) or "none: its regions have no attributes", got=asked,
                               fix=_nearest(asked, filled))  # fmt: skip
     if asked is None and _one_hot(regions):
         place = Place(None, by_key=True)
-        return Place(None, True, frozenset(name.strip() for each in regions for name in place.labels(each)))
+        return Place(None, True, frozenset(name.strip() for region in regions for name in place.labels(region)))
     if not filled:
         return Place(None)
-    most = max(len(each) for each in filled.values())
+    most = max(len(item) for item in filled.values())
 
     def rank(name: str) -> tuple[bool, bool, int]:
         count, different = len(filled[name]), len(set(filled[name]))
@@ -107,7 +107,7 @@ def _counts(regions: Iterable[Attributes]) -> tuple[dict[str, list[str]], int]:
         total += 1
         for name, value in (attributes or {}).items():
             found.setdefault(name, []).extend(values(value)[:1])
-    return {name: each for name, each in found.items() if each}, total
+    return {name: item for name, item in found.items() if item}, total
 
 
 def _one_hot(regions: Sequence[Attributes]) -> bool:

@@ -1,18 +1,18 @@
-"""Pascal VOC: one XML file beside each photo, or in Annotations beside JPEGImages; palette PNGs for masks.
+"""Pascal VOC: one XML file beside each image, or in Annotations beside JPEGImages; palette PNGs for masks.
 
 Looks like   <annotation><filename>a.jpg</filename><size>...</size><object><name>rust</name><bndbox>...</object>
 Known by     .xml files with the root <annotation>; a folder SegmentationObject
 Holds        boxes, pose, truncated, occluded, difficult; masks in SegmentationObject (ids) and SegmentationClass,
              255 is void; outlines in <polygon> (RectLabel, Roboflow, X-AnyLabeling); turned boxes in <robndbox>
              (roLabelImg), which are read as outlines of four corners
-Cannot hold  scores, crowd, unlabelled photos, and (as written here) masks. On writing they are dropped and counted
-In the wild  <path> and <folder> of another machine; corners in any order or swapped; photos renamed after their XML;
-             <size> of zeros; depth 1; lists in ImageSets/Main that name absent photos, and <class>_train.txt, which
+Cannot hold  scores, crowd, unlabeled images, and (as written here) masks. On writing they are dropped and counted
+In the wild  <path> and <folder> of another machine; corners in any order or swapped; images renamed after their XML;
+             <size> of zeros; depth 1; lists in ImageSets/Main that name absent images, and <class>_train.txt, which
              say whether a class occurs and are no splits
-Coordinates  are taken and written as they stand, as edges from 0 to the photo's width. That is what labelImg, Roboflow
+Coordinates  are taken and written as they stand, as edges from 0 to the image's width. That is what labelImg, Roboflow
              and most scripts mean. The original development kit counts pixels from 1 with both ends included: its
              boxes come out half a pixel to the lower right and one pixel short, which no AP notices.
-Source       the VOC2012 development kit (layout, colours, 255 = void); labelImg 1.8 (what its writer stores)
+Source       the VOC2012 development kit (layout, colors, 255 = void); labelImg 1.8 (what its writer stores)
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from maskwright.formats.reading import (
     Draft,
     Evidence,
     Faults,
-    FoundPhoto,
+    FoundImage,
     Head,
+    ImageFinder,
     Losses,
-    PhotoFinder,
     Regions,
     assemble,
     data_name,
     data_root,
+    images_in,
     measured,
-    photos_in,
     read_xml,
 )
 from maskwright.types import Annotation, Dataset, Record
@@ -72,24 +72,24 @@ def read(path: Path, faults: Faults) -> Dataset:
     if not head.is_folder:
         read_xml(path)  # of many, a broken one is put aside; the only one must be sound
     else:
-        files = [each.path / name for each in _xml_folders(head) for name in each.files(".xml")]
+        files = [xml_folder.path / name for xml_folder in _xml_folders(head) for name in xml_folder.files(".xml")]
     slips = _Slips()
     pages = [_Page.of(file, faults) for file in files]
     drafts = []
     named: dict[Path, list[str]] = {}
     for page in pages:
-        named.setdefault(page.file.parent, []).append(page.photo_name if page.names_its_own else page.file.stem)
-    finders = {folder: PhotoFinder(root, faults, near=folder, names=names) for folder, names in named.items()}
+        named.setdefault(page.file.parent, []).append(page.image_name if page.names_its_own else page.file.stem)
+    finders = {folder: ImageFinder(root, faults, near=folder, names=names) for folder, names in named.items()}
     for page in pages:
-        photo = _photo_of(page, finders[page.file.parent], faults, slips)
-        if photo is not None:
-            drafts.append(Draft(photo, _regions(page, photo, faults, slips)))
+        image = _image_of(page, finders[page.file.parent], faults, slips)
+        if image is not None:
+            drafts.append(Draft(image, _regions(page, image, faults, slips)))
     slips.tell(faults)
     names = {label for page in pages for label in page.labels if label}
     dataset = assemble(data_name(path), sorted(names), drafts, "voc", faults)
     if head.is_folder:
         dataset = voc_masks.join(root, dataset, faults)
-        dataset = _with_unlabelled(root, dataset, faults)
+        dataset = _with_unlabeled(root, dataset, faults)
     return _with_splits(root, dataset)
 
 
@@ -134,18 +134,18 @@ class _Page:
 
     @property
     def labels(self) -> list[str]:
-        return [_text(each, "name") for each in self.objects]
+        return [_text(item, "name") for item in self.objects]
 
     @property
-    def photo_name(self) -> str:
+    def image_name(self) -> str:
         """<filename> as it stands; the XML's own stem where it says nothing."""
         named = "" if self.root is None else _text(self.root, "filename")
         return named if PureWindowsPath(named).name else self.file.stem  # knows both kinds of slashes
 
     @property
     def names_its_own(self) -> bool:
-        """The photo is called like the XML file."""
-        return PureWindowsPath(self.photo_name).stem.casefold() in (self.file.stem.casefold(), "")
+        """The image is called like the XML file."""
+        return PureWindowsPath(self.image_name).stem.casefold() in (self.file.stem.casefold(), "")
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -158,22 +158,22 @@ class _Page:
         )
 
 
-def _photo_of(page: _Page, finder: PhotoFinder, faults: Faults, slips: _Slips) -> FoundPhoto | None:
-    """The photo that lies under the XML's own name; else the one it names."""
-    named = page.photo_name
+def _image_of(page: _Page, finder: ImageFinder, faults: Faults, slips: _Slips) -> FoundImage | None:
+    """The image that lies under the XML's own name; else the one it names."""
+    named = page.image_name
     if not page.names_its_own:
         own = finder.find(page.file.stem)
         if own is not None:
-            slips.add("XML files that name another photo, where the one of the XML's own name was taken",
+            slips.add("XML files that name another image, where the one of the XML's own name was taken",
                       f'"{page.file.name}" names "{PureWindowsPath(named).name}"')  # fmt: skip
             named = page.file.stem
-    return finder.photo(named, regions=len(page.objects))
+    return finder.image(named, regions=len(page.objects))
 
 
-def _regions(page: _Page, photo: FoundPhoto, faults: Faults, slips: _Slips) -> Regions:
-    regions = Regions(faults, photo, stated=page.size)
+def _regions(page: _Page, image: FoundImage, faults: Faults, slips: _Slips) -> Regions:
+    regions = Regions(faults, image, stated=page.size)
     if page.root is None:
-        regions.saw()  # its fault is noted: the photo is skipped, not empty
+        regions.saw()  # its fault is noted: the image is skipped, not empty
     for number, element in enumerate(page.objects):
         label = _text(element, "name")
         if not label:
@@ -196,7 +196,7 @@ def _regions(page: _Page, photo: FoundPhoto, faults: Faults, slips: _Slips) -> R
             regions.lacks(number, "bndbox", "four numbers xmin, ymin, xmax, ymax", got, "draw that box again")
             continue
         if x1 > x2 or y1 > y2:
-            slips.add("boxes with swapped corners, put in order", f'photo "{photo.name}", region {number}')
+            slips.add("boxes with swapped corners, put in order", f'image "{image.name}", region {number}')
         regions.box(number, label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2), note=note)
     return regions
 
@@ -204,7 +204,7 @@ def _regions(page: _Page, photo: FoundPhoto, faults: Faults, slips: _Slips) -> R
 def _draw_turned(
     box: Element, number: int, label: str, regions: Regions, slips: _Slips, note: Annotation | None
 ) -> None:
-    """roLabelImg's box: center, sides, and an angle in radians, clockwise as seen on the photo."""
+    """roLabelImg's box: center, sides, and an angle in radians, clockwise as seen on the image."""
     sides = [_number(_text(box, name)) for name in TURNED]
     cx, cy, width, height, angle = sides
     if cx is None or cy is None or width is None or height is None or angle is None:
@@ -214,7 +214,7 @@ def _draw_turned(
         regions.lacks(number, "robndbox/angle", "radians", angle, "divide degrees by 57.3")
     else:
         slips.add("turned boxes (robndbox), read as outlines of four corners",
-                  f'photo "{regions.photo.name}", region {number}')  # fmt: skip
+                  f'image "{regions.image.name}", region {number}')  # fmt: skip
         along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
         ways = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * [width, height]
         regions.outline(number, label, [[cx, cy] + ways @ np.stack([along, across])], note=note)
@@ -225,7 +225,7 @@ def _outline(polygon: Element) -> list[list[float | str]] | None:
     numbered = {child.tag: (child.text or "").strip() for child in polygon if re.fullmatch(r"[xy]\d{1,6}", child.tag)}
     if numbered:
         order = sorted({int(tag[1:]) for tag in numbered})
-        texts = [(numbered.get(f"x{place}", ""), numbered.get(f"y{place}", "")) for place in order]
+        texts = [(numbered.get(f"x{index}", ""), numbered.get(f"y{index}", "")) for index in order]
     else:
         texts = [(_text(child, "x"), _text(child, "y")) for child in polygon if child.find("x") is not None]
     read = [[_number(text) for text in pair] for pair in texts]
@@ -256,15 +256,15 @@ def _number(text: str) -> float | None:
 
 
 # --- what lies beside -------------------------------------------------------------------------------
-def _with_unlabelled(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
-    """Photos in the same folders that no XML speaks of."""
-    known = {record.photo for record in dataset.records}
+def _with_unlabeled(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
+    """Images in the same folders that no XML speaks of."""
+    known = {record.image for record in dataset.records}
     named = {fault.record for fault in faults.faults}
-    folders = sorted({photo.parent for photo in known} | {root, root / "JPEGImages"})
-    others = [path for folder in folders for path in photos_in(folder)
-              if path not in known and f'photo "{path.name}"' not in named]  # fmt: skip
+    folders = sorted({image.parent for image in known} | {root, root / "JPEGImages"})
+    others = [path for folder in folders for path in images_in(folder)
+              if path not in known and f'image "{path.name}"' not in named]  # fmt: skip
     found = (measured(path, faults, path.relative_to(root).as_posix()) for path in others)
-    records = tuple(Record(photo.path, photo.size, None) for photo in found if photo is not None)
+    records = tuple(Record(image.path, image.size, None) for image in found if image is not None)
     return replace(dataset, records=dataset.records + records)
 
 
@@ -295,21 +295,21 @@ def _is_voc(head: Head) -> bool:
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
-    """A folder: Annotations/<stem>.xml for each labelled photo, ImageSets/Main/<split>.txt where records name splits.
+    """A folder: Annotations/<stem>.xml for each labeled image, ImageSets/Main/<split>.txt where records name splits.
 
-    Photos are not copied. A path that ends in .xml takes a data set of one photo.
+    Images are not copied. A path that ends in .xml takes a dataset of one image.
     """
     records = [record for record in dataset.records if record.instances is not None and not record.skipped]
-    losses.add("unlabelled or skipped photo", len(dataset.records) - len(records))
-    stems = Counter(record.photo.stem for record in records)
+    losses.add("unlabeled or skipped image", len(dataset.records) - len(records))
+    stems = Counter(record.image.stem for record in records)
     twice = [stem for stem, count in stems.items() if count > 1]
     if twice:
-        raise DatasetError("two photos would share one XML file", file=dataset.name, record=f'photo "{twice[0]}"',
-                           wanted="different names, folder and ending apart", fix="rename one of them")  # fmt: skip
+        raise DatasetError("two images would share one XML file", file=dataset.name, record=f'image "{twice[0]}"',
+                           expected="different names, folder and ending apart", fix="rename one of them")  # fmt: skip
     if path.suffix.lower() == ".xml":
         if len(records) != 1:
             raise OutputError(
-                "one XML file holds one photo", file=path, got=f"{len(records)} photos", fix="name a folder"
+                "one XML file holds one image", file=path, got=f"{len(records)} images", fix="name a folder"
             )
         with writing(path) as temporary:
             _xml(records[0], losses).write(temporary, encoding="utf-8")
@@ -317,9 +317,9 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     with writing_folder(path) as temporary:
         (temporary / "Annotations").mkdir()
         for record in records:
-            _xml(record, losses).write(temporary / "Annotations" / f"{spelt(record.photo.stem)}.xml", encoding="utf-8")
+            _xml(record, losses).write(temporary / "Annotations" / f"{spelt(record.image.stem)}.xml", encoding="utf-8")
         for split in ("train", "val", "test"):
-            stemmed = [spelt(record.photo.stem) for record in records if record.split == split]
+            stemmed = [spelt(record.image.stem) for record in records if record.split == split]
             if stemmed:
                 (temporary / "ImageSets" / "Main").mkdir(parents=True, exist_ok=True)
                 text = "".join(f"{stem}\n" for stem in stemmed)
@@ -330,7 +330,7 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
     instances = record.instances
     assert instances is not None
     root = Element("annotation")
-    SubElement(root, "filename").text = spelt(record.photo.name)
+    SubElement(root, "filename").text = spelt(record.image.name)
     size = SubElement(root, "size")
     for side, value in zip(("width", "height", "depth"), (record.size[1], record.size[0], 3), strict=True):
         SubElement(size, side).text = str(value)

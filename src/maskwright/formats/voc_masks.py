@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.formats import mask_files
-from maskwright.formats.reading import Draft, Faults, FoundPhoto, PhotoFinder, Regions, assemble, photos_in, read_text
+from maskwright.formats.reading import Draft, Faults, FoundImage, ImageFinder, Regions, assemble, images_in, read_text
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 CLASSES = (
@@ -23,12 +23,12 @@ NAME_LISTS = ("class_names.txt", "labels.txt", "classes.txt")
 
 def join(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
     """Records with masks where SegmentationObject has them: beside the XML's boxes, or without any XML."""
-    files = {path.stem.casefold(): path for path in photos_in(root / OBJECTS)}
+    files = {path.stem.casefold(): path for path in images_in(root / OBJECTS)}
     if not files:
         return dataset
     records, disagreeing = [], []
     for record in dataset.records:
-        file = files.pop(record.photo.stem.casefold(), None)
+        file = files.pop(record.image.stem.casefold(), None)
         if file is not None and record.instances is not None and len(record.instances):
             masked = _matched(record.instances, file, record, faults)
             disagreeing += [file.name] if masked is None else []
@@ -39,12 +39,12 @@ def join(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
         faults.remark(
             f"pictures in {OBJECTS} that do not fit the XML's boxes, left out: {len(disagreeing)} ({examples})"
         )
-    finder, kinds = PhotoFinder(root, faults, near=root / "JPEGImages"), _kind_names(root)
+    finder, kinds = ImageFinder(root, faults, near=root / "JPEGImages"), _kind_names(root)
     drafts = []
     for file in files.values():
-        photo = finder.photo(file.stem)
-        if photo is not None:
-            drafts.append(Draft(photo, _drawn(file, root / KINDS / file.name, photo, kinds, faults)))
+        image = finder.image(file.stem)
+        if image is not None:
+            drafts.append(Draft(image, _drawn(file, root / KINDS / file.name, image, kinds, faults)))
     names = sorted({label for draft in drafts if draft.regions for label in draft.regions.labels})
     more = assemble(dataset.name, names, drafts, "voc", faults)
     joined = Dataset.join(dataset.name, [replace(dataset, records=tuple(records)), more])
@@ -53,9 +53,9 @@ def join(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
 
 def _matched(boxes: Instances, file: Path, record: Record, faults: Faults) -> Instances | None:
     """Object k of the picture is object k of the XML, if it covers its box; None where the two disagree."""
-    if mask_files.measured_mask(file, faults, record.photo.name) != record.size:
+    if mask_files.measured_mask(file, faults, record.image.name) != record.size:
         return None
-    ids = mask_files.read_ids(file, faults, record.photo.name)
+    ids = mask_files.read_ids(file, faults, record.image.name)
     if ids is None:
         return None
     numbers, masks = mask_files.rows(ids, (0, VOID))
@@ -72,11 +72,11 @@ def _matched(boxes: Instances, file: Path, record: Record, faults: Faults) -> In
     return replace(boxes, masks=masks[np.argsort(np.concatenate([given, rest]))])
 
 
-def _drawn(file: Path, kind_file: Path, photo: FoundPhoto, names: tuple[str, ...], faults: Faults) -> Regions:
+def _drawn(file: Path, kind_file: Path, image: FoundImage, names: tuple[str, ...], faults: Faults) -> Regions:
     """Objects from the two pictures alone: the class of each is the commonest value under its mask."""
-    size = mask_files.measured_mask(file, faults, photo.name)
-    regions = Regions(faults, photo, stated=size)
-    pictures = [mask_files.read_ids(each, faults, photo.name) for each in (file, kind_file)] if size else [None]
+    size = mask_files.measured_mask(file, faults, image.name)
+    regions = Regions(faults, image, stated=size)
+    pictures = [mask_files.read_ids(item, faults, image.name) for item in (file, kind_file)] if size else [None]
     ids, kinds = pictures[0], pictures[-1]
     if ids is None or kinds is None:
         regions.saw()

@@ -34,7 +34,7 @@ def error(head: Head) -> DatasetError | None:
 def archive_in(head: Head) -> DatasetError | None:
     """The same about a folder that holds archives."""
     found = (error(head.child(name)) for name in head.files(*ARCHIVE_ENDINGS)[:3])
-    return next((each for each in found if each is not None), None)
+    return next((item for item in found if item is not None), None)
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -1,11 +1,11 @@
 """Bilinear resizing as scikit-image's `resize` does it without smoothing, down to the last bit.
 
-Cell centres at +0.5: sample i of `new` lies at (i + 0.5) * size / new - 0.5. Beyond the rim everything counts as 0, so
+Cell centers at +0.5: sample i of `new` lies at (i + 0.5) * size / new - 0.5. Beyond the rim everything counts as 0, so
 an enlarged image fades at its edges; afterwards values are cut to the range of the input.
 
 scikit-image does not compute these places: it fits slope and offset to three corners by least squares (Umeyama's
-normalised points, a singular value decomposition), which leaves an error of about 1e-13 cells. Results are truncated to
-whole grey levels afterwards, so where the exact answer is a whole number (some scales have many of these) the error
+normalized points, a singular value decomposition), which leaves an error of about 1e-13 cells. Results are truncated to
+whole gray levels afterwards, so where the exact answer is a whole number (some scales have many of these) the error
 decides; hence it is made here too.
 """
 
@@ -18,7 +18,7 @@ HALVED = ((2 - 8.9e-16, 0.5 + 5.7e-14), (2 + 4.4e-16, 0.5 - 2.8e-14))
 pixels is whole, and the fit's last bit, which differs between LAPACK libraries, would show."""
 
 ROWS_AT_ONCE = 32
-"""So many rows of a photo stay in the processor's cache while they are mixed."""
+"""So many rows of an image stay in the processor's cache while they are mixed."""
 
 
 def resize(image: np.ndarray, size: tuple[int, int], clip: bool = True) -> np.ndarray:
@@ -33,7 +33,7 @@ def resize(image: np.ndarray, size: tuple[int, int], clip: bool = True) -> np.nd
     wide = image[:, first] * share1.reshape(-1, *tail)
     wide += image[:, second] * share2.reshape(-1, *tail)
     first, second, share1, share2 = taps(at_rows, image.shape[0])
-    share1, share2 = (share.reshape(-1, 1, *tail) for share in (share1, share2))
+    share1, share2 = (fraction.reshape(-1, 1, *tail) for fraction in (share1, share2))
     resized = np.empty((size[0], *wide.shape[1:]), image.dtype)
     low, high = (image.min(), image.max()) if clip and image.size else (-np.inf, np.inf)
     for begin in range(0, size[0], ROWS_AT_ONCE):
@@ -66,8 +66,8 @@ def _fitted(shape: tuple[int, ...], new: tuple[int, int]) -> tuple[tuple[float, 
     height, width = new
     target = np.array([[0, 0], [0, height - 1], [width - 1, height - 1]])
     source = np.array([shape[1] / width, shape[0] / height]) * (target + 0.5) - 0.5
-    from_target, a = _normalised(target)
-    from_source, b = _normalised(source)
+    from_target, a = _normalized(target)
+    from_source, b = _normalized(source)
     nothing = np.zeros((3, 3))
     ones = np.ones((3, 1))
     upper = np.hstack([a, ones, nothing, b[:, :1]])
@@ -79,11 +79,11 @@ def _fitted(shape: tuple[int, ...], new: tuple[int, int]) -> tuple[tuple[float, 
     return (fit[1, 1], fit[1, 2]), (fit[0, 0], fit[0, 2])
 
 
-def _normalised(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(matrix, points moved to their centre and scaled to a mean distance of the square root of 2)."""
-    centre = points.mean(axis=0)
-    factor = np.sqrt(2) / np.sqrt(np.sum((points - centre) ** 2) / len(points))
-    matrix = np.array([[factor, 0, -factor * centre[0]], [0, factor, -factor * centre[1]], [0, 0, 1]])
+def _normalized(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(matrix, points moved to their center and scaled to a mean distance of the square root of 2)."""
+    center = points.mean(axis=0)
+    factor = np.sqrt(2) / np.sqrt(np.sum((points - center) ** 2) / len(points))
+    matrix = np.array([[factor, 0, -factor * center[0]], [0, factor, -factor * center[1]], [0, 0, 1]])
     moved = (matrix @ np.vstack([points.T, np.ones(len(points))])).T
     return matrix, moved[:, :2] / moved[:, 2:]
 
@@ -91,10 +91,10 @@ def _normalised(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def taps(at: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """For samples at these places along a side of `size` cells: the two cells each lies between, and their shares."""
     below = np.floor(at)
-    share = at - below
+    fraction = at - below
     first, second = below.astype(np.int64), below.astype(np.int64) + 1
-    share1 = np.where((first >= 0) & (first < size), 1 - share, 0.0)
-    share2 = np.where((second >= 0) & (second < size), share, 0.0)
+    share1 = np.where((first >= 0) & (first < size), 1 - fraction, 0.0)
+    share2 = np.where((second >= 0) & (second < size), fraction, 0.0)
     return np.clip(first, 0, size - 1), np.clip(second, 0, size - 1), share1, share2
 
 

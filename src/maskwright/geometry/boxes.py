@@ -27,7 +27,7 @@ def area(boxes: np.ndarray) -> np.ndarray:
 
 
 def clip(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """n×4 float32 with every edge inside a photo of `size` = (height, width)."""
+    """n×4 float32 with every edge inside an image of `size` = (height, width)."""
     height, width = size
     return np.clip(_table(boxes), 0, np.array([width, height, width, height], np.float32))
 
@@ -63,27 +63,27 @@ def encode(reference: np.ndarray, boxes: np.ndarray, weights: Weights = (1.0, 1.
 
     All boxes must have some width and height.
     """
-    centre0, side0 = _centres(reference)
-    centre1, side1 = _centres(boxes)
+    centre0, side0 = _centers(reference)
+    centre1, side1 = _centers(boxes)
     deltas = np.concatenate([(centre1 - centre0) / side0, np.log(side1 / side0)], axis=1)
     return (deltas * np.asarray(weights, np.float32)).astype(np.float32)
 
 
 def decode(reference: np.ndarray, deltas: np.ndarray, weights: Weights = (1.0, 1.0, 1.0, 1.0)) -> np.ndarray:
     """n×4 boxes: `encode` the other way round; growth is limited to MOST_GROWTH."""
-    centre0, side0 = _centres(reference)
+    centre0, side0 = _centers(reference)
     moves = _table(deltas) / np.asarray(weights, np.float32)
-    centre = centre0 + moves[:, :2] * side0
+    center = centre0 + moves[:, :2] * side0
     half = 0.5 * side0 * np.exp(np.minimum(moves[:, 2:], np.float32(MOST_GROWTH)))
-    return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
+    return np.concatenate([center - half, center + half], axis=1).astype(np.float32)
 
 
 def _table(boxes: np.ndarray) -> np.ndarray:
     return np.asarray(boxes, np.float32).reshape(-1, 4)
 
 
-def _centres(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centre and sides, each n×2 (x, y)."""
+def _centers(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Center and sides, each n×2 (x, y)."""
     boxes = _table(boxes)
     sides = boxes[:, 2:] - boxes[:, :2]
     return boxes[:, :2] + 0.5 * sides, sides

@@ -16,7 +16,7 @@ import numpy as np
 from maskwright.geometry.spans import each
 
 MOST_DIGITS = 7
-"""35 bits: more than any run of a photo of MOST_PIXELS can need."""
+"""35 bits: more than any run of an image of MOST_PIXELS can need."""
 MOST_PIXELS = 1 << 32
 """COCO's own runs are 32-bit numbers."""
 
@@ -42,7 +42,7 @@ def write(counts: np.ndarray, offsets: np.ndarray) -> list[str]:
 
 
 def read(segmentations: Sequence[dict]) -> tuple[np.ndarray, np.ndarray, int]:
-    """(counts, offsets, pixels of the photo) from compressed strings, bytes or plain lists, all of one size."""
+    """(counts, offsets, pixels of the image) from compressed strings, bytes or plain lists, all of one size."""
     pixels = _pixels(segmentations)
     written = [_field(record, "counts", nth) for nth, record in enumerate(segmentations)]
     packed = [nth for nth, value in enumerate(written) if isinstance(value, str | bytes)]
@@ -71,7 +71,7 @@ def _unpacked(texts: list[str | bytes], rows: list[int]) -> list[np.ndarray]:
     _refuse(rows, text_of, unfinished & ~last, "ends in the middle of a number")
     ends = np.flatnonzero(last)
     _, digit = each(np.diff(ends, prepend=-1))
-    _refuse(rows, text_of, digit >= MOST_DIGITS, "has a number too large for any photo")
+    _refuse(rows, text_of, digit >= MOST_DIGITS, "has a number too large for any image")
 
     begins = np.diff(ends, prepend=-1)
     values = np.add.reduceat((codes & 31) << (5 * digit), ends - begins + 1) if len(ends) else codes
@@ -113,9 +113,9 @@ def _pixels(segmentations: Sequence[dict]) -> int:
         if len(sides) != 2 or not all(isinstance(side, int | np.integer) and side >= 0 for side in sides):
             raise ValueError(f"segmentation {nth}: size must be two whole numbers [height, width], not {size!r}")
         if int(sides[0]) * int(sides[1]) > MOST_PIXELS:
-            raise ValueError(f"segmentation {nth}: size {size!r} is larger than any photo")
+            raise ValueError(f"segmentation {nth}: size {size!r} is larger than any image")
         if list(sizes[0]) != sides:
-            raise ValueError(f"segmentation {nth}: size {size!r}, but the first of this photo has {sizes[0]!r}")
+            raise ValueError(f"segmentation {nth}: size {size!r}, but the first of this image has {sizes[0]!r}")
     return int(sizes[0][0]) * int(sizes[0][1]) if sizes else 0
 
 
@@ -131,7 +131,7 @@ def _check(counts: np.ndarray, offsets: np.ndarray, pixels: int) -> None:
     _refuse(rows, owner, counts < 0, "has a run of negative length")
     sums = np.diff(np.concatenate([[0], np.cumsum(counts)])[offsets])
     for nth in np.flatnonzero(sums != pixels)[:1]:
-        raise ValueError(f"segmentation {nth}: the runs sum to {sums[nth]} pixels, but the photo has {pixels}")
+        raise ValueError(f"segmentation {nth}: the runs sum to {sums[nth]} pixels, but the image has {pixels}")
 
 
 def _refuse(rows: list[int], owner: np.ndarray, wrong: np.ndarray, what: str) -> None:

@@ -1,6 +1,6 @@
-"""A small soft mask in a box becomes run lengths of the photo; the frame between them is never painted.
+"""A small soft mask in a box becomes run lengths of the image; the frame between them is never painted.
 
-Enlarged bilinearly, a mask of 30 cells is linear between 30 knots down each column of the photo. So where a column
+Enlarged bilinearly, a mask of 30 cells is linear between 30 knots down each column of the image. So where a column
 goes above the threshold and below it again is solved from its knots, for all columns of all objects at once.
 """
 
@@ -11,17 +11,17 @@ import numpy as np
 from maskwright.geometry.spans import Strips, each, from_strips, to_counts
 
 COLUMNS_AT_ONCE = 1 << 13
-"""Photo columns solved in one go: 1 MB of knots, which stays in the processor's cache."""
+"""Image columns solved in one go: 1 MB of knots, which stays in the processor's cache."""
 
 
 def paste_masks(
-    soft: np.ndarray, boxes: np.ndarray, size: tuple[int, int], threshold: float = 0.5
+    mask_probs: np.ndarray, boxes: np.ndarray, size: tuple[int, int], threshold: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw each small soft mask into its box as run lengths (counts, offsets); no full-frame mask is ever made.
 
-    soft       n×28×28 float32  probability that this cell of the box belongs to the object (any square size)
-    boxes      n×4 float32      x1 y1 x2 y2 in photo pixels; may reach over the edge
-    size       (height, width) of the photo in pixels
+    mask_probs       n×28×28 float32  probability that this cell of the box belongs to the object (any square size)
+    boxes      n×4 float32      x1 y1 x2 y2 in image pixels; may reach over the edge
+    size       (height, width) of the image in pixels
     threshold  a pixel belongs where its interpolated probability is at least this; above 0
 
     An object wholly outside keeps its row, with area 0; n = 0 gives 0 masks.
@@ -34,12 +34,12 @@ def paste_masks(
     """
     assert threshold > 0
     height, width = size
-    soft = np.asarray(soft, np.float32)
-    if not np.isfinite(soft).all():
-        soft = np.nan_to_num(soft, nan=0, posinf=1, neginf=0)
-    n, cells, _ = soft.shape
+    mask_probs = np.asarray(mask_probs, np.float32)
+    if not np.isfinite(mask_probs).all():
+        mask_probs = np.nan_to_num(mask_probs, nan=0, posinf=1, neginf=0)
+    n, cells, _ = mask_probs.shape
     rim = np.zeros((n, cells + 2, cells + 2), np.float32)  # n × x × y, a rim of 0: each column lies in one piece
-    rim[:, 1:-1, 1:-1] = soft.transpose(0, 2, 1)
+    rim[:, 1:-1, 1:-1] = mask_probs.transpose(0, 2, 1)
     x1, y1, x2, y2 = _whole_pixels(boxes, grown=rim.shape[1] / (rim.shape[1] - 2)).T
     columns, rows = np.maximum(x2 - x1 + 1, 1), np.maximum(y2 - y1 + 1, 1)
 
@@ -60,16 +60,16 @@ def paste_masks(
 
 
 def _whole_pixels(boxes: np.ndarray, grown: float) -> np.ndarray:
-    """n×4 int64 corners of the boxes grown about their centres. In float32, because the last bit decides here."""
+    """n×4 int64 corners of the boxes grown about their centers. In float32, because the last bit decides here."""
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    centre = (boxes[:, 2:] + boxes[:, :2]) * np.float32(0.5)
+    center = (boxes[:, 2:] + boxes[:, :2]) * np.float32(0.5)
     half = (boxes[:, 2:] - boxes[:, :2]) * np.float32(0.5) * np.float32(grown)
-    corners = np.concatenate([centre - half, centre + half], axis=1)
+    corners = np.concatenate([center - half, center + half], axis=1)
     return np.clip(np.nan_to_num(corners, nan=-1e9), -1e9, 1e9).astype(np.int64)  # cut towards 0, as torchvision
 
 
 def _columns(rim: np.ndarray, owner: np.ndarray, column: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The knots down each photo column, m×S: two columns of the small mask, mixed.
+    """The knots down each image column, m×S: two columns of the small mask, mixed.
 
     column, columns  number of the column in its enlarged mask, and how many that has
     """
@@ -77,13 +77,13 @@ def _columns(rim: np.ndarray, owner: np.ndarray, column: np.ndarray, columns: np
     scale = np.float32(cells) / columns.astype(np.float32)
     at = np.clip(scale * (column.astype(np.float32) + np.float32(0.5)) - np.float32(0.5), 0, cells - 1)
     left = at.astype(np.int64)
-    share = (at - left).astype(np.float32)[:, None]
+    fraction = (at - left).astype(np.float32)[:, None]
     every = rim.reshape(-1, cells)
     first = owner * cells + left
     mixed = every[first]
-    mixed *= 1 - share
+    mixed *= 1 - fraction
     other = every[first + (left < cells - 1)]
-    other *= share
+    other *= fraction
     mixed += other
     return mixed
 
@@ -91,8 +91,8 @@ def _columns(rim: np.ndarray, owner: np.ndarray, column: np.ndarray, columns: np
 def _solve(knots: np.ndarray, rows: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where each column is at least the threshold: (which column, first row, row after the last), in order.
 
-    knots  m×S values at the centres of the S cells; the first and the last are 0, below the threshold
-    rows   m   photo rows over which the S cells are spread
+    knots  m×S values at the centers of the S cells; the first and the last are 0, below the threshold
+    rows   m   image rows over which the S cells are spread
     """
     cells = knots.shape[1]
     on = knots >= threshold

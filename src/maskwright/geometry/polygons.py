@@ -1,5 +1,5 @@
-"""Outlines to run lengths. An outline is k×2 float (x, y) in photo pixels: pixel edges are whole numbers, so the
-photo's upper left corner is (0, 0) and the centre of its first pixel (0.5, 0.5). The last point joins the first.
+"""Outlines to run lengths. An outline is k×2 float (x, y) in image pixels: pixel edges are whole numbers, so the
+image's upper left corner is (0, 0) and the center of its first pixel (0.5, 0.5). The last point joins the first.
 
 The way back, run lengths to outlines, is `trace`; `parts` takes a mask apart (both in tracing.py).
 """
@@ -16,19 +16,19 @@ from maskwright.geometry.tracing import Outline, parts, trace
 __all__ = ["Outline", "area", "circle", "ellipse", "fill", "length", "parts", "rectangle", "trace"]
 
 FARTHEST = 1e7
-"""Points farther out than this are moved to it: no photo is so large, and sums stay exact to 1e-9 pixel."""
+"""Points farther out than this are moved to it: no image is so large, and sums stay exact to 1e-9 pixel."""
 AT_ONCE = 1_000_000
 """So many crossings of edges with pixel columns are computed at once, about 100 MB; more go one part after another."""
 
 
 def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Run lengths (counts, offsets) of n objects, each a list of parts, each part an outline; clipped to the photo.
+    """Run lengths (counts, offsets) of n objects, each a list of parts, each part an outline; clipped to the image.
 
-    A pixel belongs when its centre is inside: even-odd within one part, the parts united. So a mask's area is the
+    A pixel belongs when its center is inside: even-odd within one part, the parts united. So a mask's area is the
     outline's, and two outlines that share an edge share no pixel.
 
-    An object too thin to hold any pixel's centre (a line, a point, a sliver) gets the pixels its outlines pass
-    through instead. So only what lies wholly outside the photo (or has no points) is an empty mask.
+    An object too thin to hold any pixel's center (a line, a point, a sliver) gets the pixels its outlines pass
+    through instead. So only what lies wholly outside the image (or has no points) is an empty mask.
 
     >>> counts, offsets = fill([[rectangle(1, 1, 2, 3)], [np.array([[0.2, 0.2], [0.3, 0.2]])]], size=(5, 5))
     >>> counts
@@ -49,9 +49,9 @@ def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tup
 
 
 def length(outlines: Sequence[np.ndarray], size: tuple[int, int]) -> float:
-    """Of all edges together, each as the longer of its two extents inside the photo: what filling them costs.
+    """Of all edges together, each as the longer of its two extents inside the image: what filling them costs.
 
-    No outline around pixels is longer than four times the number of the photo's pixels.
+    No outline around pixels is longer than four times the number of the image's pixels.
     """
     total = 0.0
     for part in outlines:
@@ -61,7 +61,7 @@ def length(outlines: Sequence[np.ndarray], size: tuple[int, int]) -> float:
 
 
 def area(outline: np.ndarray) -> float:
-    """Signed area by the shoelace formula: above 0 where the points go clockwise as seen on the photo.
+    """Signed area by the shoelace formula: above 0 where the points go clockwise as seen on the image.
 
     >>> area(rectangle(10, 10, 4, 3))
     12.0
@@ -81,7 +81,7 @@ def circle(cx: float, cy: float, r: float, points: int | None = None) -> np.ndar
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0, points: int | None = None) -> np.ndarray:
-    """points×2, on the rim of an ellipse whose axis rx is turned by `theta` radians, clockwise as seen on the photo.
+    """points×2, on the rim of an ellipse whose axis rx is turned by `theta` radians, clockwise as seen on the image.
 
     points  as many as keep the chords within 1/20 pixel of the rim, if None
     """
@@ -103,12 +103,12 @@ def _points(outline: np.ndarray) -> np.ndarray:
 
 
 def _groups(crossings: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """(first, after the last, crossings) of neighbouring objects that are computed together."""
+    """(first, after the last, crossings) of neighboring objects that are computed together."""
     first, total = 0, 0
-    for place, own in enumerate(crossings.tolist()):
-        if place > first and total + own > AT_ONCE:
-            yield first, place, total
-            first, total = place, 0
+    for index, own in enumerate(crossings.tolist()):
+        if index > first and total + own > AT_ONCE:
+            yield first, index, total
+            first, total = index, 0
         total += own
     yield first, len(crossings), total
 
@@ -147,7 +147,7 @@ def _filled_by_columns(parts: Sequence[np.ndarray], size: tuple[int, int]) -> tu
         changes.append(np.flatnonzero(flat != np.concatenate([[last], flat[:-1]])) + begin * height)
         last = bool(flat[-1])
     ends = np.concatenate([*changes, [height * width]])
-    if len(ends) == 1:  # no pixel's centre is inside
+    if len(ends) == 1:  # no pixel's center is inside
         _, edges = _edges(parts)
         x0, y0, x1, y1 = edges
         strips = _touched(np.zeros(len(x0), np.int64), x0, y0, x1, y1, size)
@@ -209,7 +209,7 @@ def _touched(
 ) -> Strips:
     """The pixels that edges pass through, as strips of one pixel, found by steps of at most half a pixel."""
     height, width = size
-    begin, end = np.zeros(len(owner)), np.ones(len(owner))  # the share of each edge that lies in the photo
+    begin, end = np.zeros(len(owner)), np.ones(len(owner))  # the fraction of each edge that lies in the image
     for at, far, side in ((x0, x1, width), (y0, y1, height)):
         length = far - at
         flat = np.abs(length) < 1e-9
@@ -219,15 +219,15 @@ def _touched(
     seen = (begin <= end) & (min(size) > 0)
     owner, x0, y0, x1, y1, begin, end = (values[seen] for values in (owner, x0, y0, x1, y1, begin, end))
     steps = np.ceil(2 * np.maximum(np.abs(x1 - x0), np.abs(y1 - y0)) * (end - begin)).astype(np.int64) + 1
-    found = [np.zeros((3, 0), np.int64)]
+    detections = [np.zeros((3, 0), np.int64)]
     for first, last, _ in _groups(steps):
         edge, place = each(steps[first:last])
         edge += first
-        share = begin[edge] + (end - begin)[edge] * (place / np.maximum(steps - 1, 1)[edge])
-        x = np.clip(x0[edge] + (x1 - x0)[edge] * share, 0, width - 1).astype(np.int64)
-        y = np.clip(y0[edge] + (y1 - y0)[edge] * share, 0, height - 1).astype(np.int64)
-        found.append(np.stack([owner[edge], x, y]))
-        if len(found) > 1 and len(steps) > last:  # edges that go to and fro pass through the same pixels
-            found = [np.unique(np.concatenate(found, 1), axis=1)]
-    owner, x, y = np.concatenate(found, 1)
+        fraction = begin[edge] + (end - begin)[edge] * (place / np.maximum(steps - 1, 1)[edge])
+        x = np.clip(x0[edge] + (x1 - x0)[edge] * fraction, 0, width - 1).astype(np.int64)
+        y = np.clip(y0[edge] + (y1 - y0)[edge] * fraction, 0, height - 1).astype(np.int64)
+        detections.append(np.stack([owner[edge], x, y]))
+        if len(detections) > 1 and len(steps) > last:  # edges that go to and fro pass through the same pixels
+            detections = [np.unique(np.concatenate(detections, 1), axis=1)]
+    owner, x, y = np.concatenate(detections, 1)
     return Strips(owner, x, y, y + 1)

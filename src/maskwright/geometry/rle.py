@@ -1,6 +1,6 @@
-"""Masks as run lengths: many masks of one photo, and what one asks of them, without dense frames.
+"""Masks as run lengths: many masks of one image, and what one asks of them, without dense frames.
 
-The masks of a photo of `size` = (height, width) are two int64 arrays (counts, offsets): mask i owns
+The masks of an image of `size` = (height, width) are two int64 arrays (counts, offsets): mask i owns
 counts[offsets[i]:offsets[i+1]]. Its runs alternate off, on, off, ... down the columns (COCO's order), begin with an
 "off" run (which may be 0) and sum to height * width. n = 0 masks are counts of length 0 and offsets [0].
 
@@ -43,7 +43,7 @@ def from_dense(dense: np.ndarray) -> Runs:
     n, height, width = dense.shape
     pixels = height * width
     on = dense if dense.dtype == bool else dense != 0
-    # Comparing neighbouring rows finds where the runs down the columns begin, without turning the frame over.
+    # Comparing neighboring rows finds where the runs down the columns begin, without turning the frame over.
     change = np.flatnonzero(on[:, 1:] != on[:, :-1])
     row, x = np.divmod(change, max(width, 1))
     owner, y = np.divmod(row, max(height - 1, 1))
@@ -63,7 +63,7 @@ def to_dense(counts: np.ndarray, offsets: np.ndarray, size: Size) -> np.ndarray:
 
 
 def from_boxes(boxes: np.ndarray, size: Size) -> Runs:
-    """Each n×4 box filled; a pixel belongs when its centre is inside, so edges count as if rounded. Clipped."""
+    """Each n×4 box filled; a pixel belongs when its center is inside, so edges count as if rounded. Clipped."""
     height, width = size
     boxes = np.nan_to_num(np.asarray(boxes, np.float64).reshape(-1, 4))
     corners = np.clip(np.ceil(boxes - 0.5), 0, [width, height, width, height]).astype(np.int64)
@@ -117,19 +117,19 @@ def area(counts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def boxes(counts: np.ndarray, offsets: np.ndarray, size: Size) -> np.ndarray:
     """n×4 float32 x1 y1 x2 y2, edges (a one-pixel mask is 1 wide); an empty mask gives 0 0 0 0."""
     height = size[0]
-    found = np.zeros((len(offsets) - 1, 4), np.float32)
+    detections = np.zeros((len(offsets) - 1, 4), np.float32)
     owner, start, stop = from_counts(counts, offsets)
     if not len(owner):
-        return found
+        return detections
     first, last = start // height, (stop - 1) // height
-    whole = first != last  # a span over a column border reaches the foot and the head of the photo
+    whole = first != last  # a span over a column border reaches the foot and the head of the image
     begin = np.flatnonzero(np.diff(owner, prepend=-1))
     rows = owner[begin]
-    found[rows, 0] = first[begin]
-    found[rows, 1] = np.minimum.reduceat(np.where(whole, 0, start - first * height), begin)
-    found[rows, 2] = np.maximum.reduceat(last, begin) + 1
-    found[rows, 3] = np.maximum.reduceat(np.where(whole, height, stop - last * height), begin)
-    return found
+    detections[rows, 0] = first[begin]
+    detections[rows, 1] = np.minimum.reduceat(np.where(whole, 0, start - first * height), begin)
+    detections[rows, 2] = np.maximum.reduceat(last, begin) + 1
+    detections[rows, 3] = np.maximum.reduceat(np.where(whole, height, stop - last * height), begin)
+    return detections
 
 
 def iou(a: Runs, b: Runs, size: Size, crowd: np.ndarray | None = None) -> np.ndarray:
@@ -153,13 +153,13 @@ def union(counts: np.ndarray, offsets: np.ndarray, size: Size) -> Runs:
 
 
 def crop(counts: np.ndarray, offsets: np.ndarray, size: Size, box: tuple[int, int, int, int]) -> Runs:
-    """All masks inside the whole-pixel box (x1, y1, x2, y2), numbered in a photo of the box's size."""
+    """All masks inside the whole-pixel box (x1, y1, x2, y2), numbered in an image of the box's size."""
     rows = len(offsets) - 1
     return _cut(counts, offsets, size, np.broadcast_to(np.asarray(box, np.int64), (rows, 4)))
 
 
 def place(counts: np.ndarray, offsets: np.ndarray, size: Size, corner: tuple[int, int], whole: Size) -> Runs:
-    """`crop` the other way round: the same masks in a photo of size `whole`, in which theirs lies at (left, top)."""
+    """`crop` the other way round: the same masks in an image of size `whole`, in which theirs lies at (left, top)."""
     owner, x, top, bottom = to_strips(from_counts(counts, offsets), size[0])
     left, above = corner
     strips = Strips(owner, x + left, top + above, bottom + above)

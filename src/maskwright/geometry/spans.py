@@ -1,7 +1,7 @@
 """Spans: the "on" runs of many masks as three plain columns. What every other file of this room computes with.
 
 A mask as run lengths is compact to keep but awkward to compute with, because each run's place depends on all runs
-before it. As spans each run stands for itself: (owner, start, stop) in column-major pixel numbers of the photo,
+before it. As spans each run stands for itself: (owner, start, stop) in column-major pixel numbers of the image,
 number = x * height + y. The functions here go from one form to the other, always for all masks at once.
 """
 
@@ -96,7 +96,7 @@ def to_strips(spans: Spans, height: int) -> Strips:
 
 
 def from_strips(strips: Strips, height: int | np.ndarray) -> Spans:
-    """Strips as spans, in the given order. `height` of the photo: one number, or one for each strip."""
+    """Strips as spans, in the given order. `height` of the image: one number, or one for each strip."""
     return Spans(strips.owner, strips.x * height + strips.top, strips.x * height + strips.bottom)
 
 

@@ -12,21 +12,21 @@ from maskwright.geometry.bilinear import interpolation
 from maskwright.geometry.spans import Strips, from_strips, to_counts
 
 
-def stretch(soft: np.ndarray, size: tuple[int, int], threshold: float = 0.5) -> np.ndarray:
+def stretch(mask_probs: np.ndarray, size: tuple[int, int], threshold: float = 0.5) -> np.ndarray:
     """One soft mask h×w made `size` (height, width) large: bool, set where at least `threshold`."""
-    cells = soft.astype(np.float32, copy=False)
+    cells = mask_probs.astype(np.float32, copy=False)
     if cells.min() >= threshold:  # values are cut to the range of the input, so the fading rim is not below it
         return np.ones(size, bool)
     return interpolation(cells.shape[0], size[0]) @ cells @ interpolation(cells.shape[1], size[1]).T >= threshold
 
 
 def stretch_masks(
-    soft: np.ndarray, boxes: np.ndarray, size: tuple[int, int], threshold: float = 0.5
+    mask_probs: np.ndarray, boxes: np.ndarray, size: tuple[int, int], threshold: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw each small soft mask into its box as run lengths (counts, offsets), like paste.paste_masks.
 
-    soft   n×h×w      boxes  n×4 x1 y1 x2 y2 in photo pixels, rounded to whole ones; may reach over the edge
-    size   (height, width) of the photo
+    mask_probs   n×h×w      boxes  n×4 x1 y1 x2 y2 in image pixels, rounded to whole ones; may reach over the edge
+    size   (height, width) of the image
 
     A full mask covers its box and no pixel more:
 
@@ -37,7 +37,7 @@ def stretch_masks(
     height, width = size
     whole = np.around(np.clip(np.nan_to_num(np.asarray(boxes, np.float64).reshape(-1, 4)), -1e6, 1e6)).astype(np.int64)
     pieces = [Strips(*(np.zeros(0, np.int64),) * 4)]
-    for row, (cells, (x1, y1, x2, y2)) in enumerate(zip(np.nan_to_num(soft), whole.tolist(), strict=True)):
+    for row, (cells, (x1, y1, x2, y2)) in enumerate(zip(np.nan_to_num(mask_probs), whole.tolist(), strict=True)):
         top, left, bottom, right = max(y1, 0), max(x1, 0), min(y2, height), min(x2, width)
         if top >= bottom or left >= right:
             continue

@@ -12,7 +12,7 @@ from maskwright.geometry.spans import Spans, Strips, each, from_counts, from_str
 class Outline(NamedTuple):
     """One closed line along pixel edges, only its corners.
 
-    points  k×2 float64 (x, y); clockwise as seen on the photo around an object, the other way around a hole
+    points  k×2 float64 (x, y); clockwise as seen on the image around an object, the other way around a hole
     hole    whether it goes around a hole
     """
 
@@ -60,7 +60,7 @@ def parts(counts: np.ndarray, size: tuple[int, int], connectivity: int = 8) -> t
     """
     height, width = size
     strips = to_strips(from_counts(counts, np.array([0, len(counts)])), height)
-    label = _components(len(strips.x), *_neighbours(strips, height, reach=int(connectivity == 8)))
+    label = _components(len(strips.x), *_neighbors(strips, height, reach=int(connectivity == 8)))
     names, owner = np.unique(label, return_inverse=True)
     spans = merged(from_strips(strips._replace(owner=owner.reshape(-1)), height))
     return to_counts(spans, len(names), height * width)
@@ -69,7 +69,7 @@ def parts(counts: np.ndarray, size: tuple[int, int], connectivity: int = 8) -> t
 def count_parts(spans: Spans, rows: int, size: tuple[int, int], connectivity: int = 8) -> np.ndarray:
     """(rows,) how many connected parts each of several masks has, at once: masks that share no pixel, runs by start."""
     strips = to_strips(spans, size[0])
-    one, other = _neighbours(strips, size[0], reach=int(connectivity == 8))
+    one, other = _neighbors(strips, size[0], reach=int(connectivity == 8))
     same = strips.owner[one] == strips.owner[other]
     label = _components(len(strips.x), one[same], other[same])
     return np.bincount(strips.owner[np.unique(label)], minlength=rows)
@@ -121,15 +121,15 @@ def _followers(
     begins, ends = (((owner * wide) + at[:, 0]) * high + at[:, 1] for at in (start, stop))
     order = np.lexsort((way, begins))
     begins, ways = begins[order], way[order]
-    found = np.searchsorted(begins, ends)
-    second = np.minimum(found + 1, len(begins) - 1)
-    wanted = (way + (3 if connectivity == 8 else 1)) % 4
-    found = np.where((begins[second] == ends) & (ways[second] == wanted), second, found)
-    return order[found]
+    detections = np.searchsorted(begins, ends)
+    second = np.minimum(detections + 1, len(begins) - 1)
+    expected = (way + (3 if connectivity == 8 else 1)) % 4
+    detections = np.where((begins[second] == ends) & (ways[second] == expected), second, detections)
+    return order[detections]
 
 
-def _neighbours(strips: Strips, height: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of strips in neighbouring columns that overlap (reach 0) or at least meet at a corner (reach 1)."""
+def _neighbors(strips: Strips, height: int, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of strips in neighboring columns that overlap (reach 0) or at least meet at a corner (reach 1)."""
     stride = height + 2
     tops, bottoms = strips.x * stride + strips.top, strips.x * stride + strips.bottom
     first = np.searchsorted(bottoms, tops + stride - reach, side="right")

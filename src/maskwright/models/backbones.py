@@ -1,4 +1,4 @@
-"""Backbones and the feature pyramid: a canvas becomes maps of strides 4 to 64.
+"""Backbones and the feature pyramid: a network input becomes maps of strides 4 to 64.
 
 ResNet-50 (He et al. 2016, the stride in the 3x3 as torchvision has it), MobileNetV2 (Sandler et al. 2018) and
 MobileNetV3-Large (Howard et al. 2019). Submodules carry torchvision's names, so its state dicts load key by key.
@@ -163,9 +163,9 @@ class _MobileNet(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
-        for place, block in enumerate(self.features):
+        for index, block in enumerate(self.features):
             x = block(x)
-            if place in self.taps:
+            if index in self.taps:
                 maps.append(x)
         return maps
 
@@ -265,8 +265,8 @@ class FeaturePyramid(nn.Module):
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         inner = self.inner_blocks[-1](maps[-1])
         pyramid = [self.layer_blocks[-1](inner)]
-        for place in range(len(maps) - 2, -1, -1):
-            lateral = self.inner_blocks[place](maps[place])
+        for index in range(len(maps) - 2, -1, -1):
+            lateral = self.inner_blocks[index](maps[index])
             inner = lateral + F.interpolate(inner, size=lateral.shape[-2:], mode="nearest")
-            pyramid.insert(0, self.layer_blocks[place](inner))
+            pyramid.insert(0, self.layer_blocks[index](inner))
         return [*pyramid, F.max_pool2d(pyramid[-1], 1, 2)]

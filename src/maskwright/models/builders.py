@@ -14,7 +14,7 @@ from maskwright.models.backbones import (
 )
 from maskwright.models.heads import BoxHead, MaskHead
 from maskwright.models.mask_rcnn import MaskRCNN, Rules
-from maskwright.models.proposals import ProposalHead, ProposalRules
+from maskwright.models.rpn import ProposalHead, ProposalRules
 from maskwright.models.ssd import SSD, ssd300, ssdlite320
 
 
@@ -23,7 +23,7 @@ def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True
 
     Where it differs from the paper, and why: separable convolutions in the pyramid and the proposal head (most of the
     work lies at stride 4), anchors from 24 px (people's flaws are small), 128 RoIs and 400
-    proposals a photo, 10 boxes teach the mask head (all of them would take half of a step).
+    proposals an image, 10 boxes teach the mask head (all of them would take half of a step).
     """
     width = 96
     body = MobileNetV2() if backbone == "mobilenet_v2" else MobileNetV3Large()
@@ -31,9 +31,9 @@ def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True
     rules = Rules(
         training=ProposalRules(sizes, per_level=400, kept=400),
         using=ProposalRules(sizes, per_level=300, kept=200),
-        rois_per_photo=128,
-        anchors_per_photo=128,
-        masks_per_photo=10,
+        rois_per_image=128,
+        anchors_per_image=128,
+        masks_per_image=10,
     )
     for layer in body.modules():
         if isinstance(layer, nn.Conv2d):

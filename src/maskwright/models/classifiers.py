@@ -1,4 +1,4 @@
-"""Classifiers of whole photos: a backbone, its maps averaged, a small head. Behind the same two verbs.
+"""Classifiers of whole images: a backbone, its maps averaged, a small head. Behind the same two verbs.
 
 The backbones carry torchvision's names under `backbone.`, so its ImageNet state dicts load key by key.
 """
@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.models.backbones import MobileNetV2, MobileNetV3Large, ResNet, _norm_of_v3, conv_norm
-from maskwright.models.targets import Truth
+from maskwright.models.target_assignment import Targets
 from maskwright.models.vgg import VGG
 
 
 class Classifier(nn.Module):
-    """`losses` for training, `detect` for use, as every network here; `losses_of` for kept features.
+    """`losses` for training, `detect` for use, as every network here; `losses_from_features` for kept features.
 
-    backbone     canvas B×3×H×W to a list of maps; all that it gives is looked at by the head
-    multi_label  a photo may show none or several classes: each has its own yes or no
+    backbone     network input B×3×H×W to a list of maps; all that it gives is looked at by the head
+    multi_label  an image may show none or several classes: each has its own yes or no
     """
 
     balance: Tensor
@@ -30,17 +30,17 @@ class Classifier(nn.Module):
         self.backbone, self.head, self.multi_label = backbone, head, multi_label
         self.register_buffer("balance", torch.ones(classes), persistent=False)
 
-    def weigh(self, counts: Sequence[int], photos: int) -> None:
-        """Rare classes count as much as common ones: `counts` photos of each class among `photos`."""
+    def weigh(self, counts: Sequence[int], images: int) -> None:
+        """Rare classes count as much as common ones: `counts` images of each class among `images`."""
         seen = torch.tensor(counts, dtype=torch.float32).clamp(min=1)
-        weights = (photos - seen).clamp(min=1) / seen if self.multi_label else photos / (len(seen) * seen)
+        weights = (images - seen).clamp(min=1) / seen if self.multi_label else images / (len(seen) * seen)
         self.balance.copy_(weights.clamp(0.1, 10.0))
 
     # --- use ------------------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
+    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
         """B×C scores, 0..1."""
-        return self.scores_of(self.backbone(canvas))
+        return self.scores_of(self.backbone(network_input))
 
     @torch.no_grad()
     def scores_of(self, maps: list[Tensor]) -> Tensor:
@@ -50,50 +50,52 @@ class Classifier(nn.Module):
     # --- training -------------------------------------------------------------------------------
     def losses(
         self,
-        canvas: Tensor,
+        network_input: Tensor,
         sizes: list[tuple[int, int]],
-        truths: list[Truth],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        return self.losses_of(self.backbone(canvas), sizes, truths, generator)
+        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
 
-    def losses_of(
+    def losses_from_features(
         self,
         maps: list[Tensor],
         sizes: list[tuple[int, int]],
-        truths: list[Truth],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """{"label": cross-entropy}, of each class alone with several labels a photo. A class that nobody looked for
-        on a photo is taught neither way."""
+        """{"label": cross-entropy}, of each class alone with several labels an image. A class that nobody looked for
+        on an image is taught neither way."""
         logits = self.head(maps, generator).float()
-        wanted, sought = torch.zeros_like(logits), torch.ones_like(logits)
-        for row, looked, truth in zip(wanted, sought, truths, strict=True):
-            row[truth.classes] = 1.0
-            if truth.sought is not None:
-                looked.zero_()[torch.cat([truth.sought, truth.classes])] = 1.0
+        expected, labelled_classes = torch.zeros_like(logits), torch.ones_like(logits)
+        for row, looked, target in zip(expected, labelled_classes, targets, strict=True):
+            row[target.classes] = 1.0
+            if target.labelled_classes is not None:
+                looked.zero_()[torch.cat([target.labelled_classes, target.classes])] = 1.0
         if self.multi_label:
-            return {"label": F.binary_cross_entropy_with_logits(logits, wanted, sought, pos_weight=self.balance)}
-        logits = logits.masked_fill(sought == 0, float("-inf"))
-        each = -(wanted * self.balance * F.log_softmax(logits, 1).masked_fill(sought == 0, 0.0)).sum(1)
+            return {
+                "label": F.binary_cross_entropy_with_logits(logits, expected, labelled_classes, pos_weight=self.balance)
+            }
+        logits = logits.masked_fill(labelled_classes == 0, float("-inf"))
+        each = -(expected * self.balance * F.log_softmax(logits, 1).masked_fill(labelled_classes == 0, 0.0)).sum(1)
         return {"label": each.mean()}
 
 
 # --- heads ----------------------------------------------------------------------------------------
-def dropout(x: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+def dropout(x: Tensor, fraction: float, generator: torch.Generator | None) -> Tensor:
     """Dropout drawn from the step's own generator, so that a resumed run draws the same."""
-    if generator is None or not share:
+    if generator is None or not fraction:
         return x
-    kept = torch.rand(x.shape, generator=generator) >= share
-    return x * kept.to(x.device, x.dtype) / (1 - share)
+    kept = torch.rand(x.shape, generator=generator) >= fraction
+    return x * kept.to(x.device, x.dtype) / (1 - fraction)
 
 
 class MeanHead(nn.Module):
     """The mean of every map's channels, dropout, one linear layer."""
 
-    def __init__(self, channels: Sequence[int], classes: int, share: float = 0.2) -> None:
+    def __init__(self, channels: Sequence[int], classes: int, fraction: float = 0.2) -> None:
         super().__init__()
-        self.share = share
+        self.fraction = fraction
         self.norm = nn.LayerNorm(sum(channels))
         self.out = nn.Linear(sum(channels), classes)
         nn.init.normal_(self.out.weight, std=0.01)
@@ -101,20 +103,20 @@ class MeanHead(nn.Module):
 
     def forward(self, maps: list[Tensor], generator: torch.Generator | None = None) -> Tensor:
         looked_at = self.norm(self.summary(maps))
-        return self.out(dropout(looked_at, self.share, generator if self.training else None))
+        return self.out(dropout(looked_at, self.fraction, generator if self.training else None))
 
     def summary(self, maps: list[Tensor]) -> Tensor:
         return torch.cat([level.float().mean((2, 3)) for level in maps], 1)
 
 
 class SpreadHead(MeanHead):
-    """The mean of every map's channels and their standard deviation over the photo: how much of it, and how patchy.
+    """The mean of every map's channels and their standard deviation over the image: how much of it, and how patchy.
 
     Surfaces differ in the second as much as in the first: rust or no rust is told better with it (docs/results.md).
     """
 
-    def __init__(self, channels: Sequence[int], classes: int, share: float = 0.2) -> None:
-        super().__init__([2 * each for each in channels], classes, share)
+    def __init__(self, channels: Sequence[int], classes: int, fraction: float = 0.2) -> None:
+        super().__init__([2 * channel for channel in channels], classes, fraction)
 
     def summary(self, maps: list[Tensor]) -> Tensor:
         # a channel that is silent everywhere has spread 0, where the root's gradient would be infinite
@@ -125,12 +127,12 @@ class SpreadHead(MeanHead):
 class FlatHead(nn.Module):
     """The head of the classic VGG recipe: every cell of the last map, 256 dense units, dropout, out.
 
-    side  cells of the map at the canvas size that is trained with; other sizes are averaged to it
+    side  cells of the map at the network input size that is trained with; other sizes are averaged to it
     """
 
-    def __init__(self, channels: int, side: int, classes: int, hidden: int = 256, share: float = 0.5) -> None:
+    def __init__(self, channels: int, side: int, classes: int, hidden: int = 256, fraction: float = 0.5) -> None:
         super().__init__()
-        self.side, self.share = side, share
+        self.side, self.fraction = side, fraction
         self.dense = nn.Linear(channels * side * side, hidden)
         self.out = nn.Linear(hidden, classes)
         for layer in (self.dense, self.out):  # Keras' own start
@@ -142,7 +144,7 @@ class FlatHead(nn.Module):
         if cells.shape[2:] != (self.side, self.side):
             cells = F.adaptive_avg_pool2d(cells, self.side)
         hidden = F.relu(self.dense(cells.flatten(1)))
-        return self.out(dropout(hidden, self.share, generator if self.training else None))
+        return self.out(dropout(hidden, self.fraction, generator if self.training else None))
 
 
 # --- backbones that give their last map only ------------------------------------------------------

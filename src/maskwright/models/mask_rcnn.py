@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models import ops, targets
+from maskwright.models import ops, target_assignment
 from maskwright.models.heads import BoxHead, MaskHead
-from maskwright.models.proposals import (
+from maskwright.models.rpn import (
     ProposalHead,
     ProposalRules,
     clip,
@@ -30,35 +30,35 @@ class Rules:
 
     training: ProposalRules = field(default_factory=lambda: ProposalRules(per_level=2000, kept=2000))
     using: ProposalRules = field(default_factory=ProposalRules)
-    anchors_per_photo: int = 256
-    rois_per_photo: int = 512
-    roi_positive_share: float = 0.25
-    masks_per_photo: int = 128  # positive boxes whose mask is learnt: with every one of them, torchvision's rule
+    anchors_per_image: int = 256
+    rois_per_image: int = 512
+    roi_positive_fraction: float = 0.25
+    masks_per_image: int = 128  # positive boxes whose mask is learned: with every one of them, torchvision's rule
     score: float = 0.05
     overlap: float = 0.5
-    found: int = 100
+    detections: int = 100
 
 
 @dataclass
-class Found:
-    """What the box head says of one photo, canvas pixels: boxes n×4, scores n, classes n (data classes)."""
+class Detections:
+    """What the box head says of one image, network input pixels: boxes n×4, scores n, classes n (data classes)."""
 
     boxes: Tensor
     scores: Tensor
     classes: Tensor
-    soft: Tensor | None = None
+    mask_probs: Tensor | None = None
 
 
 def _owners(boxes: list[Tensor]) -> Tensor:
-    """Which photo of the batch each box belongs to, photo after photo."""
-    return torch.cat([torch.full((len(each),), place, device=each.device) for place, each in enumerate(boxes)])
+    """Which image of the batch each box belongs to, image after image."""
+    return torch.cat([torch.full((len(box),), index, device=box.device) for index, box in enumerate(boxes)])
 
 
 class MaskRCNN(nn.Module):
     """Two verbs: `losses` for training, `detect` for use. Without a mask head it is a Faster R-CNN.
 
-    canvas  B×3×H×W float, normalised, sides multiples of 64
-    sizes   (height, width) of the photo's part of each canvas; boxes are clipped to it
+    network_input  B×3×H×W float, normalized, sides multiples of 64
+    sizes   (height, width) of the image's part of each network input; boxes are clipped to it
     """
 
     def __init__(
@@ -79,78 +79,83 @@ class MaskRCNN(nn.Module):
     def anchors(self, pyramid: list[Tensor]) -> list[Tensor]:
         shapes = [(level.shape[2], level.shape[3]) for level in pyramid]
         finest: int = self.backbone.strides[0]  # type: ignore[index,assignment]
-        canvas = (shapes[0][0] * finest, shapes[0][1] * finest)
-        made = make_anchors(canvas, shapes, self.rules.using.sizes, self.rules.using.ratios)
+        network_input = (shapes[0][0] * finest, shapes[0][1] * finest)
+        made = make_anchors(network_input, shapes, self.rules.using.sizes, self.rules.using.ratios)
         return [level.to(pyramid[0].device) for level in made]
 
     def pool(self, pyramid: list[Tensor], boxes: list[Tensor], out: int) -> Tensor:
-        """RoI Align of every photo's boxes on the levels but the last: n×C×out×out, photo after photo."""
+        """RoI Align of every image's boxes on the levels but the last: n×C×out×out, image after image."""
         levels = pyramid[:-1]
         together = torch.cat(boxes)
-        photos = _owners(boxes)
+        images = _owners(boxes)
         which = ops.pyramid_levels(together, len(levels))
-        return ops.roi_align(levels, list(self.backbone.strides), together, photos, which, out)  # type: ignore[arg-type]
+        return ops.roi_align(levels, list(self.backbone.strides), together, images, which, out)  # type: ignore[arg-type]
 
     # --- use ------------------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]:
-        pyramid = self.fpn(self.backbone(canvas))
+    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        pyramid = self.fpn(self.backbone(network_input))
         logits, deltas = self.rpn(pyramid)
         proposals = propose(self.anchors(pyramid), logits, deltas, sizes, self.rules.using)
         return self._draw(pyramid, self._name(pyramid, proposals, sizes))
 
-    def _name(self, pyramid: list[Tensor], proposals: list[Tensor], sizes: list[tuple[int, int]]) -> list[Found]:
+    def _name(self, pyramid: list[Tensor], proposals: list[Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
         logits, deltas = self.box_head(self.pool(pyramid, proposals, 7))
-        shares = F.softmax(logits, 1)
-        counts = [len(each) for each in proposals]
-        photos = []
-        for boxes, score, delta, size in zip(proposals, shares.split(counts), deltas.split(counts), sizes, strict=True):
+        fractions = F.softmax(logits, 1)
+        counts = [len(proposal) for proposal in proposals]
+        images = []
+        for boxes, score, delta, size in zip(
+            proposals, fractions.split(counts), deltas.split(counts), sizes, strict=True
+        ):
             every = clip(decode(boxes[:, None], delta, DELTAS_BOX), size)[:, 1:]
             score = score[:, 1:]
             likely = score > self.rules.score
             real = ((every[..., 2:] - every[..., :2]) >= 1e-2).all(-1)
             rows, classes = (likely & real).nonzero(as_tuple=True)
             kept = ops.nms_by_group(every[rows, classes], score[rows, classes], classes, self.rules.overlap)[
-                : self.rules.found
+                : self.rules.detections
             ]
             rows, classes = rows[kept], classes[kept]
-            photos.append(Found(every[rows, classes], score[rows, classes], classes))
-        return photos
+            images.append(Detections(every[rows, classes], score[rows, classes], classes))
+        return images
 
-    def _draw(self, pyramid: list[Tensor], found: list[Found]) -> list[Found]:
+    def _draw(self, pyramid: list[Tensor], detections: list[Detections]) -> list[Detections]:
         if self.mask_head is None:
-            return found
-        pooled = self.pool(pyramid, [each.boxes for each in found], 14)
-        soft = self.mask_head(pooled, torch.cat([each.classes for each in found])).sigmoid()
-        for each, drawn in zip(found, soft.split([len(each.boxes) for each in found]), strict=True):
-            each.soft = drawn
-        return found
+            return detections
+        pooled = self.pool(pyramid, [detection.boxes for detection in detections], 14)
+        mask_probs = self.mask_head(pooled, torch.cat([detection.classes for detection in detections])).sigmoid()
+        for detection, drawn in zip(
+            detections, mask_probs.split([len(detection.boxes) for detection in detections]), strict=True
+        ):
+            detection.mask_probs = drawn
+        return detections
 
     # --- training -------------------------------------------------------------------------------
     def losses(
         self,
-        canvas: Tensor,
+        network_input: Tensor,
         sizes: list[tuple[int, int]],
-        truths: list[targets.Truth],
+        targets: list[target_assignment.Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """The five losses of the paper, each a scalar: proposal, proposal_box, label, box, mask."""
-        return self.losses_of(self.backbone(canvas), sizes, truths, generator)
+        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
 
-    def losses_of(
+    def losses_from_features(
         self,
         maps: list[Tensor],
         sizes: list[tuple[int, int]],
-        truths: list[targets.Truth],
+        targets: list[target_assignment.Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """The same from what the backbone made of the canvases, which a run with a frozen backbone may have kept."""
+        """The same from what the backbone made of the network inputs, which a run with a frozen backbone may have
+        kept."""
         pyramid = self.fpn(maps)
         anchors = self.anchors(pyramid)
         logits, deltas = self.rpn(pyramid)
         proposals = propose(anchors, logits, deltas, sizes, self.rules.training)
         every = torch.cat(anchors)
-        parts = [self._anchor_targets(every, truth, generator) for truth in truths]
+        parts = [self._anchor_targets(every, target, generator) for target in targets]
         losses = dict(
             zip(
                 ("proposal", "proposal_box"),
@@ -158,70 +163,74 @@ class MaskRCNN(nn.Module):
                     torch.cat(logits, 1).flatten(),
                     torch.cat(deltas, 1).flatten(0, 1),
                     torch.cat([labels for labels, _ in parts]),
-                    torch.cat([wanted for _, wanted in parts]),
+                    torch.cat([expected for _, expected in parts]),
                 ),
                 strict=True,
             )
         )
-        chosen = [self._choose(boxes, truth, generator) for boxes, truth in zip(proposals, truths, strict=True)]
-        losses |= self._second_stage(pyramid, chosen, truths, generator)
+        chosen = [self._choose(boxes, target, generator) for boxes, target in zip(proposals, targets, strict=True)]
+        losses |= self._second_stage(pyramid, chosen, targets, generator)
         return losses
 
     def _anchor_targets(
-        self, anchors: Tensor, truth: targets.Truth, generator: torch.Generator | None
+        self, anchors: Tensor, target: target_assignment.Targets, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
-        nearest, labels = targets.match(anchors, truth, 0.3, 0.7, rescue=True)
-        labels = targets.sample(labels, self.rules.anchors_per_photo, 0.5, generator)
-        return labels, targets.deltas_for(anchors, truth, nearest, DELTAS_RPN)
+        nearest, labels = target_assignment.match(anchors, target, 0.3, 0.7, rescue=True)
+        labels = target_assignment.sample(labels, self.rules.anchors_per_image, 0.5, generator)
+        return labels, target_assignment.deltas_for(anchors, target, nearest, DELTAS_RPN)
 
     def _choose(
-        self, proposals: Tensor, truth: targets.Truth, generator: torch.Generator | None
+        self, proposals: Tensor, target: target_assignment.Targets, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Sampled boxes of one photo, positives first: boxes n×4, nearest truth n, label n (1 or 0)."""
-        boxes = torch.cat([proposals, truth.boxes])
-        nearest, labels = targets.match(boxes, truth, 0.5, 0.5, rescue=False)
-        labels = targets.sample(labels, self.rules.rois_per_photo, self.rules.roi_positive_share, generator)
+        """Sampled boxes of one image, positives first: boxes n×4, nearest ground truth n, label n (1 or 0)."""
+        boxes = torch.cat([proposals, target.boxes])
+        nearest, labels = target_assignment.match(boxes, target, 0.5, 0.5, rescue=False)
+        labels = target_assignment.sample(
+            labels, self.rules.rois_per_image, self.rules.roi_positive_fraction, generator
+        )
         rows = torch.cat([(labels == 1).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]])
         return boxes[rows], nearest[rows], labels[rows]
 
-    def _second_stage(self, pyramid, chosen, truths, generator) -> dict[str, Tensor]:
+    def _second_stage(self, pyramid, chosen, targets, generator) -> dict[str, Tensor]:
         logits, deltas = self.box_head(self.pool(pyramid, [boxes for boxes, _, _ in chosen], 7))
         classes = torch.cat(
             [
-                torch.where(labels == 1, truth.classes[nearest] + 1, 0)
-                if len(truth.classes)
+                torch.where(labels == 1, target.classes[nearest] + 1, 0)
+                if len(target.classes)
                 else torch.zeros_like(labels)
-                for (_, nearest, labels), truth in zip(chosen, truths, strict=True)
+                for (_, nearest, labels), target in zip(chosen, targets, strict=True)
             ]
         )
-        wanted = torch.cat(
+        expected = torch.cat(
             [
-                targets.deltas_for(boxes, truth, nearest, DELTAS_BOX)
-                for (boxes, nearest, _), truth in zip(chosen, truths, strict=True)
+                target_assignment.deltas_for(boxes, target, nearest, DELTAS_BOX)
+                for (boxes, nearest, _), target in zip(chosen, targets, strict=True)
             ]
         )
-        logits = targets.among_sought(logits, classes, _owners([boxes for boxes, _, _ in chosen]), truths)
+        logits = target_assignment.among_labelled_classes(
+            logits, classes, _owners([boxes for boxes, _, _ in chosen]), targets
+        )
         positive = (classes > 0).nonzero()[:, 0]
         own = deltas[positive, classes[positive]]
         losses = {
             "label": F.cross_entropy(logits, classes) if len(classes) else logits.sum() * 0,
-            "box": F.smooth_l1_loss(own, wanted[positive], beta=1 / 9, reduction="sum") / max(len(classes), 1),
+            "box": F.smooth_l1_loss(own, expected[positive], beta=1 / 9, reduction="sum") / max(len(classes), 1),
         }
         if self.mask_head is not None:
-            losses["mask"] = self._mask_loss(pyramid, chosen, truths, generator)
+            losses["mask"] = self._mask_loss(pyramid, chosen, targets, generator)
         return losses
 
-    def _mask_loss(self, pyramid, chosen, truths, generator) -> Tensor:
+    def _mask_loss(self, pyramid, chosen, targets, generator) -> Tensor:
         boxes, classes, drawn = [], [], []
-        for (each, nearest, labels), truth in zip(chosen, truths, strict=True):
-            outlined = (labels == 1).nonzero()[:, 0] if truth.patches is not None else labels.new_zeros(0)
-            if len(outlined) > self.rules.masks_per_photo:
-                order = torch.randperm(len(outlined), generator=generator)[: self.rules.masks_per_photo]
+        for (item, nearest, labels), target in zip(chosen, targets, strict=True):
+            outlined = (labels == 1).nonzero()[:, 0] if target.patches is not None else labels.new_zeros(0)
+            if len(outlined) > self.rules.masks_per_image:
+                order = torch.randperm(len(outlined), generator=generator)[: self.rules.masks_per_image]
                 outlined = outlined[order.to(outlined.device)]
-            boxes.append(each[outlined])
+            boxes.append(item[outlined])
             if len(outlined):
-                classes.append(truth.classes[nearest[outlined]])
-                drawn.append(targets.mask_targets(each[outlined], truth, nearest[outlined]))
+                classes.append(target.classes[nearest[outlined]])
+                drawn.append(target_assignment.mask_targets(item[outlined], target, nearest[outlined]))
         if not drawn:
             return sum(parameter.sum() * 0 for parameter in self.mask_head.parameters())  # type: ignore[union-attr,return-value]
         logits = self.mask_head(self.pool(pyramid, boxes, 14), torch.cat(classes))  # type: ignore[misc]

@@ -18,7 +18,7 @@ from maskwright.models import matterport_layers as tf
 from maskwright.models import matterport_layout as layout
 from maskwright.models import matterport_losses as rules
 from maskwright.models import ops
-from maskwright.models.matterport_boxes import normalised
+from maskwright.models.matterport_boxes import normalized
 from maskwright.models.matterport_layout import LOSSES, Layer, Mode, Settings
 from maskwright.models.matterport_network import NO_TAPS, Network, Rows, Taps
 
@@ -38,9 +38,9 @@ PREDICTED = {  # what keras_model.predict gives in inference mode, in its order 
 class Answers(NamedTuple):
     """What the network should say of a batch.
 
-    match      B×L: 1 object, -1 background, 0 of no account;  deltas  B×T×4: row k is of a photo's k-th object anchor
-    class_ids  B×G, 0 for rows without an object, negative for crowds;  boxes  B×G×4 normalised;  masks  B×h×w×G
-    outlined   B of 1 and 0: photos where only boxes are known teach no masks;  near  B: see tf.detection_targets
+    match      B×L: 1 object, -1 background, 0 of no account;  deltas  B×T×4: row k is of an image's k-th object anchor
+    class_ids  B×G, 0 for rows without an object, negative for crowds;  boxes  B×G×4 normalized;  masks  B×h×w×G
+    outlined   B of 1 and 0: images where only boxes are known teach no masks;  near  B: see tf.detection_targets
     """
 
     match: Tensor
@@ -55,14 +55,14 @@ class Answers(NamedTuple):
 class MatterportMaskRCNN(Network):
     """The whole network, in one of the original's two modes.
 
-    precision  "f32", or "bf16" for the convolutions of detection
+    precision  "fp32", or "bf16" for the convolutions of detection
 
     >>> network = MatterportMaskRCNN(Settings(num_classes=2), "inference")
     >>> network.detect(molded, metas)["detections"].shape
     (1, 100, 6)
     """
 
-    def __init__(self, settings: Settings, mode: Mode = "inference", precision: str = "f32") -> None:
+    def __init__(self, settings: Settings, mode: Mode = "inference", precision: str = "fp32") -> None:
         super().__init__(settings, mode, precision)
         self.generator = torch.Generator()  # draws the proposals to train on
         self._velocity: dict[str, Tensor] = {}
@@ -75,24 +75,24 @@ class MatterportMaskRCNN(Network):
     def detect(self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """What `keras_model.predict` gives, by name and in its order, float32.
 
-        molded   B×H×W×3, mean taken off;  metas  B×(12+C);  anchors  B×L×4 normalised, None: those of the settings
+        molded   B×H×W×3, mean taken off;  metas  B×(12+C);  anchors  B×L×4 normalized, None: those of the settings
         Returns  detections B×N×6 (box, class, score), mrcnn_class B×R×C, mrcnn_bbox B×R×C×4, mrcnn_mask B×N×h×w×C,
                  rois B×R×4, rpn_class B×L×2, rpn_bbox B×L×4
         """
-        found = self.run(molded, metas, anchors, list(PREDICTED.values()))
-        return {name: found[layer] for name, layer in PREDICTED.items()}
+        detections = self.run(molded, metas, anchors, list(PREDICTED.values()))
+        return {name: detections[layer] for name, layer in PREDICTED.items()}
 
     def run(
-        self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None, wanted: Sequence[str]
+        self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None, expected: Sequence[str]
     ) -> dict[str, np.ndarray]:
         """The outputs of the named layers (res2c_out, fpn_p2, ROI, mrcnn_mask ...), in the original's shapes."""
-        taps = Taps(wanted)
+        taps = Taps(expected)
         with torch.inference_mode():
             self._look(molded, np.asarray(metas), anchors, taps)
-        absent = [name for name in wanted if name not in taps.kept]
+        absent = [name for name in expected if name not in taps.kept]
         if absent:
-            raise UnknownName("layer to look at", absent[0], [each.name for each in self.layers()])
-        return {name: _channels_last(name, taps.kept[name]) for name in wanted}
+            raise UnknownName("layer to look at", absent[0], [layer.name for layer in self.layers()])
+        return {name: _channels_last(name, taps.kept[name]) for name in expected}
 
     def _look(self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None, taps: Taps) -> None:
         area, size = _molded_shape(metas)
@@ -104,7 +104,7 @@ class MatterportMaskRCNN(Network):
     ) -> tuple[Tensor, Tensor]:
         """Detections B×N×6, and soft masks B×M×C×h×w of the first M of them (the others are zero rows).
 
-        images B×3×H×W, anchors B×L×4 and windows B×4 normalised;  area  of the image in pixels
+        images B×3×H×W, anchors B×L×4 and windows B×4 normalized;  area  of the image in pixels
         """
         s = self.settings
         levels = self.pyramid(self.maps(images, taps), taps)
@@ -114,20 +114,20 @@ class MatterportMaskRCNN(Network):
         table = ops.feature_table(levels[:4])
         del levels
         _, scores, deltas = self.classify(table, rois, area, taps)
-        found = tf.detect(
+        detections = tf.detect(
             rois,
             scores,
             deltas,
             windows=windows,
-            deviation=self._tensor(s.bbox_std_dev),
+            std=self._tensor(s.bbox_std_dev),
             confidence=s.detection_min_confidence,
             threshold=s.detection_nms_threshold,
             count=s.detection_max_instances,
         )
-        taps("mrcnn_detection", found)
-        rows = self.rows(found[..., :4])
-        soft = self.draw(table, found[:, : rows.used, :4], area, taps.over(rows))
-        return found, soft.unflatten(0, (len(found), -1))
+        taps("mrcnn_detection", detections)
+        rows = self.rows(detections[..., :4])
+        mask_probs = self.draw(table, detections[:, : rows.used, :4], area, taps.over(rows))
+        return detections, mask_probs.unflatten(0, (len(detections), -1))
 
     def _propose(self, probs: Tensor, moves: Tensor, anchors: Tensor, count: int) -> Tensor:
         s = self.settings
@@ -166,7 +166,7 @@ class MatterportMaskRCNN(Network):
         self._check_anchors(match.shape[1], size)
         active = self._tensor(metas[0, 12:])
         images = self._images(batch[0])
-        found = self.five_losses(
+        detections = self.five_losses(
             self.maps(images, taps),
             self._anchors(None, batch[0]),
             Answers(match.view(match.shape[:2]), rpn_target, ids.long(), tf.norm_boxes(boxes, size), masks),
@@ -177,7 +177,7 @@ class MatterportMaskRCNN(Network):
             generator=self.generator,
             taps=taps,
         )
-        return {"loss": sum(found.values(), self.decay()), **found}
+        return {"loss": sum(detections.values(), self.decay()), **detections}
 
     def five_losses(
         self,
@@ -194,9 +194,9 @@ class MatterportMaskRCNN(Network):
     ) -> dict[str, Tensor]:
         """The five losses, each times its weight.
 
-        maps        C2..C5 of `maps()`;  anchors  B×L×4 normalised;  area  of the image in pixels
+        maps        C2..C5 of `maps()`;  anchors  B×L×4 normalized;  area  of the image in pixels
         class_loss  of class ids B×T and logits B×T×C
-        proposals   B×N×4 normalised that come from outside; None: the network's own
+        proposals   B×N×4 normalized that come from outside; None: the network's own
         mini        masks fill their boxes instead of the image
         """
         s = self.settings
@@ -205,38 +205,42 @@ class MatterportMaskRCNN(Network):
         if proposals is None:
             proposals = self._propose(probs, moves, anchors, s.post_nms_rois_training)
         taps("ROI", proposals)
-        truth = tf.detection_targets(
+        ground_truth = tf.detection_targets(
             proposals,
             answers.class_ids,
             answers.boxes,
             answers.masks,
             count=s.train_rois_per_image,
-            positive_share=s.roi_positive_ratio,
-            deviation=self._tensor(s.bbox_std_dev),
+            positive_fraction=s.roi_positive_ratio,
+            std=self._tensor(s.bbox_std_dev),
             mask_side=s.mask_shape[0],
             mini=mini,
             near=answers.near,
             generator=generator,
         )
-        taps("output_rois", truth.rois)
-        taps("target_class_ids", truth.class_ids)
+        taps("output_rois", ground_truth.rois)
+        taps("target_class_ids", ground_truth.class_ids)
         table = ops.feature_table(levels[:4])
-        logits, _, deltas = self.classify(table, truth.rois, area, taps)
+        logits, _, deltas = self.classify(table, ground_truth.rois, area, taps)
         # only positive rows count in the mask loss, and they come first
-        drawn = int((truth.class_ids > 0).sum(1).max()) if self.frozen else truth.rois.shape[1]
-        soft = self.draw(table, truth.rois[:, :drawn], area, taps.over(Rows(len(truth.rois), drawn, drawn)))
-        outlined = truth.class_ids if answers.outlined is None else truth.class_ids * answers.outlined[:, None]
-        found = {
+        drawn = int((ground_truth.class_ids > 0).sum(1).max()) if self.frozen else ground_truth.rois.shape[1]
+        mask_probs = self.draw(
+            table, ground_truth.rois[:, :drawn], area, taps.over(Rows(len(ground_truth.rois), drawn, drawn))
+        )
+        outlined = (
+            ground_truth.class_ids if answers.outlined is None else ground_truth.class_ids * answers.outlined[:, None]
+        )
+        detections = {
             "rpn_class_loss": rules.rpn_class_loss(answers.match, rpn_logits),
             "rpn_bbox_loss": rules.rpn_bbox_loss(answers.deltas, answers.match, moves),
-            "mrcnn_class_loss": class_loss(truth.class_ids, logits),
+            "mrcnn_class_loss": class_loss(ground_truth.class_ids, logits),
             # no stop: as in the original, this loss also pulls the proposals, through the deltas they should have
-            "mrcnn_bbox_loss": rules.mrcnn_bbox_loss(truth.deltas, truth.class_ids, deltas),
+            "mrcnn_bbox_loss": rules.mrcnn_bbox_loss(ground_truth.deltas, ground_truth.class_ids, deltas),
             "mrcnn_mask_loss": rules.mrcnn_mask_loss(
-                truth.masks[:, :drawn].flatten(0, 1), outlined[:, :drawn].flatten(), soft
+                ground_truth.masks[:, :drawn].flatten(0, 1), outlined[:, :drawn].flatten(), mask_probs
             ),
         }
-        return {name: loss * s.loss_weights.get(name, 1.0) for name, loss in found.items()}
+        return {name: loss * s.loss_weights.get(name, 1.0) for name, loss in detections.items()}
 
     def decay(self) -> Tensor:
         """L2 of the trained weights: weight_decay · mean of the squares of each, gamma and beta left out."""
@@ -252,10 +256,10 @@ class MatterportMaskRCNN(Network):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The losses, and the gradient of `loss` for every trained weight, before clipping."""
         losses, weights = self.training_losses(batch, taps), self.trained_weights()
-        found = torch.autograd.grad(losses["loss"], list(weights.values()), allow_unused=True)
+        detections = torch.autograd.grad(losses["loss"], list(weights.values()), allow_unused=True)
         return losses, {
             name: torch.zeros_like(weight) if grad is None else grad
-            for (name, weight), grad in zip(weights.items(), found, strict=True)
+            for (name, weight), grad in zip(weights.items(), detections, strict=True)
         }
 
     def train_step(self, batch: Sequence[np.ndarray], lr: float) -> dict[str, float]:
@@ -289,7 +293,7 @@ class MatterportMaskRCNN(Network):
             raise RecipeError(
                 "the training images are not of IMAGE_SHAPE, for which their anchors were made",
                 field="IMAGE_RESIZE_MODE",
-                wanted="{} x {}".format(*self.settings.image_shape),
+                expected="{} x {}".format(*self.settings.image_shape),
                 got=f"{size[0]} x {size[1]}, which has {own} anchors instead of {answered}",
                 fix='train with "square" or "crop"; detect with any mode',
             )
@@ -298,10 +302,10 @@ class MatterportMaskRCNN(Network):
         batch, size = len(molded), molded.shape[1:3]
         own = layout.anchor_count(self.settings, size)
         if anchors is None:
-            anchors = normalised(layout.anchors(self.settings, size), size)
+            anchors = normalized(layout.anchors(self.settings, size), size)
             anchors = np.broadcast_to(anchors, (batch, *anchors.shape))
         if anchors.shape != (batch, own, 4):
-            raise RecipeError("the anchors do not fit the image", wanted=(batch, own, 4), got=anchors.shape)
+            raise RecipeError("the anchors do not fit the image", expected=(batch, own, 4), got=anchors.shape)
         return self._tensor(anchors)
 
 

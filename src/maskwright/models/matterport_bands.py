@@ -40,21 +40,21 @@ def convolve(
         rest = side // 2
         lines = F.pad(lines, (0, 0, rest, rest, rest, rest + 1))
     wide = width + side - 1
-    found = x.new_empty(batch, height, width, depth) if onto is None else onto.permute(0, 2, 3, 1)
+    detections = x.new_empty(batch, height, width, depth) if onto is None else onto.permute(0, 2, 3, 1)
     count = min(max(BAND // (wide * depth), 1), height)
     band = x.new_empty(count * wide, depth)
-    for rows, image in zip(lines.flatten(1, 2), found, strict=True):
+    for rows, image in zip(lines.flatten(1, 2), detections, strict=True):
         for top in range(0, height, count):
             out = image[top : top + count]
             product = band[: len(out) * wide]
-            for place, weight in enumerate(weights):
-                first = (top + place // side) * wide + place % side
-                torch.addmm(product, rows[first : first + len(product)], weight, beta=int(place > 0), out=product)
+            for index, weight in enumerate(weights):
+                first = (top + index // side) * wide + index % side
+                torch.addmm(product, rows[first : first + len(product)], weight, beta=int(index > 0), out=product)
             inner = product.view(len(out), wide, depth)[:, :width]
             _finish(inner, out, shift, scale, onto is not None)
             if relu:
                 out.relu_()
-    return found.permute(0, 3, 1, 2)
+    return detections.permute(0, 3, 1, 2)
 
 
 def _finish(product: Tensor, out: Tensor, shift: Tensor, scale: Tensor | None, add: bool) -> None:

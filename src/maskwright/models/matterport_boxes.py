@@ -1,6 +1,6 @@
-"""matterport's boxes in numpy: anchors, normalised coordinates, and the way back to the photo.
+"""matterport's boxes in numpy: anchors, normalized coordinates, and the way back to the image.
 
-Boxes are y1 x1 y2 x2. In pixels y2 and x2 lie outside the box, normalised (0..1) they lie inside.
+Boxes are y1 x1 y2 x2. In pixels y2 and x2 lie outside the box, normalized (0..1) they lie inside.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 OUTSIDE = np.array([0, 0, 1, 1])
 
 
-def normalised(boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def normalized(boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Pixels of an image of (height, width) -> 0..1, float32."""
     return ((boxes - OUTSIDE) / _scale(size)).astype(np.float32)
 
@@ -22,15 +22,15 @@ def in_pixels(boxes: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return np.around(boxes * _scale(size) + OUTSIDE).astype(np.int32)
 
 
-def unmolded(boxes: np.ndarray, window: Sequence[int], molded: Sequence[int], photo: Sequence[int]) -> np.ndarray:
-    """n×4 normalised on the molded image -> whole pixels of the photo.
+def unmolded(boxes: np.ndarray, window: Sequence[int], molded: Sequence[int], image: Sequence[int]) -> np.ndarray:
+    """n×4 normalized on the molded image -> whole pixels of the image.
 
-    window         of the photo in the molded image, pixels
-    molded, photo  (height, width)
+    window         of the image in the molded image, pixels
+    molded, image  (height, width)
     """
-    y1, x1, y2, x2 = normalised(np.asarray(window), molded)
+    y1, x1, y2, x2 = normalized(np.asarray(window), molded)
     height, width = y2 - y1, x2 - x1
-    return in_pixels((boxes - np.array([y1, x1, y1, x1])) / np.array([height, width, height, width]), photo)
+    return in_pixels((boxes - np.array([y1, x1, y1, x1])) / np.array([height, width, height, width]), image)
 
 
 def _scale(size: Sequence[int]) -> np.ndarray:
@@ -48,15 +48,15 @@ def level_anchors(
     """The anchors of one level in pixels: n×4 float64 by row, column, ratio, scale.
 
     scales  side of a square anchor;  ratios  width / height
-    shape   (height, width) of the level's map;  stride  pixels between two of its cells, on which the centres lie
+    shape   (height, width) of the level's map;  stride  pixels between two of its cells, on which the centers lie
     every   1: anchors at every cell, 2: at every second
     """
-    side, ratio = (each.ravel() for each in np.meshgrid(np.array(scales), np.array(ratios)))
+    side, ratio = (item.ravel() for item in np.meshgrid(np.array(scales), np.array(ratios)))
     size = np.stack([side / np.sqrt(ratio), side * np.sqrt(ratio)], axis=1)  # k×2
     y = np.arange(0, shape[0], every) * stride
     x = np.arange(0, shape[1], every) * stride
-    centre = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)[:, :, None]  # rows × columns × 1 × 2
-    return np.concatenate([centre - 0.5 * size, centre + 0.5 * size], axis=-1).reshape(-1, 4)
+    center = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)[:, :, None]  # rows × columns × 1 × 2
+    return np.concatenate([center - 0.5 * size, center + 0.5 * size], axis=-1).reshape(-1, 4)
 
 
 def pyramid_anchors(

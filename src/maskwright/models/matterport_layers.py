@@ -1,6 +1,6 @@
 """matterport's own arithmetic between the convolutions: padding, boxes, proposals, pooling, detections, targets.
 
-Boxes are y1 x1 y2 x2, normalised (0..1, y2 and x2 inside the box), in float32 and in the order of the original's
+Boxes are y1 x1 y2 x2, normalized (0..1, y2 and x2 inside the box), in float32 and in the order of the original's
 operations, because the last bit decides which side of an edge or of a pyramid level a box falls on.
 """
 
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from maskwright.models import ops
 
-# Multiplying by a power of two changes no bit of an overlap, but keeps tiny normalised areas away from ops.box_iou's
+# Multiplying by a power of two changes no bit of an overlap, but keeps tiny normalized areas away from ops.box_iou's
 # floor of 1e-9.
 GROW = 1024.0
 
@@ -42,11 +42,11 @@ def apply_deltas(boxes: Tensor, deltas: Tensor) -> Tensor:
     return torch.stack([y1, x1, y1 + height, x1 + width], -1)
 
 
-def deltas_to(boxes: Tensor, truth: Tensor) -> Tensor:
-    """The deltas that turn n×4 boxes into n×4 truth: apply_deltas' inverse."""
-    side, truth_side = boxes[:, 2:] - boxes[:, :2], truth[:, 2:] - truth[:, :2]
-    middle, truth_middle = boxes[:, :2] + 0.5 * side, truth[:, :2] + 0.5 * truth_side
-    return torch.cat([(truth_middle - middle) / side, (truth_side / side).log()], 1)
+def deltas_to(boxes: Tensor, ground_truth: Tensor) -> Tensor:
+    """The deltas that turn n×4 boxes into n×4 ground truth: apply_deltas' inverse."""
+    side, ground_truth_side = boxes[:, 2:] - boxes[:, :2], ground_truth[:, 2:] - ground_truth[:, :2]
+    middle, ground_truth_middle = boxes[:, :2] + 0.5 * side, ground_truth[:, :2] + 0.5 * ground_truth_side
+    return torch.cat([(ground_truth_middle - middle) / side, (ground_truth_side / side).log()], 1)
 
 
 def clip(boxes: Tensor, window: Tensor) -> Tensor:
@@ -57,13 +57,13 @@ def clip(boxes: Tensor, window: Tensor) -> Tensor:
 
 
 def norm_boxes(boxes: Tensor, size: tuple[float, float]) -> Tensor:
-    """Pixels (y2, x2 outside) -> normalised (inside), float32."""
+    """Pixels (y2, x2 outside) -> normalized (inside), float32."""
     scale = torch.tensor([size[0], size[1], size[0], size[1]], dtype=torch.float32, device=boxes.device) - 1.0
     return (boxes.float() - boxes.new_tensor([0.0, 0.0, 1.0, 1.0], dtype=torch.float32)) / scale
 
 
 def denorm_boxes(boxes: Tensor, size: tuple[float, float]) -> Tensor:
-    """Normalised -> whole pixels, halves to even."""
+    """Normalized -> whole pixels, halves to even."""
     scale = boxes.new_tensor([size[0], size[1], size[0], size[1]]) - 1.0
     return torch.round(boxes * scale + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])).int()
 
@@ -103,19 +103,19 @@ def padded(rows: Tensor, count: int) -> Tensor:
 
 # --- proposals, detections --------------------------------------------------------------------------
 def propose(
-    probs: Tensor, deltas: Tensor, anchors: Tensor, deviation: Tensor, limit: int, count: int, threshold: float
+    probs: Tensor, deltas: Tensor, anchors: Tensor, std: Tensor, limit: int, count: int, threshold: float
 ) -> Tensor:
     """The region proposals: B×count×4, best first, zero rows at the end.
 
     probs B×L×2 (background, object), deltas B×L×4, anchors B×L×4;  limit: how many anchors are looked at
     """
     window = anchors.new_tensor([0.0, 0.0, 1.0, 1.0])
-    found = []
-    for score, delta, anchor in zip(probs[..., 1], deltas * deviation, anchors, strict=True):
+    detections = []
+    for score, delta, anchor in zip(probs[..., 1], deltas * std, anchors, strict=True):
         best = score.argsort(descending=True, stable=True)[:limit]
         boxes = clip(apply_deltas(anchor[best], delta[best]), window)
-        found.append(padded(boxes[suppress(boxes.detach(), threshold, count)], count))
-    return torch.stack(found)
+        detections.append(padded(boxes[suppress(boxes.detach(), threshold, count)], count))
+    return torch.stack(detections)
 
 
 def detect(
@@ -123,29 +123,29 @@ def detect(
     probs: Tensor,
     deltas: Tensor,
     windows: Tensor,
-    deviation: Tensor,
+    std: Tensor,
     confidence: float,
     threshold: float,
     count: int,
 ) -> Tensor:
     """The final detections: B×count×6 (y1 x1 y2 x2, class, score), best first, zero rows at the end.
 
-    rois B×N×4, probs B×N×C, deltas B×N×C×4, windows B×4 normalised: the photo's part of the image
+    rois B×N×4, probs B×N×C, deltas B×N×C×4, windows B×4 normalized: the image's part of the image
     """
-    found = []
+    detections = []
     for roi, prob, delta, window in zip(rois, probs, deltas, windows, strict=True):
         classes = prob.argmax(1)
         rows = torch.arange(len(classes), device=classes.device)
         scores = prob[rows, classes]
-        boxes = clip(apply_deltas(roi, delta[rows, classes] * deviation), window)
+        boxes = clip(apply_deltas(roi, delta[rows, classes] * std), window)
         keep = classes > 0
         if confidence:
             keep &= scores >= confidence
         rows = keep.nonzero()[:, 0]
         rows = rows[ops.nms_by_group(boxes[rows] * GROW, scores[rows], classes[rows], threshold)].sort().values
         rows = rows[scores[rows].argsort(descending=True, stable=True)][:count]
-        found.append(padded(torch.cat([boxes[rows], classes[rows, None].float(), scores[rows, None]], 1), count))
-    return torch.stack(found)
+        detections.append(padded(torch.cat([boxes[rows], classes[rows, None].float(), scores[rows, None]], 1), count))
+    return torch.stack(detections)
 
 
 # --- pooling ----------------------------------------------------------------------------------------
@@ -187,12 +187,12 @@ def pool(table: Tensor, layout: Tensor, boxes: Tensor, area: float, out: int) ->
     """
     flat = boxes.detach().reshape(-1, 4)
     first, height, width = layout[pyramid_level(flat, area) - 2].unbind(1)
-    photo = torch.arange(len(boxes), device=boxes.device).repeat_interleave(boxes.shape[1])
-    return crop_and_resize(table, first + photo * height * width, height, width, flat, out)
+    image = torch.arange(len(boxes), device=boxes.device).repeat_interleave(boxes.shape[1])
+    return crop_and_resize(table, first + image * height * width, height, width, flat, out)
 
 
 def rows_in_use(boxes: Tensor) -> int:
-    """How many of N rows (B×N×4) one must look at: all real ones of every photo, and one zero row for the others."""
+    """How many of N rows (B×N×4) one must look at: all real ones of every image, and one zero row for the others."""
     real = (boxes != 0).any(2).any(0).nonzero()[:, 0]
     return min(int(real[-1]) + 2 if len(real) else 1, boxes.shape[1])
 
@@ -214,20 +214,20 @@ def detection_targets(
     masks: Tensor,
     *,
     count: int,
-    positive_share: float,
-    deviation: Tensor,
+    positive_fraction: float,
+    std: Tensor,
     mask_side: int,
     mini: bool,
     near: Sequence[float] | None = None,
     generator: torch.Generator | None = None,
 ) -> Targets:
-    """Choose `count` proposals a photo and say what each should have been.
+    """Choose `count` proposals an image and say what each should have been.
 
     proposals  B×N×4;  class_ids  B×G (0: no object, negative: crowd);  boxes  B×G×4;  masks  B×h×w×G
     mini       the masks fill their boxes instead of the image
     near       B: background must overlap an object by at least this; None: by nothing
     """
-    photos = []
+    images = []
     near = [-1.0] * len(proposals) if near is None else near
     for roi, ids, box, mask, least in zip(proposals, class_ids, boxes, masks, near, strict=True):
         roi, _ = trim_zeros(roi)
@@ -241,14 +241,14 @@ def detection_targets(
             positive = (best >= 0.5).nonzero()[:, 0]
             free = _largest(overlaps(roi, crowd)) < 0.001
             negative = ((best < 0.5) & (best >= least) & free).nonzero()[:, 0]
-            positive = _shuffled(positive, generator)[: int(count * positive_share)]
-            wanted = int(np.float32(1.0 / positive_share) * np.float32(len(positive))) - len(positive)
-            negative = _shuffled(negative, generator)[: max(wanted, 0)]
+            positive = _shuffled(positive, generator)[: int(count * positive_fraction)]
+            expected = int(np.float32(1.0 / positive_fraction) * np.float32(len(positive))) - len(positive)
+            negative = _shuffled(negative, generator)[: max(expected, 0)]
             own = overlap[positive].argmax(1) if len(box) else positive
         chosen = roi[positive]
-        deltas = deltas_to(chosen, box[own]) / deviation
+        deltas = deltas_to(chosen, box[own]) / std
         seen = _mask_targets(chosen.detach(), box[own], mask, own, mask_side, mini)
-        photos.append(
+        images.append(
             (
                 padded(torch.cat([chosen, roi[negative]]), count),
                 padded(ids[own][:, None], count)[:, 0],
@@ -256,7 +256,7 @@ def detection_targets(
                 padded(seen, count),
             )
         )
-    return Targets(*(torch.stack(column) for column in zip(*photos, strict=True)))
+    return Targets(*(torch.stack(column) for column in zip(*images, strict=True)))
 
 
 def _largest(overlap: Tensor) -> Tensor:
@@ -268,10 +268,10 @@ def _shuffled(rows: Tensor, generator: torch.Generator | None) -> Tensor:
     return rows[torch.randperm(len(rows), generator=generator).to(rows.device)]
 
 
-def _mask_targets(rois: Tensor, truth: Tensor, masks: Tensor, own: Tensor, side: int, mini: bool) -> Tensor:
+def _mask_targets(rois: Tensor, ground_truth: Tensor, masks: Tensor, own: Tensor, side: int, mini: bool) -> Tensor:
     """n×side×side of 0 and 1: each roi's own object as seen through the roi."""
     if mini:
-        corner, size = truth[:, :2].repeat(1, 2), (truth[:, 2:] - truth[:, :2]).repeat(1, 2)
+        corner, size = ground_truth[:, :2].repeat(1, 2), (ground_truth[:, 2:] - ground_truth[:, :2]).repeat(1, 2)
         rois = (rois - corner) / size
     height, width = (torch.full_like(own, length) for length in masks.shape[1:])
     table = masks.reshape(-1, 1).float()

@@ -79,13 +79,16 @@ class Settings:
     def __post_init__(self) -> None:
         if self.backbone not in BLOCKS:
             raise RecipeError(
-                "this backbone is not supported", field="BACKBONE", wanted=" or ".join(BLOCKS), got=repr(self.backbone)
+                "this backbone is not supported",
+                field="BACKBONE",
+                expected=" or ".join(BLOCKS),
+                got=repr(self.backbone),
             )
         if len(self.backbone_strides) != 5 or len(self.rpn_anchor_scales) != 5:
             raise RecipeError(
                 "the pyramid has five levels",
                 field="BACKBONE_STRIDES, RPN_ANCHOR_SCALES",
-                wanted="five values each",
+                expected="five values each",
                 got=f"{len(self.backbone_strides)} and {len(self.rpn_anchor_scales)}",
             )
 
@@ -93,19 +96,19 @@ class Settings:
     def from_config(cls, config: Any) -> Settings:
         """Settings of an object that has the attributes in capitals, such as `mrcnn.config.Config`."""
         values = {}
-        for each in dataclasses.fields(cls):
+        for item in dataclasses.fields(cls):
             try:
-                value = getattr(config, each.name.upper())
+                value = getattr(config, item.name.upper())
             except AttributeError as error:
                 raise RecipeError(
                     "the config lacks an attribute",
-                    field=each.name.upper(),
+                    field=item.name.upper(),
                     got=type(config).__name__,
                     fix="inherit from mrcnn.config.Config",
                 ) from error
             if isinstance(value, (list, tuple, np.ndarray)):
                 value = tuple(np.asarray(value).tolist())
-            values[each.name] = value
+            values[item.name] = value
         return cls(**values)
 
 
@@ -243,7 +246,7 @@ def selected(names: Sequence[str], which: str) -> list[str]:
         raise RecipeError(
             "this is no selection of layers",
             field="layers",
-            wanted=f"{', '.join(SELECTIONS)} or a regular expression",
+            expected=f"{', '.join(SELECTIONS)} or a regular expression",
             got=f"{which!r} ({error})",
         ) from error
     return [name for name in names if pattern.fullmatch(name)]

@@ -25,18 +25,18 @@ def rpn_class_loss(match: Tensor, logits: Tensor) -> Tensor:
 
 
 def rpn_bbox_loss(target: Tensor, match: Tensor, predicted: Tensor) -> Tensor:
-    """target B×T×4: row k belongs to the k-th positive anchor of its photo; match B×L, predicted B×L×4."""
+    """target B×T×4: row k belongs to the k-th positive anchor of its image; match B×L, predicted B×L×4."""
     positive = match == 1
     return _mean(smooth_l1(packed(target, positive.sum(1)), predicted[positive]))
 
 
 def packed(rows: Tensor, counts: Tensor) -> Tensor:
-    """The first counts[i] rows of each photo, one after the other."""
+    """The first counts[i] rows of each image, one after the other."""
     return rows[torch.arange(rows.shape[1], device=rows.device) < counts[:, None]]
 
 
 def mrcnn_class_loss(target: Tensor, logits: Tensor, active: Tensor) -> Tensor:
-    """target B×N, logits B×N×C; active C: 1 for the classes that the first photo's data set has.
+    """target B×N, logits B×N×C; active C: 1 for the classes that the first image's dataset has.
 
     A row counts where the class it *predicts* is active.
     """

@@ -66,16 +66,16 @@ def multiply(x: Tensor, kernel: Tensor, bias: Tensor, stride: int = 1, padding: 
 
 
 class Rows(NamedTuple):
-    """Of `total` boxes a photo the heads compute the first `used`; the others are zero rows, equal to the last one."""
+    """Of `total` boxes an image the heads compute the first `used`; the others are zero rows, equal to the last one."""
 
-    photos: int
+    images: int
     used: int
     total: int
 
     def spread(self, x: Tensor) -> Tensor:
-        """(photos·used)×... -> photos×total×..."""
+        """(images·used)×... -> images×total×..."""
         row = torch.arange(self.total, device=x.device).clamp(max=self.used - 1)
-        return x.view(self.photos, self.used, *x.shape[1:])[:, row]
+        return x.view(self.images, self.used, *x.shape[1:])[:, row]
 
 
 class Taps:
@@ -191,7 +191,7 @@ class Network(nn.Module):
             x = multiply(x, kernel, bias, stride, padding)
         if apart:
             taps(name, x)
-            x = self._normalise(x, apart) if self.frozen else self._normalise_by_batch(x, apart)
+            x = self._normalize(x, apart) if self.frozen else self._normalize_by_batch(x, apart)
         taps(norm or name, x)
         return x
 
@@ -219,7 +219,7 @@ class Network(nn.Module):
         relu: bool = True,
         onto: tuple[str, Tensor] | None = None,
     ) -> Tensor:
-        """relu(normalised convolution + onto) of the backbone, in one pass where nobody looks at what is between.
+        """relu(normalized convolution + onto) of the backbone, in one pass where nobody looks at what is between.
 
         at  3b_branch2a;  onto  what the sum is called, and the shortcut (which may be written over)
         """
@@ -236,13 +236,13 @@ class Network(nn.Module):
             taps(added, x)
         return F.relu_(x) if relu else x
 
-    def _normalise(self, x: Tensor, norm: str) -> Tensor:
-        scale, shift = (each.view(1, -1, *[1] * (x.dim() - 2)).to(x) for each in self._affine(norm))
+    def _normalize(self, x: Tensor, norm: str) -> Tensor:
+        scale, shift = (item.view(1, -1, *[1] * (x.dim() - 2)).to(x) for item in self._affine(norm))
         if torch.is_grad_enabled():
             return torch.addcmul(shift, x, scale)
         return torch.addcmul(shift, x, scale, out=x)
 
-    def _normalise_by_batch(self, x: Tensor, norm: str) -> Tensor:
+    def _normalize_by_batch(self, x: Tensor, norm: str) -> Tensor:
         shape = [1, -1, *[1] * (x.dim() - 2)]
         own, axes, count = self._part(norm), [axis for axis in range(x.dim()) if axis != 1], x.numel() / x.shape[1]
         mean, variance = x.mean(axes, dtype=torch.float32), x.float().var(axes, unbiased=False)
@@ -262,7 +262,7 @@ class Network(nn.Module):
         taps("activation_1", x)
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # 'same': sides are even, so the bottom and right lack a line
         taps("max_pooling2d_1", x)
-        found, blocks = [], 0
+        detections, blocks = [], 0
         for stage, count in enumerate(layout.BLOCKS[self.settings.backbone], start=2):
             for block in range(count):
                 at, blocks = f"{stage}{chr(ord('a') + block)}", blocks + 1
@@ -275,8 +275,8 @@ class Network(nn.Module):
                     x = self._unit(x, f"{at}_branch1", taps, stride, relu=False)
                 x = self._unit(inner, f"{at}_branch2c", taps, onto=(f"add_{blocks}", x))
                 taps(f"res{at}_out", x)
-            found.append(x)
-        return found
+            detections.append(x)
+        return detections
 
     def pyramid(self, maps: list[Tensor], taps: Taps = NO_TAPS) -> list[Tensor]:
         """C2..C5 -> P2..P6, strides 4..64. Takes the maps out of their list, so that memory is free early."""
@@ -299,9 +299,9 @@ class Network(nn.Module):
         for level in levels:
             level, padding = (level, 1) if stride == 1 else (tf.same_padding(level, 3, stride), 0)
             hidden = F.relu_(self._conv(level, "rpn_conv_shared", None, NO_TAPS, stride, padding))
-            for name, found, width in (("rpn_class_raw", logits, 2), ("rpn_bbox_pred", deltas, 4)):
+            for name, detections, width in (("rpn_class_raw", logits, 2), ("rpn_bbox_pred", deltas, 4)):
                 value = self._conv(hidden, name, None, NO_TAPS).permute(0, 2, 3, 1)
-                found.append(value.reshape(len(value), -1, width).float())
+                detections.append(value.reshape(len(value), -1, width).float())
         raw, moves = torch.cat(logits, 1), torch.cat(deltas, 1)
         probs = raw.softmax(2)
         taps("rpn_class_logits", raw)
@@ -355,7 +355,7 @@ def _check_sides(images: Tensor) -> None:
         raise RecipeError(
             "the molded image cannot be halved six times",
             field="IMAGE_SHAPE",
-            wanted="multiples of 64",
+            expected="multiples of 64",
             got=f"{height} x {width}",
             fix="choose such an IMAGE_MAX_DIM, or IMAGE_RESIZE_MODE = 'pad64'",
         )

@@ -1,6 +1,6 @@
 """3×3 convolutions of wide float32 maps with 4/9 of the products: Winograd's F(2×2, 3×3), a few lines at a time.
 
-Four neighbouring outputs of one channel pair need 36 products; made from sums of the 4×4 inputs below them, 16. Not
+Four neighboring outputs of one channel pair need 36 products; made from sums of the 4×4 inputs below them, 16. Not
 less exact than torch's own channels-last way, which adds up more in one chain. From Lavin and Gray, "Fast algorithms
 for convolutional neural networks", 2016.
 """
@@ -31,29 +31,29 @@ def convolve(x: Tensor, matrices: Tensor, bias: Tensor) -> Tensor:
     lines = x.permute(0, 2, 3, 1)
     batch, height, width, channels = lines.shape
     depth, across = matrices.shape[2], -(-width // 2)
-    found = x.new_empty(batch, height, width, depth)
+    detections = x.new_empty(batch, height, width, depth)
     down = min(max(BAND // (16 * across * depth), 1), -(-height // 2))  # pairs of lines at once
-    for photo, out in zip(lines, found, strict=True):
+    for image, out in zip(lines, detections, strict=True):
         for top in range(0, height, 2 * down):
             pairs = min(down, -(-(height - top) // 2))
             first, last = max(top - 1, 0), min(top + 2 * pairs + 1, height)
             above, below = int(top == 0), top + 2 * pairs + 1 - last
-            window = F.pad(photo[first:last], (0, 0, 1, 1 + width % 2, above, below))
+            window = F.pad(image[first:last], (0, 0, 1, 1 + width % 2, above, below))
             sums = _spread(_spread(window, 0), 2)  # 4 × pairs × 4 × across × C
             sums = sums.transpose(1, 2).reshape(16, pairs * across, channels)
             products = torch.bmm(sums, matrices).view(4, 4, pairs, across, depth)
             _gather(products, bias, out[top : top + 2 * pairs])
-    return found.permute(0, 3, 1, 2)
+    return detections.permute(0, 3, 1, 2)
 
 
 def _spread(x: Tensor, axis: int) -> Tensor:
     """Along an axis of 2n + 2, the four sums of each of its n windows of 4: 4 × n at its place."""
     count = x.shape[axis] // 2 - 1
     a, b, c, d = (x.narrow(axis, start, 2 * count - 1).unfold(axis, 1, 2).squeeze(-1) for start in range(4))
-    found = x.new_empty(*x.shape[:axis], 4, count, *x.shape[axis + 1 :])
-    for place, (one, other, sign) in enumerate(((a, c, -1), (b, c, 1), (c, b, -1), (b, d, -1))):
-        torch.add(one, other, alpha=sign, out=found.select(axis, place))
-    return found
+    detections = x.new_empty(*x.shape[:axis], 4, count, *x.shape[axis + 1 :])
+    for index, (one, other, sign) in enumerate(((a, c, -1), (b, c, 1), (c, b, -1), (b, d, -1))):
+        torch.add(one, other, alpha=sign, out=detections.select(axis, index))
+    return detections
 
 
 def _gather(products: Tensor, bias: Tensor, out: Tensor) -> None:

@@ -1,7 +1,7 @@
 """What a Mask R-CNN needs beyond torch's own: suppression, RoI Align, a depthwise convolution that trains fast.
 
 RoI Align is written as one weighted look-up: every output cell is a sum of at most 16 rows of a table whose rows are
-feature vectors, which is exactly `embedding_bag`. The table holds all pyramid levels of all photos, so one call pools
+feature vectors, which is exactly `embedding_bag`. The table holds all pyramid levels of all images, so one call pools
 everything, and its gradient comes for free.
 """
 
@@ -81,7 +81,7 @@ def feature_table(pyramid: list[Tensor]) -> tuple[Tensor, Tensor]:
     """All feature vectors as rows: (rows×C, layout).
 
     pyramid  levels of B×C×H×W
-    layout   levels×3 int64: first row of the level, height, width; rows go photo, line, column
+    layout   levels×3 int64: first row of the level, height, width; rows go image, line, column
     """
     rows, layout, first = [], [], 0
     for level in pyramid:
@@ -93,13 +93,13 @@ def feature_table(pyramid: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def roi_align(
-    pyramid: list[Tensor], strides: list[int], boxes: Tensor, photos: Tensor, levels: Tensor, out: int, samples: int = 2
+    pyramid: list[Tensor], strides: list[int], boxes: Tensor, images: Tensor, levels: Tensor, out: int, samples: int = 2
 ) -> Tensor:
     """Mask R-CNN's RoI Align over a pyramid: n×C×out×out.
 
-    pyramid  levels of B×C×H×W, strides in canvas pixels
-    boxes    n×4 x1 y1 x2 y2, canvas pixels
-    photos   n int64, which photo of the batch;  levels n int64, which level
+    pyramid  levels of B×C×H×W, strides in network input pixels
+    boxes    n×4 x1 y1 x2 y2, network input pixels
+    images   n int64, which image of the batch;  levels n int64, which level
     samples  points per cell and axis, averaged
 
     The rule is torchvision's roi_align(aligned=False): points are not shifted by half a pixel, a box is at least one
@@ -113,7 +113,7 @@ def roi_align(
     steps = (torch.arange(out * samples, device=boxes.device, dtype=boxes.dtype) + 0.5) / (out * samples)
     x = start[:, :1] + span[:, :1] * steps  # n × out*samples
     y = start[:, 1:] + span[:, 1:] * steps
-    first = first + photos * height * width
+    first = first + images * height * width
     return look_up(table, first, height, width, y, x, out, samples)
 
 
@@ -127,8 +127,8 @@ def look_up(
     n, channels = len(y), table.shape[1]
     if n == 0:
         return table.new_zeros((0, channels, out, out))
-    y0, y1, wy = _neighbours(y, height)
-    x0, x1, wx = _neighbours(x, width)
+    y0, y1, wy = _neighbors(y, height)
+    x0, x1, wx = _neighbors(x, width)
     ys, xs = torch.stack([y0, y1], 2), torch.stack([x0, x1], 2)  # n × points × 2
     weights_y, weights_x = torch.stack([1 - wy, wy], 2), torch.stack([1 - wx, wx], 2)
     # cell row, cell column, then the points of the cell: (samples*2) lines × (samples*2) columns
@@ -167,7 +167,7 @@ class _LookUp(torch.autograd.Function):
         return to_table, None, None
 
 
-def _neighbours(at: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _neighbors(at: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The two cells around each coordinate and the weight of the second; coordinates are held inside the map."""
     last = (length - 1).to(at.dtype)[:, None]
     at = torch.minimum(at.clamp(min=0), last)

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from maskwright.errors import WeightsError
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.weights import checkpoint
 from maskwright.weights.card import Card
 from maskwright.weights.sources import PUBLISHED, published_as
@@ -28,12 +28,12 @@ def card_of(file: Path) -> Card:
         raise WeightsError(
             "this file does not say which network it is of",
             file=file,
-            wanted="a model folder, a run's folder, or a published file under its own name",
+            expected="a model folder, a run's folder, or a published file under its own name",
             got=Path(file).name,
             fix="start a training from it: maskwright train DATA --model NAME --weights FILE",
         )
-    name = key[1] if key[1] in catalogue.MODELS else f"torchvision:{key[1]}"
-    row = catalogue.MODELS[name]
+    name = key[1] if key[1] in registry.MODELS else f"torchvision:{key[1]}"
+    row = registry.MODELS[name]
     return Card(
         name,
         row.backbones[0],
@@ -41,8 +41,8 @@ def card_of(file: Path) -> Card:
         COCO,
         row.size,
         mean=row.mean,
-        deviation=row.deviation,
-        licence=PUBLISHED[key].licence,
+        std=row.std,
+        license=PUBLISHED[key].license,
         trained_on="COCO, by torchvision",
         started_from=Path(file).name,
     )
@@ -51,7 +51,7 @@ def card_of(file: Path) -> Card:
 def open_published(file: Path) -> tuple[nn.Module, Card]:
     """Network and card of a file that is here; every tensor of the network must come out of it."""
     card = card_of(file)
-    network = catalogue.build(card.task, card.model, card.backbone, len(card.classes), card.size)
+    network = registry.build(card.task, card.model, card.backbone, len(card.classes), card.size)
     tensors = checkpoint.load(file)
     told = transfer(network, tensors, coco_classes(tensors), card.classes)
     if told.fresh or told.classes_fresh:
@@ -59,7 +59,7 @@ def open_published(file: Path) -> tuple[nn.Module, Card]:
             f"the file is not whole weights of {card.model}",
             file=file,
             field=(told.fresh or told.classes_fresh)[0],
-            wanted=f"COCO's {len(COCO)} classes and every layer",
+            expected=f"COCO's {len(COCO)} classes and every layer",
             got=str(told),
         )
     if card.model in NORMS_WITHOUT_EPS:

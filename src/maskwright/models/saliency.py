@@ -15,8 +15,8 @@ def grad_cam(features: Tensor, score: Tensor, keep_graph: bool = False) -> Tenso
     score       one number: the logit of a class (before softmax or sigmoid, where gradients do not fade)
     keep_graph  True to ask for another score of the same pass
 
-    >>> maps = network.backbone(canvas)[-1]          # not under torch.no_grad or inference_mode
-    >>> heat = grad_cam(maps, network.head(maps)[0, rust])
+    >>> maps = network.backbone(network_input)[-1]          # not under torch.no_grad or inference_mode
+    >>> saliency = grad_cam(maps, network.head(maps)[0, rust])
     """
     if not features.requires_grad:
         raise WeightsError("these features carry no gradients", field="features",
@@ -24,10 +24,10 @@ def grad_cam(features: Tensor, score: Tensor, keep_graph: bool = False) -> Tenso
     assert score.numel() == 1, f"one score, not {score.numel()}"
     with torch.enable_grad():
         (slopes,) = torch.autograd.grad(score.sum(), features, retain_graph=keep_graph)
-    maps, slopes = (each.detach().float() for each in (features, slopes))
+    maps, slopes = (item.detach().float() for item in (features, slopes))
     if maps.dim() == 4:
-        assert len(maps) == 1, f"one photo, not {len(maps)}"
+        assert len(maps) == 1, f"one image, not {len(maps)}"
         maps, slopes = maps[0], slopes[0]
     weights = slopes.mean(dim=(1, 2))  # alpha, equation 1
-    heat = torch.einsum("c,chw->hw", weights, maps).clamp(min=0)  # equation 2
-    return heat / heat.max() if heat.max() > 0 else heat
+    saliency = torch.einsum("c,chw->hw", weights, maps).clamp(min=0)  # equation 2
+    return saliency / saliency.max() if saliency.max() > 0 else saliency

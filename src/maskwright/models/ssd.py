@@ -1,8 +1,9 @@
 """SSD (Liu et al. 2016) and SSDLite (Sandler et al. 2018): boxes in one pass, from default boxes on maps of six scales.
 
 The networks are torchvision's ssd300_vgg16 and ssdlite320_mobilenet_v3_large, and load their weights. Two things are
-ours. The photo keeps its proportions: torchvision stretches it to a square, here the network pads its canvas to one.
-And a photo without objects teaches too, by its hardest places.
+ours. The image keeps its proportions: torchvision stretches it to a square, here the network pads its network input to
+one.
+And an image without objects teaches too, by its hardest places.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models import ops, targets
+from maskwright.models import ops, target_assignment
 from maskwright.models.backbones import InvertedResidualV3, MobileNetV3Large, conv_norm
-from maskwright.models.mask_rcnn import DELTAS_BOX, Found
-from maskwright.models.proposals import clip, decode
+from maskwright.models.mask_rcnn import DELTAS_BOX, Detections
+from maskwright.models.rpn import clip, decode
 from maskwright.models.vgg import VGG
 
 
@@ -27,10 +28,11 @@ class Rules:
     """The numbers that are not weights.
 
     ratios   per map: the shapes (long side over short side) of a cell's default boxes, besides two squares
-    scales   their sides on each map as shares of the canvas's, and one more: the second square lies between two scales
-    strides  canvas pixels from cell to cell; None where a map's cells divide the canvas evenly
-    least    pixels that the canvas's sides have at least; on fewer nothing is left for the last map
-    score, overlap, found  lowest score of a find, most IoU of two of a class, most finds of a photo
+    scales   their sides on each map as fractions of the network input's, and one more: the second square lies between
+             two scales
+    strides  network input pixels from cell to cell; None where a map's cells divide the network input evenly
+    least    pixels that the network input's sides have at least; on fewer nothing is left for the last map
+    score, overlap, detections  lowest score of a find, most IoU of two of a class, most detections of an image
     per_class  places of each class that suppression looks at
     negatives  places of background that teach, for each place with an object
     """
@@ -41,7 +43,7 @@ class Rules:
     least: int
     score: float
     overlap: float
-    found: int
+    detections: int
     per_class: int
     negatives: int = 3
 
@@ -57,7 +59,7 @@ SSD300 = Rules(
     least=300,
     score=0.01,
     overlap=0.45,
-    found=200,
+    detections=200,
     per_class=400,
 )
 SSDLITE = Rules(
@@ -67,16 +69,17 @@ SSDLITE = Rules(
     least=1,
     score=0.001,
     overlap=0.55,
-    found=300,
+    detections=300,
     per_class=300,
 )
 
 
 def default_boxes(side: int, maps: list[tuple[int, int]], rules: Rules) -> Tensor:
-    """Every default box, k×4 float32 x1 y1 x2 y2 in pixels of a canvas of side×side.
+    """Every default box, k×4 float32 x1 y1 x2 y2 in pixels of a network input of side×side.
 
     maps  (height, width) of each. The order is map, line, column, then: a square of the map's scale, one between this
-          scale and the next, and for each ratio a lying and a standing box. No box is wider or higher than the canvas.
+          scale and the next, and for each ratio a lying and a standing box. No box is wider or higher than the network
+          input.
     """
     levels = []
     for (height, width), ratios, scale, above, stride in zip(
@@ -205,7 +208,8 @@ class BoxHeads(nn.Module):
 
 def _rows(heads: nn.ModuleList, maps: list[Tensor], columns: int) -> Tensor:
     said = [
-        head(each).permute(0, 2, 3, 1).reshape(len(each), -1, columns) for head, each in zip(heads, maps, strict=True)
+        head(feature_map).permute(0, 2, 3, 1).reshape(len(feature_map), -1, columns)
+        for head, feature_map in zip(heads, maps, strict=True)
     ]
     return torch.cat(said, 1).float()
 
@@ -214,89 +218,90 @@ def _rows(heads: nn.ModuleList, maps: list[Tensor], columns: int) -> Tensor:
 class SSD(nn.Module):
     """Two verbs: `losses` for training, `detect` for use.
 
-    canvas  B×3×H×W float, normalised; padded with zeros to a square here, for which default boxes are made
-    sizes   (height, width) of the photo's part of each canvas; boxes are clipped to it
+    network_input  B×3×H×W float, normalized; padded with zeros to a square here, for which default boxes are made
+    sizes   (height, width) of the image's part of each network input; boxes are clipped to it
     """
 
     def __init__(self, backbone: nn.Module, extra: list[nn.Sequential], box_head: BoxHeads, rules: Rules) -> None:
         super().__init__()
         self.backbone, self.extra, self.box_head, self.rules = backbone, nn.ModuleList(extra), box_head, rules
 
-    def say(self, canvas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits B×k×(classes+1), deltas B×k×4 and the default boxes k×4 in canvas pixels."""
-        side = max(*canvas.shape[2:], self.rules.least)
-        maps = self.backbone(F.pad(canvas, (0, side - canvas.shape[3], 0, side - canvas.shape[2])))
+    def say(self, network_input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits B×k×(classes+1), deltas B×k×4 and the default boxes k×4 in network input pixels."""
+        side = max(*network_input.shape[2:], self.rules.least)
+        maps = self.backbone(F.pad(network_input, (0, side - network_input.shape[3], 0, side - network_input.shape[2])))
         for block in self.extra:
             maps.append(block(maps[-1]))
-        boxes = default_boxes(side, [(each.shape[2], each.shape[3]) for each in maps], self.rules)
-        return *self.box_head(maps), boxes.to(canvas.device)
+        boxes = default_boxes(side, [(feature_map.shape[2], feature_map.shape[3]) for feature_map in maps], self.rules)
+        return *self.box_head(maps), boxes.to(network_input.device)
 
     # --- use ------------------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, canvas: Tensor, sizes: list[tuple[int, int]]) -> list[Found]:
-        logits, deltas, reference = self.say(canvas)
-        photos = []
-        for shares, delta, size in zip(F.softmax(logits, 2), deltas, sizes, strict=True):
+    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        logits, deltas, reference = self.say(network_input)
+        images = []
+        for fractions, delta, size in zip(F.softmax(logits, 2), deltas, sizes, strict=True):
             boxes = clip(decode(reference, delta, DELTAS_BOX), size)
-            best, places = shares[:, 1:].topk(min(self.rules.per_class, len(boxes)), 0)
+            best, places = fractions[:, 1:].topk(min(self.rules.per_class, len(boxes)), 0)
             likely, classes = (best > self.rules.score).nonzero(as_tuple=True)
             scores, boxes = best[likely, classes], boxes[places[likely, classes]]
-            kept = ops.nms_by_group(boxes, scores, classes, self.rules.overlap)[: self.rules.found]
-            photos.append(Found(boxes[kept], scores[kept], classes[kept]))
-        return photos
+            kept = ops.nms_by_group(boxes, scores, classes, self.rules.overlap)[: self.rules.detections]
+            images.append(Detections(boxes[kept], scores[kept], classes[kept]))
+        return images
 
     # --- training -------------------------------------------------------------------------------
     def losses(
         self,
-        canvas: Tensor,
+        network_input: Tensor,
         sizes: list[tuple[int, int]],
-        truths: list[targets.Truth],
+        targets: list[target_assignment.Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Cross entropy over objects and the hardest background, smooth L1 over objects, both per object's place."""
-        logits, deltas, reference = self.say(canvas)
-        parts = [_match(reference, truth) for truth in truths]
+        logits, deltas, reference = self.say(network_input)
+        parts = [_match(reference, target) for target in targets]
         labels = torch.stack([label for _, label in parts])
         classes = torch.stack(
             [
-                torch.where(label == 1, truth.classes[nearest] + 1, 0)
-                if len(truth.classes)
+                torch.where(label == 1, target.classes[nearest] + 1, 0)
+                if len(target.classes)
                 else torch.zeros_like(label)
-                for (nearest, label), truth in zip(parts, truths, strict=True)
+                for (nearest, label), target in zip(parts, targets, strict=True)
             ]
         )
-        wanted = torch.stack(
+        expected = torch.stack(
             [
-                targets.deltas_for(reference, truth, nearest, DELTAS_BOX)
-                for (nearest, _), truth in zip(parts, truths, strict=True)
+                target_assignment.deltas_for(reference, target, nearest, DELTAS_BOX)
+                for (nearest, _), target in zip(parts, targets, strict=True)
             ]
         )
-        photos = torch.arange(len(truths), device=labels.device).repeat_interleave(len(reference))
-        rows = targets.among_sought(logits.flatten(0, 1), classes.flatten(), photos, truths)
+        images = torch.arange(len(targets), device=labels.device).repeat_interleave(len(reference))
+        rows = target_assignment.among_labelled_classes(logits.flatten(0, 1), classes.flatten(), images, targets)
         each = F.cross_entropy(rows, classes.flatten(), reduction="none").view_as(labels)
         positive = labels == 1
         taught = positive | _hardest(each.detach(), labels, self.rules.negatives)
         count = positive.sum().clamp(min=1)
         return {
             "label": each[taught].sum() / count,
-            "box": F.smooth_l1_loss(deltas[positive], wanted[positive], reduction="sum") / count,
+            "box": F.smooth_l1_loss(deltas[positive], expected[positive], reduction="sum") / count,
         }
 
 
-def _match(reference: Tensor, truth: targets.Truth) -> tuple[Tensor, Tensor]:
-    """For each default box its nearest truth and its label (1, 0, -1 for neither): an object has all boxes of IoU 0.5
+def _match(reference: Tensor, target: target_assignment.Targets) -> tuple[Tensor, Tensor]:
+    """For each default box its nearest ground truth and its label (1, 0, -1 for neither): an object has all boxes of
+    IoU 0.5
     and more, and the one that lies best whatever that is."""
-    nearest, labels = targets.match(reference, truth, 0.5, 0.5, rescue=False)
-    if len(truth.boxes):
-        best = ops.box_iou(truth.boxes, reference).argmax(1)
+    nearest, labels = target_assignment.match(reference, target, 0.5, 0.5, rescue=False)
+    if len(target.boxes):
+        best = ops.box_iou(target.boxes, reference).argmax(1)
         nearest[best] = torch.arange(len(best), device=best.device)
         labels[best] = 1
     return nearest, labels
 
 
 def _hardest(loss: Tensor, labels: Tensor, times: int) -> Tensor:
-    """B×k bool: the background of largest loss, `times` as many in each photo as it has positive places, or `times`
-    in a photo without any."""
+    """B×k bool: the background of largest loss, `times` as many in each image as it has positive places, or `times`
+    in an image without any."""
     background = labels == 0
     rank = loss.masked_fill(~background, -1.0).argsort(1, descending=True).argsort(1)
     return background & (rank < times * (labels == 1).sum(1, keepdim=True).clamp(min=1))
@@ -313,7 +318,7 @@ def ssd300(classes: int) -> SSD:
     ]
     head = BoxHeads([*body.channels, 512, 256, 256, 256], SSD300.boxes_per_cell, classes, _plain_head)
     for part in (body.dense, *extra, head):
-        _initialise(part, nn.init.xavier_uniform_)
+        _initialize(part, nn.init.xavier_uniform_)
     return SSD(body, extra, head, SSD300)
 
 
@@ -322,11 +327,11 @@ def ssdlite320(classes: int) -> SSD:
     extra = [_light_extra(480, 512), _light_extra(512, 256), _light_extra(256, 256), _light_extra(256, 128)]
     head = BoxHeads([*body.channels, 512, 256, 256, 128], SSDLITE.boxes_per_cell, classes, _light_head)
     for part in (body, *extra, head):
-        _initialise(part, lambda weight: nn.init.normal_(weight, std=0.03))
+        _initialize(part, lambda weight: nn.init.normal_(weight, std=0.03))
     return SSD(body, extra, head, SSDLITE)
 
 
-def _initialise(part: nn.Module, rule: Callable[[Tensor], Tensor]) -> None:
+def _initialize(part: nn.Module, rule: Callable[[Tensor], Tensor]) -> None:
     for layer in part.modules():
         if isinstance(layer, nn.Conv2d):
             rule(layer.weight)

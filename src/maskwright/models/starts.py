@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.weights import sources
 from maskwright.weights.card import read_card
 
@@ -15,9 +15,9 @@ def starts(model: str, task: str, backbone: str = "") -> tuple[str, ...]:
     >>> starts("mask_rcnn_r50", "segment"), starts("vgg16", "classify")
     (('coco', 'imagenet', 'none'), ('imagenet', 'none'))
     """
-    row = catalogue.find(model, task)
+    row = registry.find(model, task)
     backbone = backbone or row.backbones[0]
-    if backbone.startswith(catalogue.FOREIGN):
+    if backbone.startswith(registry.EXTERNAL):
         return ("imagenet", "none")  # the other package fetches its own
     fitting = {
         "coco": "coco" in row.pretrained and sources.fits("coco", model, backbone),
@@ -35,10 +35,10 @@ def bundled_for(model: str, task: str, backbone: str) -> list:
 
 def at_hand(model: str, task: str, backbone: str = "") -> str:
     """The best start that needs no network: what was downloaded before, what came with the package, or none."""
-    backbone = backbone or catalogue.find(model, task).backbones[0]
+    backbone = backbone or registry.find(model, task).backbones[0]
     for kind in starts(model, task, backbone):
-        foreign = backbone.startswith(catalogue.FOREIGN)
-        if kind in DOWNLOADED and (foreign or not sources.published(kind, model, backbone).cached.is_file()):
+        external = backbone.startswith(registry.EXTERNAL)
+        if kind in DOWNLOADED and (external or not sources.published(kind, model, backbone).cached.is_file()):
             continue
         return kind
     return "none"
@@ -50,8 +50,8 @@ def advice(model: str, task: str, backbone: str = "") -> str:
     >>> advice("vgg16", "classify")
     '`maskwright download imagenet vgg16` (528 MB) fetches a start, and is then taken by itself'
     """
-    backbone = backbone or catalogue.find(model, task).backbones[0]
-    if backbone.startswith(catalogue.FOREIGN):
+    backbone = backbone or registry.find(model, task).backbones[0]
+    if backbone.startswith(registry.EXTERNAL):
         return "--weights imagenet fetches the other package's own"
     for kind in starts(model, task, backbone):
         if kind in DOWNLOADED:

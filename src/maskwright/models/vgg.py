@@ -42,9 +42,9 @@ class VGG(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = []
-        for place, layer in enumerate(self.features):
+        for index, layer in enumerate(self.features):
             x = layer(x)
-            if place in self.pools:
+            if index in self.pools:
                 maps.append(x)
         return maps[1:]
 

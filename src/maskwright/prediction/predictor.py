@@ -1,4 +1,4 @@
-"""WHERE A PHOTO BECOMES A MASK: open it, fit it on a canvas, let the engine look, restore what was found."""
+"""WHERE An IMAGE BECOMES A MASK: open it, fit it on a network input, let the engine look, restore what was found."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from maskwright.engines.protocol import Engine, Explaining, open_engine
 from maskwright.errors import RecipeError, WeightsError
 from maskwright.evaluation.calibration import logits_of, scores_of
-from maskwright.photos import sources
-from maskwright.photos.sources import Origin, Source
+from maskwright.images import sources
+from maskwright.images.sources import Origin, Source
 from maskwright.prediction import thresholds, tiles
 from maskwright.progress import Progress, silent
-from maskwright.samples.fit import covered, restore
-from maskwright.types import Instances, Photo, Placement, Verdict, Window
+from maskwright.transforms.preprocess import covered, postprocess
+from maskwright.types import Image, ImageLabels, Instances, ResizeTransform, Window
 from maskwright.weights import card as cards
 from maskwright.weights.sources import STARTS, bundled_names, model_file
 
@@ -25,7 +25,7 @@ class Predictor:
     """A model and how to use it. Made by `load`.
 
     limits  {class: the score from which its objects are shown}: the card's, or for all what was asked for
-    tile    side in photo pixels of the tiles that larger photos are looked at in; 0: photos are looked at whole
+    tile    side in image pixels of the tiles that larger images are looked at in; 0: images are looked at whole
     """
 
     def __init__(
@@ -51,63 +51,65 @@ class Predictor:
         return thresholds.of_detector(self.card, self.asked)
 
     def introduction(self) -> list[str]:
-        """What to say before its first photo: what it is not made for, and from which scores on something is said."""
+        """What to say before its first image: what it is not made for, and from which scores on something is said."""
         return [*self.warnings, *thresholds.lines(self.thresholds)]
 
-    def open(self, source: Source | Origin) -> Photo:
-        """The photo as this model wants it: deep grey through the window that the model learnt with."""
+    def open(self, source: Source | Origin) -> Image:
+        """The image as this model wants it: deep gray through the window that the model learned with."""
         return sources.open_source(source if isinstance(source, Source) else sources.expand(source)[0], self.window)
 
-    def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Photo, Any]:
-        """The photo as it was looked at, and what was found; `progress` watches the tiles of a large one."""
+    def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Image, Any]:
+        """The image as it was looked at, and what was found; `progress` watches the tiles of a large one."""
         return next(self.batches([self.open(source)], progress=progress))
 
     def __call__(self, source: Source | Origin) -> Instances:
-        """The objects of one photo."""
+        """The objects of one image."""
         return self.look(source)[1]
 
     def batches(
-        self, photos: Iterable[Photo], batch: int = 4, progress: Progress = silent
-    ) -> Iterator[tuple[Photo, Any]]:
-        """The objects of many photos, in order; neighbours of one canvas shape are looked at together."""
+        self, images: Iterable[Image], batch: int = 4, progress: Progress = silent
+    ) -> Iterator[tuple[Image, Any]]:
+        """The objects of many images, in order; neighbors of one network input shape are looked at together."""
         if not self.tile:
-            yield from self._batches(photos, batch)
+            yield from self._batches(images, batch)
             return
-        for photo in photos:
-            # A model that learnt from whole photos knows how the large things in them look.
-            parts = tiles.cut(photo.size, self.tile, whole=not self.card.tile)
-            each = progress(tiles.photos(photo, parts), total=len(parts), label="tiles", unit="tiles")
-            found = [said for _, said in self._batches(each, batch)]
-            yield photo, tiles.join(found, parts, photo.size)
+        for image in images:
+            # A model that learned from whole images knows how the large things in them look.
+            parts = tiles.cut(image.size, self.tile, whole=not self.card.tile)
+            each = progress(tiles.images(image, parts), total=len(parts), label="tiles", unit="tiles")
+            detections = [said for _, said in self._batches(each, batch)]
+            yield image, tiles.join(detections, parts, image.size)
 
-    def _batches(self, photos: Iterable[Photo], batch: int) -> Iterator[tuple[Photo, Any]]:
-        waiting: list[tuple[Photo, np.ndarray, Placement]] = []
-        for photo in photos:
-            canvas, placement = self.engine.fit(photo, self.size)
-            if waiting and (len(waiting) == batch or waiting[0][1].shape != canvas.shape):
+    def _batches(self, images: Iterable[Image], batch: int) -> Iterator[tuple[Image, Any]]:
+        waiting: list[tuple[Image, np.ndarray, ResizeTransform]] = []
+        for image in images:
+            network_input, placement = self.engine.fit(image, self.size)
+            if waiting and (len(waiting) == batch or waiting[0][1].shape != network_input.shape):
                 yield from self._look(waiting)
                 waiting = []
-            waiting.append((photo, canvas, placement))
+            waiting.append((image, network_input, placement))
         yield from self._look(waiting)
 
-    def _look(self, waiting: Sequence[tuple[Photo, np.ndarray, Placement]]) -> Iterator[tuple[Photo, Any]]:
+    def _look(self, waiting: Sequence[tuple[Image, np.ndarray, ResizeTransform]]) -> Iterator[tuple[Image, Any]]:
         if not waiting:
             return
-        found = self.engine.run(
-            [canvas for _, canvas, _ in waiting], [covered(placement) for _, _, placement in waiting]
+        detections = self.engine.run(
+            [network_input for _, network_input, _ in waiting], [covered(placement) for _, _, placement in waiting]
         )
-        for (photo, _, placement), raw in zip(waiting, found, strict=True):
-            yield photo, self._restore(raw, placement)
+        for (image, _, placement), raw in zip(waiting, detections, strict=True):
+            yield image, self._postprocess(raw, placement)
 
-    def _restore(self, raw: Any, placement: Placement) -> Any:
-        return restore(raw, placement, self.card.classes, np.array([self.limits[name] for name in self.card.classes]))
+    def _postprocess(self, raw: Any, placement: ResizeTransform) -> Any:
+        return postprocess(
+            raw, placement, self.card.classes, np.array([self.limits[name] for name in self.card.classes])
+        )
 
 
 class Classifier(Predictor):
-    """A model that says what a whole photo shows.
+    """A model that says what a whole image shows.
 
     >>> maskwright.load("runs/rust")("bridge.jpg")
-    Verdict(rust 0.97)
+    ImageLabels(rust 0.97)
 
     points       {class: the score from which on it is said}, from the model's card; a threshold that is asked for
                  takes their place
@@ -120,13 +122,13 @@ class Classifier(Predictor):
         super().__init__(engine, threshold, size, 0)
         if tile:
             raise RecipeError(
-                "a classifier looks at whole photos", field="tile", wanted="a model that finds objects", got=tile
+                "a classifier looks at whole images", field="tile", expected="a model that finds objects", got=tile
             )
         if threshold is not None and not (self.card.multi_label or self.card.operating_points):
             raise WeightsError(
-                "this classifier says the best class of a photo, so a threshold decides nothing",
+                "this classifier says the best class of an image, so a threshold decides nothing",
                 field="threshold",
-                wanted="a model that seeks one class",
+                expected="a model that seeks one class",
                 got=threshold,
                 fix="`maskwright threshold MODEL DATA --class NAME --f1` chooses one and keeps it in the model",
             )
@@ -140,26 +142,26 @@ class Classifier(Predictor):
         """As of any model; () where only the best class is said."""
         return thresholds.of_classifier(self.card, self.points, self.threshold, self.asked is not None)
 
-    def __call__(self, source: Source | Origin) -> Verdict:  # type: ignore[override] - what is found is of another kind
-        """What one photo shows."""
+    def __call__(self, source: Source | Origin) -> ImageLabels:  # type: ignore[override] - what is found is of another kind
+        """What one image shows."""
         return super().__call__(source)  # type: ignore[return-value]
 
-    def _restore(self, raw: Any, placement: Placement) -> Any:
+    def _postprocess(self, raw: Any, placement: ResizeTransform) -> Any:
         several = self.card.multi_label
         if self.temperature != 1:
             raw = scores_of(logits_of(np.asarray(raw)[None], several) / self.temperature, several)[0]
-        return Verdict.of(raw, self.card.classes, several, self.threshold, self.points)
+        return ImageLabels.of(raw, self.card.classes, several, self.threshold, self.points)
 
-    def heat(self, source: Origin, name: str, against: bool = False) -> np.ndarray | None:
-        """What of a photo spoke for a class (or against it): h×w float32 0..1 that covers the whole photo.
+    def saliency(self, source: Origin, name: str, against: bool = False) -> np.ndarray | None:
+        """What of an image spoke for a class (or against it): h×w float32 0..1 that covers the whole image.
 
         None where the engine cannot tell.
         """
         if not isinstance(self.engine, Explaining):
             return None
-        canvas, placement = self.engine.fit(self.open(source), self.size)
-        made = self.engine.heat(canvas, covered(placement), self.card.classes.index(name), against)
-        return made if made.size > 1 else None  # another package's network may give one number for the whole photo
+        network_input, placement = self.engine.fit(self.open(source), self.size)
+        made = self.engine.saliency(network_input, covered(placement), self.card.classes.index(name), against)
+        return made if made.size > 1 else None  # another package's network may give one number for the whole image
 
 
 def load(
@@ -174,12 +176,12 @@ def load(
     names: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Predictor:
-    """A model ready for photos: a run's folder (its best is taken), a model folder, the name of a bundled one,
-    or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes. A classifier gives a Verdict.
+    """A model ready for images: a run's folder (its best is taken), a model folder, the name of a bundled one,
+    or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes. A classifier gives an ImageLabels.
     Models that others published go by name too (`coco`, `mask_rcnn_r50`, `mask_rcnn_balloon.h5`, ...): their weights
     are downloaded once, `progress` watches that.
 
-    tile  look at larger photos in tiles of so many photo pixels a side (0: at the whole); default: as it was trained
+    tile  look at larger images in tiles of so many image pixels a side (0: at the whole); default: as it was trained
 
     >>> find = maskwright.load("balloons")
     >>> find("party.jpg").counts()
@@ -190,7 +192,7 @@ def load(
     made = kind(opened, threshold, size, tile)
     if str(model) in STARTS and str(model) in bundled_names():
         made.warnings = (
-            f"{model} is a start for training, no detector: most of what it says of a photo is wrong "
+            f"{model} is a start for training, no detector: most of what it says of an image is wrong "
             "(`balloons`, `coco` or a run of your own are models to use)",
         )
     return made

@@ -1,4 +1,4 @@
-"""Two models, one after the other: a classifier looks at every photo, a detector only where the classifier says so."""
+"""Two models, one after the other: a classifier looks at every image, a detector only where the classifier says so."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from maskwright.errors import UnknownName, WeightsError
-from maskwright.photos.sources import Origin, Source
+from maskwright.images.sources import Origin, Source
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.prediction.thresholds import ASKED, Threshold, lines
 from maskwright.progress import Progress, silent
-from maskwright.types import Instances, Photo, Verdict
+from maskwright.types import Image, ImageLabels, Instances
 
 
 @dataclass(frozen=True)
 class Screened:
-    """What both models say of a photo.
+    """What both models say of an image.
 
-    verdict    of the classifier
+    image_labels    of the classifier
     name       the class that is screened for;  score  0..1, the classifier's for it
     looked     the detector was asked
     instances  its objects; none where it was not asked
     """
 
-    verdict: Verdict
+    image_labels: ImageLabels
     name: str
     score: float
     looked: bool
     instances: Instances
 
     def facts(self) -> dict[str, Any]:
-        return {"class": self.name, "score": round(self.score, 5), "looked": self.looked, **self.verdict.facts()}
+        return {"class": self.name, "score": round(self.score, 5), "looked": self.looked, **self.image_labels.facts()}
 
 
 class Screening:
@@ -50,20 +50,20 @@ class Screening:
     ) -> None:
         if not isinstance(screen, Classifier):
             raise WeightsError(
-                "the model that screens must say what a whole photo shows, and this one finds objects",
+                "the model that screens must say what a whole image shows, and this one finds objects",
                 field="--screen",
-                wanted="a classifier, trained with --task classify",
+                expected="a classifier, trained with --task classify",
                 got=f"{screen.card.model}, trained for {screen.card.task}",
             )
         if isinstance(then, Classifier):
             raise WeightsError(
-                "the model that follows must find objects, and this one says what a whole photo shows",
+                "the model that follows must find objects, and this one says what a whole image shows",
                 field="--then",
-                wanted="segment or detect",
+                expected="segment or detect",
                 got=f"{then.card.model}, trained for {then.card.task}",
             )
         self.screen, self.then = screen, then
-        self.name = _sought(screen, then, name)
+        self.name = _labelled_classes(screen, then, name)
         self.place = screen.card.classes.index(self.name)
         self.threshold = threshold
 
@@ -77,25 +77,27 @@ class Screening:
         """As of a Predictor."""
         return [*self.screen.warnings, *self.then.warnings, *lines(self.thresholds)]
 
-    def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Photo, Screened]:
-        """The photo, and what both say of it. It is opened once, unless the two learnt with other grey windows."""
-        photo, verdict = self.screen.look(source)
+    def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Image, Screened]:
+        """The image, and what both say of it. It is opened once, unless the two learned with other gray windows."""
+        image, image_labels = self.screen.look(source)
         if self.threshold is not None:
             several = self.screen.card.multi_label
-            verdict = Verdict.of(verdict.scores, verdict.names, several, self.threshold, {self.name: self.threshold})
-        looked = self.place in verdict.chosen
-        found = Instances.empty(self.then.card.classes)
+            image_labels = ImageLabels.of(
+                image_labels.scores, image_labels.names, several, self.threshold, {self.name: self.threshold}
+            )
+        looked = self.place in image_labels.chosen
+        detections = Instances.empty(self.then.card.classes)
         if looked and self.screen.window == self.then.window:
-            found = self.then.look(photo, progress)[1]
+            detections = self.then.look(image, progress)[1]
         elif looked:
-            photo, found = self.then.look(source, progress)
-        return photo, Screened(verdict, self.name, float(verdict.scores[self.place]), looked, found)
+            image, detections = self.then.look(source, progress)
+        return image, Screened(image_labels, self.name, float(image_labels.scores[self.place]), looked, detections)
 
     def __call__(self, source: Source | Origin) -> Screened:
         return self.look(source)[1]
 
 
-def _sought(screen: Classifier, then: Predictor, name: str | None) -> str:
+def _labelled_classes(screen: Classifier, then: Predictor, name: str | None) -> str:
     known = screen.card.classes
     if name is not None:
         if name not in known:
@@ -103,12 +105,12 @@ def _sought(screen: Classifier, then: Predictor, name: str | None) -> str:
         return name
     if len(screen.points) == 1:
         return next(iter(screen.points))
-    both = [each for each in known if each in then.card.classes]
+    both = [item for item in known if item in then.card.classes]
     if len(both) != 1:
         raise WeightsError(
             "which class is screened for does not show",
             field="--screen-class",
-            wanted=f"one of {', '.join(known)}",
+            expected=f"one of {', '.join(known)}",
             got=f"none named, and {', '.join(then.card.classes)} in the other model",
             fix=f"--screen-class {known[-1]}; or `maskwright threshold` keeps one in the model that screens",
         )

@@ -20,10 +20,10 @@ class Threshold:
     name    the class; or "objects", "every class", "every other class"
     score   0..1: what scores as much is said
     source  asked, operating point (`maskwright threshold` chose it and the card keeps it) or model (the card alone)
-    chosen  of an operating point: on which photos, and for what; "" where the card does not say
+    chosen  of an operating point: on which images, and for what; "" where the card does not say
 
-    >>> str(Threshold("rust", 0.31, "operating point", "42 photos (val) for recall at least 0.99"))
-    'rust: yes from 0.31, the operating point chosen on 42 photos (val) for recall at least 0.99'
+    >>> str(Threshold("rust", 0.31, "operating point", "42 images (val) for recall at least 0.99"))
+    'rust: yes from 0.31, the operating point chosen on 42 images (val) for recall at least 0.99'
     """
 
     name: str
@@ -56,29 +56,29 @@ def of_detector(card: Card, asked: float | None) -> tuple[Threshold, ...]:
         own = [_of_class(card, name) for name in card.classes if name in card.thresholds]
         others = [] if len(own) == len(card.classes) else [Threshold("every other class", card.threshold, OWN)]
         return (*own, *others)
-    chosen = _chosen(card.figures.get("operating_point"), card.threshold)
+    chosen = _chosen(card.metrics.get("operating_point"), card.threshold)
     return (Threshold("objects", card.threshold, CHOSEN if chosen else OWN, chosen),)
 
 
 def _of_class(card: Card, name: str) -> Threshold:
     """What `maskwright threshold --class` chose, else what the training did."""
     score = card.thresholds[name]
-    points = card.figures.get("operating_points")
+    points = card.metrics.get("operating_points")
     asked = _chosen(points.get(name), score) if isinstance(points, dict) else ""
     chosen = asked or card.thresholds_chosen_on
     return Threshold(name, score, CHOSEN if chosen else OWN, chosen)
 
 
 def _chosen(kept: Any, score: float) -> str:
-    """By which photos, and for what; "" where the card was edited since, or says nothing."""
+    """By which images, and for what; "" where the card was edited since, or says nothing."""
     if not isinstance(kept, dict) or kept.get("threshold") != score:
         return ""
     aim = _for(kept.get("aim", "")) + (f" of {kept['class']}" if kept.get("class") else "")
-    return f"{kept.get('photos')} photos ({kept.get('chosen_on')}){aim}"
+    return f"{kept.get('images')} images ({kept.get('chosen_on')}){aim}"
 
 
 def of_classifier(card: Card, points: Mapping[str, float], threshold: float, asked: bool) -> tuple[Threshold, ...]:
-    """One for each class with a point, and one for the others where a photo may show several; () where only the best
+    """One for each class with a point, and one for the others where an image may show several; () where only the best
     class is said.
 
     points, threshold  as they are in use: the card's, or what was asked for
@@ -98,8 +98,8 @@ def of_classifier(card: Card, points: Mapping[str, float], threshold: float, ask
 def lines(several: Sequence[Threshold]) -> list[str]:
     """A line each; of very many one line."""
     if len(several) <= SHOWN:
-        return [str(each) for each in several]
-    scores = sorted(each.score for each in several)
+        return [str(item) for item in several]
+    scores = sorted(item.score for item in several)
     chosen = f" ({several[0].chosen})" if several[0].chosen else ""
     return [f"{len(several)} classes: yes from a score of their own each, {scores[0]:.4g} to {scores[-1]:.4g}{chosen}"]
 

@@ -1,4 +1,4 @@
-"""Large photos in tiles: each is looked at as a photo of its own, and what they show is put together across seams.
+"""Large images in tiles: each is looked at as an image of its own, and what they show is put together across seams.
 
 Tiles overlap by a quarter. Two tiles saw the same object where they agree about the part of it that lies in both.
 Of what was seen several times the best one that no border cuts is taken; what every tile cuts is joined from its parts.
@@ -13,16 +13,16 @@ import numpy as np
 
 from maskwright.errors import RecipeError
 from maskwright.geometry import boxes as box_ops
-from maskwright.types import Instances, Photo, RleMasks
+from maskwright.types import Image, Instances, RleMasks
 
 Box = tuple[int, int, int, int]
-"""x1, y1, x2, y2 in whole pixels of the photo."""
+"""x1, y1, x2, y2 in whole pixels of the image."""
 
 LEAST = 64
 OVERLAP = 0.25  # of a tile's side: what is smaller lies whole in at least one tile
 EDGE = 0.02  # of a tile's side: a box that ends nearer to a seam is cut by it
 SAME = 0.4  # IoU in what both tiles saw; below the usual 0.5, for parts are thin and their edges doubtful
-TWICE = 0.5  # IoU of two finds that are one: the measure by which the networks suppress their own
+TWICE = 0.5  # IoU of two detections that are one: the measure by which the networks suppress their own
 RIVAL = 0.5  # of a find's score: what is less sure than that changes nothing about it
 WITHIN = 0.6  # a part with more of its area inside another object is that object once more
 
@@ -30,16 +30,16 @@ WITHIN = 0.6  # a part with more of its area inside another object is that objec
 def checked(side: int) -> int:
     """A tile's side that makes sense, or 0 for none."""
     if not isinstance(side, int):
-        raise RecipeError("a tile's side is in whole pixels", field="tile", wanted="a whole number", got=repr(side))
+        raise RecipeError("a tile's side is in whole pixels", field="tile", expected="a whole number", got=repr(side))
     if side and not side >= LEAST:
-        raise RecipeError("such small tiles show nothing", field="tile", wanted=f"0, or {LEAST} and more", got=side)
+        raise RecipeError("such small tiles show nothing", field="tile", expected=f"0, or {LEAST} and more", got=side)
     return side
 
 
 def cut(size: tuple[int, int], side: int, whole: bool = False) -> list[Box]:
-    """Tiles of side×side pixels, or less where the photo is smaller, spread evenly over a photo of (height, width).
+    """Tiles of side×side pixels, or less where the image is smaller, spread evenly over an image of (height, width).
 
-    whole  the whole photo comes as one more tile (the last): for objects larger than a tile
+    whole  the whole image comes as one more tile (the last): for objects larger than a tile
 
     >>> cut((512, 1200), 512)
     [(0, 0, 512, 512), (344, 0, 856, 512), (688, 0, 1200, 512)]
@@ -58,29 +58,29 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(start) for start in np.linspace(0, length - side, count)]
 
 
-def photos(photo: Photo, tiles: Sequence[Box]) -> Iterator[Photo]:
-    """Each tile as a photo; nothing is copied."""
+def images(image: Image, tiles: Sequence[Box]) -> Iterator[Image]:
+    """Each tile as an image; nothing is copied."""
     for x1, y1, x2, y2 in tiles:
-        yield replace(photo, pixels=photo.pixels[y1:y2, x1:x2])
+        yield replace(image, pixels=image.pixels[y1:y2, x1:x2])
 
 
-def join(found: Sequence[Instances], tiles: Sequence[Box], size: tuple[int, int]) -> Instances:
-    """The objects of a photo of (height, width) from those of its tiles, each once, by falling score.
+def join(detections: Sequence[Instances], tiles: Sequence[Box], size: tuple[int, int]) -> Instances:
+    """The objects of an image of (height, width) from those of its tiles, each once, by falling score.
 
-    found  what each tile shows, in its own pixels, with scores
+    detections  what each tile shows, in its own pixels, with scores
     """
-    finds = _Finds.of(found, tiles, size)
+    finds = _Finds.of(detections, tiles, size)
     if not len(finds.boxes):
         return finds.empty()
-    return _once(*finds.in_photo([finds.settle(np.array(members)) for members in finds.groups()]))
+    return _once(*finds.in_image([finds.settle(np.array(members)) for members in finds.groups()]))
 
 
 @dataclass(frozen=True)
 class _Finds:
-    """All finds of all tiles in one list. boxes n×4 in photo pixels; tile and row n: where each
+    """All detections of all tiles in one list. boxes n×4 in image pixels; tile and row n: where each
     came from."""
 
-    found: Sequence[Instances]
+    detections: Sequence[Instances]
     tiles: Sequence[Box]
     size: tuple[int, int]
     boxes: np.ndarray
@@ -90,27 +90,27 @@ class _Finds:
     cut: np.ndarray  # n bool: a seam runs through it
 
     @classmethod
-    def of(cls, found: Sequence[Instances], tiles: Sequence[Box], size: tuple[int, int]) -> _Finds:
+    def of(cls, detections: Sequence[Instances], tiles: Sequence[Box], size: tuple[int, int]) -> _Finds:
         corners = [np.array([x, y, x, y], np.float32) for x, y, _, _ in tiles]
-        boxes = [each.boxes + corner for each, corner in zip(found, corners, strict=True)]
-        seams = [_cut(each, tile, size) for each, tile in zip(boxes, tiles, strict=True)]
-        tile = np.repeat(np.arange(len(tiles)), [len(each) for each in found])
-        row = np.concatenate([np.arange(len(each)) for each in found])
-        scores = np.concatenate([each.scores for each in found])  # type: ignore[misc]
-        return cls(found, tiles, size, np.concatenate(boxes), scores, tile, row, np.concatenate(seams))
+        boxes = [detection.boxes + corner for detection, corner in zip(detections, corners, strict=True)]
+        seams = [_cut(box, tile, size) for box, tile in zip(boxes, tiles, strict=True)]
+        tile = np.repeat(np.arange(len(tiles)), [len(detection) for detection in detections])
+        row = np.concatenate([np.arange(len(detection)) for detection in detections])
+        scores = np.concatenate([detection.scores for detection in detections])  # type: ignore[misc]
+        return cls(detections, tiles, size, np.concatenate(boxes), scores, tile, row, np.concatenate(seams))
 
     def empty(self) -> Instances:
-        first = self.found[0]
+        first = self.detections[0]
         return Instances.empty(first.names, None if first.masks is None else self.size, scored=True)
 
     def groups(self) -> list[list[int]]:
-        """Finds that are one object: the surest agreements first, and of each tile one find at most."""
+        """Detections that are one object: the surest agreements first, and of each tile one find at most."""
         group = {find: [find] for find in range(len(self.boxes))}
         agreements = sorted(self._agreements(), reverse=True)
         agreed = {(a, b) for _, a, b in agreements}
         for _, a, b in agreements:
             one, other = group[a], group[b]
-            if one is other or {self.tile[each] for each in one} & {self.tile[each] for each in other}:
+            if one is other or {self.tile[item] for item in one} & {self.tile[item] for item in other}:
                 continue
             if self._contradict(one, other, agreed):
                 continue
@@ -121,7 +121,7 @@ class _Finds:
     def _contradict(self, one: list[int], other: list[int], agreed: set[tuple[int, int]]) -> bool:
         """Whether a find of one group and one of the other, both uncut, show different things where both tiles look.
 
-        Agreement is not handed on: a piece at a seam may agree with a large find of the whole photo by chance, and
+        Agreement is not handed on: a piece at a seam may agree with a large find of the whole image by chance, and
         with the small object that another tile shows whole; that one must not vanish into the large find.
         """
         pairs = ((min(a, b), max(a, b)) for a in one for b in other if not (self.cut[a] or self.cut[b]))
@@ -137,7 +137,7 @@ class _Finds:
         return bool(area_a + area_b > 0 and iou < SAME)
 
     def _agreements(self) -> Iterator[tuple[float, int, int]]:
-        """(IoU, find, find) of finds of one class in two tiles, where it is at least SAME."""
+        """(IoU, find, find) of detections of one class in two tiles, where it is at least SAME."""
         first = np.searchsorted(self.tile, np.arange(len(self.tiles) + 1))
         bounds = np.array(self.tiles)
         for a in range(len(self.tiles)):
@@ -158,10 +158,10 @@ class _Finds:
                     yield float(agreed[i, j]), int(ours[i]), int(theirs[j])
 
     def _classes(self, finds: np.ndarray) -> np.ndarray:
-        return self.found[int(self.tile[finds[0]])].classes[self.row[finds]]
+        return self.detections[int(self.tile[finds[0]])].classes[self.row[finds]]
 
     def _agreement(self, ours: np.ndarray, theirs: np.ndarray, shared: Box) -> np.ndarray:
-        """IoU of the finds of one tile with those of another: of what lies in both tiles where a seam cuts one."""
+        """IoU of the detections of one tile with those of another: of what lies in both tiles where a seam cuts one."""
         (a, area_a, whole_a), (b, area_b, whole_b) = self._parts(ours, shared), self._parts(theirs, shared)
         iou = a.iou(b) if isinstance(a, RleMasks) and isinstance(b, RleMasks) else box_ops.iou(a, b)  # type: ignore[arg-type]
         both = iou * (area_a[:, None] + area_b) / (1 + iou)
@@ -172,7 +172,7 @@ class _Finds:
     def _parts(self, finds: np.ndarray, shared: Box) -> tuple[RleMasks | np.ndarray, np.ndarray, np.ndarray]:
         """What of these finds lies in the shared box, its area, and the area of all of each."""
         tile = int(self.tile[finds[0]])
-        masks = self.found[tile].masks
+        masks = self.detections[tile].masks
         if masks is None:
             boxes = np.clip(self.boxes[finds], shared[:2] * 2, shared[2:] * 2)
             return boxes, box_ops.area(boxes), box_ops.area(self.boxes[finds])
@@ -183,7 +183,7 @@ class _Finds:
         return part, part.area, own.area
 
     def settle(self, members: np.ndarray) -> tuple[np.ndarray, float, bool]:
-        """The finds that one object is made of, its score, and whether it is only a part, or joined from parts."""
+        """The detections that one object is made of, its score, and whether it is only a part, or joined from parts."""
         scores = self.scores[members]
         rows = members[scores >= RIVAL * scores.max()]
         rows = rows[np.argsort(-self.scores[rows], kind="stable")]
@@ -194,40 +194,40 @@ class _Finds:
         """n bool: another find of the object goes on beyond this one's tile, so a seam cuts it wherever it ends."""
         bounds = np.array(self.tiles)[self.tile[rows]]
         side = (bounds[:, 2:] - bounds[:, :2]).max(1)
-        near, equals = EDGE * side.min(), self.boxes[rows[side == side.min()]]  # the whole photo sees too coarsely
+        near, equals = EDGE * side.min(), self.boxes[rows[side == side.min()]]  # the whole image sees too coarsely
         low, high = equals[:, :2].min(0), equals[:, 2:].max(0)
         return np.any((low < bounds[:, :2] - near) | (high > bounds[:, 2:] + near), axis=1)
 
-    def in_photo(self, settled: list[tuple[np.ndarray, float, bool]]) -> tuple[Instances, np.ndarray]:
-        """The objects in the photo's pixels, by falling score; and which of them are parts, or joined from parts."""
-        settled = sorted(settled, key=lambda each: -each[1])
+    def in_image(self, settled: list[tuple[np.ndarray, float, bool]]) -> tuple[Instances, np.ndarray]:
+        """The objects in the image's pixels, by falling score; and which of them are parts, or joined from parts."""
+        settled = sorted(settled, key=lambda item: -item[1])
         taken = [finds for finds, _, _ in settled]
         boxes = [(*self.boxes[finds, :2].min(0), *self.boxes[finds, 2:].max(0)) for finds in taken]
-        classes = np.concatenate([each.classes for each in self.found])[[finds[0] for finds in taken]]
+        classes = np.concatenate([detection.classes for detection in self.detections])[[finds[0] for finds in taken]]
         scores = np.array([score for _, score, _ in settled], np.float32)
-        objects = Instances(np.array(boxes), classes, scores, self._masks(taken), self.found[0].names)
+        objects = Instances(np.array(boxes), classes, scores, self._masks(taken), self.detections[0].names)
         return objects, np.array([part for _, _, part in settled])
 
     def _masks(self, taken: list[np.ndarray]) -> RleMasks | None:
         """One mask for each object: the union of those of its finds."""
-        if self.found[0].masks is None:
+        if self.detections[0].masks is None:
             return None
         finds = np.sort(np.concatenate(taken))
         placed = RleMasks.join(
             [
-                self.found[tile].masks[self.row[finds[self.tile[finds] == tile]]].place(box[:2], self.size)  # type: ignore[index]
+                self.detections[tile].masks[self.row[finds[self.tile[finds] == tile]]].place(box[:2], self.size)  # type: ignore[index]
                 for tile, box in enumerate(self.tiles)
             ]
         )
-        several = [each for each in taken if len(each) > 1]
-        joined = [placed[np.searchsorted(finds, each)].union() for each in several]
+        several = [item for item in taken if len(item) > 1]
+        joined = [placed[np.searchsorted(finds, item)].union() for item in several]
         place = iter(range(len(placed), len(placed) + len(several)))
-        rows = [next(place) if len(each) > 1 else int(np.searchsorted(finds, each[0])) for each in taken]
+        rows = [next(place) if len(item) > 1 else int(np.searchsorted(finds, item[0])) for item in taken]
         return RleMasks.join([placed, *joined])[rows]
 
 
 def _cut(boxes: np.ndarray, tile: Box, size: tuple[int, int]) -> np.ndarray:
-    """n bool: the box ends at a border of the tile that is not one of the photo."""
+    """n bool: the box ends at a border of the tile that is not one of the image."""
     near = EDGE * max(tile[2] - tile[0], tile[3] - tile[1])
     low = (boxes[:, :2] < np.array(tile[:2]) + near) & (np.array(tile[:2]) > 0)
     high = (boxes[:, 2:] > np.array(tile[2:]) - near) & (np.array(tile[2:]) < np.array(size[::-1]))
@@ -239,7 +239,7 @@ def _reaches(boxes: np.ndarray, shared: Box) -> np.ndarray:
 
 
 def _once(together: Instances, part: np.ndarray) -> Instances:
-    """Of two objects that lie on each other, as no network says of one photo, the better stays; of a part that lies
+    """Of two objects that lie on each other, as no network says of one image, the better stays; of a part that lies
     within another object, that one. They come by falling score."""
     masks = together.masks
     area = box_ops.area(together.boxes) if masks is None else masks.area
@@ -253,24 +253,24 @@ def _once(together: Instances, part: np.ndarray) -> Instances:
     return together[keep]
 
 
-def _overlaps(found: Instances, at_once: int = 256) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def _overlaps(detections: Instances, at_once: int = 256) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """For each row the other rows of its class that it overlaps, and the IoU with each.
 
     Rows are compared from left to right, some at a time and only with what lies between the same columns: the tiles of
-    a large photo may show ten thousand things.
+    a large image may show ten thousand things.
     """
-    left, right = found.boxes[:, 0], found.boxes[:, 2]
+    left, right = detections.boxes[:, 0], detections.boxes[:, 2]
     from_left, pairs = np.argsort(left), []
-    for rows in np.split(from_left, range(at_once, len(found), at_once)):
+    for rows in np.split(from_left, range(at_once, len(detections), at_once)):
         near = np.flatnonzero((left <= right[rows].max()) & (right >= left[rows].min()))
-        some, others = found[rows], found[near]
+        some, others = detections[rows], detections[near]
         table = box_ops.iou(some.boxes, others.boxes) if some.masks is None else some.masks.iou(others.masks)  # type: ignore[arg-type]
         table[(some.classes[:, None] != others.classes) | (rows[:, None] == near)] = 0
         row, other = np.nonzero(table)
         pairs.append((rows[row], near[other], table[row, other]))
     row, other, iou = (np.concatenate(column) for column in zip(*pairs, strict=True))
     order = np.argsort(row, kind="stable")
-    bounds = np.searchsorted(row[order], np.arange(len(found) + 1))
-    for place in range(len(found)):
-        mine = order[bounds[place] : bounds[place + 1]]
-        yield place, other[mine], iou[mine]
+    bounds = np.searchsorted(row[order], np.arange(len(detections) + 1))
+    for index in range(len(detections)):
+        mine = order[bounds[index] : bounds[index + 1]]
+        yield index, other[mine], iou[mine]

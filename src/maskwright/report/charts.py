@@ -1,4 +1,4 @@
-"""Charts as inline SVG. Colours, type and strokes come from the page's style sheet, so they follow light and dark."""
+"""Charts as inline SVG. Colors, type and strokes come from the page's style sheet, so they follow light and dark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from maskwright.report.sections import Bars, Interval, Lines, PrecisionRecall, Series
 
 WIDTH = 880  # of every chart's own coordinates; the page scales it to its column
-HUES = 7  # the style sheet knows this many series colours; dashes tell the next ones apart
+HUES = 7  # the style sheet knows this many series colors; dashes tell the next ones apart
 MOST_POINTS = 80  # of one series with a mark and a value to point at; longer ones are only a line
 
 
@@ -237,7 +237,7 @@ def words(kind: str, x: float, y: float, text: str, anchor: str = "start") -> st
 def _end_labels(series: Sequence[Series], frame: Frame) -> str:
     """Names where the lines end, pushed apart so that none covers another."""
     ends = [(frame.at_y(min(max(points[-1][1], frame.y[0]), frame.y[1])), number)
-            for number, each in enumerate(series) if (points := _points(each))]  # fmt: skip
+            for number, one_series in enumerate(series) if (points := _points(one_series))]  # fmt: skip
     gap, parts, below = 16.0, [], frame.bottom + 8
     places: dict[int, float] = {}
     for y, number in sorted(ends, reverse=True):  # from the bottom upwards
@@ -253,10 +253,10 @@ def _end_labels(series: Sequence[Series], frame: Frame) -> str:
 
 def legend(series: Sequence[Series], x: float, y: float) -> str:
     parts = []
-    for number, each in enumerate(series[:18]):
+    for number, one_series in enumerate(series[:18]):
         line = y + number * 17
         parts.append(f'<path class="line {hue(number)}" d="M{x:.0f} {line:.0f}h20"/>')
-        parts.append(words("name", x + 28, line + 4, shortened(each.name, 34)))
+        parts.append(words("name", x + 28, line + 4, shortened(one_series.name, 34)))
     if len(series) > 18:
         parts.append(words("tick", x, y + 18 * 17 + 4, f"and {len(series) - 18} more"))
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""Charts of whole-photo classes: confusion matrix, ROC, reliability diagram, scores on both sides of a threshold."""
+"""Charts of whole-image classes: confusion matrix, ROC, reliability diagram, scores on both sides of a threshold."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIFTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 
 # --- confusion matrix -------------------------------------------------------------------------------------------------
 def matrix(section: Matrix) -> Markup:
-    """Each row coloured by shares of itself: blue where right, orange where wrong; counts in the cells."""
+    """Each row colored by fractions of itself: blue where right, orange where wrong; counts in the cells."""
     counts = np.asarray(section.counts)
     if not counts.size:
         return nothing()
@@ -64,21 +64,21 @@ def _cell(
     counts: np.ndarray, row: int, column: int, x: float, y: float, side: float, total: int, names: Sequence[str]
 ) -> str:
     count = int(counts[row, column])
-    share = count / total if total else 0.0
+    fraction = count / total if total else 0.0
     told = f"{names[row]}, called {names[column]}: {count} of {total}"
     parts = [f"<g><title>{escape(told)}</title>"]
     if count:
         kind = "right" if row == column else "wrong"
         parts.append(f'<rect class="{kind}" x="{x + 1:.1f}" y="{y + 1:.1f}" width="{side - 2:.1f}" '
-                     f'height="{side - 2:.1f}" rx="2" opacity="{0.12 + 0.88 * share:.2f}"/>')  # fmt: skip
+                     f'height="{side - 2:.1f}" rx="2" opacity="{0.12 + 0.88 * fraction:.2f}"/>')  # fmt: skip
     parts.append(f'<rect class="cell" x="{x:.1f}" y="{y:.1f}" width="{side:.1f}" height="{side:.1f}"/>')
-    on = " on" if share > 0.6 else ""
+    on = " on" if fraction > 0.6 else ""
     middle = x + side / 2
     if count or side > 40:
         rise = -1 if side > 50 else 5
         parts.append(words(f"count{on}", middle, y + side / 2 + rise, f"{count:,}", "middle"))
     if side > 50 and total:
-        parts.append(words(f"value{on}", middle, y + side / 2 + 17, f"{100 * share:.0f} %", "middle"))
+        parts.append(words(f"value{on}", middle, y + side / 2 + 17, f"{100 * fraction:.0f} %", "middle"))
     return "".join(parts) + "</g>"
 
 
@@ -100,31 +100,31 @@ def roc(section: Roc) -> Markup:
 
 
 def calibration(section: Calibration) -> Markup:
-    """A dot a bin with its interval, the diagonal of scores that keep their word, and how many photos below."""
+    """A dot a bin with its interval, the diagonal of scores that keep their word, and how many images below."""
     there = np.flatnonzero(np.asarray(section.count) > 0)
     if not len(there):
         return nothing()
     frame = _square()
     parts = [axes(frame, FIFTHS, FIFTHS, "", "share that is right"), _diagonal(frame)]
-    for place in map(int, there):
-        x, y = frame.at_x(float(section.score[place])), float(section.share[place])
-        interval = section.intervals[place]
+    for index in map(int, there):
+        x, y = frame.at_x(float(section.score[index])), float(section.fraction[index])
+        interval = section.intervals[index]
         if interval is not None:
             low, high = frame.at_y(interval[0]), frame.at_y(interval[1])
             parts.append(f'<path class="whisker" opacity=".55" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
-        told = f"scores around {section.score[place]:.2f}: {y:.2f} right, {int(section.count[place])} photos"
-        parts.append(dot(frame, float(section.score[place]), y, 0, 5, told))
+        told = f"scores around {section.score[index]:.2f}: {y:.2f} right, {int(section.count[index])} images"
+        parts.append(dot(frame, float(section.score[index]), y, 0, 5, told))
     most = int(np.max(section.count))
     base, high = frame.bottom + 92, 52.0
-    for place, count in enumerate(np.asarray(section.count).tolist()):
-        x1, x2 = frame.at_x(float(section.edges[place])), frame.at_x(float(section.edges[place + 1]))
+    for index, count in enumerate(np.asarray(section.count).tolist()):
+        x1, x2 = frame.at_x(float(section.edges[index])), frame.at_x(float(section.edges[index + 1]))
         tall = high * count / most
         if count:
-            parts.append(_bar("right", x1 + 1, base - tall, x2 - x1 - 2, tall, f"{count} photos"))
+            parts.append(_bar("right", x1 + 1, base - tall, x2 - x1 - 2, tall, f"{count} images"))
             parts.append(words("tick", (x1 + x2) / 2, base - tall - 4, f"{count:,}", "middle"))
     parts.append(f'<path class="axis" d="M{frame.left} {base:.1f}H{frame.right}"/>')
     parts.append(words("label", frame.right, base + 19, "score", "end"))
-    parts.append(words("label", frame.left, base + 19, "photos"))
+    parts.append(words("label", frame.left, base + 19, "images"))
     return svg(parts, math.ceil(base + 28), f"{section.heading}: share that is right over score")
 
 
@@ -143,7 +143,7 @@ def scores(section: Scores) -> Markup:
     if not len(up) + len(down):
         return nothing()
     edges = _edges(section.bins, section.threshold)
-    above, below = (np.histogram(np.clip(each, 0, 1), edges)[0] for each in (up, down))
+    above, below = (np.histogram(np.clip(item, 0, 1), edges)[0] for item in (up, down))
     most_up, most_down = max(int(above.max()), 1), max(int(below.max()), 1)
     frame = Frame(56, 36, WIDTH - 150, 276, (0.0, 1.0), (-float(most_down), float(most_up)))
     middle = frame.at_y(0)
@@ -153,11 +153,11 @@ def scores(section: Scores) -> Markup:
         parts.append(f'<path class="grid" d="M{frame.left} {y:.1f}H{frame.right}"/>')
         parts.append(words("tick", frame.left - 8, y + 4, f"{abs(level):,.0f}", "end"))
     for counts, kind, sign in ((above, "up", 1), (below, "down", -1)):
-        for place, count in enumerate(counts.tolist()):
+        for index, count in enumerate(counts.tolist()):
             if count:
-                x1, x2 = frame.at_x(float(edges[place])), frame.at_x(float(edges[place + 1]))
+                x1, x2 = frame.at_x(float(edges[index])), frame.at_x(float(edges[index + 1]))
                 end = frame.at_y(sign * count)
-                told = f"{edges[place]:.2f} to {edges[place + 1]:.2f}: {count} {name_up if sign > 0 else name_down}"
+                told = f"{edges[index]:.2f} to {edges[index + 1]:.2f}: {count} {name_up if sign > 0 else name_down}"
                 parts.append(_bar(kind, x1 + 1, min(end, middle), x2 - x1 - 2, abs(end - middle), told))
     parts.append(f'<path class="axis" d="M{frame.left} {middle:.1f}H{frame.right}"/>')
     for value in FIFTHS:

@@ -1,4 +1,4 @@
-"""The sections of a report on whole-photo classes, made from figures of evaluation.classification."""
+"""The sections of a report on whole-image classes, made from metrics of evaluation.classification."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Protocol
 
 import numpy as np
 
+from maskwright.drawing.saliency import overlay
+from maskwright.drawing.sheet import fit
 from maskwright.evaluation import calibration, ranking
-from maskwright.evaluation.verdict_figures import Mistake, VerdictFigures
-from maskwright.pictures.heat import overlay
-from maskwright.pictures.sheet import fit
+from maskwright.evaluation.classification_metrics import ClassificationMetrics, Misclassification
 from maskwright.report.sections import (
     Calibration,
-    Figure,
-    Figures,
     Gallery,
     Matrix,
+    MetricRow,
+    MetricTable,
     Picture,
     PrecisionRecall,
     Roc,
@@ -28,7 +28,7 @@ from maskwright.report.sections import (
     Warnings,
 )
 
-MOST_CURVES = 8  # classes with a curve of their own; of more the ones with most photos
+MOST_CURVES = 8  # classes with a curve of their own; of more the ones with most images
 CELL = (356, 300)  # pixels of one half of a pair: two fill a picture of the page
 
 
@@ -43,49 +43,49 @@ class Point(Protocol):
 
 
 def sections_of(
-    figures: VerdictFigures, points: Sequence[Point] = (), warnings: Sequence[str] = (), temperature: float = 1.0
+    metrics: ClassificationMetrics, points: Sequence[Point] = (), warnings: Sequence[str] = (), temperature: float = 1.0
 ) -> list[Section]:
-    """Everything but the photos, in the order a reader wants it.
+    """Everything but the images, in the order a reader wants it.
 
-    points       the operating points in use (one at most where a photo shows one class), drawn into the charts
-    warnings     what must be known before believing the figures, beside the figures' own remarks
+    points       the operating points in use (one at most where an image shows one class), drawn into the charts
+    warnings     what must be known before believing the metrics, beside the metrics' own remarks
     temperature  that the scores are at
 
-    >>> page.render("rust", [*sections_of(figures), misclassified(figures, open_photo)])
+    >>> page.render("rust", [*sections_of(metrics), misclassified(metrics, open_image)])
     """
     made: list[Section] = []
-    if told := [*warnings, *figures.remarks]:
+    if told := [*warnings, *metrics.remarks]:
         made.append(Warnings(told))
-    made.append(_headline(figures))
+    made.append(_headline(metrics))
     for point in points:
-        made.append(Text(f"Operating point of {point.name}", point.sentences(), note="chosen on validation photos"))
-    made.append(_classes(figures))
-    if figures.confusion is not None:
-        made.append(Matrix("Confusion matrix", figures.names, figures.confusion, note="colour: share of the row"))
+        made.append(Text(f"Operating point of {point.name}", point.sentences(), note="chosen on validation images"))
+    made.append(_classes(metrics))
+    if metrics.confusion is not None:
+        made.append(Matrix("Confusion matrix", metrics.names, metrics.confusion, note="color: fraction of the row"))
     by_name = {point.name: point for point in points}
-    made += [_scores(figures, by_name), _roc(figures, by_name), _precision_recall(figures, by_name)]
-    return [*made, _calibration(figures, temperature)]
+    made += [_scores(metrics, by_name), _roc(metrics, by_name), _precision_recall(metrics, by_name)]
+    return [*made, _calibration(metrics, temperature)]
 
 
 def misclassified(
-    figures: VerdictFigures,
-    open_photo: Callable[[int], np.ndarray],
-    heat: Callable[[Mistake], np.ndarray | None] | None = None,
+    metrics: ClassificationMetrics,
+    open_image: Callable[[int], np.ndarray],
+    saliency: Callable[[Misclassification], np.ndarray | None] | None = None,
     most: int = 12,
 ) -> Gallery:
-    """The most convinced mistakes, photo beside heat.
+    """The most convinced mistakes, image beside heat.
 
-    open_photo  photo's place in the figures -> H×W×3 uint8
-    heat        -> h×w 0..1, what spoke for the answer given, covering the photo (see models.saliency); or None
+    open_image  image's place in the metrics -> H×W×3 uint8
+    saliency        -> h×w 0..1, what spoke for the answer given, covering the image (see models.saliency); or None
     """
     pictures, pairs = [], False
-    for mistake in figures.mistakes(most):
-        photo = open_photo(mistake.photo)
-        caption = f"{mistake.name}: is {mistake.truth}, called {mistake.said} ({mistake.score:.2f})"
-        warm = None if heat is None else heat(mistake)
+    for mistake in metrics.mistakes(most):
+        image = open_image(mistake.image)
+        caption = f"{mistake.name}: is {mistake.ground_truth}, called {mistake.said} ({mistake.score:.2f})"
+        warm = None if saliency is None else saliency(mistake)
         pairs = pairs or warm is not None
-        pictures.append(Picture(fit(photo, CELL) if warm is None else _pair(photo, warm), caption))
-    count = len(figures.mistakes())
+        pictures.append(Picture(fit(image, CELL) if warm is None else _pair(image, warm), caption))
+    count = len(metrics.mistakes())
     note = (
         f"{len(pictures)} of {count}, the most convinced first" if count > len(pictures) else "the most convinced first"
     )
@@ -93,31 +93,33 @@ def misclassified(
     return Gallery("Mistakes", pictures, note=note if pictures else "", pairs=pairs)
 
 
-def _pair(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    small = fit(photo, CELL)
+def _pair(image: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    small = fit(image, CELL)
     gap = np.full((small.shape[0], 8, 3), 255, np.uint8)
-    return np.concatenate([small, gap, overlay(small, heat)], axis=1)
+    return np.concatenate([small, gap, overlay(small, saliency)], axis=1)
 
 
 # --- inside -------------------------------------------------------------------------------------------
-def _headline(figures: VerdictFigures) -> Figures:
-    macro = figures.average("macro avg")
+def _headline(metrics: ClassificationMetrics) -> MetricTable:
+    macro = metrics.average("macro avg")
     shown = [
-        Figure("accuracy", figures.accuracy, figures.intervals.get("accuracy"), "every label of the photo right"),
-        Figure("macro recall", macro.recall, figures.intervals.get("macro recall"), "mean over classes"),
-        Figure("macro F1", macro.f1, figures.intervals.get("macro F1")),
-        Figure("ROC AUC", figures.auc, figures.intervals.get("AUC"), "from scores, whatever the threshold"),
-        Figure("average precision", figures.ap, figures.intervals.get("AP"), "mean over classes"),
+        MetricRow("accuracy", metrics.accuracy, metrics.intervals.get("accuracy"), "every label of the image right"),
+        MetricRow("macro recall", macro.recall, metrics.intervals.get("macro recall"), "mean over classes"),
+        MetricRow("macro F1", macro.f1, metrics.intervals.get("macro F1")),
+        MetricRow("ROC AUC", metrics.auc, metrics.intervals.get("AUC"), "from scores, whatever the threshold"),
+        MetricRow("average precision", metrics.ap, metrics.intervals.get("AP"), "mean over classes"),
     ]
-    brier = calibration.brier(figures.scores, figures.truth) if figures.photos and not figures.multi_label else None
-    note = f"{figures.photos} photos. Intervals of shares are Wilson's, of all else bootstrapped over photos."
-    return Figures("Figures", shown, note=note + ("" if brier is None else f" Brier score {brier:.3f}."))
+    brier = (
+        calibration.brier(metrics.scores, metrics.ground_truth) if metrics.images and not metrics.multi_label else None
+    )
+    note = f"{metrics.images} images. Intervals of shares are Wilson's, of all else bootstrapped over images."
+    return MetricTable("DetectionMetrics", shown, note=note + ("" if brier is None else f" Brier score {brier:.3f}."))
 
 
-def _classes(figures: VerdictFigures) -> Table:
+def _classes(metrics: ClassificationMetrics) -> Table:
     rows = []
-    for row in figures.rows():
-        if row["class"] == "micro avg" and not figures.multi_label:
+    for row in metrics.rows():
+        if row["class"] == "micro avg" and not metrics.multi_label:
             continue  # it is the accuracy
         cells = [row["class"], row["support"]]
         for name in ("precision", "recall", "f1", "auc", "ap"):
@@ -126,84 +128,84 @@ def _classes(figures: VerdictFigures) -> Table:
             whole = "" if interval is None or not text else f" ({interval[0]:.2f}\u00a0to\u00a0{interval[1]:.2f})"
             cells.append(text + whole)
         rows.append(cells)
-    return Table("Classes", ["class", "photos", "precision", "recall", "F1", "AUC", "AP"], rows)
+    return Table("Classes", ["class", "images", "precision", "recall", "F1", "AUC", "AP"], rows)
 
 
 Points = Mapping[str, Point]
 
 
-def _shown(figures: VerdictFigures, points: Points) -> list[int]:
+def _shown(metrics: ClassificationMetrics, points: Points) -> list[int]:
     """The classes that get curves: of two exclusive ones the sought one, for the other's are the same turned round."""
-    if len(figures.names) == 2 and not figures.multi_label:
-        return [next((index for index, name in enumerate(figures.names) if name in points), 1)]
-    order = sorted(range(len(figures.names)), key=lambda index: -figures.classes[index].support)
+    if len(metrics.names) == 2 and not metrics.multi_label:
+        return [next((index for index, name in enumerate(metrics.names) if name in points), 1)]
+    order = sorted(range(len(metrics.names)), key=lambda index: -metrics.classes[index].support)
     return sorted(order[:MOST_CURVES])
 
 
-def _scores(figures: VerdictFigures, points: Points) -> Section:
-    if points or (len(figures.names) == 2 and not figures.multi_label):
-        index = next((index for index, name in enumerate(figures.names) if name in points), 1)
+def _scores(metrics: ClassificationMetrics, points: Points) -> Section:
+    if points or (len(metrics.names) == 2 and not metrics.multi_label):
+        index = next((index for index, name in enumerate(metrics.names) if name in points), 1)
     else:
-        best = np.where(figures.chosen, figures.scores, 0).max(axis=1, initial=0)
-        right = figures.right
+        best = np.where(metrics.chosen, metrics.scores, 0).max(axis=1, initial=0)
+        right = metrics.right
         return Scores("Scores of the answers", ("wrong", best[~right]), ("right", best[right]))
-    there, name = figures.truth[:, index], figures.names[index]
-    other = figures.names[1 - index] if len(figures.names) == 2 and not figures.multi_label else f"not {name}"
-    column = figures.scores[:, index]
+    there, name = metrics.ground_truth[:, index], metrics.names[index]
+    other = metrics.names[1 - index] if len(metrics.names) == 2 and not metrics.multi_label else f"not {name}"
+    column = metrics.scores[:, index]
     threshold = points[name].threshold if name in points else None
     return Scores(f'Scores for "{name}"', (name, column[there]), (other, column[~there]), threshold)
 
 
-def _roc(figures: VerdictFigures, points: Points) -> Roc:
+def _roc(metrics: ClassificationMetrics, points: Points) -> Roc:
     curves, places = [], {}
-    for index in _shown(figures, points):
-        curve = ranking.roc(figures.scores[:, index], figures.truth[:, index])
+    for index in _shown(metrics, points):
+        curve = ranking.roc(metrics.scores[:, index], metrics.ground_truth[:, index])
         if curve is None:
             continue
-        name = f"{figures.names[index]} ({figures.classes[index].auc:.3f})"
+        name = f"{metrics.names[index]} ({metrics.classes[index].auc:.3f})"
         curves.append(Series(name, curve.false, curve.recall))
-        if (point := points.get(figures.names[index])) is not None:
+        if (point := points.get(metrics.names[index])) is not None:
             place = int(np.count_nonzero(curve.scores >= point.threshold)) - 1
             places[name] = float(curve.false[place]), float(curve.recall[place])
     return Roc("ROC", curves, places, note="in brackets: the area under the curve; dashed: pure chance")
 
 
-def _precision_recall(figures: VerdictFigures, points: Points) -> PrecisionRecall:
+def _precision_recall(metrics: ClassificationMetrics, points: Points) -> PrecisionRecall:
     curves, places = [], {}
-    for index in _shown(figures, points):
-        curve = ranking.precision_recall(figures.scores[:, index], figures.truth[:, index])
+    for index in _shown(metrics, points):
+        curve = ranking.precision_recall(metrics.scores[:, index], metrics.ground_truth[:, index])
         if not len(curve.scores):
             continue
-        name = f"{figures.names[index]} ({figures.classes[index].ap:.3f})"
+        name = f"{metrics.names[index]} ({metrics.classes[index].ap:.3f})"
         curves.append(Series(name, curve.recall, curve.precision))
-        point = points.get(figures.names[index])
+        point = points.get(metrics.names[index])
         place = -1 if point is None else int(np.count_nonzero(curve.scores >= point.threshold)) - 1
         if place >= 0:
             places[name] = float(curve.recall[place]), float(curve.precision[place])
     return PrecisionRecall("Precision and recall", curves, places, note="in brackets: average precision")
 
 
-def _calibration(figures: VerdictFigures, temperature: float) -> Calibration:
+def _calibration(metrics: ClassificationMetrics, temperature: float) -> Calibration:
     """Of the sought class where there are two, of every label where there may be several, else of the answers."""
-    about, scores, right = _claims(figures, figures.scores)
+    about, scores, right = _claims(metrics, metrics.scores)
     made = calibration.reliability(scores, right)
     if made.ece is None:
-        return Calibration("Calibration", made.edges, made.count, made.score, made.share, made.intervals, "")
+        return Calibration("Calibration", made.edges, made.count, made.score, made.fraction, made.intervals, "")
     note = f"{about}; expected calibration error {made.ece:.3f}"
     if temperature != 1:
-        logits = calibration.logits_of(figures.scores, figures.multi_label) * temperature
-        raw = calibration.reliability(*_claims(figures, calibration.scores_of(logits, figures.multi_label))[1:])
+        logits = calibration.logits_of(metrics.scores, metrics.multi_label) * temperature
+        raw = calibration.reliability(*_claims(metrics, calibration.scores_of(logits, metrics.multi_label))[1:])
         note += f", with temperature {temperature:.2f}; it would be {raw.ece:.3f} without"
     note += "; on the dashed line a score of 0.8 is right in 8 of 10. Whiskers: 95 %."
-    return Calibration("Calibration", made.edges, made.count, made.score, made.share, made.intervals, note)
+    return Calibration("Calibration", made.edges, made.count, made.score, made.fraction, made.intervals, note)
 
 
-def _claims(figures: VerdictFigures, scores: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
+def _claims(metrics: ClassificationMetrics, scores: np.ndarray) -> tuple[str, np.ndarray, np.ndarray]:
     """What the scores are of, the scores, and whether it was so."""
-    if len(figures.names) == 2 and not figures.multi_label:
-        return f'scores for "{figures.names[1]}"', scores[:, 1], figures.truth[:, 1]
-    if figures.multi_label:
-        return "scores of every label", scores.ravel(), figures.truth.ravel()
-    best = scores.argmax(axis=1) if figures.photos else np.zeros(0, np.int64)
-    rows = np.arange(figures.photos)
-    return "scores of the best class", scores[rows, best], figures.truth[rows, best]
+    if len(metrics.names) == 2 and not metrics.multi_label:
+        return f'scores for "{metrics.names[1]}"', scores[:, 1], metrics.ground_truth[:, 1]
+    if metrics.multi_label:
+        return "scores of every label", scores.ravel(), metrics.ground_truth.ravel()
+    best = scores.argmax(axis=1) if metrics.images else np.zeros(0, np.int64)
+    rows = np.arange(metrics.images)
+    return "scores of the best class", scores[rows, best], metrics.ground_truth[rows, best]

@@ -1,6 +1,6 @@
-"""What a detector's page shows: COCO's figures with intervals, classes, what is taken for what, and the threshold.
+"""What a detector's page shows: COCO's metrics with intervals, classes, what is taken for what, and the threshold.
 
-`sections_of` gives the sections in order; photos are added by whoever has them.
+`sections_of` gives the sections in order; images are added by whoever has them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from maskwright.evaluation.confusion import BACKGROUND, confusion
-from maskwright.evaluation.figures import TWELVE, Figures, KindFigures
+from maskwright.evaluation.detection_metrics import TWELVE, DetectionMetrics, KindMetrics
 from maskwright.evaluation.matching import Curve
 from maskwright.report import sections
 
@@ -20,31 +20,33 @@ Limits = float | Mapping[str, float]
 MOST_CLASSES = 20  # in one matrix: more cannot be read
 
 
-def sections_of(figures: Figures, threshold: Limits | None = None, note: str = "") -> list[sections.Section]:
-    """Masks and boxes; then, of masks where they were judged, classes, curves and the confusion matrix.
+def sections_of(metrics: DetectionMetrics, threshold: Limits | None = None, note: str = "") -> list[sections.Section]:
+    """Masks and boxes; then, of masks where they were evaluated, classes, curves and the confusion matrix.
 
     threshold  the score from which the model shows a find, or {class: score}; None: each class's own best
-    note       what stands below each kind's figures, such as whose photos these are
+    note       what stands below each kind's metrics, such as whose images these are
     """
-    kinds = [kind for kind in (figures.mask, figures.box) if kind is not None]
+    kinds = [kind for kind in (metrics.mask, metrics.box) if kind is not None]
     parts: list[sections.Section] = [_twelve(kind, note) for kind in kinds]
-    if figures.best_kind is not None:
+    if metrics.best_kind is not None:
         parts += [
-            _classes(figures.best_kind, threshold),
-            _precision_recall(figures.best_kind),
-            _f1(figures.best_kind, threshold),
-            _confusion(figures.best_kind, threshold),
+            _classes(metrics.best_kind, threshold),
+            _precision_recall(metrics.best_kind),
+            _f1(metrics.best_kind, threshold),
+            _confusion(metrics.best_kind, threshold),
         ]
     return parts
 
 
-def _twelve(kind: KindFigures, note: str) -> sections.Figures:
-    shown = [sections.Figure(NAMED.get(name, name), getattr(kind, name), kind.intervals.get(name)) for name in TWELVE]
-    return sections.Figures(f"{kind.kind.capitalize()} figures", shown, note=note)
+def _twelve(kind: KindMetrics, note: str) -> sections.MetricTable:
+    shown = [
+        sections.MetricRow(NAMED.get(name, name), getattr(kind, name), kind.intervals.get(name)) for name in TWELVE
+    ]
+    return sections.MetricTable(f"{kind.kind.capitalize()} metrics", shown, note=note)
 
 
-def _classes(kind: KindFigures, threshold: Limits | None) -> sections.Table:
-    columns = ["class", "truths", "found", "AP", "AP50", "AR100", "threshold", "f1"]
+def _classes(kind: KindMetrics, threshold: Limits | None) -> sections.Table:
+    columns = ["class", "ground_truths", "detections", "AP", "AP50", "AR100", "threshold", "f1"]
     rows = [[row[column] for column in columns] for row in kind.rows()]
     if threshold is None:
         return sections.Table("Classes", columns, rows)
@@ -56,14 +58,14 @@ def _classes(kind: KindFigures, threshold: Limits | None) -> sections.Table:
     )
 
 
-def _precision_recall(kind: KindFigures) -> sections.PrecisionRecall:
+def _precision_recall(kind: KindMetrics) -> sections.PrecisionRecall:
     return sections.PrecisionRecall(
         "Precision and recall at IoU 0.5",
         [sections.Series(name, curve.recall, curve.precision) for name, curve in _curves(kind)],
     )
 
 
-def _f1(kind: KindFigures, threshold: Limits | None) -> sections.Lines:
+def _f1(kind: KindMetrics, threshold: Limits | None) -> sections.Lines:
     used = "" if threshold is None else f"; the model shows {_from(threshold)}"
     return sections.Lines(
         "F1 against the threshold",
@@ -76,23 +78,23 @@ def _f1(kind: KindFigures, threshold: Limits | None) -> sections.Lines:
 
 
 def _from(threshold: Limits) -> str:
-    """From which score on finds are shown, in words."""
+    """From which score on detections are shown, in words."""
     scores = sorted(threshold.values()) if isinstance(threshold, Mapping) else [threshold]
     low, high = scores[0], scores[-1]
     if high - low < 0.005:
         return f"finds from {low:.2f} on"
     if isinstance(threshold, Mapping) and len(threshold) <= 4:
-        return "finds of " + ", ".join(f"{name} from {score:.2f}" for name, score in threshold.items()) + " on"
-    return f"finds of each class from its own score on ({low:.2f} to {high:.2f})"
+        return "detections of " + ", ".join(f"{name} from {score:.2f}" for name, score in threshold.items()) + " on"
+    return f"detections of each class from its own score on ({low:.2f} to {high:.2f})"
 
 
-def _curves(kind: KindFigures) -> list[tuple[str, Curve]]:
+def _curves(kind: KindMetrics) -> list[tuple[str, Curve]]:
     """(class name, its curve) where there is one."""
     each = ((name, kind.matches.curve(index)) for index, name in enumerate(kind.matches.names))
     return [(name, curve) for name, curve in each if len(curve.scores)]
 
 
-def _confusion(kind: KindFigures, threshold: Limits | None) -> sections.Matrix:
+def _confusion(kind: KindMetrics, threshold: Limits | None) -> sections.Matrix:
     """Classes that occur on either side; of very many those with the most mistakes."""
     names, counts = confusion(kind.matches, threshold)
     mistakes = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()

@@ -25,7 +25,7 @@ QUALITY = 82  # of the JPEGs on it
 def render(title: str, sections: Sequence[Section], subtitle: str = "") -> str:
     """The page as text; write it with `files.write_text`.
 
-    >>> page = render("party", [Facts("Data", {"photos": 61, "objects": 255})], subtitle="trained on 2 cores")
+    >>> page = render("party", [Facts("Data", {"images": 61, "objects": 255})], subtitle="trained on 2 cores")
     >>> files.write_text("runs/party/report.html", page)
     """
     return _template().render(
@@ -67,9 +67,9 @@ def value_text(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return charts.number_text(float(value))
     if isinstance(value, dict):
-        return ", ".join(f"{name} {value_text(each)}" for name, each in value.items()) or "–"
+        return ", ".join(f"{name} {value_text(item)}" for name, item in value.items()) or "–"
     if isinstance(value, (list, tuple)):
-        return ", ".join(value_text(each) for each in value) or "–"
+        return ", ".join(value_text(item) for item in value) or "–"
     return str(value)
 
 

@@ -15,10 +15,10 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class MetricRow:
     """One measured number, with its interval where it has one.
 
-    >>> Figure("mask AP", 0.612, (0.544, 0.671), "13 photos, 50 objects")
+    >>> Metric("mask AP", 0.612, (0.544, 0.671), "13 images, 50 objects")
     """
 
     name: str
@@ -54,11 +54,11 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class MetricTable:
     """Measured numbers between 0 and `most`, each with its interval drawn."""
 
     heading: str
-    figures: Sequence[Figure]
+    metrics: Sequence[MetricRow]
     most: float = 1.0
     interval_label: str = "95 % interval"
     note: str = ""
@@ -76,7 +76,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Losses or figures by epoch. `range_y` fixes the axis (AP: 0..1), otherwise it fits the data."""
+    """Losses or metrics by epoch. `range_y` fixes the axis (AP: 0..1), otherwise it fits the data."""
 
     heading: str
     series: Sequence[Series]
@@ -115,7 +115,7 @@ class Matrix:
     heading: str
     names: Sequence[str]
     counts: np.ndarray
-    unit: str = "photos"
+    unit: str = "images"
     note: str = ""
 
 
@@ -140,14 +140,14 @@ class Calibration:
     edges: np.ndarray
     count: np.ndarray
     score: np.ndarray
-    share: np.ndarray
+    fraction: np.ndarray
     intervals: Sequence[Interval | None]
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """Scores of two kinds of photo as histograms over 0..1, one upwards, one downwards, and the threshold across them.
+    """Scores of two kinds of image as histograms over 0..1, one upwards, one downwards, and the threshold across them.
 
     up, down  (name, scores)
     """
@@ -162,7 +162,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Photos with captions: the worst, the best, the doubtful. `pairs`: each picture is two side by side."""
+    """Images with captions: the worst, the best, the doubtful. `pairs`: each picture is two side by side."""
 
     heading: str
     pictures: Sequence[Picture]
@@ -190,7 +190,7 @@ class Warnings:
 
 Section = (
     Facts
-    | Figures
+    | MetricTable
     | Table
     | Lines
     | PrecisionRecall

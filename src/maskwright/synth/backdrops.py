@@ -1,4 +1,4 @@
-"""What stands behind the balloons: one of the places, something out of focus, or a real photo."""
+"""What stands behind the balloons: one of the places, something out of focus, or a real image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from maskwright.synth import indoors, outdoors
-from maskwright.synth.canvas import Canvas, Light, any_colour, ellipse, linear
+from maskwright.synth.canvas import Canvas, Light, any_color, ellipse, linear
 from maskwright.synth.noise import fractal, soften
 from maskwright.synth.places import Place, indoor, ramp, sun
 
@@ -19,10 +19,10 @@ def lamps(canvas: Canvas, rng: np.random.Generator) -> Place:
     height, width = canvas.size
     dark = rng.uniform(0.02, 0.25)
     canvas.light[:] = ramp(
-        canvas, any_colour(rng, (0.2, 0.9), (dark, dark * 2.5)), any_colour(rng, (0.2, 0.9), (dark, dark * 2.5))
+        canvas, any_color(rng, (0.2, 0.9), (dark, dark * 2.5)), any_color(rng, (0.2, 0.9), (dark, dark * 2.5))
     )
     canvas.light *= np.clip(1 + 0.5 * fractal(rng, canvas.size, cell=0.5, finest=8), 0.1, 3)[..., None]
-    radius, hues = width * rng.uniform(0.01, 0.06), [any_colour(rng, (0.1, 0.9), (0.6, 1)) for _ in range(3)]
+    radius, hues = width * rng.uniform(0.01, 0.06), [any_color(rng, (0.1, 0.9), (0.6, 1)) for _ in range(3)]
     for _ in range(int(rng.integers(8, 60))):
         x, y, r = rng.uniform(0, width), rng.uniform(0, height), radius * rng.uniform(0.6, 1.3)
         window = canvas.around(x, y, r + 2)
@@ -35,8 +35,8 @@ def lamps(canvas: Canvas, rng: np.random.Generator) -> Place:
 
 
 def haze(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """Big soft blobs of colour: a background far out of focus."""
-    light = np.zeros((*canvas.size, 3), np.float32) + any_colour(rng, (0.1, 0.7), (0.2, 0.9))
+    """Big soft blobs of color: a background far out of focus."""
+    light = np.zeros((*canvas.size, 3), np.float32) + any_color(rng, (0.1, 0.7), (0.2, 0.9))
     for _ in range(int(rng.integers(2, 5))):
         share = np.clip(
             0.5
@@ -44,32 +44,32 @@ def haze(canvas: Canvas, rng: np.random.Generator) -> Place:
             0,
             1,
         )
-        light += share[..., None] * (any_colour(rng, (0.05, 0.65), (0.1, 1.0)) - light)
+        light += share[..., None] * (any_color(rng, (0.05, 0.65), (0.1, 1.0)) - light)
     canvas.light[:] = light
     lit = sun(rng, 0.3, rng.uniform(0.6, 1)) if rng.random() < 0.5 else indoor(rng, 0.8)
     return Place(lit, canvas.size[0], 2, 2)
 
 
 def studio(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """White or one-coloured paper."""
-    tone = linear(1, 1, 1) * rng.uniform(0.75, 1.1) if rng.random() < 0.55 else any_colour(rng, (0.05, 0.45), (0.5, 1))
+    """White or one-colored paper."""
+    tone = linear(1, 1, 1) * rng.uniform(0.75, 1.1) if rng.random() < 0.55 else any_color(rng, (0.05, 0.45), (0.5, 1))
     canvas.light[:] = ramp(canvas, tone * rng.uniform(0.8, 1.1), tone * rng.uniform(0.8, 1.1))
     return Place(indoor(rng, rng.uniform(0.7, 1)), canvas.size[0], 1, 3)
 
 
 def static(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """Coloured 1/f noise: any texture at all."""
+    """Colored 1/f noise: any texture at all."""
     rough = rng.uniform(0.4, 0.85)
     stretch = (rng.uniform(0.5, 2), rng.uniform(0.5, 2))
     planes = [fractal(rng, canvas.size, cell=rng.uniform(0.1, 0.9), roughness=rough, stretch=stretch) for _ in range(3)]
-    mean, spread = any_colour(rng, (0, 0.6), (0.3, 0.9)), rng.uniform(0.1, 0.5)
+    mean, spread = any_color(rng, (0, 0.6), (0.3, 0.9)), rng.uniform(0.1, 0.5)
     shared = planes[0][..., None]
     canvas.light[:] = np.clip(mean * (1 + spread * (shared + rng.uniform(0, 0.8) * np.stack(planes, -1))), 0.01, 1.2)
     return Place(sun(rng, 0.3, rng.uniform(0.6, 1)), canvas.size[0], 3, 5)
 
 
-def photo(canvas: Canvas, rng: np.random.Generator, pictures: list[np.ndarray]) -> Place:
-    """A real photo, cut and mirrored at random."""
+def image(canvas: Canvas, rng: np.random.Generator, pictures: list[np.ndarray]) -> Place:
+    """A real image, cut and mirrored at random."""
     picture = pictures[int(rng.integers(len(pictures)))]
     height, width = canvas.size
     scale = max(height / picture.shape[0], width / picture.shape[1])
@@ -100,9 +100,9 @@ PAINTERS: dict[str, tuple[float, Callable[[Canvas, np.random.Generator], Place]]
 
 
 def paint_backdrop(canvas: Canvas, rng: np.random.Generator, pictures: list[np.ndarray]) -> Place:
-    """Fill the canvas with some place; with `pictures` six times in ten with one of these photos."""
+    """Fill the network input with some place; with `pictures` six times in ten with one of these images."""
     if pictures and rng.random() < 0.6:
-        place, blur = photo(canvas, rng, pictures), rng.random() < 0.25
+        place, blur = image(canvas, rng, pictures), rng.random() < 0.25
     else:
         shares = np.array([share for share, _ in PAINTERS.values()])
         name = list(PAINTERS)[int(rng.choice(len(shares), p=shares / shares.sum()))]
@@ -113,7 +113,7 @@ def paint_backdrop(canvas: Canvas, rng: np.random.Generator, pictures: list[np.n
 
 
 def _tinted(light: Light, canvas: Canvas) -> Light:
-    """Things take on the colours of the place: half of what comes from above and below is what stands there."""
+    """Things take on the colors of the place: half of what comes from above and below is what stands there."""
     few = canvas.light[::12, ::12]
     top, bottom = few[: len(few) // 2].mean(axis=(0, 1)), few[len(few) // 2 :].mean(axis=(0, 1))
     return replace(light, sky=0.5 * light.sky + 0.4 * top, ground=0.5 * light.ground + 0.4 * bottom)

@@ -6,7 +6,7 @@ import numpy as np
 
 from maskwright.synth.backdrops import Place, paint_backdrop
 from maskwright.synth.camera import develop
-from maskwright.synth.canvas import Canvas, any_colour, ellipse, linear
+from maskwright.synth.canvas import Canvas, any_color, ellipse, linear
 from maskwright.synth.inflated import Balloon, paint_balloon
 from maskwright.synth.party import Party
 from maskwright.synth.people import person
@@ -19,7 +19,7 @@ NAMES = ("balloon",)
 
 
 def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndarray], empty: bool) -> list[int]:
-    """Paint a whole scene; gives the class of each balloon, whose rows in `canvas.owner` are 0, 1, ..
+    """Paint a whole scene; gives the class of each balloon, whose rows in `network input.owner` are 0, 1, ..
 
     Place, things, balloons and people in front each have their own stream of chance, so that an empty scene
     is the same scene without its balloons.
@@ -29,7 +29,7 @@ def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndar
     hands = _furnish(canvas, things, place)
     balloons, strings = ([], []) if empty else _arrange(canvas, inside, place, hands)
     tone = (
-        linear(*([inside.uniform(0.6, 1)] * 3)) if inside.random() < 0.7 else any_colour(inside, (0.3, 0.9), (0.4, 0.9))
+        linear(*([inside.uniform(0.6, 1)] * 3)) if inside.random() < 0.7 else any_color(inside, (0.3, 0.9), (0.4, 0.9))
     )
     thick = float(np.clip(np.mean([b.radius for b in balloons] or [0]) * 0.03, 0.5, 2.2))
     canvas.lines(strings, thick, tone, inside.uniform(0.35, 0.95))
@@ -81,10 +81,10 @@ def _occlude(canvas: Canvas, rng: np.random.Generator, place: Place, balloons: l
                 held.y + 0.68 * held.radius * np.sin(angle + 0.1),
             )
             limb(canvas, outer, inner, thick * 1.1, thick, skin, place.light, 0.03)
-        far = 1.5 * max(height, width)  # the arm comes from outside the photo
+        far = 1.5 * max(height, width)  # the arm comes from outside the image
         elbow = (held.x + far * np.cos(at + 0.3), held.y + far * np.sin(at + 0.3))
         palm = (held.x + 1.12 * held.radius * np.cos(at + 0.25), held.y + 1.12 * held.radius * np.sin(at + 0.25))
-        sleeve = any_colour(rng, (0, 0.8), (0.1, 0.9)) if rng.random() < 0.6 else skin
+        sleeve = any_color(rng, (0, 0.8), (0.1, 0.9)) if rng.random() < 0.6 else skin
         share = 0.9 * held.radius / far
         cuff = (palm[0] + share * (elbow[0] - palm[0]), palm[1] + share * (elbow[1] - palm[1]))
         limb(canvas, palm, cuff, held.radius * 0.2, held.radius * 0.16, skin, place.light, 0.03)

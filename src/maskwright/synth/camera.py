@@ -1,4 +1,4 @@
-"""From light to a photo: exposure, white balance, lens, sensor, tone."""
+"""From light to an image: exposure, white balance, lens, sensor, tone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     exposure = 2 ** rng.normal(0.05, 0.28)
     balance = np.exp(rng.normal(0, 0.055, 3) * np.array([1, 0.35, 1])).astype(np.float32)
     light = light * (exposure * balance).astype(np.float32)
-    grey = light @ np.array([0.25, 0.65, 0.1], np.float32)
+    gray = light @ np.array([0.25, 0.65, 0.1], np.float32)
     light = np.maximum(
-        light + np.float32(rng.uniform(0.02, 0.38)) * (grey[..., None] - light), 0
-    )  # few films are so loud
+        light + np.float32(rng.uniform(0.02, 0.38)) * (gray[..., None] - light), 0
+    )  # few videos are so loud
     if rng.random() < 0.5:  # vignette
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
@@ -35,10 +35,10 @@ def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     light = light + noise * np.sqrt(np.maximum(light, 0.0) + 0.02)
     picture = _tone(rng)[np.clip(light * (_STEPS / 2), 0, _STEPS - 1).astype(np.int16)]
     if rng.random() < 0.06:  # black and white, or faded
-        grey = picture @ np.array([0.3, 0.59, 0.11], np.float32)
+        gray = picture @ np.array([0.3, 0.59, 0.11], np.float32)
         tint = np.array([1, 1, 1] if rng.random() < 0.5 else [1.06, 1.0, 0.86], np.float32)
         share = np.float32(rng.choice([1.0, 0.6]))
-        picture = np.clip(picture * (1 - share) + share * grey[..., None] * tint, 0, 255).astype(np.uint8)
+        picture = np.clip(picture * (1 - share) + share * gray[..., None] * tint, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         picture = _compressed(picture, int(rng.integers(35, 88)))
     return picture

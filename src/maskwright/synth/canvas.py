@@ -16,11 +16,11 @@ SMALLEST_SEEN = 12  # pixels; of an object that shows less nobody would say that
 
 
 def linear(*srgb: float) -> np.ndarray:
-    """A colour as people name it (0..1, as on a screen) -> amounts of light, float32."""
+    """A color as people name it (0..1, as on a screen) -> amounts of light, float32."""
     return np.clip(np.asarray(srgb, np.float32), 0, 1) ** np.float32(2.2)
 
 
-def any_colour(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> np.ndarray:
+def any_color(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> np.ndarray:
     """A random hue with saturation and value out of these ranges, as light."""
     hue, s, v = rng.random() * 6, rng.uniform(*saturation), rng.uniform(*value)
     wheel = np.clip(np.abs((hue + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
@@ -59,7 +59,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the canvas: rows, columns, and the coordinates of its pixel centres (h×1 and 1×w)."""
+    """A part of the network input: rows, columns, and the coordinates of its pixel centers (h×1 and 1×w)."""
 
     rows: slice
     columns: slice
@@ -81,7 +81,7 @@ class Canvas:
         self._rough = fractal(rng, size, cell=0.1, roughness=0.7, finest=1.5)
 
     def window(self, left: float, top: float, right: float, bottom: float) -> Window | None:
-        """The part of these edges that lies on the canvas; None where nothing does."""
+        """The part of these edges that lies on the network input; None where nothing does."""
         x1, y1 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
         x2, y2 = min(self.size[1], int(np.ceil(right)) + 1), min(self.size[0], int(np.ceil(bottom)) + 1)
         if x1 >= x2 or y1 >= y2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskwright.synth.canvas import Canvas, any_colour, linear, rectangle
+from maskwright.synth.canvas import Canvas, any_color, linear, rectangle
 from maskwright.synth.noise import fractal, soften
 from maskwright.synth.places import Place, bricks, indoor, planks, sun, wall_tone
 
@@ -18,11 +18,11 @@ def wall(canvas: Canvas, rng: np.random.Generator) -> Place:
         base = linear(rng.uniform(0.4, 0.75), rng.uniform(0.25, 0.45), rng.uniform(0.15, 0.4))
         shade = bricks(window.x, window.y, size[1] * rng.uniform(0.04, 0.14), rng) * (1 + 0.12 * rough)
     elif kind == "boards":
-        base = any_colour(rng, (0.1, 0.6), (0.35, 0.8)) if rng.random() < 0.5 else linear(0.5, 0.38, 0.26)
+        base = any_color(rng, (0.1, 0.6), (0.35, 0.8)) if rng.random() < 0.5 else linear(0.5, 0.38, 0.26)
         grain = fractal(rng, size, cell=0.05, roughness=0.7, finest=1.5, stretch=(8, 1))
         shade = planks(window.x + 0 * window.y, size[1] * rng.uniform(0.05, 0.18), grain)
     elif kind == "curtain":
-        base = any_colour(rng, (0.2, 0.9), (0.2, 0.8))
+        base = any_color(rng, (0.2, 0.9), (0.2, 0.8))
         fold = fractal(rng, (2, size[1]), cell=0.15, roughness=0.5, finest=4)[0]
         shade = 0.7 + 0.4 * np.sin(window.x / size[1] * rng.uniform(40, 110) + 2 * fold[None]) + 0.05 * rough
     else:
@@ -56,7 +56,7 @@ def room(canvas: Canvas, rng: np.random.Generator) -> Place:
             )
             tint = linear(rng.uniform(0.35, 0.7), rng.uniform(0.25, 0.5), rng.uniform(0.15, 0.4))
             if rng.random() < 0.4:
-                tint, boards = any_colour(rng, (0, 0.35), (0.2, 0.7)), 1 + 0.15 * canvas.rough(window)
+                tint, boards = any_color(rng, (0, 0.35), (0.2, 0.7)), 1 + 0.15 * canvas.rough(window)
             canvas.paint(window, np.ones(window.shape, np.float32), np.clip(boards, 0.2, 2)[..., None] * tint)
     for _ in range(int(rng.integers(0, 5))):
         _paint_furniture(canvas, rng, min(floor, height * 0.97))
@@ -71,7 +71,7 @@ def _hang(canvas: Canvas, rng: np.random.Generator, x: float, y: float, wide: fl
         return
     border = wide * rng.uniform(0.02, 0.1)
     canvas.darken(window, 0.3 * rectangle(window, x1 + 4, y1 + 5, x2 + 5, y2 + 7, 2, soft=7))
-    canvas.paint(window, rectangle(window, x1, y1, x2, y2), any_colour(rng, (0, 0.4), (0.1, 0.95)))
+    canvas.paint(window, rectangle(window, x1, y1, x2, y2), any_color(rng, (0, 0.4), (0.1, 0.95)))
     inner = rectangle(window, x1 + border, y1 + border, x2 - border, y2 - border)
     down = np.clip((window.y - y1) / tall, 0, 1)
     lumps = soften(canvas.rough(window), wide * rng.uniform(0.02, 0.1))
@@ -82,7 +82,7 @@ def _hang(canvas: Canvas, rng: np.random.Generator, x: float, y: float, wide: fl
         bars = np.minimum(np.abs(window.x - x), np.abs(window.y - y))
         inner = inner * np.clip(bars - border * 0.4 + 0.5, 0, 1)
     else:
-        far, front = any_colour(rng, (0.0, 0.6), (0.3, 0.95)), any_colour(rng, (0.1, 0.8), (0.1, 0.8))
+        far, front = any_color(rng, (0.0, 0.6), (0.3, 0.95)), any_color(rng, (0.1, 0.8), (0.1, 0.8))
         shown = far + near * (front - far)
     canvas.paint(window, inner, np.clip(shown * (1 + 0.1 * lumps[..., None]), 0, 2))
 
@@ -92,7 +92,7 @@ def _paint_furniture(canvas: Canvas, rng: np.random.Generator, floor: float) -> 
     wide, tall = width * rng.uniform(0.12, 0.5), height * rng.uniform(0.12, 0.5)
     x, foot = rng.uniform(0, width), floor + rng.uniform(0, 0.12) * height
     tone = (
-        any_colour(rng, (0.1, 0.7), (0.15, 0.7))
+        any_color(rng, (0.1, 0.7), (0.15, 0.7))
         if rng.random() < 0.5
         else linear(0.42, 0.28, 0.17) * rng.uniform(0.4, 1.6)
     )
@@ -111,5 +111,5 @@ def _paint_furniture(canvas: Canvas, rng: np.random.Generator, floor: float) -> 
             x1 = x - wide / 2 + (column + 0.06) * wide / columns
             y1 = foot - tall + (row + 0.08) * tall / rows
             cell = rectangle(window, x1, y1, x1 + wide / columns * 0.88, y1 + tall / rows * 0.84, 3)
-            tint = tone * rng.uniform(0.4, 1.25) if rng.random() < 0.75 else any_colour(rng, (0.1, 0.8), (0.1, 0.8))
+            tint = tone * rng.uniform(0.4, 1.25) if rng.random() < 0.75 else any_color(rng, (0.1, 0.8), (0.1, 0.8))
             canvas.paint(window, cell, shade * tint)

@@ -18,7 +18,7 @@ ROUND, FLAT = ("round", "pear", "long"), ("heart", "star", "disc", "blob")
 class Balloon:
     """One balloon as it will be painted.
 
-    x, y     the middle of its widest part, photo pixels;  radius half its width
+    x, y     the middle of its widest part, image pixels;  radius half its width
     tilt     radians; 0 hangs with the knot down, positive turns the knot to the left
     length   ROUND shapes: from the widest part to the neck, in radii
     taper    0 egg .. 0.95 cone towards the neck
@@ -31,7 +31,7 @@ class Balloon:
     x: float
     y: float
     radius: float
-    colour: np.ndarray
+    color: np.ndarray
     tilt: float = 0.0
     shape: str = "round"
     length: float = 1.2
@@ -76,7 +76,7 @@ def paint_balloon(canvas: Canvas, balloon: Balloon, light: Light, owner: int | N
         window.y[cut[0]],
     )
     cover, nx, ny, nz, lon, lat = (each[cut] for each in (cover, nx, ny, nz, lon, lat))
-    normal = (nx * cos - ny * sin, nx * sin + ny * cos, nz)  # back to the photo's axes
+    normal = (nx * cos - ny * sin, nx * sin + ny * cos, nz)  # back to the image's axes
     seen = _shaded(balloon, normal, lon, lat, light, canvas.behind(window))
     canvas.paint(window, cover, seen, owner)
 
@@ -178,7 +178,7 @@ def _pillow(balloon: Balloon, across: np.ndarray, down: np.ndarray):
 def _shaded(balloon: Balloon, normal: Normal, lon: np.ndarray, lat: np.ndarray, light: Light, behind: np.ndarray):
     """h×w×3 light that comes from each point of the balloon."""
     nx, ny, nz = normal
-    body = np.broadcast_to(balloon.colour.astype(np.float32), (*nx.shape, 3))
+    body = np.broadcast_to(balloon.color.astype(np.float32), (*nx.shape, 3))
     printed = None
     if balloon.ink is not None:
         high, wide = balloon.ink.shape[:2]
@@ -192,7 +192,7 @@ def _shaded(balloon: Balloon, normal: Normal, lon: np.ndarray, lat: np.ndarray, 
     lit = light.falls(normal, wrap=0.15 if metal else 0.45)
     seen = body * lit
     if not metal:
-        # the far side glows: light that came in behind and was coloured by the skin
+        # the far side glows: light that came in behind and was colored by the skin
         tx, ty, _ = light.towards
         far = np.clip(0.5 - 0.5 * (nx * tx + ny * ty), 0, 1)[..., None] ** 1.5
         skin = body ** (1 + 0.35 * rim)
@@ -202,7 +202,7 @@ def _shaded(balloon: Balloon, normal: Normal, lon: np.ndarray, lat: np.ndarray, 
         )
         seen = seen * np.exp(-0.16 * rim)
         if balloon.clear > 0:
-            through = behind * (0.25 + 0.75 * balloon.colour ** (0.5 + 0.4 * rim))
+            through = behind * (0.25 + 0.75 * balloon.color ** (0.5 + 0.4 * rim))
             share = balloon.clear * np.exp(-0.5 * rim)
             if printed is not None:
                 share = share * (1 - printed)
@@ -220,7 +220,7 @@ def _reflected(balloon: Balloon, normal: Normal, light: Light, metal: bool) -> n
         bands = 0.55 + 0.45 * np.sin(5.0 * ry + 2.5 * rx * np.sin(3 * balloon.spin) + 6 * balloon.spin)[..., None]
         horizon = 1 / (1 + np.exp(np.clip(16 * (ry - 0.12), -30, 30)))[..., None]
         world = around * (0.35 + 1.1 * horizon) * (0.5 + bands)
-        tint = balloon.colour**0.7
+        tint = balloon.color**0.7
         mirror = tint * world * 1.3 + 0.4 * grazing[..., None] * around
         return mirror * (0.75 if balloon.finish == "foil" else 1.0) + _spots(balloon, rx, ry, rz, light) * (
             0.5 + 0.5 * tint
@@ -230,7 +230,7 @@ def _reflected(balloon: Balloon, normal: Normal, light: Light, metal: bool) -> n
     if balloon.finish == "pearl":  # a wide silky sheen
         lx, ly, lz = light.towards
         silk = np.clip(rx * lx + ry * ly + rz * lz, 0, 1) ** 5
-        seen = seen + (0.35 * silk)[..., None] * (0.35 + 0.65 * balloon.colour) * light.key
+        seen = seen + (0.35 * silk)[..., None] * (0.35 + 0.65 * balloon.color) * light.key
     return seen + _spots(balloon, rx, ry, rz, light)
 
 

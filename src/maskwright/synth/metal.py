@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from maskwright.synth import indoors, outdoors
-from maskwright.synth.canvas import Canvas, any_colour, ellipse, linear, rectangle
+from maskwright.synth.canvas import Canvas, any_color, ellipse, linear, rectangle
 from maskwright.synth.noise import fractal, resized, soften
 from maskwright.synth.places import sun
 from maskwright.synth.solids import limb
@@ -74,14 +74,14 @@ def _skin(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
             *np.clip(_PAINTS[rng.integers(len(_PAINTS))] * rng.uniform(0.75, 1.2) + rng.normal(0, 0.04, 3), 0.02, 0.97)
         )
         if rng.random() < 0.25:
-            tone = any_colour(rng, (0.0, 0.6), (0.3, 0.95))
+            tone = any_color(rng, (0.0, 0.6), (0.3, 0.95))
         shade = 1 + 0.07 * broad + 0.02 * canvas.rough(whole)[..., None]
-        if rng.random() < 0.3:  # a second colour below or beside
+        if rng.random() < 0.3:  # a second color below or beside
             edge = np.clip((whole.y - size[0] * rng.uniform(0.2, 0.8) + 0 * whole.x) * rng.choice([-1, 1]), 0, 1)[
                 ..., None
             ]
-            tone = tone + edge * (any_colour(rng, (0.0, 0.6), (0.2, 0.95)) - tone)
-    elif kind == "zinc":  # crystals of zinc: plates of even grey
+            tone = tone + edge * (any_color(rng, (0.0, 0.6), (0.2, 0.95)) - tone)
+    elif kind == "zinc":  # crystals of zinc: plates of even gray
         grain = _crystals(rng, size, size[1] * rng.uniform(0.01, 0.04))
         tone, shade = linear(0.62, 0.65, 0.68), 1 + 0.09 * grain[..., None] + 0.06 * broad
     else:
@@ -175,7 +175,7 @@ def _bolt(canvas: Canvas, rng: np.random.Generator, metal: Metal, x: float, y: f
 
 
 def _pipes(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> None:
-    """Round bars across the photo, with flanges."""
+    """Round bars across the image, with flanges."""
     height, width = canvas.size
     whole = canvas.whole()
     upright = rng.random() < 0.4
@@ -213,7 +213,7 @@ def dirty(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> None:
         window = canvas.around(x, y, wide)
         if window is not None:
             tag = rectangle(window, x - wide / 2, y - wide / 5, x + wide / 2, y + wide / 5)
-            canvas.paint(window, tag * metal.cover[window.rows, window.columns], any_colour(rng, (0, 0.6), (0.2, 0.95)))
+            canvas.paint(window, tag * metal.cover[window.rows, window.columns], any_color(rng, (0, 0.6), (0.2, 0.95)))
     scratches = [[(x, y), (x + rng.normal(0, 0.08) * width, y + rng.normal(0, 0.08) * height)]
                  for x, y in rng.uniform(0, 1, (int(rng.poisson(3)), 2)) * [width, height]]  # fmt: skip
     canvas.lines(scratches, 0.7, linear(0.8, 0.8, 0.78), rng.uniform(0.3, 0.8))

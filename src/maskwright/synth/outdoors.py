@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskwright.synth.canvas import Canvas, any_colour, ellipse, linear, rectangle
+from maskwright.synth.canvas import Canvas, any_color, ellipse, linear, rectangle
 from maskwright.synth.noise import fractal, shifted, soften
 from maskwright.synth.places import Place, bricks, ramp, sun, wall_tone
 
 
 def _paint_sky(canvas: Canvas, rng: np.random.Generator) -> float:
-    """Fills the canvas with sky; gives how warm the sun is."""
+    """Fills the network input with sky; gives how warm the sun is."""
     mood = rng.random()
     if mood < 0.55:  # blue
         zenith = linear(rng.uniform(0.05, 0.35), rng.uniform(0.3, 0.6), rng.uniform(0.65, 0.95))
         horizon = zenith + rng.uniform(0.1, 0.9) * (linear(0.85, 0.92, 0.98) - zenith)
         warm = rng.uniform(0, 0.4)
     elif mood < 0.8:  # overcast
-        grey = rng.uniform(0.45, 0.95)
-        zenith, horizon = linear(grey * 0.9, grey * 0.93, grey), linear(grey, grey, grey)
+        gray = rng.uniform(0.45, 0.95)
+        zenith, horizon = linear(gray * 0.9, gray * 0.93, gray), linear(gray, gray, gray)
         warm = 0.0
     else:  # evening
         zenith = linear(rng.uniform(0.1, 0.4), rng.uniform(0.2, 0.45), rng.uniform(0.45, 0.7))
@@ -92,8 +92,8 @@ def _paint_ground(canvas: Canvas, rng: np.random.Generator, horizon: float, kind
         waves = fractal(rng, (rows, width), cell=0.12, roughness=0.6, finest=2, stretch=(0.35, 3))
         shade = 1 + 0.35 * waves * (0.3 + far) + 0.2 * broad
     else:
-        grey = rng.uniform(0.4, 0.75)
-        base = linear(grey, grey * rng.uniform(0.94, 1), grey * rng.uniform(0.88, 1))
+        gray = rng.uniform(0.4, 0.75)
+        base = linear(gray, gray * rng.uniform(0.94, 1), gray * rng.uniform(0.88, 1))
         shade = 1 + 0.1 * lumps + 0.1 * broad
         if rng.random() < 0.6:  # slabs in perspective
             depth = 1 / (0.06 + np.linspace(0, 1, rows, dtype=np.float32))[:, None]
@@ -180,7 +180,7 @@ def _paint_car(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, 
     window = canvas.window(x - length / 2, foot - high * 1.5, x + length / 2, foot + high * 0.2)
     if window is None:
         return
-    paint = any_colour(rng, (0, 0.9), (0.1, 0.9))
+    paint = any_color(rng, (0, 0.9), (0.1, 0.9))
     shade = np.clip(1.15 - 0.6 * (window.y - foot + high) / high, 0.3, 1.4)[..., None]
     roof = rectangle(window, x - length * 0.27, foot - high * 1.35, x + length * 0.25, foot - high * 0.4, high * 0.35)
     canvas.paint(window, roof, shade * paint)
@@ -192,6 +192,6 @@ def _paint_car(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, 
     body = rectangle(window, x - length / 2, foot - high * 0.75, x + length / 2, foot - high * 0.05, high * 0.2)
     canvas.paint(window, body, shade * paint)
     for side in (-0.3, 0.3):
-        for radius, grey in ((0.26, 0.1), (0.15, 0.55)):
+        for radius, gray in ((0.26, 0.1), (0.15, 0.55)):
             cover, _, _ = ellipse(window, x + side * length, foot - high * 0.08, radius * high, radius * high)
-            canvas.paint(window, cover, linear(grey, grey, grey))
+            canvas.paint(window, cover, linear(gray, gray, gray))

@@ -1,4 +1,4 @@
-"""Balloons of one party resemble each other: colours, finish, prints."""
+"""Balloons of one party resemble each other: colors, finish, prints."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from maskwright.synth.canvas import any_colour, linear
+from maskwright.synth.canvas import any_color, linear
 from maskwright.synth.inflated import Balloon, print_texture
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
-LATEX: list[Colour] = [
+LATEX: list[Color] = [
     (0.88, 0.06, 0.1), (0.98, 0.45, 0.05), (1.0, 0.82, 0.05), (0.45, 0.8, 0.12), (0.04, 0.55, 0.2), (0.02, 0.6, 0.6),
     (0.2, 0.65, 0.95), (0.05, 0.25, 0.8), (0.42, 0.15, 0.65), (0.93, 0.12, 0.55), (0.98, 0.6, 0.75), (0.97, 0.97, 0.95),
     (0.05, 0.05, 0.06), (0.75, 0.62, 0.92), (0.95, 0.78, 0.62), (0.5, 0.04, 0.1), (0.08, 0.1, 0.35),
 ]  # fmt: skip
-METAL: list[Colour] = [
+METAL: list[Color] = [
     (0.9, 0.72, 0.3), (0.82, 0.83, 0.86), (0.92, 0.62, 0.55), (0.85, 0.1, 0.15), (0.15, 0.3, 0.8), (0.85, 0.2, 0.6),
 ]  # fmt: skip
 WORDS = [
@@ -32,11 +32,11 @@ class Party:
     """What the balloons of one scene have in common.
 
     palette, finish, length, taper, soft   as in `Balloon`, before each differs a little
-    foil, printed                          share of foil figures; share with a print, 0..1
+    foil, printed                          fraction of foil metrics; share with a print, 0..1
     clear                                  how transparent a typical one is, 0..0.6
     """
 
-    palette: list[Colour]
+    palette: list[Color]
     finish: str
     foil: float
     clear: float
@@ -70,10 +70,10 @@ class Party:
             tilt = rng.uniform(-2, 2)
             shape, length = "long", rng.uniform(2.5, 6)
             radius *= 0.4
-        colour = linear(*np.clip(np.array(palette[int(rng.integers(len(palette)))]) + rng.normal(0, 0.03, 3), 0.02, 1))
-        ink = _print(rng, colour, radius) if rng.random() < self.printed and radius > 6 else None
+        color = linear(*np.clip(np.array(palette[int(rng.integers(len(palette)))]) + rng.normal(0, 0.03, 3), 0.02, 1))
+        ink = _print(rng, color, radius) if rng.random() < self.printed and radius > 6 else None
         return Balloon(
-            float(x), float(y), float(radius), colour, float(tilt), shape,
+            float(x), float(y), float(radius), color, float(tilt), shape,
             length=float(length),
             taper=float(np.clip(self.taper + rng.normal(0, 0.06), 0, 0.95)),
             finish=finish,
@@ -86,11 +86,11 @@ class Party:
         )  # fmt: skip
 
 
-def _print(rng: np.random.Generator, colour: np.ndarray, radius: float) -> np.ndarray:
+def _print(rng: np.random.Generator, color: np.ndarray, radius: float) -> np.ndarray:
     cover = _design(int(rng.integers(len(WORDS) + 7)), int(rng.integers(4)))
-    ink = any_colour(rng, (0, 1), (0.1, 1)) if rng.random() < 0.5 else linear(1, 1, 1)
-    if float(np.abs(ink - colour).max()) < 0.25:
-        ink = linear(0.03, 0.03, 0.03) if colour.mean() > 0.3 else linear(1, 1, 1)
+    ink = any_color(rng, (0, 1), (0.1, 1)) if rng.random() < 0.5 else linear(1, 1, 1)
+    if float(np.abs(ink - color).max()) < 0.25:
+        ink = linear(0.03, 0.03, 0.03) if color.mean() > 0.3 else linear(1, 1, 1)
     return print_texture(cover, ink, radius)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskwright.synth.canvas import Canvas, Light, any_colour, ellipse, linear
+from maskwright.synth.canvas import Canvas, Light, any_color, ellipse, linear
 from maskwright.synth.solids import Point, ball, limb
 
 
@@ -26,8 +26,8 @@ class _Looks:
         return cls(
             skin=linear(*(np.array([0.97, 0.78, 0.67]) * rng.uniform(0.35, 1.0) ** np.array([0.6, 1.0, 1.2]))),
             hair=linear(0.32, 0.22, 0.14) * rng.choice([0.15, 0.5, 1.2, 3.5]),
-            top=any_colour(rng, (0.0, 0.8), (0.1, 0.97)),
-            trousers=any_colour(rng, (0.0, 0.55), (0.08, 0.65)),
+            top=any_color(rng, (0.0, 0.8), (0.1, 0.97)),
+            trousers=any_color(rng, (0.0, 0.55), (0.08, 0.65)),
             bare=bool(rng.random() < 0.22),
             skirt=bool(rng.random() < 0.22),
         )
@@ -121,7 +121,7 @@ def _print(canvas: Canvas, rng: np.random.Generator, x: float, shoulder: float, 
         return
     stripes = np.sin((window.y - shoulder) / (hip - shoulder) * rng.uniform(26, 66)) > 0.2
     cover = 0.9 * stripes * np.clip(wide * 0.7 - np.abs(window.x - x), 0, 1)
-    canvas.paint(window, cover.astype(np.float32), any_colour(rng, (0, 0.9), (0.1, 0.95)) * 0.8)
+    canvas.paint(window, cover.astype(np.float32), any_color(rng, (0, 0.9), (0.1, 0.95)) * 0.8)
 
 
 def face(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskwright.synth.canvas import Canvas, Light, any_colour, linear
+from maskwright.synth.canvas import Canvas, Light, any_color, linear
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ _WALLS = (
 def wall_tone(rng: np.random.Generator) -> np.ndarray:
     """What people paint walls with: seldom loud."""
     if rng.random() < 0.2:
-        return any_colour(rng, (0.05, 0.5), (0.35, 0.95))
+        return any_color(rng, (0.05, 0.5), (0.35, 0.95))
     tone = np.array(_WALLS[int(rng.integers(len(_WALLS)))])
     return linear(*(tone * rng.uniform(0.75, 1.08) + rng.normal(0, 0.03, 3)))
 

@@ -18,11 +18,11 @@ from maskwright.types import RleMasks
 __all__ = ["NAMES", "develop", "paint"]
 
 NAMES = ("rust",)
-_MOST, _LEAST_SHARE = 40, 0.00025  # patches in a photo; the smallest patch as a share of it
+_MOST, _LEAST_SHARE = 40, 0.00025  # patches in an image; the smallest patch as a fraction of it
 
 
 def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndarray], empty: bool) -> list[int]:
-    """Fill the canvas with rusty metal; gives the class of each patch."""
+    """Fill the network input with rusty metal; gives the class of each patch."""
     behind, things, decay, front = (np.random.default_rng(stream) for stream in chance.spawn(4))
     metal = build_metal(canvas, behind)
     dirty(canvas, things, metal)
@@ -76,7 +76,7 @@ def _stain(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.nda
 
 
 def _corrode(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.ndarray) -> None:
-    """Colour, pits and flakes of the rust itself, and the broken edge of the paint round it."""
+    """Color, pits and flakes of the rust itself, and the broken edge of the paint round it."""
     size = canvas.size
     fine = fractal(rng, size, cell=0.06, roughness=0.8, finest=1.2)
     broad = fractal(rng, size, cell=rng.uniform(0.15, 0.4), roughness=0.6, finest=2)
@@ -85,9 +85,9 @@ def _corrode(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.n
     young = linear(rng.uniform(0.7, 0.88), rng.uniform(0.4, 0.55), rng.uniform(0.12, 0.25))
     middle = linear(rng.uniform(0.55, 0.68), rng.uniform(0.27, 0.36), rng.uniform(0.1, 0.18))
     old = linear(rng.uniform(0.25, 0.38), rng.uniform(0.13, 0.2), rng.uniform(0.09, 0.15))
-    colour = np.where(age < 0.5, young + 2 * age * (middle - young), middle + (2 * age - 1) * (old - middle))
+    color = np.where(age < 0.5, young + 2 * age * (middle - young), middle + (2 * age - 1) * (old - middle))
     pits = np.clip(-fine - rng.uniform(0.9, 1.6), 0, 1)[..., None]
-    colour = colour * (1 - 0.8 * pits)
+    color = color * (1 - 0.8 * pits)
     relief = 0.8 * fine + 1.5 * broad + 3.0 * cover * rng.uniform(-0.4, 1.0)
     down, across = np.gradient(relief)
     lx, ly = metal.light
@@ -98,4 +98,4 @@ def _corrode(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.n
     lip = np.clip(2.2 * (across * lx + down * ly), -0.5, 0.6)[..., None] * metal.cover[..., None]
     canvas.light *= 1 + lip  # paint stands a little above, and catches the light
     share = cover[..., None]
-    canvas.light += share * ((colour * shade * level).astype(np.float32) - canvas.light)
+    canvas.light += share * ((color * shade * level).astype(np.float32) - canvas.light)

@@ -1,4 +1,4 @@
-"""Rendered scenes whose truth is exact: every mask is what was painted, no more and no less."""
+"""Rendered scenes whose ground truth is exact: every mask is what was painted, no more and no less."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from maskwright.progress import Progress, silent
 from maskwright.synth.canvas import Canvas
 from maskwright.types import Dataset, Instances, Record
 
-KINDS = {  # name -> the module that paints it: NAMES, paint(canvas, chance, pictures, empty), develop(light, rng)
+# name -> the module that paints it: NAMES, paint(network input, chance, pictures, empty), develop(light, rng)
+KINDS = {
     "balloons": "maskwright.synth.balloons",
     "rust": "maskwright.synth.rust",
     "welds": "maskwright.synth.welds",
@@ -27,14 +28,14 @@ _FILES = {"via": "via_region_data.json", "coco": "annotations.json"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A rendered photo and its truth.
+    """A rendered image and its ground truth.
 
-    photo      H×W×3 uint8 RGB
+    image      H×W×3 uint8 RGB
     instances  the visible part of every object: masks, and boxes taken from the masks; no scores
     seed       what it was rendered from
     """
 
-    photo: np.ndarray
+    image: np.ndarray
     instances: Instances
     seed: int
 
@@ -51,25 +52,25 @@ def render(
 
     kind         "balloons" (class balloon), "welds" (pore, crack, slag), "rust" (rust)
     size         (height, width) in pixels, each at least 32
-    backgrounds  real photos (H×W×3 uint8); six balloon scenes in ten then stand before one of them, cut at random
+    backgrounds  real images (H×W×3 uint8); six balloon scenes in ten then stand before one of them, cut at random
     empty        the same place, with the same things and people, but without a single object
 
     >>> scene = render("balloons", seed=7)
-    >>> scene.photo.shape, scene.instances.names
+    >>> scene.image.shape, scene.instances.names
     ((480, 640, 3), ('balloon',))
     """
     if kind not in KINDS:
         raise UnknownName("kind of scene", kind, KINDS)
     if min(size) < SMALLEST:
-        raise RecipeError("the scene is too small", field="size", wanted=f"both sides {SMALLEST} or more", got=size)
+        raise RecipeError("the scene is too small", field="size", expected=f"both sides {SMALLEST} or more", got=size)
     if seed < 0:
-        raise RecipeError("a seed cannot be negative", field="seed", wanted="0 or more", got=seed)
+        raise RecipeError("a seed cannot be negative", field="seed", expected="0 or more", got=seed)
     painter = importlib.import_module(KINDS[kind])
     surface, content, camera = np.random.SeedSequence([seed, *size, *kind.encode()]).spawn(3)
     canvas = Canvas(size, np.random.default_rng(surface))
     classes = painter.paint(canvas, content, list(backgrounds or ()), empty)
-    photo = painter.develop(canvas.light, np.random.default_rng(camera))
-    return Scene(photo, canvas.instances(classes, painter.NAMES), seed)
+    image = painter.develop(canvas.light, np.random.default_rng(camera))
+    return Scene(image, canvas.instances(classes, painter.NAMES), seed)
 
 
 def render_set(
@@ -87,9 +88,9 @@ def render_set(
 ) -> Dataset:
     """Render `count` scenes into folder/train and folder/val, with their annotations; all of it, or nothing.
 
-    val          share of the scenes held back, 0..1
+    val          fraction of the scenes held back, 0..1
     format       "via" (via_region_data.json) or "coco" (annotations.json), in each of the two folders
-    empty_share  share of the scenes without any object, 0..1
+    empty_share  fraction of the scenes without any object, 0..1
     backgrounds  as in `render`
 
     The folder must not exist, or be empty. Gives what was rendered, each record with its split; its remarks say
@@ -101,10 +102,10 @@ def render_set(
     """
     folder = Path(folder)
     if count < 1:
-        raise RecipeError("nothing to render", field="count", wanted="1 or more", got=count)
+        raise RecipeError("nothing to render", field="count", expected="1 or more", got=count)
     for name, share in (("val", val), ("empty_share", empty_share)):
         if not 0 <= share <= 1:
-            raise RecipeError("a share lies between 0 and 1", field=name, wanted="0..1", got=share)
+            raise RecipeError("a share lies between 0 and 1", field=name, expected="0..1", got=share)
     if format not in _FILES:
         raise UnknownName("format for rendered scenes", format, _FILES)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -121,12 +122,12 @@ def render_set(
             split = "val" if index in held_back else "train"
             path = temporary / split / f"{kind}_{index:05d}.jpg"
             path.parent.mkdir(exist_ok=True)
-            Image.fromarray(scene.photo).save(path, quality=90)
+            Image.fromarray(scene.image).save(path, quality=90)
             records.append(Record(path, size, scene.instances, split=split))
         written = Dataset(folder.name, records[0].instances.names, tuple(records), format)  # type: ignore[union-attr]
         lost: list[str] = []
         for split, part in written.splits().items():
             told = formats.write(part, temporary / split / _FILES[format], format)
             lost += [f"{split}: {sentence}" for sentence in told]
-    moved = tuple(replace(record, photo=folder / record.photo.relative_to(temporary)) for record in records)
+    moved = tuple(replace(record, image=folder / record.image.relative_to(temporary)) for record in records)
     return replace(written, records=moved, remarks=tuple(lost))

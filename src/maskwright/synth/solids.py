@@ -15,7 +15,7 @@ def limb(
     end: Point,
     r0: float,
     r1: float,
-    colour: np.ndarray,
+    color: np.ndarray,
     light: Light,
     rough: float = 0.1,
     soft: float = 1.0,
@@ -42,7 +42,7 @@ def limb(
     nz = np.sqrt(np.clip(1 - nx * nx - ny * ny, 0.02, 1))
     fold = canvas.rough(window)
     shade = light.falls((np.clip(nx + rough * fold, -1, 1), ny, nz)) * np.clip(1 + rough * fold, 0.2, 2)[..., None]
-    canvas.paint(window, cover, colour.astype(np.float32) * shade)
+    canvas.paint(window, cover, color.astype(np.float32) * shade)
 
 
 def ball(
@@ -51,7 +51,7 @@ def ball(
     y: float,
     rx: float,
     ry: float,
-    colour: np.ndarray,
+    color: np.ndarray,
     light: Light,
     tilt: float = 0.0,
     gloss: float = 0.0,
@@ -66,7 +66,7 @@ def ball(
     cos, sin = float(np.cos(tilt)), float(np.sin(tilt))
     nx, ny = u * cos - v * sin, u * sin + v * cos
     shade = (
-        colour.astype(np.float32)
+        color.astype(np.float32)
         * light.falls((nx, ny, nz), wrap=0.05)
         * np.clip(1 + 0.06 * canvas.rough(window), 0, 2)[..., None]
     )

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from maskwright.synth.canvas import Canvas, Light, any_colour, ellipse, linear, rectangle
+from maskwright.synth.canvas import Canvas, Light, any_color, ellipse, linear, rectangle
 from maskwright.synth.solids import ball, limb
 
 
 def toy_ball(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: float, r: float) -> None:
     """Football, basketball, beach ball, tennis ball: seams or panels, and a dull skin."""
     kind = rng.choice(["panels", "seams", "gores"])
-    base = any_colour(rng, (0.0, 0.9), (0.5, 1))
+    base = any_color(rng, (0.0, 0.9), (0.5, 1))
     if kind == "panels":
         base = linear(0.92, 0.92, 0.9)
     elif kind == "seams":
@@ -39,7 +39,7 @@ def toy_ball(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y
         canvas.paint(window, cover * np.clip((near - 0.93) / edge + 0.5, 0, 1), linear(0.08, 0.08, 0.09) * shade)
     else:
         stripe = (np.arctan2(b, a) / np.pi * 3 % 2).astype(np.int32)
-        for index, tint in enumerate((any_colour(rng, (0.5, 1), (0.5, 1)), linear(0.93, 0.93, 0.9))):
+        for index, tint in enumerate((any_color(rng, (0.5, 1), (0.5, 1)), linear(0.93, 0.93, 0.9))):
             canvas.paint(window, cover * (stripe == index), tint * shade)
         canvas.paint(window, cover * (np.abs(c) > 0.96), linear(0.9, 0.9, 0.9) * shade)
 
@@ -89,7 +89,7 @@ def lamp(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: fl
     shade = 1 - 0.45 * np.clip(u * u + v * v, 0, 1)
     if rng.random() < 0.6:
         if rng.random() < 0.6:
-            glow = any_colour(rng, (0.2, 0.9), (0.5, 1))
+            glow = any_color(rng, (0.2, 0.9), (0.5, 1))
         shade = shade * (0.82 + 0.18 * np.cos(np.arcsin(np.clip(v, -1, 1)) * rng.uniform(18, 40)))
     canvas.paint(window, cover, shade[..., None] * glow)
     cap = rectangle(window, x - r * 0.25, y - r, x + r * 0.25, y - r * 0.88)
@@ -107,12 +107,12 @@ def disc(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: fl
     radius, angle = np.sqrt(u * u + v * v), np.arctan2(v, u)
     lit = light.falls((np.full_like(u, 0.1), np.full_like(u, -0.2), np.full_like(u, 0.97)))
     rings = np.clip((np.array([0.97, 0.85, 0.6])[:, None, None] - radius) * r + 0.5, 0, 1) * cover
-    tone = any_colour(rng, (0.0, 0.95), (0.3, 1))
+    tone = any_color(rng, (0.0, 0.95), (0.3, 1))
     canvas.paint(window, cover, (linear(0.06, 0.06, 0.07) if kind == "wheel" else tone) * lit)
     if kind == "plate":
-        canvas.paint(window, rings[1], any_colour(rng, (0, 0.3), (0.7, 1)) * lit)
+        canvas.paint(window, rings[1], any_color(rng, (0, 0.3), (0.7, 1)) * lit)
         canvas.paint(
-            window, rings[2], any_colour(rng, (0, 0.6), (0.6, 1)) * lit * (1 + 0.1 * canvas.rough(window))[..., None]
+            window, rings[2], any_color(rng, (0, 0.6), (0.6, 1)) * lit * (1 + 0.1 * canvas.rough(window))[..., None]
         )
     elif kind == "clock":
         canvas.paint(window, rings[1], linear(0.95, 0.94, 0.9) * lit)
@@ -163,7 +163,7 @@ def umbrella(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y
     cover = cover * np.clip((-v - scallop) * r, 0, 1)
     nz = np.sqrt(np.clip(1 - u * u - v * v, 0.03, 1))
     gore = np.floor(np.arctan2(u, nz) / np.pi * 8).astype(np.int32) % 2
-    two = np.stack([any_colour(rng, (0, 1), (0.3, 1)), any_colour(rng, (0, 1), (0.3, 1))])
+    two = np.stack([any_color(rng, (0, 1), (0.3, 1)), any_color(rng, (0, 1), (0.3, 1))])
     if rng.random() < 0.4:
         two[1] = two[0] * 0.85
     canvas.paint(window, cover, two[gore] * light.falls((u, v, nz)))
@@ -197,9 +197,9 @@ def round_thing(canvas: Canvas, rng: np.random.Generator, light: Light, ground: 
 
 
 def pole(canvas: Canvas, rng: np.random.Generator, light: Light) -> None:
-    """A post, rail, branch or lamp post across the photo."""
+    """A post, rail, branch or lamp post across the image."""
     height, width = canvas.size
-    tone, thick = any_colour(rng, (0, 0.5), (0.08, 0.8)), width * rng.uniform(0.004, 0.025)
+    tone, thick = any_color(rng, (0, 0.5), (0.08, 0.8)), width * rng.uniform(0.004, 0.025)
     x, lean = rng.uniform(0, width), width * rng.normal(0, 0.05)
     if rng.random() < 0.7:
         limb(canvas, (x, -thick), (x + lean, height + thick), thick, thick, tone, light)

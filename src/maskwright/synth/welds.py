@@ -1,7 +1,7 @@
-"""Radiographs of welds: a bead in steel, what is wrong in it, and the film that saw it.
+"""Radiographs of welds: a bead in steel, what is wrong in it, and the video that saw it.
 
-Everything is thickness in millimetres of steel; at the end Beer and Lambert turn it into light on the film.
-Faults are steel that is missing, so the film is darker there.
+Everything is thickness in millimetres of steel; at the end Beer and Lambert turn it into light on the video.
+Faults are steel that is missing, so the video is darker there.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class _Plate:
         self.slope = rng.normal(0, 0.03)
         wobble = fractal(rng, (2, width), cell=0.4, roughness=0.5, finest=6)[:, :]
         along = np.arange(width, dtype=np.float32) - width / 2
-        self.centre = self.middle + self.slope * along + 0.03 * self.half * wobble[0]
+        self.center = self.middle + self.slope * along + 0.03 * self.half * wobble[0]
         self.wide = self.half * (1 + 0.05 * wobble[1])
-        self.unit = min(canvas.size) / 480  # so that faults grow with the photo
+        self.unit = min(canvas.size) / 480  # so that faults grow with the image
 
     def spot(self, rng: np.random.Generator, spread: float = 0.8) -> tuple[float, float]:
         """Some place in the bead."""
         x = rng.uniform(0.02, 0.98) * self.canvas.size[1]
         column = min(int(x), self.canvas.size[1] - 1)
-        return x, float(self.centre[column] + spread * rng.uniform(-1, 1) * self.wide[column])
+        return x, float(self.center[column] + spread * rng.uniform(-1, 1) * self.wide[column])
 
     def take(self, window: Window, depth: np.ndarray, kind: int, least: float) -> None:
         """A fault: `depth` mm are missing (h×w); it reaches as far as at least `least` mm are."""
@@ -50,8 +50,8 @@ class _Plate:
 
 
 def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndarray], empty: bool) -> list[int]:
-    """Fill the canvas with the light on the film (grey); gives the class of each fault."""
-    steel, faults, film = (np.random.default_rng(stream) for stream in chance.spawn(3))
+    """Fill the network input with the light on the video (gray); gives the class of each fault."""
+    steel, faults, video = (np.random.default_rng(stream) for stream in chance.spawn(3))
     plate = _Plate(canvas, steel)
     canvas.owner[:] = NOBODY
     thickness = _bead(plate, steel)
@@ -61,31 +61,31 @@ def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndar
     absorbed = 0.055 * np.maximum(thickness - soften(plate.missing, 0.7), 0) + extra
     height, width = canvas.size
     x, y = np.linspace(-1, 1, width)[None], np.linspace(-1, 1, height)[:, None]
-    beam = 1 + film.normal(0, 0.06) * x + film.normal(0, 0.05) * y - film.uniform(0, 0.07) * (x * x + y * y)
-    beam = beam * (1 + 0.02 * fractal(film, canvas.size, cell=0.6, roughness=0.4, finest=12))
+    beam = 1 + video.normal(0, 0.06) * x + video.normal(0, 0.05) * y - video.uniform(0, 0.07) * (x * x + y * y)
+    beam = beam * (1 + 0.02 * fractal(video, canvas.size, cell=0.6, roughness=0.4, finest=12))
     exposed = beam * np.exp(-absorbed)
     low, high = np.exp(-float(np.percentile(absorbed, 99.7))), np.exp(-float(np.percentile(absorbed, 1)))
-    grey = 0.8 - film.uniform(0.35, 0.65) * (exposed - low) / max(
+    gray = 0.8 - video.uniform(0.35, 0.65) * (exposed - low) / max(
         high - low, 1e-6
-    )  # a negative: more beam, darker film
-    if film.random() < 0.15:
-        grey = 0.95 - grey
-    canvas.light[:] = np.clip(grey, 0, 1).astype(np.float32)[..., None]
+    )  # a negative: more beam, darker video
+    if video.random() < 0.15:
+        gray = 0.95 - gray
+    canvas.light[:] = np.clip(gray, 0, 1).astype(np.float32)[..., None]
     return plate.classes
 
 
 def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Film grain, scanner lines, scratches: H×W×3 uint8 with three equal channels."""
-    grey = soften(light[..., 0], rng.uniform(0.6, 1.0)) if rng.random() < 0.7 else light[..., 0]
-    size = grey.shape
+    """Video grain, scanner lines, scratches: H×W×3 uint8 with three equal channels."""
+    gray = soften(light[..., 0], rng.uniform(0.6, 1.0)) if rng.random() < 0.7 else light[..., 0]
+    size = gray.shape
     grain = 0.7 * soften(rng.standard_normal(size, np.float32), 0.8) + 0.3 * rng.standard_normal(size, np.float32)
-    grey = grey + np.float32(rng.uniform(0.006, 0.03)) * grain
+    gray = gray + np.float32(rng.uniform(0.006, 0.03)) * grain
     if rng.random() < 0.4:
-        grey = grey + np.float32(rng.uniform(0.002, 0.008)) * rng.standard_normal((1, size[1]), np.float32)
-    picture = np.clip(255 * grey + 0.5, 0, 255).astype(np.uint8)
+        gray = gray + np.float32(rng.uniform(0.002, 0.008)) * rng.standard_normal((1, size[1]), np.float32)
+    picture = np.clip(255 * gray + 0.5, 0, 255).astype(np.uint8)
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
-    for _ in range(int(rng.poisson(0.7))):  # scratches of the film are light, thin, and nobody's fault
+    for _ in range(int(rng.poisson(0.7))):  # scratches of the video are light, thin, and nobody's fault
         x, y = rng.uniform(0, size[1]), rng.uniform(0, size[0])
         end = (x + rng.normal(0, 0.1) * size[1], y + rng.normal(0, 0.2) * size[0])
         tone = int(np.clip(picture[min(int(y), size[0] - 1), min(int(x), size[1] - 1)] + rng.uniform(10, 35), 0, 255))
@@ -98,7 +98,7 @@ def _bead(plate: _Plate, rng: np.random.Generator) -> np.ndarray:
     """H×W mm: plate, raised bead with ripples left by each drop of metal, notch along its toes."""
     height, width = plate.canvas.size
     y = np.arange(height, dtype=np.float32)[:, None]
-    across = (y - plate.centre[None]) / plate.wide[None]
+    across = (y - plate.center[None]) / plate.wide[None]
     inside = np.clip(1 - across * across, 0, 1)
     base, crown = rng.uniform(8, 22), rng.uniform(2.5, 6)
     crest = inside ** rng.uniform(0.5, 0.95)

@@ -23,7 +23,7 @@ def contents(parts: Mapping[str, Dataset]) -> dict[str, dict[str, str]]:
     """{"train": {"images": hashes one after another, "labels": the same}, "val": ...}, in the order of the records."""
     return {
         which: {
-            "images": "".join(image_hash(record.photo) for record in part),
+            "images": "".join(image_hash(record.image) for record in part),
             "labels": "".join(label_hash(record, part.names) for record in part),
         }
         for which, part in parts.items()
@@ -31,12 +31,16 @@ def contents(parts: Mapping[str, Dataset]) -> dict[str, dict[str, str]]:
 
 
 def label_hash(record: Record, names: tuple[str, ...]) -> str:
-    """Eight characters of everything that is learnt from a record's labels."""
+    """Eight characters of everything that is learned from a record's labels."""
     made = hashlib.blake2b()
-    labels, sought = (
-        None if each is None else [names[index] for index in each] for each in (record.labels, record.sought)
+    labels, labelled_classes = (
+        None if item is None else [names[index] for index in item] for item in (record.labels, record.labelled_classes)
     )
-    made.update(repr((record.size, record.skipped, labels, sought, record.missed)).encode("utf-8", "surrogatepass"))
+    made.update(
+        repr((record.size, record.skipped, labels, labelled_classes, record.incomplete)).encode(
+            "utf-8", "surrogatepass"
+        )
+    )
     if (drawn := record.instances) is not None:
         made.update(repr(drawn.labels).encode("utf-8", "surrogatepass"))
         made.update(drawn.boxes.astype("<f4").tobytes())
@@ -58,10 +62,10 @@ def check_unchanged(
     classes = list(parts["train"].names)
     if begun["classes"] is not None and begun["classes"] != classes:
         raise _changed(file, "classes", ", ".join(begun["classes"]), ", ".join(classes), FIX)
-    for which in {**begun["photos"], **names}:
-        before, now = begun["photos"].get(which, []), names.get(which, [])
+    for which in {**begun["images"], **names}:
+        before, now = begun["images"].get(which, []), names.get(which, [])
         if before != now:
-            raise _changed(file, which, f"the same {len(before)} photos", _difference(before, now), FIX)
+            raise _changed(file, which, f"the same {len(before)} images", _difference(before, now), FIX)
     if begun["contents"] is None:
         return
     now = contents(parts)
@@ -82,14 +86,14 @@ def _difference(before: list[str], now: list[str]) -> str:
         ("with", [name for name in now if name not in set(before)]),
     )
     told = [f"{word} {_some(names)}" for word, names in parts if names] or ["in another order"]
-    return f"{len(now)} photos, {', '.join(told)}"
+    return f"{len(now)} images, {', '.join(told)}"
 
 
 def _some(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
-def _changed(file: object, field: str, wanted: str, got: str, fix: str) -> RecipeError:
+def _changed(file: object, field: str, expected: str, got: str, fix: str) -> RecipeError:
     return RecipeError(
-        "the data have changed since this run began", file=file, field=field, wanted=wanted, got=got, fix=fix
+        "the data have changed since this run began", file=file, field=field, expected=expected, got=got, fix=fix
     )

@@ -1,6 +1,6 @@
 """TensorBoard's event file, written without TensorBoard: records around small protocol buffers.
 
-The layout follows tensorflow/core/util/event.proto; framing and fields are those of `records.py`.
+The layout follows tensorflow/core/util/event.proto; framing and fields are those of `tfrecord_io.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from maskwright import files
-from maskwright.records import FIXED32, FIXED64, field, frame, varint
+from maskwright.tfrecord_io import FIXED32, FIXED64, field, frame, varint
 
 
 def _event(step: int, moment: float, values: Mapping[str, float]) -> bytes:

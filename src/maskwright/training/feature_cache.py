@@ -1,7 +1,7 @@
 """What a frozen backbone makes of each view is computed once, and kept: then only the heads cost time.
 
-A stage that leaves the backbone as it is shows each photo in `views` different ways (Recipe.views). From the second
-time a view comes up neither the photo nor the backbone is touched.
+A stage that leaves the backbone as it is shows each image in `views` different ways (Recipe.views). From the second
+time a view comes up neither the image nor the backbone is touched.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maskwright.models.targets import Truth
+from maskwright.models.target_assignment import Targets
 
 MEMORY = 4_000_000_000  # bytes of maps kept at most; the views beyond are computed anew each time
-Key = tuple[int, int]  # a photo's row in the data set, and the number of the view
+Key = tuple[int, int]  # an image's row in the dataset, and the number of the view
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Kept:
     """maps: one C×h×w a level, as the backbone gave them (in half precision where it computed so)."""
 
     maps: list[Tensor]
-    truth: Truth
+    target: Targets
 
 
 class FeatureCache:
@@ -47,12 +47,12 @@ class FeatureCache:
             self._kept, self.bytes = {}, 0
 
     @torch.no_grad()
-    def fill(self, key: Key, truth: Truth, compute: Callable[[], list[Tensor]]) -> Kept:
+    def fill(self, key: Key, target: Targets, compute: Callable[[], list[Tensor]]) -> Kept:
         """The view's maps, computed by `compute` (1×C×h×w each) and kept if there is room.
 
-        One view at a time: what a view gives must not depend on its neighbours, or a resumed run would differ.
+        One view at a time: what a view gives must not depend on its neighbors, or a resumed run would differ.
         """
-        made = Kept([level[0] for level in compute()], truth)
+        made = Kept([level[0] for level in compute()], target)
         size = sum(level.nbytes for level in made.maps)
         with self._lock:
             if self.bytes + size <= self.most and key not in self._kept:

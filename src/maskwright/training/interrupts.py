@@ -35,16 +35,16 @@ def stoppable() -> Iterator[Stop]:
     """Inside, the system's signals raise KeyboardInterrupt as Ctrl-C does; what somebody handles or ignores (nohup) is
     left alone. Signals are the main thread's: in another one nothing is changed."""
     stop = Stop()
-    ours = [each for each in FROM_THE_SYSTEM if signal.getsignal(each) is signal.SIG_DFL]
+    ours = [item for item in FROM_THE_SYSTEM if signal.getsignal(item) is signal.SIG_DFL]
     if threading.current_thread() is not threading.main_thread():
         ours = []
-    for each in ours:
-        signal.signal(each, stop)
+    for our in ours:
+        signal.signal(our, stop)
     try:
         yield stop
     finally:
-        for each in ours:
-            signal.signal(each, signal.SIG_DFL)
+        for our in ours:
+            signal.signal(our, signal.SIG_DFL)
 
 
 @dataclass
@@ -66,8 +66,8 @@ def deferred() -> Iterator[Interrupt]:
     else's (a program that handles it, a shell's job in the background that ignores it).
     """
     interrupt = Interrupt()
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, *FROM_THE_SYSTEM)}
-    ours = [each for each, kept in before.items() if kept is signal.default_int_handler or isinstance(kept, Stop)]
+    before = {item: signal.getsignal(item) for item in (signal.SIGINT, *FROM_THE_SYSTEM)}
+    ours = [item for item, kept in before.items() if kept is signal.default_int_handler or isinstance(kept, Stop)]
     if threading.current_thread() is not threading.main_thread():
         ours = []
 
@@ -78,10 +78,10 @@ def deferred() -> Iterator[Interrupt]:
             raise KeyboardInterrupt
         interrupt.asked = True
 
-    for each in ours:
-        signal.signal(each, note)
+    for our in ours:
+        signal.signal(our, note)
     try:
         yield interrupt
     finally:
-        for each in ours:
-            signal.signal(each, before[each])
+        for our in ours:
+            signal.signal(our, before[our])

@@ -16,7 +16,7 @@ from torch import nn
 from maskwright.engines import hardware
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import OutputError, TrainingError, WeightsError
-from maskwright.models.verbs import choose_layers, stands_still, training_mode
+from maskwright.models.base import choose_layers, stands_still, training_mode
 from maskwright.progress import Progress, silent
 from maskwright.training import validation
 from maskwright.training.diagnosis import diagnose
@@ -27,7 +27,7 @@ from maskwright.training.loader import Batch, KnownViews, Loader
 from maskwright.training.objective import Objective
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
-from maskwright.training.stages import Schedule
+from maskwright.training.schedule import Schedule
 from maskwright.training.state import Position, flatten, position, tensor_fault, unflatten
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
@@ -57,7 +57,7 @@ class Trainer:
         self.engine = TorchEngine(network, card, recipe.device, recipe.precision)
         self.network = self.engine.network
         self.averaged = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else self.network
-        self.judge = TorchEngine(self.averaged, card, recipe.device, recipe.precision)
+        self.engine = TorchEngine(self.averaged, card, recipe.device, recipe.precision)
         self.loader = Loader(
             train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers, card.window,
             recipe.tile,
@@ -80,7 +80,7 @@ class Trainer:
         return [
             {
                 "params": parameters,
-                "factor": self.recipe.backbone_rate if body else 1.0,
+                "factor": self.recipe.backbone_lr_scale if body else 1.0,
                 "weight_decay": self.recipe.weight_decay if decays else 0.0,
             }
             for (body, decays), parameters in groups.items()
@@ -126,10 +126,10 @@ class Trainer:
         batches = self._batches()
         shown = f"epoch {at.epoch + 1}" + ("" if self.recipe.time_budget else f"/{self.recipe.epochs}")
         for batch in self.progress(batches, total=left, label=shown):
-            share = self.schedule.share(at.step, at.seconds)
-            if self._enter_stage(share) and isinstance(batch, KnownViews) and at.step_in_epoch:
+            fraction = self.schedule.fraction(at.step, at.seconds)
+            if self._enter_stage(fraction) and isinstance(batch, KnownViews) and at.step_in_epoch:
                 break  # by the clock a stage may end within an epoch: kept features end with it
-            self._step(batch, share)
+            self._step(batch, fraction)
             at.step, at.step_in_epoch, at.steps_in_stage = at.step + 1, at.step_in_epoch + 1, at.steps_in_stage + 1
             at.seconds = before + time.monotonic() - began
             if self.recipe.time_budget and at.seconds >= self.recipe.time_budget:
@@ -150,22 +150,22 @@ class Trainer:
     def _batches(self) -> Iterator[Batch] | Iterator[KnownViews]:
         """New views, or the few that a stage with a frozen backbone goes round in."""
         at, recipe = self.at, self.recipe
-        self._enter_stage(self.schedule.share(at.step, at.seconds))
+        self._enter_stage(self.schedule.fraction(at.step, at.seconds))
         if self._keeps():
             return self.loader.known_views(at.epoch, at.step_in_epoch, recipe.views, self.cache)
         return self.loader.epoch(at.epoch, at.step_in_epoch)
 
     def _keeps(self) -> bool:
-        """Features are kept: the backbone stands still, and photos come in a few views."""
+        """Features are kept: the backbone stands still, and images come in a few views."""
         return bool(self.recipe.views) and stands_still(self.network)
 
     def _still(self) -> bool:
         """As above from the run's first step on: then the averaged backbone is the same one."""
         return self._keeps() and self.at.stage == 0
 
-    def _enter_stage(self, share: float) -> bool:
+    def _enter_stage(self, fraction: float) -> bool:
         """True where another stage has just begun."""
-        place, stage = self.schedule.stage(share)
+        place, stage = self.schedule.stage(fraction)
         if place == self.at.stage:
             return False
         self.at.stage, self.at.steps_in_stage = place, 0
@@ -183,12 +183,12 @@ class Trainer:
                 parameter.grad = None
 
     # --- one step -------------------------------------------------------------------------------
-    def _step(self, batch: Batch | KnownViews, share: float) -> None:
-        training_mode(self.network, self.recipe.live_norms)
-        rate = self.schedule.rate(share, self.recipe.stages[self.at.stage], self.at.steps_in_stage)
+    def _step(self, batch: Batch | KnownViews, fraction: float) -> None:
+        training_mode(self.network, self.recipe.train_bn)
+        lr = self.schedule.lr(fraction, self.recipe.stages[self.at.stage], self.at.steps_in_stage)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        self.at.rate = rate
+            group["lr"] = lr * group["factor"]
+        self.at.lr = lr
         losses = self.objective(self.network, batch, self.recipe.seed * 1_000_003 + self.at.step)
         total = torch.stack(list(losses.values())).sum()
         if not math.isfinite(float(total.detach())):
@@ -210,7 +210,7 @@ class Trainer:
             headline,
             record=", ".join(self.loader.names(batch)),
             field=field,
-            fix="a lower --lr; look at these photos with `maskwright show`; the last good state is in "
+            fix="a lower --lr; look at these images with `maskwright show`; the last good state is in "
             f"{self.folder.path / 'last'}",
         )
 
@@ -236,7 +236,7 @@ class Trainer:
         asked = {name: parameter.requires_grad for name, parameter in self.network.named_parameters()}
         buffers = {name: value.clone() for name, value in self.network.named_buffers()}
         choose_layers(self.network, layers)
-        training_mode(self.network, self.recipe.live_norms)
+        training_mode(self.network, self.recipe.train_bn)
         # what is kept must be of the backbone that stays: not where a stage to come, or under way, changes it
         took, kept = 0.0, self._keeps() and all(stage.layers == "heads" for stage in self.recipe.stages)
         epoch, views = self.at.epoch, self.recipe.views
@@ -259,18 +259,18 @@ class Trainer:
             "epoch": at.epoch + 1,
             "step": at.step,
             "seconds": round(at.seconds, 1),
-            "rate": at.rate,
+            "lr": at.lr,
         }
         means = {name: value / max(at.step_in_epoch, 1) for name, value in at.sums.items()}
         row |= {"loss": round(sum(means.values()), 5)} | {
             f"loss_{name}": round(value, 5) for name, value in means.items()
         }
         row |= self._validated()
-        figure = validation.merit(row)
+        metric = validation.selection_metric(row)
         at.history.append(row)
         at.epoch, at.step_in_epoch, at.sums = at.epoch + 1, 0, {}
         gone = at.best_epoch > 0 and not self.folder.has_model("best")
-        if figure > at.best or figure == at.best == 0 or gone:  # 0: nothing to choose by (yet), the newest is kept
+        if metric > at.best or metric == at.best == 0 or gone:  # 0: nothing to choose by (yet), the newest is kept
             self._keep_best(row)
         try:
             self.folder.write_history(at.history)
@@ -283,20 +283,20 @@ class Trainer:
             callback(row)
 
     def _keep_best(self, row: dict[str, Any]) -> None:
-        """The weights as they are now, and the figures of the newest epoch, become the model."""
+        """The weights as they are now, and the metrics of the newest epoch, become the model."""
         at = self.at
         if at.best_epoch and not self.folder.has_model("best"):
             self.say(
                 f"{self.folder.path / 'best'} was removed, and epoch {at.best_epoch} with it: epoch {at.epoch} is kept"
             )
-        at.best, at.best_epoch = validation.merit(row), at.epoch
+        at.best, at.best_epoch = validation.selection_metric(row), at.epoch
         self.folder.save_model("best", self._card(row), self.averaged.state_dict())
 
     def _validated(self) -> dict[str, Any]:
-        """Looking at many photos may take minutes: Ctrl-C need not wait for it, the epoch's steps are kept."""
+        """Looking at many images may take minutes: Ctrl-C need not wait for it, the epoch's steps are kept."""
         self.interrupt.at_once = True
         try:
-            return validation.validate(self.val, self.judge, self.objective, self.loader, self._still())
+            return validation.validate(self.val, self.engine, self.objective, self.loader, self._still())
         except KeyboardInterrupt:
             self.save()
             raise
@@ -304,9 +304,9 @@ class Trainer:
             self.interrupt.at_once = False
 
     def _card(self, row: dict[str, Any]) -> Card:
-        kept = {key: row[key] for key in ("epoch", *validation.FIGURES) if row.get(key) is not None}
+        kept = {key: row[key] for key in ("epoch", *validation.METRICS) if row.get(key) is not None}
         threshold = row.get("threshold") or self.card.threshold
-        return msgspec.structs.replace(self.card, threshold=round(float(threshold), 3), figures={"validation": kept})
+        return msgspec.structs.replace(self.card, threshold=round(float(threshold), 3), metrics={"validation": kept})
 
     # --- going on later -------------------------------------------------------------------------
     def save(self) -> None:
@@ -335,7 +335,7 @@ class Trainer:
                 "the state of this run does not fit its recipe or its data's classes",
                 file=self.folder.state,
                 field=fault[0],
-                wanted=fault[1],
+                expected=fault[1],
                 got=fault[2],
                 fix="put recipe.toml and the data back, or start a new run from it: --weights RUN/last",
             )

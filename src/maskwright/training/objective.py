@@ -1,11 +1,12 @@
-"""A batch becomes losses: the canvases normalised, the arithmetic chosen, kept features used where there are any."""
+"""A batch becomes losses: the network inputs normalized, the arithmetic chosen, kept features used where there are
+any."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from maskwright.engines.torch_engine import TorchEngine, normalise
+from maskwright.engines.torch_engine import TorchEngine, normalize
 from maskwright.training.feature_cache import FeatureCache, Kept, together
 from maskwright.training.loader import Batch, KnownViews
 
@@ -17,17 +18,17 @@ class Objective:
         self.engine, self.cache = engine, cache
 
     def __call__(self, network: nn.Module, batch: Batch | KnownViews, seed: int) -> dict[str, Tensor]:
-        """Losses by name, each a scalar; `seed` draws the anchors and proposals that are learnt from."""
+        """Losses by name, each a scalar; `seed` draws the anchors and proposals that are learned from."""
         generator = torch.Generator().manual_seed(seed)
         with self.engine.autocast():
             if isinstance(batch, Batch):
-                canvas, sizes = self._canvas(batch)
-                return network.losses(canvas, sizes, self._truths(batch), generator)  # type: ignore[operator]
+                network_input, sizes = self._network_input(batch)
+                return network.losses(network_input, sizes, self._targets(batch), generator)  # type: ignore[operator]
             views = self.views(network, batch)
             maps = together(views)
             finest: int = network.backbone.strides[0]  # type: ignore[union-attr,index,assignment]
             sizes = [(maps[0].shape[2] * finest, maps[0].shape[3] * finest)] * len(views)
-            return network.losses_of(maps, sizes, [view.truth for view in views], generator)  # type: ignore[operator]
+            return network.losses_from_features(maps, sizes, [view.target for view in views], generator)  # type: ignore[operator]
 
     def views(self, network: nn.Module, batch: KnownViews) -> list[Kept]:
         """What the backbone made of each view: kept, or computed now."""
@@ -36,14 +37,18 @@ class Objective:
             kept = self.cache.get(key)
             if kept is None:
                 one = batch.fresh[key]
-                canvas, _ = self._canvas(one)
-                kept = self.cache.fill(key, self._truths(one)[0], lambda canvas=canvas: network.backbone(canvas))  # type: ignore[operator,misc]
+                network_input, _ = self._network_input(one)
+                kept = self.cache.fill(
+                    key,
+                    self._targets(one)[0],
+                    lambda network_input=network_input: network.backbone(network_input),  # type: ignore[operator,misc]
+                )
             views[key] = kept
         return [views[key] for key in batch.keys]
 
-    def _canvas(self, batch: Batch) -> tuple[Tensor, list[tuple[int, int]]]:
-        sizes = [batch.canvases.shape[1:3]] * len(batch.canvases)
-        return normalise(batch.canvases, self.engine.card, sizes, self.engine.device), sizes
+    def _network_input(self, batch: Batch) -> tuple[Tensor, list[tuple[int, int]]]:
+        sizes = [batch.network_inputs.shape[1:3]] * len(batch.network_inputs)
+        return normalize(batch.network_inputs, self.engine.card, sizes, self.engine.device), sizes
 
-    def _truths(self, batch: Batch):
-        return [truth.to(self.engine.device) for truth in batch.truths]
+    def _targets(self, batch: Batch):
+        return [target.to(self.engine.device) for target in batch.targets]

@@ -14,11 +14,11 @@ import msgspec
 
 from maskwright import files
 from maskwright.errors import InputError, RecipeError, UnknownName
-from maskwright.models import catalogue
+from maskwright.models import registry
 from maskwright.models.starts import at_hand
 from maskwright.prediction import tiles
-from maskwright.samples.augment import Augment
 from maskwright.suggestions import option_meant
+from maskwright.transforms.augment import Augment
 
 TASKS = ("segment", "detect", "classify")
 OPTIMIZERS = ("adamw", "rmsprop")
@@ -33,9 +33,9 @@ RANGES = {
     "views": (0, 1000),
     "time_budget": (0, 10**7),
     "patience": (0, 10**6),
-    "warm_up": (0, 10**6),
+    "warmup_steps": (0, 10**6),
     "weight_decay": (0, 1),
-    "backbone_rate": (0, 100),
+    "backbone_lr_scale": (0, 100),
     "clip": (1e-6, 10**6),
     "ema": (0, 0.999999),
 }
@@ -44,8 +44,8 @@ RANGES = {
 LARGEST = 64_000  # bytes of a recipe; ours have two thousand
 MOST_DOTS = 100  # in a line: a key a.a.a.a... of thousands of parts would take the parser minutes
 MOST_EPOCHS = 10**6
-WHOLE = Augment(zoom=(0.8, 1.3), rotate=20.0, colour=0.2, grey=0.0, blur=0.0, paste=0.0, shear=8.0, shift=0.1)
-"""How a classifier's photos are varied: less of the colours, for they may be what tells the classes apart."""
+WHOLE = Augment(zoom=(0.8, 1.3), rotate=20.0, color=0.2, gray=0.0, blur=0.0, paste=0.0, shear=8.0, shift=0.1)
+"""How a classifier's images are varied: less of the colors, for they may be what tells the classes apart."""
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,33 +56,36 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     layers: str = "all"
     epochs: int = 30
-    rate: float = 1e-3
+    lr: float = 1e-3
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
-            raise RecipeError("nothing to train", field="epochs", wanted="at least 1", got=self.epochs)
+            raise RecipeError("nothing to train", field="epochs", expected="at least 1", got=self.epochs)
         if self.epochs > MOST_EPOCHS:
-            raise RecipeError("a number is out of range", field="epochs", wanted=f"1 to {MOST_EPOCHS}", got=self.epochs)
-        if not 0 < self.rate < 10:
-            raise RecipeError("a number is out of range", field="rate", wanted="more than 0, below 10", got=self.rate)
+            raise RecipeError(
+                "a number is out of range", field="epochs", expected=f"1 to {MOST_EPOCHS}", got=self.epochs
+            )
+        if not 0 < self.lr < 10:
+            raise RecipeError("a number is out of range", field="lr", expected="more than 0, below 10", got=self.lr)
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All choices of a run; what is left out takes these defaults.
 
-    size           long side of the canvas, pixels
-    tile           side in photo pixels of the part of a larger photo that fills the canvas; 0: photos are shown whole
-    batch          photos a step
-    steps          steps an epoch has at least: 60 photos seen 15 times a validation would validate most of the time
+    size           long side of the network input, pixels
+    tile           side in image pixels of the part of a larger image that fills the network input; 0: images are shown
+                   whole
+    batch          images a step
+    steps          steps an epoch has at least: 60 images seen 15 times a validation would validate most of the time
     time_budget    seconds of training in all, 0 for as many epochs as the stages say
     patience       epochs without a better validation figure after which training stops; 0 never stops early
     schedule       cosine: the rate falls to a hundredth over the whole run; constant: it stays. Both after the warm-up
     optimizer      adamw; rmsprop as Keras has it (decay 0.9)
-    backbone_rate  factor on the rate for the backbone
+    backbone_lr_scale  factor on the rate for the backbone
     ema            decay of the averaged weights that are validated and kept; 0 averages nothing
-    views          looks that a photo has in stages which leave the backbone as it is: what it makes of each look is
-                   then computed once, and kept; 0 shows each photo anew every time
-    live_norms     batch norms go on learning their statistics (else those of the start are kept)
+    views          looks that an image has in stages which leave the backbone as it is: what it makes of each look is
+                   then computed once, and kept; 0 shows each image anew every time
+    train_bn     batch norms go on learning their statistics (else those of the start are kept)
     class_attribute  which of VIA's region attributes holds the class; "": found out
     connected_components  of masks that tell no objects apart, each connected part is one object
     annotations    of a folder only annotation files of this name, in each of its splits; "": all
@@ -103,15 +106,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int = 1
     time_budget: float = 0.0
     patience: int = 20
-    warm_up: int = 20
+    warmup_steps: int = 20
     schedule: str = "cosine"
     optimizer: str = "adamw"
     weight_decay: float = 0.01
-    backbone_rate: float = 0.5
+    backbone_lr_scale: float = 0.5
     clip: float = 5.0
     ema: float = 0.998
     views: int = 0
-    live_norms: bool = True
+    train_bn: bool = True
     allow_faulty: bool = False
     class_attribute: str = ""
     connected_components: bool = False
@@ -127,31 +130,31 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
         if self.schedule not in SCHEDULES:
             raise UnknownName("schedule", self.schedule, SCHEDULES)
-        network = catalogue.find(self.model, self.task)
+        network = registry.find(self.model, self.task)
         if self.backbone and self.backbone not in network.backbones:
             raise UnknownName("backbone", self.backbone, network.backbones)
         for field, (low, high) in RANGES.items():
             value = getattr(self, field)
             if not low <= value <= high:
-                raise RecipeError("a number is out of range", field=field, wanted=f"{low} to {high}", got=value)
+                raise RecipeError("a number is out of range", field=field, expected=f"{low} to {high}", got=value)
         if self.size % 64 and self.task != "classify":
             raise RecipeError(
-                "the canvas must divide by 64",
+                "the network input must divide by 64",
                 field="size",
-                wanted=f"{self.size // 64 * 64} or {-(-self.size // 64) * 64}",
+                expected=f"{self.size // 64 * 64} or {-(-self.size // 64) * 64}",
                 got=self.size,
             )
         if tiles.checked(self.tile) and self.task == "classify":
-            raise RecipeError("a classifier looks at whole photos", field="tile", wanted="0", got=self.tile)
+            raise RecipeError("a classifier looks at whole images", field="tile", expected="0", got=self.tile)
         if self.tile and self.views:
             raise RecipeError(
-                "a few looks at each photo are too few tiles of it",
+                "a few looks at each image are too few tiles of it",
                 field="views",
-                wanted="0, or tile = 0",
+                expected="0, or tile = 0",
                 got=self.views,
             )
         if not self.stages:
-            raise RecipeError("a recipe needs a stage", field="stages", wanted="at least one [[stages]]", got="none")
+            raise RecipeError("a recipe needs a stage", field="stages", expected="at least one [[stages]]", got="none")
 
     @property
     def epochs(self) -> int:
@@ -166,16 +169,16 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
     before; `lr` is the rate of all.
     """
     said = {name: _checked(name, value) for name, value in options.items() if value is not None}
-    epochs, layers, rate = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
+    epochs, layers, lr = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
     if base is None:
         base = _defaults(said)
     stages = said.pop("stages", base.stages)
     if layers is not None:
-        stages = (Stage(layers, sum(stage.epochs for stage in stages), stages[-1].rate),)
+        stages = (Stage(layers, sum(stage.epochs for stage in stages), stages[-1].lr),)
     if epochs is not None:
         stages = _divide_epochs(stages, epochs)
-    if rate is not None:
-        stages = tuple(msgspec.structs.replace(stage, rate=rate) for stage in stages)
+    if lr is not None:
+        stages = tuple(msgspec.structs.replace(stage, lr=lr) for stage in stages)
     unknown = set(said) - set(Recipe.__struct_fields__)
     if unknown:
         name, known = sorted(unknown)[0], [*Recipe.__struct_fields__, "epochs", "layers", "lr"]
@@ -186,17 +189,17 @@ def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
 def _defaults(said: dict[str, Any]) -> Recipe:
     """What a model's training takes where nothing is said."""
     model = said.get("model", "small")
-    task = said.get("task") or catalogue.task_of(model)
-    network = catalogue.find(model, task)
+    task = said.get("task") or registry.task_of(model)
+    network = registry.find(model, task)
     weights = said.get("weights") or at_hand(model, task, said.get("backbone") or "")
     plan = {"size": network.size, "batch": network.batch, "weights": weights, **network.plan}
-    stages = tuple(Stage(*each) for each in plan.pop("stages", ())) or tuple(
-        msgspec.structs.replace(stage, rate=network.rate) for stage in Recipe().stages
+    stages = tuple(Stage(*item) for item in plan.pop("stages", ())) or tuple(
+        msgspec.structs.replace(stage, lr=network.lr) for stage in Recipe().stages
     )
     if task == "classify":
         plan |= {"augment": WHOLE, "steps": 1}
     if weights == "none":
-        stages = (Stage("all", 60, network.rate),)  # heads on top of a random backbone would learn nothing
+        stages = (Stage("all", 60, network.lr),)  # heads on top of a random backbone would learn nothing
     return Recipe(**{**plan, "stages": stages, "task": task, "model": model})
 
 
@@ -211,15 +214,17 @@ def _checked(name: str, value: Any) -> Any:
 
 def _divide_epochs(stages: tuple[Stage, ...], epochs: int) -> tuple[Stage, ...]:
     if epochs < 1:
-        raise RecipeError("nothing to train", field="epochs", wanted="at least 1", got=epochs)
+        raise RecipeError("nothing to train", field="epochs", expected="at least 1", got=epochs)
     if epochs < len(stages):
         return (msgspec.structs.replace(stages[-1], epochs=epochs),)
     whole, done, parts = sum(stage.epochs for stage in stages), 0, []
-    for place, stage in enumerate(stages):
-        left = len(stages) - place - 1
-        share = epochs - done if left == 0 else min(max(round(epochs * stage.epochs / whole), 1), epochs - done - left)
-        parts.append(msgspec.structs.replace(stage, epochs=share))
-        done += share
+    for index, stage in enumerate(stages):
+        left = len(stages) - index - 1
+        fraction = (
+            epochs - done if left == 0 else min(max(round(epochs * stage.epochs / whole), 1), epochs - done - left)
+        )
+        parts.append(msgspec.structs.replace(stage, epochs=fraction))
+        done += fraction
     return tuple(parts)
 
 
@@ -238,7 +243,7 @@ def read_recipe(path: Path, **options: Any) -> Recipe:
     """
     asked = {name: value for name, value in options.items() if value is not None}
     if "model" in asked:  # a misspelt option is no fault of the file's
-        catalogue.find(asked["model"], asked.get("task") or catalogue.task_of(asked["model"]))
+        registry.find(asked["model"], asked.get("task") or registry.task_of(asked["model"]))
     with _blamed(path):
         said = {name: value for name, value in _toml_of(path).items() if name not in asked}
         chosen = msgspec.to_builtins(msgspec.convert(said, _Named)) | asked
@@ -258,11 +263,13 @@ def read_written(path: Path) -> Recipe:
 
 def _toml_of(path: Path) -> dict[str, Any]:
     if Path(path).exists() and not Path(path).is_file():
-        raise RecipeError("the recipe cannot be read", file=path, wanted="a TOML file", got="a folder, device or pipe")
+        raise RecipeError(
+            "the recipe cannot be read", file=path, expected="a TOML file", got="a folder, device or pipe"
+        )
     with files.open_file(path) as file:
         data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise RecipeError("this is no recipe", file=path, wanted=f"at most {LARGEST:,} bytes", got="more")
+        raise RecipeError("this is no recipe", file=path, expected=f"at most {LARGEST:,} bytes", got="more")
     text = data.decode("utf-8-sig").replace("\r\n", "\n")
     if any(line.count(".") > MOST_DOTS for line in text.split("\n") if not line.lstrip().startswith("#")):
         raise tomllib.TOMLDecodeError("keys are nested too deeply")
@@ -291,8 +298,8 @@ def _blamed(path: Path) -> Iterator[None]:
             "the recipe is not TOML", file=path, got=error, fix="see docs/training.md for an example"
         ) from error
     except msgspec.ValidationError as error:
-        wanted, fix = _keys(str(error))
-        raise RecipeError("the recipe has a wrong value", file=path, got=error, wanted=wanted, fix=fix) from error
+        expected, fix = _keys(str(error))
+        raise RecipeError("the recipe has a wrong value", file=path, got=error, expected=expected, fix=fix) from error
 
 
 def _keys(fault: str) -> tuple[str | None, str | None]:
@@ -328,10 +335,10 @@ def _flat(values: dict[str, Any]) -> dict[str, Any]:
     made = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            made |= {f"{key}.{name}": each for name, each in value.items()}
+            made |= {f"{key}.{name}": item for name, item in value.items()}
         elif key == "stages" and isinstance(value, list):
             parts = [(f"stages[{number}]", stage) for number, stage in enumerate(value, 1) if isinstance(stage, dict)]
-            made |= {f"{where}.{name}": each for where, stage in parts for name, each in stage.items()}
+            made |= {f"{where}.{name}": item for where, stage in parts for name, item in stage.items()}
         else:
             made[key] = value
     return made

@@ -28,14 +28,14 @@ class Facts(msgspec.Struct):
     """What run.json says.
 
     data     path of the data; None where they were in memory
-    photos   the names of the images of each part, in order
+    images   the names of the images of each part, in order
     recipe   the recipe's values as the run began; None in runs of versions that did not keep them
     classes, contents  the class names, and a hash of each image and of its labels (training/contents.py)
     started_on  hashes of the images that the weights it started from were trained on
     """
 
     data: str | None
-    photos: dict[str, list[str]]
+    images: dict[str, list[str]]
     recipe: dict[str, Any] | None = None
     classes: list[str] | None = None
     contents: dict[str, dict[str, str]] | None = None
@@ -64,11 +64,11 @@ class RunFolder:
     def create(cls, out: Path, name: str | None, default: str) -> RunFolder:
         """`out/name`; without a name `out/default`, `out/default-2`, ... whichever is free."""
         if name is not None:
-            if not name.strip() or name in (".", "..") or any(each in name for each in "/\\\0"):
+            if not name.strip() or name in (".", "..") or any(item in name for item in "/\\\0"):
                 raise RecipeError(
                     "a run is one folder, named by one word",
                     field="name",
-                    wanted="a name without / or \\",
+                    expected="a name without / or \\",
                     got=repr(name),
                     fix="--out says where run folders are made",
                 )
@@ -100,7 +100,7 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise RecipeError(
-                "no run to go on with", file=path, wanted=f"a run's folder with last/{STATE}", got="none there"
+                "no run to go on with", file=path, expected=f"a run's folder with last/{STATE}", got="none there"
             ) from error
         folder.check_writable()
         folder.sweep()
@@ -175,7 +175,7 @@ class RunFolder:
                 "the recipe was changed since this run began",
                 file=file,
                 field=", ".join(field for field, _, _ in different),
-                wanted=", ".join(f"{field} = {before}" for field, before, _ in different),
+                expected=", ".join(f"{field} = {before}" for field, before, _ in different),
                 got=", ".join(f"{field} = {after}" for field, _, after in different),
                 fix="put that back; or start a new run from it: --recipe FILE --weights RUN/last",
             )
@@ -194,7 +194,7 @@ class RunFolder:
             raise RecipeError(
                 "the facts of this run cannot be read",
                 file=file,
-                wanted="JSON as maskwright writes it",
+                expected="JSON as maskwright writes it",
                 got=str(error) or type(error).__name__,
                 fix="start a new run from it: --weights RUN/last",
             ) from error
@@ -215,9 +215,9 @@ class RunFolder:
                 return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(opened)]
         except (OSError, ValueError, TypeError, csv.Error) as error:  # a row of more cells than columns: TypeError
             raise RecipeError(
-                "the figures of this run cannot be read",
+                "the metrics of this run cannot be read",
                 file=file,
-                wanted="a table of numbers as maskwright writes it",
+                expected="a table of numbers as maskwright writes it",
                 got=error,
                 fix="put back what was written; or delete the file: the run goes on from its state, not from it",
             ) from error

@@ -1,4 +1,4 @@
-"""Before the first step: how large are the objects on the canvas?"""
+"""Before the first step: how large are the objects on the network input?"""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 
 from maskwright.types import Dataset
 
-LEGIBLE = 10  # canvas pixels: of what is smaller a map of stride 4 keeps two or three cells
-GOOD = 32  # canvas pixels: about the second smallest anchor
+LEGIBLE = 10  # network input pixels: of what is smaller a map of stride 4 keeps two or three cells
+GOOD = 32  # network input pixels: about the second smallest anchor
 
 
 def advice(data: Dataset, size: int) -> str | None:
-    """A sentence where half of the objects are too small on a canvas of `size`, and tiles of the photos would help."""
+    """A sentence where half of the objects are too small on a network input of `size`, and tiles of the images would
+    help."""
     sides, scales = [], []
     for record in data:
         if record.instances is not None and len(record.instances):
@@ -27,6 +28,6 @@ def advice(data: Dataset, size: int) -> str | None:
     if seen >= LEGIBLE or larger < 1.5:
         return None
     return (
-        f"half of the objects are less than {seen + 0.5:.0f} pixels large on this canvas: "
+        f"half of the objects are less than {seen + 0.5:.0f} pixels large on this network input: "
         f"--tile {tile} would show them {larger:.0f} times as large"
     )

@@ -20,7 +20,7 @@ from maskwright.training.recipe import Recipe
 
 Fault = tuple[str, object, object]
 """field, wanted, got."""
-ROW = ("epoch", "step", "seconds", "rate", "loss")  # what every row of the history has
+ROW = ("epoch", "step", "seconds", "lr", "loss")  # what every row of the history has
 MOMENTS = {  # what each optimizer keeps of a parameter beside the count of its steps; the squares are never negative
     torch.optim.AdamW: {"exp_avg": -math.inf, "exp_avg_sq": 0.0},
     torch.optim.RMSprop: {"square_avg": 0.0},
@@ -36,7 +36,7 @@ class Position:
     step: int = 0
     stage: int = -1
     steps_in_stage: int = 0
-    rate: float = 0.0  # of the last step, before factors
+    lr: float = 0.0  # of the last step, before factors
     seconds: float = 0.0
     best: float = -1.0
     best_epoch: int = 0
@@ -46,7 +46,7 @@ class Position:
 
 def position(facts: Any, recipe: Recipe, steps: int) -> tuple[Position, Fault | None]:
     """The position that these facts say, and what is wrong with it; steps: of an epoch."""
-    names = [each.name for each in dataclasses.fields(Position)]
+    names = [item.name for item in dataclasses.fields(Position)]
     if not isinstance(facts, dict) or set(facts) != set(names):
         got = ", ".join(map(str, facts))[:200] if isinstance(facts, dict) else type(facts).__name__
         return Position(), ("facts", ", ".join(names), got or "none")
@@ -66,7 +66,7 @@ def _faults(at: Position, recipe: Recipe, steps: int) -> Iterator[Fault]:
         ("step", 0, most * steps),
         ("stage", -1, len(recipe.stages) - 1),
         ("steps_in_stage", 0, at.step),
-        ("rate", 0, 10),
+        ("lr", 0, 10),
         ("seconds", 0, 1e12),
         ("best", -1, 1),
         ("best_epoch", 0, at.epoch),
@@ -96,15 +96,17 @@ def tensor_fault(
     at: Position,
 ) -> Fault | None:
     """What is wrong with the tensors of a state; networks: {"network": ..., "averaged": ...}."""
-    wanted = {f"{prefix}/{name}": value for prefix, net in networks.items() for name, value in net.state_dict().items()}
-    wanted |= _moments(tensors, networks["network"], optimizer)
-    for name in wanted.keys() | tensors.keys():
+    expected = {
+        f"{prefix}/{name}": value for prefix, net in networks.items() for name, value in net.state_dict().items()
+    }
+    expected |= _moments(tensors, networks["network"], optimizer)
+    for name in expected.keys() | tensors.keys():
         if name not in tensors:
-            return name, _shape(wanted[name]), "nothing"
-        if name not in wanted:
+            return name, _shape(expected[name]), "nothing"
+        if name not in expected:
             return name, "tensors of this run's network and optimizer", _shape(tensors[name])
-        if (tensors[name].shape, tensors[name].dtype) != (wanted[name].shape, wanted[name].dtype):
-            return name, _shape(wanted[name]), _shape(tensors[name])
+        if (tensors[name].shape, tensors[name].dtype) != (expected[name].shape, expected[name].dtype):
+            return name, _shape(expected[name]), _shape(tensors[name])
     floors = {f"/{what}": low for what, low in MOMENTS[type(optimizer)].items()}  # type: ignore[index]
     for name, value in tensors.items():
         if value.is_floating_point() and value.numel():
@@ -123,11 +125,11 @@ def tensor_fault(
 
 def _moments(tensors: Mapping[str, Tensor], network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """What the optimizer keeps of each parameter of which the state has anything."""
-    parameters, wanted = dict(network.named_parameters()), {}
+    parameters, expected = dict(network.named_parameters()), {}
     for name in {name.split("/")[1] for name in tensors if name.startswith("optimizer/")} & parameters.keys():
-        wanted[f"optimizer/{name}/step"] = torch.zeros(())
-        wanted |= {f"optimizer/{name}/{what}": parameters[name] for what in MOMENTS[type(optimizer)]}  # type: ignore[index]
-    return wanted
+        expected[f"optimizer/{name}/step"] = torch.zeros(())
+        expected |= {f"optimizer/{name}/{what}": parameters[name] for what in MOMENTS[type(optimizer)]}  # type: ignore[index]
+    return expected
 
 
 def _shape(tensor: Tensor) -> str:
@@ -136,11 +138,11 @@ def _shape(tensor: Tensor) -> str:
 
 def flatten(optimizer: torch.optim.Optimizer, names: dict[int, str]) -> dict[str, Tensor]:
     """The optimizer's tensors under "optimizer/<parameter>/<what>"."""
-    found = {}
+    detections = {}
     for parameter, state in optimizer.state.items():
         for what, value in state.items():
-            found[f"optimizer/{names[id(parameter)]}/{what}"] = torch.as_tensor(value)
-    return found
+            detections[f"optimizer/{names[id(parameter)]}/{what}"] = torch.as_tensor(value)
+    return detections
 
 
 def unflatten(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor], tensors: dict[str, Tensor]) -> None:

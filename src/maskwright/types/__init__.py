@@ -2,21 +2,21 @@
 
 from maskwright.types.annotation import Annotation
 from maskwright.types.dataset import Dataset, Fault, Record
+from maskwright.types.image import Image, ResizeTransform, Window
+from maskwright.types.image_labels import ImageLabels
 from maskwright.types.instances import Instances, RawDetections
 from maskwright.types.masks import RleMasks
-from maskwright.types.photo import Photo, Placement, Window
-from maskwright.types.verdicts import Verdict
 
 __all__ = [
     "Annotation",
     "Dataset",
     "Fault",
+    "Image",
+    "ImageLabels",
     "Instances",
-    "Photo",
-    "Placement",
     "RawDetections",
     "Record",
+    "ResizeTransform",
     "RleMasks",
-    "Verdict",
     "Window",
 ]

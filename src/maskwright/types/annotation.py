@@ -11,9 +11,9 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotation:
-    """Kept so that writing can give it back; nothing is learnt from it.
+    """Kept so that writing can give it back; nothing is learned from it.
 
-    outlines    the closed outlines as they were drawn, each k×2 float64 (x, y) in photo pixels; () where none were
+    outlines    the closed outlines as they were drawn, each k×2 float64 (x, y) in image pixels; () where none were
     id          the number (or text) by which the file knows the object (COCO); None where it has none
     attributes  further facts as JSON values: {"difficult": 1, "occluded": True}
     """

@@ -1,4 +1,4 @@
-"""Dataset: photos and what people said about them."""
+"""Dataset: images and what people said about them."""
 
 from __future__ import annotations
 
@@ -19,68 +19,69 @@ class Fault:
     file: str
     record: str
     field: str
-    wanted: str
+    expected: str
     got: str
     fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.record}: {self.field}: wanted {self.wanted}, got {self.got}"
+        return f"{self.record}: {self.field}: wanted {self.expected}, got {self.got}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """One photo of a data set and its labels.
+    """One image of a dataset and its labels.
 
-    photo      path of the photo file
+    image      path of the image file
     size       (height, width) after EXIF's turn: the frame of all coordinates
-    instances  what was drawn; None where nobody has labelled it (n = 0 means: labelled, and there is nothing)
-    skipped    somebody said "leave it out", or its record was faulty; never trained on, never judged
-    labels     image-level classes, as indices into the data set's names; None where there are none
-    group      photos that belong together (a series, one original's copies): never divided by a split
+    instances  what was drawn; None where nobody has labeled it (n = 0 means: labeled, and there is nothing)
+    skipped    somebody said "leave it out", or its record was faulty; never trained on, never evaluated
+    labels     image-level classes, as indices into the dataset's names; None where there are none
+    group      images that belong together (a series, one original's copies): never divided by a split
     split      "train", "val", "test" where the data say so
-    sought     the classes that were looked for on this photo, as indices into the data set's names; None: all of them.
+    labelled_classes     the classes that were looked for on this image, as indices into the dataset's names; None: all
+                         of them.
                What was not looked for is never taught as background
-    missed     objects of the sought classes may be undrawn too: only the surroundings of drawn ones are background
-    id         the number (or text) by which the annotation file knows the photo (COCO); None where it has none
+    incomplete     objects of the sought classes may be undrawn too: only the surroundings of drawn ones are background
+    id         the number (or text) by which the annotation file knows the image (COCO); None where it has none
     """
 
-    photo: Path
+    image: Path
     size: tuple[int, int]
     instances: Instances | None
     skipped: bool = False
     labels: tuple[int, ...] | None = None
     group: str | None = None
     split: str | None = None
-    sought: tuple[int, ...] | None = None
-    missed: bool = False
+    labelled_classes: tuple[int, ...] | None = None
+    incomplete: bool = False
     id: int | str | None = None
 
-    def judged(self, found: Instances) -> Instances:
+    def evaluated(self, found: Instances) -> Instances:
         """Of what was found here, the objects of classes that were looked for: others may be right or wrong."""
-        if self.sought is None or self.instances is None:
+        if self.labelled_classes is None or self.instances is None:
             return found
-        names = [self.instances.names[place] for place in self.sought]
+        names = [self.instances.names[labelled_class_index] for labelled_class_index in self.labelled_classes]
         return found[np.array([label in names for label in found.labels], bool)]
 
     @property
     def state(self) -> str:
-        """labelled, empty, unlabelled or skipped: four different things."""
+        """labeled, empty, unlabeled or skipped: four different things."""
         if self.skipped:
             return "skipped"
         if self.labels is not None:
-            return "labelled"
+            return "labeled"
         if self.instances is None:
-            return "unlabelled"
-        return "labelled" if len(self.instances) else "empty"
+            return "unlabeled"
+        return "labeled" if len(self.instances) else "empty"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Photos with labels; one split, or several when each record names its own.
+    """Images with labels; one split, or several when each record names its own.
 
     name     how people call it (the folder's name)
     names    class names; every record's instances use this very tuple
-    records  in a stable order (the file's, or by photo name)
+    records  in a stable order (the file's, or by image name)
     format   which reader read it, for messages
     faults   what was put aside, by name
     remarks  what was mended or is worth knowing, one sentence each ("13 outlines reached past the edge: clipped")
@@ -100,18 +101,18 @@ class Dataset:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.class_counts().items())
-        return f"Dataset({self.name!r}, {len(self)} photos; {counts or 'no classes'})"
+        return f"Dataset({self.name!r}, {len(self)} images; {counts or 'no classes'})"
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
     def where(self, keep: Callable[[Record], bool]) -> Dataset:
-        """The same data set with only the records for which `keep` is true."""
+        """The same dataset with only the records for which `keep` is true."""
         return replace(self, records=tuple(record for record in self.records if keep(record)))
 
     def usable(self) -> Dataset:
-        """Only records one may train on or judge: labelled (or labelled as empty) and not skipped."""
-        return self.where(lambda record: record.state in ("labelled", "empty"))
+        """Only records one may train on or evaluate: labeled (or labeled as empty) and not skipped."""
+        return self.where(lambda record: record.state in ("labeled", "empty"))
 
     def splits(self) -> dict[str, Dataset]:
         """By the records' own split, in the order train, val, test; {} where the data name none."""
@@ -131,7 +132,7 @@ class Dataset:
         )
 
     def class_counts(self) -> dict[str, int]:
-        """Instances (or labelled photos, in a classification set) of each class, in the order of `names`."""
+        """Instances (or labeled images, in a classification set) of each class, in the order of `names`."""
         counts: Counter[str] = Counter(dict.fromkeys(self.names, 0))
         for record in self.records:
             if record.instances is not None:
@@ -141,8 +142,8 @@ class Dataset:
         return dict(counts)
 
     def state_counts(self) -> dict[str, int]:
-        """{"labelled": 61, "empty": 0, "unlabelled": 0, "skipped": 0}"""
-        counts = {"labelled": 0, "empty": 0, "unlabelled": 0, "skipped": 0}
+        """{"labeled": 61, "empty": 0, "unlabeled": 0, "skipped": 0}"""
+        counts = {"labeled": 0, "empty": 0, "unlabeled": 0, "skipped": 0}
         for record in self.records:
             counts[record.state] += 1
         return counts
@@ -152,45 +153,48 @@ class Dataset:
         place = np.array([names.index(name) for name in self.names], np.int64)
 
         def move(record: Record) -> Record:
-            instances, labels, sought = record.instances, record.labels, record.sought
+            instances, labels, labelled_classes = record.instances, record.labels, record.labelled_classes
             if instances is not None:
                 instances = replace(instances, classes=place[instances.classes], names=names)
             if labels is not None:
                 labels = tuple(int(place[label]) for label in labels)
-            if sought is not None:
-                sought = tuple(int(place[label]) for label in sought)
-            return replace(record, instances=instances, labels=labels, sought=sought)
+            if labelled_classes is not None:
+                labelled_classes = tuple(int(place[label]) for label in labelled_classes)
+            return replace(record, instances=instances, labels=labels, labelled_classes=labelled_classes)
 
         ids = _ids_of(names, [self])
         return replace(self, names=names, records=tuple(move(record) for record in self.records), class_ids=ids)
 
-    def seeking_its_own(self) -> Dataset:
-        """The same data set, saying that nothing but its own classes was looked for."""
+    def partially_labelled(self) -> Dataset:
+        """The same dataset, saying that nothing but its own classes was looked for."""
         own = tuple(range(len(self.names)))
-        return replace(self, records=tuple(replace(record, sought=record.sought or own) for record in self.records))
+        return replace(
+            self,
+            records=tuple(replace(record, labelled_classes=record.labelled_classes or own) for record in self.records),
+        )
 
     @staticmethod
     def join(name: str, several: Iterable[Dataset], partial: bool = False) -> Dataset:
         """All records of several; class names united in order of first appearance.
 
-        partial  on the photos of each only its own classes were looked for (Record.sought)
+        partial  on the images of each only its own classes were looked for (Record.sought)
         """
-        several = [each.seeking_its_own() if partial else each for each in several]
-        names = tuple(dict.fromkeys(name for each in several for name in each.names))
-        moved = [each.with_names(names) for each in several]
+        several = [item.partially_labelled() if partial else item for item in several]
+        names = tuple(dict.fromkeys(name for item in several for name in item.names))
+        moved = [item.with_names(names) for item in several]
         return Dataset(
             name,
             names,
-            tuple(record for each in moved for record in each.records),
-            " + ".join(dict.fromkeys(each.format for each in several)),
-            tuple(fault for each in several for fault in each.faults),
-            tuple(dict.fromkeys(remark for each in several for remark in each.remarks)),
+            tuple(record for item in moved for record in item.records),
+            " + ".join(dict.fromkeys(item.format for item in several)),
+            tuple(fault for item in several for fault in item.faults),
+            tuple(dict.fromkeys(remark for item in several for remark in item.remarks)),
             _ids_of(names, several),
         )
 
 
 def _ids_of(names: tuple[str, ...], several: Iterable[Dataset]) -> tuple[int | str, ...]:
     """Each name's one id in the annotation files of several; () where one has none, or two."""
-    known = {pair for each in several for pair in zip(each.names, each.class_ids, strict=False)}
+    known = {pair for item in several for pair in zip(item.names, item.class_ids, strict=False)}
     ids = dict(known)
     return tuple(ids[name] for name in names) if len(known) == len(ids) and ids.keys() >= set(names) else ()

@@ -1,4 +1,4 @@
-"""Instances: the objects of one photo. RawDetections: what an engine gives, before the way back to the photo."""
+"""Instances: the objects of one image. RawDetections: what an engine gives, before the way back to the image."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from maskwright.types.masks import RleMasks
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instances:
-    """The objects of one photo, found or annotated. Every column has the same length n; n = 0 is ordinary.
+    """The objects of one image, found or annotated. Every column has the same length n; n = 0 is ordinary.
 
-    boxes    n×4 float32       x1 y1 x2 y2 in photo pixels; edges, so a one-pixel object is 1 wide
+    boxes    n×4 float32       x1 y1 x2 y2 in image pixels; edges, so a one-pixel object is 1 wide
     classes  n int64           index into `names` (no background class: 0 is the first real one)
     scores   n float32 | None  0..1; None where a person drew them
-    masks    RleMasks | None   same order, same photo size; None where only boxes are known
-    names    tuple[str, ...]   the class names of the data set or model
-    crowd    n bool | None     COCO's iscrowd: a region of many, neither to be learnt nor to be counted as missed
+    masks    RleMasks | None   same order, same image size; None where only boxes are known
+    names    tuple[str, ...]   the class names of the dataset or model
+    crowd    n bool | None     COCO's iscrowd: a region of many, neither to be learned nor to be counted as missed
     annotations  n Annotation | None, or None as a whole: what the annotation file said of each object besides
     """
 
@@ -81,8 +81,8 @@ class Instances:
             (row, note.outlines) for row, note in enumerate(self.annotations) if note is not None and note.outlines
         ]
         filled = RleMasks.from_polygons([parts for _, parts in drawn], self.masks.size)
-        for place, (row, parts) in enumerate(drawn):
-            if np.array_equal(filled[place].counts, self.masks[row].counts):
+        for index, (row, parts) in enumerate(drawn):
+            if np.array_equal(filled[index].counts, self.masks[row].counts):
                 found[row] = parts
         return found
 
@@ -99,12 +99,13 @@ class Instances:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawDetections:
-    """What an engine found on one canvas: the seam between engines and everything else.
+    """What an engine found on one network input: the seam between engines and everything else.
 
-    boxes    n×4 float32      x1 y1 x2 y2 in canvas pixels
+    boxes    n×4 float32      x1 y1 x2 y2 in network input pixels
     scores   n float32        0..1, falling
     classes  n int64          index into the card's class names
-    soft     n×28×28 float32 | None   probability that a cell of the box belongs to the object; None without a mask head
+    mask_probs     n×28×28 float32 | None   probability that a cell of the box belongs to the object; None without a
+                   mask head
     rule     how a soft mask meets its box: "grown" a little, as torchvision's networks learn it (geometry/paste.py), or
              "stretched" over the box in whole pixels, as matterport's do (geometry/stretch.py)
     """
@@ -112,7 +113,7 @@ class RawDetections:
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
-    soft: np.ndarray | None
+    mask_probs: np.ndarray | None
     rule: Literal["grown", "stretched"] = "grown"
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""RleMasks: many masks of one photo as run lengths; no dense frame is held."""
+"""RleMasks: many masks of one image as run lengths; no dense frame is held."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from maskwright.geometry import polygons, rle
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RleMasks:
-    """n masks of one photo, each a list of run lengths in COCO's order.
+    """n masks of one image, each a list of run lengths in COCO's order.
 
-    size     (height, width) of the photo in pixels
+    size     (height, width) of the image in pixels
     counts   all runs one after another, int64; the runs of one mask alternate off, on, off, ...
              down the columns (Fortran order), begin with an "off" run (which may be 0) and sum to height * width
     offsets  n+1 int64; mask i owns counts[offsets[i]:offsets[i+1]]
@@ -42,7 +42,7 @@ class RleMasks:
 
     @classmethod
     def from_polygons(cls, outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> RleMasks:
-        """One object a row; each a list of parts, each part k×2 float (x, y) in photo pixels. Parts are united."""
+        """One object a row; each a list of parts, each part k×2 float (x, y) in image pixels. Parts are united."""
         return cls(size, *polygons.fill(outlines, size))
 
     @classmethod
@@ -58,9 +58,9 @@ class RleMasks:
 
     @classmethod
     def join(cls, several: Sequence[RleMasks]) -> RleMasks:
-        """The rows of several, one after another; all of one photo size; at least one."""
-        assert len({each.size for each in several}) == 1
-        return cls(several[0].size, *rle.join([(each.counts, each.offsets) for each in several]))
+        """The rows of several, one after another; all of one image size; at least one."""
+        assert len({item.size for item in several}) == 1
+        return cls(several[0].size, *rle.join([(item.counts, item.offsets) for item in several]))
 
     # --- asking ---------------------------------------------------------------------------------
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class RleMasks:
         return rle.to_dense(self.counts, self.offsets, self.size)
 
     def patches(self, boxes: np.ndarray) -> list[np.ndarray]:
-        """For each mask the h×w bool cut of its own whole-pixel box (x1 y1 x2 y2 ints inside the photo)."""
+        """For each mask the h×w bool cut of its own whole-pixel box (x1 y1 x2 y2 ints inside the image)."""
         return rle.patches(self.counts, self.offsets, self.size, boxes)
 
     def iou(self, other: RleMasks, crowd: np.ndarray | None = None) -> np.ndarray:
@@ -101,12 +101,12 @@ class RleMasks:
         return RleMasks(self.size, *rle.union(self.counts, self.offsets, self.size))
 
     def crop(self, box: tuple[int, int, int, int]) -> RleMasks:
-        """All masks inside the whole-pixel box (x1, y1, x2, y2), in a photo of that size."""
+        """All masks inside the whole-pixel box (x1, y1, x2, y2), in an image of that size."""
         x1, y1, x2, y2 = box
         return RleMasks((y2 - y1, x2 - x1), *rle.crop(self.counts, self.offsets, self.size, box))
 
     def place(self, corner: tuple[int, int], size: tuple[int, int]) -> RleMasks:
-        """The same masks in a larger photo of that size, in which this one lies at `corner` (left, top)."""
+        """The same masks in a larger image of that size, in which this one lies at `corner` (left, top)."""
         return RleMasks(size, *rle.place(self.counts, self.offsets, self.size, corner, size))
 
     def flip(self) -> RleMasks:

@@ -1,1 +1,1 @@
-"""Films: read frame by frame, written frame by frame, with their sound and their times."""
+"""Videos: read frame by frame, written frame by frame, with their sound and their times."""

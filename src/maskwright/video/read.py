@@ -1,4 +1,4 @@
-"""A film, frame by frame: upright pixels, each with its time, and the packets of sound that lie between."""
+"""A video, frame by frame: upright pixels, each with its time, and the packets of sound that lie between."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from maskwright import files
-from maskwright.errors import MissingExtra, PhotoError
+from maskwright.errors import ImageError, MissingExtra
 from maskwright.extras import how_to_install
 
 WEB = "http,https,httpproxy,tcp,tls,crypto"
-"""What FFmpeg may open for a film on the web."""
+"""What FFmpeg may open for a video on the web."""
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
-"""By these a film is known, upper or lower case."""
+"""By these a video is known, upper or lower case."""
 
 
-def is_film(source: object) -> bool:
-    """Named like a film, and no folder: a path, a pattern, or an address that ends in one."""
+def is_video(source: object) -> bool:
+    """Named like a video, and no folder: a path, a pattern, or an address that ends in one."""
     return isinstance(source, (str, Path)) and str(source).lower().endswith(ENDINGS) and not Path(str(source)).is_dir()
 
 
@@ -32,7 +32,7 @@ def library() -> Any:
     try:
         import av
     except ImportError as error:
-        raise MissingExtra("films need PyAV", fix=how_to_install("maskwright[video]")) from error
+        raise MissingExtra("videos need PyAV", fix=how_to_install("maskwright[video]")) from error
     return av
 
 
@@ -43,8 +43,8 @@ def named(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """pixels  H×W×3 uint8 RGB, turned as the film says it is shown; all frames of a film have one size
-    pts, duration  in units of the film's time base, the first frame at 0; seconds  the same as a number
+    """pixels  H×W×3 uint8 RGB, turned as the video says it is shown; all frames of a video have one size
+    pts, duration  in units of the video's time base, the first frame at 0; seconds  the same as a number
     """
 
     pixels: np.ndarray
@@ -53,8 +53,8 @@ class Frame:
     seconds: float
 
 
-class Film:
-    """An opened film; use it as a context, and iterate once.
+class Video:
+    """An opened video; use it as a context, and iterate once.
 
     path         of the file
     time_base    seconds a unit of `Frame.pts`
@@ -64,8 +64,8 @@ class Film:
     damaged      packets so far that could not be decoded: their frames are missing
     broken_off   after the last frame: what was wrong with the rest, where the file ends in the middle
 
-    >>> with Film("party.mp4") as film:
-    ...     for frame in film:
+    >>> with Video("party.mp4") as video:
+    ...     for frame in video:
     ...         print(frame.seconds, frame.pixels.shape)
     """
 
@@ -83,14 +83,16 @@ class Film:
                 metadata_errors="replace",  # titles and such, in whatever letters
             )
         except (OSError, self._av.FFmpegError, ValueError) as error:
-            raise PhotoError("this film cannot be opened", file=path, got=error) from error
-        pictures = [each for each in self.container.streams.video if each.codec_context is not None]
+            raise ImageError("this video cannot be opened", file=path, got=error) from error
+        pictures = [item for item in self.container.streams.video if item.codec_context is not None]
         if not pictures:
             self.container.close()
-            raise PhotoError("there are no pictures in this file", file=path, wanted="a film", got="sound or data only")
+            raise ImageError(
+                "there are no pictures in this file", file=path, expected="a video", got="sound or data only"
+            )
         self.stream = pictures[0]
         self.stream.thread_type = "AUTO"
-        self.sound = next((each for each in self.container.streams.audio if each.codec_context is not None), None)
+        self.sound = next((item for item in self.container.streams.audio if item.codec_context is not None), None)
         self.time_base: Fraction = self.stream.time_base
         self.rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
         self.expected: int | None = self.stream.frames or self._by_length()
@@ -102,7 +104,7 @@ class Film:
         length = self.container.duration  # in microseconds
         return round(length / 1e6 * self.rate) if length and self.rate else None
 
-    def __enter__(self) -> Film:
+    def __enter__(self) -> Video:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +135,7 @@ class Film:
         except self._av.FFmpegError as error:
             self.broken_off = str(error)
         if before < 0:
-            raise PhotoError("there is no frame in this film", file=self.path, got=self.broken_off or "0 frames")
+            raise ImageError("there is no frame in this video", file=self.path, got=self.broken_off or "0 frames")
 
     def _decoded(self, packet: Any) -> list[Any]:
         try:

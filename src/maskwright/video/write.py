@@ -1,4 +1,4 @@
-"""A film written frame by frame as H.264, with the times of the film it was made from, and its sound untouched."""
+"""A video written frame by frame as H.264, with the times of the video it was made from, and its sound untouched."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from maskwright.errors import MissingExtra, OutputError
 from maskwright.extras import how_to_install
-from maskwright.video.read import Film, Frame, library, named
+from maskwright.video.read import Frame, Video, library, named
 
 CONTAINERS = (".mp4", ".mov", ".mkv")
 ENCODERS = {"libx264": {"crf": "20", "preset": "fast"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}}
@@ -20,20 +20,20 @@ FINEST = 65535  # ticks a second that MPEG-4 can count
 
 
 class Writer:
-    """Opened for the frames of one film; use it as a context, whose end makes the file one that can be played.
+    """Opened for the frames of one video; use it as a context, whose end makes the file one that can be played.
 
-    silent_because  why the film's sound could not be taken over; None where it was, or there is none
+    silent_because  why the video's sound could not be taken over; None where it was, or there is none
     An OSError says what the disk said.
 
-    >>> with Film("party.mp4") as film:
-    ...     with Writer(Path("splash.mp4"), film, (720, 1280)) as written:
-    ...         for frame in film:
+    >>> with Video("party.mp4") as video:
+    ...     with Writer(Path("splash.mp4"), video, (720, 1280)) as written:
+    ...         for frame in video:
     ...             written.add(drawn(frame.pixels), frame)
     """
 
-    def __init__(self, path: Path, film: Film, size: tuple[int, int]) -> None:
+    def __init__(self, path: Path, video: Video, size: tuple[int, int]) -> None:
         """size  (height, width) of the pictures to come; an odd side gets one more row or column, as H.264 wants."""
-        self._av, self.film = library(), film
+        self._av, self.video = library(), video
         self.path = Path(path)
         self.height, self.width = (side + side % 2 for side in size)
         self.silent_because: str | None = None
@@ -41,7 +41,7 @@ class Writer:
             self.container = self._av.open(named(self.path), "w")
         except (OSError, self._av.FFmpegError) as error:
             raise OutputError(
-                "this film cannot be written", file=path, got=error, wanted=", ".join(CONTAINERS)
+                "this video cannot be written", file=path, got=error, expected=", ".join(CONTAINERS)
             ) from error
         try:
             self.stream, self.sound = self._pictures(), self._sound()
@@ -50,31 +50,31 @@ class Writer:
             raise
 
     def _pictures(self) -> Any:
-        name = next((each for each in ENCODERS if each in self._av.codecs_available), None)
+        name = next((item for item in ENCODERS if item in self._av.codecs_available), None)
         if name is None:
             raise MissingExtra(
-                "this FFmpeg cannot write films", fix=f"{how_to_install('maskwright[video]')}, which brings one"
+                "this FFmpeg cannot write videos", fix=f"{how_to_install('maskwright[video]')}, which brings one"
             )
-        stream = self.container.add_stream(name, rate=self.film.rate or Fraction(25), options=ENCODERS[name])
+        stream = self.container.add_stream(name, rate=self.video.rate or Fraction(25), options=ENCODERS[name])
         stream.height, stream.width, stream.pix_fmt = self.height, self.width, "yuv420p"
-        fine = self.film.time_base.denominator <= FINEST or name != "mpeg4"
-        stream.codec_context.time_base = self.film.time_base if fine else Fraction(1, 1000)
+        fine = self.video.time_base.denominator <= FINEST or name != "mpeg4"
+        stream.codec_context.time_base = self.video.time_base if fine else Fraction(1, 1000)
         return stream
 
     def _sound(self) -> Any:
-        if self.film.sound is None:
+        if self.video.sound is None:
             return None
-        codec = self.film.sound.codec_context.name
+        codec = self.video.sound.codec_context.name
         if codec not in self.container.supported_codecs:
             self.silent_because = f"{codec} does not go into {self.path.suffix}"
             return None
-        return self.container.add_stream_from_template(self.film.sound)
+        return self.container.add_stream_from_template(self.video.sound)
 
     def add(self, pixels: np.ndarray, frame: Frame) -> None:
         """pixels: H×W×3 uint8, shown at the time of `frame`."""
         more = ((0, self.height - pixels.shape[0]), (0, self.width - pixels.shape[1]), (0, 0))
         picture = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(np.pad(pixels, more, "edge")), format="rgb24")
-        picture.pts, picture.time_base, picture.duration = frame.pts, self.film.time_base, frame.duration
+        picture.pts, picture.time_base, picture.duration = frame.pts, self.video.time_base, frame.duration
         self._write(picture)
 
     def __enter__(self) -> Writer:
@@ -92,7 +92,7 @@ class Writer:
     def _write(self, picture: Any) -> None:
         """The sound that lies before the picture, and the picture; None for the rest of both."""
         try:
-            for packet in self.film.take_sound():
+            for packet in self.video.take_sound():
                 if self.sound is not None:
                     packet.stream = self.sound
                     self.container.mux(packet)

@@ -26,16 +26,16 @@ RANGES = {  # of the card's single numbers, both ends included
     "tile": (0, 65536),
     "temperature": (1e-3, 1e3),
 }
-CHANNELS = {"mean": (0, 255), "deviation": (1e-3, 1e4)}
+CHANNELS = {"mean": (0, 255), "std": (1e-3, 1e4)}
 MOST_CLASSES = 30_000  # the widest head that is built before the weights are compared with it
-WINDOW = 1e9  # no grey value of any image is as large
+WINDOW = 1e9  # no gray value of any image is as large
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From which score on a classifier says a class; chosen by `maskwright threshold`.
 
     name       the class that is sought
-    chosen_on  which photos chose it, in words
+    chosen_on  which images chose it, in words
     told       what it does, costs and promises, one sentence each
     aim        what it was chosen for, in words; "" in cards from before
     """
@@ -53,16 +53,17 @@ class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one must know to use a model.
 
-    size       long side of the canvas in pixels
+    size       long side of the network input in pixels
     threshold  objects below this score are not shown
     thresholds of a detector: {class: the score from which its objects are shown}; classes without one have `threshold`
     thresholds_chosen_on  which images chose them, in words
-    mean, deviation  of the three channels, in 0..255, taken off and divided by before the network
-    window     fixed grey window (low, high) the training photos had, None for ordinary photos
-    tile       side in photo pixels of the tiles it was trained on and looks at larger photos in; 0: whole photos
-    multi_label  of a classifier: a photo may show none or several of the classes
-    temperature  of a classifier: its logits are divided by it, fitted on the validation photos
-    operating_points  of a classifier: classes with a threshold of their own; where a photo shows one class, at most one
+    mean, std  of the three channels, in 0..255, taken off and divided by before the network
+    window     fixed gray window (low, high) the training images had, None for ordinary images
+    tile       side in image pixels of the tiles it was trained on and looks at larger images in; 0: whole images
+    multi_label  of a classifier: an image may show none or several of the classes
+    temperature  of a classifier: its logits are divided by it, fitted on the validation images
+    operating_points  of a classifier: classes with a threshold of their own; where an image shows one class, at most
+                      one
     training_images, validation_images  short content hashes (weights/image_hashes.py), eight characters each, of the
                images it was trained on, and of those that chose its best epoch
     """
@@ -76,18 +77,18 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thresholds: dict[str, float] = msgspec.field(default_factory=dict)
     thresholds_chosen_on: str = ""
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    deviation: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
     window: tuple[float, float] | None = None
     tile: int = 0
     multi_label: bool = False
     temperature: float = 1.0
     operating_points: tuple[OperatingPoint, ...] = ()
-    licence: str = "yours"
+    license: str = "yours"
     trained_on: str = ""
     training_images: str = ""
     validation_images: str = ""
     started_from: str = ""
-    figures: dict[str, Any] = msgspec.field(default_factory=dict)
+    metrics: dict[str, Any] = msgspec.field(default_factory=dict)
     maskwright: str = ""
     version: int = VERSION
 
@@ -99,13 +100,13 @@ def read_card(folder: Path) -> Card:
         raise WeightsError(
             "no model here",
             file=folder,
-            wanted=f"a folder with {CARD} and {WEIGHTS}",
+            expected=f"a folder with {CARD} and {WEIGHTS}",
             got="no such folder" if not Path(folder).exists() else f"no {CARD} in it",
             fix="name a run's best folder, such as runs/NAME/best; or `bundled`",
         )
     try:
         if (size := file.stat().st_size) > LARGEST:
-            raise WeightsError("this is no card", file=file, wanted=f"at most {LARGEST:,} bytes", got=f"{size:,}")
+            raise WeightsError("this is no card", file=file, expected=f"at most {LARGEST:,} bytes", got=f"{size:,}")
         data = file.read_bytes()
         version = msgspec.json.decode(data).get("version")
         if version != VERSION:
@@ -113,21 +114,21 @@ def read_card(folder: Path) -> Card:
                 "this model was written by another version of maskwright",
                 file=file,
                 field="version",
-                wanted=VERSION,
+                expected=VERSION,
                 got="none" if version is None else version,
                 fix="use the maskwright it was trained with, or train again",
             )
         card = msgspec.json.decode(data, type=Card)
     except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise WeightsError(
-            "the card cannot be read", file=file, wanted="JSON as maskwright writes it", got=error
+            "the card cannot be read", file=file, expected="JSON as maskwright writes it", got=error
         ) from error
-    for field, wanted, got in _faults(card):
+    for field, expected, got in _faults(card):
         raise WeightsError(
             "a value of the card is out of range",
             file=file,
             field=field,
-            wanted=wanted,
+            expected=expected,
             got=got,
             fix="put back what maskwright wrote there, or train again",
         )
@@ -150,8 +151,8 @@ def _faults(card: Card) -> Iterator[tuple[str, str, object]]:
         if not all(low <= value <= high for value in values):
             yield field, f"three numbers from {low:g} to {high:g}", list(values)
     if card.window is not None and not -WINDOW <= card.window[0] < card.window[1] <= WINDOW:
-        yield "window", "two grey values, the lower one first", list(card.window)
-    if 0 < card.tile < 64 or (card.tile and card.task == "classify"):  # a classifier looks at whole photos
+        yield "window", "two gray values, the lower one first", list(card.window)
+    if 0 < card.tile < 64 or (card.tile and card.task == "classify"):  # a classifier looks at whole images
         yield "tile", "0" if card.task == "classify" else "0, or 64 and more", card.tile
     if card.operating_points and card.task != "classify":
         yield "operating_points", "none, they are a classifier's", len(card.operating_points)

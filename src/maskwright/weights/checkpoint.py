@@ -56,7 +56,7 @@ def load(path: Path) -> dict[str, Tensor]:
         if fault := _not_plain(tensor):
             raise WeightsError(
                 "a tensor of these weights is none that a network holds",
-                file=path, record=name, wanted="a dense tensor of real numbers", got=fault,
+                file=path, record=name, expected="a dense tensor of real numbers", got=fault,
                 fix="save it again as torch.save(model.state_dict(), path)",
             )  # fmt: skip
     _check_size(sum(_bytes_of(tensor) for tensor in tensors.values()), path)
@@ -77,7 +77,7 @@ def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
                 "the weights are not all numbers",
                 file=path,
                 record=name,
-                wanted="finite numbers",
+                expected="finite numbers",
                 got="nan" if math.isnan(low) else f"{low:g} to {high:g}",
                 fix="copy the file again from where it is whole, or train again",
             )
@@ -109,7 +109,7 @@ def _check_size(unpacked: int, path: Path) -> None:
     size = path.stat().st_size
     if unpacked > SWELLING * size + 2**20:
         raise WeightsError(
-            "the file says it holds far more than it can", file=path, wanted=f"{size} bytes", got=unpacked
+            "the file says it holds far more than it can", file=path, expected=f"{size} bytes", got=unpacked
         )
 
 
@@ -126,7 +126,7 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             "the weights cannot be read",
             file=path,
-            wanted="a whole safetensors file",
+            expected="a whole safetensors file",
             got=error,
             fix="copy the file again; a stopped download or a full disk cuts files short",
         ) from error
@@ -163,7 +163,7 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         raise WeightsError(
             "these weights are not plain tensors, and nothing else is ever executed",
             file=path,
-            wanted="a state dict saved by torch.save, or safetensors",
+            expected="a state dict saved by torch.save, or safetensors",
             got=_what_it_is(error),
             fix="copy the file again where it was cut off; else save it again as torch.save(model.state_dict(), path)",
         ) from error
@@ -176,6 +176,6 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in loaded.items())
     ):
         raise WeightsError(
-            "this file holds no state dict", file=path, wanted="names and tensors", got=type(loaded).__name__
+            "this file holds no state dict", file=path, expected="names and tensors", got=type(loaded).__name__
         )
     return loaded

@@ -1,6 +1,6 @@
-"""What may be read of an HDF5 file: data sets that lie in the file itself, as large as the file can hold, all finite.
+"""What may be read of an HDF5 file: datasets that lie in the file itself, as large as the file can hold, all finite.
 
-HDF5 can name any other file as the place of its data (external links, external storage, virtual data sets): weights
+HDF5 can name any other file as the place of its data (external links, external storage, virtual datasets): weights
 that somebody hands on could so read what lies on the disk of whoever loads them.
 """
 
@@ -19,7 +19,7 @@ SWELLING = 20  # a file unpacks to at most so many times its own size
 
 
 def member(group: Any, name: str, path: Path) -> Any:
-    """`group[name]`, along hard links only; a data set must hold its numbers itself. KeyError where nothing is."""
+    """`group[name]`, along hard links only; a dataset must hold its numbers itself. KeyError where nothing is."""
     import h5py
 
     found = group.file if name.startswith("/") else group
@@ -41,7 +41,7 @@ def _outside(path: Path, name: str, got: str) -> WeightsError:
         "the file refers to what does not lie in it",
         file=path,
         record=name,
-        wanted="weights in the file itself",
+        expected="weights in the file itself",
         got=got,
         fix="save it again with Keras' save_weights",
     )
@@ -50,15 +50,17 @@ def _outside(path: Path, name: str, got: str) -> WeightsError:
 def check_size(values: Iterable[Any], path: Path) -> None:
     """Refuse a small file that says it holds gigabytes, before anything is unpacked.
 
-    values  every data set as often as it is named: each time makes an array of its own
+    values  every dataset as often as it is named: each time makes an array of its own
     """
     size, total = path.stat().st_size, sum(value.size * max(value.dtype.itemsize, 4) for value in values)
     if total > SWELLING * size + 2**20:
-        raise WeightsError("the file says it holds far more than it can", file=path, wanted=f"{size} bytes", got=total)
+        raise WeightsError(
+            "the file says it holds far more than it can", file=path, expected=f"{size} bytes", got=total
+        )
 
 
 def numbers(value: Any, name: str, path: Path) -> np.ndarray:
-    """A data set as float32."""
+    """A dataset as float32."""
     with np.errstate(over="ignore"):  # of float64: infinite, and refused below
         made = np.asarray(value[()], np.float32)
     if made.size and not (np.abs(made) <= LARGEST_NUMBER).all():
@@ -66,7 +68,7 @@ def numbers(value: Any, name: str, path: Path) -> np.ndarray:
             "the weights are not all numbers",
             file=path,
             record=name,
-            wanted="finite numbers",
+            expected="finite numbers",
             got=f"{made.min():g} to {made.max():g}",
             fix="copy the file again from where it is whole",
         )

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from maskwright.errors import PhotoError
+from maskwright.errors import ImageError
 from maskwright.weights.card import HASH
 
 MOST = (
@@ -26,7 +26,7 @@ def image_hash(path: Path) -> str:
         with Path(path).open("rb") as file:
             return short(hashlib.file_digest(file, "blake2b").digest())
     except OSError as error:
-        raise PhotoError("this photo cannot be read", file=path, got=error.strerror or error) from error
+        raise ImageError("this image cannot be read", file=path, got=error.strerror or error) from error
 
 
 def short(digest: bytes) -> str:

@@ -1,6 +1,6 @@
 """Keras weight files (.h5) of matterport's Mask R-CNN, read and written with h5py alone.
 
-Looks like   root attribute layer_names; a group a layer with the attribute weight_names; data sets GROUP/WEIGHT_NAME
+Looks like   root attribute layer_names; a group a layer with the attribute weight_names; datasets GROUP/WEIGHT_NAME
 Read         files of inference and training mode, of Keras 1.2 to 2.3; a second model of one process (names with _1);
              everything below model_weights (a whole model); one group that holds a model (multi-GPU);
              backbones alone (resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5)
@@ -112,7 +112,7 @@ def read_h5(path: str | Path) -> H5Weights:
             names = _names(root, "layer_names")
             if not names:
                 raise WeightsError(
-                    "this HDF5 file holds no Keras weights", file=path, wanted=WHOLE, got=_contents(file)
+                    "this HDF5 file holds no Keras weights", file=path, expected=WHOLE, got=_contents(file)
                 )
             keras = root.attrs.get("keras_version", file.attrs.get("keras_version", b""))
             stored = [(name, _stored(root, name, path)) for name in names]
@@ -129,7 +129,7 @@ def read_h5(path: str | Path) -> H5Weights:
         raise WeightsError(
             "the weights cannot be read",
             file=path,
-            wanted=WHOLE,
+            expected=WHOLE,
             got=(str(error) or type(error).__name__).splitlines()[0][:200],
             fix="copy the file again; a stopped download or a full disk cuts files short",
         ) from error
@@ -153,7 +153,7 @@ def _stored(root: Any, name: str, path: Path) -> list[tuple[str, Any]]:
         value = hdf5.member(group, weight, path)
         if value.dtype.kind != "f":
             raise WeightsError(
-                "a weight is not of numbers", file=path, record=f"{name}/{weight}", wanted="float32", got=value.dtype
+                "a weight is not of numbers", file=path, record=f"{name}/{weight}", expected="float32", got=value.dtype
             )
         weights.append((weight, value))
     return weights
@@ -214,10 +214,10 @@ def load_into(network: KerasNetwork, weights: H5Weights, by_name: bool = True, e
     exclude = set(exclude)
     for name in exclude - set(own) - {"rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred"} - set(weights.layers):
         raise UnknownName("layer to exclude", name, own)
-    wanted = [name for name, layer in own.items() if layer.shapes and name not in exclude]
+    expected = [name for name, layer in own.items() if layer.shapes and name not in exclude]
     report = Loaded(
-        loaded=[name for name in wanted if weights.layers.get(name)],
-        missing=[name for name in wanted if not weights.layers.get(name)],
+        loaded=[name for name in expected if weights.layers.get(name)],
+        missing=[name for name in expected if not weights.layers.get(name)],
         unused=[name for name in weights.weighted if name not in own and name not in exclude],
         excluded=[name for name in weights.weighted if name in exclude],
     )
@@ -234,15 +234,19 @@ def load_into(network: KerasNetwork, weights: H5Weights, by_name: bool = True, e
 
 
 def _check_kinship(weights: H5Weights, report: Loaded, own: Collection[str], strict: bool) -> None:
-    wanted = "resnet101" if "res4w_branch2a" in own else "resnet50"
+    expected = "resnet101" if "res4w_branch2a" in own else "resnet50"
     # a ResNet-50 backbone alone may start a ResNet-101: that is how the original's samples use ImageNet weights
     alone = weights.mode == "backbone" and not strict
-    if weights.backbone not in (None, wanted) and not alone and any(name.startswith("res4") for name in report.loaded):
+    if (
+        weights.backbone not in (None, expected)
+        and not alone
+        and any(name.startswith("res4") for name in report.loaded)
+    ):
         raise WeightsError(
             "the weights are of another backbone",
             file=weights.path,
             field="BACKBONE",
-            wanted=wanted,
+            expected=expected,
             got=weights.describe(),
             fix=f"set BACKBONE = {weights.backbone!r} in the config, or use other weights",
         )
@@ -250,14 +254,14 @@ def _check_kinship(weights: H5Weights, report: Loaded, own: Collection[str], str
         raise WeightsError(
             "none of the network's layers is in this file",
             file=weights.path,
-            wanted=f"conv1, bn_conv1, res2a_branch2a ... ({wanted})",
+            expected=f"conv1, bn_conv1, res2a_branch2a ... ({expected})",
             got=", ".join(weights.weighted[:4]) or "no layers with weights",
         )
     if strict and (report.missing or report.unused):
         raise WeightsError(
             "the file has not the network's layers",
             file=weights.path,
-            wanted=f"{len(report.loaded) + len(report.missing)} layers with weights",
+            expected=f"{len(report.loaded) + len(report.missing)} layers with weights",
             got=_difference(report) + f" ({weights.describe()})",
             fix="load it with by_name=True",
         )
@@ -268,8 +272,8 @@ def _difference(report: Loaded) -> str:
     return "; ".join(f"{word} {', '.join(names[:4])}{' ...' * (len(names) > 4)}" for word, names in parts if names)
 
 
-def _misfit(weights: H5Weights, layer: str, wanted: Any, got: Any) -> WeightsError:
-    parts: dict[str, Any] = {"wanted": f"shapes {list(wanted)}", "got": f"shapes {got} ({weights.describe()})"}
+def _misfit(weights: H5Weights, layer: str, expected: Any, got: Any) -> WeightsError:
+    parts: dict[str, Any] = {"expected": f"shapes {list(expected)}", "got": f"shapes {got} ({weights.describe()})"}
     if layer in BY_CLASSES:
         parts["field"] = "NUM_CLASSES"
         parts["fix"] = f"set NUM_CLASSES = {weights.classes}, or exclude={list(BY_CLASSES)} to train these anew"

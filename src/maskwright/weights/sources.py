@@ -9,12 +9,12 @@ from pathlib import Path
 
 from maskwright import fetch
 from maskwright.errors import RecipeError, UnknownName, WeightsError
-from maskwright.photos.sources import PHOTO_ENDINGS
+from maskwright.images.sources import IMAGE_ENDINGS
 from maskwright.progress import Progress, silent
 from maskwright.weights.card import CARD, WEIGHTS, read_card
 
 BUNDLED = Path(__file__).parent / "bundled"
-STARTS = ("small",)  # bundled models to train from: of most photos they say nonsense
+STARTS = ("small",)  # bundled models to train from: of most images they say nonsense
 HUB = "https://download.pytorch.org/models/"
 MATTERPORT = "https://github.com/matterport/Mask_RCNN/releases/download/"
 NEEDS_NO_NETWORK = "the bundled model, `balloons`, needs no network"
@@ -29,7 +29,7 @@ class Published:
 
     file: str
     megabytes: int
-    licence: str
+    license: str
     holds: str
     release: str = ""
     backbone: str = ""
@@ -127,7 +127,7 @@ def usable_names() -> list[str]:
     """Every name that stands for a model one can use as it is: bundled ones, published ones, runs in `runs`."""
     bundled = [name for name in bundled_names() if name not in STARTS]
     published = [name for kind, name in PUBLISHED if kind == "coco"]
-    files = [each.file for each in PUBLISHED.values() if each.release]
+    files = [item.file for item in PUBLISHED.values() if item.release]
     folders = sorted(Path("runs").iterdir()) if Path("runs").is_dir() else []
     runs = [folder.name for folder in folders if _in_folder(folder) is not None]
     return [*bundled, *runs, "coco", *published, *files]
@@ -153,13 +153,13 @@ def model_folder(model: str | Path) -> Path:
         return path
     if not path.exists() and (entry := _named(str(model))) is not None:
         return entry.cached
-    if path.suffix.lower() in PHOTO_ENDINGS and not path.is_dir():
+    if path.suffix.lower() in IMAGE_ENDINGS and not path.is_dir():
         raise RecipeError(
-            "this is a photo, and a model was wanted",
+            "this is an image, and a model was wanted",
             file=model,
             field="MODEL",
-            wanted="a model first, then photos",
-            got="a photo",
+            expected="a model first, then images",
+            got="an image",
             fix=f"maskwright predict balloons {model}; `maskwright models` lists the models",
         )
     if not path.exists() and path.name == str(model):
@@ -167,7 +167,7 @@ def model_folder(model: str | Path) -> Path:
             raise WeightsError(
                 "this run has no model yet",
                 file=run,
-                wanted=f"best/{CARD} and best/{WEIGHTS}",
+                expected=f"best/{CARD} and best/{WEIGHTS}",
                 got="a run that was stopped early, or is still in its first epoch",
                 fix=f"maskwright train --resume {run}, or name another run",
             )
@@ -175,7 +175,7 @@ def model_folder(model: str | Path) -> Path:
     raise WeightsError(
         "no model here",
         file=model,
-        wanted=f"a folder with {CARD} and {WEIGHTS}",
+        expected=f"a folder with {CARD} and {WEIGHTS}",
         got="a file" if path.is_file() else "a folder without them" if path.is_dir() else "nothing there",
         fix="name a run's folder, such as runs/NAME; `maskwright models` lists what came with the package",
     )
@@ -210,7 +210,7 @@ def _named(name: str) -> Published | None:
 
 def published_as(file: Path) -> tuple[str, str] | None:
     """("coco", "mask_rcnn_r50") of a file by its name; None for files that nobody published, and for backbones."""
-    return next((key for key, each in PUBLISHED.items() if each.file == Path(file).name and key[0] != "imagenet"), None)
+    return next((key for key, item in PUBLISHED.items() if item.file == Path(file).name and key[0] != "imagenet"), None)
 
 
 def fits(weights: str, model: str, backbone: str) -> bool:
@@ -225,7 +225,7 @@ def published(weights: str, model: str, backbone: str) -> Published:
     model = model.removeprefix("torchvision:")
     entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
     if entry is None or entry.backbone not in ("", backbone):
-        raise WeightsError(f"there are no {weights} weights for {model} ({backbone})", got=weights, wanted="a path")
+        raise WeightsError(f"there are no {weights} weights for {model} ({backbone})", got=weights, expected="a path")
     return entry
 
 
@@ -244,7 +244,7 @@ def obtained(entry: Published, offline: str = "", progress: Progress = silent) -
             raise WeightsError(
                 "the downloaded file is not what was published",
                 file=file,
-                wanted=f"sha256 {entry.sha256}...",
+                expected=f"sha256 {entry.sha256}...",
                 got=f"sha256 {found}",
                 fix="delete it and ask for it again; a full disk or a copy that broke off leaves such a file",
             )

@@ -131,7 +131,7 @@ class Transferred:
             parts.append(f"classes new: {_some(self.classes_fresh)}")
         other = sorted({".".join(name.split(".")[:2]) for name in self.fresh if not _rows_per_class(name)})
         if other:
-            parts.append(f"freshly initialised: {_some(other)}")
+            parts.append(f"freshly initialized: {_some(other)}")
         return "; ".join(parts)
 
 
@@ -142,7 +142,7 @@ def _some(names: list[str], most: int = 6) -> str:
 def transfer(
     network: nn.Module, tensors: dict[str, Tensor], source_names: tuple[str, ...], names: tuple[str, ...]
 ) -> Transferred:
-    """Put `tensors` (names as ours or torchvision's) into `network`; what does not fit stays as initialised.
+    """Put `tensors` (names as ours or torchvision's) into `network`; what does not fit stays as initialized.
 
     Rows of the class heads go by class name: a class of `names` that stands in `source_names` keeps its row, the
     others keep their fresh one. Background always keeps its row. With one class on each side the row is kept although
@@ -152,9 +152,9 @@ def transfer(
     own = network.state_dict()
     told = Transferred(unused=[name for name in tensors if name not in own])
     rows, named = [(0, 0)], False
-    for place, name in enumerate(names, 1):
+    for index, name in enumerate(names, 1):
         if name in source_names:
-            rows.append((place, source_names.index(name) + 1))
+            rows.append((index, source_names.index(name) + 1))
             told.classes_kept.append(name)
         elif len(names) == len(source_names) == 1:
             rows.append((1, 1))

@@ -1,4 +1,4 @@
-"""Balloons: train on the original's balloon data, and keep balloons in colour on a grey photo or video.
+"""Balloons: train on the original's balloon data, and keep balloons in color on a gray image or video.
 
 python -m mrcnn.samples.balloon train --dataset=balloon --weights=coco
 python -m mrcnn.samples.balloon splash --weights=last --image=party.jpg
@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from maskwright.errors import MissingExtra, PhotoError
+from maskwright.errors import ImageError, MissingExtra
 from maskwright.extras import how_to_install
 from maskwright.formats import read
 from mrcnn.config import Config
 from mrcnn.samples.records import RecordsDataset
-from mrcnn.samples.starting import CLASS_LAYERS, for_inference, main, make_model, read_photo
+from mrcnn.samples.starting import CLASS_LAYERS, for_inference, main, make_model, read_image
 
 
 class BalloonConfig(Config):
@@ -33,10 +33,10 @@ class BalloonConfig(Config):
 
 
 class BalloonDataset(RecordsDataset):
-    """Balloons outlined with VIA: folders train and val, each with photos and via_region_data.json."""
+    """Balloons outlined with VIA: folders train and val, each with images and via_region_data.json."""
 
     def load_balloon(self, dataset_dir: Any, subset: str) -> None:
-        """Adds the photos of "train" or "val"."""
+        """Adds the images of "train" or "val"."""
         assert subset in ("train", "val")
         dataset = read(Path(dataset_dir) / subset)
         self.add_records("balloon", ["balloon"], dataset)
@@ -57,10 +57,10 @@ def train(model: Any, dataset_dir: Any) -> None:
 
 
 def color_splash(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The image H×W×3 in grey, except where one of the masks H×W×n is set."""
-    grey = (image[..., :3] @ np.array([0.2125, 0.7154, 0.0721]))[..., None]
+    """The image H×W×3 in gray, except where one of the masks H×W×n is set."""
+    gray = (image[..., :3] @ np.array([0.2125, 0.7154, 0.0721]))[..., None]
     kept = mask.any(axis=-1, keepdims=True) if mask.shape[-1] else np.zeros((*image.shape[:2], 1), bool)
-    return np.where(kept, image, grey).astype(np.uint8)
+    return np.where(kept, image, gray).astype(np.uint8)
 
 
 def detect_and_color_splash(model: Any, image_path: str | None = None, video_path: str | None = None) -> str:
@@ -69,7 +69,7 @@ def detect_and_color_splash(model: Any, image_path: str | None = None, video_pat
     moment = datetime.datetime.now().strftime("%Y%m%dT%H%M%S")
     if image_path:
         print(f"Running on {image_path}")
-        image = read_photo(image_path)
+        image = read_image(image_path)
         name = f"splash_{moment}.png"
         Image.fromarray(color_splash(image, model.detect([image], verbose=1)[0]["masks"])).save(name)
     else:
@@ -86,7 +86,7 @@ def _splash_video(model: Any, source: str, name: str) -> None:
         raise MissingExtra("videos need OpenCV", file=source, fix=how_to_install("maskwright[matterport]")) from error
     video = cv2.VideoCapture(source)
     if not video.isOpened():
-        raise PhotoError("this video cannot be opened", file=source)
+        raise ImageError("this video cannot be opened", file=source)
     size = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
     writer = cv2.VideoWriter(name, cv2.VideoWriter_fourcc(*"MJPG"), video.get(cv2.CAP_PROP_FPS), size)
     try:
@@ -110,7 +110,7 @@ def command(arguments: list[str] | None = None) -> None:
     parser.add_argument("--dataset", metavar="FOLDER", help="the balloon data: folders train and val")
     parser.add_argument("--weights", required=True, metavar="WEIGHTS", help="coco, last, imagenet, or an .h5 file")
     parser.add_argument("--logs", default="logs", metavar="FOLDER", help="log folders and checkpoints (default: logs)")
-    parser.add_argument("--image", metavar="PATH_OR_URL", help="photo to splash")
+    parser.add_argument("--image", metavar="PATH_OR_URL", help="image to splash")
     parser.add_argument("--video", metavar="PATH_OR_URL", help="video to splash")
     args = parser.parse_args(arguments)
     if args.command == "train" and not args.dataset:

@@ -51,9 +51,9 @@ class CocoDataset(Dataset):
         return_coco: bool = False,
         auto_download: bool = False,
     ) -> Any:
-        """Adds the photos of "train", "val", "minival" or "valminusminival".
+        """Adds the images of "train", "val", "minival" or "valminusminival".
 
-        class_ids    COCO's ids of the classes to take, with photos that show one; all, if None
+        class_ids    COCO's ids of the classes to take, with images that show one; all, if None
         return_coco  give back the COCO object of the annotations
         """
         from hotcoco import COCO
@@ -70,10 +70,10 @@ class CocoDataset(Dataset):
         class_ids = sorted(class_ids or coco.getCatIds())
         for class_id in class_ids:
             self.add_class("coco", class_id, coco.loadCats([class_id])[0]["name"])
-        wanted: dict[int, list[Any]] = {}
+        expected: dict[int, list[Any]] = {}
         for annotation in coco.loadAnns(coco.getAnnIds(catIds=class_ids)):
-            wanted.setdefault(annotation["image_id"], []).append(annotation)
-        image_ids = sorted(coco.getImgIds() if class_ids == sorted(coco.getCatIds()) else wanted)
+            expected.setdefault(annotation["image_id"], []).append(annotation)
+        image_ids = sorted(coco.getImgIds() if class_ids == sorted(coco.getCatIds()) else expected)
         for info in coco.loadImgs(image_ids):
             self.add_image(
                 "coco",
@@ -81,16 +81,16 @@ class CocoDataset(Dataset):
                 path=os.path.join(folder, info["file_name"]),
                 width=info["width"],
                 height=info["height"],
-                annotations=wanted.get(info["id"], []),
+                annotations=expected.get(info["id"], []),
             )
         return coco if return_coco else None
 
     def auto_download(self, dataDir: Any, dataType: str, dataYear: str) -> None:
-        """Fetches photos and annotations of a part, where they are not here (many gigabytes)."""
+        """Fetches images and annotations of a part, where they are not here (many gigabytes)."""
         folder = Path(dataDir)
-        photos = f"{'val' if dataType in MINI else dataType}{dataYear}"
-        if not (folder / photos).exists():
-            _obtain(f"{ZIPS}/zips/{photos}.zip", folder, folder / photos)
+        images = f"{'val' if dataType in MINI else dataType}{dataYear}"
+        if not (folder / images).exists():
+            _obtain(f"{ZIPS}/zips/{images}.zip", folder, folder / images)
         if not (folder / "annotations" / f"instances_{dataType}{dataYear}.json").exists():
             address = MINI.get(dataType, f"{ZIPS}/annotations/annotations_trainval{dataYear}.zip")
             _obtain(address, folder, folder / "annotations")
@@ -112,7 +112,7 @@ class CocoDataset(Dataset):
         return np.stack(masks, axis=2), np.array(class_ids, np.int32)
 
     def image_reference(self, image_id: int) -> Any:
-        """Where the photo can be looked at."""
+        """Where the image can be looked at."""
         return f"http://cocodataset.org/#explore?id={self.image_info[image_id]['id']}"
 
     def annToRLE(self, ann: Any, height: int, width: int) -> Any:
@@ -147,7 +147,7 @@ def _obtain(address: str, folder: Path, target: Path) -> None:
 def build_coco_results(
     dataset: Any, image_ids: Any, rois: np.ndarray | None, class_ids: Any, scores: Any, masks: np.ndarray
 ) -> list[dict[str, Any]]:
-    """One photo's detections as COCO results."""
+    """One image's detections as COCO results."""
     if rois is None or not len(rois):
         return []
     runs = RleMasks.from_dense(masks.transpose(2, 0, 1)).to_coco()
@@ -167,7 +167,7 @@ def build_coco_results(
 def evaluate_coco(
     model: Any, dataset: Any, coco: Any, eval_type: str = "bbox", limit: int = 0, image_ids: Any = None
 ) -> Any:
-    """Detects on `limit` photos (0: all) and prints COCO's twelve numbers for "bbox" or "segm"."""
+    """Detects on `limit` images (0: all) and prints COCO's twelve numbers for "bbox" or "segm"."""
     from hotcoco import COCOeval
 
     image_ids = dataset.image_ids if image_ids is None else image_ids
@@ -180,18 +180,18 @@ def evaluate_coco(
         seconds += time.time() - start
         number = dataset.image_info[image_id]["id"]
         results += build_coco_results(dataset, [number], r["rois"], r["class_ids"], r["scores"], r["masks"])
-    judged = None
+    evaluated = None
     if results:
-        judged = COCOeval(coco, coco.loadRes(results), eval_type)
-        judged.params.imgIds = [dataset.image_info[image_id]["id"] for image_id in image_ids]
-        judged.evaluate()
-        judged.accumulate()
-        judged.summarize()
+        evaluated = COCOeval(coco, coco.loadRes(results), eval_type)
+        evaluated.params.imgIds = [dataset.image_info[image_id]["id"] for image_id in image_ids]
+        evaluated.evaluate()
+        evaluated.accumulate()
+        evaluated.summarize()
     else:
-        print("No object was found in any photo.")
+        print("No object was found in any image.")
     print(f"Prediction time: {seconds}. Average {seconds / max(len(image_ids), 1)}/image")
     print("Total time: ", time.time() - began)
-    return judged
+    return evaluated
 
 
 def train(model: Any, args: Any) -> None:
@@ -228,7 +228,7 @@ def command(arguments: list[str] | None = None) -> None:
     parser.add_argument("--year", default=DEFAULT_DATASET_YEAR, metavar="YEAR", help="2014 or 2017 (default: 2014)")
     parser.add_argument("--model", required=True, metavar="WEIGHTS", help="coco, last, imagenet, or an .h5 file")
     parser.add_argument("--logs", default="logs", metavar="FOLDER", help="log folders and checkpoints (default: logs)")
-    parser.add_argument("--limit", default=500, type=int, metavar="N", help="photos to evaluate on (default: 500)")
+    parser.add_argument("--limit", default=500, type=int, metavar="N", help="images to evaluate on (default: 500)")
     add_download(parser, "COCO")
     args = parser.parse_args(arguments)
     for name in ("Command", "Model", "Dataset", "Year", "Logs", "Download"):

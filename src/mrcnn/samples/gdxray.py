@@ -24,7 +24,7 @@ from mrcnn.samples.starting import CLASS_LAYERS, add_download, for_inference, ma
 from mrcnn.utils import compute_ap
 
 SERIES = {"Castings": ("casting defect",), "Welds": ("weld defect",), "All": ("casting defect", "weld defect")}
-STAGES = (  # words, last epoch, layers, share of the learning rate
+STAGES = (  # words, last epoch, layers, fraction of the learning rate
     ("Training network heads", 40, "heads", 1.0),
     ("Fine tune Resnet stage 4 and up", 120, "4+", 1.0),
     ("Fine tune all layers", 160, "all", 0.1),
@@ -58,13 +58,13 @@ class GDXrayDataset(RecordsDataset):
         dataset = read(Path(dataset_dir), format="gdxray")
         dataset = dataset.where(lambda record: _letter(record) in {name[0].upper() for name in SERIES[series]})
         if not len(dataset):
-            raise DatasetError("no pictures of this kind", file=dataset_dir, wanted=series)
+            raise DatasetError("no pictures of this kind", file=dataset_dir, expected=series)
         if len({record.group for record in dataset}) > 1:
             divided = split(dataset, val=0.2, group_by=lambda record: record.group)
             records = [record for record in divided if record.split == subset]
         else:
             print("There is one series only, so views of the same part stand in train and in val.")
-            ordered = sorted(dataset, key=lambda record: record.photo.name)
+            ordered = sorted(dataset, key=lambda record: record.image.name)
             first = round(len(ordered) * 0.8)
             records = ordered[:first] if subset == "train" else ordered[first:]
         self.add_records("gdxray", SERIES[series], records)
@@ -72,7 +72,7 @@ class GDXrayDataset(RecordsDataset):
 
 def _letter(record: Record) -> str:
     """C for castings, W for welds: the series is named so."""
-    return (record.group or record.photo.parent.name)[:1]
+    return (record.group or record.image.parent.name)[:1]
 
 
 def loaded(dataset_dir: Any, subset: str, series: str) -> GDXrayDataset:
@@ -85,9 +85,9 @@ def loaded(dataset_dir: Any, subset: str, series: str) -> GDXrayDataset:
 def train(model: Any, dataset_dir: Any, series: str) -> None:
     """The three stages: to epoch 40, 120 and 160."""
     sets = [loaded(dataset_dir, subset, series) for subset in ("train", "val")]
-    for words, epochs, layers, share in STAGES:
+    for words, epochs, layers, fraction in STAGES:
         print(words)
-        model.train(*sets, learning_rate=model.config.LEARNING_RATE * share, epochs=epochs, layers=layers)
+        model.train(*sets, learning_rate=model.config.LEARNING_RATE * fraction, epochs=epochs, layers=layers)
 
 
 def evaluate(model: Any, dataset: GDXrayDataset, limit: int = 0) -> float:

@@ -22,7 +22,7 @@ from mrcnn.config import Config
 from mrcnn.dataset import Dataset, read_image
 from mrcnn.samples.starting import CLASS_LAYERS, main, make_model
 
-VAL_SHARE = 25 / 664
+VAL_FRACTION = 25 / 664
 
 
 class NucleusConfig(Config):
@@ -90,7 +90,7 @@ class NucleusDataset(Dataset):
 
 
 def _held_back(name: str) -> bool:
-    return zlib.crc32(name.encode()) / 2**32 < VAL_SHARE
+    return zlib.crc32(name.encode()) / 2**32 < VAL_FRACTION
 
 
 def train(model: Any, dataset_dir: Any, subset: str) -> None:

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from maskwright.geometry import polygons
-from maskwright.photos.decode import decode
+from maskwright.images.decode import decode
 from maskwright.types import Record, RleMasks
 from mrcnn.dataset import Dataset
 
 
 class RecordsDataset(Dataset):
-    """Records of a maskwright data set as images of a `source`; photos upright, as their outlines are."""
+    """Records of a maskwright dataset as images of a `source`; images upright, as their outlines are."""
 
     def add_records(self, source: str, names: Iterable[str], records: Iterable[Record]) -> None:
-        """Adds classes 1, 2, ... of these names, and the records that are labelled."""
+        """Adds classes 1, 2, ... of these names, and the records that are labeled."""
         for number, name in enumerate(names, start=1):
             self.add_class(source, number, name)
         for record in records:
-            if record.state in ("labelled", "empty"):
+            if record.state in ("labeled", "empty"):
                 height, width = record.size
-                name = record.photo.name
-                self.add_image(source, image_id=name, path=str(record.photo), height=height, width=width, record=record)
+                name = record.image.name
+                self.add_image(source, image_id=name, path=str(record.image), height=height, width=width, record=record)
 
     def load_image(self, image_id: int) -> np.ndarray:
         return np.array(decode(self.image_info[image_id]["path"]).pixels)
@@ -48,7 +48,7 @@ class RecordsDataset(Dataset):
         return next(i for i, info in enumerate(self.class_info) if info["source"] == source and info["name"] == name)
 
     def image_reference(self, image_id: int) -> Any:
-        """The photo's path."""
+        """The image's path."""
         return self.image_info[image_id]["path"]
 
 

@@ -20,7 +20,7 @@ from mrcnn.samples.starting import CLASS_LAYERS, for_inference, main, make_model
 
 NAMES = ("square", "circle", "triangle")
 Spec = tuple[str, tuple[int, int, int], tuple[int, int, int]]
-"""(shape, colour, (x, y, half the size))"""
+"""(shape, color, (x, y, half the size))"""
 
 
 class ShapesConfig(Config):
@@ -53,8 +53,8 @@ class ShapesDataset(utils.Dataset):
         info = self.image_info[image_id]
         image = np.empty((info["height"], info["width"], 3), np.uint8)
         image[:] = info["bg_color"]
-        for shape, colour, place in info["shapes"]:
-            image = self.draw_shape(image, shape, place, colour)
+        for shape, color, place in info["shapes"]:
+            image = self.draw_shape(image, shape, place, color)
         return image
 
     def load_mask(self, image_id: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +76,7 @@ class ShapesDataset(utils.Dataset):
         return self.image_info[image_id]["shapes"]
 
     def draw_shape(self, image: np.ndarray, shape: str, dims: tuple[int, int, int], color: Any) -> np.ndarray:
-        """The image with one shape on it; dims are x, y of the centre and half the size."""
+        """The image with one shape on it; dims are x, y of the center and half the size."""
         x, y, s = dims
         picture = Image.fromarray(image)
         draw = ImageDraw.Draw(picture)
@@ -91,12 +91,12 @@ class ShapesDataset(utils.Dataset):
 
     def random_shape(self, height: int, width: int) -> Spec:
         """One shape somewhere, at least 20 pixels from the rim."""
-        colour = (random.randint(0, 255), random.randint(0, 255), random.randint(0, 255))
+        color = (random.randint(0, 255), random.randint(0, 255), random.randint(0, 255))
         y, x = random.randint(20, height - 21), random.randint(20, width - 21)
-        return random.choice(NAMES), colour, (x, y, random.randint(20, max(height // 4, 20)))
+        return random.choice(NAMES), color, (x, y, random.randint(20, max(height // 4, 20)))
 
     def random_image(self, height: int, width: int) -> tuple[np.ndarray, list[Spec]]:
-        """(colour of the ground, shapes): one to four, less those that others would cover."""
+        """(color of the ground, shapes): one to four, less those that others would cover."""
         ground = np.array([random.randint(0, 255) for _ in range(3)])
         shapes = [self.random_shape(height, width) for _ in range(random.randint(1, 4))]
         boxes = np.array([(y - s, x - s, y + s, x + s) for _, _, (x, y, s) in shapes])

@@ -1,4 +1,4 @@
-"""What the samples' command lines share: where weights come from, how a model is made, photos by path or address."""
+"""What the samples' command lines share: where weights come from, how a model is made, images by path or address."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_model(mode: str, config: Any, logs: str, weights: str, exclude: list[st
             raise RecipeError(
                 "there is no training to go on with",
                 field="weights",
-                wanted=f"a log folder in {logs}",
+                expected=f"a log folder in {logs}",
                 got=error.strerror,
             ) from error
     elif name == "imagenet":
@@ -76,10 +76,10 @@ def _yes(word: str) -> bool:
     return answers[word.lower()]
 
 
-def read_photo(source: str) -> np.ndarray:
-    """A photo by path or address: H×W×3 uint8, upright."""
+def read_image(source: str) -> np.ndarray:
+    """An image by path or address: H×W×3 uint8, upright."""
     from maskwright import fetch
-    from maskwright.photos.decode import decode
+    from maskwright.images.decode import decode
 
     if source.lower().startswith(("http://", "https://")):
         return np.array(decode(fetch.read_bytes(source, 200_000_000), name=source).pixels)

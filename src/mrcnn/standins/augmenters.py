@@ -138,8 +138,8 @@ class Sometimes(_Several):
 
     def chosen(self, draw: Draw) -> list[int]:
         first = draw.uniform() < number(self.p, draw)
-        wanted = 0 if first and self.has_then else (int(self.has_then) if not first else -1)
-        return [wanted] if 0 <= wanted < len(self.children) else []
+        expected = 0 if first and self.has_then else (int(self.has_then) if not first else -1)
+        return [expected] if 0 <= expected < len(self.children) else []
 
 
 class Fliplr(Augmenter):
@@ -164,7 +164,7 @@ def _to_bytes(values: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 class _Values(Augmenter):
-    """Grey values changed by one drawn number (for each channel one where per_channel says so)."""
+    """Gray values changed by one drawn number (for each channel one where per_channel says so)."""
 
     default: Any = 1.0
 
@@ -229,7 +229,7 @@ class GaussianBlur(Augmenter):
 
 
 class Affine(Augmenter):
-    """Scaled, moved, turned (degrees) and sheared (degrees) about the centre; the nearest pixel, `cval` outside."""
+    """Scaled, moved, turned (degrees) and sheared (degrees) about the center; the nearest pixel, `cval` outside."""
 
     def __init__(
         self,
@@ -257,9 +257,9 @@ class Affine(Augmenter):
         shear = np.deg2rad(number(self.shear if not isinstance(self.shear, dict) else self.shear.get("x", 0), draw))
         forward = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         forward = forward @ np.array([[1, -np.tan(shear)], [0, 1]]) @ np.diag(scale)
-        centre = np.array([(width - 1) / 2, (height - 1) / 2])
+        center = np.array([(width - 1) / 2, (height - 1) / 2])
         x, y = np.meshgrid(np.arange(width), np.arange(height))
-        back = np.linalg.inv(forward) @ (np.stack([x.ravel(), y.ravel()]) - (centre + by)[:, None]) + centre[:, None]
+        back = np.linalg.inv(forward) @ (np.stack([x.ravel(), y.ravel()]) - (center + by)[:, None]) + center[:, None]
         column, row = np.round(back).astype(np.int64)
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
         moved = np.full(

@@ -135,7 +135,7 @@ class EarlyStopping(_Monitor):
         **_: Any,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self._patience, self._verbose, self._waited, self._restore = patience, verbose, 0, restore_best_weights
+        self._patience, self._verbose, self._waited, self._postprocess = patience, verbose, 0, restore_best_weights
         self._weights: list[tuple[Any, Any]] = []
         if baseline is not None:
             self.best = self._sign * baseline
@@ -146,7 +146,7 @@ class EarlyStopping(_Monitor):
             return
         if self.improved(value):
             self._waited = 0
-            if self._restore:
+            if self._postprocess:
                 self._weights = [(layer, layer.get_weights()) for layer in self.model.layers if layer.weights]
             return
         self._waited += 1

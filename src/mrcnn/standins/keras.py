@@ -30,9 +30,9 @@ def load_img(path: Any, grayscale: bool = False, color_mode: str = "rgb", target
     """A PIL image, as Keras gives it."""
     from PIL import Image
 
-    grey = grayscale or color_mode == "grayscale"
+    gray = grayscale or color_mode == "grayscale"
     with Image.open(path) as opened:
-        image = opened.convert("L" if grey else color_mode.upper())
+        image = opened.convert("L" if gray else color_mode.upper())
     return image.resize((target_size[1], target_size[0]), Image.Resampling.NEAREST) if target_size else image
 
 

@@ -61,12 +61,12 @@ def _clip(draw: Draw, other_param: Any, minval: Any = None, maxval: Any = None) 
 
 
 def _truncated(draw: Draw, loc: Any, scale: Any, low: float = -np.inf, high: float = np.inf) -> float:
-    centre, spread = number(loc, draw), number(scale, draw)
+    center, spread = number(loc, draw), number(scale, draw)
     for _ in range(100):
-        value = draw.normal(centre, spread)
+        value = draw.normal(center, spread)
         if low <= value <= high:
             return value
-    return float(np.clip(centre, low, high))
+    return float(np.clip(center, low, high))
 
 
 def _choice(draw: Draw, a: Any, replace: bool = True, p: Any = None) -> float:

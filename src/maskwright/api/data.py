@@ -1,0 +1,333 @@
+"""The data of a run: read, found usable for the task, divided into train, val and test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from maskwright import formats
+from maskwright.api.unreadable import readable
+from maskwright.curate.check import conflicts, empty, leaks, spellings, told
+from maskwright.curate.duplicates import Duplicates, find_duplicates
+from maskwright.curate.split import TOO_FEW, split
+from maskwright.errors import DatasetError
+from maskwright.images.decode import decode, is_deep
+from maskwright.progress import Progress, silent
+from maskwright.types import Dataset, Instances, Record
+
+Say = Callable[[str], None]
+
+MOST_COMPARED = 3000  # images with named splits that are compared before a training, about ten seconds of work
+
+
+def open_data(
+    data: str | Path | Dataset,
+    task: str,
+    *,
+    seed: int = 0,
+    allow_faulty: bool = False,
+    class_attribute: str | None = None,
+    connected_components: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
+    say: Say = lambda line: None,
+    validate: bool = True,
+    progress: Progress = silent,
+) -> dict[str, Dataset]:
+    """{"train": ..., "val": ..., perhaps "test": ...}, every record labeled and usable for `task`.
+
+    Splits that the data name themselves are used as they are; otherwise (or where only train is named) the images are
+    divided 80 / 20 with near-duplicates kept together, and `say` is told. Without `validate` everything that is not
+    named val or test is trained on, and nothing is evaluated on the way.
+    """
+    whole = (
+        data
+        if isinstance(data, Dataset)
+        else formats.read(
+            data,
+            allow_faulty=allow_faulty,
+            class_attribute=class_attribute,
+            connected_components=connected_components,
+            annotations=annotations,
+            follow_links=follow_links,
+        )
+    )
+    for remark in whole.remarks:
+        say(f"{whole.name}: {remark}")
+    if whole.faults:
+        count = len(whole.faults)
+        say(f"{whole.name}: {count} fault{'s' * (count > 1)} put aside, such as {whole.faults[0]}")
+    for finding in empty(whole):
+        say(f"{whole.name}: {finding.text}")
+    usable = for_task(whole, task).usable()
+    if task == "segment" and (bare := len(usable) - len(outlined(usable))):
+        images = "1 image has" if bare == 1 else f"{bare} images have"
+        say(f"{whole.name}: {images} boxes and no outlines: boxes are learned from them, masks from the others")
+    _enough(whole, usable, data)
+    if not allow_faulty:
+        one_name_a_class(usable, data)
+    compared = validate and not _too_many(usable)
+    duplicates = _duplicates(usable, say, progress) if validate else Duplicates((), ())
+    usable, told_of_unread = readable(usable, duplicates.unread if compared else None, progress)
+    if told_of_unread:
+        say(f"{whole.name}: {told_of_unread}")
+        duplicates = _duplicates(usable, lambda line: None, progress) if validate else duplicates
+        _enough(whole, usable, data)
+    parts = usable.splits()
+    if not validate:
+        return _all_of(usable, data)
+    rest = usable.where(lambda record: record.split is None)
+    if "val" in parts and "train" not in parts and len(rest):
+        say(f"{whole.name}: only validation images are named: the {len(rest)} others are for training")
+        parts = {"train": rest, **parts}
+    if "val" not in parts:
+        test = parts.pop("test", None)
+        rest = parts.get("train") or usable.where(lambda record: record.split is None)
+        if not len(rest):
+            raise DatasetError(
+                "there is nothing to train on", file=data_name(data), expected="a train folder or list", got="test"
+            )
+        try:
+            divided = split(rest, val=0.2, seed=seed, group_by=_groups(duplicates), progress=progress).splits()
+        except DatasetError as error:
+            if error.headline != TOO_FEW:
+                raise
+            images = "1 image" if len(rest) == 1 else f"all {len(rest)} images"
+            say(
+                f"{whole.name}: {images} of one group (a series, or copies of each other): none can be "
+                "held back, so all are trained on and nothing is validated; to "
+                "validate, label images of other series, or name train and val by folders"
+            )
+            return _all_of(usable, data)
+        parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
+        for remark in divided["train"].remarks[len(rest.remarks) :]:
+            say(f"{whole.name}: {remark}")
+        say(
+            f"no validation images are named: {len(parts['train'])} images to train on, {len(parts['val'])} held back, "
+            f"near-duplicates together (seed {seed})"
+        )
+        if duplicates.exact:
+            say(f"{whole.name}: the same picture, kept on one side: {told(duplicates.exact, duplicates.images)}")
+    elif "train" not in parts:
+        raise DatasetError(
+            "there is nothing to train on",
+            file=data_name(data),
+            expected="a train folder or list",
+            got=", ".join(parts),
+        )
+    for leak in leaks(usable, duplicates):  # by the splits that the data name
+        say(f"{whole.name}: {leak.text}")
+    for conflict in conflicts(usable, duplicates) if task == "classify" else ():
+        say(f"{whole.name}: {conflict.text}")
+    if task == "segment":
+        if not parts["train"].has_masks and parts["train"].instance_count:
+            raise DatasetError(
+                "no training image has outlines to learn masks from",
+                file=data_name(data),
+                expected="outlines, for --task segment",
+                got=f"{len(parts['train'])} training images with boxes only",
+                fix="draw outlines on some of them, or train a box detector with --task detect",
+            )
+        parts |= _evaluated_by_outlines(parts, data)
+    _known(parts, data)
+    return parts
+
+
+def _all_of(usable: Dataset, data: str | Path | Dataset) -> dict[str, Dataset]:
+    """Everything that is not named val or test to train on, and nothing to validate by."""
+    train = usable.where(lambda record: record.split not in ("val", "test"))
+    if not len(train):
+        raise DatasetError("there is nothing to train on", file=data_name(data), got=", ".join(usable.splits()))
+    return {"train": train, "val": train.where(lambda record: False)}
+
+
+def _duplicates(data: Dataset, say: Say, progress: Progress) -> Duplicates:
+    """Images that show the same; not looked for among very many whose splits are named."""
+    if _too_many(data):
+        say(f"{len(data):,} images were not compared: `maskwright check` finds copies on two sides of the split")
+        return Duplicates((), ())
+    return find_duplicates(data, progress=progress)
+
+
+def _too_many(data: Dataset) -> bool:
+    return data.splits().keys() >= {"train", "val"} and len(data) > MOST_COMPARED
+
+
+def _groups(duplicates: Duplicates) -> Callable[[Record], object]:
+    """A rule for `split`: images that show the same belong together, all others stand alone."""
+    group = {duplicates.images[place]: number for number, places in enumerate(duplicates.groups) for place in places}
+    return lambda record: group.get(record.image)
+
+
+def common_window(data: Dataset) -> tuple[float, float] | None:
+    """One gray window (low, high) for images of more than 8 bits, so that a gray value means the same on all of them.
+
+    The middle of the windows that up to 20 images would have by themselves; None where there are ordinary images: then
+    each deep one has its own.
+    """
+    if not len(data) or not all(is_deep(record.image) for record in data):  # it would turn ordinary ones black
+        return None
+    windows = [decode(record.image).window for record in data.records[:: max(len(data) // 20, 1)]]
+    ends = np.array([(window.low, window.high) for window in windows if window is not None])
+    low, high = np.median(ends, 0)
+    return float(low), float(high)
+
+
+def data_name(data: str | Path | Dataset) -> str:
+    return data.name if isinstance(data, Dataset) else str(data)
+
+
+def for_task(data: Dataset, task: str) -> Dataset:
+    """The data as the task sees them: boxes only for detect; labels of whole images for classify."""
+    if task == "classify":
+        return image_level_labels(data)
+    if any(record.labels is not None for record in data):
+        raise DatasetError(
+            "these images carry a class each, and no objects",
+            file=data.name,
+            expected="outlines or boxes",
+            got=data.format,
+            fix="--task classify, or draw outlines, for example in VIA",
+        )
+    if task == "segment" and not data.has_masks and data.instance_count:
+        raise DatasetError(
+            "these objects have boxes and no outlines",
+            file=data.name,
+            expected="outlines, for --task segment",
+            got=data.format,
+            fix="train a box detector with --task detect, or draw outlines",
+        )
+    if task == "detect":
+        return replace(
+            data,
+            records=tuple(
+                record if record.instances is None else replace(record, instances=_boxes_only(record.instances))
+                for record in data
+            ),
+        )
+    return data
+
+
+def outlined(data: Dataset) -> Dataset:
+    """The images on which masks can be evaluated: their objects have outlines, or there are none."""
+    return data.where(
+        lambda record: record.instances is None or not len(record.instances) or record.instances.masks is not None
+    )
+
+
+def image_level_labels(data: Dataset) -> Dataset:
+    """Each labeled image with labels of its own; where objects were drawn, the classes of its objects."""
+    if all(record.labels is not None for record in data):
+        return data
+
+    def labels(record: Record) -> tuple[int, ...] | None:
+        if record.labels is not None or record.instances is None:
+            return record.labels
+        return tuple(np.unique(record.instances.classes).tolist())
+
+    records = tuple(replace(record, labels=labels(record), instances=None) for record in data)
+    return replace(data, records=records, remarks=(*data.remarks, "an image's labels are the classes drawn on it"))
+
+
+def multi_label(data: Dataset) -> bool:
+    """An image has none or several of the classes."""
+    return any(len(record.labels) != 1 for record in data if record.labels is not None)
+
+
+def _boxes_only(instances: Instances) -> Instances:
+    return replace(instances, masks=None)
+
+
+def _enough(whole: Dataset, usable: Dataset, data: str | Path | Dataset) -> None:
+    if not len(usable):
+        states = ", ".join(f"{count} {state}" for state, count in whole.state_counts().items() if count) or "no images"
+        raise DatasetError(
+            "no image here can be trained on", file=data_name(data), expected="labeled images", got=states
+        )
+    if any(record.labels is not None for record in usable):
+        _two_classes(usable, data)
+        return
+    if not usable.instance_count:
+        raise DatasetError(
+            "nothing is drawn on these images",
+            file=data_name(data),
+            expected="at least one object",
+            got=f"{len(usable)} images, all empty",
+        )
+
+
+def _two_classes(usable: Dataset, data: str | Path | Dataset) -> None:
+    """A classifier must have something to tell apart."""
+    counts = {name: count for name, count in usable.class_counts().items() if count}
+    if len(counts) > 1 or (counts and multi_label(usable)):
+        return
+    raise DatasetError(
+        "there is one class only: nothing to tell apart" if counts else "no image is in any class",
+        file=data_name(data),
+        expected="images of two classes or more",
+        got=", ".join(f"{name} ({count} images)" for name, count in counts.items()) or "none",
+        fix="add a folder with images of the other class",
+    )
+
+
+def one_name_a_class(usable: Dataset, data: str | Path | Dataset) -> None:
+    """Refuses classes that differ only by case or blanks."""
+    for what, fix, _ in spellings(usable):
+        raise DatasetError(
+            "one class is named in two ways",
+            file=data_name(data),
+            expected="one name a class",
+            got=what,
+            fix=f"{fix}; or keep them apart with --allow-faulty",
+        )
+
+
+def _evaluated_by_outlines(parts: dict[str, Dataset], data: str | Path | Dataset) -> dict[str, Dataset]:
+    """val and test without the images that have boxes and no outlines: those only teach."""
+    evaluated = {name: outlined(part) for name, part in parts.items() if name != "train"}
+    if not len(evaluated["val"]):
+        raise DatasetError(
+            "no val image has outlines to evaluate masks by",
+            file=data_name(data),
+            expected="outlines, for --task segment",
+            got=f"{len(parts['val'])} val images with boxes only",
+            fix="draw outlines on some of them, or train a box detector with --task detect",
+        )
+    return evaluated
+
+
+def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:
+    """A class that only the validation images have cannot be learned: usually the same class written in two ways."""
+    taught = {name for name, count in parts["train"].class_counts().items() if count}
+    for which in parts.keys() - {"train"}:
+        for name, count in parts[which].class_counts().items():
+            if count and name not in taught:
+                raise DatasetError(
+                    f'the {which} images have a class that no training image has: "{name}"',
+                    file=data_name(data),
+                    expected=", ".join(sorted(taught)),
+                    got=f"{name} ({count} objects)",
+                    fix="name it the same way on both sides, or divide anew",
+                )
+
+
+def relative(record_path: Path, root: Path | None) -> str:
+    """The way to an image from its dataset's folder (or the folder of its annotation file), with forward slashes; its
+    whole path where there is no way, on another drive; its own name where the data are in memory (no root)."""
+    if root is None:
+        return record_path.name
+    root = root.parent if root.is_file() else root
+    try:
+        return Path(os.path.relpath(record_path.resolve(), root.resolve())).as_posix()
+    except ValueError:
+        return record_path.resolve().as_posix()
+
+
+def names_of(data: Dataset) -> list[str]:
+    """Each image's own name; with as much of its path as tells it from the others where that is not enough."""
+    names = [record.image.name for record in data]
+    return names if len(set(names)) == len(names) else [record.image.as_posix() for record in data]

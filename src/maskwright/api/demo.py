@@ -1,0 +1,167 @@
+"""The whole way once, on a party set rendered on the spot: data, training, metrics, pictures, a page."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from maskwright import files, formats
+from maskwright.api.data import Say
+from maskwright.api.evaluate import Evaluated, evaluate
+from maskwright.api.results import write_picture
+from maskwright.api.train import Trained, train
+from maskwright.drawing import outlines
+from maskwright.drawing import splash as splashing
+from maskwright.errors import OutputError
+from maskwright.prediction.predictor import Predictor, load
+from maskwright.progress import Progress, silent
+from maskwright.report import page, sections
+from maskwright.synth.scene import render_set
+from maskwright.training.run_folder import RunFolder
+from maskwright.types import Dataset
+from maskwright.weights.sources import bundled_names
+
+IMAGES, SIZE, SHOWN = 60, (360, 480), 6
+INPUT = 384
+PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Where everything is, and what came out."""
+
+    folder: Path
+    report: Path
+    trained: Trained
+    evaluated: Evaluated
+    counts: dict[str, int]
+    seconds: float
+
+
+def demo(
+    out: str | Path = "runs/demo",
+    *,
+    seconds: float = 60.0,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Progress = silent,
+    say: Say = lambda line: None,
+) -> Demo:
+    """Render a party, train on it for about `seconds`, evaluate, splash, and write it all on one page.
+
+    out  a folder of its own; what an earlier demo left there is replaced, anything else is an error
+    """
+    began, out = time.monotonic(), Path(out)
+    _clear(out)
+    say(f"1/5  rendering {IMAGES} party images with their outlines (VIA) into {out / 'party'}")
+    render_set("balloons", IMAGES, out / "party", seed=seed + 2024, val=0.3, size=SIZE, progress=progress)
+    say("2/5  reading them back, as your own would be")
+    data = formats.read(out / "party")
+    for name, part in data.splits().items():
+        say(f"     {name}: {len(part)} images, {part.instance_count} balloons")
+    say(f"3/5  training for {seconds:.0f} seconds")
+    weights = "bundled" if bundled_names() else "none"
+    trained = train(
+        out / "party",
+        name="run",
+        out=out,
+        weights=weights,
+        size=INPUT,
+        time_budget=seconds,
+        seed=seed,
+        device=device,
+        precision=precision,
+        progress=progress,
+        say=lambda line: say(f"     {line}"),
+    )
+    say("4/5  evaluating the best epoch, with intervals")
+    find = load(trained.model, device=device, precision=precision)
+    evaluated = evaluate(find, data, split="val", seed=seed, progress=progress)
+    say("5/5  drawing, splashing, counting")
+    gallery, counts = _draw(find, evaluated.data, out, progress)
+    files.write_text(out / PAGE, _page(trained, evaluated, gallery, counts, time.monotonic() - began))
+    return Demo(out, out / PAGE, trained, evaluated, counts, time.monotonic() - began)
+
+
+def _clear(out: Path) -> None:
+    import shutil
+
+    if out.exists() and any(out.iterdir()):
+        if not (out / "party").is_dir() and not (out / PAGE).is_file():
+            raise OutputError("this folder is not an earlier demo", file=out, fix="name a new folder with --out")
+        for name in ("party", "run", "pictures"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        (out / PAGE).unlink(missing_ok=True)
+
+
+def _draw(
+    find: Predictor, held: Dataset, out: Path, progress: Progress
+) -> tuple[list[sections.Picture], dict[str, int]]:
+    """Pictures of the first held-out images (image, outlines, splash), and the counts on all of them."""
+    gallery, counts = [], {}
+    for index, record in enumerate(progress(held.records, total=len(held), label="drawing", unit="images")):
+        image = find.open(record.image)
+        detections = find(image)
+        for name, count in detections.counts().items():
+            counts[name] = counts.get(name, 0) + count
+        if index >= SHOWN:
+            continue
+        pair = np.vstack([outlines.draw(image, detections), splashing.splash(image, detections)])
+        write_picture(pair, out / "pictures" / f"{record.image.stem}.jpg")
+        ground_truth = 0 if record.instances is None else len(record.instances)
+        gallery.append(sections.Picture(pair, f"{record.image.name}: {len(detections)} found, {ground_truth} there"))
+    return gallery, counts
+
+
+def _page(
+    trained: Trained, evaluated: Evaluated, gallery: list[sections.Picture], counts: dict[str, int], seconds: float
+) -> str:
+    history = RunFolder(trained.folder).history()
+    metrics = [
+        sections.MetricRow(f"{kind.kind} {name}", getattr(kind, name), kind.intervals.get(name))
+        for kind in (evaluated.metrics.mask, evaluated.metrics.box)
+        if kind is not None
+        for name in ("AP", "AP50")
+    ]
+    curves = [
+        sections.Series(
+            name, [row["epoch"] for row in history if key in row], [row[key] for row in history if key in row]
+        )
+        for name, key in (("mask AP", "mask_AP"), ("mask AP50", "mask_AP50"), ("box AP50", "box_AP50"))
+    ]
+    return page.render(
+        "A party, found",
+        [
+            sections.Gallery("Images the network has never seen", gallery, note="outlines above, splash below"),
+            sections.MetricTable(
+                "How well it does",
+                metrics,
+                note=f"{evaluated.metrics.images} held-out images; bootstrap over images",
+            ),
+            sections.Lines("While it learned", curves, range_y=(0.0, 1.0), label_y="average precision"),
+            sections.Facts(
+                "This run",
+                {
+                    "images": f"{IMAGES} rendered, {evaluated.metrics.images} of them held out",
+                    "trained for": f"{trained.seconds:.0f} s, {trained.epochs} epochs",
+                    "balloons counted": sum(counts.values()),
+                    "balloons there": evaluated.metrics.ground_truths,
+                    "everything together": f"{seconds:.0f} s",
+                },
+            ),
+            sections.Text(
+                "Next: your own images",
+                [
+                    "Draw outlines in VIA, or a tool that writes COCO files, and put the file beside the images.",
+                    "maskwright show FOLDER",
+                    "maskwright train FOLDER --time-budget 20m --name mine",
+                    "maskwright splash runs/mine IMAGE",
+                ],
+            ),
+        ],
+        "maskwright demo",
+    )

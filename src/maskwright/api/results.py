@@ -1,0 +1,182 @@
+"""What predicting comes to: a record an image, and the files made of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PilImage
+
+from maskwright import files, interop, tables
+from maskwright.drawing import outlines
+from maskwright.errors import MaskwrightError
+from maskwright.prediction.screening import Screened
+from maskwright.prediction.thresholds import Threshold
+from maskwright.types import Image, ImageLabels, Instances
+
+SAVED = ("json", "jsonl", "csv", "coco", "masks", "crops")
+WHOLE = ("json", "jsonl", "csv")  # what a classifier's predictions can be saved as
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One image: what it is called, (height, width), its objects, and the files written for it.
+
+    image_labels   what a classifier says of it; there are no objects then
+    screened  what both models say, where a classifier screened for a detector
+    sorted    where the image was put, where images are sorted by prediction
+    thresholds  from which score on all this was said; see prediction.thresholds
+    """
+
+    image: str
+    stem: str
+    size: tuple[int, int]
+    instances: Instances
+    files: tuple[Path, ...] = ()
+    image_labels: ImageLabels | None = None
+    screened: Screened | None = None
+    sorted: Path | None = None
+    thresholds: tuple[Threshold, ...] = ()
+
+    @property
+    def called(self) -> str:
+        """The prediction in a word: the classes of a classifier or, without one, of the objects; "none", "nothing"."""
+        said = self.image_labels if self.screened is None else self.screened.image_labels
+        if said is not None:
+            return "+".join(said.labels) or "none"
+        return "+".join(sorted(self.instances.counts())) or "nothing"
+
+    def counts(self) -> dict[str, int]:
+        """Objects of each class; of a prediction, 1 for each class it names."""
+        return self.instances.counts() if self.image_labels is None else dict.fromkeys(self.image_labels.labels, 1)
+
+    def facts(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"image": self.image, "height": self.size[0], "width": self.size[1]}
+        if self.image_labels is not None:
+            told |= self.image_labels.facts()
+        else:
+            if self.screened is not None:
+                told["screen"] = self.screened.facts()
+            told |= {"counts": self.instances.counts(), "objects": interop.to_rows(self.instances)}
+        if self.thresholds:
+            told["thresholds"] = [threshold.facts() for threshold in self.thresholds]
+        told["files"] = [str(file) for file in self.files]
+        return told if self.sorted is None else told | {"sorted": str(self.sorted)}
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """All images, and those that could not be read, with the reason."""
+
+    images: list[Prediction]
+    failed: list[MaskwrightError] = field(default_factory=list)
+    files: tuple[Path, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """How many of each class on all images."""
+        total: Counter[str] = Counter()
+        for image in self.images:
+            total.update(image.counts())
+        return dict(total)
+
+    @property
+    def spared(self) -> int | None:
+        """How many images the detector did not have to look at; None where nothing was screened."""
+        if not self.images or self.images[0].screened is None:
+            return None
+        return sum(image.screened is not None and not image.screened.looked for image in self.images)
+
+    def predictions(self) -> dict[str, int]:
+        """How many images are called what."""
+        return dict(Counter(image.called for image in self.images))
+
+
+# --- files ------------------------------------------------------------------------------------------
+def write_each(image: Image, made: Prediction, out: Path, save: Sequence[str], pictures: bool) -> Iterator[Path]:
+    """Picture, masks and crops of an image's objects; nothing where no detector looked."""
+    stem, detections = made.stem, made.instances
+    if made.image_labels is not None or (made.screened is not None and not made.screened.looked):
+        return
+    if pictures:
+        yield write_picture(outlines.draw(image, detections), out / f"{stem}.jpg")
+    for row in range(len(detections)) if {"masks", "crops"} & set(save) else ():
+        mask, box = _cut(detections, row, image.size)
+        name = f"{files.shortened(stem, 180)}_{row + 1}_{files.shortened(detections.labels[row], 50)}.png"
+        name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name)
+        if "masks" in save:
+            full = np.zeros(image.size, np.uint8)
+            full[box[1] : box[3], box[0] : box[2]] = mask * 255
+            yield write_picture(full, out / "masks" / name)
+        if "crops" in save and mask.size:
+            cut = image.pixels[box[1] : box[3], box[0] : box[2]]
+            yield write_picture(np.dstack([cut, mask * np.uint8(255)]), out / "crops" / name)
+
+
+def _cut(detections: Instances, row: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The object's mask (h×w uint8 0/1) in its whole-pixel box."""
+    height, width = size
+    edges = detections.boxes[row] if detections.masks is None else detections.masks[row].boxes[0]
+    box = np.clip(
+        np.concatenate([np.floor(edges[:2]), np.ceil(edges[2:])]).astype(int), 0, [width, height, width, height]
+    )
+    if detections.masks is None:
+        return np.ones((box[3] - box[1], box[2] - box[0]), np.uint8), box
+    return detections.masks[row].patches(box[None])[0].astype(np.uint8), box
+
+
+def write_picture(pixels: np.ndarray, path: Path) -> Path:
+    with files.writing(path) as temporary:
+        PilImage.fromarray(pixels).save(temporary, quality=92)
+    return path
+
+
+def write_all(done: list[Prediction], out: Path, save: Sequence[str]) -> Iterator[Path]:
+    names, every = [item.image for item in done], [item.instances for item in done]
+    if "json" in save:
+        yield _write_text(
+            out / "predictions.json", json.dumps([item.facts() for item in done], indent=2, ensure_ascii=False) + "\n"
+        )
+    if "jsonl" in save:
+        lines = [json.dumps(item.facts(), ensure_ascii=False) for item in done]
+        yield _write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
+    if "csv" in save:
+        yield from _write_tables(done, names, out)
+    if "coco" in save:
+        results = interop.to_coco_results(every, list(range(1, len(done) + 1)))
+        yield _write_text(out / "coco_results.json", json.dumps(results) + "\n")
+        table = interop.to_coco_images(names, [item.size for item in done], every[0].names if every else ())
+        yield _write_text(out / "coco_images.json", json.dumps(table, ensure_ascii=False) + "\n")
+
+
+def _write_tables(done: Sequence[Prediction], names: Sequence[str], out: Path) -> Iterator[Path]:
+    predictions = [item.image_labels for item in done if item.image_labels is not None]
+    objects = interop.to_csv([item.instances for item in done], names)
+    if any(item.screened for item in done):
+        yield _write_text(out / "objects.csv", objects)
+        yield _write_text(out / "predictions.csv", _screened_table(done))
+    else:
+        yield _write_text(
+            out / "predictions.csv", interop.predictions_to_csv(predictions, names) if predictions else objects
+        )
+
+
+def _screened_table(done: Sequence[Prediction]) -> str:
+    """One line an image: image, prediction, the score that was screened by, whether the detector looked, what it
+    found."""
+    rows = []
+    for item in done:
+        if item.screened is not None:
+            looked = "yes" if item.screened.looked else "no"
+            rows.append([item.image, item.called, f"{item.screened.score:.5f}", looked, len(item.instances)])
+    return tables.written(["image", "image_labels", "score", "looked", "objects"], rows)
+
+
+def _write_text(path: Path, text: str) -> Path:
+    files.write_text(path, text)
+    return path

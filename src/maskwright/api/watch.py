@@ -1,0 +1,226 @@
+"""Watch: images as they come into a folder, each looked at once, one line of JSON an image.
+
+The folder is listed again and again: that works on every system, and on network drives, which announce nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright import files
+from maskwright.api.predict import checked, prediction, refuse_own_folder
+from maskwright.api.results import Prediction, write_each
+from maskwright.api.sorting import UNREADABLE, Sorter
+from maskwright.errors import DatasetError, MaskwrightError, OutputError
+from maskwright.images.sources import LONGEST_STEM, Source, is_image_name, naturally
+from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.screening import Screening
+
+LINES = "predictions.jsonl"
+EMPTY = 10  # looks for which a file without a byte may stay so; then it is taken for a broken image
+
+Stamp = tuple[int, int]  # bytes, and when it was last changed (nanoseconds)
+
+
+@dataclass(frozen=True)
+class Unread:
+    """An image that came, and could not be read."""
+
+    image: str
+    error: MaskwrightError
+    sorted: Path | None = None
+
+    def facts(self) -> dict[str, Any]:
+        told = {"image": self.image, **self.error.facts()}
+        return told if self.sorted is None else told | {"sorted": str(self.sorted)}
+
+
+def watch(
+    model: str | Path | Predictor | Screening,
+    folder: str | Path,
+    *,
+    out: str | Path = "predictions",
+    every: float = 1.0,
+    stop: Callable[[], bool] = lambda: False,
+    sort_into: str | Path | None = None,
+    move: bool = False,
+    classes: Sequence[str] | None = None,
+    save: Sequence[str] = (),
+    pictures: bool = True,
+    **loading: Any,
+) -> Iterator[Prediction | Unread]:
+    """What the model says of each image that lies in the folder or comes into it, as soon as it is there in whole.
+
+    A file is taken when neither its size nor its time has changed between two looks. Each gets a line in
+    `out`/predictions.jsonl before it is given out here; images that have a line are passed over when the watch begins
+    again. An image that changes, or another of the same name, is looked at anew.
+
+    every    seconds between two looks
+    stop     asked after each image and each look; the watch ends when it says True (and by Ctrl-C)
+    loading  threshold, size, device, precision, names, as for predict
+
+    >>> for said in watch("runs/rust", "belt/", sort_into="sorted", move=True):
+    ...     print(said.image, said.sorted)
+    belt/part_0001.jpg sorted/rust/part_0001.jpg
+    """
+    folder, out = Path(folder), Path(out)
+    if not folder.is_dir():
+        raise DatasetError("only a folder can be watched", file=folder, expected="a folder",
+                           got="a file" if folder.exists() else "nothing")  # fmt: skip
+    find = model if isinstance(model, Predictor | Screening) else load(model, **loading)
+    for kind in save:
+        if kind in ("json", "csv", "coco"):
+            raise OutputError("a watch never ends, so it writes a line an image", field=f"--save-{kind}",
+                              expected="--save-jsonl, --save-masks or --save-crops", got=kind)  # fmt: skip
+    expected = checked(find, save, classes, out)
+    refuse_own_folder([Source("", "", folder / "image")], out)
+    sorter = None if sort_into is None else Sorter(sort_into, move)
+    return _watched(find, folder, _Lines(out / LINES), _Work(out, expected, tuple(save), pictures, sorter), every, stop)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done with an image that was looked at."""
+
+    out: Path
+    expected: np.ndarray
+    save: tuple[str, ...]
+    pictures: bool
+    sorter: Sorter | None
+
+
+def _watched(
+    find: Predictor | Screening, folder: Path, lines: _Lines, work: _Work, every: float, stop: Callable[[], bool]
+) -> Iterator[Prediction | Unread]:
+    seen: dict[str, tuple[Stamp, int]] = {}  # what the last look saw, and for how many looks it has been so
+    while not stop():
+        there = _listed(folder)
+        seen = {name: (stamp, seen[name][1] + 1 if name in seen and seen[name][0] == stamp else 0)
+                for name, stamp in there.items()}  # fmt: skip
+        for name, (stamp, looks) in seen.items():
+            if lines.known.get(name) == stamp:
+                if work.sorter is not None and name in lines.sorted:  # a move that was broken off
+                    work.sorter.leave(folder / name, lines.sorted.pop(name))
+            elif looks >= (1 if stamp[0] else EMPTY):
+                said = _look(find, folder / name, work, lines.stem(name))
+                if _stamp(folder / name) != stamp:  # another image meanwhile: the next look takes it
+                    continue
+                try:
+                    said = _sorted(said, folder / name, work.sorter)
+                except OutputError:
+                    if (folder / name).exists():
+                        raise
+                    continue  # taken away while it was looked at
+                lines.add(name, stamp, said)
+                if work.sorter is not None and said.sorted is not None:
+                    work.sorter.leave(folder / name, said.sorted)
+                yield said
+                if stop():
+                    return
+        time.sleep(every)
+
+
+def _look(find: Predictor | Screening, path: Path, work: _Work, stem: str) -> Prediction | Unread:
+    try:
+        image, said = find.look(Source(str(path), stem, path, path.parent))
+    except MaskwrightError as error:
+        return Unread(str(path), error)
+    made = prediction(find, image, stem, said, work.expected)
+    return replace(made, files=tuple(write_each(image, made, work.out, work.save, work.pictures)))
+
+
+def _sorted(said: Prediction | Unread, path: Path, sorter: Sorter | None) -> Prediction | Unread:
+    if sorter is None or (isinstance(said, Unread) and path.is_symlink()):  # what that leads to may be no image
+        return said
+    return replace(said, sorted=sorter.copy(path, said.called if isinstance(said, Prediction) else UNREADABLE))
+
+
+def _listed(folder: Path) -> dict[str, Stamp]:
+    """The images that lie there; none while the folder is out of reach (a network drive that will come back)."""
+    try:
+        names = [path.name for path in folder.iterdir() if is_image_name(path) and path.is_file()]
+    except OSError:
+        return {}
+    stamps = {name: _stamp(folder / name) for name in sorted(names, key=naturally)}
+    return {name: stamp for name, stamp in stamps.items() if stamp is not None}
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        facts = path.stat()
+    except OSError:  # gone again
+        return None
+    return facts.st_size, facts.st_mtime_ns
+
+
+class _Lines:
+    """The file of lines, and what it says was done: it is the memory of a watch."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.known: dict[str, Stamp] = {}
+        self.sorted: dict[str, Path] = {}  # moved perhaps not to the end
+        self._stems: set[str] = set()
+        whole = 0
+        try:
+            data = b""
+            if file.exists():
+                with files.open_file(file) as stream:
+                    data = stream.read()
+        except OSError as error:
+            raise OutputError("cannot be read", file=file, got=error.strerror or error) from error
+        for line in data.splitlines(keepends=True):
+            if not line.endswith(b"\n"):  # cut off when the power went: that image is looked at again
+                with files.writing(file) as temporary:
+                    temporary.write_bytes(data[:whole])
+                break
+            whole += len(line)
+            self._remember(line)
+
+    def _remember(self, line: bytes) -> None:
+        try:
+            told = json.loads(line)
+            name = Path(told["image"].replace("\\", "/")).name
+            self.known[name] = int(told["bytes"]), int(told["changed"])
+            for item in told.get("files", ()):
+                self._stems.add(Path(item.replace("\\", "/")).stem.casefold())
+            if "sorted" in told:
+                self.sorted[name] = Path(told["sorted"])
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            return  # of another program, or of predict --save-jsonl
+
+    def stem(self, name: str) -> str:
+        """For the names of pictures: no two images share one, nor one image and another of the same name later."""
+        own = Path(name).stem
+        stem, number = own, 1
+        while stem.casefold() in self._stems:
+            number += 1
+            stem = files.shortened(f"{own}_{number}", LONGEST_STEM)
+        return stem
+
+    def add(self, name: str, stamp: Stamp, said: Prediction | Unread) -> None:
+        told = {**said.facts(), "bytes": stamp[0], "changed": stamp[1]}
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self.file.open("ab") as opened:
+                opened.write(_line(told))
+        except OSError as error:
+            raise OutputError("cannot be written", file=self.file, got=error.strerror or error) from error
+        self.known[name] = stamp
+        if isinstance(said, Prediction):
+            self._stems.add(said.stem.casefold())
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    """One line of UTF-8; where a file's name is no text (Linux allows any bytes), escaped."""
+    try:
+        return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(told).encode() + b"\n"

@@ -1,0 +1,197 @@
+"""What an evaluation found out: COCO's metrics, per class and per image, ready for tables, plots and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from maskwright.evaluation import coco
+from maskwright.evaluation.confusion import confusion
+from maskwright.evaluation.matching import ImageScore, Matches
+
+KINDS = ("box", "mask")
+Interval = tuple[float, float]
+
+# COCO's twelve: name -> (precision?, IoU, area, limit), in the order everybody prints them
+TWELVE = {
+    "AP": (True, None, coco.ALL, coco.HUNDRED),
+    "AP50": (True, 0, coco.ALL, coco.HUNDRED),
+    "AP75": (True, 5, coco.ALL, coco.HUNDRED),
+    "APs": (True, None, coco.SMALL, coco.HUNDRED),
+    "APm": (True, None, coco.MEDIUM, coco.HUNDRED),
+    "APl": (True, None, coco.LARGE, coco.HUNDRED),
+    "AR1": (False, None, coco.ALL, coco.ONE),
+    "AR10": (False, None, coco.ALL, coco.TEN),
+    "AR100": (False, None, coco.ALL, coco.HUNDRED),
+    "ARs": (False, None, coco.SMALL, coco.HUNDRED),
+    "ARm": (False, None, coco.MEDIUM, coco.HUNDRED),
+    "ARl": (False, None, coco.LARGE, coco.HUNDRED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionClassMetrics:
+    """One class. AP, AP50 and AR100 are None where there was nothing of it to find.
+
+    ground_truths, detections   how many there were (crowds left out), how many were found at any score
+    threshold, f1   the score from which to keep finds for the best F1 at IoU 0.5; None where no find hits
+    """
+
+    name: str
+    ground_truths: int
+    detections: int
+    AP: float | None
+    AP50: float | None
+    AR100: float | None
+    threshold: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KindMetrics:
+    """The metrics of boxes, or of masks; shares 0..1, None where there is nothing to measure.
+
+    AP..ARl    COCO's twelve: over IoU 0.50:0.95, at 0.50, at 0.75, for small, medium, large objects; then recall with
+               1, 10, 100 finds an image and class, and for small, medium, large
+    intervals  95 % bootstrap over images of "AP", "AP50", "AP75", "AR100", "AP <class>", "AP50 <class>";
+               {} unless asked for, None where it does not exist
+    matches    curves, thresholds and image scores, at IoU 0.5
+    """
+
+    kind: str
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    APs: float | None
+    APm: float | None
+    APl: float | None
+    AR1: float | None
+    AR10: float | None
+    AR100: float | None
+    ARs: float | None
+    ARm: float | None
+    ARl: float | None
+    classes: tuple[DetectionClassMetrics, ...]
+    intervals: dict[str, Interval | None]
+    matches: Matches = field(repr=False)
+
+    def facts(self) -> dict[str, Any]:
+        """Ready for JSON; no matches."""
+        return {
+            **{name: getattr(self, name) for name in TWELVE},
+            "classes": [asdict(class_index) for class_index in self.classes],
+            "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
+        }
+
+    def coco_lines(self) -> list[str]:
+        """COCO's twelve lines, in the layout people know, with n/a where the reference prints -1."""
+        lines = []
+        for name, (precise, iou, area, limit) in TWELVE.items():
+            what = "Average Precision  (AP)" if precise else "Average Recall     (AR)"
+            span = "0.50:0.95" if iou is None else f"{coco.IOUS[iou]:0.2f}"
+            size = ("all", "small", "medium", "large")[area]
+            lines.append(f" {what} @[ IoU={span:<9} | area={size:>6s} | maxDets={(1, 10, 100)[limit]:>3d} ] = "
+                         f"{as_text(getattr(self, name))}")  # fmt: skip
+        return lines
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A table: one row a class, then "all". Intervals are (low, high) or None; nothing is rounded."""
+
+        def row(
+            name: str, suffix: str, ground_truths: int, detections: int, each: DetectionClassMetrics | KindMetrics
+        ) -> dict[str, Any]:
+            return {
+                "class": name, "ground_truths": ground_truths, "detections": detections,
+                "AP": each.AP, "AP interval": self.intervals.get("AP" + suffix),
+                "AP50": each.AP50, "AP50 interval": self.intervals.get("AP50" + suffix), "AR100": each.AR100,
+                "threshold": getattr(each, "threshold", None), "f1": getattr(each, "f1", None),
+            }  # fmt: skip
+
+        rows = [
+            row(per_class.name, f" {per_class.name}", per_class.ground_truths, per_class.detections, per_class)
+            for per_class in self.classes
+        ]
+        total = [
+            sum(per_class.ground_truths for per_class in self.classes),
+            sum(per_class.detections for per_class in self.classes),
+        ]
+        return [*rows, row("all", "", total[0], total[1], self)]
+
+    def confusion(self, threshold: float | Mapping[str, float] | None = None) -> tuple[tuple[str, ...], np.ndarray]:
+        """Class names and "background", and how often which was taken for which (see confusion.py)."""
+        return confusion(self.matches, threshold)
+
+    def thresholds(self) -> dict[str, float | None]:
+        """The best threshold of each class, by name."""
+        return {per_class.name: per_class.threshold for per_class in self.classes}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectionMetrics:
+    """All metrics of one evaluation; `metrics.mask.AP`, `metrics.box.AP50`.
+
+    names        classes evaluated
+    images       how many;  image_names: what they are called, in order ("0", "1" .. where nobody said)
+    ground_truths       objects there were to find, crowds left out;  found: objects found, at any score
+    unknown_classes    detections of classes the ground truth does not know: not evaluated
+    box, mask    None where it could not be evaluated (or was not asked for); reasons[kind] says why
+    """
+
+    names: tuple[str, ...]
+    images: int
+    image_names: tuple[str, ...]
+    ground_truths: int
+    detections: int
+    unknown_classes: int
+    box: KindMetrics | None
+    mask: KindMetrics | None
+    reasons: dict[str, str]
+
+    @property
+    def best_kind(self) -> KindMetrics | None:
+        """Masks where they were evaluated, else boxes."""
+        return self.mask or self.box
+
+    def kind(self, name: str) -> KindMetrics | None:
+        """By name: "box" or "mask"."""
+        return {"box": self.box, "mask": self.mask}[name]
+
+    def coco_lines(self, kind: str | None = None) -> list[str]:
+        """Twelve lines of that kind (default: masks, else boxes); [] where it was not evaluated."""
+        chosen = self.best_kind if kind is None else self.kind(kind)
+        return chosen.coco_lines() if chosen else []
+
+    def worst_images(
+        self,
+        n: int | None = None,
+        kind: str | None = None,
+        threshold: float | Mapping[str, float] | None = None,
+        best: bool = False,
+    ) -> list[tuple[str, ImageScore]]:
+        """(image name, its score at IoU 0.5), lowest F1 first and more mistakes first; `best=True` from the other end.
+
+        threshold  keep finds with at least this score; None: each class's own best
+        """
+        chosen = self.best_kind if kind is None else self.kind(kind)
+        scores = chosen.matches.image_scores(threshold) if chosen else []
+        ordered = sorted(
+            scores, key=lambda score: (score.f1, -len(score.false) - len(score.false_negatives)), reverse=best
+        )
+        return [(self.image_names[item.image], item) for item in ordered[:n]]
+
+    def facts(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        plain = {
+            name: getattr(self, name)
+            for name in ("images", "ground_truths", "detections", "unknown_classes", "reasons")
+        }
+        kinds = {name: evaluated.facts() if (evaluated := self.kind(name)) else None for name in KINDS}
+        return {**plain, "reasons": dict(self.reasons), "names": list(self.names), **kinds}
+
+
+def as_text(value: float | None) -> str:
+    """0.512, or n/a."""
+    return "n/a" if value is None else f"{value:0.3f}"

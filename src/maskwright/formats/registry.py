@@ -1,0 +1,433 @@
+"""Which format is this, and why; reading a file or a whole folder without a flag; writing.
+
+A new format: one module here, one line in FORMATS, one test file.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
+
+from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
+from maskwright.escaping import spelt
+from maskwright.formats import folders, links, unsupported, wrapped
+from maskwright.formats.joining import Reading, completed, joined, undecided
+from maskwright.formats.listing import is_label_folder
+from maskwright.formats.reading import (
+    IMAGE_ENDINGS,
+    Evidence,
+    Faults,
+    Head,
+    Losses,
+    data_name,
+    data_root,
+    images_in,
+    read_json,
+    read_xml,
+    readable,
+)
+from maskwright.formats.shards import SHARD, shards, shards_absent
+from maskwright.types import Dataset
+
+
+@dataclass(frozen=True)
+class Format:
+    """One line of the table.
+
+    about       what it is, in a few words
+    module      where its sniff, read and write live
+    writes      it can be written, too
+    export      it is made from images and labels, and holds both
+    endings     files that are looked at one by one in a folder; () where the format claims whole folders only
+    options     what its `read` takes besides: class_attribute (a region has several, any of which may hold the class),
+                connected_components (masks may tell no objects apart)
+    """
+
+    about: str
+    module: str
+    writes: bool = False
+    export: bool = False
+    endings: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+FORMATS = {
+    "boxes_csv": Format("boxes as a CSV table (TensorFlow tutorials)", "maskwright.formats.boxes_csv", writes=True,
+                        endings=(".csv",)),
+    "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders"),
+    "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
+    "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
+    "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
+                         endings=(".csv",)),
+    "mask_images": Format("mask images beside the images (ids, palette, one file an object)",
+                          "maskwright.formats.mask_images", options=("connected_components",)),
+    "tfrecord": Format("TFRecord of images with boxes", "maskwright.formats.tfrecord", writes=True, export=True,
+                       endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
+    "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv"),
+                  options=("class_attribute",)),
+    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True),
+}  # fmt: skip
+
+STRONG = 0.5
+DEEPEST, MOST_FOLDERS = 3, 200  # so far below a folder without data a dataset is looked for
+LOOKED_AT = 5  # files of a folder without data that are opened to see whether they are broken
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`format` believes that `path` (a file, or a folder as a whole) is its own."""
+
+    format: str
+    path: Path
+    evidence: Evidence
+
+
+def module_of(format: str) -> ModuleType:
+    return importlib.import_module(FORMATS[format].module)
+
+
+# --- which format -----------------------------------------------------------------------------------
+def identify(path: Path | str, format: str | None = None) -> list[Claim]:
+    """Who claims this file, or this folder and the files in it; the surest first, [] when nobody does.
+
+    >>> claim = identify("balloon/train/via_region_data.json")[0]
+    >>> claim.format, claim.evidence.because
+    ('via', 'its records have "filename" and "regions"')
+    """
+    path = Path(path)
+    claims = _claims_of(Head(path), format)
+    for file in _annotation_files(Head(path)) if os.path.isdir(path) else ():  # noqa: PTH112 (never raises)
+        readable(file)
+        claims += _claims_of(Head(file), format)[:1]
+    return sorted(claims, key=lambda claim: (-claim.evidence.certainty, claim.path.as_posix()))
+
+
+def _claims_of(head: Head, format: str | None) -> list[Claim]:
+    claims = []
+    for name in FORMATS if format is None else (format,):
+        evidence = module_of(name).sniff(head)
+        if evidence is not None:
+            claims.append(Claim(name, head.path, evidence))
+    return sorted(claims, key=lambda claim: -claim.evidence.certainty)
+
+
+def _annotation_files(head: Head) -> list[Path]:
+    """Files that one format or another reads one by one: in the folder, and in its folders of annotations."""
+    endings = tuple(ending for item in FORMATS.values() for ending in item.endings)
+    labels = [head.child(name) for name in head.folders if is_label_folder(name)]
+    labels += [folder.child(name) for folder in labels for name in folder.folders]  # annotations/train
+    return [item.path / name for item in (head, *labels) for name in item.files()
+            if name.lower().endswith(endings) or SHARD.fullmatch(name)]  # fmt: skip
+
+
+# --- reading ----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Asked:
+    """What the caller of `read` asked for, on its way down to the format."""
+
+    format: str | None
+    allow_faulty: bool
+    options: dict[str, str | bool]
+    annotations: str | None
+    place: Any = None  # where the class stands, as all files of the dataset show (`survey` of a format)
+
+    def claims(self, path: Path) -> list[Claim]:
+        """Who claims a folder; where annotation files were asked for by name, only those."""
+        claims = identify(path, self.format)
+        if self.annotations is None:
+            return claims
+        return [claim for claim in claims if claim.path != path and self.named(claim.path)]
+
+    def named(self, path: Path) -> bool:
+        expected = PurePosixPath(self.annotations or "").name.casefold()
+        return fnmatch.fnmatchcase(path.name.casefold(), expected)
+
+
+def read(
+    path: Path | str,
+    *,
+    format: str | None = None,
+    allow_faulty: bool = False,
+    class_attribute: str | None = None,
+    connected_components: bool = False,
+    annotations: str | None = None,
+    follow_links: bool = False,
+) -> Dataset:
+    """A dataset from an annotation file, or from a folder with images and annotations; the format is found out.
+
+    format           only this one is tried ("via", "coco", ...)
+    allow_faulty     put faulty regions aside even when they are more than 5 %
+    class_attribute  which attribute of a region holds the class, where a region has several (VIA); None: found out
+    connected_components  masks tell what each pixel is, but no objects apart: each connected part is one object
+
+    annotations      of a folder: only annotation files of this name, in each of its splits ("via_region_data.json"; a
+                     pattern "instances_*.json")
+    follow_links     follow links that lead out of the folder, too; otherwise they are named in a remark
+
+    Of a folder: sub-folders train, val (valid, validation), test are read as splits; list files (train.txt) too;
+    images that nobody has labeled become unlabeled records. Several annotation files that speak of the same
+    images are not guessed among, unless they say the same: the error lists them, and one is chosen by naming it.
+    Labeled images that no split has, where others have one, are named in a remark.
+    """
+    path = Path(path).expanduser()
+    if format is not None and format not in FORMATS:
+        raise UnknownName("format", format, FORMATS)
+    if not os.path.exists(path):  # noqa: PTH110 (never raises: not for rights, not for endless names)
+        raise DatasetError("there is no such file or folder", file=path, fix=folders.nearest(path))
+    options = {"class_attribute": class_attribute, "connected_components": connected_components}
+    asked = _Asked(format, allow_faulty, {name: value for name, value in options.items() if value}, annotations)
+    whole = os.path.isdir(path)  # noqa: PTH112 (never raises)
+    with links.within(path if whole else data_root(path), whole=whole, follow=follow_links) as scope:
+        try:
+            dataset = _read_folder(path, asked) if whole else _read_file(path, asked)
+        except DatasetError as error:
+            raise _with_links(error, scope) from error
+    if not len(dataset):
+        raise DatasetError("it holds no images", file=path, expected="at least one image", got="none")
+    for told in filter(None, (scope.remark(),)):
+        dataset = folders.remark(dataset, told)
+    # what folders and files call the data and their classes may be no text; it goes into cards and tables
+    dataset = replace(dataset, name=spelt(dataset.name), names=tuple(map(spelt, dataset.names)))
+    return folders.tell_unsplit(dataset)
+
+
+def _with_links(error: DatasetError, scope: links.Scope) -> DatasetError:
+    """The same error, with the links that were not followed where there were any: perhaps they are why."""
+    told = scope.remark()
+    if told is None:
+        return error
+    parts = {**error.parts, "fix": "; ".join(filter(None, (told, error.parts.get("fix"))))}
+    return type(error)(error.headline, **parts)
+
+
+def _read_file(path: Path, asked: _Asked) -> Dataset:
+    if asked.annotations is not None and not asked.named(path):
+        raise DatasetError("one annotation file is named already", file=path, field="annotations",
+                           expected="a folder, to choose files in", got=asked.annotations)  # fmt: skip
+    paths = shards(path)
+    claims = [claim for item in paths for claim in identify(item, asked.format)[:1]]
+    if not claims:
+        raise _unknown_file(path, asked.format)
+    root = data_root(path)
+    if len(claims) > 1:
+        dataset, unclear = joined(root, _readings(claims, asked))
+        if dataset is None:
+            raise undecided(root, unclear)
+    else:
+        dataset = _reading(claims[0], asked).result()
+    if (lack := shards_absent(paths)) is not None:
+        dataset = folders.remark(dataset, lack)
+    many = bool(FORMATS[claims[0].format].endings)  # such a file speaks of a whole folder, not of one image
+    return folders.complete(dataset, root, everywhere=False, unlabeled=many)
+
+
+def _reading(claim: Claim, asked: _Asked) -> Reading:
+    reading = Reading(claim.path, claim.format, Faults(claim.path, asked.allow_faulty))
+    read = module_of(claim.format).read
+    try:
+        for name, value in asked.options.items():
+            if name not in FORMATS[claim.format].options:
+                raise _no_option(claim, name, value)
+        surveyed = {} if asked.place is None or not _has_attributes(claim) else {"place": asked.place}
+        dataset = read(claim.path, reading.faults, **asked.options, **surveyed)
+        reading.dataset = dataset if dataset.format else replace(dataset, format=claim.format)
+    except MaskwrightError as error:
+        reading.error = error
+    return reading
+
+
+def _has_attributes(claim: Claim) -> bool:
+    return "class_attribute" in FORMATS[claim.format].options
+
+
+def _surveyed(claims: list[Claim], asked: _Asked) -> _Asked:
+    """Several files with attributes are one dataset: the class stands in the same one in all of them."""
+    able = [claim for claim in claims if _has_attributes(claim)]
+    if len(able) < 2:
+        return asked
+    survey = module_of(able[0].format).survey
+    return replace(asked, place=survey([claim.path for claim in able], asked.options.get("class_attribute")))
+
+
+def _no_option(claim: Claim, name: str, value: object) -> DatasetError:
+    able = ", ".join(format for format, item in FORMATS.items() if name in item.options)
+    what = {"class_attribute": "attributes to choose the class from", "connected_components": "masks as pictures"}[name]
+    option = "--" + name.replace("_", "-")
+    got = claim.format if value is True else f"{claim.format}, and {value!r}"
+    return DatasetError(
+        f"this format has no {what}",
+        file=claim.path,
+        field=option,
+        expected=f"data of {able}",
+        got=got,
+        fix=f"leave {option} out",
+    )
+
+
+def _read_folder(folder: Path, asked: _Asked) -> Dataset:
+    claims = asked.claims(folder)
+    found = _datasets(claims)
+    parts = [(split, path, _datasets(asked.claims(path))) for split, path in folders.splits(Head(folder))]
+    below = [claim for _, _, inside in parts for claim in inside]
+    asked = _surveyed(below or found, asked)
+    sure = any(claim.evidence.certainty >= STRONG for claim in below)
+    if below and (sure or not any(claim.evidence.certainty >= STRONG for claim in found)):
+        _no_guess(folder, below, asked)
+        dataset = _read_splits(folder, parts, asked)
+        for claim in found:
+            if claim.path != folder:
+                what = f"{claim.path.name} at the top was not counted: train, val or test have annotations of their own"
+                dataset = folders.remark(dataset, what)
+        if beside := len({*images_in(folder)} - {record.image for record in dataset}):
+            images = "1 image beside them was" if beside == 1 else f"{beside} images beside them were"
+            names = ", ".join(path.name for _, path, _ in parts)
+            dataset = folders.remark(dataset, f"{images} not read: only those in {names} were")
+    elif found:
+        _no_guess(folder, found, asked)
+        readings = _readings(found, asked)
+        dataset, unclear = joined(folder, readings)
+        if dataset is None:
+            raise undecided(folder, unclear)
+        dataset = completed(dataset, folder, readings)
+        if (lack := shards_absent(claim.path for claim in found)) is not None:
+            dataset = folders.remark(dataset, lack)
+    else:
+        return _read_below(folder, claims, asked)
+    for claim in claims:
+        if not claim.evidence.dataset and claim.evidence.certainty >= STRONG:
+            dataset = folders.remark(dataset, f"{claim.path.name} was passed over: {claim.evidence.because}")
+        elif FORMATS[claim.format].export and claim not in found:
+            dataset = folders.remark(dataset, f"{claim.path.name} was passed over: name it to read it")
+    return replace(dataset, name=data_name(folder))
+
+
+def _no_guess(folder: Path, claims: list[Claim], asked: _Asked) -> None:
+    """Nobody is sure, and what lies there is known as another tool's format: its error instead of a guess."""
+    if asked.format is None and all(claim.evidence.certainty < STRONG for claim in claims):
+        error = unsupported.error(folder)
+        if error is not None:
+            raise error
+
+
+def _datasets(claims: list[Claim]) -> list[Claim]:
+    """Claims to a dataset; weak ones only where there is no strong one, and then only the surest.
+
+    What was exported from images (TFRecord) counts only where no images with labels of their own lie beside it.
+    """
+    claims = [claim for claim in claims if claim.evidence.dataset]
+    claims = [claim for claim in claims if not FORMATS[claim.format].export] or claims
+    strong = [claim for claim in claims if claim.evidence.certainty >= STRONG]
+    return strong or claims[:1]
+
+
+def _readings(claims: list[Claim], asked: _Asked) -> list[Reading]:
+    """Each claim, read; how much is faulty is asked of all of them together."""
+    readings = [_reading(claim, asked) for claim in sorted(claims, key=lambda claim: claim.path.as_posix())]
+    Faults.settle([reading.faults for reading in readings])
+    return readings
+
+
+def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], asked: _Asked) -> Dataset:
+    """Each split folder by itself; one without annotations gives unlabeled images."""
+    datasets: list[Dataset] = []
+    unclear: list[Reading] = []
+    readings = {path: _readings(claims, asked) for _, path, claims in parts}
+    Faults.settle([item.faults for several in readings.values() for item in several])
+    for split, path, claims in parts:
+        if claims:
+            dataset, several = joined(path, readings[path])
+            dataset = dataset and completed(dataset, path, several)
+        else:
+            dataset, several = folders.unlabeled(path), []
+        if dataset is None:
+            unclear += several
+        else:
+            datasets.append(folders.with_split(folders.marked(dataset, split), split))
+    if unclear:
+        raise undecided(folder, unclear)
+    return Dataset.join(data_name(folder), datasets)
+
+
+def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
+    """Nothing in the folder itself: an unpacked archive often holds one more folder with everything."""
+    head = Head(folder)
+    for claim in claims:
+        if claim.path == folder:  # known, and no dataset: masks that fit no image, say
+            _no_guess(folder, [], asked)
+            _reading(claim, asked).result()
+    inside, level = [], [head]
+    for _ in range(DEEPEST):
+        level = [above.child(name) for above in level for name in above.folders][:MOST_FOLDERS]
+        inside = [child.path for child in level if _holds(child, asked)]
+        if inside:
+            break
+    if not inside:
+        _no_guess(folder, [], asked)
+    if len(inside) == 1:
+        return _read_folder(inside[0], asked)
+    if inside:
+        raise DatasetError("several datasets in one folder", file=folder, expected="one",
+                           got=", ".join(item.relative_to(folder).as_posix() for item in inside[:8]),
+                           fix=f"name one: {inside[0]}")  # fmt: skip
+    readable(folder)
+    for file in _annotation_files(head)[:LOOKED_AT]:  # not claimed by any format: perhaps because little is left of it
+        error = _broken(Head(file))
+        if error is not None:
+            raise error
+    if (error := wrapped.archive_in(head)) is not None:
+        raise error
+    holds = "; ".join([folders.inventory(head), *(f"{item.path.name}: {item.evidence.because}" for item in claims)])
+    expected = f"the format {asked.format}" if asked.format else f"one of the formats {', '.join(FORMATS)}"
+    raise DatasetError("no annotations found", file=folder, got=holds, expected=expected,
+                       fix="name the folder (or the file) with the annotations; where there are none yet: draw "
+                       "outlines in VIA, or put the images into one folder a class")  # fmt: skip
+
+
+def _holds(head: Head, asked: _Asked) -> bool:
+    """A dataset stands in this folder, or in its train, val or test."""
+    return any(_datasets(asked.claims(path)) for path in (head.path, *(path for _, path in folders.splits(head))))
+
+
+def _unknown_file(path: Path, format: str | None) -> MaskwrightError:
+    if path.suffix.lower() in IMAGE_ENDINGS:
+        return DatasetError("this is an image, not a dataset", file=path, fix=f"name its folder: {path.parent}")
+    readable(path)
+    head = Head(path)
+    if not head.text.strip("\0 \t\r\n"):
+        return AnnotationError("the file is empty", file=path)
+    error = unsupported.error(path) or _broken(head)
+    if error is not None:
+        return error
+    start = " ".join(head.text[:60].split())
+    return AnnotationError("no known annotation format", file=path,
+                           expected=f"one of {', '.join(FORMATS)}" if format is None else f"the format {format}",
+                           got=f"a file that begins with {start!r}")  # fmt: skip
+
+
+def _broken(head: Head) -> MaskwrightError | None:
+    """Why a file that no format knows is not even sound JSON or XML: half of one is not taken for a strange one."""
+    read = {".json": read_json, ".xml": read_xml}.get(head.ending)
+    try:
+        if read is not None:
+            read(head.path)
+    except AnnotationError as error:
+        return error
+    return None
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path | str, format: str) -> tuple[str, ...]:
+    """Write in that format; gives what could not be kept, one sentence each ("3 scores cannot be kept")."""
+    if format not in FORMATS:
+        raise UnknownName("format", format, FORMATS)
+    if not FORMATS[format].writes:
+        able = ", ".join(name for name, item in FORMATS.items() if item.writes)
+        raise DatasetError(f"{format} is only read, not written", expected=f"one of {able}", got=format)
+    losses = Losses()
+    module_of(format).write(dataset, Path(path), losses)
+    return losses.told()

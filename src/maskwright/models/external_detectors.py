@@ -1,0 +1,152 @@
+"""RetinaNet (Lin et al. 2017) and FCOS (Tian et al. 2019) as torchvision has them, behind our two verbs.
+
+An extra: pyramid, heads, anchors, losses and the choice of detections are torchvision's code; the backbone is our own,
+under
+the same names, so that its weights and layers are chosen, kept and stored as everywhere here. Three things are ours:
+crowds, objects that may be undrawn and classes that nobody looked for teach nothing; background is never found; boxes
+are computed in float32 whatever the network runs in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from maskwright.models import target_assignment
+from maskwright.models.backbones import FrozenBatchNorm, Norm, ResNet
+from maskwright.models.external import load_package
+from maskwright.models.mask_rcnn import Detections
+
+SILENT = -20.0  # a logit that says no so surely that it costs nothing, and is never found
+NAMES = {"classification": "label", "bbox_regression": "box", "bbox_ctrness": "center"}  # of losses: theirs, ours
+
+
+class OneStage(nn.Module):
+    """Two verbs: `losses` for training, `detect` for use; `losses_from_features` for kept features.
+
+    backbone  network input B×3×H×W to maps of strides 4, 8, 16, 32; the pyramid stands on the last three
+    fpn       torchvision's pyramid: maps of strides 8 to 128
+    head      torchvision's network without its backbone. Its classes begin with background, which nothing is ever
+              taught to be: there a background is a place where no class says yes
+    """
+
+    def __init__(self, name: str, classes: int, norm: Norm) -> None:
+        super().__init__()
+        net = load_package("torchvision").models.get_model(
+            name, weights=None, weights_backbone=None, num_classes=classes + 1
+        )
+        self.backbone, self.fpn = ResNet(norm=norm), net.backbone.fpn
+        net.backbone, net.transform = None, None  # how an image gets onto its network input is ours
+        self.head = net
+
+    def say(self, maps: list[Tensor], count: int) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
+        """What the heads say of every anchor, B×k×...; the anchors k×4 of each of `count` images, network input
+        pixels; and
+        how many of the k belong to each level."""
+        levels = list(self.fpn(OrderedDict((str(index), level) for index, level in enumerate(maps[1:]))).values())
+        said = {name: value.float() for name, value in self.head.head(levels).items()}
+        finest = self.backbone.strides[0]
+        network_input = torch.empty(
+            (0, maps[0].shape[2] * finest, maps[0].shape[3] * finest)
+        )  # only its shape is asked for
+        anchors = self.head.anchor_generator(
+            SimpleNamespace(tensors=network_input, image_sizes=[()] * count), [level.float() for level in levels]
+        )
+        cells = [level.shape[2] * level.shape[3] for level in levels]
+        each = len(anchors[0]) // sum(cells)
+        return said, anchors, [cell * each for cell in cells]
+
+    # --- use ------------------------------------------------------------------------------------
+    @torch.no_grad()
+    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        said, anchors, counts = self.say(self.backbone(network_input), len(sizes))
+        said["cls_logits"][..., 0] = SILENT
+        by_level = {name: list(value.split(counts, 1)) for name, value in said.items()}
+        detections = self.head.postprocess_detections(
+            by_level, [list(anchor.split(counts)) for anchor in anchors], sizes
+        )
+        images = []
+        for detection in detections:
+            real = (detection["boxes"][:, 2:] > detection["boxes"][:, :2]).all(1)  # not all beyond the image's edge
+            images.append(
+                Detections(detection["boxes"][real], detection["scores"][real], detection["labels"][real] - 1)
+            )
+        return images
+
+    # --- training -------------------------------------------------------------------------------
+    def losses(
+        self,
+        network_input: Tensor,
+        sizes: list[tuple[int, int]],
+        targets: list[target_assignment.Targets],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Focal loss of the classes ("label"), torchvision's of the boxes ("box"), and with FCOS how far from its
+        object's middle a cell lies ("center")."""
+        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
+
+    def losses_from_features(
+        self,
+        maps: list[Tensor],
+        sizes: list[tuple[int, int]],
+        targets: list[target_assignment.Targets],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """The same from what the backbone made of the network inputs. No part of them is drawn by lot."""
+        said, anchors, counts = self.say(maps, len(targets))
+        by_points = "bbox_ctrness" in said
+        spared = torch.zeros_like(said["cls_logits"], dtype=torch.bool)
+        expected: list[dict[str, Tensor]] = []
+        for row, boxes, target in zip(spared, anchors, targets, strict=True):
+            real = (target.boxes[:, 2:] > target.boxes[:, :2]).all(1)  # of one without area the logarithm is infinite
+            expected.append({"boxes": target.boxes[real], "labels": target.classes[real] + 1})
+            if target.labelled_classes is not None:
+                row[:] = True
+                row[:, torch.cat([target.labelled_classes + 1, expected[-1]["labels"]])] = False
+                row[:, 0] = False
+            if len(target.crowd) or target.incomplete:
+                row[(_spared_points if by_points else _spared)(boxes, target)] = True
+        said["cls_logits"] = said["cls_logits"].masked_fill(spared, SILENT)
+        more: tuple[Any, ...] = (counts,) if by_points else ()
+        losses = self.head.compute_loss(expected, said, anchors, *more)
+        return {NAMES[name]: value for name, value in losses.items()}
+
+
+def _spared(anchors: Tensor, target: target_assignment.Targets) -> Tensor:
+    """k bool: the anchors that are neither object nor background, by overlap as RetinaNet matches them."""
+    return target_assignment.match(anchors, target, 0.4, 0.5, rescue=True)[1] == -1
+
+
+def _spared_points(cells: Tensor, target: target_assignment.Targets) -> Tensor:
+    """The same for FCOS, whose cells are objects by where their middle lies: in a crowd and in no drawn box; where
+    objects may be undrawn, also outside of the drawn boxes made twice as wide and high."""
+    middles, half = (cells[:, :2] + cells[:, 2:]) / 2, (target.boxes[:, 2:] - target.boxes[:, :2]) / 2
+    around = torch.cat([target.boxes[:, :2] - half, target.boxes[:, 2:] + half], 1)
+    spared = _inside(middles, target.crowd)
+    if target.incomplete:
+        spared |= ~_inside(middles, around)
+    return spared & ~_inside(middles, target.boxes)
+
+
+def _inside(points: Tensor, boxes: Tensor) -> Tensor:
+    """k bool: k×2 points that lie in any of n×4 boxes."""
+    after, before = points[:, None] >= boxes[:, :2], points[:, None] <= boxes[:, 2:]
+    return (after & before).all(2).any(1)
+
+
+# --- put together -----------------------------------------------------------------------------------
+def retinanet_resnet50_fpn(classes: int, backbone: str = "resnet50", masks: bool = False) -> OneStage:
+    return OneStage("retinanet_resnet50_fpn", classes, FrozenBatchNorm)
+
+
+def retinanet_resnet50_fpn_v2(classes: int, backbone: str = "resnet50", masks: bool = False) -> OneStage:
+    """Norms in the heads, live ones in the backbone, and boxes taught by generalised IoU."""
+    return OneStage("retinanet_resnet50_fpn_v2", classes, nn.BatchNorm2d)
+
+
+def fcos_resnet50_fpn(classes: int, backbone: str = "resnet50", masks: bool = False) -> OneStage:
+    return OneStage("fcos_resnet50_fpn", classes, FrozenBatchNorm)

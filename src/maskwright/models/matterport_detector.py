@@ -1,0 +1,196 @@
+"""matterport's Mask R-CNN behind the two verbs, for our own training loop and engine: `--model matterport`.
+
+The arithmetic is that of matterport.py; what a person drew and what was found come and go as with our other networks.
+Where the original draws and chooses in numpy (anchors that are learned from), the rules of target_assignment.py stand
+in: they are
+the same ones, but for crowds, and know images on which not everything was looked for or drawn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from maskwright.errors import RecipeError
+from maskwright.models import matterport_layers as tf
+from maskwright.models import matterport_layout as layout
+from maskwright.models import target_assignment
+from maskwright.models.mask_rcnn import Detections
+from maskwright.models.matterport import Answers, MatterportMaskRCNN, Settings
+from maskwright.models.matterport_boxes import normalized
+from maskwright.models.matterport_network import Weights
+
+ANCHORS_PER_IMAGE = 256
+GROUPS = (  # where each Keras layer stands in the state dict, the first rule that matches
+    (r"fpn_.*", "fpn"),
+    (r"rpn_.*", "rpn"),
+    (r"mrcnn_mask.*", "mask_head"),
+    (r"mrcnn_.*", "box_head"),
+    (r".*", "backbone"),
+)
+
+
+def matterport(classes: int, backbone: str = "resnet101", masks: bool = True) -> Matterport:
+    """The network with fresh weights; every class of at least 0.05 is told, as average precision needs it."""
+    if not masks:
+        raise RecipeError(
+            "matterport's network always draws outlines",
+            field="task",
+            expected="segment",
+            got="detect",
+            fix="--task segment, or another --model",
+        )
+    return Matterport(Settings(backbone, classes + 1, detection_min_confidence=0.05))
+
+
+class Body(nn.ModuleDict):
+    """The layers of the ResNet, by Keras' names; called, it gives C2..C5 of B×3×H×W."""
+
+    strides = (4, 8, 16, 32)
+
+    def __init__(self, layers: dict[str, nn.Module], maps: Callable[[Tensor], list[Tensor]]) -> None:
+        super().__init__(layers)
+        self.maps = maps
+
+    def forward(self, network_input: Tensor) -> list[Tensor]:
+        return self.maps(network_input)
+
+    @staticmethod
+    def stage_of(name: str) -> int:
+        """3, 4, 5 of a parameter's name; 1 for what comes before."""
+        stage = re.match(r"(?:res|bn)([345])", name)
+        return int(stage[1]) if stage else 1
+
+
+class Matterport(nn.Module):
+    """Two verbs around MatterportMaskRCNN (`self.keras`), which holds the same weights under Keras' names alone."""
+
+    rule = "stretched"  # how its soft masks meet their boxes (see RawDetections)
+    keras: MatterportMaskRCNN
+    backbone: Body
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        keras = MatterportMaskRCNN(settings, "training")
+        self.__dict__["keras"] = keras  # no submodule: each weight has one name in the state dict
+        for _, group in GROUPS:
+            own: dict[str, nn.Module] = {name: part for name, part in keras.parts.items() if group_of(name) == group}
+            self.add_module(group, Body(own, keras.maps) if group == "backbone" else nn.ModuleDict(own))
+
+    # --- use --------------------------------------------------------------------------------------
+    @torch.no_grad()
+    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        size = (network_input.shape[2], network_input.shape[3])
+        windows = tf.norm_boxes(network_input.new_tensor([[0, 0, *part] for part in sizes], dtype=torch.float32), size)
+        anchors = self._normalized_anchors(network_input)
+        rows, mask_probs = self.keras.look(
+            network_input.to(self.keras.dtype), anchors, windows, float(size[0] * size[1])
+        )
+        scale = rows.new_tensor([size[0], size[1], size[0], size[1]]) - 1.0
+        images = []
+        for detections, drawn in zip(rows, mask_probs, strict=True):
+            real = ((detections[:, 4] > 0) & (detections[:, 2:4] > detections[:, :2]).all(1)).nonzero()[:, 0]
+            boxes = detections[real, :4] * scale + detections.new_tensor([0.0, 0.0, 1.0, 1.0])
+            classes = detections[real, 4].long()
+            images.append(Detections(boxes[:, [1, 0, 3, 2]], detections[real, 5], classes - 1, drawn[real, classes]))
+        return images
+
+    # --- training ---------------------------------------------------------------------------------
+    def losses(
+        self,
+        network_input: Tensor,
+        sizes: list[tuple[int, int]],
+        targets: list[target_assignment.Targets],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """proposal, proposal_box, label, box, mask: the original's five losses under the names of our others."""
+        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
+
+    def losses_from_features(
+        self,
+        maps: list[Tensor],
+        sizes: list[tuple[int, int]],
+        targets: list[target_assignment.Targets],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """The same from what the backbone made of the network inputs."""
+        size = (maps[0].shape[2] * Body.strides[0], maps[0].shape[3] * Body.strides[0])
+        anchors = torch.from_numpy(layout.anchors(self.keras.settings, size)).to(maps[0].device, torch.float32)
+        images = torch.arange(len(targets), device=anchors.device)
+
+        def class_loss(ids: Tensor, logits: Tensor) -> Tensor:
+            owners, ids = images.repeat_interleave(ids.shape[1]), ids.flatten().long()
+            return F.cross_entropy(
+                target_assignment.among_labelled_classes(logits.flatten(0, 1), ids, owners, targets), ids
+            )
+
+        named = self.keras.five_losses(
+            list(maps),
+            tf.norm_boxes(anchors, size).expand(len(targets), -1, -1),
+            self._answers(anchors, targets, size, generator),
+            float(size[0] * size[1]),
+            class_loss=class_loss,
+            generator=generator,
+        )
+        return dict(zip(("proposal", "proposal_box", "label", "box", "mask"), named.values(), strict=True))
+
+    def _answers(
+        self,
+        anchors: Tensor,
+        targets: list[target_assignment.Targets],
+        size: tuple[int, int],
+        generator: torch.Generator | None,
+    ) -> Answers:
+        """What was drawn, in the original's form: padded rows, crowds among them with the class -1."""
+        places = anchors[:, [1, 0, 3, 2]]
+        most = max(max(len(target.boxes) + len(target.crowd) for target in targets), 1)
+        matches, deltas, ids, boxes, masks = [], [], [], [], []
+        for target in targets:
+            nearest, labels = target_assignment.match(places, target, 0.3, 0.7, rescue=True)
+            labels = target_assignment.sample(labels, ANCHORS_PER_IMAGE, 0.5, generator)
+            chosen = (labels == 1).nonzero()[:, 0]
+            moves = target_assignment.deltas_for(places[chosen], target, nearest[chosen], (10.0, 10.0, 5.0, 5.0))
+            matches.append(torch.where(labels == 0, -1, torch.where(labels == 1, 1, 0)))
+            deltas.append(tf.padded(moves[:, [1, 0, 3, 2]], ANCHORS_PER_IMAGE))
+            drawn = torch.cat([target.boxes, target.crowd])[:, [1, 0, 3, 2]]
+            ids.append(
+                tf.padded(torch.cat([target.classes + 1, target.classes.new_full((len(target.crowd),), -1)]), most)
+            )
+            boxes.append(tf.padded(tf.norm_boxes(drawn, size), most))
+            side = 1 if target.patches is None else target.patches.shape[1]
+            patches = drawn.new_zeros((0, side, side)) if target.patches is None else target.patches
+            masks.append(tf.padded(patches, most).permute(1, 2, 0))
+        side = max(mask.shape[0] for mask in masks)
+        masks = [mask if mask.shape[0] == side else mask.new_zeros((side, side, most)) for mask in masks]
+        return Answers(
+            torch.stack(matches),
+            torch.stack(deltas),
+            torch.stack(ids),
+            torch.stack(boxes),
+            torch.stack(masks),
+            torch.tensor([int(target.patches is not None) for target in targets], device=anchors.device),
+            [target_assignment.NEAR if target.incomplete else -1.0 for target in targets],
+        )
+
+    def _normalized_anchors(self, network_input: Tensor) -> Tensor:
+        size = (network_input.shape[2], network_input.shape[3])
+        own = normalized(layout.anchors(self.keras.settings, size), size)
+        return torch.from_numpy(own).to(network_input.device).expand(len(network_input), -1, -1)
+
+
+def group_of(layer: str) -> str:
+    return next(group for pattern, group in GROUPS if re.fullmatch(pattern, layer))
+
+
+def state_of(keras: MatterportMaskRCNN, layers: set[str]) -> dict[str, Tensor]:
+    """The weights of these layers under the names of Matterport's state dict."""
+    return {
+        f"{group_of(name)}.{name}.{weight}": value.detach()
+        for name, part in keras.parts.items()
+        if name in layers and isinstance(part, Weights)
+        for weight, value in part.named().items()
+    }
