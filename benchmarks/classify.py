@@ -67,7 +67,8 @@ def ours(data: Path, folder: Path, views: int, precision: str = "fp32") -> dict:
 
     maskwright.train(
         data, task="classify", model="vgg16", weights="none", layers="heads", lr=RATE, epochs=EPOCHS, size=SIDE,
-        batch=BATCH, views=views, device="cpu", precision=precision, workers=0, patience=0, out=folder, on_epoch=after,
+        batch=BATCH, cached_views=views, device="cpu", precision=precision, workers=0, patience=0, out=folder,
+        on_epoch=after,
     )  # fmt: skip
     late = at[views:] or at
     return {
@@ -215,7 +216,14 @@ def real(data: str, weights: str) -> None:
         began = time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             folded = maskwright.cross_validate(
-                data, k=5, task="classify", model="mobilenet_v2", weights=weights, views=views, workers=0, out=folder
+                data,
+                k=5,
+                task="classify",
+                model="mobilenet_v2",
+                weights=weights,
+                cached_views=views,
+                workers=0,
+                out=folder,
             )
         metrics, spent = folded.pooled, time.process_time() - began
         shown = "  ".join(

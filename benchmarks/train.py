@@ -147,8 +147,8 @@ def our_steps(
     model, layers, _ = PAIRS[pair]
     views = 2 if pair == "kept" else 0
     recipe = Recipe(
-        model=model, weights="none", size=SIZE, batch=batch, steps=1000, device="cpu", precision=precision, workers=0,
-        stages=(Stage(layers, 1, 1e-4),), augment=MIRRORED, views=views,
+        model=model, weights="none", size=SIZE, batch=batch, steps_per_epoch=1000, device="cpu", precision=precision,
+        workers=0, stages=(Stage(layers, 1, 1e-4),), augment=MIRRORED, cached_views=views,
     )  # fmt: skip
     card = Card(model, registry.find(model).backbones[0], "segment", data.names, SIZE)
     trainer = Trainer(recipe, network, card, data, data.where(lambda record: False), RunFolder(folder))

@@ -17,7 +17,7 @@ from maskwright.transforms.training_images import Cutout, TrainingImage
 
 RED, GREEN, GRAY = (250, 0, 0), (0, 250, 0), (90, 90, 90)
 WILD = Augment(0.5, 0.5, (0.5, 2.0), 45.0, 1.0, 0.2, 0.3, 0.8, 4)
-MOVING = msgspec.structs.replace(WILD, color=0.0, gray=0.0, blur=0.0, paste=0.0)
+MOVING = msgspec.structs.replace(WILD, color_jitter=0.0, gray=0.0, blur=0.0, copy_paste=0.0)
 SEEDS = st.integers(0, 10_000)
 
 
@@ -68,7 +68,7 @@ def test_the_image_itself_is_left_alone():
     plain, donor = image((10, 5, 30, 40)), image((10, 5, 30, 40), color=GREEN)
     before = plain.pixels.copy(), donor.pixels.copy()
     for seed in range(10):
-        seen(plain, msgspec.structs.replace(NOTHING, paste=1.0, copy_paste_max=2), seed, donor)
+        seen(plain, msgspec.structs.replace(NOTHING, copy_paste=1.0, copy_paste_max=2), seed, donor)
     assert np.array_equal(plain.pixels, before[0]) and np.array_equal(donor.pixels, before[1])
 
 
@@ -154,7 +154,7 @@ def test_images_of_any_shape_have_views(size):
 
 
 # --- pasting --------------------------------------------------------------------------------------
-PASTE = msgspec.structs.replace(NOTHING, paste=1.0, copy_paste_max=1)
+PASTE = msgspec.structs.replace(NOTHING, copy_paste=1.0, copy_paste_max=1)
 
 
 @given(SEEDS)
@@ -210,7 +210,7 @@ def test_objects_pasted_among_some_known_by_their_boxes_do_not_make_rectangles_o
 # --- color ---------------------------------------------------------------------------------------
 def test_color_leaves_boxes_alone_and_gray_is_gray():
     plain = image((10, 5, 30, 40))
-    colored = seen(plain, msgspec.structs.replace(NOTHING, color=1.0), 3)
+    colored = seen(plain, msgspec.structs.replace(NOTHING, color_jitter=1.0), 3)
     assert colored.boxes.tolist() == [[10, 5, 30, 40]] and not np.array_equal(colored.network_input, plain.pixels)
     gray = seen(plain, msgspec.structs.replace(NOTHING, gray=1.0)).network_input.astype(int)
     assert abs(gray - gray[..., :1]).max() <= 1
@@ -221,8 +221,8 @@ def test_color_leaves_boxes_alone_and_gray_is_gray():
     ("field", "value"),
     [
         ("zoom", (0.0, 1.0)), ("zoom", (1.6, 0.6)), ("zoom", (-1.0, 1.0)), ("zoom", (1.0, float("inf"))),
-        ("zoom", (float("nan"), 1.0)), ("flip", 1.5), ("paste", -0.1), ("blur", float("nan")),
-        ("rotate", -1.0), ("rotate", float("inf")), ("color", 1e9), ("copy_paste_max", 0),
+        ("zoom", (float("nan"), 1.0)), ("flip", 1.5), ("copy_paste", -0.1), ("blur", float("nan")),
+        ("rotate", -1.0), ("rotate", float("inf")), ("color_jitter", 1e9), ("copy_paste_max", 0),
     ],
 )  # fmt: skip
 def test_settings_no_view_can_be_made_with_are_refused_by_name(field, value):

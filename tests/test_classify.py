@@ -46,10 +46,10 @@ QUICK = {
     "device": "cpu",
     "precision": "fp32",
     "epochs": 6,
-    "steps": 4,
+    "steps_per_epoch": 4,
     "ema": 0.0,
     "layers": "heads",
-    "views": 1,
+    "cached_views": 1,
     "lr": 1e-2,
     "warmup_steps": 1,
 }
@@ -103,7 +103,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(images: Path, tmp_path: Path)
         if row["epoch"] == 1:
             raise Stop
 
-    plan = {**QUICK, "epochs": 2, "views": 2}
+    plan = {**QUICK, "epochs": 2, "cached_views": 2}
     whole = train(images, out=tmp_path, name="whole", **plan)
     with pytest.raises(Stop):
         train(images, out=tmp_path, name="stopped", on_epoch=after_one, **plan)
@@ -115,7 +115,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(images: Path, tmp_path: Path)
 
 def test_kept_features_give_the_losses_that_new_ones_give(images: Path, tmp_path: Path) -> None:
     plain = unvaried(tmp_path, {**QUICK, "epochs": 2})
-    new, kept = (train(images, recipe=plain, out=tmp_path, name=f"views-{views}", views=views) for views in (0, 1))
+    new, kept = (train(images, recipe=plain, out=tmp_path, name=f"v{views}", cached_views=views) for views in (0, 1))
     assert losses(new) == pytest.approx(losses(kept), rel=1e-2)
 
 
@@ -132,7 +132,7 @@ def unvaried(folder: Path, plan: dict) -> Path:
 
 def test_the_first_line_says_what_is_started_from(images: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    train(images, out=tmp_path, say=told.append, **{**QUICK, "epochs": 1, "steps": 1})
+    train(images, out=tmp_path, say=told.append, **{**QUICK, "epochs": 1, "steps_per_epoch": 1})
     assert told[1] == "weights: none, all layers start at random"
 
 
@@ -141,7 +141,7 @@ def test_a_classifier_goes_on_from_another_by_class_name(run: Trained, tmp_path:
     data = formats.read(class_images.save(tmp_path / "more", 3))
     turned = data.with_names(("red", "green"))
     told: list[str] = []
-    plan = {**QUICK, "weights": str(run.model), "epochs": 1, "steps": 1, "lr": 1e-9}
+    plan = {**QUICK, "weights": str(run.model), "epochs": 1, "steps_per_epoch": 1, "lr": 1e-9}
     again = train(turned, out=tmp_path, say=told.append, validate=False, **plan)
     mine, theirs = (checkpoint.load(model / WEIGHTS)["head.out.bias"] for model in (again.model, run.model))
     torch.testing.assert_close(mine, theirs.flip(0), atol=1e-4, rtol=1e-3)
@@ -293,7 +293,7 @@ def test_a_class_the_model_was_never_taught_is_named(run: Trained, tmp_path: Pat
 
 
 def test_each_image_is_evaluated_once_by_a_fold_that_never_saw_it(images: Path, tmp_path: Path) -> None:
-    done = cross_validate(images, k=2, out=tmp_path, **{**QUICK, "epochs": 1, "steps": 2})
+    done = cross_validate(images, k=2, out=tmp_path, **{**QUICK, "epochs": 1, "steps_per_epoch": 2})
     assert done.pooled.images == 16
     assert len(set(done.pooled.image_names)) == 16
     assert [metrics.images for metrics in done.each] == [8, 8]
@@ -304,7 +304,7 @@ def test_several_labels_a_image_are_learnt_and_evaluated(tmp_path: Path) -> None
     both = tuple(
         replace(record, labels=(0, 1) if index % 4 == 0 else record.labels) for index, record in enumerate(whole)
     )
-    run = train(replace(whole, records=both), out=tmp_path, name="both", **{**QUICK, "epochs": 1, "steps": 1})
+    run = train(replace(whole, records=both), out=tmp_path, name="both", **{**QUICK, "epochs": 1, "steps_per_epoch": 1})
     assert read_card(run.model).multi_label
     done = evaluate(run.folder, replace(whole, records=both), split="all", bootstrap=0)
     assert done.metrics.multi_label

@@ -205,7 +205,7 @@ def test_evaluate_without_data(capsys: Captured, model: Path, tmp_path: Path) ->
         (["--weights", "bundled", "--model", "mask_rcnn_r50"], "there are no bundled weights for mask_rcnn_r50"),
         (["--weights", "none.pth"], "none.pth"),
         (["--recipe", "none.toml"], "none.toml"),
-        (["epoch=3"], 'Did you mean "epochs"'),
+        (["--epoch", "3"], "Did you mean '--epochs'"),
     ],
 )
 def test_a_choice_that_makes_no_sense_is_refused_and_leaves_nothing(
@@ -261,7 +261,7 @@ def test_it_is_said_which_classes_keep_their_heads(tmp_path: Path) -> None:
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs on a dataset that names no parts: a recipe, options on top, --json."""
     folder = tmp_path_factory.mktemp("train")
-    recipe = Recipe(weights="none", batch=2, steps=1, workers=1, ema=0.9, stages=(Stage("all", 9, 1e-3),))
+    recipe = Recipe(weights="none", batch=2, steps_per_epoch=1, workers=1, ema=0.9, stages=(Stage("all", 9, 1e-3),))
     write_recipe(recipe, folder / "mine.toml")
     flat = folder / "flat"
     party(flat, 8)

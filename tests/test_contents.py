@@ -58,7 +58,7 @@ def replace_stage() -> Any:
 
     from maskwright.training.recipe import Stage
 
-    return msgspec.structs.replace(TINY, steps=1, stages=(Stage("all", 1, 1e-3),))
+    return msgspec.structs.replace(TINY, steps_per_epoch=1, stages=(Stage("all", 1, 1e-3),))
 
 
 @pytest.fixture

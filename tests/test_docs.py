@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 
 from maskwright.api.results import SAVED
-from maskwright.cli.main import PLACES, commands, main, spelled_out
+from maskwright.cli.main import PLACES, commands, main
 from maskwright.curate.published import PUBLISHED as DATA_SETS
 from maskwright.formats.registry import FORMATS
 from maskwright.models.base import LAYERS
@@ -246,13 +246,6 @@ def test_a_call_prints_what_the_page_says(block, place, monkeypatch, capsys):
         assert end.value.code == 0
     got = capsys.readouterr().out
     assert block.printed is not None and agree(block.printed, got), got
-
-
-def test_words_that_look_like_options_stay_what_they_are():
-    """The pages show `epochs=40`: it must mean --epochs 40."""
-    command = commands.get_command(click.Context(commands), "train")
-    assert command is not None
-    assert spelled_out(["party/", "epochs=40"], command, "train") == ["party/", "--epochs=40"]
 
 
 # --- tables -------------------------------------------------------------------------------------

@@ -255,8 +255,8 @@ def test_a_run_learns_and_its_model_is_loaded_again(torchvision, tmp_path, model
     del torchvision
     party(tmp_path / "party")
     run = train(
-        tmp_path / "party", model=model, weights="none", size=64, batch=2, steps=5, epochs=3, lr=1e-4, ema=0.0,
-        warmup_steps=2, workers=0, precision="fp32", device="cpu", out=tmp_path / "runs",
+        tmp_path / "party", model=model, weights="none", size=64, batch=2, steps_per_epoch=5, epochs=3, lr=1e-4,
+        ema=0.0, warmup_steps=2, workers=0, precision="fp32", device="cpu", out=tmp_path / "runs",
     )  # fmt: skip
     rows = list(csv.DictReader((run.folder / "results.csv").read_text("utf-8").splitlines()))
     assert float(rows[-1]["loss_label"]) < float(rows[0]["loss_label"]) and "loss_box" in rows[0]

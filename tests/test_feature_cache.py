@@ -15,7 +15,7 @@ from maskwright.training.feature_cache import FeatureCache
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage
 
-HELD = msgspec.structs.replace(TINY, views=2, stages=(Stage("heads", 4, 1e-2),))  # 6 images: 3 steps an epoch
+HELD = msgspec.structs.replace(TINY, cached_views=2, stages=(Stage("heads", 4, 1e-2),))  # 6 images: 3 steps an epoch
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_the_backbone_sees_each_view_once(data, tmp_path):
 
 
 def test_without_views_it_sees_every_image_every_time(data, tmp_path):
-    run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, views=0))
+    run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, cached_views=0))
     assert len(run.cache) == 0 and run.network.looked == 4 * 6
 
 
@@ -101,7 +101,7 @@ def test_a_stage_that_trains_the_backbone_keeps_nothing(data, tmp_path):
 def test_what_was_kept_is_forgotten_when_the_backbone_learns(data, tmp_path):
     """Heads, all, heads again: the last stage must not learn from maps of the first one's backbone."""
     stages = tuple(Stage(layers, 1, 1e-2) for layers in ("heads", "all", "heads"))
-    run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, views=1, stages=stages))
+    run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, cached_views=1, stages=stages))
     keys = list(run.cache._kept)
     assert len(keys) == 6
     fresh = FeatureCache()

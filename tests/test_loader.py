@@ -24,8 +24,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return party(tmp_path_factory.mktemp("data") / "party", 7)
 
 
-def load(data: Dataset, workers: int = 0, batch: int = 2, steps: int = 1, seed: int = 0, paste: float = 0.5) -> Loader:
-    return Loader(data, 64, batch, steps, Augment(paste=paste), seed, workers)
+def load(
+    data: Dataset, workers: int = 0, batch: int = 2, steps: int = 1, seed: int = 0, copy_paste: float = 0.5
+) -> Loader:
+    return Loader(data, 64, batch, steps, Augment(copy_paste=copy_paste), seed, workers)
 
 
 def alike(one: Batch, two: Batch) -> bool:
@@ -99,7 +101,7 @@ def test_images_that_do_not_fit_into_memory_are_read_again_to_the_same_batches(
 
 
 def test_a_image_twice_in_an_epoch_is_two_views(data: Dataset) -> None:
-    one = load(data.where(lambda record: record is data.records[0]), batch=2, paste=0.0)
+    one = load(data.where(lambda record: record is data.records[0]), batch=2, copy_paste=0.0)
     batch = next(iter(one.epoch(0)))
     assert batch.names[0] == batch.names[1]
     assert not np.array_equal(batch.network_inputs[0], batch.network_inputs[1])
@@ -132,7 +134,7 @@ def test_boxes_alone_give_no_patches(data: Dataset) -> None:
             for record in data
         ),
     )
-    targets = [target for batch in load(bare, paste=0.0).epoch(0) for target in batch.targets]
+    targets = [target for batch in load(bare, copy_paste=0.0).epoch(0) for target in batch.targets]
     assert sum(len(target.boxes) for target in targets) and all(target.patches is None for target in targets)
 
 

@@ -191,7 +191,7 @@ def test_a_run_starts_from_a_h5_and_is_saved_as_one(file, tmp_path):
         tmp_path / "party",
         weights=file,
         epochs=1,
-        steps=1,
+        steps_per_epoch=1,
         batch=1,
         size=64,
         workers=0,

@@ -29,7 +29,7 @@ from maskwright.training.recipe import Recipe, Stage, changed, plain, read_recip
 from maskwright.training.run_folder import RunFolder
 
 PLAN = msgspec.structs.replace(
-    TINY, ema=0.9, workers=1, steps=4, stages=(Stage("heads", 1, 1e-2), Stage("all", 2, 1e-2))
+    TINY, ema=0.9, workers=1, steps_per_epoch=4, stages=(Stage("heads", 1, 1e-2), Stage("all", 2, 1e-2))
 )
 
 
@@ -287,7 +287,10 @@ LONG = 300  # seconds; it takes ten, but a loaded machine must not make a test f
 def real_recipe(path: Path) -> Path:
     stages = (Stage("heads", 1, 1e-3), Stage("all", 2, 1e-3))
     write_recipe(
-        Recipe(weights="none", precision="fp32", size=64, batch=2, steps=2, workers=1, ema=0.9, stages=stages), path
+        Recipe(
+            weights="none", precision="fp32", size=64, batch=2, steps_per_epoch=2, workers=1, ema=0.9, stages=stages
+        ),
+        path,
     )
     return path
 

@@ -56,7 +56,7 @@ def test_a_state_as_it_was_saved_is_taken_up(data: Path, tmp_path: Path, saved: 
     [
         *((name, value) for name in ("epoch", "step", "stage", "step_in_epoch", "steps_in_stage", "best_epoch")
           for value in ("x", None, 1.5, [], -7, 10**30)),
-        *((name, value) for name in ("seconds", "rate", "best") for value in ("z", None, [], -7, 1e300, float("nan"))),
+        *((name, value) for name in ("seconds", "lr", "best") for value in ("z", None, [], -7, 1e300, float("nan"))),
         *(("history", value) for value in (None, "x", 3, [1], [{}, {}], [{"epoch": "x"}] * 2, {})),
         *(("sums", value) for value in (None, [], "x", {"loss": "x"}, {"loss": float("inf")}, {"loss": None})),
         ("epoch", 1), ("epoch", 0), ("step", 0), ("step", 3), ("stage", 7), ("stage", -1),

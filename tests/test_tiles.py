@@ -231,18 +231,18 @@ def test_tiles_that_make_no_sense_are_refused() -> None:
         Predictor(Finder(), tile=10)
     with pytest.raises(RecipeError, match="a tile's side is in whole pixels"):
         Predictor(Finder(), tile="256")  # type: ignore[arg-type]
-    with pytest.raises(RecipeError, match="too few tiles of it"):
-        Recipe(tile=256, views=2)
+    with pytest.raises(RecipeError, match="cover too few of its tiles"):
+        Recipe(tile=256, cached_views=2)
     evaluate = Finder()
     evaluate.card = Card("small", "none", "classify", NAMES, SIDE)
-    with pytest.raises(RecipeError, match="a classifier looks at whole images"):
+    with pytest.raises(RecipeError, match="a classifier takes whole images"):
         Classifier(evaluate, tile=256)
 
 
 def test_a_model_trained_on_tiles_looks_at_larger_images_in_tiles(tmp_path: Path) -> None:
     data = party(tmp_path / "party", 5)  # 96×128 px
     done = maskwright.train(data, out=tmp_path, model="small", weights="none", size=64, tile=64, batch=2, epochs=1,
-                            steps=1, precision="fp32", device="cpu", workers=0)  # fmt: skip
+                            steps_per_epoch=1, precision="fp32", device="cpu", workers=0)  # fmt: skip
     find = maskwright.load(done.model)
     assert find.tile == find.card.tile == 64
     assert maskwright.load(done.model, tile=0).tile == 0

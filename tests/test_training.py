@@ -81,7 +81,7 @@ def test_results_have_one_row_an_epoch(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_loss_falls(data: Path, tmp_path: Path) -> None:
-    at = trainer(data, tmp_path / "run", plan(10, steps=6, ema=0.0)).run()
+    at = trainer(data, tmp_path / "run", plan(10, steps_per_epoch=6, ema=0.0)).run()
     assert at.history[-1]["loss"] < 0.8 * at.history[0]["loss"]
 
 

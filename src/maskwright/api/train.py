@@ -268,8 +268,8 @@ def _expected(trainer: Trainer) -> str:
     if trainer.recipe.time_budget:
         return f"{_minutes(trainer.recipe.time_budget - trainer.at.seconds)} to go"
     steps = costly = trainer.schedule.total_steps - trainer.at.step
-    if trainer.recipe.views and all(stage.layers == "heads" for stage in trainer.recipe.stages):
-        costly = min(steps, trainer.recipe.views * trainer.loader.steps)  # then the backbone's work is kept
+    if trainer.recipe.cached_views and all(stage.layers == "heads" for stage in trainer.recipe.stages):
+        costly = min(steps, trainer.recipe.cached_views * trainer.loader.steps)  # then the backbone's work is kept
     expected = _minutes(trainer.seconds_per_step() * costly)
     return f"about {expected} for {trainer.recipe.epochs} epochs of {trainer.loader.steps} steps"
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
-from pathlib import Path
+from collections.abc import MutableMapping, Sequence
 from typing import NoReturn
 
 import click
 
 from maskwright.cli.console import STOPPED, Console, prepare_streams
-from maskwright.errors import RecipeError, UnknownName
+from maskwright.errors import UnknownName
 from maskwright.training.interrupts import stoppable
 
 COMMANDS = {  # heading -> name -> where it lives, what it does
     "Data": {
-        "show": ("maskwright.cli.show:command", "See your images with their outlines, and what is in the data."),
-        "check": ("maskwright.cli.check:command", "Find copies, leaks, label conflicts and faults before training."),
-        "convert": ("maskwright.cli.convert:command", "Write annotations in another format, and say what is lost."),
-        "split": ("maskwright.cli.split:command", "Divide a dataset; near-identical images stay together."),
-        "synth": ("maskwright.cli.synth:command", "Make practice images with exact outlines."),
+        "show": ("maskwright.cli.show:command", "Show images with their annotations, and summarize a dataset."),
+        "check": ("maskwright.cli.check:command", "Find duplicates, leaks, label conflicts and faults."),
+        "convert": ("maskwright.cli.convert:command", "Convert annotations, and report what is lost."),
+        "split": ("maskwright.cli.split:command", "Split a dataset; near-duplicates stay in the same split."),
+        "synth": ("maskwright.cli.synth:command", "Render synthetic images with exact masks."),
         "download": ("maskwright.cli.download:command", "Fetch weights or a published dataset."),
     },
     "Train": {
@@ -32,14 +30,14 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
     "Use": {
         "predict": ("maskwright.cli.predict:command", "Find objects in images."),
         "splash": ("maskwright.cli.splash:command", "Keep the objects in color, turn the rest gray."),
-        "evaluate": ("maskwright.cli.evaluate:command", "Measure how well a model does, with intervals."),
-        "threshold": ("maskwright.cli.threshold:command", "Choose from which score on detections are taken."),
-        "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN, as it is."),
+        "evaluate": ("maskwright.cli.evaluate:command", "Evaluate a model, with confidence intervals."),
+        "threshold": ("maskwright.cli.threshold:command", "Choose the score threshold of a model."),
+        "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN unchanged."),
     },
-    "House": {
-        "demo": ("maskwright.cli.demo:command", "Everything once, on rendered images, in three minutes."),
-        "doctor": ("maskwright.cli.doctor:command", "What this computer has, and whether all is well."),
-        "models": ("maskwright.cli.models:command", "The models there are, their size and license."),
+    "General": {
+        "demo": ("maskwright.cli.demo:command", "Train, evaluate and predict on rendered images, in three minutes."),
+        "doctor": ("maskwright.cli.doctor:command", "Check the installation, the hardware and the weights."),
+        "models": ("maskwright.cli.models:command", "List the models with their size and license."),
     },
 }
 PLACES = {name: row for commands in COMMANDS.values() for name, row in commands.items()}
@@ -64,7 +62,7 @@ class Commands(click.Group):
             if name.startswith("-"):
                 raise click.NoSuchOption(name, ctx=ctx)
             raise UnknownName("command", name, PLACES, "`maskwright --help` lists them all")
-        return name, command, spelled_out(rest, command, name)
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, commands in COMMANDS.items():
@@ -85,7 +83,7 @@ def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
     invoke_without_command=True,
     subcommand_metavar="COMMAND [options]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="`maskwright COMMAND --help` explains one. Options may be written `epochs=3` or `--epochs 3`.",
+    epilog="`maskwright COMMAND --help` explains one.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
@@ -127,76 +125,6 @@ def _invoke(arguments: list[str], console: Console) -> object:
         from maskwright.cli.misspelt import mend
 
         raise mend(error, error.ctx) from error
-
-
-# --- epochs=3 ---------------------------------------------------------------------------------------------------------
-_PAIR = re.compile(r"([A-Za-z][\w-]*)=(.*)", re.DOTALL)
-_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
-
-
-def spelled_out(arguments: Sequence[str], command: click.Command, name: str) -> list[str]:
-    """The arguments with every `epochs=3` as `--epochs=3`, where the command has such an option.
-
-    Values of options before it (`--out a=b`), everything behind `--` and names of files that exist stay as they are.
-    """
-    options = _long_options(command)
-    takes_value = {
-        opt
-        for param in command.params
-        if isinstance(param, click.Option) and not param.is_flag and not param.count
-        for opt in param.opts
-    }
-    spelled: list[str] = []
-    for index, argument in enumerate(arguments):
-        if argument == "--":
-            return [*spelled, *arguments[index:]]
-        pair = _PAIR.fullmatch(argument)
-        if pair is None or (index and arguments[index - 1] in takes_value):
-            spelled.append(argument)
-            continue
-        key, value = pair[1].replace("_", "-"), pair[2]
-        if key in options:
-            spelled += _option(options[key], key, value)
-        elif not Path(argument).exists():
-            _refuse_misspelt(key, command, options, name)
-            spelled.append(argument)
-        else:
-            spelled.append(argument)
-    return spelled
-
-
-def _refuse_misspelt(key: str, command: click.Command, options: Mapping[str, click.Option], name: str) -> None:
-    """`epoch=3` where the option is `epochs`, `model=balloons` where MODEL is an argument; else it may be a source."""
-    from maskwright.cli.misspelt import argument_named, by_place
-    from maskwright.suggestions import option_meant
-
-    if argument_named(key, command) is not None:
-        raise by_place(key, command, name)
-    if (meant := option_meant(key, options)) is not None:
-        raise UnknownName("option", key, options, f"`maskwright {name} --help` lists them all", meant)
-
-
-def _long_options(command: click.Command) -> dict[str, click.Option]:
-    return {
-        opt[2:]: param
-        for param in command.params
-        if isinstance(param, click.Option)
-        for opt in (*param.opts, *param.secondary_opts)
-        if opt.startswith("--")
-    }
-
-
-def _option(option: click.Option, key: str, value: str) -> list[str]:
-    if not option.is_flag:
-        return [f"--{key}={value}"]
-    if value.lower() not in _YES + _NO:
-        raise RecipeError("this option is a switch", field=key, expected="true or false", got=value)
-    expected = value.lower() in _YES
-    if key in (opt[2:] for opt in option.secondary_opts):
-        expected = not expected
-    if expected:
-        return [option.opts[0]]
-    return option.secondary_opts[:1]
 
 
 if __name__ == "__main__":

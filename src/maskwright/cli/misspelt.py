@@ -1,4 +1,4 @@
-"""What to say of an option that a command does not have."""
+"""The error for an option that a command does not have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def mend(error: click.NoSuchOption, context: click.Context) -> Exception:
     """The error to show instead of click's own, which offers whatever shares its two dashes."""
     command, name = context.command, error.option_name.lstrip("-")
     if argument_named(name, command) is not None:
-        return by_place(name, command, context.info_name or "")
+        return positional(name, command, context.info_name or "")
     text = f"No such option '{error.option_name}'."
     if error.option_name.startswith("--") and (meant := option_meant(name, long_options(command))):
         text += f" Did you mean '--{meant}'?"
@@ -35,12 +35,12 @@ def argument_named(name: str, command: click.Command) -> click.Argument | None:
     return next((param for param in command.params if isinstance(param, click.Argument) and param.name == name), None)
 
 
-def by_place(name: str, command: click.Command, called: str) -> RecipeError:
+def positional(name: str, command: click.Command, called: str) -> RecipeError:
     arguments = [param.human_readable_name.strip("[]") for param in command.params if isinstance(param, click.Argument)]
     return RecipeError(
         f"{name.upper()} is no option: its place says what it is",
         field=name,
         expected=" ".join([f"maskwright {called}", *arguments]),
         got="an option",
-        fix=f"write the value alone, without {name}= or --{name}",
+        fix=f"write the value alone, without --{name}",
     )

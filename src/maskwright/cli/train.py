@@ -69,7 +69,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--cached-views",
     type=click.IntRange(0),
     metavar="N",
-    help="While the backbone stands still (--layers heads): N looks an image, features kept.  [default: 0, always new]",
+    help="With a frozen backbone (--layers heads): cache N augmented views per image.  [default: 0, none]",
 )
 @click.option("--workers", type=click.IntRange(0), metavar="N", help="Threads that prepare images.  [default: 1]")
 @click.option(

@@ -168,7 +168,7 @@ MODELS = {
 
 _HEAD = {
     "stages": (("heads", 30, 1e-3),),
-    "views": 4,
+    "cached_views": 4,
 }  # what a frozen backbone makes of an image is computed four times
 _CLASSIC = {  # RMSprop at one small rate from the first step to the last, as the tutorials on small sets have it
     "stages": (("heads", 30, 2e-5),),

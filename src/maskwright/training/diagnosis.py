@@ -58,7 +58,7 @@ def overfit(network: nn.Module, objective: Objective, loader: Loader, recipe: Re
         loss = torch.stack(list(objective(network, batch, 0).values())).sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
+        torch.nn.utils.clip_grad_norm_(trained, recipe.grad_clip)
         optimizer.step()
         values.append(float(loss.detach()))
     return values[0], values[-1]

@@ -1,7 +1,7 @@
-"""What a frozen backbone makes of each view is computed once, and kept: then only the heads cost time.
+"""The features of a frozen backbone are computed once per augmented view and cached: then only the heads cost time.
 
-A stage that leaves the backbone as it is shows each image in `views` different ways (Recipe.views). From the second
-time a view comes up neither the image nor the backbone is touched.
+A stage with a frozen backbone draws `Recipe.cached_views` views per image. From the second time a view comes up,
+neither the image is read nor the backbone run.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class Loader:
 
     def _sample(self, row: int, seed: list[int]) -> Sample:
         random = np.random.default_rng(seed)
-        donor = self._image(int(random.integers(len(self.data)))) if self.augment.paste else None
+        donor = self._image(int(random.integers(len(self.data)))) if self.augment.copy_paste else None
         return view(self._image(row), self.network_input, self.augment, random, donor)
 
     def _image(self, row: int) -> TrainingImage:

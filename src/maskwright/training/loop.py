@@ -59,8 +59,8 @@ class Trainer:
         self.averaged = copy.deepcopy(self.network).requires_grad_(False) if recipe.ema else self.network
         self.engine = TorchEngine(self.averaged, card, recipe.device, recipe.precision)
         self.loader = Loader(
-            train, recipe.size, recipe.batch, recipe.steps, recipe.augment, recipe.seed, recipe.workers, card.window,
-            recipe.tile,
+            train, recipe.size, recipe.batch, recipe.steps_per_epoch, recipe.augment, recipe.seed, recipe.workers,
+            card.window, recipe.tile,
         )  # fmt: skip
         self.cache = FeatureCache(min(MEMORY, (hardware.free_memory(self.engine.device) or 2 * MEMORY) // 2))
         self.objective = Objective(self.engine, self.cache)
@@ -152,12 +152,12 @@ class Trainer:
         at, recipe = self.at, self.recipe
         self._enter_stage(self.schedule.fraction(at.step, at.seconds))
         if self._keeps():
-            return self.loader.known_views(at.epoch, at.step_in_epoch, recipe.views, self.cache)
+            return self.loader.known_views(at.epoch, at.step_in_epoch, recipe.cached_views, self.cache)
         return self.loader.epoch(at.epoch, at.step_in_epoch)
 
     def _keeps(self) -> bool:
         """Features are kept: the backbone stands still, and images come in a few views."""
-        return bool(self.recipe.views) and stands_still(self.network)
+        return bool(self.recipe.cached_views) and stands_still(self.network)
 
     def _still(self) -> bool:
         """As above from the run's first step on: then the averaged backbone is the same one."""
@@ -197,7 +197,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         trained = [parameter for parameter in self.network.parameters() if parameter.grad is not None]
-        length = nn.utils.clip_grad_norm_(trained, self.recipe.clip)
+        length = nn.utils.clip_grad_norm_(trained, self.recipe.grad_clip)
         if not math.isfinite(float(length)):  # found before the weights are, so that what is saved stays good
             self._not_a_number("the gradient is no longer a number", "gradients", batch)
         self.optimizer.step()
@@ -239,7 +239,7 @@ class Trainer:
         training_mode(self.network, self.recipe.train_bn)
         # what is kept must be of the backbone that stays: not where a stage to come, or under way, changes it
         took, kept = 0.0, self._keeps() and all(stage.layers == "heads" for stage in self.recipe.stages)
-        epoch, views = self.at.epoch, self.recipe.views
+        epoch, views = self.at.epoch, self.recipe.cached_views
         batch = next(self.loader.known_views(epoch, 0, views, self.cache) if kept else self.loader.epoch(epoch))
         for _ in range(1 if kept else 2):
             began = time.monotonic()

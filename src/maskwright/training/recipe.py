@@ -27,16 +27,16 @@ RANGES = {
     "size": (64, 4096),
     "tile": (0, 65536),
     "batch": (1, 1024),
-    "steps": (1, 10**6),
+    "steps_per_epoch": (1, 10**6),
     "seed": (0, 2**32 - 1),
     "workers": (0, 64),
-    "views": (0, 1000),
+    "cached_views": (0, 1000),
     "time_budget": (0, 10**7),
     "patience": (0, 10**6),
     "warmup_steps": (0, 10**6),
     "weight_decay": (0, 1),
     "backbone_lr_scale": (0, 100),
-    "clip": (1e-6, 10**6),
+    "grad_clip": (1e-6, 10**6),
     "ema": (0, 0.999999),
 }
 
@@ -44,14 +44,16 @@ RANGES = {
 LARGEST = 64_000  # bytes of a recipe; ours have two thousand
 MOST_DOTS = 100  # in a line: a key a.a.a.a... of thousands of parts would take the parser minutes
 MOST_EPOCHS = 10**6
-WHOLE = Augment(zoom=(0.8, 1.3), rotate=20.0, color=0.2, gray=0.0, blur=0.0, paste=0.0, shear=8.0, shift=0.1)
-"""How a classifier's images are varied: less of the colors, for they may be what tells the classes apart."""
+WHOLE = Augment(
+    zoom=(0.8, 1.3), rotate=20.0, color_jitter=0.2, gray=0.0, blur=0.0, copy_paste=0.0, shear=8.0, shift=0.1
+)
+"""Augmentation for classifiers: little color jitter, because color may be what distinguishes the classes."""
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Part of a run: which layers learn, for how many epochs, at which rate.
+    """Part of a run: which layers are trained, for how many epochs, at which learning rate.
 
-    With a time budget the epochs say how the time is divided.
+    With a time budget the epochs determine how the time is divided among the stages.
     """
 
     layers: str = "all"
@@ -70,26 +72,27 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All choices of a run; what is left out takes these defaults.
+    """All settings of a training run, with their defaults.
 
-    size           long side of the network input, pixels
-    tile           side in image pixels of the part of a larger image that fills the network input; 0: images are shown
-                   whole
-    batch          images a step
-    steps          steps an epoch has at least: 60 images seen 15 times a validation would validate most of the time
-    time_budget    seconds of training in all, 0 for as many epochs as the stages say
-    patience       epochs without a better validation figure after which training stops; 0 never stops early
-    schedule       cosine: the rate falls to a hundredth over the whole run; constant: it stays. Both after the warm-up
-    optimizer      adamw; rmsprop as Keras has it (decay 0.9)
-    backbone_lr_scale  factor on the rate for the backbone
-    ema            decay of the averaged weights that are validated and kept; 0 averages nothing
-    views          looks that an image has in stages which leave the backbone as it is: what it makes of each look is
-                   then computed once, and kept; 0 shows each image anew every time
-    train_bn     batch norms go on learning their statistics (else those of the start are kept)
-    class_attribute  which of VIA's region attributes holds the class; "": found out
-    connected_components  of masks that tell no objects apart, each connected part is one object
-    annotations    of a folder only annotation files of this name, in each of its splits; "": all
-    follow_links   follow links that lead out of the data
+    size                  long side of the network input, pixels
+    tile                  side in image pixels of the part of a larger image shown at once; 0: whole images
+    batch                 images per step
+    steps_per_epoch       an epoch has at least this many steps: on small sets validation would take most of the time
+    time_budget           seconds of training in total; 0: the number of epochs of the stages
+    patience              epochs without a better validation metric after which training stops; 0 never stops early
+    warmup_steps          steps at the start of each stage over which the learning rate rises
+    schedule              cosine: the learning rate falls to a hundredth over the run; constant. Both after the warm-up
+    optimizer             adamw, or rmsprop as in Keras (decay 0.9)
+    backbone_lr_scale     factor on the learning rate of the backbone
+    grad_clip             maximum norm of the gradient
+    ema                   decay of the averaged weights that are validated and saved; 0 averages nothing
+    cached_views          augmented views per image in stages with a frozen backbone: the features of each view are
+                          computed once and cached; 0 draws a new view every time
+    train_bn              batch norms update their running statistics (otherwise those of the start are kept)
+    class_attribute       VIA's region attribute that holds the class; "": detected
+    connected_components  masks that do not separate objects: each connected component is one object
+    annotations           read only annotation files of this name, in each split of a folder; "": all
+    follow_links          follow links that lead out of the data
     """
 
     task: str = "segment"
@@ -99,7 +102,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int = 512
     tile: int = 0
     batch: int = 4
-    steps: int = 25
+    steps_per_epoch: int = 25
     seed: int = 0
     device: str = "auto"
     precision: str = "auto"
@@ -111,9 +114,9 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer: str = "adamw"
     weight_decay: float = 0.01
     backbone_lr_scale: float = 0.5
-    clip: float = 5.0
+    grad_clip: float = 5.0
     ema: float = 0.998
-    views: int = 0
+    cached_views: int = 0
     train_bn: bool = True
     allow_faulty: bool = False
     class_attribute: str = ""
@@ -145,13 +148,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 got=self.size,
             )
         if tiles.checked(self.tile) and self.task == "classify":
-            raise RecipeError("a classifier looks at whole images", field="tile", expected="0", got=self.tile)
-        if self.tile and self.views:
+            raise RecipeError("a classifier takes whole images", field="tile", expected="0", got=self.tile)
+        if self.tile and self.cached_views:
             raise RecipeError(
-                "a few looks at each image are too few tiles of it",
-                field="views",
+                "a few cached views of an image cover too few of its tiles",
+                field="cached_views",
                 expected="0, or tile = 0",
-                got=self.views,
+                got=self.cached_views,
             )
         if not self.stages:
             raise RecipeError("a recipe needs a stage", field="stages", expected="at least one [[stages]]", got="none")
@@ -162,11 +165,11 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def from_options(base: Recipe | None = None, **options: Any) -> Recipe:
-    """A recipe from what a person asked for (None means: not said), on top of `base` or of the model's own defaults.
-    A file's recipe with options on top: `read_recipe`.
+    """A recipe from options (None means: not given), on top of `base` or of the model's defaults.
+    A recipe file with options on top: `read_recipe`.
 
-    `epochs`, `layers` and `lr` speak of the stages: `layers` gives one stage; `epochs` is divided over the stages as
-    before; `lr` is the rate of all.
+    `epochs`, `layers` and `lr` apply to the stages: `layers` makes a single stage; `epochs` is divided over the stages
+    in the same proportions; `lr` is the learning rate of all.
     """
     said = {name: _checked(name, value) for name, value in options.items() if value is not None}
     epochs, layers, lr = said.pop("epochs", None), said.pop("layers", None), said.pop("lr", None)
@@ -197,7 +200,7 @@ def _defaults(said: dict[str, Any]) -> Recipe:
         msgspec.structs.replace(stage, lr=network.lr) for stage in Recipe().stages
     )
     if task == "classify":
-        plan |= {"augment": WHOLE, "steps": 1}
+        plan |= {"augment": WHOLE, "steps_per_epoch": 1}
     if weights == "none":
         stages = (Stage("all", 60, network.lr),)  # heads on top of a random backbone would learn nothing
     return Recipe(**{**plan, "stages": stages, "task": task, "model": model})

@@ -21,34 +21,34 @@ AIMED = 0.75  # of the views of a large image's tiles are laid around an object;
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How training images are varied. Shares are probabilities, 0..1.
+    """Augmentation of training images. flip, flip_vertical, gray, blur and copy_paste are probabilities, 0..1.
 
-    zoom      (low, high) factor on the scale at which the image fits the network input
-    rotate    degrees, to both sides, in half of the views
-    shear     degrees by which upright lines may lean, to both sides
-    shift     the image is moved by at most this fraction of the network input, to all sides
-    color    0 leaves colors alone, 1 is strong
-    paste     fraction of views that get up to `copy_paste_max` objects of another image
+    zoom            (low, high) factor on the scale at which the image fits the network input
+    rotate          degrees, to both sides, in half of the views
+    shear           degrees by which vertical lines may lean, to both sides
+    shift           the image is moved by at most this fraction of the network input, in any direction
+    color_jitter    strength of changes in brightness, contrast, hue and saturation: 0 none, 1 strong
+    copy_paste      fraction of views that get up to `copy_paste_max` objects of another image
     """
 
     flip: float = 0.5
     flip_vertical: float = 0.0
     zoom: tuple[float, float] = (0.6, 1.6)
     rotate: float = 10.0
-    color: float = 0.5
+    color_jitter: float = 0.5
     gray: float = 0.05
     blur: float = 0.1
-    paste: float = 0.3
+    copy_paste: float = 0.3
     copy_paste_max: int = 4
     shear: float = 0.0
     shift: float = 0.0
 
     def __post_init__(self) -> None:
-        fractions = ("flip", "flip_vertical", "gray", "blur", "paste")
+        fractions = ("flip", "flip_vertical", "gray", "blur", "copy_paste")
         for field, low, high in (
             *((fraction, 0, 1) for fraction in fractions),
             ("rotate", 0, 180),
-            ("color", 0, 1),
+            ("color_jitter", 0, 1),
             ("shear", 0, 60),
             ("shift", 0, 0.5),
         ):
@@ -66,11 +66,11 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 expected="two factors from 0.05 to 20, the smaller one first",
                 got=self.zoom,
             )
-        if self.paste and self.copy_paste_max < 1:
+        if self.copy_paste and self.copy_paste_max < 1:
             raise RecipeError(
                 "pasting needs an object",
                 field="augment.copy_paste_max",
-                expected="at least 1, or paste = 0",
+                expected="at least 1, or copy_paste = 0",
                 got=self.copy_paste_max,
             )
 
@@ -113,7 +113,7 @@ def view(
         if image.cutouts and not objects and not image.tile:
             matrix, objects = _look(image, input_size, settings, random)
     network_input = _warp(image.pixels, matrix, input_size)
-    if donor is not None and random.random() < settings.paste:
+    if donor is not None and random.random() < settings.copy_paste:
         objects = _paste(network_input, objects, donor, settings, random)
     network_input = _recolour(network_input, settings, random)
     return _sample(network_input, objects, image)
@@ -301,7 +301,7 @@ def _hide(below: Cutout, above: Cutout) -> Cutout | None:
 
 # --- color -----------------------------------------------------------------------------------------
 def _recolour(network_input: np.ndarray, settings: Augment, random: np.random.Generator) -> np.ndarray:
-    strength = settings.color
+    strength = settings.color_jitter
     if strength:
         gamma = np.exp(random.normal(0, 0.25 * strength))
         contrast = np.exp(random.normal(0, 0.3 * strength))
