@@ -195,6 +195,48 @@ def test_a_mask_is_never_given_to_a_image_of_equal_name_in_another_folder(tmp_pa
     assert "1 mask fits no image and was left out: 077_mask.png" in found.remarks
 
 
+def test_one_image_in_a_folder_of_a_split_does_not_get_the_masks_of_others(tmp_path):
+    save(tmp_path / "train" / "images" / "1.jpg")
+    save(tmp_path / "train" / "masks" / "2.png", blocks((2, 2, 1)))
+    save(tmp_path / "val" / "images" / "2.jpg")
+    with pytest.raises(AnnotationError, match="none of the masks"):
+        formats.read(tmp_path)
+
+
+def test_masks_of_a_split_that_fit_nothing_are_not_taken_for_images(tmp_path):
+    for split, mask in (("train", "a.png"), ("val", "x.png")):
+        save(tmp_path / split / "images" / "a.jpg")
+        save(tmp_path / split / "masks" / mask, blocks((2, 2, 1)))
+    with pytest.raises(AnnotationError, match=r"none of the masks.*val|val.*none of the masks"):
+        formats.read(tmp_path)
+
+
+def test_where_one_folder_of_masks_is_called_like_one_of_images_the_others_are_no_classes(tmp_path):
+    for name in ("1", "2"):
+        save(tmp_path / "images" / "a" / f"{name}.jpg")
+    save(tmp_path / "masks" / "a" / "2.png", blocks((2, 2, 1)))
+    save(tmp_path / "masks" / "b" / "1.png", blocks((2, 2, 1)))  # of b/1.jpg, which is not there
+    read = formats.read(tmp_path)
+    assert {record.image.name: record.state for record in read} == {"1.jpg": "unlabeled", "2.jpg": "labeled"}
+    assert any("1 mask fits no image" in remark for remark in read.remarks)
+
+
+@pytest.mark.parametrize("images", [("a/1.jpg", "b/1.jpg"), ("1.jpg", "1.bmp")])
+def test_a_mask_that_may_belong_to_two_images_is_an_error_and_their_folders_are_no_classes(tmp_path, images):
+    for name in images:
+        save(tmp_path / "images" / name)
+    save(tmp_path / "masks" / "1.png", blocks((2, 2, 1)))
+    with pytest.raises(AnnotationError, match="may belong to several images"):
+        formats.read(tmp_path)
+
+
+def test_folders_of_images_without_masks_are_named(tmp_path):
+    for kind in ("train", "test"):
+        save(tmp_path / f"{kind}_images" / "a.jpg")
+    save(tmp_path / "train_masks" / "a.png", blocks((2, 2, 1)))
+    assert any("not read: test_images" in remark for remark in formats.read(tmp_path).remarks)
+
+
 def test_folders_of_masks_are_classes_where_they_are_called_like_no_image(tmp_path):
     for stem in ("p0", "p1"):
         save(tmp_path / f"images/{stem}.jpg")

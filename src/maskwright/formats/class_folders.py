@@ -20,7 +20,7 @@ from pathlib import Path
 from maskwright.errors import DatasetError
 from maskwright.formats import mask_files
 from maskwright.formats.listing import IMAGE_FOLDERS
-from maskwright.formats.mask_pairs import MARKS
+from maskwright.formats.mask_pairs import MARKS, MASK_FOLDERS
 from maskwright.formats.reading import (
     LABEL_FOLDERS,
     SPLIT_FOLDERS,
@@ -28,6 +28,7 @@ from maskwright.formats.reading import (
     Faults,
     Head,
     data_name,
+    images_below,
     images_in,
     measured,
 )
@@ -101,11 +102,17 @@ def _class_root(head: Head) -> Head | None:
     """The folder whose sub-folders are classes: this one, or the only one of its sub-folders that is such a folder."""
     if len(_classes(head)) > 1:
         return head
-    if len(head.images) > 1:
+    if len(head.images) > 1 or _masks_beside(head):
         return None
     inside = [head.child(name) for name in head.folders if name.casefold() not in SPLIT_FOLDERS]
     inside = [child for child in inside if len(_classes(child)) > 1]
     return inside[0] if len(inside) == 1 else None
+
+
+def _masks_beside(head: Head) -> bool:
+    """A folder of masks: then folders of images beside it may be anything, but the masks are what was drawn."""
+    folders = [head.path / name for name in head.folders if name.casefold() in MASK_FOLDERS]
+    return any(all(map(mask_files.drawn, masks[:2])) for folder in folders if (masks := images_below(folder)))
 
 
 def _classes(head: Head) -> list[Head]:

@@ -99,6 +99,11 @@ def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
     names = ", ".join(mask.name for mask in found.unfit[:3]) + (", ..." if len(found.unfit) > 3 else "")
     if not found.fit:
         image = found.images[0][0]
+        twins = [item.relative_to(path).as_posix() for item, _, _ in found.images if item.stem == found.unfit[0].stem]
+        if len(twins) > 1:
+            raise AnnotationError("a mask may belong to several images", file=found.unfit[0], field="masks",
+                                  expected="one image of its name", got=", ".join(twins),
+                                  fix="rename them, or put their masks into folders called as theirs")  # fmt: skip
         raise AnnotationError("none of the masks is called like an image", file=path, field="masks",
                               expected=f"a mask such as {image.stem}.png or {image.stem}_mask.png for {image.name}",
                               got=names, fix="rename the masks as their images are called")  # fmt: skip
@@ -106,6 +111,9 @@ def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
         many = len(found.unfit) > 1
         faults.remark(f"{len(found.unfit)} masks fit no image and were left out: {names}" if many else
                       f"1 mask fits no image and was left out: {names}")  # fmt: skip
+    if found.aside:
+        listed = ", ".join(found.aside[:3]) + (", ..." if len(found.aside) > 3 else "")
+        faults.remark(f"folders of images without a folder of masks were not read: {listed}")
     if len(found.mirrored) > 1:
         listed = ", ".join(sorted(found.mirrored)[:3]) + (", ..." if len(found.mirrored) > 3 else "")
         faults.remark(f"folders of images and masks of equal names ({listed}) were not taken for classes")

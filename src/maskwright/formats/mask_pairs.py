@@ -5,8 +5,9 @@ Own folder   a/images/a.png with a/masks/*.png
 Side by side a.jpg with a_mask.png in one folder, or a.jpg with a.png
 Classes      masks/cat/a.png, or masks/a_cat_0.png where every such class is on two images or more
 
-A mask is never given to an image on a guess: where several images have the name, the folders above must agree; and a
-folder of masks that is called like a folder of images (masks/train, images/train) belongs to that one alone.
+A mask is never given to an image on a guess: where several images have the name, the folders above must agree; a
+folder of masks that is called like a folder of images (masks/train, images/train) belongs to that one alone; and where
+one is called so, the others are no classes, but masks of images that are not there.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Mask:
 class Pairs:
     """images     (path, masks, split) of each image; no masks: nobody has drawn on it
     unfit      masks that fit no image
+    aside      folders of images for which there is no folder of masks
     where      half a sentence: where the masks lie
     class_of   the class that the folder's name tells, or ""
     one_each   one file an object, even where an image has a single one
@@ -62,6 +64,7 @@ class Pairs:
     where: str
     images: list[tuple[Path, list[Mask], str | None]] = field(default_factory=list)
     unfit: list[Path] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
     class_of: str = ""
     one_each: bool = False
     mirrored: set[str] = field(default_factory=set)
@@ -137,6 +140,9 @@ def _beside(head: Head, folders: dict[str, tuple[str, float]]) -> Pairs | None:
             continue
         _join(pairs, images, every[name], head.path / name, SPLIT_FOLDERS.get(rest))
     pairs.class_of = MASK_FOLDERS.get(next(iter(folders)).casefold(), "")
+    seen = {image for image, _, _ in pairs.images} | taken
+    pairs.aside = [name for name in head.folders if name not in folders and (images := images_below(head.path / name))
+                   and seen.isdisjoint(images)]  # fmt: skip
     if not pairs.images or not (pairs.fit or pairs.unfit):
         return None
     return pairs
@@ -157,11 +163,13 @@ def _join(pairs: Pairs, images: list[Path], masks: list[Path], folder: Path, spl
     for image in images:
         by_stem[image.stem.casefold()].append(image)
     parents = {image.parent.name.casefold() for image in images}
+    tops = {way.parts[0].casefold() for mask in masks if len((way := mask.relative_to(folder)).parts) > 1}
+    mirrors = {top for top in tops & parents if top not in SPLIT_FOLDERS and top not in NO_CLASS}
     given: dict[Path, list[Mask]] = defaultdict(list)
     left = []
     for mask in masks:
         stem = _image_stem(mask, by_stem.keys())
-        image = None if stem is None else _one_image(mask, by_stem[stem], folder, parents)
+        image = None if stem is None else _one_image(mask, by_stem[stem], folder, parents, mirrors)
         if image is None:
             left.append(mask)
         else:
@@ -191,9 +199,11 @@ def _image_stem(mask: Path, stems: Iterable[str]) -> str | None:
     return above if above in stems else None
 
 
-def _one_image(mask: Path, images: list[Path], folder: Path, parents: set[str]) -> Path | None:
+def _one_image(mask: Path, images: list[Path], folder: Path, parents: set[str], mirrors: set[str]) -> Path | None:
     """The one image of this name that the folders allow; None where that is nobody, or several."""
     above = [part.casefold() for part in mask.relative_to(folder).parts[:-1]]
+    if mirrors and (not above or above[0] not in mirrors | SPLIT_FOLDERS.keys()):
+        return None
     bound = {part for part in above if part in parents or part in SPLIT_FOLDERS}
 
     def agrees(image: Path) -> bool:
@@ -244,6 +254,8 @@ def _own_folders(head: Head) -> Pairs | None:
         drawn = [] if masks is None else [Mask(mask) for mask in images_in(child.path / masks)]
         images = images_in(child.path / "images")
         if len(images) > 1 and drawn:  # a dataset of its own, such as train/images and train/masks
+            return None
+        if name.casefold() in SPLIT_FOLDERS and not any(image.stem.casefold() == name.casefold() for image in images):
             return None
         pairs.images += [(image, drawn, None) for image in images]
     return pairs if pairs.fit else None

@@ -343,6 +343,7 @@ def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], asked
             dataset, several = joined(path, readings[path])
             dataset = dataset and completed(dataset, path, several)
         else:
+            _no_dataset(path, asked.claims(path), asked)
             dataset, several = folders.unlabeled(path), []
         if dataset is None:
             unclear += several
@@ -356,10 +357,8 @@ def _read_splits(folder: Path, parts: list[tuple[str, Path, list[Claim]]], asked
 def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
     """Nothing in the folder itself: an unpacked archive often holds one more folder with everything."""
     head = Head(folder)
-    for claim in claims:
-        if claim.path == folder:  # known, and no dataset: masks that fit no image, say
-            _no_guess(folder, [], asked)
-            _reading(claim, asked).result()
+    for path in (folder, *(path for _, path in folders.splits(head))):
+        _no_dataset(path, claims if path == folder else asked.claims(path), asked)
     inside, level = [], [head]
     for _ in range(DEEPEST):
         level = [above.child(name) for above in level for name in above.folders][:MOST_FOLDERS]
@@ -386,6 +385,14 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
     raise DatasetError("no annotations found", file=folder, got=holds, expected=expected,
                        fix="name the folder (or the file) with the annotations; where there are none yet: draw "
                        "outlines in VIA, or put the images into one folder a class")  # fmt: skip
+
+
+def _no_dataset(folder: Path, claims: list[Claim], asked: _Asked) -> None:
+    """What is known and yet no dataset has an error of its own: masks that fit no image, say."""
+    for claim in claims:
+        if claim.path == folder:
+            _no_guess(folder, [], asked)
+            _reading(claim, asked).result()
 
 
 def _holds(head: Head, asked: _Asked) -> bool:
