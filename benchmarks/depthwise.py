@@ -18,8 +18,8 @@ import time
 import torch
 from torch import Tensor, nn
 
-from maskwright.models.backbones import MobileNetV3Large
-from maskwright.models.ops import DepthwiseConv
+from maskwright.models.backbones.mobilenet import MobileNetV3Large
+from maskwright.models.conv import DepthwiseConv
 
 Shape = tuple[int, int, int, int, int]  # channels, height, width of the input, kernel, stride
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from maskwright.engines.hardware import choose_precision
-from maskwright.models import matterport_network
+from maskwright.models.matterport import network as matterport_network
 from mrcnn import utils
 from mrcnn.model import MaskRCNN, data_generator, load_image_gt
 from mrcnn.samples.shapes import ShapesConfig, ShapesDataset

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maskwright.models.matterport_layout import Layer, selected
+from maskwright.models.matterport.layout import Layer, selected
 from mrcnn import model as modellib
 from mrcnn import utils
 from mrcnn.config import Config

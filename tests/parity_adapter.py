@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from maskwright.models import matterport_layers as tf
-from maskwright.models import matterport_losses as losses
 from maskwright.models import ops
-from maskwright.models.matterport import MatterportMaskRCNN, Settings
-from maskwright.models.matterport_network import Taps
+from maskwright.models.matterport import layers as tf
+from maskwright.models.matterport import losses as losses
+from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
+from maskwright.models.matterport.network import Taps
 from maskwright.weights.matterport_h5 import load_into, read_h5
 
 

@@ -8,14 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from maskwright.models.backbones import (
-    FeaturePyramid,
-    FrozenBatchNorm,
-    MobileNetV2,
-    MobileNetV3Large,
-    ResNet,
-    SeparableConv,
-)
+from maskwright.models.backbones.fpn import FeaturePyramid
+from maskwright.models.backbones.mobilenet import MobileNetV2, MobileNetV3Large
+from maskwright.models.backbones.resnet import ResNet
+from maskwright.models.conv import FrozenBatchNorm, SeparableConv
 from maskwright.weights.transfer import transfer
 
 SMALL = {

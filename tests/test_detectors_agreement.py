@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from maskwright.models import registry
-from maskwright.models.target_assignment import Targets
+from maskwright.models.base import Targets
 from maskwright.weights import transfer
 
 THEIRS = {

@@ -19,9 +19,8 @@ from maskwright.api.train import train
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import MissingExtra, RecipeError, WeightsError
 from maskwright.models import registry
-from maskwright.models.base import choose_layers, stands_still, training_mode
-from maskwright.models.external_detectors import SILENT, OneStage, _spared, _spared_points
-from maskwright.models.target_assignment import Targets
+from maskwright.models.base import Targets, choose_layers, stands_still, training_mode
+from maskwright.models.external.detectors import SILENT, OneStage, _spared, _spared_points
 from maskwright.training.recipe import from_options
 from maskwright.weights import sources
 from maskwright.weights.transfer import coco_classes, rename, transfer

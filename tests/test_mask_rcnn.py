@@ -11,10 +11,9 @@ import torch
 
 from maskwright.errors import RecipeError, UnknownName
 from maskwright.models import registry
-from maskwright.models.base import choose_layers, training_mode
-from maskwright.models.mask_rcnn import MaskRCNN
+from maskwright.models.base import Targets, choose_layers, training_mode
+from maskwright.models.detection.mask_rcnn import MaskRCNN
 from maskwright.models.ops import box_iou
-from maskwright.models.target_assignment import Targets
 
 SIZE = (128, 128)
 LOSSES = {"proposal", "proposal_box", "label", "box", "mask"}

@@ -10,7 +10,7 @@ import torch
 
 from maskwright.engines.matterport_engine import COCO, MatterportEngine, open_h5_model
 from maskwright.errors import WeightsError
-from maskwright.models.matterport import MatterportMaskRCNN, Settings
+from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.prediction.predictor import load
 from maskwright.weights.matterport_h5 import load_into, read_h5, write_h5
 

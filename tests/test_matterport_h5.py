@@ -11,7 +11,7 @@ import pytest
 
 from maskwright.errors import MissingExtra, UnknownName, WeightsError
 from maskwright.extras import how_to_install
-from maskwright.models.matterport_layout import Layer, Settings, layers, parts
+from maskwright.models.matterport.layout import Layer, Settings, layers, parts
 from maskwright.weights.matterport_h5 import Loaded, load_into, read_h5, write_h5
 
 h5py = pytest.importorskip("h5py")

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError, UnknownName
-from maskwright.models import matterport_layers as tf
-from maskwright.models import matterport_losses as losses
 from maskwright.models import ops
-from maskwright.models.matterport import LOSSES, MatterportMaskRCNN, Settings
-from maskwright.models.matterport_boxes import normalized
-from maskwright.models.matterport_layout import Mode, anchor_count, anchors, layers, selected
+from maskwright.models.matterport import layers as tf
+from maskwright.models.matterport import losses as losses
+from maskwright.models.matterport.boxes import normalized
+from maskwright.models.matterport.layout import Mode, anchor_count, anchors, layers, selected
+from maskwright.models.matterport.model import LOSSES, MatterportMaskRCNN, Settings
 
 SMALL = {
     "backbone": "resnet50",

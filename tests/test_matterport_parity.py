@@ -50,7 +50,7 @@ def test_the_test_above_would_notice(evaluate, tmp_path):
     for file in (HERE.parent / "src" / "mrcnn").glob("*.py"):
         (changed / "mrcnn" / file.name).write_bytes(file.read_bytes())
     model = changed / "mrcnn" / "model.py"
-    text = "\nimport maskwright.models.matterport_network as _network\n\n_network.EPSILON = 1.02e-3\n"
+    text = "\nimport maskwright.models.matterport.network as _network\n\n_network.EPSILON = 1.02e-3\n"
     model.write_text(model.read_text(encoding="utf-8") + text, encoding="utf-8")
     found = evaluate("r50_256_a", changed)
     assert found.returncode == 1, found.stdout[-2000:]

@@ -12,11 +12,11 @@ from tiny_runs import party
 import maskwright
 from maskwright.api.matterport import network_for, save_h5, start_from_h5
 from maskwright.errors import RecipeError, WeightsError
-from maskwright.models import matterport_detector, registry
-from maskwright.models.base import choose_layers
-from maskwright.models.matterport import MatterportMaskRCNN, Settings
-from maskwright.models.matterport_detector import Matterport, group_of
-from maskwright.models.target_assignment import Targets
+from maskwright.models import registry
+from maskwright.models.base import Targets, choose_layers
+from maskwright.models.matterport import detector
+from maskwright.models.matterport.detector import Matterport, group_of
+from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.training.recipe import from_options
 from maskwright.weights.matterport_h5 import read_h5, write_h5
 
@@ -26,7 +26,7 @@ SMALL = {"top_down_pyramid_size": 16, "fpn_classif_fc_layers_size": 32}
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    monkeypatch.setattr(matterport_detector, "Settings", partial(Settings, **SMALL))
+    monkeypatch.setattr(detector, "Settings", partial(Settings, **SMALL))
 
 
 def written(path, classes: int, seed: int = 1):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from maskwright.models import matterport_winograd as winograd
+from maskwright.models.matterport import winograd as winograd
 
 
 def lively(*shape: int, seed: int = 0) -> torch.Tensor:

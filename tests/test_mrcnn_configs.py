@@ -229,7 +229,7 @@ class Squares(utils.Dataset):
 @pytest.mark.parametrize("mini", [True, False])
 def test_roi_targets_follow_the_rules(mini):
     """Of given proposals: who is positive, its class, deltas and mask, and that background keeps off the crowd."""
-    from maskwright.models.matterport_layers import detection_targets
+    from maskwright.models.matterport.layers import detection_targets
 
     config = Small()
     config.USE_MINI_MASK = mini

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from maskwright.geometry import boxes as duplicates
 from maskwright.models import ops
+from maskwright.models.conv import DepthwiseConv
 
 NONE = torch.zeros(0, 4)
 
@@ -197,7 +198,7 @@ def test_roi_align_is_torchvisions(torchvision, out):
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [(1, 1), (7, 8), (6, 5)])
 def test_the_depthwise_convolution_and_its_gradients_are_torchs(kernel, stride, size):
-    ours = ops.DepthwiseConv(4, kernel, stride).double()
+    ours = DepthwiseConv(4, kernel, stride).double()
     theirs = nn.Conv2d(4, 4, kernel, stride, kernel // 2, groups=4, bias=False).double()
     theirs.load_state_dict(ours.state_dict())
     image = torch.randn(2, 4, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -212,14 +213,14 @@ def test_the_depthwise_convolution_and_its_gradients_are_torchs(kernel, stride, 
 
 
 def test_a_frozen_depthwise_convolution_passes_gradients_through():
-    conv = ops.DepthwiseConv(3, 3).requires_grad_(False)
+    conv = DepthwiseConv(3, 3).requires_grad_(False)
     image = torch.randn(1, 3, 6, 6, requires_grad=True)
     conv(image).sum().backward()
     assert image.grad is not None and conv.weight.grad is None
 
 
 def test_without_gradients_it_is_the_plain_convolution():
-    conv, image = ops.DepthwiseConv(3, 5, 2), torch.randn(1, 3, 9, 9)
+    conv, image = DepthwiseConv(3, 5, 2), torch.randn(1, 3, 9, 9)
     with torch.no_grad():
         plain = conv(image)
     assert not plain.requires_grad
@@ -227,7 +228,7 @@ def test_without_gradients_it_is_the_plain_convolution():
 
 
 def test_under_autocast_it_computes_in_bf16_and_learns_in_float32():
-    conv = ops.DepthwiseConv(3, 5, 2)
+    conv = DepthwiseConv(3, 5, 2)
     image = torch.randn(1, 3, 8, 8)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = conv(image)

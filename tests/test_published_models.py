@@ -24,7 +24,7 @@ from maskwright import fetch
 from maskwright.cli.main import main
 from maskwright.errors import FetchError, WeightsError
 from maskwright.models import registry
-from maskwright.models.matterport import MatterportMaskRCNN, Settings
+from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.models.published import COCO, card_of, open_published
 from maskwright.weights import sources
 from maskwright.weights.matterport_h5 import write_h5

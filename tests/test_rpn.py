@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from strategies import boxes, solid_boxes
 
 from maskwright.geometry import boxes as duplicates
-from maskwright.models import ops, rpn
-from maskwright.models.rpn import ProposalHead, ProposalRules
+from maskwright.models import ops
+from maskwright.models.detection import box_coder, rpn
+from maskwright.models.detection.anchors import make_anchors
+from maskwright.models.detection.rpn import ProposalHead, ProposalRules
 
 NONE = torch.zeros(0, 4)
 PLAIN = (1.0, 1.0, 1.0, 1.0)
@@ -22,14 +24,14 @@ SHAPES, INPUT = [(16, 16), (8, 8)], (64, 64)
 
 # --- deltas ---------------------------------------------------------------------------------------
 def test_no_boxes_have_no_deltas():
-    assert rpn.encode(NONE, NONE, PLAIN).shape == rpn.decode(NONE, NONE, PLAIN).shape == (0, 4)
-    assert rpn.clip(NONE, (5, 5)).shape == (0, 4)
+    assert box_coder.encode(NONE, NONE, PLAIN).shape == box_coder.decode(NONE, NONE, PLAIN).shape == (0, 4)
+    assert box_coder.clip(NONE, (5, 5)).shape == (0, 4)
 
 
 @given(solid_boxes(n=4), solid_boxes(n=4), WEIGHTS)
 def test_decode_is_encode_the_other_way_round(reference, table, weights):
     a, b = torch.tensor(reference).double(), torch.tensor(table).double()
-    again = rpn.decode(a, rpn.encode(a, b, weights), weights)
+    again = box_coder.decode(a, box_coder.encode(a, b, weights), weights)
     possible = ((b[:, 2:] - b[:, :2]) < 62 * (a[:, 2:] - a[:, :2])).all(1)
     torch.testing.assert_close(again[possible], b[possible])
 
@@ -37,32 +39,34 @@ def test_decode_is_encode_the_other_way_round(reference, table, weights):
 @given(solid_boxes(n=4), solid_boxes(n=4), WEIGHTS)
 def test_deltas_and_boxes_are_those_of_the_numpy_duplicates(reference, table, weights):
     a, b = torch.tensor(reference), torch.tensor(table)
-    deltas = rpn.encode(a, b, weights)
+    deltas = box_coder.encode(a, b, weights)
     np.testing.assert_allclose(deltas.numpy(), duplicates.encode(reference, table, weights), rtol=1e-4, atol=1e-5)
-    decoded = rpn.decode(a, deltas, weights).numpy()
+    decoded = box_coder.decode(a, deltas, weights).numpy()
     np.testing.assert_allclose(decoded, duplicates.decode(reference, deltas.numpy(), weights), rtol=1e-4, atol=1e-3)
 
 
 @given(boxes())
 def test_clipping_is_that_of_the_numpy_duplicate(table):
-    assert np.array_equal(rpn.clip(torch.tensor(table), (20, 50)).numpy(), duplicates.clip(table, (20, 50)))
+    assert np.array_equal(box_coder.clip(torch.tensor(table), (20, 50)).numpy(), duplicates.clip(table, (20, 50)))
 
 
 def test_one_step_grows_a_box_at_most_62_times():
-    grown = rpn.decode(torch.tensor([[0.0, 0, 16, 16]]), torch.full((1, 4), 99.0) * torch.tensor([0, 0, 1, 1]), PLAIN)
+    grown = box_coder.decode(
+        torch.tensor([[0.0, 0, 16, 16]]), torch.full((1, 4), 99.0) * torch.tensor([0, 0, 1, 1]), PLAIN
+    )
     torch.testing.assert_close(grown, torch.tensor([[-492.0, -492, 508, 508]]))
 
 
 def test_several_classes_of_deltas_move_one_box_each():
     """n×1×4 boxes with n×c×4 deltas give n×c×4: the box head's use."""
     reference = torch.tensor([[[0.0, 0, 10, 10]]])
-    moved = rpn.decode(reference, torch.tensor([[[0.0, 0, 0, 0], [1, 0, 0, 0]]]), PLAIN)
+    moved = box_coder.decode(reference, torch.tensor([[[0.0, 0, 0, 0], [1, 0, 0, 0]]]), PLAIN)
     assert moved.tolist() == [[[0, 0, 10, 10], [10, 0, 20, 10]]]
 
 
 # --- anchors --------------------------------------------------------------------------------------
 def test_anchors_go_line_by_line_and_are_centered_on_their_cells():
-    (level,) = rpn.make_anchors((32, 64), [(2, 4)], ((16.0,),), (0.5, 1.0, 2.0))
+    (level,) = make_anchors((32, 64), [(2, 4)], ((16.0,),), (0.5, 1.0, 2.0))
     assert level.shape == (2 * 4 * 3, 4) and level.dtype == torch.float32
     middles = (level[:, :2] + level[:, 2:]) / 2
     assert middles[::3].tolist() == [[x, y] for y in (0, 16) for x in (0, 16, 32, 48)]
@@ -75,7 +79,7 @@ def test_anchors_are_torchvisions(torchvision):
     make = torchvision.models.detection.anchor_utils.AnchorGenerator(sizes, (ratios,) * 3)
     images = torchvision.models.detection.image_list.ImageList(torch.zeros(1, 3, *network_input), [network_input])
     theirs = make(images, [torch.zeros(1, 1, *shape) for shape in shapes])[0]
-    assert torch.equal(torch.cat(rpn.make_anchors(network_input, shapes, sizes, ratios)), theirs)
+    assert torch.equal(torch.cat(make_anchors(network_input, shapes, sizes, ratios)), theirs)
 
 
 def test_the_heads_answers_stand_in_the_anchors_order():
@@ -94,7 +98,7 @@ def test_the_heads_answers_stand_in_the_anchors_order():
 # --- proposals ------------------------------------------------------------------------------------
 def answers(images: int = 1, seed: int = 0):
     """Anchors of two levels, and random answers of a proposal head."""
-    anchors = rpn.make_anchors(INPUT, SHAPES, RULES.sizes, RULES.ratios)
+    anchors = make_anchors(INPUT, SHAPES, RULES.sizes, RULES.ratios)
     random = torch.Generator().manual_seed(seed)
     logits = [torch.randn(images, len(level), generator=random) for level in anchors]
     return anchors, logits, [torch.randn(images, len(level), 4, generator=random) * 0.3 for level in anchors]

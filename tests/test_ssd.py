@@ -14,10 +14,9 @@ import torch
 import maskwright
 from maskwright.errors import RecipeError
 from maskwright.models import registry
-from maskwright.models.base import choose_layers
-from maskwright.models.ssd import SSD300, SSDLITE, _hardest, _match, default_boxes
-from maskwright.models.target_assignment import Targets
-from maskwright.models.vgg import VGG
+from maskwright.models.backbones.vgg import VGG
+from maskwright.models.base import Targets, choose_layers
+from maskwright.models.detection.ssd import SSD300, SSDLITE, _hardest, _match, default_boxes
 from maskwright.synth import render_set
 from maskwright.weights import transfer
 from maskwright.weights.sources import published

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import boxes, solid_boxes
 
-from maskwright.models import ops, target_assignment
-from maskwright.models.rpn import decode, make_anchors
-from maskwright.models.target_assignment import Targets
+from maskwright.models import ops
+from maskwright.models.base import Targets
+from maskwright.models.detection import matcher
+from maskwright.models.detection.anchors import make_anchors
+from maskwright.models.detection.box_coder import decode
 
 PLAIN = (1.0, 1.0, 1.0, 1.0)
 ANCHORS = torch.cat(make_anchors((64, 64), [(16, 16), (8, 8)], ((16.0,), (32.0,)), (0.5, 1.0, 2.0)))
@@ -31,22 +33,20 @@ def target(rows=(), patches: torch.Tensor | None = None, crowd=()) -> Targets:
 
 # --- matching -------------------------------------------------------------------------------------
 def test_where_nothing_was_drawn_everything_is_background():
-    nearest, labels = target_assignment.match(ANCHORS, target(), 0.3, 0.7, rescue=True)
+    nearest, labels = matcher.match(ANCHORS, target(), 0.3, 0.7, rescue=True)
     assert not labels.any() and not nearest.any() and len(labels) == len(ANCHORS)
-    assert not target_assignment.deltas_for(ANCHORS, target(), nearest, PLAIN).any()
+    assert not matcher.deltas_for(ANCHORS, target(), nearest, PLAIN).any()
 
 
 def test_no_boxes_match_nothing():
-    nearest, labels = target_assignment.match(
-        torch.zeros(0, 4), target([[0, 0, 9, 9]], crowd=[[0, 0, 5, 5]]), 0.5, 0.5, False
-    )
+    nearest, labels = matcher.match(torch.zeros(0, 4), target([[0, 0, 9, 9]], crowd=[[0, 0, 5, 5]]), 0.5, 0.5, False)
     assert len(nearest) == len(labels) == 0
 
 
 @given(boxes(n=5, size=(64, 64)), solid_boxes(size=(64, 64)))
 def test_labels_follow_the_best_overlap(table, drawn):
     rows, told = torch.tensor(table), target(drawn)
-    nearest, labels = target_assignment.match(rows, told, 0.3, 0.7, rescue=False)
+    nearest, labels = matcher.match(rows, told, 0.3, 0.7, rescue=False)
     for row, index, label in zip(rows, nearest.tolist(), labels.tolist(), strict=True):
         overlaps = ops.box_iou(row[None], told.boxes)[0].tolist()
         best = max(overlaps, default=0.0)
@@ -57,26 +57,26 @@ def test_labels_follow_the_best_overlap(table, drawn):
 @given(st.tuples(st.integers(0, 60), st.integers(0, 60)), st.tuples(st.integers(1, 64), st.integers(1, 64)))
 def test_a_target_that_no_anchor_reaches_still_gets_one(corner, side):
     box = [*corner, min(corner[0] + side[0], 64), min(corner[1] + side[1], 64)]
-    _, labels = target_assignment.match(ANCHORS, target([box]), 0.3, 0.7, rescue=True)
+    _, labels = matcher.match(ANCHORS, target([box]), 0.3, 0.7, rescue=True)
     overlap = ops.box_iou(ANCHORS, torch.tensor([box], dtype=torch.float32))[:, 0]
     assert (labels[overlap == overlap.max()] == 1).all()
     assert (labels == 1).any()
 
 
 def test_without_the_rescue_it_would_get_none():
-    assert not (target_assignment.match(ANCHORS, target([[30, 30, 33, 33]]), 0.3, 0.7, rescue=False)[1] == 1).any()
+    assert not (matcher.match(ANCHORS, target([[30, 30, 33, 33]]), 0.3, 0.7, rescue=False)[1] == 1).any()
 
 
 def test_a_target_beyond_all_anchors_rescues_none():
     """All overlaps are 0 then, and equal: nothing is best."""
-    _, labels = target_assignment.match(ANCHORS, target([[500, 500, 520, 520]]), 0.3, 0.7, rescue=True)
+    _, labels = matcher.match(ANCHORS, target([[500, 500, 520, 520]]), 0.3, 0.7, rescue=True)
     assert not labels.any()
 
 
 # --- crowds ---------------------------------------------------------------------------------------
 @given(solid_boxes(size=(64, 64)), solid_boxes(size=(64, 64)))
 def test_a_crowd_is_never_background(drawn, crowd):
-    _, labels = target_assignment.match(ANCHORS, target(drawn, crowd=crowd), 0.3, 0.7, rescue=True)
+    _, labels = matcher.match(ANCHORS, target(drawn, crowd=crowd), 0.3, 0.7, rescue=True)
     background = ANCHORS[labels == 0]
     for region in torch.tensor(crowd):
         sides = torch.minimum(background[:, 2:], region[2:]) - torch.maximum(background[:, :2], region[:2])
@@ -86,9 +86,7 @@ def test_a_crowd_is_never_background(drawn, crowd):
 
 def test_an_object_in_a_crowd_is_still_an_object():
     rows = torch.tensor([[10.0, 10, 20, 20], [30, 30, 40, 40], [90, 90, 99, 99]])
-    _, labels = target_assignment.match(
-        rows, target([[10, 10, 20, 20]], crowd=[[0, 0, 50, 50]]), 0.5, 0.5, rescue=False
-    )
+    _, labels = matcher.match(rows, target([[10, 10, 20, 20]], crowd=[[0, 0, 50, 50]]), 0.5, 0.5, rescue=False)
     assert labels.tolist() == [1, -1, 0]
 
 
@@ -97,7 +95,7 @@ def test_an_object_in_a_crowd_is_still_an_object():
 def test_a_sample_respects_its_counts(given_labels, count, fraction):
     """As many objects as allowed and there, the rest background; nothing changes its meaning."""
     labels = torch.tensor(given_labels, dtype=torch.long)
-    chosen = target_assignment.sample(labels, count, fraction, torch.Generator().manual_seed(0))
+    chosen = matcher.sample(labels, count, fraction, torch.Generator().manual_seed(0))
     objects = min(int((labels == 1).sum()), int(count * fraction))
     assert int((chosen == 1).sum()) == objects
     assert int((chosen == 0).sum()) == min(int((labels == 0).sum()), count - objects)
@@ -108,7 +106,7 @@ def test_the_same_seed_draws_the_same_sample_and_another_seed_another():
     labels = torch.arange(200) % 2
 
     def drawn(seed: int) -> list[int]:
-        return target_assignment.sample(labels, 40, 0.5, torch.Generator().manual_seed(seed)).tolist()
+        return matcher.sample(labels, 40, 0.5, torch.Generator().manual_seed(seed)).tolist()
 
     assert drawn(1) == drawn(1) != drawn(2)
 
@@ -117,21 +115,19 @@ def test_the_same_seed_draws_the_same_sample_and_another_seed_another():
 def test_deltas_lead_from_each_box_to_its_own_target():
     told = target([[0, 0, 10, 10], [20, 20, 60, 40]])
     rows, nearest = torch.tensor([[18.0, 22, 50, 44], [1, 1, 9, 9]]), torch.tensor([1, 0])
-    deltas = target_assignment.deltas_for(rows, told, nearest, PLAIN)
+    deltas = matcher.deltas_for(rows, told, nearest, PLAIN)
     torch.testing.assert_close(decode(rows, deltas, PLAIN), told.boxes[nearest])
 
 
 def looked_at(patch: torch.Tensor, frame, box, side: int = 28) -> torch.Tensor:
     told = target([frame], patch[None])
     rows = torch.tensor(np.array([box], np.float32))
-    return target_assignment.mask_targets(rows, told, torch.zeros(1, dtype=torch.long), side)[0]
+    return matcher.mask_targets(rows, told, torch.zeros(1, dtype=torch.long), side)[0]
 
 
 def test_no_boxes_have_no_masks():
     nothing = torch.zeros(0, dtype=torch.long)
-    assert target_assignment.mask_targets(
-        torch.zeros(0, 4), target([[0, 0, 9, 9]], torch.ones(1, 56, 56)), nothing
-    ).shape == (
+    assert matcher.mask_targets(torch.zeros(0, 4), target([[0, 0, 9, 9]], torch.ones(1, 56, 56)), nothing).shape == (
         0,
         28,
         28,
@@ -167,9 +163,7 @@ def test_a_mask_target_is_the_mask_at_the_middles_of_its_cells(box):
 def test_where_everything_was_looked_for_the_scores_stay_as_they_are():
     logits = torch.randn(3, 5)
     assert (
-        target_assignment.among_labelled_classes(
-            logits, torch.tensor([0, 1, 4]), torch.tensor([0, 0, 1]), [target(), target()]
-        )
+        matcher.among_labelled_classes(logits, torch.tensor([0, 1, 4]), torch.tensor([0, 0, 1]), [target(), target()])
         is logits
     )
 
@@ -178,9 +172,7 @@ def test_a_class_that_was_not_looked_for_learns_nothing_from_the_image():
     told = [dataclasses.replace(target(), labelled_classes=torch.tensor([1])), target()]
     logits = torch.zeros(4, 4, requires_grad=True)
     classes, images = torch.tensor([0, 2, 3, 0]), torch.tensor([0, 0, 0, 1])
-    torch.nn.functional.cross_entropy(
-        target_assignment.among_labelled_classes(logits, classes, images, told), classes
-    ).backward()
+    torch.nn.functional.cross_entropy(matcher.among_labelled_classes(logits, classes, images, told), classes).backward()
     taught = logits.grad != 0
     assert taught.tolist() == [
         [True, False, True, False],  # background against the one class that was sought
@@ -193,6 +185,6 @@ def test_a_class_that_was_not_looked_for_learns_nothing_from_the_image():
 def test_where_objects_may_be_undrawn_only_their_surroundings_are_background():
     told = dataclasses.replace(target([[10, 10, 30, 30]]), incomplete=True)
     rows = torch.tensor([[10.0, 10, 30, 30], [18, 18, 38, 38], [40, 40, 60, 60]])
-    assert target_assignment.match(rows, told, 0.3, 0.7, rescue=False)[1].tolist() == [1, 0, -1]
+    assert matcher.match(rows, told, 0.3, 0.7, rescue=False)[1].tolist() == [1, 0, -1]
     nothing_drawn = dataclasses.replace(target(), incomplete=True)
-    assert (target_assignment.match(rows, nothing_drawn, 0.3, 0.7, rescue=True)[1] == -1).all()
+    assert (matcher.match(rows, nothing_drawn, 0.3, 0.7, rescue=True)[1] == -1).all()

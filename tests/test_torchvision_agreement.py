@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from maskwright.models import registry
-from maskwright.models.mask_rcnn import MaskRCNN
+from maskwright.models.detection.mask_rcnn import MaskRCNN
 from maskwright.types import RleMasks
 from maskwright.weights import transfer
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from maskwright.api.data import open_data
 from maskwright.models import registry
-from maskwright.models.classifiers import Classifier, MeanHead
-from maskwright.models.mask_rcnn import Detections
-from maskwright.models.target_assignment import Targets
+from maskwright.models.base import Detections, Targets
+from maskwright.models.classification.classifier import Classifier
+from maskwright.models.classification.heads import MeanHead
 from maskwright.synth import render_set
 from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage

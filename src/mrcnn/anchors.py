@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.models import matterport_boxes
+from maskwright.models.matterport import boxes as matterport_boxes
 
 
 def generate_anchors(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.models import matterport_boxes
+from maskwright.models.matterport import boxes as matterport_boxes
 
 
 def extract_bboxes(mask: np.ndarray) -> np.ndarray:

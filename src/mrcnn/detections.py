@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.models.matterport_boxes import unmolded
+from maskwright.models.matterport.boxes import unmolded
 from mrcnn.masks import unmold_masks
 
 

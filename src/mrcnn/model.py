@@ -70,7 +70,7 @@ class MaskRCNN:
                 f"IMAGE_SHAPE is {height} x {width}: both must be divisible by 64, as the image is halved six times"
             )
         from maskwright.engines.hardware import choose_device
-        from maskwright.models.matterport import MatterportMaskRCNN, Settings
+        from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 
         network = MatterportMaskRCNN(Settings.from_config(config), "training" if mode == "training" else "inference")
         network.to(choose_device())

@@ -11,8 +11,8 @@ from torch import nn
 from maskwright.engines.matterport_engine import COCO
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import WeightsError
-from maskwright.models.matterport import MatterportMaskRCNN
-from maskwright.models.matterport_detector import Matterport, state_of
+from maskwright.models.matterport.detector import Matterport, state_of
+from maskwright.models.matterport.model import MatterportMaskRCNN
 from maskwright.weights import sources
 from maskwright.weights.matterport_h5 import RPN, H5Weights, load_into, read_h5, write_h5
 from maskwright.weights.transfer import transfer

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from maskwright.api import matterport
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.models import registry, starts
-from maskwright.models.external import External
+from maskwright.models.external.classifier import External
 from maskwright.models.published import NORMS_WITHOUT_EPS, without_eps
 from maskwright.progress import Progress, silent
 from maskwright.training.recipe import Recipe

@@ -9,8 +9,8 @@ import numpy as np
 
 from maskwright.engines import hardware
 from maskwright.errors import WeightsError
-from maskwright.models.matterport import MatterportMaskRCNN, Settings
-from maskwright.models.matterport_boxes import unmolded
+from maskwright.models.matterport.boxes import unmolded
+from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.transforms.mold import mold
 from maskwright.types import Image, RawDetections, ResizeTransform
 from maskwright.weights.card import Card

@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from maskwright.errors import RecipeError
-from maskwright.models.mask_rcnn import Detections
-from maskwright.models.target_assignment import Targets
 
 LAYERS = ("heads", "3+", "4+", "5+", "all")
 HEADS = ("fpn.", "rpn.", "extra.", "box_head.", "mask_head.", "head.")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a person drew on one network input.
+
+    boxes    n×4 float32 x1 y1 x2 y2, network input pixels
+    classes  n int64
+    patches  n×S×S float32 | None  each mask inside its own box, 0..1; None where there are only boxes
+    crowd    n×4 or 0×4 float32    regions where nothing is learned
+    labelled_classes   k int64 | None        the classes that were looked for; None: all
+    incomplete   objects may be undrawn: only the surroundings of drawn ones are background
+    """
+
+    boxes: Tensor
+    classes: Tensor
+    patches: Tensor | None
+    crowd: Tensor
+    labelled_classes: Tensor | None = None
+    incomplete: bool = False
+
+    def to(self, device: torch.device) -> Targets:
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return dataclasses.replace(self, **moved)
+
+
+@dataclass
+class Detections:
+    """What the box head says of one image, network input pixels: boxes n×4, scores n, classes n (data classes)."""
+
+    boxes: Tensor
+    scores: Tensor
+    classes: Tensor
+    mask_probs: Tensor | None = None
 
 
 class Network(Protocol):

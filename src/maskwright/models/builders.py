@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from torch import nn
 
-from maskwright.models.backbones import (
-    FeaturePyramid,
-    FrozenBatchNorm,
-    MobileNetV2,
-    MobileNetV3Large,
-    ResNet,
-    SeparableConv,
-)
-from maskwright.models.heads import BoxHead, MaskHead
-from maskwright.models.mask_rcnn import MaskRCNN, Rules
-from maskwright.models.rpn import ProposalHead, ProposalRules
-from maskwright.models.ssd import SSD, ssd300, ssdlite320
+from maskwright.models.backbones.fpn import FeaturePyramid
+from maskwright.models.backbones.mobilenet import MobileNetV2, MobileNetV3Large
+from maskwright.models.backbones.resnet import ResNet
+from maskwright.models.conv import FrozenBatchNorm, SeparableConv
+from maskwright.models.detection.heads import BoxHead, MaskHead
+from maskwright.models.detection.mask_rcnn import MaskRCNN, Rules
+from maskwright.models.detection.rpn import ProposalHead, ProposalRules
+from maskwright.models.detection.ssd import SSD, ssd300, ssdlite320
 
 
 def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True) -> MaskRCNN:

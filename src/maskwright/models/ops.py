@@ -1,4 +1,4 @@
-"""What a Mask R-CNN needs beyond torch's own: suppression, RoI Align, a depthwise convolution that trains fast.
+"""What a Mask R-CNN needs beyond torch's own: overlaps, suppression, RoI Align.
 
 RoI Align is written as one weighted look-up: every output cell is a sum of at most 16 rows of a table whose rows are
 feature vectors, which is exactly `embedding_bag`. The table holds all pyramid levels of all images, so one call pools
@@ -8,7 +8,7 @@ everything, and its gradient comes for free.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 
@@ -174,72 +174,3 @@ def _neighbors(at: Tensor, length: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     low = at.floor()
     high = torch.minimum(low + 1, last)
     return low.long(), high.long(), at - low
-
-
-class DepthwiseConv(nn.Conv2d):
-    """A convolution of each channel by itself. Same weights, same answers as nn.Conv2d(groups=channels).
-
-    torch's own gradient of it is slow on a CPU in bf16, for 5x5 kernels and strides most of all: it was 40 % of a
-    training step (benchmarks/depthwise.py).
-    """
-
-    def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
-
-    def forward(self, input: Tensor) -> Tensor:
-        x = input
-        if x.device.type != "cpu" or not torch.is_grad_enabled() or not (x.requires_grad or self.weight.requires_grad):
-            return super().forward(x)
-        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        return _Depthwise.apply(x.to(kind), self.weight.to(kind), self.stride[0])  # type: ignore[return-value]
-
-
-class _Depthwise(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, stride: int) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(x, weight)
-        ctx.stride = stride
-        return F.conv2d(x, weight, None, stride, weight.shape[2] // 2, groups=len(weight))
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
-        x, weight = ctx.saved_tensors
-        stride, padding = ctx.stride, weight.shape[2] // 2
-        to_x = to_weight = None
-        if ctx.needs_input_grad[0]:
-            # the gradient of a convolution is one with the kernel turned round; a stride puts zeros between the values
-            if stride > 1:
-                spread = grad.new_zeros((len(x), x.shape[2], x.shape[3], x.shape[1]))
-                spread[:, ::stride, ::stride] = grad.permute(0, 2, 3, 1)
-                spread = spread.permute(0, 3, 1, 2)
-            else:
-                spread = grad
-            to_x = F.conv2d(spread, weight.flip(2, 3), None, 1, padding, groups=len(weight))
-        if ctx.needs_input_grad[1]:
-            to_weight = _depthwise_weight_gradient(grad, x, weight, stride)
-        return to_x, to_weight, None
-
-
-def _depthwise_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    """In tiles of 3x3, the one size for which oneDNN has a fast depthwise gradient; a 5x5 lies within four of them."""
-    kernel, padding = weight.shape[2], weight.shape[2] // 2
-    if kernel <= 3:
-        return _weight_gradient(grad, x, weight, stride, padding)
-    more = -kernel % 3
-    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, padding, padding + more, padding, padding + more)).permute(0, 3, 1, 2)
-    height, width = ((side - 1) * stride + 3 for side in grad.shape[2:])
-    tile = weight[:, :, :3, :3]
-    rows = []
-    for top in range(0, kernel, 3):
-        seen = [padded[:, :, top : top + height, left : left + width] for left in range(0, kernel, 3)]
-        rows.append(torch.cat([_weight_gradient(grad, part, tile, stride, 0) for part in seen], 3))
-    return torch.cat(rows, 2)[:, :, :kernel, :kernel]
-
-
-def _weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    if x.shape[3] == 1 and x.dtype != torch.float32:  # oneDNN reads past a line of one 16-bit value, whatever is there
-        return _weight_gradient(grad.float(), x.float(), weight.float(), stride, padding).to(weight.dtype)
-    x = x.contiguous(memory_format=torch.channels_last)
-    return torch.ops.aten.convolution_backward(
-        grad, x, weight, None, [stride] * 2, [padding] * 2, [1, 1], False, [0, 0], len(weight), [False, True, False]
-    )[1]

@@ -92,7 +92,7 @@ MODELS = {
         ("coco", "imagenet"),
     ),
     "matterport": Network(
-        "maskwright.models.matterport_detector:matterport",
+        "maskwright.models.matterport.detector:matterport",
         "segment",
         1024,
         ("resnet101", "resnet50"),
@@ -148,7 +148,7 @@ MODELS = {
     ),
     **{
         f"torchvision:{name}": Network(
-            f"maskwright.models.external_detectors:{name}",
+            f"maskwright.models.external.detectors:{name}",
             "detect",
             1024,
             ("resnet50",),
@@ -181,7 +181,7 @@ _CLASSIC = {  # RMSprop at one small rate from the first step to the last, as th
 
 CLASSIFIERS = {
     "small": Network(
-        "maskwright.models.classifiers:small",
+        "maskwright.models.classification.builders:small",
         "classify",
         320,
         ("mobilenet_v3_large", "mobilenet_v2"),
@@ -192,7 +192,7 @@ CLASSIFIERS = {
         plan=_HEAD,
     ),
     "mobilenet_v2": Network(
-        "maskwright.models.classifiers:mobilenet_v2",
+        "maskwright.models.classification.builders:mobilenet_v2",
         "classify",
         224,
         ("mobilenet_v2",),
@@ -203,7 +203,7 @@ CLASSIFIERS = {
         plan=_HEAD,
     ),
     "mobilenet_v3_large": Network(
-        "maskwright.models.classifiers:mobilenet_v3_large",
+        "maskwright.models.classification.builders:mobilenet_v3_large",
         "classify",
         224,
         ("mobilenet_v3_large",),
@@ -214,7 +214,7 @@ CLASSIFIERS = {
         plan=_HEAD,
     ),
     "resnet50": Network(
-        "maskwright.models.classifiers:resnet50",
+        "maskwright.models.classification.builders:resnet50",
         "classify",
         224,
         ("resnet50",),
@@ -226,7 +226,7 @@ CLASSIFIERS = {
     ),
     **{
         name: Network(
-            "maskwright.models.classifiers:vgg",
+            "maskwright.models.classification.builders:vgg",
             "classify",
             150,
             (name,),
@@ -251,7 +251,9 @@ def find(name: str, task: str = "segment") -> Network:
     if name not in table and name.startswith(EXTERNAL):
         _check_external(name, task)
         words = "another package's network, as an extra"
-        return Network("maskwright.models.external:classifier", task, 224, (name,), 16, 1e-3, words, plan=_HEAD)
+        return Network(
+            "maskwright.models.external.classifier:classifier", task, 224, (name,), 16, 1e-3, words, plan=_HEAD
+        )
     if name not in table:
         raise UnknownName("model", name, table, "`maskwright models` lists them all")
     return table[name]

@@ -9,7 +9,7 @@ import torch
 
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.evaluation import classification
-from maskwright.models.target_assignment import Targets
+from maskwright.models.base import Targets
 from maskwright.prediction.predictor import Classifier
 from maskwright.training.feature_cache import together
 from maskwright.training.loader import Batch, KnownViews, Loader

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from maskwright.models.target_assignment import Targets
+from maskwright.models.base import Targets
 
 MEMORY = 4_000_000_000  # bytes of maps kept at most; the views beyond are computed anew each time
 Key = tuple[int, int]  # an image's row in the dataset, and the number of the view

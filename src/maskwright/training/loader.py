@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from maskwright.models.target_assignment import Targets
+from maskwright.models.base import Targets
 from maskwright.training.feature_cache import FeatureCache, Key
 from maskwright.transforms.augment import Augment, Sample, view
 from maskwright.transforms.training_images import TrainingImage, load

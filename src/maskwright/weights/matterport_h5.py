@@ -180,7 +180,7 @@ def _unnested(layers: dict[str, list[tuple[str, np.ndarray]]]) -> dict[str, list
 
 # --- into a network and out of it -------------------------------------------------------------------
 class KerasNetwork(Protocol):
-    """What this module needs of a network (models/matterport.py has it)."""
+    """What this module needs of a network (models/matterport/model.py has it)."""
 
     def layers(self) -> Any: ...  # of (layer name, weight names, shapes)
     def get_weight(self, name: str) -> np.ndarray: ...

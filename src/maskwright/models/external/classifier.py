@@ -5,15 +5,12 @@ An extra: neither package is needed otherwise, and neither loads beside every to
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-from typing import Any
-
-import torch
 from torch import Tensor, nn
 
-from maskwright.errors import MissingExtra, UnknownName, WeightsError
-from maskwright.models.classifiers import Classifier, MeanHead
+from maskwright.errors import UnknownName, WeightsError
+from maskwright.models.classification.classifier import Classifier
+from maskwright.models.classification.heads import MeanHead
+from maskwright.models.external.packages import load_package
 
 
 class External(nn.Module):
@@ -70,15 +67,3 @@ def _without_last(net: nn.Module) -> tuple[nn.Module, int]:
     parent, _, place = name.rpartition(".")
     setattr(net.get_submodule(parent), place, nn.Identity())
     return net, last.in_features
-
-
-def load_package(package: str) -> ModuleType | Any:
-    """torchvision or timm; one error where it is missing or does not load."""
-    try:
-        return importlib.import_module(package)
-    except Exception as error:  # beside another build of torch it may fail in any way
-        raise MissingExtra(
-            f"{package} does not load beside torch {torch.__version__}",
-            got=f"{type(error).__name__}: {error}",
-            fix=f"install the {package} that belongs to this torch, or take one of our own networks: --model small",
-        ) from error

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.models import matterport_bands as bands
-from maskwright.models import matterport_layers as tf
-from maskwright.models import matterport_layout as layout
-from maskwright.models import matterport_winograd as winograd
-from maskwright.models.matterport_layout import Mode, Part, Settings
+from maskwright.models.matterport import bands as bands
+from maskwright.models.matterport import layers as tf
+from maskwright.models.matterport import layout
+from maskwright.models.matterport import winograd as winograd
+from maskwright.models.matterport.layout import Mode, Part, Settings
 
 EPSILON, MOMENTUM = 1e-3, 0.99  # of batch normalisation, Keras' defaults
 
@@ -100,7 +100,7 @@ NO_TAPS = Taps()
 
 
 class Network(nn.Module):
-    """The computation, tensors in and out; models/matterport.py makes the two verbs of it."""
+    """The computation, tensors in and out; model.py makes the two verbs of it."""
 
     def __init__(self, settings: Settings, mode: Mode, precision: str) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models.backbones import Norm, PlainConv
+from maskwright.models.conv import Norm, PlainConv
 
 
 class BoxHead(nn.Module):

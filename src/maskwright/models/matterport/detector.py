@@ -1,9 +1,8 @@
 """matterport's Mask R-CNN behind the two verbs, for our own training loop and engine: `--model matterport`.
 
-The arithmetic is that of matterport.py; what a person drew and what was found come and go as with our other networks.
-Where the original draws and chooses in numpy (anchors that are learned from), the rules of target_assignment.py stand
-in: they are
-the same ones, but for crowds, and know images on which not everything was looked for or drawn.
+The arithmetic is that of model.py; targets and detections come and go as with our other networks. Where the original
+samples in numpy (the anchors that are trained on), the rules of detection/matcher.py are used: the same, except for
+crowds, and they know images on which not every class was labelled or not every object drawn.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.models import matterport_layers as tf
-from maskwright.models import matterport_layout as layout
-from maskwright.models import target_assignment
-from maskwright.models.mask_rcnn import Detections
-from maskwright.models.matterport import Answers, MatterportMaskRCNN, Settings
-from maskwright.models.matterport_boxes import normalized
-from maskwright.models.matterport_network import Weights
+from maskwright.models.base import Detections, Targets
+from maskwright.models.detection import matcher
+from maskwright.models.matterport import layers as tf
+from maskwright.models.matterport import layout
+from maskwright.models.matterport.boxes import normalized
+from maskwright.models.matterport.model import Answers, MatterportMaskRCNN, Settings
+from maskwright.models.matterport.network import Weights
 
 ANCHORS_PER_IMAGE = 256
 GROUPS = (  # where each Keras layer stands in the state dict, the first rule that matches
@@ -104,7 +103,7 @@ class Matterport(nn.Module):
         self,
         network_input: Tensor,
         sizes: list[tuple[int, int]],
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """proposal, proposal_box, label, box, mask: the original's five losses under the names of our others."""
@@ -114,7 +113,7 @@ class Matterport(nn.Module):
         self,
         maps: list[Tensor],
         sizes: list[tuple[int, int]],
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """The same from what the backbone made of the network inputs."""
@@ -124,9 +123,7 @@ class Matterport(nn.Module):
 
         def class_loss(ids: Tensor, logits: Tensor) -> Tensor:
             owners, ids = images.repeat_interleave(ids.shape[1]), ids.flatten().long()
-            return F.cross_entropy(
-                target_assignment.among_labelled_classes(logits.flatten(0, 1), ids, owners, targets), ids
-            )
+            return F.cross_entropy(matcher.among_labelled_classes(logits.flatten(0, 1), ids, owners, targets), ids)
 
         named = self.keras.five_losses(
             list(maps),
@@ -141,7 +138,7 @@ class Matterport(nn.Module):
     def _answers(
         self,
         anchors: Tensor,
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         size: tuple[int, int],
         generator: torch.Generator | None,
     ) -> Answers:
@@ -150,10 +147,10 @@ class Matterport(nn.Module):
         most = max(max(len(target.boxes) + len(target.crowd) for target in targets), 1)
         matches, deltas, ids, boxes, masks = [], [], [], [], []
         for target in targets:
-            nearest, labels = target_assignment.match(places, target, 0.3, 0.7, rescue=True)
-            labels = target_assignment.sample(labels, ANCHORS_PER_IMAGE, 0.5, generator)
+            nearest, labels = matcher.match(places, target, 0.3, 0.7, rescue=True)
+            labels = matcher.sample(labels, ANCHORS_PER_IMAGE, 0.5, generator)
             chosen = (labels == 1).nonzero()[:, 0]
-            moves = target_assignment.deltas_for(places[chosen], target, nearest[chosen], (10.0, 10.0, 5.0, 5.0))
+            moves = matcher.deltas_for(places[chosen], target, nearest[chosen], (10.0, 10.0, 5.0, 5.0))
             matches.append(torch.where(labels == 0, -1, torch.where(labels == 1, 1, 0)))
             deltas.append(tf.padded(moves[:, [1, 0, 3, 2]], ANCHORS_PER_IMAGE))
             drawn = torch.cat([target.boxes, target.crowd])[:, [1, 0, 3, 2]]
@@ -173,7 +170,7 @@ class Matterport(nn.Module):
             torch.stack(boxes),
             torch.stack(masks),
             torch.tensor([int(target.patches is not None) for target in targets], device=anchors.device),
-            [target_assignment.NEAR if target.incomplete else -1.0 for target in targets],
+            [matcher.NEAR if target.incomplete else -1.0 for target in targets],
         )
 
     def _normalized_anchors(self, network_input: Tensor) -> Tensor:

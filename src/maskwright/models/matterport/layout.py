@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from maskwright.errors import RecipeError
-from maskwright.models import matterport_boxes
+from maskwright.models.matterport.boxes import pyramid_anchors
 
 Mode = Literal["training", "inference"]
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
@@ -254,7 +254,7 @@ def selected(names: Sequence[str], which: str) -> list[str]:
 
 def anchors(settings: Settings, size: tuple[int, int]) -> np.ndarray:
     """All anchors of an image of (height, width): L×4 float64 in pixels, by level, row, column, ratio."""
-    return matterport_boxes.pyramid_anchors(
+    return pyramid_anchors(
         settings.rpn_anchor_scales,
         settings.rpn_anchor_ratios,
         map_sizes(settings, size),

@@ -2,39 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from maskwright.models.base import Targets
+from maskwright.models.detection.box_coder import encode
 from maskwright.models.ops import box_iou
-from maskwright.models.rpn import encode
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What a person drew on one network input.
-
-    boxes    n×4 float32 x1 y1 x2 y2, network input pixels
-    classes  n int64
-    patches  n×S×S float32 | None  each mask inside its own box, 0..1; None where there are only boxes
-    crowd    n×4 or 0×4 float32    regions where nothing is learned
-    labelled_classes   k int64 | None        the classes that were looked for; None: all
-    incomplete   objects may be undrawn: only the surroundings of drawn ones are background
-    """
-
-    boxes: Tensor
-    classes: Tensor
-    patches: Tensor | None
-    crowd: Tensor
-    labelled_classes: Tensor | None = None
-    incomplete: bool = False
-
-    def to(self, device: torch.device) -> Targets:
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, **moved)
-
 
 NEAR = 0.1  # IoU from which a box counts as surroundings of an object
 

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from maskwright.errors import RecipeError, UnknownName
-from maskwright.models import matterport_layers as tf
-from maskwright.models import matterport_layout as layout
-from maskwright.models import matterport_losses as rules
 from maskwright.models import ops
-from maskwright.models.matterport_boxes import normalized
-from maskwright.models.matterport_layout import LOSSES, Layer, Mode, Settings
-from maskwright.models.matterport_network import NO_TAPS, Network, Rows, Taps
+from maskwright.models.matterport import layers as tf
+from maskwright.models.matterport import layout
+from maskwright.models.matterport import losses as rules
+from maskwright.models.matterport.boxes import normalized
+from maskwright.models.matterport.layout import LOSSES, Layer, Mode, Settings
+from maskwright.models.matterport.network import NO_TAPS, Network, Rows, Taps
 
 __all__ = ["LOSSES", "Layer", "MatterportMaskRCNN", "Settings"]
 

@@ -16,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from maskwright.models import target_assignment
-from maskwright.models.backbones import FrozenBatchNorm, Norm, ResNet
-from maskwright.models.external import load_package
-from maskwright.models.mask_rcnn import Detections
+from maskwright.models.backbones.resnet import ResNet
+from maskwright.models.base import Detections, Targets
+from maskwright.models.conv import FrozenBatchNorm, Norm
+from maskwright.models.detection import matcher
+from maskwright.models.external.packages import load_package
 
 SILENT = -20.0  # a logit that says no so surely that it costs nothing, and is never found
 NAMES = {"classification": "label", "bbox_regression": "box", "bbox_ctrness": "center"}  # of losses: theirs, ours
@@ -82,7 +83,7 @@ class OneStage(nn.Module):
         self,
         network_input: Tensor,
         sizes: list[tuple[int, int]],
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Focal loss of the classes ("label"), torchvision's of the boxes ("box"), and with FCOS how far from its
@@ -93,7 +94,7 @@ class OneStage(nn.Module):
         self,
         maps: list[Tensor],
         sizes: list[tuple[int, int]],
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """The same from what the backbone made of the network inputs. No part of them is drawn by lot."""
@@ -116,12 +117,12 @@ class OneStage(nn.Module):
         return {NAMES[name]: value for name, value in losses.items()}
 
 
-def _spared(anchors: Tensor, target: target_assignment.Targets) -> Tensor:
+def _spared(anchors: Tensor, target: Targets) -> Tensor:
     """k bool: the anchors that are neither object nor background, by overlap as RetinaNet matches them."""
-    return target_assignment.match(anchors, target, 0.4, 0.5, rescue=True)[1] == -1
+    return matcher.match(anchors, target, 0.4, 0.5, rescue=True)[1] == -1
 
 
-def _spared_points(cells: Tensor, target: target_assignment.Targets) -> Tensor:
+def _spared_points(cells: Tensor, target: Targets) -> Tensor:
     """The same for FCOS, whose cells are objects by where their middle lies: in a crowd and in no drawn box; where
     objects may be undrawn, also outside of the drawn boxes made twice as wide and high."""
     middles, half = (cells[:, :2] + cells[:, 2:]) / 2, (target.boxes[:, 2:] - target.boxes[:, :2]) / 2

@@ -1,8 +1,7 @@
-"""Anchors and the region proposal network (Ren et al. 2015): where there may be something."""
+"""The region proposal network (Ren et al. 2015): where there may be something."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -10,72 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.models import ops
-from maskwright.models.backbones import PlainConv
-
-WIDEST = math.log(1000.0 / 16)  # a box grows at most this much (log) in one step; torchvision's bound
-
-
-def encode(reference: Tensor, boxes: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """The deltas that turn `reference` into `boxes` (Faster R-CNN, equation 2), each times its weight; all n×4."""
-    (rx, ry, rw, rh), (x, y, w, h) = _centered(reference), _centered(boxes)
-    deltas = torch.stack([(x - rx) / rw, (y - ry) / rh, torch.log(w / rw), torch.log(h / rh)], 1)
-    return deltas * deltas.new_tensor(weights)
-
-
-def decode(reference: Tensor, deltas: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
-    """The boxes that `deltas` make of `reference`: encode's inverse within WIDEST."""
-    rx, ry, rw, rh = _centered(reference)
-    dx, dy, dw, dh = (deltas / deltas.new_tensor(weights)).unbind(-1)
-    x, y = dx * rw + rx, dy * rh + ry
-    w, h = torch.exp(dw.clamp(max=WIDEST)) * rw, torch.exp(dh.clamp(max=WIDEST)) * rh
-    return torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], -1)
-
-
-def _centered(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    w, h = boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
-    return boxes[..., 0] + w / 2, boxes[..., 1] + h / 2, w, h
-
-
-def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes held inside a (height, width) region that begins at 0, 0."""
-    height, width = size
-    return torch.stack(
-        [
-            boxes[..., 0].clamp(0, width),
-            boxes[..., 1].clamp(0, height),
-            boxes[..., 2].clamp(0, width),
-            boxes[..., 3].clamp(0, height),
-        ],
-        -1,
-    )
-
-
-def make_anchors(
-    network_input: tuple[int, int],
-    shapes: list[tuple[int, int]],
-    sizes: tuple[tuple[float, ...], ...],
-    ratios: tuple[float, ...],
-) -> list[Tensor]:
-    """One k×4 float32 tensor a level, in network input pixels: line by line, column by column, then size within ratio.
-
-    network input and shapes are (height, width). A cell's anchors are centered on its top left corner, their corners
-    rounded
-    to whole pixels, the stride is the network input's side over the map's, cut to whole pixels (torchvision's rules).
-    """
-    levels = []
-    for (height, width), scale in zip(shapes, sizes, strict=True):
-        root = torch.tensor(ratios).sqrt()
-        side = torch.tensor(scale)
-        heights, widths = (root[:, None] * side).reshape(-1), (side / root[:, None]).reshape(-1)
-        cell = (torch.stack([-widths, -heights, widths, heights], 1) / 2).round()
-        y, x = torch.meshgrid(
-            torch.arange(height) * (network_input[0] // height),
-            torch.arange(width) * (network_input[1] // width),
-            indexing="ij",
-        )
-        shift = torch.stack([x, y, x, y], 2).reshape(-1, 1, 4)
-        levels.append((shift + cell).reshape(-1, 4))
-    return levels
+from maskwright.models.conv import PlainConv
+from maskwright.models.detection.box_coder import clip, decode
 
 
 class ProposalHead(nn.Module):

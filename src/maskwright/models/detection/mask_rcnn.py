@@ -8,17 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models import ops, target_assignment
-from maskwright.models.heads import BoxHead, MaskHead
-from maskwright.models.rpn import (
-    ProposalHead,
-    ProposalRules,
-    clip,
-    decode,
-    make_anchors,
-    proposal_losses,
-    propose,
-)
+from maskwright.models import ops
+from maskwright.models.base import Detections, Targets
+from maskwright.models.detection import matcher
+from maskwright.models.detection.anchors import make_anchors
+from maskwright.models.detection.box_coder import clip, decode
+from maskwright.models.detection.heads import BoxHead, MaskHead
+from maskwright.models.detection.rpn import ProposalHead, ProposalRules, proposal_losses, propose
 
 DELTAS_RPN = (1.0, 1.0, 1.0, 1.0)
 DELTAS_BOX = (10.0, 10.0, 5.0, 5.0)
@@ -37,16 +33,6 @@ class Rules:
     score: float = 0.05
     overlap: float = 0.5
     detections: int = 100
-
-
-@dataclass
-class Detections:
-    """What the box head says of one image, network input pixels: boxes n×4, scores n, classes n (data classes)."""
-
-    boxes: Tensor
-    scores: Tensor
-    classes: Tensor
-    mask_probs: Tensor | None = None
 
 
 def _owners(boxes: list[Tensor]) -> Tensor:
@@ -135,7 +121,7 @@ class MaskRCNN(nn.Module):
         self,
         network_input: Tensor,
         sizes: list[tuple[int, int]],
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """The five losses of the paper, each a scalar: proposal, proposal_box, label, box, mask."""
@@ -145,7 +131,7 @@ class MaskRCNN(nn.Module):
         self,
         maps: list[Tensor],
         sizes: list[tuple[int, int]],
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """The same from what the backbone made of the network inputs, which a run with a frozen backbone may have
@@ -173,21 +159,19 @@ class MaskRCNN(nn.Module):
         return losses
 
     def _anchor_targets(
-        self, anchors: Tensor, target: target_assignment.Targets, generator: torch.Generator | None
+        self, anchors: Tensor, target: Targets, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
-        nearest, labels = target_assignment.match(anchors, target, 0.3, 0.7, rescue=True)
-        labels = target_assignment.sample(labels, self.rules.anchors_per_image, 0.5, generator)
-        return labels, target_assignment.deltas_for(anchors, target, nearest, DELTAS_RPN)
+        nearest, labels = matcher.match(anchors, target, 0.3, 0.7, rescue=True)
+        labels = matcher.sample(labels, self.rules.anchors_per_image, 0.5, generator)
+        return labels, matcher.deltas_for(anchors, target, nearest, DELTAS_RPN)
 
     def _choose(
-        self, proposals: Tensor, target: target_assignment.Targets, generator: torch.Generator | None
+        self, proposals: Tensor, target: Targets, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Sampled boxes of one image, positives first: boxes n×4, nearest ground truth n, label n (1 or 0)."""
         boxes = torch.cat([proposals, target.boxes])
-        nearest, labels = target_assignment.match(boxes, target, 0.5, 0.5, rescue=False)
-        labels = target_assignment.sample(
-            labels, self.rules.rois_per_image, self.rules.roi_positive_fraction, generator
-        )
+        nearest, labels = matcher.match(boxes, target, 0.5, 0.5, rescue=False)
+        labels = matcher.sample(labels, self.rules.rois_per_image, self.rules.roi_positive_fraction, generator)
         rows = torch.cat([(labels == 1).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]])
         return boxes[rows], nearest[rows], labels[rows]
 
@@ -203,13 +187,11 @@ class MaskRCNN(nn.Module):
         )
         expected = torch.cat(
             [
-                target_assignment.deltas_for(boxes, target, nearest, DELTAS_BOX)
+                matcher.deltas_for(boxes, target, nearest, DELTAS_BOX)
                 for (boxes, nearest, _), target in zip(chosen, targets, strict=True)
             ]
         )
-        logits = target_assignment.among_labelled_classes(
-            logits, classes, _owners([boxes for boxes, _, _ in chosen]), targets
-        )
+        logits = matcher.among_labelled_classes(logits, classes, _owners([boxes for boxes, _, _ in chosen]), targets)
         positive = (classes > 0).nonzero()[:, 0]
         own = deltas[positive, classes[positive]]
         losses = {
@@ -230,7 +212,7 @@ class MaskRCNN(nn.Module):
             boxes.append(item[outlined])
             if len(outlined):
                 classes.append(target.classes[nearest[outlined]])
-                drawn.append(target_assignment.mask_targets(item[outlined], target, nearest[outlined]))
+                drawn.append(matcher.mask_targets(item[outlined], target, nearest[outlined]))
         if not drawn:
             return sum(parameter.sum() * 0 for parameter in self.mask_head.parameters())  # type: ignore[union-attr,return-value]
         logits = self.mask_head(self.pool(pyramid, boxes, 14), torch.cat(classes))  # type: ignore[misc]

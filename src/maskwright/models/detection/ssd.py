@@ -16,11 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models import ops, target_assignment
-from maskwright.models.backbones import InvertedResidualV3, MobileNetV3Large, conv_norm
-from maskwright.models.mask_rcnn import DELTAS_BOX, Detections
-from maskwright.models.rpn import clip, decode
-from maskwright.models.vgg import VGG
+from maskwright.models import ops
+from maskwright.models.backbones.mobilenet import InvertedResidualV3, MobileNetV3Large
+from maskwright.models.backbones.vgg import VGG
+from maskwright.models.base import Detections, Targets
+from maskwright.models.conv import conv_norm
+from maskwright.models.detection import matcher
+from maskwright.models.detection.box_coder import clip, decode
+from maskwright.models.detection.mask_rcnn import DELTAS_BOX
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ class SSD(nn.Module):
         self,
         network_input: Tensor,
         sizes: list[tuple[int, int]],
-        targets: list[target_assignment.Targets],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Cross entropy over objects and the hardest background, smooth L1 over objects, both per object's place."""
@@ -271,12 +274,12 @@ class SSD(nn.Module):
         )
         expected = torch.stack(
             [
-                target_assignment.deltas_for(reference, target, nearest, DELTAS_BOX)
+                matcher.deltas_for(reference, target, nearest, DELTAS_BOX)
                 for (nearest, _), target in zip(parts, targets, strict=True)
             ]
         )
         images = torch.arange(len(targets), device=labels.device).repeat_interleave(len(reference))
-        rows = target_assignment.among_labelled_classes(logits.flatten(0, 1), classes.flatten(), images, targets)
+        rows = matcher.among_labelled_classes(logits.flatten(0, 1), classes.flatten(), images, targets)
         each = F.cross_entropy(rows, classes.flatten(), reduction="none").view_as(labels)
         positive = labels == 1
         taught = positive | _hardest(each.detach(), labels, self.rules.negatives)
@@ -287,11 +290,11 @@ class SSD(nn.Module):
         }
 
 
-def _match(reference: Tensor, target: target_assignment.Targets) -> tuple[Tensor, Tensor]:
+def _match(reference: Tensor, target: Targets) -> tuple[Tensor, Tensor]:
     """For each default box its nearest ground truth and its label (1, 0, -1 for neither): an object has all boxes of
     IoU 0.5
     and more, and the one that lies best whatever that is."""
-    nearest, labels = target_assignment.match(reference, target, 0.5, 0.5, rescue=False)
+    nearest, labels = matcher.match(reference, target, 0.5, 0.5, rescue=False)
     if len(target.boxes):
         best = ops.box_iou(target.boxes, reference).argmax(1)
         nearest[best] = torch.arange(len(best), device=best.device)

@@ -1,0 +1,1 @@
+"""Networks that detect objects: Mask R-CNN and Faster R-CNN, SSD and SSDLite, and what they share."""

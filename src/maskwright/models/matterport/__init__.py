@@ -1,0 +1,1 @@
+"""Mask R-CNN as matterport/Mask_RCNN computes it in TensorFlow."""
