@@ -88,6 +88,20 @@ def test_the_files_own_box_is_kept_beside_a_mask(tmp_path):
     assert found.boxes.tolist() == [[1.75, 2, 12.25, 12]]
 
 
+@pytest.mark.parametrize("box", [[2, 2, 12, 12], [0.1, 0.1, 0.4, 0.4], [12, 2, 2, 12]])
+@pytest.mark.parametrize("drawn", ["outline", "runs"])
+def test_a_box_that_lies_elsewhere_than_its_outline_is_passed_over_and_told(tmp_path, box, drawn):
+    """Corners where sides were meant ([x1, y1, x2, y2]), fractions beside pixels."""
+    small = {"segmentation": [[2, 2, 8, 2, 8, 8, 2, 8]]}
+    if drawn == "runs":
+        size = formats.read(attacks.coco(tmp_path, small)).records[0].size
+        mask = RleMasks.from_polygons([[np.array([[2, 2], [8, 2], [8, 8], [2, 8]], float)]], size)
+        small = {"segmentation": mask.to_coco()[0]}
+    read = formats.read(attacks.coco(tmp_path, {**small, "bbox": box}))
+    assert only(read).boxes.tolist() == [[2, 2, 8, 8]]
+    assert any("1 box beside an outline that lies elsewhere" in remark for remark in read.remarks)
+
+
 def test_ids_may_be_texts_and_have_gaps(tmp_path):
     images = [{"id": "7", "file_name": "a.jpg"}]
     categories = [{"id": 90, "name": "rust"}, {"id": 3, "name": "hole "}, {"id": 4, "name": "hole"}]

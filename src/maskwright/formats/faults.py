@@ -73,6 +73,12 @@ class Faults:
         """A box became a rectangular mask, because other regions of its image have outlines."""
         self._counts["box|became a rectangular mask, beside outlines in the same image|boxes"] += 1
 
+    def strange_boxes(self, number: int) -> None:
+        """Boxes that a file gives, and that lie elsewhere than the outlines beside them."""
+        if number:
+            said = "beside an outline that lies elsewhere, so the outline's own was taken"
+            self._counts[f"box|{said}|boxes"] += number
+
     def turned(self) -> None:
         """An image that EXIF turns, in a format that does not say in which frame it was annotated."""
         self._counts["image|with an EXIF turn, taken as annotated after the turn|"] += 1

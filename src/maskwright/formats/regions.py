@@ -12,7 +12,7 @@ import numpy as np
 from maskwright.formats import turns
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
-from maskwright.geometry import polygons
+from maskwright.geometry import boxes, polygons
 from maskwright.images.decode import orientation_of
 from maskwright.types import Annotation, Instances, RleMasks
 
@@ -20,6 +20,8 @@ _FARTHEST = 1e7  # pixels; a coordinate beyond is a slip, not a place
 _LONGEST = 4  # times the image's pixels: an outline around every single pixel is not longer
 _LONG_ANYWAY = 1_000_000  # pixels; an outline of this length costs a tenth of a second
 _NEAR = 0.01  # fractions of width and height may reach a little beyond 0 and 1
+_SLIP = 3  # pixels; a file's box may be so far from its outline's own, however small the object is
+_SAME_BOX = 0.5  # intersection over union
 _SMALL = 4  # pixels; on a smaller image a box within 0 and 1 may be meant in pixels
 
 
@@ -52,6 +54,7 @@ class Regions:
         self._boxes: list[tuple[int, np.ndarray]] = []  # row, x1 y1 x2 y2
         self._runs: list[tuple[int, RleMasks]] = []
         self._given: dict[int, np.ndarray] = {}  # row -> the box that the file itself gives
+        self._elsewhere = 0  # boxes beside outlines that lie elsewhere
         self._crowd: list[bool] = []
         self._notes: list[Annotation | None] = []
         self._last = 1.0 if whole_pixels else 0.0
@@ -98,7 +101,7 @@ class Regions:
             self.faults.clipped("outline")  # filling stops at the frame
         row = self._row(region, label, crowd, note, np.concatenate(raw))
         self._outlines.append((row, arrays))
-        self._keep_box(row, box)
+        self._keep_box(row, box, np.concatenate([low, high]))
         return None
 
     def box(
@@ -156,7 +159,7 @@ class Regions:
         self.proven = True
         row = self._row(region, label, crowd, note)
         self._runs.append((row, mask))
-        self._keep_box(row, box)
+        self._keep_box(row, box, mask.boxes[0])
 
     def unused(self, what: str) -> None:
         """A shape that no task can use: left out and counted. Alone it does not make the image an empty one."""
@@ -186,14 +189,15 @@ class Regions:
             self.faults.turned()
         if not rows:
             return None if self.seen or self.unused_shapes else Instances.empty(names, self.size)
+        self.faults.strange_boxes(self._elsewhere)
         masks = self._masks()
         keep = np.ones(rows, bool)
-        boxes = np.zeros((rows, 4), np.float32)
+        corners = np.zeros((rows, 4), np.float32)
         if masks is not None:
             keep = masks.area > 0
-            boxes = masks.boxes.copy()
+            corners = masks.boxes.copy()
         for row, box in [*self._boxes, *self._given.items()]:
-            boxes[row] = box
+            corners[row] = box
         for row in np.flatnonzero(~keep):
             self.fault(self._names[row], "points", "an outline around at least one pixel", "none",
                        "draw that outline again, or delete it")  # fmt: skip
@@ -202,7 +206,7 @@ class Regions:
             return None
         classes = np.array([names.index(label) for label in self.labels])
         crowd = np.array(self._crowd) if any(self._crowd) else None
-        found = Instances(boxes, classes, None, masks, names, crowd, self._annotations())
+        found = Instances(corners, classes, None, masks, names, crowd, self._annotations())
         return found if keep.all() else found[keep]
 
     def _annotations(self) -> tuple[Annotation | None, ...] | None:
@@ -260,7 +264,7 @@ class Regions:
         sides = np.array(self.size[::-1], np.float64)
         self._outlines = [(row, [part * sides for part in parts]) for row, parts in self._outlines]
         self._boxes = [(row, self._clip(box * np.tile(sides, 2))) for row, box in self._boxes]
-        self._given = {}
+        self._given, self._elsewhere = {}, 0
         self._reach = self._reach * sides
 
     def refuse_fractions(self) -> None:
@@ -284,6 +288,7 @@ class Regions:
         self._runs += [(place[row], mask) for row, mask in other._runs if row in place]
         self._given |= {place[row]: box for row, box in other._given.items() if row in place}
         self._tiny |= {place[row]: broken for row, broken in other._tiny.items() if row in place}
+        self._elsewhere += other._elsewhere
         self.seen += other.seen
         self.unused_shapes += other.unused_shapes
         self.misfit, self.proven = self.misfit or other.misfit, self.proven or other.proven
@@ -365,14 +370,21 @@ class Regions:
         self._notes.append(note)
         return len(self.labels) - 1
 
-    def _keep_box(self, row: int, box: Any) -> None:
-        """A file's own box beside a mask is kept where it makes sense (COCO's are finer than whole pixels)."""
+    def _keep_box(self, row: int, box: Any, own: np.ndarray) -> None:
+        """A file's own box beside a mask is kept where it makes sense (COCO's are finer than whole pixels): one that
+        lies elsewhere than what was drawn (`own`) is in other units, or corners where sides were meant.
+        """
         corners = None if box is None else _numbers(box)
         if corners is None or corners.shape != (4,) or self._turn is not None:
             return
         corners = self._clip(corners)
-        if corners[2] > corners[0] and corners[3] > corners[1]:
+        if corners[2] <= corners[0] or corners[3] <= corners[1]:
+            return
+        own = self._clip(own)
+        if np.abs(corners - own).max() <= _SLIP or boxes.iou(corners, own)[0, 0] >= _SAME_BOX:
             self._given[row] = corners
+        else:
+            self._elsewhere += 1
 
     def _turned(self, points: np.ndarray) -> np.ndarray:
         return points if self._turn is None else self._turn(points)
