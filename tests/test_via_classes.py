@@ -38,6 +38,12 @@ def test_all_files_of_a_data_set_take_the_class_from_one_attribute(tmp_path):
     assert len(told) == 2 and len(set(told)) == 1
 
 
+def test_an_attribute_in_other_case_is_the_same_attribute(tmp_path):
+    train, val = [{"class": "cat"}, {"class": "dog"}], [{"Class": "cat"}, {"Class ": "dog"}]
+    data = formats.read(split_set(tmp_path, train, val))
+    assert data.class_counts() == {"cat": 2, "dog": 2}
+
+
 def test_a_file_without_attributes_has_the_one_class_of_the_others(tmp_path):
     data = formats.read(split_set(tmp_path, [{"insect": "kudzu"}] * 2, [{}, {}]))
     assert data.class_counts() == {"kudzu": 4}
@@ -84,6 +90,17 @@ def test_where_each_class_is_an_attribute_the_filled_one_is_the_class(tmp_path, 
 def test_attributes_whose_values_say_more_are_no_classes(tmp_path, attributes, names):
     data = formats.read(attacks.via(tmp_path, *[(SQUARE, attribute) for attribute in attributes]))
     assert set(data.names) <= names
+
+
+def test_two_names_of_classes_on_many_regions_are_faults_and_no_choice(tmp_path):
+    both = [(SQUARE, {"cat": "cat", "dog": "dog"}), (SQUARE, {"dog": "dog"})]
+    with pytest.raises(AnnotationError, match="1 of 2 regions are faulty"):
+        formats.read(attacks.via(tmp_path, *both))
+
+
+def test_two_ticks_of_yes_and_no_are_no_classes(tmp_path):
+    ticks = [(SQUARE, {"kind": "cat", "cut": True, "far": True}), (SQUARE, {"kind": "dog", "cut": True})]
+    assert formats.read(attacks.via(tmp_path, *ticks)).class_counts() == {"cat": 1, "dog": 1}
 
 
 def test_a_region_with_two_of_the_classes_is_a_fault(tmp_path):

@@ -38,13 +38,13 @@ class Place:
         """The classes of one region as written: one, unless it is faulty."""
         if self.by_key:
             return [name for name, value in (attributes or {}).items() if _filled(name, value)]
-        return [] if self.attribute is None else values((attributes or {}).get(self.attribute))
+        return [] if self.attribute is None else values(_value(attributes or {}, self.attribute))
 
     def note(self, attributes: Attributes) -> Annotation | None:
         """What the other attributes say; None where they say nothing."""
         others = {} if self.by_key else {
             name: value for name, value in (attributes or {}).items()
-            if name != self.attribute and (values(value) or value is True)
+            if not _alike(name, self.attribute) and (values(value) or value is True)
         }  # fmt: skip
         return Annotation(attributes=others) if others else None
 
@@ -68,7 +68,7 @@ def find(regions: Sequence[Attributes], asked: str | None = None, file: object =
     called like a class, then the one most often filled in, then the first.
     """
     filled, total = _counts(regions)
-    if asked is not None and asked not in filled and total:
+    if asked is not None and total and not any(asked in (attributes or {}) for attributes in regions):
         raise AnnotationError(f'no region has an attribute "{asked}"', file=file, field="--class-attribute",
                               expected=" or ".join(filled) or "none: its regions have no attributes", got=asked,
                               fix=_nearest(asked, filled))  # fmt: skip
@@ -85,7 +85,8 @@ def find(regions: Sequence[Attributes], asked: str | None = None, file: object =
         return sensible, re.sub(r"[^a-z]", "", name.lower()) in _LIKELY, count
 
     chosen = max(filled, key=rank) if asked is None else asked
-    return Place(chosen, known=frozenset(label.strip() for label in filled.get(chosen, ())))
+    known = (label for name, labels in filled.items() if _alike(name, chosen) for label in labels)
+    return Place(chosen, known=frozenset(label.strip() for label in known))
 
 
 def values(value: Any) -> list[str]:
@@ -100,18 +101,26 @@ def values(value: Any) -> list[str]:
 
 
 def _counts(regions: Iterable[Attributes]) -> tuple[dict[str, list[str]], int]:
-    """The first value of each attribute that is filled in anywhere, region by region; and the number of regions."""
+    """The first value of each attribute that is filled in anywhere, region by region; and the number of regions.
+
+    "Class" in one file and "class" in another are one attribute, called as it was met first.
+    """
     found: dict[str, list[str]] = {}
+    called: dict[str, str] = {}
     total = 0
     for attributes in regions:
         total += 1
         for name, value in (attributes or {}).items():
-            found.setdefault(name, []).extend(values(value)[:1])
+            found.setdefault(called.setdefault(_folded(name), name), []).extend(values(value)[:1])
     return {name: item for name, item in found.items() if item}, total
 
 
 def _one_hot(regions: Sequence[Attributes]) -> bool:
-    """Two attributes or more of which a region has one, and no value says more than "yes" or the attribute's name."""
+    """Two attributes or more of which a region has one, and no value says more than "yes" or the attribute's name.
+
+    Where every value is the name of its attribute, that is so even if many regions have two: these are faulty.
+    """
+    own = True
     single = some = 0
     used: set[str] = set()
     for attributes in regions:
@@ -119,9 +128,24 @@ def _one_hot(regions: Sequence[Attributes]) -> bool:
         if any(not _is_yes(name, value) for name, value in filled):
             return False
         used.update(name for name, _ in filled)
+        own = own and all([*map(_folded, values(value))] == [_folded(name)] for name, value in filled)
         some += bool(filled)
         single += len(filled) == 1
-    return len(used) > 1 and single >= _ONE_HOT * some
+    return len(used) > 1 and (single >= _ONE_HOT * some or own)
+
+
+def _value(attributes: Mapping[str, Any], name: str) -> Any:
+    return attributes[name] if name in attributes else next(
+        (value for other, value in attributes.items() if _alike(other, name)), None
+    )  # fmt: skip
+
+
+def _alike(name: str, other: str | None) -> bool:
+    return other is not None and _folded(name) == _folded(other)
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _filled(name: str, value: Any) -> bool:
