@@ -190,7 +190,7 @@ def main() -> None:
         unseen = joined(told["val"], told["held out"])
         many = halves(unseen, unseen["images"] // 2)
         table[name] = {
-            "chosen on": val.images, "evaluated on": held.images, "objects": int(held.ground_truth_counts.sum()),
+            "chosen_on": val.images, "evaluated_on": held.images, "objects": int(held.ground_truth_counts.sum()),
             "once": once, "on random halves": many,
         }  # fmt: skip
         print(f"{name}: chosen on {val.images} images, evaluated on {held.images} others")

@@ -34,13 +34,13 @@ def store(run: Path, target: Path, card: Card) -> None:
 
 
 def told(evaluated: DetectionMetrics) -> dict[str, object]:
-    """{"mask_AP": 0.5, "mask_AP interval": [0.4, 0.6], ...}"""
+    """{"mask_AP": 0.5, "mask_AP_interval": [0.4, 0.6], ...}"""
     facts: dict[str, object] = {"images": evaluated.images, "objects": evaluated.ground_truths}
     for kind in (evaluated.mask, evaluated.box):
         for name in ("AP", "AP50") if kind else ():
             facts[f"{kind.kind}_{name}"] = round(getattr(kind, name), 4)  # type: ignore[union-attr]
             low, high = kind.intervals[name] or (None, None)  # type: ignore[union-attr]
-            facts[f"{kind.kind}_{name} interval"] = [round(low, 3), round(high, 3)] if low is not None else None  # type: ignore[union-attr]
+            facts[f"{kind.kind}_{name}_interval"] = [round(low, 3), round(high, 3)] if low is not None else None  # type: ignore[union-attr]
     return facts
 
 

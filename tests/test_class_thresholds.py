@@ -97,7 +97,7 @@ def test_what_is_shown_counts_hits_false_finds_and_misses():
     )
     assert shown_at(two, 0.35).facts() == {
         "true_positives": 2,
-        "false": 1,
+        "false_positives": 1,
         "false_negatives": 1,
         "recall": 2 / 3,
         "F1": 2 / 3,

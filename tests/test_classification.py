@@ -52,7 +52,7 @@ def test_no_images_give_no_metrics():
 def test_one_image_has_an_accuracy_and_no_bootstrap():
     metrics = evaluate([1], np.array([[0.2, 0.8]]), NAMES[:2])
     assert metrics.accuracy == 1 and metrics.auc is None
-    assert metrics.intervals["accuracy"] == wilson(1, 1) and metrics.intervals["macro F1"] is None
+    assert metrics.intervals["accuracy"] == wilson(1, 1) and metrics.intervals["macro_F1"] is None
     assert metrics.remarks == ("no image shows norust: recall is put at 0, the areas do not exist",)
 
 
@@ -153,14 +153,14 @@ def test_fractions_have_wilsons_interval_and_everything_else_the_bootstrap():
     metrics = evaluate(ground_truth, scores, NAMES[:2], bootstrap=200, seed=3)
     assert metrics.intervals["accuracy"] == wilson(int(metrics.right.sum()), 40)
     rust = metrics.classes[1]
-    assert metrics.intervals["recall rust"] == wilson(rust.true_positives, rust.support)
-    assert metrics.intervals["precision rust"] == wilson(rust.true_positives, rust.said)
+    assert metrics.intervals["recall_rust"] == wilson(rust.true_positives, rust.support)
+    assert metrics.intervals["precision_rust"] == wilson(rust.true_positives, rust.predicted)
 
     def slow(rows):
         again = evaluate(ground_truth[rows], scores[rows], NAMES[:2], bootstrap=0)
         return [again.auc, again.average("macro avg").f1, again.classes[0].ap, again.ap, again.classes[1].f1]
 
-    for index, name in enumerate(["AUC", "macro F1", "AP norust", "AP", "F1 rust"]):
+    for index, name in enumerate(["AUC", "macro_F1", "AP_norust", "AP", "F1_rust"]):
         expected = bootstrap(lambda rows, row=index: slow(rows)[row], 200, 3, count=40)
         assert metrics.intervals[name] == pytest.approx(expected), name
 
@@ -170,7 +170,7 @@ def test_copies_of_a_image_do_not_narrow_any_interval_when_they_are_grouped():
     one = evaluate(ground_truth, scores, NAMES[:2], bootstrap=300)
     groups = np.repeat(np.arange(40), 5).tolist()
     five = evaluate(np.repeat(ground_truth, 5), np.repeat(scores, 5, axis=0), NAMES[:2], bootstrap=300, groups=groups)
-    for name in ("accuracy", "recall rust", "precision norust", "AUC", "macro F1"):
+    for name in ("accuracy", "recall_rust", "precision_norust", "AUC", "macro_F1"):
         assert five.intervals[name] == pytest.approx(one.intervals[name], abs=0.03), name
     loose = evaluate(np.repeat(ground_truth, 5), np.repeat(scores, 5, axis=0), NAMES[:2], bootstrap=300)
     for name in ("accuracy", "AUC"):
@@ -187,7 +187,7 @@ def test_a_fraction_lies_in_its_interval_and_every_interval_within_0_and_1(case,
     metrics = evaluate(ground_truth, scores, names, bootstrap=30, seed=seed)
     for per_class in metrics.classes:
         for name in ("precision", "recall"):
-            pair = metrics.intervals[f"{name} {per_class.name}"]
+            pair = metrics.intervals[f"{name}_{per_class.name}"]
             assert pair is None or pair[0] <= getattr(per_class, name) <= pair[1]
     assert all(0 <= low <= high <= 1 for low, high in filter(None, metrics.intervals.values()))
 
@@ -197,14 +197,14 @@ def test_the_most_convinced_mistake_comes_first():
     scores = np.array([[0.4, 0.6], [0.05, 0.95], [0.9, 0.1], [0.2, 0.8]])
     metrics = evaluate([0, 0, 0, 1], scores, NAMES[:2], image_names=["a", "b", "c", "d"], bootstrap=0)
     first, second = metrics.mistakes()
-    assert (first.name, first.ground_truth, first.said, first.score) == ("b", "norust", "rust", 0.95)
+    assert (first.name, first.ground_truth, first.predicted, first.score) == ("b", "norust", "rust", 0.95)
     assert second.name == "a" and metrics.mistakes(1) == [first]
 
 
 def test_with_several_labels_each_wrong_label_is_a_mistake():
     ground_truth = np.array([[True, True], [False, False]])
     metrics = evaluate(ground_truth, np.array([[0.9, 0.1], [0.6, 0.2]]), NAMES[:2], multi_label=True, bootstrap=0)
-    assert [(mistake.ground_truth, mistake.said, round(mistake.score, 2)) for mistake in metrics.mistakes()] == [
+    assert [(mistake.ground_truth, mistake.predicted, round(mistake.score, 2)) for mistake in metrics.mistakes()] == [
         ("rust", "not rust", 0.9), ("not norust", "norust", 0.6)]  # fmt: skip
 
 
@@ -219,7 +219,7 @@ def test_the_table_as_csv_has_a_line_a_class_and_average():
 
 def test_the_scores_as_csv_have_a_line_a_image():
     metrics = evaluate([1], np.array([[0.25, 0.75]]), NAMES[:2], image_names=["a.jpg"])
-    assert metrics.scores_csv() == "image,ground_truth,said,score norust,score rust\na.jpg,rust,rust,0.25,0.75\n"
+    assert metrics.scores_csv() == "image,ground_truth,predicted,score_norust,score_rust\na.jpg,rust,rust,0.25,0.75\n"
 
 
 def test_json_holds_no_arrays_and_no_nan():

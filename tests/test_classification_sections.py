@@ -89,7 +89,7 @@ def test_the_operating_point_is_drawn_where_the_metrics_say():
     point = choose(made.scores[:, 1], made.ground_truth[:, 1], Aim.of(recall=0.8), name="kind 1")
     sections = sections_of(made, [point])
     (where,) = one(sections, Roc).points.values()
-    assert where == pytest.approx((point.false / (point.false + point.passed), point.recall))
+    assert where == pytest.approx((point.false_positives / (point.false_positives + point.passed), point.recall))
     (where,) = one(sections, PrecisionRecall).points.values()
     assert where == pytest.approx((point.recall, point.precision))
     assert one(sections, Scores).threshold == point.threshold
@@ -117,7 +117,7 @@ def test_mistakes_are_shown_with_scores_and_beside_them_what_spoke_for_the_answe
     asked = []
 
     def saliency(mistake):  # type: ignore[no-untyped-def]
-        asked.append((mistake.name, mistake.said))
+        asked.append((mistake.name, mistake.predicted))
         return np.ones((3, 4))
 
     gallery = misclassified(made, lambda place: IMAGE, saliency)

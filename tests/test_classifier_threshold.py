@@ -116,7 +116,12 @@ def test_a_card_from_before_is_read_as_before(tmp_path):
 def test_the_threshold_is_kept_and_used_from_then_on(run, tmp_path):
     images = data(tmp_path)
     chosen = threshold(run, images, Aim.of(recall=1.0))
-    assert (chosen.point.name, chosen.point.true_positives, chosen.point.false, chosen.which) == ("rust", 3, 1, "val")
+    assert (chosen.point.name, chosen.point.true_positives, chosen.point.false_positives, chosen.which) == (
+        "rust",
+        3,
+        1,
+        "val",
+    )
     (kept,) = read_card(run).operating_points
     assert (kept.name, kept.threshold, kept.chosen_on) == ("rust", chosen.point.threshold, "5 images (val)")
     assert kept.sentences()[2].startswith('3 images of "rust", none missed: with 95 % confidence')
@@ -199,7 +204,7 @@ def test_evaluate_judges_and_shows_the_operating_point(run, tmp_path, monkeypatc
     assert told in err and told in page
     assert done.facts()["thresholds"] == [
         {"name": "rust", "threshold": pytest.approx(0.2, abs=0.01), "from": "operating point",
-         "chosen on": "5 images (val) for recall at least 1"}
+         "chosen_on": "5 images (val) for recall at least 1"}
     ]  # fmt: skip
 
 

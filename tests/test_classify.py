@@ -313,7 +313,11 @@ def test_several_labels_a_image_are_learnt_and_evaluated(tmp_path: Path) -> None
 
 def test_a_threshold_is_chosen_on_the_images_that_the_run_held_back(run: Trained, images: Path) -> None:
     chosen = threshold(run.folder, images, Aim.of(recall=1.0), name="red", keep=False)
-    assert (chosen.which, chosen.point.recall, chosen.point.false) == ("held back by the run to validate", 1.0, 0)
+    assert (chosen.which, chosen.point.recall, chosen.point.false_positives) == (
+        "held back by the run to validate",
+        1.0,
+        0,
+    )
     with pytest.raises(DatasetError, match="not chosen on images that taught it"):
         threshold(run.folder, images, Aim.of(recall=1.0), name="red", split="all")
 

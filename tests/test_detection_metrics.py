@@ -186,7 +186,7 @@ def test_a_resample_counts_as_if_its_images_were_copied():
     for name in ("AP", "AP50", "AP75", "AR100"):
         assert by_weight[name][0] == pytest.approx(getattr(evaluated, name), abs=1e-6)
     for per_class in evaluated.classes:
-        assert by_weight[f"AP {per_class.name}"][0] == pytest.approx(per_class.AP, abs=1e-6)
+        assert by_weight[f"AP_{per_class.name}"][0] == pytest.approx(per_class.AP, abs=1e-6)
 
 
 def test_intervals_hold_the_metric_and_narrow_with_more_images():
@@ -194,7 +194,7 @@ def test_intervals_hold_the_metric_and_narrow_with_more_images():
     assert few is not None and many is not None
     (low, high), (low_many, high_many) = few.intervals["AP"], many.intervals["AP"]
     assert low < few.AP < high and high_many - low_many < high - low
-    assert set(few.intervals) == {"AP", "AP50", "AP75", "AR100", *(f"{a} {b}" for a in ("AP", "AP50") for b in NAMES)}
+    assert set(few.intervals) == {"AP", "AP50", "AP75", "AR100", *(f"{a}_{b}" for a in ("AP", "AP50") for b in NAMES)}
     again = evaluate(*random_images(3, images=8, most=5), bootstrap=300).mask
     assert again is not None and again.intervals == few.intervals
     assert "intervals" in json.dumps(few.facts())
@@ -237,8 +237,18 @@ def test_images_say_what_was_hit_wrong_and_missed():
     worst = scene().worst_images(threshold=0.0)
     assert [name for name, _ in worst] == ["a.jpg", "b.jpg"]
     first, second = worst[0][1], worst[1][1]
-    assert (first.true_positives, first.false, first.false_negatives, first.f1) == (((0, 0),), (1, 2), (1,), 2 / 5)
-    assert (second.true_positives, second.false, second.false_negatives, second.f1) == (((0, 0),), (1,), (1,), 1 / 2)
+    assert (first.true_positives, first.false_positives, first.false_negatives, first.f1) == (
+        ((0, 0),),
+        (1, 2),
+        (1,),
+        2 / 5,
+    )
+    assert (second.true_positives, second.false_positives, second.false_negatives, second.f1) == (
+        ((0, 0),),
+        (1,),
+        (1,),
+        1 / 2,
+    )
     assert scene().worst_images(1, threshold=0.0, best=True)[0][0] == "b.jpg"
 
 
@@ -280,7 +290,7 @@ def test_a_find_inside_a_crowd_is_neither_right_nor_wrong():
     metrics = evaluate([crowd], [objects([5, 5, 15, 15], [0], [0.9])], [SIZE])
     assert metrics.mask is not None and metrics.ground_truths == 0
     score = metrics.mask.matches.image_scores(0.0)[0]
-    assert (score.true_positives, score.false, score.false_negatives) == ((), (), ())
+    assert (score.true_positives, score.false_positives, score.false_negatives) == ((), (), ())
     assert metrics.mask.confusion(0.0)[1].sum() == 0
 
 

@@ -36,7 +36,7 @@ def test_as_csv_one_line_a_image() -> None:
         ImageLabels.of(np.array([0.6, 0.9]), NAMES, multi_label=True),
     ]
     assert predictions_to_csv(said, ["a.jpg", "=b.jpg"]).splitlines() == [
-        "image,label,score norust,score rust",
+        "image,label,score_norust,score_rust",
         "a.jpg,rust,0.25000,0.75000",
         "'=b.jpg,rust|norust,0.60000,0.90000",
     ]

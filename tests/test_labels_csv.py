@@ -107,8 +107,8 @@ def test_images_that_are_not_there_are_named(tmp_path):
     ("header", "row"),
     [
         ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.jpg,4,4,rust,0,0,1,1"),
-        ("image,label,score norust,score rust", "a.jpg,rust,0.1,0.9"),  # what `predict --save-csv` writes
-        ("image,ground truth,said,score rust", "a.jpg,rust,rust,0.9"),
+        ("image,label,score_norust,score_rust", "a.jpg,rust,0.1,0.9"),  # what `predict --save-csv` writes
+        ("image,ground_truth,predicted,score_rust", "a.jpg,rust,rust,0.9"),
         ("file,size", "a.jpg,1200"),
         ("name,labels", "a.jpg,rust"),
         ("file,labels", '"a.jpg,rust'),

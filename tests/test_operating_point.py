@@ -38,7 +38,7 @@ def test_recall_is_reached_with_the_fewest_false_alarms(case, expected):
         for _, true_positives, false in tried(scores, ground_truth)
         if true_positives / ground_truth.sum() >= expected
     ]
-    assert point.false == min(fitting)
+    assert point.false_positives == min(fitting)
 
 
 @given(cases, st.sampled_from([0.2, 0.5, 1.0]))
@@ -80,7 +80,7 @@ def test_no_threshold_is_cheaper(case, cost):
             choose(scores, ground_truth, aim)
     else:
         point = choose(scores, ground_truth, aim)
-        assert aim.cost[0] * point.false + aim.cost[1] * point.false_negatives == min(prices)
+        assert aim.cost[0] * point.false_positives + aim.cost[1] * point.false_negatives == min(prices)
 
 
 @given(cases)
@@ -88,8 +88,8 @@ def test_the_counts_are_those_of_the_threshold_and_make_up_all_images(case):
     scores, ground_truth = columns(case)
     point = choose(scores, ground_truth, Aim.of(f1=True))
     kept = scores >= point.threshold
-    assert (point.true_positives, point.false) == (np.sum(kept & ground_truth), np.sum(kept & ~ground_truth))
-    assert point.true_positives + point.false_negatives + point.false + point.passed == len(scores)
+    assert (point.true_positives, point.false_positives) == (np.sum(kept & ground_truth), np.sum(kept & ~ground_truth))
+    assert point.true_positives + point.false_negatives + point.false_positives + point.passed == len(scores)
     for value, (low, high) in ((point.recall, point.recall_interval), (point.precision, point.precision_interval)):
         assert low <= value <= high
 
@@ -106,7 +106,7 @@ def test_neighboring_numbers_are_still_told_apart():
     high = 0.7
     low = float(np.nextafter(high, 0))
     point = choose(np.array([high, low]), np.array([True, False]), Aim.of(recall=1.0))
-    assert (point.true_positives, point.false) == (1, 0)
+    assert (point.true_positives, point.false_positives) == (1, 0)
 
 
 # --- what is promised -----------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def matches(ground_truth, detections):  # type: ignore[no-untyped-def]
 def test_an_object_nobody_finds_is_missed_at_every_threshold():
     evaluated = matches([image([A, B])], [image([A, ELSEWHERE], [0.9, 0.4])])
     point = of_detections(evaluated, Aim.of(f1=True))
-    assert (point.true_positives, point.false_negatives, point.false, point.passed, point.unit) == (
+    assert (point.true_positives, point.false_negatives, point.false_positives, point.passed, point.unit) == (
         1,
         1,
         0,
@@ -179,7 +179,7 @@ def test_one_class_alone_or_all_together():
     detections = [image([A, B, ELSEWHERE], np.array([0.9, 0.3, 0.8]), np.array([0, 1, 0]))]
     evaluated = matches(ground_truth, detections)
     rust, dent, every = (of_detections(evaluated, Aim.of(recall=1), name) for name in ("rust", "dent", None))
-    assert [(item.name, item.true_positives, item.false) for item in (rust, dent, every)] == [
+    assert [(item.name, item.true_positives, item.false_positives) for item in (rust, dent, every)] == [
         ("rust", 1, 0), ("dent", 1, 0), ("", 2, 1)]  # fmt: skip
     assert rust.threshold > 0.8 > dent.threshold
 
@@ -200,7 +200,7 @@ def test_the_counts_are_those_of_the_matching_at_that_threshold(seed):
     point = of_detections(evaluated, Aim.of(f1=True), "rust")
     scores = evaluated.image_scores(point.threshold)
     assert point.true_positives == sum(len(score.true_positives) for score in scores)
-    assert point.false == sum(len(score.false) for score in scores)
+    assert point.false_positives == sum(len(score.false_positives) for score in scores)
     assert point.false_negatives == sum(len(score.false_negatives) for score in scores)
     assert point.f1 == pytest.approx(evaluated.best_threshold(0)[1])
 

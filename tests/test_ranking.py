@@ -36,7 +36,7 @@ def test_the_points_are_scikit_learns(case):
     if not ground_truth.all() and ground_truth.any():
         curve = ranking.roc(scores, ground_truth)
         false, recall, levels = metrics.roc_curve(ground_truth, scores, drop_intermediate=False)
-        assert np.allclose(curve.false, false) and np.allclose(curve.recall, recall)
+        assert np.allclose(curve.false_positive_rate, false) and np.allclose(curve.recall, recall)
         assert (curve.scores == levels).all()
     if ground_truth.any():
         curve = ranking.precision_recall(scores, ground_truth)

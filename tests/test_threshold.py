@@ -65,7 +65,7 @@ def data(
 # --- the job --------------------------------------------------------------------------------------
 def test_the_threshold_is_kept_in_the_card_with_what_it_does(model, tmp_path):
     chosen = threshold(model, data(tmp_path), Aim.of(recall=1.0))
-    assert (chosen.point.true_positives, chosen.point.false, chosen.images, chosen.which) == (3, 1, 5, "val")
+    assert (chosen.point.true_positives, chosen.point.false_positives, chosen.images, chosen.which) == (3, 1, 5, "val")
     assert chosen.point.threshold == pytest.approx(0.2, abs=0.01) and chosen.kept == model / "card.json"
     card = read_card(model)
     assert card.threshold == chosen.point.threshold
@@ -78,7 +78,7 @@ def test_the_model_then_shows_just_these_finds(model, tmp_path):
     point = threshold(model, images, Aim.of(precision=1.0)).point
     find = Predictor(Light(read_card(model)))
     assert [len(find(record.image)) for record in images] == [1, 1, 0, 0, 0]
-    assert (point.true_positives, point.false, point.false_negatives) == (2, 0, 1)
+    assert (point.true_positives, point.false_positives, point.false_negatives) == (2, 0, 1)
 
 
 def test_a_look_changes_nothing(model, tmp_path):
@@ -178,7 +178,7 @@ def test_the_command_says_what_the_threshold_does_costs_and_promises(model, tmp_
 def test_the_same_as_json(model, tmp_path, capsys, monkeypatch):
     _, out, _ = run(capsys, monkeypatch, data(tmp_path), model, tmp_path, "--cost", "1:20", "--no-keep", "--json")
     facts = json.loads(out)
-    assert (facts["true_positives"], facts["false"], facts["kept"], facts["chosen on"]) == (3, 1, None, "val")
+    assert (facts["true_positives"], facts["false_positives"], facts["kept"], facts["chosen_on"]) == (3, 1, None, "val")
 
 
 @pytest.mark.parametrize(

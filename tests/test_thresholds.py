@@ -94,7 +94,7 @@ def test_predict_says_it_and_every_result_carries_it(tmp_path):
     done = predict(find, [image, image], out=tmp_path, save=("json", "jsonl"), say=said.append)
     assert said == [TOLD]
     fact = {"name": "red", "threshold": 0.31, "from": "operating point",
-            "chosen on": "42 images (val) for recall at least 0.99"}  # fmt: skip
+            "chosen_on": "42 images (val) for recall at least 0.99"}  # fmt: skip
     lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
     assert (
         [item["thresholds"] for item in lines]

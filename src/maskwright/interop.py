@@ -96,7 +96,7 @@ def predictions_to_csv(predictions: Sequence[ImageLabels], image_names: Sequence
         [image, tables.joined(image_labels.labels, "|"), *(f"{score:.5f}" for score in image_labels.scores)]
         for image, image_labels in zip(image_names, predictions, strict=True)
     )
-    return tables.written(["image", "label", *(f"score {name}" for name in names)], rows)
+    return tables.written(["image", "label", *(f"score_{name}" for name in names)], rows)
 
 
 def to_frame(images: Sequence[Instances], image_names: Sequence[str]) -> Any:

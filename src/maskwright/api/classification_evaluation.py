@@ -117,7 +117,7 @@ def write(
 
     def saliency(mistake: Misclassification) -> np.ndarray | None:
         """What spoke for the answer given; where that was "not rust", what spoke against rust."""
-        image, said = find.open(data.records[mistake.image].image), mistake.said
+        image, said = find.open(data.records[mistake.image].image), mistake.predicted
         return (
             find.saliency(image, said)
             if said in metrics.names

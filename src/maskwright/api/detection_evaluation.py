@@ -164,7 +164,7 @@ def gallery(evaluated: Evaluated, find: Predictor, count: int, best: bool = Fals
             )
         pictures.append(
             sections.Picture(
-                reduced(drawn, CELL), f"{name}: {len(score.false_negatives)} missed, {len(score.false)} false"
+                reduced(drawn, CELL), f"{name}: {len(score.false_negatives)} missed, {len(score.false_positives)} false"
             )
         )
     return pictures

@@ -36,7 +36,7 @@ class Chosen:
     kept: Path | None
 
     def facts(self) -> dict[str, Any]:
-        return {**self.point.facts(), "images": self.images, "chosen on": self.which, "kept": self.kept}
+        return {**self.point.facts(), "images": self.images, "chosen_on": self.which, "kept": self.kept}
 
 
 def threshold(

@@ -134,8 +134,8 @@ def show_metrics(metrics: DetectionMetrics | ClassificationMetrics, console: Con
             [
                 row["class"],
                 row["ground_truths"],
-                _with(row["AP"], row["AP interval"]),
-                _with(row["AP50"], row["AP50 interval"]),
+                _with(row["AP"], row["AP_interval"]),
+                _with(row["AP50"], row["AP50_interval"]),
                 _with(row["AR100"], None),
             ]
             for row in kind.rows()
@@ -166,7 +166,7 @@ def _show_predictions(metrics: ClassificationMetrics, console: Console) -> None:
         [
             row["class"],
             row["support"],
-            *(_with(row[name], row[f"{name} interval"]) for name in ("precision", "recall", "f1", "auc")),
+            *(_with(row[name], row[f"{name}_interval"]) for name in ("precision", "recall", "f1", "auc")),
         ]
         for row in metrics.rows()
         if row["class"] != "micro avg" or metrics.multi_label

@@ -59,10 +59,10 @@ def choose_for_classes(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a model shows at its thresholds, at IoU 0.5: right finds, false ones, and objects that it misses."""
+    """What a model shows at its thresholds, at IoU 0.5: correct detections, false positives and missed objects."""
 
     true_positives: int
-    false: int
+    false_positives: int
     false_negatives: int
 
     @property
@@ -76,13 +76,13 @@ class Shown:
 
     @property
     def f1(self) -> float | None:
-        total = 2 * self.true_positives + self.false + self.false_negatives
+        total = 2 * self.true_positives + self.false_positives + self.false_negatives
         return 2 * self.true_positives / total if total else None
 
     def facts(self) -> dict[str, float | int | None]:
         return {
             "true_positives": self.true_positives,
-            "false": self.false,
+            "false_positives": self.false_positives,
             "false_negatives": self.false_negatives,
             "recall": self.recall,
             "F1": self.f1,
@@ -90,7 +90,7 @@ class Shown:
 
     def __str__(self) -> str:
         objects = self.true_positives + self.false_negatives
-        text = f"shown at its threshold: {self.true_positives} of {objects} objects, {self.false} false"
+        text = f"shown at its threshold: {self.true_positives} of {objects} objects, {self.false_positives} false"
         return text + ("" if self.f1 is None else f"; F1 {self.f1:.3f}")
 
 

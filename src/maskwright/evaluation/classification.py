@@ -201,8 +201,8 @@ def _fraction_intervals(
 
     pairs = {"accuracy": of(right, np.ones(len(right), bool))}
     for index, name in enumerate(names):
-        pairs[f"precision {name}"] = of(real[:, index], said[:, index])
-        pairs[f"recall {name}"] = of(said[:, index], real[:, index])
+        pairs[f"precision_{name}"] = of(real[:, index], said[:, index])
+        pairs[f"recall_{name}"] = of(said[:, index], real[:, index])
     return pairs
 
 
@@ -216,14 +216,14 @@ def _resampled(
     true_positives, called, support = (weights.astype(np.float64) @ item for item in (real & said, said, real))
     for kind, values in _averages(true_positives, called, support).items():
         for label, value in zip(("precision", "recall", "F1"), values, strict=True):
-            metrics[f"{kind} {label}"] = value
+            metrics[f"{kind}_{label}"] = value
     f1 = _ratios(true_positives, called, support)[2]
     every_auc, every_ap = [], []
     for index, name in enumerate(names):
         auc, ap = ranking.areas(scores[:, index], real[:, index], weights)
         every_auc.append(auc)
         every_ap.append(ap)
-        metrics |= {f"F1 {name}": f1[:, index], f"AUC {name}": auc, f"AP {name}": ap}
+        metrics |= {f"F1_{name}": f1[:, index], f"AUC_{name}": auc, f"AP_{name}": ap}
     metrics["AUC"] = every_auc[1] if len(names) == 2 and not multi_label else _column_mean(every_auc)
     metrics["AP"] = _column_mean(every_ap)
     enough = intervals.enough(len(real), groups)
@@ -244,7 +244,7 @@ def _remarks(
 ) -> list[str]:
     told = []
     absent = [per_class.name for per_class in classes if per_class.support == 0]
-    unsaid = [per_class.name for per_class in classes if per_class.said == 0 and per_class.support > 0]
+    unsaid = [per_class.name for per_class in classes if per_class.predicted == 0 and per_class.support > 0]
     if count and absent:
         told.append(f"no image shows {', '.join(absent)}: recall is put at 0, the areas do not exist")
     if unsaid:

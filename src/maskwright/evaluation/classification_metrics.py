@@ -18,7 +18,7 @@ Interval = tuple[float, float]
 class ClassificationClassMetrics:
     """One class.
 
-    support, said, true_positives   images that are it, that were called it, and both
+    support, predicted, true_positives   images of the class, images predicted as the class, and both
     precision, recall, f1  as scikit-learn has them: 0 where the division has nothing to divide by
     auc, ap                area under the ROC curve and average precision against all other images; None where there
                            is no image of the class, or (auc) none without it
@@ -26,7 +26,7 @@ class ClassificationClassMetrics:
 
     name: str
     support: int
-    said: int
+    predicted: int
     true_positives: int
     precision: float
     recall: float
@@ -50,7 +50,7 @@ class Average:
 class Misclassification:
     """One wrong answer about one image.
 
-    ground_truth, said   what it is and what it was called; with several labels an image "not X" is a possible answer
+    ground_truth, predicted   class labels; with several labels per image "not X" is a possible one
     score         of the answer given, 0..1
     ground_truth_score   of the answer that was right
     """
@@ -58,7 +58,7 @@ class Misclassification:
     image: int
     name: str
     ground_truth: str
-    said: str
+    predicted: str
     score: float
     ground_truth_score: float
 
@@ -72,9 +72,9 @@ class ClassificationMetrics:
                  images
     classes      C                               averages     as scikit-learn prints them
     auc, ap      of two exclusive classes the second's AUC, otherwise the mean over classes; AP is always that mean
-    confusion    C×C int64, row = what it is, column = what was said; None with several labels an image
-    intervals    95 %: "accuracy", "AUC", "AP", "macro precision", "macro recall", "macro F1" (and micro, weighted),
-                 and "precision X", "recall X", "F1 X", "AUC X", "AP X" of each class; None where it does not exist
+    confusion    C×C int64, row = what it is, column = what was predicted; None with several labels an image
+    intervals    95 %: "accuracy", "AUC", "AP", "macro_precision", "macro_recall", "macro_F1" (and micro, weighted),
+                 and "precision_X", "recall_X", "F1_X", "AUC_X", "AP_X" of each class; None where it does not exist
     remarks      what a reader must know: classes without images, groups
     ground_truth, scores, chosen   n×C: bool, float64, bool
     """
@@ -157,14 +157,14 @@ class ClassificationMetrics:
         """A table: one row a class, then the averages. Intervals are (low, high) or None; nothing is rounded."""
         rows = []
         for item in (*self.classes, *self.averages):
-            ending = {f"{kind} avg": f"{kind} " for kind in ("micro", "macro", "weighted")}
+            ending = {f"{kind} avg": f"{kind}_" for kind in ("micro", "macro", "weighted")}
             row: dict[str, Any] = {"class": item.name, "support": item.support}
             for metric, label in (("precision", "precision"), ("recall", "recall"), ("f1", "F1"),
                                   ("auc", "AUC"), ("ap", "AP")):  # fmt: skip
                 row[metric] = getattr(item, metric, None)
                 is_class = isinstance(item, ClassificationClassMetrics)
-                key = f"{label} {item.name}" if is_class else f"{ending.get(item.name, '?')}{label}"
-                row[f"{metric} interval"] = self.intervals.get(key)
+                key = f"{label}_{item.name}" if is_class else f"{ending.get(item.name, '?')}{label}"
+                row[f"{metric}_interval"] = self.intervals.get(key)
             rows.append(row)
         return rows
 
@@ -198,14 +198,14 @@ class ClassificationMetrics:
         )
 
     def scores_csv(self) -> str:
-        """image, ground truth, said and the score of each class; one line an image, several labels joined by ";"."""
+        """One row per image: image, ground truth, prediction and each score; several labels are joined by ";"."""
         return as_csv(
             [
                 {
                     "image": image,
                     "ground_truth": self._labels(self.ground_truth[row]),
-                    "said": self._labels(self.chosen[row]),
-                    **{f"score {name}": float(score) for name, score in zip(self.names, self.scores[row], strict=True)},
+                    "predicted": self._labels(self.chosen[row]),
+                    **{f"score_{name}": float(score) for name, score in zip(self.names, self.scores[row], strict=True)},
                 }
                 for row, image in enumerate(self.image_names)
             ]
@@ -216,10 +216,10 @@ class ClassificationMetrics:
 
 
 def _ends(key: str, cell: Any) -> dict[str, Any]:
-    if not key.endswith(" interval"):
+    if not key.endswith("_interval"):
         return {key: cell}
     low, high = cell or (None, None)
-    name = key.removesuffix(" interval")
+    name = key.removesuffix("_interval")
     return {f"{name}_low": low, f"{name}_high": high}
 
 

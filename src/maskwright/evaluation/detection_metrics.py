@@ -105,13 +105,13 @@ class KindMetrics:
         ) -> dict[str, Any]:
             return {
                 "class": name, "ground_truths": ground_truths, "detections": detections,
-                "AP": each.AP, "AP interval": self.intervals.get("AP" + suffix),
-                "AP50": each.AP50, "AP50 interval": self.intervals.get("AP50" + suffix), "AR100": each.AR100,
+                "AP": each.AP, "AP_interval": self.intervals.get("AP" + suffix),
+                "AP50": each.AP50, "AP50_interval": self.intervals.get("AP50" + suffix), "AR100": each.AR100,
                 "threshold": getattr(each, "threshold", None), "f1": getattr(each, "f1", None),
             }  # fmt: skip
 
         rows = [
-            row(per_class.name, f" {per_class.name}", per_class.ground_truths, per_class.detections, per_class)
+            row(per_class.name, f"_{per_class.name}", per_class.ground_truths, per_class.detections, per_class)
             for per_class in self.classes
         ]
         total = [
@@ -178,7 +178,7 @@ class DetectionMetrics:
         chosen = self.best_kind if kind is None else self.kind(kind)
         scores = chosen.matches.image_scores(threshold) if chosen else []
         ordered = sorted(
-            scores, key=lambda score: (score.f1, -len(score.false) - len(score.false_negatives)), reverse=best
+            scores, key=lambda score: (score.f1, -len(score.false_positives) - len(score.false_negatives)), reverse=best
         )
         return [(self.image_names[item.image], item) for item in ordered[:n]]
 

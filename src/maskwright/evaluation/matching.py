@@ -14,14 +14,14 @@ from maskwright.types import Instances
 class ImageScore:
     """One image at one threshold. A row number is the row of that image's Instances.
 
-    true_positives      (found row, ground truth row) pairs        false   found rows that match nothing
+    true_positives      (found row, ground truth row) pairs  false_positives   detection rows that match nothing
     false_negatives    ground truth rows nobody found             f1      0..1; 1 where nothing was there and nothing
                        was found
     """
 
     image: int
     true_positives: tuple[tuple[int, int], ...]
-    false: tuple[int, ...]
+    false_positives: tuple[int, ...]
     false_negatives: tuple[int, ...]
     f1: float
 

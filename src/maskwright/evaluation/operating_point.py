@@ -83,8 +83,8 @@ class OperatingPoint:
 
     name       what is sought: a class
     unit       what is counted: "images" or "objects"
-    true_positives, false_negatives, false   found, not found, false alarms;  passed: rightly left alone, None for
-    objects
+    true_positives, false_negatives, false_positives   detections, misses, false alarms;  passed: true
+    negatives, None for objects
     worth      so many independent positives the data are worth (groups count less than their members)
     proved     recall that the data prove: one-sided 95 % lower bound (Clopper and Pearson)
     most       the same bound had none been missed: more than this no threshold can promise on these data
@@ -97,7 +97,7 @@ class OperatingPoint:
     unit: str
     true_positives: int
     false_negatives: int
-    false: int
+    false_positives: int
     passed: int | None
     recall: float
     recall_interval: Interval | None
@@ -121,8 +121,8 @@ class OperatingPoint:
         """The point in plain words: what it does, what it costs, what it promises."""
         first = f"Threshold {self.threshold:.4g} ({self.aim.words}): "
         first += f"{self.true_positives} of {self.positives} {self.what} found"
-        first += f", {self.false} false {'alarm' if self.false == 1 else 'alarms'}"
-        told = [first + (f" among {self.false + self.passed} others." if self.passed is not None else ".")]
+        first += f", {self.false_positives} false {'alarm' if self.false_positives == 1 else 'alarms'}"
+        told = [first + (f" among {self.false_positives + self.passed} others." if self.passed is not None else ".")]
         told.append(
             f"Recall {self.recall:.3f} {_span(self.recall_interval)}, "
             f"precision {self.precision:.3f} {_span(self.precision_interval)}."
@@ -154,15 +154,15 @@ class OperatingPoint:
             "unit": self.unit,
             "true_positives": self.true_positives,
             "false_negatives": self.false_negatives,
-            "false": self.false,
+            "false_positives": self.false_positives,
             "passed": self.passed,
             "recall": self.recall,
-            "recall interval": None if self.recall_interval is None else list(self.recall_interval),
+            "recall_interval": None if self.recall_interval is None else list(self.recall_interval),
             "precision": self.precision,
-            "precision interval": None if self.precision_interval is None else list(self.precision_interval),
+            "precision_interval": None if self.precision_interval is None else list(self.precision_interval),
             "F1": self.f1,
-            "proved recall": self.proved,
-            "most that these data can prove": self.most,
+            "proven_recall": self.proved,
+            "max_provable_recall": self.most,
         }
 
 
@@ -298,7 +298,7 @@ def _point(
         unit=unit,
         true_positives=true_positives,
         false_negatives=total - true_positives,
-        false=false,
+        false_positives=false,
         passed=passed,
         recall=true_positives / total,
         recall_interval=fraction_interval(detections, part(ground_truth)),

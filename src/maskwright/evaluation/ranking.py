@@ -21,12 +21,12 @@ class Roc:
     """Receiver operating characteristic of one class, one point for every distinct score, highest first.
 
     scores  p float64; the first is infinity: nothing is called positive
-    false   p float64, false positive rate: the fraction of the other images with at least this score
+    false_positive_rate   p float64: the fraction of the other images with at least this score
     recall  p float64, true positive rate
     """
 
     scores: np.ndarray
-    false: np.ndarray
+    false_positive_rate: np.ndarray
     recall: np.ndarray
 
 
@@ -34,7 +34,7 @@ def roc(scores: np.ndarray, ground_truth: np.ndarray) -> Roc | None:
     """scores n float, ground truth n bool; None where one side is empty.
 
     >>> curve = roc(np.array([0.9, 0.8, 0.3]), np.array([True, False, True]))
-    >>> curve.false.tolist(), curve.recall.tolist()
+    >>> curve.false_positive_rate.tolist(), curve.recall.tolist()
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0])
     """
     levels, true_positives, false = _counts(scores, ground_truth)

@@ -98,8 +98,8 @@ def metrics_of(matches: Matches, weights: np.ndarray) -> dict[str, np.ndarray]:
         "AR100": _mean(recall),
     }
     for index, name in enumerate(matches.names):
-        metrics[f"AP {name}"] = _mean(precision[:, index : index + 1])
-        metrics[f"AP50 {name}"] = _mean(precision[:, index : index + 1, :1])
+        metrics[f"AP_{name}"] = _mean(precision[:, index : index + 1])
+        metrics[f"AP50_{name}"] = _mean(precision[:, index : index + 1, :1])
     return metrics
 
 

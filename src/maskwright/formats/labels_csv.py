@@ -44,8 +44,8 @@ LABELS = ("labels", "label", "classes", "class", "tags", "tag")
 MORE = ("split", "group", "width", "height")
 NO_LABELS = ("none", "-")
 YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no")
-ELSEWHERE = {"x", "y", "w", "h", "x1", "y1", "x2", "y2", "xmin", "ymin", "xmax", "ymax", "left", "top", "bbox", "said",
-             "encodedpixels", "segmentation"}  # fmt: skip
+ELSEWHERE = {"x", "y", "w", "h", "x1", "y1", "x2", "y2", "xmin", "ymin", "xmax", "ymax", "left", "top", "bbox",
+             "predicted", "encodedpixels", "segmentation"}  # fmt: skip
 """Columns of tables that say something else: where an object is, or what a model found."""
 UNKEPT = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 """Line breaks and other controls, and file names that are no text: UTF-8 or the reader would not give them back."""

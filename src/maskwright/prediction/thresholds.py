@@ -38,7 +38,7 @@ class Threshold:
 
     def facts(self) -> dict[str, Any]:
         told = {"name": self.name, "threshold": self.score, "from": self.source}
-        return told | {"chosen on": self.chosen} if self.chosen else told
+        return told | {"chosen_on": self.chosen} if self.chosen else told
 
 
 def limits(card: Card, asked: float | None = None) -> dict[str, float]:

@@ -47,7 +47,7 @@ def matrix(section: Matrix) -> Markup:
             )
         else:
             parts.append(words("name", x, top - 10, shortened(name, max(4, int(side / 7))), "middle"))
-    parts.append(words("label", left, 14, "said"))
+    parts.append(words("label", left, 14, "predicted"))
     parts.append(words("label", left - 12, top - 10, "is", "end"))
     for row, name in enumerate(section.names):
         y = top + side * row

@@ -81,7 +81,7 @@ def misclassified(
     pictures, pairs = [], False
     for mistake in metrics.mistakes(most):
         image = open_image(mistake.image)
-        caption = f"{mistake.name}: is {mistake.ground_truth}, called {mistake.said} ({mistake.score:.2f})"
+        caption = f"{mistake.name}: is {mistake.ground_truth}, called {mistake.predicted} ({mistake.score:.2f})"
         warm = None if saliency is None else saliency(mistake)
         pairs = pairs or warm is not None
         pictures.append(Picture(fit(image, CELL) if warm is None else _pair(image, warm), caption))
@@ -104,8 +104,8 @@ def _headline(metrics: ClassificationMetrics) -> MetricTable:
     macro = metrics.average("macro avg")
     shown = [
         MetricRow("accuracy", metrics.accuracy, metrics.intervals.get("accuracy"), "every label of the image right"),
-        MetricRow("macro recall", macro.recall, metrics.intervals.get("macro recall"), "mean over classes"),
-        MetricRow("macro F1", macro.f1, metrics.intervals.get("macro F1")),
+        MetricRow("macro recall", macro.recall, metrics.intervals.get("macro_recall"), "mean over classes"),
+        MetricRow("macro F1", macro.f1, metrics.intervals.get("macro_F1")),
         MetricRow("ROC AUC", metrics.auc, metrics.intervals.get("AUC"), "from scores, whatever the threshold"),
         MetricRow("average precision", metrics.ap, metrics.intervals.get("AP"), "mean over classes"),
     ]
@@ -123,7 +123,7 @@ def _classes(metrics: ClassificationMetrics) -> Table:
             continue  # it is the accuracy
         cells = [row["class"], row["support"]]
         for name in ("precision", "recall", "f1", "auc", "ap"):
-            interval = row[f"{name} interval"]
+            interval = row[f"{name}_interval"]
             text = "" if row[name] is None else f"{row[name]:.3f}"
             whole = "" if interval is None or not text else f" ({interval[0]:.2f}\u00a0to\u00a0{interval[1]:.2f})"
             cells.append(text + whole)
@@ -163,10 +163,10 @@ def _roc(metrics: ClassificationMetrics, points: Points) -> Roc:
         if curve is None:
             continue
         name = f"{metrics.names[index]} ({metrics.classes[index].auc:.3f})"
-        curves.append(Series(name, curve.false, curve.recall))
+        curves.append(Series(name, curve.false_positive_rate, curve.recall))
         if (point := points.get(metrics.names[index])) is not None:
             place = int(np.count_nonzero(curve.scores >= point.threshold)) - 1
-            places[name] = float(curve.false[place]), float(curve.recall[place])
+            places[name] = float(curve.false_positive_rate[place]), float(curve.recall[place])
     return Roc("ROC", curves, places, note="in brackets: the area under the curve; dashed: pure chance")
 
 
