@@ -178,3 +178,10 @@ def test_a_way_up_from_the_annotations_is_gone(tmp_path):
 def test_letters_that_no_file_system_takes_for_one_are_two(tmp_path):
     images(tmp_path, "strasse.jpg")
     assert meant(tmp_path, ["straße.jpg"]) == [None]
+
+
+@pytest.mark.parametrize("folder", ["a" * 300, "http::" + ":" * 5000], ids=["long", "very long"])
+def test_a_folder_that_no_disk_can_hold_is_a_folder_that_is_not_there(tmp_path, folder):
+    images(tmp_path, "a.jpg", "images/b.jpg")
+    assert meant(tmp_path, [f"{folder}/a.jpg", "c/b.jpg"]) == ["a.jpg", "images/b.jpg"]
+    assert meant(tmp_path, [f"{folder}/a.jpg", "b.jpg"])[1] == "images/b.jpg"

@@ -107,6 +107,10 @@ def careless(data): raise IndexError("list index out of range")
 def hanging(data): time.sleep(600)
 def dying(data): os._exit(3)
 def hungry(data): bytearray(2**31)
+def crowded(data):  # only once, as in a process that others have filled
+    if not (mark := data.parent.parent / "seen").exists():
+        mark.touch()
+        raise MemoryError
 
 def plant(fault):
     def read(path):
@@ -115,11 +119,11 @@ def plant(fault):
     build = lambda folder: (folder / "a.txt").write_bytes(b"sound")
     kinds.KINDS[fault.__name__] = kinds.Kind(fault.__name__, build, read, "a.txt")
 
-for fault in (careless, hanging, dying, hungry):  # in the process that reads too, which imports this file
+for fault in (careless, hanging, dying, hungry, crowded):  # in the process that reads too, which imports this file
     plant(fault)
 
 if __name__ == "__main__":
-    driver.WAIT = 5.0
+    driver.WAIT = 4.0
     report = driver.run(sys.argv[2:], 600, count=2, keep=Path(sys.argv[1]))
     print(json.dumps(report.facts()))
 """
@@ -131,15 +135,15 @@ def test_what_hangs_dies_or_takes_all_memory_is_found_and_the_next_is_read(tmp_p
     names = ["careless", "hanging", "dying", *(["hungry"] if bounded else [])]
     paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     done = subprocess.run(
-        [sys.executable, str(tmp_path / "planted.py"), str(tmp_path / "kept"), *names],
+        [sys.executable, str(tmp_path / "planted.py"), str(tmp_path / "kept"), *names, "crowded"],
         env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, encoding="utf-8", timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     found = {finding["kind"]: (finding["what"].split(" at ")[0], finding["count"]) for finding in facts["findings"]}
-    expected = {"careless": "IndexError", "hanging": "no answer in 5 seconds", "dying": "the process died (3)",
+    expected = {"careless": "IndexError", "hanging": "no answer in 4 seconds", "dying": "the process died (3)",
                 "hungry": "MemoryError"}  # fmt: skip
     assert found == {name: (expected[name], 2) for name in names}
-    assert facts["inputs_by_kind"] == dict.fromkeys(names, 2)
+    assert facts["inputs_by_kind"] == dict.fromkeys([*names, "crowded"], 2)
     assert (tmp_path / "kept" / "careless-1" / "input" / "a.txt").exists()
     assert "list index out of range" in (tmp_path / "kept" / "careless-1" / "finding.txt").read_text("utf-8")

@@ -94,3 +94,33 @@ def test_what_is_no_number_is_refused_with_its_weight(tmp_path, value):
     with pytest.raises(WeightsError, match="not all numbers") as caught:
         read_h5(layer(tmp_path / "w.h5", put))
     assert caught.value.parts["record"] == "a/w" and caught.value.parts["expected"] == "finite numbers"
+
+
+def of_any_length(path: Path) -> bytearray:
+    """A file whose names are texts of any length, which HDF5 keeps in a collection of their own."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = np.array(["a"], dtype=h5py.string_dtype())
+        file.create_group("a")["w"] = np.zeros(3, "f4")
+        file["a"].attrs["weight_names"] = np.array(["w"], dtype=h5py.string_dtype())
+    assert list(read_h5(path).layers) == ["a"]
+    return bytearray(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("number", "size"), [(0, 0), (0, 2**63), (1, 2**64 - 16), (1, 2**64 - 1), (1, 5000)], ids=str
+)  # fmt: skip
+def test_texts_that_have_no_end_are_refused_and_not_waited_for(tmp_path, number, size):
+    """HDF5 adds the size to where it stands: with 0, and with what wraps around to 0, it stays there for ever."""
+    data = of_any_length(tmp_path / "w.h5")
+    first = data.index(b"GCOL") + 16
+    data[first : first + 2], data[first + 8 : first + 16] = number.to_bytes(2, "little"), size.to_bytes(8, "little")
+    (tmp_path / "w.h5").write_bytes(data)
+    with pytest.raises(WeightsError, match="cannot be read"):
+        read_h5(tmp_path / "w.h5")
+
+
+def test_numbers_that_look_like_a_collection_of_texts_are_numbers(tmp_path):
+    def put(group):
+        group["w"] = np.frombuffer(b"GCOL\x01\0\0\0" + bytes(8) + b"GCOL" + bytes(4), "f4")
+
+    assert read_h5(layer(tmp_path / "w.h5", put)).layers["a"][0][1].shape == (6,)

@@ -20,7 +20,7 @@ from fuzz import worker
 from fuzz.kinds import KINDS
 
 SECONDS = 2.0  # of computing for one input
-WAIT = 20.0  # seconds by the clock until a process that does not answer is ended: a busy machine is no hang
+WAIT = 60.0  # seconds by the clock until a process that does not answer is ended: a busy machine is no hang
 MEGABYTES = 1024
 STARTING = 300.0
 AHEAD = 32  # inputs that wait in the queue of a process
@@ -121,13 +121,24 @@ class Worker:
             self.connection.send(asked)
 
     def answer(self) -> tuple[str, int, dict[str, Any]]:
-        """What became of the first input in the queue."""
+        """What became of the first input in the queue.
+
+        Too much time or memory must show twice, the second time in a new process: the first may have had little left
+        after thousands of inputs, or a busy machine.
+        """
+        outcome = self._first()
+        if _by_bounds(outcome):
+            self.end()
+            outcome = self._first()
+        return (*self.waiting.popleft(), outcome)
+
+    def _first(self) -> dict[str, Any]:
+        """The answer to the first in the queue: where the process died or was ended, this one is to blame."""
         if self.process is None:
             self.start()
             for asked in self.waiting:
                 self._send(asked)
-        outcome = self._answer(WAIT)  # where the process died or was ended, this first one is to blame
-        return (*self.waiting.popleft(), outcome)
+        return self._answer(WAIT)
 
     def _answer(self, seconds: float) -> dict[str, Any]:
         try:
@@ -146,6 +157,11 @@ class Worker:
             self.process.join()
             self.connection.close()
             self.process = None
+
+
+def _by_bounds(outcome: dict[str, Any]) -> bool:
+    what = outcome.get("what", "")
+    return outcome.get("seconds", 0.0) > SECONDS or what.startswith(("MemoryError", "no answer"))
 
 
 def run(

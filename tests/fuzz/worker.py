@@ -92,17 +92,19 @@ def serve(connection: Connection, names: list[str], work: str, megabytes: int) -
     kinds = {name: KINDS[name] for name in names}
     templates = {name: Path(work) / "valid" / name for name in names}
     for name, kind in kinds.items():
-        if templates[name].is_dir():  # this is not the first process
-            continue
-        building, valid = (Path(tempfile.mkdtemp(dir=work)) for _ in range(2))
-        kind.build(building)
-        outcome = tried(kind, 0, valid, building)
+        building, first = templates[name], not templates[name].is_dir()
+        if first:
+            building = Path(tempfile.mkdtemp(dir=work))
+            kind.build(building)
+        valid = Path(tempfile.mkdtemp(dir=work))
+        outcome = tried(kind, 0, valid, building)  # also in a later process: what loads at first use counts for none
         shutil.rmtree(valid, ignore_errors=True)
         if outcome["outcome"] != "read":
             connection.send({**outcome, "what": f"the valid {name} is not read: {outcome.get('what')}"})
             return
-        templates[name].parent.mkdir(exist_ok=True)
-        building.rename(templates[name])
+        if first:
+            templates[name].parent.mkdir(exist_ok=True)
+            building.rename(templates[name])
     start = peak_megabytes()
     bound_memory(megabytes)
     connection.send({"outcome": "ready", "peak": start})

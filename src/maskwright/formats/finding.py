@@ -234,7 +234,7 @@ class ImageFinder:
                 self._dropped = 0
                 return True
             first = name.folders[0]
-            if self._dropped == 0 or (self.near / first).is_dir() or (self.folder / first).is_dir():
+            if self._dropped == 0 or any(os.path.isdir(above / first) for above in (self.near, self.folder)):  # noqa: PTH112
                 return False
         elif not name.folders:
             return True

@@ -6,6 +6,8 @@ that somebody hands on could so read what lies on the disk of whoever loads them
 
 from __future__ import annotations
 
+import mmap
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,35 @@ from maskwright.errors import WeightsError
 from maskwright.weights.card import LARGEST_NUMBER
 
 SWELLING = 20  # a file unpacks to at most so many times its own size
+_HEAP = b"GCOL\x01\0\0\0"  # a collection of texts of any length: signature, version, reserved
+
+
+def check_heaps(path: Path) -> None:
+    """Refuse a file whose texts have no end: in a damaged collection the HDF5 library walks on the spot for ever.
+
+    A collection holds objects behind one another: index (2 bytes, 0 for the room that is left), references (2), four
+    reserved, size (8); the size of the room counts this header, that of a text does not and is filled up to 8 bytes.
+    """
+    if path.stat().st_size == 0:
+        return
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = data.find(_HEAP)
+        while 0 <= start <= len(data) - 16:
+            end = start + int.from_bytes(data[start + 8 : start + 16], "little")
+            index = start + 16
+            while index + 16 <= end <= len(data):
+                number, size = struct.unpack_from("<H6xQ", data, index)
+                step = 16 + -(-size // 8) * 8 if number else size
+                if not 0 < step <= end - index:
+                    raise WeightsError(
+                        "the weights cannot be read",
+                        file=path,
+                        expected="an HDF5 file whose parts follow each other",
+                        got=f"one of {size} bytes at byte {index}",
+                        fix="copy the file again; a stopped download or a full disk cuts files short",
+                    )
+                index += step
+            start = data.find(_HEAP, start + 1)
 
 
 def member(group: Any, name: str, path: Path) -> Any:

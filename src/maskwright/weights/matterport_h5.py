@@ -106,6 +106,7 @@ def read_h5(path: str | Path) -> H5Weights:
     if not path.is_file():
         raise WeightsError("no such file of weights", file=path)
     try:
+        hdf5.check_heaps(path)
         with h5py.File(path, "r") as file:
             whole = "layer_names" not in file.attrs and "model_weights" in file
             root = hdf5.member(file, "model_weights", path) if whole else file
