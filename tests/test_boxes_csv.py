@@ -169,9 +169,10 @@ def test_the_empty_tables_of_the_rust_tutorial_point_to_the_xml(shared: Path):
     ],
 )
 @pytest.mark.parametrize("code", ["utf-8-sig", "utf-16"])
-def test_a_table_is_read_whatever_a_spreadsheet_made_of_it(tmp_path, text, code):
+@pytest.mark.parametrize("ending", [".csv", ".TSV"])
+def test_a_table_is_read_whatever_a_spreadsheet_made_of_it(tmp_path, text, code, ending):
     image(tmp_path / "a.jpg")
-    (tmp_path / "table.csv").write_bytes(text.encode(code))
+    (tmp_path / f"table{ending}").write_bytes(text.encode(code))
     assert boxes(formats.read(tmp_path)) == [[1, 2.5, 20, 25]]
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from maskwright.errors import OutputError, WeightsError
 from maskwright.weights import checkpoint
+from maskwright.weights.matterport_h5 import read_h5
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -105,6 +106,15 @@ def test_nobody_is_ever_advised_to_run_what_is_in_a_file(tmp_path, recwarn):
             checkpoint.load(path)
         assert "weights_only" not in str(caught.value)
     assert not list(recwarn)
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth", "a.h5"])
+def test_what_git_lfs_left_in_place_of_weights_is_told_so(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n")
+    with pytest.raises(WeightsError, match="Git LFS pointer") as caught:
+        read_h5(path) if path.suffix == ".h5" else checkpoint.load(path)
+    assert caught.value.parts["fix"] == "fetch the content: git lfs pull"
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):

@@ -24,6 +24,7 @@ FILES = {
     "Label Studio JSON": ("a.json", [{"id": 1, "annotations": [{"completed_by": 1, "result": []}], "data": {}}]),
     "Supervisely": ("ann/a.jpg.json", {"size": {"height": 4, "width": 6}, "objects": [{"classTitle": "rust"}]}),
     "Open Images CSV": ("a.csv", "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\na,x,/m/0,1,0,1,0,1\n"),
+    "a table of boxes without column names (keras-retinanet)": ("a.csv", "a.jpg,1,2,3,4.5,rust\nb.jpg,,,,,\n"),
     "CreateML JSON": ("a.json", [{"image": "a.jpg", "annotations": [{"label": "rust", "coordinates": BOX}]}]),
     "VoTT JSON": ("a-asset.json", {"asset": {"name": "a.jpg"}, "regions": [{"boundingBox": BOX, "tags": ["rust"]}]}),
     "Datumaro JSON": ("a.json", {"dm_format_version": "1.0", "infos": {}, "categories": {}, "items": []}),
@@ -132,7 +133,12 @@ def test_a_zip_archive_is_to_be_unpacked(tmp_path):
     assert refused(tmp_path).parts["file"].endswith("party.zip")
 
 
-@pytest.mark.parametrize("name", ["ann.json", "ann.xml", "labels.csv", "labels/a.txt", "images/a.png"])
+NAMES_OF_POINTERS = [
+    "ann.json", "ann.xml", "labels.csv", "labels.tsv", "train.record", "labels/a.txt", "images/a.png"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES_OF_POINTERS)
 def test_a_git_lfs_pointer_is_to_be_fetched(tmp_path, name):
     file = save(tmp_path / name, POINTER)
     if file.suffix != ".png":

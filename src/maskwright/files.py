@@ -19,6 +19,9 @@ from maskwright.errors import OutputError
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}(?P<suffix>\.[^.]+)")  # as tempfile names them
 
 
+LFS_POINTER = b"version https://git-lfs"
+
+
 def _explain(error: OSError, path: Path) -> OutputError:
     if error.errno == errno.ENOSPC:
         return OutputError("the disk is full", file=path, fix="free some room, or choose another folder with --out")
@@ -174,6 +177,12 @@ def open_file(path: Path | str) -> BufferedReader:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise NotAFile(errno.EINVAL, "a device, pipe or socket, not a file", str(path))
     return Path(path).open("rb")
+
+
+def is_lfs_pointer(path: Path | str) -> bool:
+    """Git left a line of text in place of this file, which it keeps elsewhere: `git lfs pull` fetches it."""
+    with open_file(path) as stream:
+        return stream.read(len(LFS_POINTER)) == LFS_POINTER
 
 
 def _umask() -> int:

@@ -49,7 +49,7 @@ _DEPTH = 4  # so many folders down is XML looked for, when a table is empty
 
 
 def sniff(head: Head) -> Evidence | None:
-    if head.ending != ".csv":
+    if head.ending not in (".csv", ".tsv"):
         return None
     _, names, lines = tables.columns(head.text)
     if not {name.casefold() for name in names}.issuperset(NEEDED):

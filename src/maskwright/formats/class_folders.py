@@ -43,7 +43,7 @@ NOTES = re.compile(r"(readme|licen[sc]e|notes?|about|info|changelog|requirements
 MOST_STRAY = 0.05  # images beside the class folders, by images in them; a single one is always passed over
 MOST_COMPARED = 8  # folders
 _MASKS = 'the pictures in "{}" look like masks of the images in "{}"'
-ANNOTATIONS = (".json", ".xml", ".csv", ".txt", ".record", ".tfrecord")
+ANNOTATIONS = (".json", ".xml", ".csv", ".tsv", ".txt", ".record", ".tfrecord")
 CAMERAS = {"img", "image", "dsc", "dscn", "dscf", "dji", "gopr", "pxl", "photo", "pic", "picture", "frame", "p", "scan",
            "screenshot", "whatsapp image", "vid", "mvi", "cimg", "sam", "imag"}  # fmt: skip
 NAMED = re.compile(r"(?P<label>[^\W\d][^.]*?)[ ._(-]*\d+\)?$")

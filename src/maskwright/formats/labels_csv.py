@@ -54,7 +54,7 @@ MOSTLY = 0.8  # of the cells are 0 or 1: a slip among them is named when the tab
 
 
 def sniff(head: Head) -> Evidence | None:
-    if head.ending != ".csv":
+    if head.ending not in (".csv", ".tsv"):
         return None
     names, rows = tables.columns(head.text)[1], tables.sample(head.text, LOOKED_AT)
     image, labels = _columns(names)

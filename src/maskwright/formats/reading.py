@@ -27,7 +27,7 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.files import open_file
+from maskwright.files import LFS_POINTER, open_file
 from maskwright.formats.drafts import Draft, assemble, natural, spelt_alike
 from maskwright.formats.faults import Faults, Losses
 from maskwright.formats.finding import FoundImage, ImageFinder, measured
@@ -79,7 +79,6 @@ __all__ = [
 
 MOST_BYTES = 2**30  # the annotations of COCO 2017 (118,000 images) have 450 MB
 FIRST_BYTES = 65536
-LFS_POINTER = b"version https://git-lfs"  # what Git leaves in place of a file that it keeps elsewhere
 
 
 @dataclass(frozen=True)

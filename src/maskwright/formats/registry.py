@@ -58,12 +58,12 @@ class Format:
 
 FORMATS = {
     "boxes_csv": Format("boxes as a CSV table (TensorFlow tutorials)", "maskwright.formats.boxes_csv", writes=True,
-                        endings=(".csv",)),
+                        endings=(".csv", ".tsv")),
     "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders"),
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
-                         endings=(".csv",)),
+                         endings=(".csv", ".tsv")),
     "mask_images": Format("mask images beside the images (ids, palette, one file an object)",
                           "maskwright.formats.mask_images", options=("connected_components",)),
     "tfrecord": Format("TFRecord of images with boxes", "maskwright.formats.tfrecord", writes=True, export=True,

@@ -27,7 +27,7 @@ from PIL import Image
 from maskwright import tfrecord_io
 from maskwright.errors import AnnotationError, OutputError
 from maskwright.fetch import cache_folder
-from maskwright.files import contained, open_file, writing
+from maskwright.files import LFS_POINTER, contained, open_file, writing
 from maskwright.formats import label_map, tf_example
 from maskwright.formats.reading import (
     IMAGE_ENDINGS,
@@ -71,6 +71,8 @@ def sniff(head: Head) -> Evidence | None:
         with open_file(head.path) as stream:
             first = stream.read(64)
     except OSError:
+        return None
+    if first.startswith(LFS_POINTER):
         return None
     if tfrecord_io.begins_like_records(first):
         if b"brain.Event" in first:

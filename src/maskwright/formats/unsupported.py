@@ -22,7 +22,7 @@ LOOKED_INTO = 60  # folders at most, nearest first
 OPENED = 4  # files of one ending at most in each of them
 DEPTH = 4
 ENDINGS = (".json", ".xml", ".csv", ".txt", ".yaml", ".yml", ".names", ".data", ".ndjson", ".jsonl", ".manifest",
-           ".vott", ".ini")  # fmt: skip
+           ".vott", ".ini", ".tsv", ".record", ".tfrecord", ".tfrecords", ".tfrec")  # fmt: skip
 _ASIDE = re.compile(r"^(readme|licen[sc]e|requirements|notes?)\b", re.IGNORECASE)
 
 
@@ -156,6 +156,11 @@ def _open_images(head: Head) -> bool:
     return {"ImageID", "LabelName"} <= columns
 
 
+def _retinanet(head: Head) -> bool:
+    """path,x1,y1,x2,y2,class from the first line on; path,,,,, is an image without objects."""
+    return head.ending in (".csv", ".txt") and bool(_lines(head)) and all(map(_NAMELESS.fullmatch, _lines(head)))
+
+
 def _create_ml(head: Head) -> bool:
     return _has(head, ".json", "annotations", "coordinates", "label") and head.text.lstrip().startswith("[")
 
@@ -209,6 +214,7 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 _KITTI = re.compile(rf"[A-Za-z_]\w*(?:\s+{_NUMBER}){{14,15}}", re.IGNORECASE)
 _DOTA = re.compile(rf"{_NUMBER}(?:\s+{_NUMBER}){{7}}\s+\S.*\s[0-2]", re.IGNORECASE)
 _MOT = re.compile(rf"\d+,\s*-?\d+(?:,\s*{_NUMBER}){{4,8}}", re.IGNORECASE)
+_NAMELESS = re.compile(rf"[^,]*[^,\s],(?:,,,,|(?:\s*{_NUMBER},){{4}}[^,]*[^,\s])", re.IGNORECASE)
 _YOLO = re.compile(rf"\d+(?:\s+{_NUMBER}){{4,}}", re.IGNORECASE)
 
 
@@ -267,6 +273,9 @@ UNSUPPORTED = {
     "Label Studio JSON": Unsupported(_label_studio, "export the project again in Label Studio, as COCO or Pascal VOC"),
     "Supervisely": Unsupported(_supervisely, 'export it in Supervisely with the app "Export to COCO"'),
     "Open Images CSV": Unsupported(_open_images, _DATUMARO.format("open_images")),
+    "a table of boxes without column names (keras-retinanet)": Unsupported(
+        _retinanet, "write the names of the columns above its first line, as CSV: filename,xmin,ymin,xmax,ymax,class"
+    ),
     "CreateML JSON": Unsupported(_create_ml, f"{_EXPORT}, or turn its boxes into a CSV table"),
     "VoTT JSON": Unsupported(_vott, "choose Pascal VOC or TensorFlow Records in VoTT's export settings"),
     "Datumaro JSON": Unsupported(_datumaro, _DATUMARO.format("datumaro")),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from maskwright.errors import DatasetError
-from maskwright.files import open_file
-from maskwright.formats.reading import LFS_POINTER, Head
+from maskwright.files import LFS_POINTER, open_file
+from maskwright.formats.reading import Head
 
 _ARCHIVES = ((b"PK\x03\x04", "a zip archive"), (b"PK\x05\x06", "an empty zip archive"), (b"\x1f\x8b", "a gzip archive"),
              (b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!\x1a\x07", "a RAR archive"),

@@ -51,6 +51,7 @@ def load(path: Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise WeightsError("no such file of weights", file=path)
+    check_fetched(path)
     tensors = _load_safetensors(path) if _is_safetensors(path) else _load_torch(path)
     for name, tensor in tensors.items():
         if fault := _not_plain(tensor):
@@ -63,6 +64,13 @@ def load(path: Path) -> dict[str, Tensor]:
     whole = {name: tensor.float() if _is_short(tensor) else tensor for name, tensor in tensors.items()}
     check_finite(whole, path)
     return whole
+
+
+def check_fetched(path: Path) -> None:
+    """Refuse what Git LFS leaves in place of weights: nothing is wrong with the model, its file was not fetched."""
+    if files.is_lfs_pointer(path):
+        raise WeightsError("a Git LFS pointer, not the weights themselves", file=path,
+                           fix="fetch the content: git lfs pull")  # fmt: skip
 
 
 def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -105,6 +105,9 @@ def read_h5(path: str | Path) -> H5Weights:
     h5py, path = _h5py(), Path(path)
     if not path.is_file():
         raise WeightsError("no such file of weights", file=path)
+    if files.is_lfs_pointer(path):
+        raise WeightsError("a Git LFS pointer, not the weights themselves", file=path,
+                           fix="fetch the content: git lfs pull")  # fmt: skip
     try:
         hdf5.check_heaps(path)
         with h5py.File(path, "r") as file:
