@@ -267,7 +267,7 @@ def test_splash_names_a_image_that_cannot_be_read_and_goes_on(find: Predictor, i
 def test_splash_says_from_which_score_on(images: Path, tmp_path: Path) -> None:
     said: list[str] = []
     splash(Predictor(Seer(), threshold=0.8), str(images / "a.png"), out=tmp_path / "out", say=said.append)
-    assert said == ["objects: yes from 0.8, as asked"]
+    assert said == ["objects: threshold 0.8, as asked"]
 
 
 # --- evaluate ---------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ def test_validation_images_are_taken_where_there_are_no_test_images(find: Predic
     said: list[str] = []
     done = evaluate(find, data, bootstrap=0, say=said.append)
     assert (done.which, len(done.data)) == ("val", 2)
-    assert said == ["evaluating on 2 images (val)", "objects: yes from 0.5, the model's own (AP counts every score)"]
+    assert said == ["evaluating on 2 images (val)", "objects: threshold 0.5, the model's own (AP counts every score)"]
     assert done.facts()["thresholds"] == [{"name": "objects", "threshold": 0.5, "from": "model"}]
 
 
@@ -418,7 +418,7 @@ def test_a_card_knows_training_images_in_other_folders_and_under_other_names(dat
     for evaluated in (model, load(model)):
         done = evaluate(evaluated, tmp_path / "elsewhere", bootstrap=0)
         assert (done.trained, done.chose) == (1, 0)
-        assert done.warnings == ["1 of these 2 images taught this model: the metrics measure memory"]
+        assert done.warnings == ["1 of these 2 images were used to train this model: the metrics measure memorization"]
     assert evaluate(known(tmp_path / "other", []), tmp_path / "elsewhere", bootstrap=0).warnings == []
     with images[0].open("rb") as same, (tmp_path / "elsewhere" / "renamed.jpg").open("ab") as changed:
         assert same.read(1)
@@ -455,7 +455,7 @@ def test_one_image_or_one_series_gives_no_interval_and_it_is_said() -> None:
 def test_images_that_taught_the_model_measure_its_memory(data: Path, tmp_path: Path) -> None:
     names = [f"train/{path.name}" for path in sorted((data / "train").glob("*.jpg"))]
     done = evaluate(ran(tmp_path / "run", data, names, []), data, split="all", bootstrap=0)
-    assert done.warnings == ["6 of these 8 images taught this model: the metrics measure memory"]
+    assert done.warnings == ["6 of these 8 images were used to train this model: the metrics measure memorization"]
 
 
 def test_images_of_one_name_in_two_folders_stay_two(find: Predictor, data: Path, tmp_path: Path) -> None:
@@ -480,7 +480,7 @@ def test_the_page_and_the_json_name_the_model(find: Predictor, data: Path, tmp_p
     done = evaluate(find, data, bootstrap=0, out=tmp_path / "metrics")
     facts = json.loads(read(tmp_path / "metrics" / "evaluation.json"))
     assert (facts["model"], facts["data"]) == (done.model, "party") == ("small", "party")
-    assert "how well small does" in read(tmp_path / "metrics" / "evaluation.html")
+    assert "evaluation of small" in read(tmp_path / "metrics" / "evaluation.html")
 
 
 def test_a_link_into_nothing_is_a_image_that_cannot_be_read(find: Predictor, images: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checking data: what would make a figure wrong is serious, everything else is a note; each names its images."""
+"""Checking data: what would make a metric wrong is serious, everything else is a note; each names its images."""
 
 from __future__ import annotations
 

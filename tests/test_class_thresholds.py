@@ -130,14 +130,14 @@ def test_each_class_is_shown_from_its_own_score_and_what_was_asked_for_holds_for
 def test_a_model_says_which_score_of_which_class_is_in_use():
     card = Card("small", "", "detect", NAMES, 64, thresholds={"gun": 0.3}, thresholds_chosen_on="16 validation images")
     assert [str(item) for item in thresholds.of_detector(card, None)] == [
-        "gun: yes from 0.3, the operating point chosen on 16 validation images",
-        "every other class: yes from 0.5, the model's own",
+        "gun: threshold 0.3, the operating point chosen on 16 validation images",
+        "every other class: threshold 0.5, the model's own",
     ]
-    assert [str(item) for item in thresholds.of_detector(card, 0.6)] == ["objects: yes from 0.6, as asked"]
+    assert [str(item) for item in thresholds.of_detector(card, 0.6)] == ["objects: threshold 0.6, as asked"]
     many = tuple(f"class {number}" for number in range(40))
     card = msgspec.structs.replace(card, classes=many, thresholds=dict.fromkeys(many, 0.25))
     assert thresholds.lines(thresholds.of_detector(card, None)) == [
-        "40 classes: yes from a score of their own each, 0.25 to 0.25 (16 validation images)"
+        "40 classes: a threshold for each, 0.25 to 0.25 (16 validation images)"
     ]
 
 

@@ -200,7 +200,7 @@ def test_evaluate_judges_and_shows_the_operating_point(run, tmp_path, monkeypatc
         main(["evaluate", str(run), str(tmp_path), "--bootstrap", "0"])
     out, err = capsys.readouterr()
     assert "operating point of rust:" in out and "the recall is at least 0.368" in out
-    told = "rust: yes from 0.202, the operating point chosen on 5 images (val) for recall at least 1"
+    told = "rust: threshold 0.202, the operating point chosen on 5 images (val) for recall at least 1"
     assert told in err and told in page
     assert done.facts()["thresholds"] == [
         {"name": "rust", "threshold": pytest.approx(0.2, abs=0.01), "from": "operating point",
@@ -269,7 +269,7 @@ def test_images_that_taught_the_other_model_are_told(run, tmp_path):
     other = model(tmp_path / "runs" / "other" / "best")
     told_run(other, tmp_path, train=["image_0.png"], val=[])
     done = evaluate(str(run), data(tmp_path, "test"), bootstrap=0, against=str(other))
-    assert done.warnings == [f"1 of these 5 images taught {other}: the metrics measure memory"]
+    assert done.warnings == [f"1 of these 5 images were used to train {other}: the metrics measure memorization"]
 
 
 def test_detectors_are_not_compared_this_way(run, tmp_path):

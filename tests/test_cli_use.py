@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from tiny_runs import SIZE, model_folder, party
 
+from maskwright.api.train import Trained
 from maskwright.cli.main import main
 from maskwright.training.recipe import Recipe, Stage, read_recipe, write_recipe
 from maskwright.weights import checkpoint
@@ -360,3 +361,14 @@ def test_boxes_are_trained_and_used_without_masks(capsys: Captured, run: Path, t
     assert detections[0] == 0 and all("mask" not in item for item in document(detections[1])["images"][0]["objects"])
     started = maskwright(capsys, "train", run.parent / "flat", *arguments, "--weights", run, "--out", tmp_path)
     assert started[0] == 0 and "classes kept: balloon" in started[2]
+
+
+def test_a_training_without_validation_says_that_nothing_was_validated(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is shown an empty list of metrics."""
+    folder = tmp_path / "runs" / "welds"
+    trained = Trained(folder, folder / "best", epochs=3, best_epoch=3, seconds=1.0, metrics={})
+    monkeypatch.setattr("maskwright.api.train.train", lambda *arguments, **options: trained)
+    code, out, _ = maskwright(capsys, "train", tmp_path, "--no-validate")
+    assert code == 0 and out.splitlines()[0] == "epoch 3 of 3 is kept; nothing was validated"

@@ -50,7 +50,7 @@ def test_the_matrix_counts_what_the_model_shows_at_its_threshold() -> None:
         None,
         names,
     )
-    matrix = by_heading(sections_of(evaluated(ground_truth, detections), threshold=0.5))["What is taken for what"]
+    matrix = by_heading(sections_of(evaluated(ground_truth, detections), threshold=0.5))["Confusion matrix"]
     assert isinstance(matrix, sections.Matrix) and list(matrix.names) == ["cat", "dog", "background"]
     assert matrix.counts.tolist() == [[1, 0, 1], [1, 0, 0], [0, 1, 0]]
     assert matrix.unit == "objects"
@@ -60,7 +60,7 @@ def test_classes_that_do_not_occur_are_not_in_the_matrix_and_of_many_the_worst_a
     names = tuple(f"kind {n:02d}" for n in range(40))
     ground_truth = objects(list(range(30)), names)
     detections = objects([n if n < 25 else (n + 1) % 30 for n in range(30)], names, [0.9] * 30)
-    matrix = by_heading(sections_of(evaluated(ground_truth, detections), threshold=0.5))["What is taken for what"]
+    matrix = by_heading(sections_of(evaluated(ground_truth, detections), threshold=0.5))["Confusion matrix"]
     assert isinstance(matrix, sections.Matrix) and len(matrix.names) == MOST_CLASSES + 1
     assert {"kind 25", "kind 29"} <= set(matrix.names) and "kind 35" not in matrix.names
 
@@ -85,4 +85,4 @@ def test_where_nothing_was_found_the_page_still_draws() -> None:
     names = ("cat",)
     parts = sections_of(evaluated(objects([0], names), Instances.empty(names, scored=True)), threshold=0.5)
     drawn = page.render("party", parts)
-    assert "What is taken for what" in drawn and "F1 against the threshold" in drawn
+    assert "Confusion matrix" in drawn and "F1 against the threshold" in drawn

@@ -86,6 +86,30 @@ def test_last_without_a_training_is_named(here):
         starting.make_model("training", balloon.BalloonConfig(), str(here / "logs"), "last")
 
 
+@pytest.mark.parametrize("weights", ["last", "coco"])
+def test_weights_that_are_not_to_be_had_are_an_error_before_a_network_is_made(here, monkeypatch, weights):
+    def absent(path):
+        raise RecipeError("no network")
+
+    def made(**settings):
+        raise AssertionError("a network was made first")
+
+    monkeypatch.setattr(starting, "download_trained_weights", absent)
+    monkeypatch.setattr(starting, "MaskRCNN", made)
+    with pytest.raises(RecipeError):
+        starting.make_model("training", balloon.BalloonConfig(), str(here / "logs"), weights)
+
+
+def test_series_that_are_here_are_not_fetched_again(here, monkeypatch):
+    fetched = []
+    monkeypatch.setattr(gdxray, "obtain", lambda name, folder: fetched.append((name, folder)))
+    (here / "Welds" / "W0001").mkdir(parents=True)
+    gdxray.fetch_series(here / "Welds", "welds")
+    assert fetched == []
+    gdxray.fetch_series(here / "Castings", "castings")
+    assert fetched == [("castings", here / "Castings")]
+
+
 def test_real_balloons(shared):
     dataset = balloon.BalloonDataset()
     dataset.load_balloon(shared / "data" / "balloon", "val")

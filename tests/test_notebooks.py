@@ -28,7 +28,7 @@ SMALL = {
     "OMP_NUM_THREADS": "1",
 }
 PRINTED = {  # what each must come to, at the least
-    "balloon_splash": ["train: 6 images of ['BG', 'balloon']", "of the image are in color"],
+    "balloon_splash": ["train: 6 images of ['BG', 'balloon']", "of the image is in color"],
     "batches_of_frames": ["BATCH_SIZE 3", "7 frames in frames"],
     "coco_demo": ["NUM_CLASSES                    81", "objects: 5"],
     "guns_and_swords": ["6 images to train on, 2 held back", "events.out.tfevents", "mask_rcnn_weapons_0001.h5"],

@@ -66,7 +66,7 @@ def test_the_operating_point_of_the_classifier_decides() -> None:
     said = low(flat(60, 140))
     assert (low.name, said.looked, said.image_labels.labels) == ("red", True, ("red",))
     assert threshold_of(low) == 0.2
-    assert decided_by(low) == "red: yes from 0.2, the operating point; objects: yes from 0.5, the model's own"
+    assert decided_by(low) == "red: threshold 0.2, the operating point; objects: threshold 0.5, the model's own"
     assert decided_by(screening()).startswith("the best class, for no operating point was chosen")
 
 
@@ -74,7 +74,7 @@ def test_a_threshold_that_is_asked_for_goes_first() -> None:
     strict = screening("red", 0.9)
     assert strict(flat(150, 50)).image_labels.labels == ("green",)
     assert threshold_of(strict) == 0.9
-    assert decided_by(strict) == "red: yes from 0.9, as asked; objects: yes from 0.5, the model's own"
+    assert decided_by(strict) == "red: threshold 0.9, as asked; objects: threshold 0.5, the model's own"
 
 
 def test_the_class_that_both_models_know_is_screened_for() -> None:

@@ -115,7 +115,7 @@ def test_other_tools_words_written_as_pairs_are_answered_too(capsys):
 @pytest.mark.parametrize("written", [["model=balloons"], ["--model", "balloons"]])
 def test_an_argument_written_as_an_option_is_said_to_have_its_place(capsys, written):
     err = said(capsys, "predict", *written, "x.jpg")
-    assert err.startswith("RecipeError: MODEL is no option: its place says what it is")
+    assert err.startswith("RecipeError: MODEL is an argument, not an option")
     assert "move" not in err and "maskwright predict MODEL SOURCES..." in err
 
 

@@ -105,8 +105,8 @@ def test_a_class_of_several_gets_a_threshold_of_its_own_and_the_others_keep_thei
     find = Predictor(Light(card))
     assert find.limits == {"rust": point.threshold, "dent": before.threshold}
     assert [len(find(record.image)) for record in data(tmp_path)] == [1, 1, 0, 0, 0]
-    assert str(find.thresholds[0]).startswith(f"rust: yes from {point.threshold:.4g}, the operating point chosen on 5")
-    assert str(find.thresholds[1]) == f"every other class: yes from {before.threshold:.4g}, the model's own"
+    assert str(find.thresholds[0]).startswith(f"rust: threshold {point.threshold:.4g}, the operating point chosen on 5")
+    assert str(find.thresholds[1]) == f"every other class: threshold {before.threshold:.4g}, the model's own"
     threshold(model, data(tmp_path), Aim.of(f1=True))
     assert read_card(model).thresholds == {}
 
@@ -134,14 +134,15 @@ def test_without_named_parts_all_images_choose_and_a_word_says_so(model, tmp_pat
     said: list[str] = []
     assert threshold(model, data(tmp_path, None), Aim.of(recall=1.0), say=said.append).which == "all"
     assert said[1] == (
-        "no images are named for validation: these must be new to the model, and evaluate nothing afterwards"
+        "no images are named for validation: the model must not have been trained on these, "
+        "and they cannot evaluate it afterwards"
     )
 
 
 def test_training_images_are_taken_on_demand_with_a_warning(model, tmp_path):
     said: list[str] = []
     threshold(model, data(tmp_path, "train"), Aim.of(recall=1.0), split="train", say=said.append)
-    assert said[1].startswith("the model has seen these images")
+    assert said[1].startswith("the model was trained on these images")
 
 
 def test_images_that_the_run_held_back_choose_where_none_are_named(model, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from maskwright.types import Image
 from maskwright.weights.card import Card, OperatingPoint
 
 RED = OperatingPoint("red", 0.31, "42 images (val)", ("Threshold 0.31",), "recall at least 0.99")
-TOLD = "red: yes from 0.31, the operating point chosen on 42 images (val) for recall at least 0.99"
+TOLD = "red: threshold 0.31, the operating point chosen on 42 images (val) for recall at least 0.99"
 KEPT = {"threshold": 0.31, "aim": "best F1", "images": 12, "chosen_on": "val"}
 
 
@@ -47,20 +47,20 @@ def test_an_operating_point_names_its_images_and_its_aim():
 def test_a_card_from_before_does_not_know_the_aim():
     old = OperatingPoint("red", 0.31, "42 images (val)")
     assert words(classifier(operating_points=(old,))) == [
-        "red: yes from 0.31, the operating point chosen on 42 images (val)"
+        "red: threshold 0.31, the operating point chosen on 42 images (val)"
     ]
 
 
 def test_what_is_asked_for_goes_first():
-    assert words(classifier(0.8, operating_points=(RED,))) == ["red: yes from 0.8, as asked"]
+    assert words(classifier(0.8, operating_points=(RED,))) == ["red: threshold 0.8, as asked"]
 
 
 def test_with_several_labels_the_other_classes_are_told_too():
-    assert words(classifier(multi_label=True)) == ["every class: yes from 0.5, the model's own"]
+    assert words(classifier(multi_label=True)) == ["every class: threshold 0.5, the model's own"]
     assert words(classifier(multi_label=True, operating_points=(RED,))) == [
-        TOLD, "every other class: yes from 0.5, the model's own"
+        TOLD, "every other class: threshold 0.5, the model's own"
     ]  # fmt: skip
-    assert words(classifier(0.8, multi_label=True)) == ["every class: yes from 0.8, as asked"]
+    assert words(classifier(0.8, multi_label=True)) == ["every class: threshold 0.8, as asked"]
 
 
 # --- of detectors -------------------------------------------------------------------------------
@@ -79,11 +79,11 @@ def test_with_several_labels_the_other_classes_are_told_too():
 )
 def test_a_detector_says_it_in_the_same_way(metrics, told):
     (only,) = thresholds.of_detector(detector(threshold=0.31, metrics=metrics), None)
-    assert str(only) == f"objects: yes from 0.31, {told}"
+    assert str(only) == f"objects: threshold 0.31, {told}"
 
 
 def test_a_detector_too_says_what_was_asked_for():
-    assert words(Predictor(Seer(), 0.7)) == ["objects: yes from 0.7, as asked"]  # type: ignore[arg-type]
+    assert words(Predictor(Seer(), 0.7)) == ["objects: threshold 0.7, as asked"]  # type: ignore[arg-type]
 
 
 # --- where it is said ---------------------------------------------------------------------------
@@ -106,10 +106,10 @@ def test_predict_says_it_and_every_result_carries_it(tmp_path):
 
 def test_two_models_say_both():
     find = Screening(classifier(operating_points=(RED,)), Predictor(Seer()))  # type: ignore[arg-type]
-    own = "objects: yes from 0.5, the model's own"
+    own = "objects: threshold 0.5, the model's own"
     assert words(find) == [TOLD, own]
     find.threshold = 0.9
-    assert words(find) == ["red: yes from 0.9, as asked", own]
+    assert words(find) == ["red: threshold 0.9, as asked", own]
 
 
 def test_a_watch_writes_it_on_each_line(tmp_path):

@@ -220,7 +220,7 @@ def _network() -> Iterator[None]:
             ssl.SSLCertVerificationError,
         )  # str: not a host at all
         if isinstance(error.reason, socket.gaierror):
-            raise _Refused("the server is not to be found; is there a network?") from error
+            raise _Refused("the server was not found; is there a network?") from error
         raise (_Refused if isinstance(error.reason, hopeless) else _Lost)(str(error.reason)) from error
     except TimeoutError as error:
         raise _Lost(f"nothing came for {TIMEOUT:g} seconds") from error

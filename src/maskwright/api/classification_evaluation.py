@@ -131,4 +131,4 @@ def write(
     if against is not None:
         parts.insert(behind_metrics, Text("Against another model", [against.sentence()]))
     parts.append(misclassified(metrics, lambda place: find.open(data.records[place].image).pixels, saliency))
-    files.write_text(out / "evaluation.html", page.render(data.name, parts, f"how well {facts['model']} does"))
+    files.write_text(out / "evaluation.html", page.render(data.name, parts, f"evaluation of {facts['model']}"))

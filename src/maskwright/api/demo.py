@@ -113,7 +113,11 @@ def _draw(
         pair = np.vstack([outlines.draw(image, detections), splashing.splash(image, detections)])
         write_picture(pair, out / "pictures" / f"{record.image.stem}.jpg")
         ground_truth = 0 if record.instances is None else len(record.instances)
-        gallery.append(sections.Picture(pair, f"{record.image.name}: {len(detections)} found, {ground_truth} there"))
+        gallery.append(
+            sections.Picture(
+                pair, f"{record.image.name}: {len(detections)} detected, {ground_truth} in the ground truth"
+            )
+        )
     return gallery, counts
 
 
@@ -134,23 +138,24 @@ def _page(
         for name, key in (("mask AP", "mask_AP"), ("mask AP50", "mask_AP50"), ("box AP50", "box_AP50"))
     ]
     return page.render(
-        "A party, found",
+        "Balloons at a party",
         [
             sections.Gallery("Images the network has never seen", gallery, note="outlines above, splash below"),
             sections.MetricTable(
-                "How well it does",
+                "Metrics",
                 metrics,
                 note=f"{evaluated.metrics.images} held-out images; bootstrap over images",
             ),
-            sections.Lines("While it learned", curves, range_y=(0.0, 1.0), label_y="average precision"),
+            sections.Lines("Training", curves, range_y=(0.0, 1.0), label_y="average precision"),
             sections.Facts(
                 "This run",
                 {
                     "images": f"{IMAGES} rendered, {evaluated.metrics.images} of them held out",
-                    "trained for": f"{trained.seconds:.0f} s, {trained.epochs} epochs",
-                    "balloons counted": sum(counts.values()),
-                    "balloons there": evaluated.metrics.ground_truths,
-                    "everything together": f"{seconds:.0f} s",
+                    "epochs": trained.epochs,
+                    "trained for": f"{trained.seconds:.0f} s",
+                    "balloons detected": sum(counts.values()),
+                    "balloons in the ground truth": evaluated.metrics.ground_truths,
+                    "total time": f"{seconds:.0f} s",
                 },
             ),
             sections.Text(

@@ -129,7 +129,7 @@ def write(
         best = gallery(evaluated, find, min(rest, 6), best=True)
         parts.append(sections.Gallery("The images it does best on", best, note="highest F1 first"))
     files.write_text(
-        out / "evaluation.html", page.render(evaluated.data.name, parts, f"how well {facts['model']} does")
+        out / "evaluation.html", page.render(evaluated.data.name, parts, f"evaluation of {facts['model']}")
     )
 
 

@@ -82,7 +82,7 @@ class Evaluated(Generic[Figured]):
 def _doubts(trained: int, chose: int, images: int, model: str) -> list[str]:
     told, whose = [], "" if model == "this model" else f" in {model}"
     if trained:
-        told.append(f"{trained} of these {images} images taught {model}: the metrics measure memory")
+        told.append(f"{trained} of these {images} images were used to train {model}: the metrics measure memorization")
     if chose:
         told.append(
             f"{chose} of these {images} images chose the epoch that was kept{whose}: the metrics flatter; "

@@ -91,13 +91,16 @@ def threshold(
         _unseen(part, folder, data_name(data))
     say(f"choosing on {len(part)} images ({which})" + (f", for {name}" if isinstance(find, Classifier) else ""))
     if which == "all":
-        say("no images are named for validation: these must be new to the model, and evaluate nothing afterwards")
+        say(
+            "no images are named for validation: the model must not have been trained on these, "
+            "and they cannot evaluate it afterwards"
+        )
     elif which == "train":
-        say("the model has seen these images: on others it will find less, and the threshold promises too much")
+        say("the model was trained on these images: on others it will find less, and the threshold promises too much")
     elif not isinstance(find, Classifier) and (trained := seen(part, folder)[0]):
         say(
-            f"{trained} of these {len(part)} images taught the model: on others it will find less, and the threshold "
-            "promises too much"
+            f"{trained} of these {len(part)} images were used to train the model: on others it will find less, "
+            "and the threshold promises too much"
         )
     if isinstance(find, Classifier):
         point = _of_classifier(find, part, aim, name or "", progress, say)

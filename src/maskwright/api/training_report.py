@@ -32,7 +32,7 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
     best = history[trainer.at.best_epoch - 1]
     whole = trainer.card.task == "classify"
     named = {"accuracy": "accuracy", "AUC": "AUC"} if whole else NAMED
-    by = "chosen by the lowest validation loss" if whole else "no interval: this figure chose the epoch"
+    by = "chosen by the lowest validation loss" if whole else "no interval: this metric chose the epoch"
     metrics = [MetricRow(name, round(best[key], 3)) for name, key in named.items() if key in best]
     sections: list[Section] = []
     if metrics:
@@ -40,7 +40,7 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
             MetricTable(
                 "Best epoch, on the validation images",
                 metrics,
-                note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}, "
+                note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}; "
                 "evaluate the model on other images with `maskwright evaluate`",
             )
         )
@@ -54,10 +54,10 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
                 label_y="" if whole else "AP",
             )
         )
-    says = "what the best model says of them" if whole else "what the best model finds there"
+    says = "predictions of the best model" if whole else "detections of the best model"
     if len(parts["val"]):
         sections.append(Gallery("Validation images", _pictures(folder, parts["val"], trainer.recipe), note=says))
-    taught = "; it has learned from these very images, so this is no measure of its quality"
+    taught = "; it was trained on these very images, so this is no measure of its quality"
     pictures = _pictures(folder, parts["train"], trainer.recipe)
     sections.append(Gallery("Training images", pictures, note=says + taught))
     sections.append(Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)))
@@ -90,7 +90,9 @@ def _pictures(folder: Path, val: Dataset, recipe: Recipe) -> list[Picture]:
             continue
         ground_truth = 0 if record.instances is None else len(record.instances)
         pixels = reduced(outlines.draw(image, detections, shown_in=CELL), CELL)
-        pictures.append(Picture(pixels, f"{record.image.name}: found {len(detections)}, drawn by hand {ground_truth}"))
+        pictures.append(
+            Picture(pixels, f"{record.image.name}: {len(detections)} detected, {ground_truth} in the ground truth")
+        )
     return pictures
 
 
@@ -100,7 +102,7 @@ def _facts(trainer: Trainer, parts: dict[str, Dataset], temperature: float) -> d
         "model": f"{card.model} on {card.backbone}",
         "classes": ", ".join(card.classes),
         "started from": recipe.weights,
-        "network_input": f"{trainer.loader.network_input[1]} x {trainer.loader.network_input[0]} px",
+        "network input": f"{trainer.loader.network_input[1]} x {trainer.loader.network_input[0]} px",
         **({"tile": f"{recipe.tile} px of the image"} if recipe.tile else {}),
         "batch": recipe.batch,
         "precision": trainer.engine.precision,

@@ -27,7 +27,7 @@ def command(data: Path, console: Console, **reading: Any) -> int:
     A folder may hold several datasets, such as class folders and boxes on the same images: each is checked by
     itself, then against the others. Nothing is changed.
 
-    Exit code 1 where something would make a figure wrong: the same image in train and val or test, or in two classes.
+    Exit code 1 where something would make a metric wrong: the same image in train and val or test, or in two classes.
 
     \b
       maskwright check party/

@@ -16,7 +16,14 @@ from maskwright.cli.train import seconds
 @click.command(options_metavar="[options]")
 @options.data
 @click.option("--k", type=click.IntRange(2), default=3, show_default=True, metavar="N", help="How many folds.")
-@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Other divisions.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Cross-validate again, on other folds.",
+)
 @click.option(
     "--task",
     type=click.Choice(["segment", "detect", "classify"]),

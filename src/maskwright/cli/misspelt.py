@@ -38,7 +38,7 @@ def argument_named(name: str, command: click.Command) -> click.Argument | None:
 def positional(name: str, command: click.Command, called: str) -> RecipeError:
     arguments = [param.human_readable_name.strip("[]") for param in command.params if isinstance(param, click.Argument)]
     return RecipeError(
-        f"{name.upper()} is no option: its place says what it is",
+        f"{name.upper()} is an argument, not an option",
         field=name,
         expected=" ".join([f"maskwright {called}", *arguments]),
         got="an option",

@@ -39,7 +39,7 @@ def command(
 
     \b
       maskwright splash balloons party.jpg
-      maskwright splash runs/party holiday/*.jpg --side-by-side --out drawing/
+      maskwright splash runs/party holiday/*.jpg --side-by-side --out pictures/
       maskwright splash balloons party.mp4
     """
     from maskwright.api.splash import drawing, splash

@@ -41,7 +41,7 @@ ANNOTATION_FILES = {  # how each format's own tools call it
     default=0.0,
     show_default=True,
     metavar="FRACTION",
-    help="Fraction of images held back for a last judgement, 0..1.",
+    help="Fraction of images held back for a final evaluation, 0..1.",
 )
 @click.option(
     "--group-by",

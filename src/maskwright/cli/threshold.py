@@ -13,10 +13,8 @@ from maskwright.cli.console import Console
 @click.command(options_metavar="[options]")
 @click.argument("model", type=str)
 @options.data
-@click.option("--recall", type=float, metavar="R", help="Find at least this share, with the fewest false alarms.")
-@click.option(
-    "--precision", type=float, metavar="P", help="Of what is found, at least this share is right; most recall then."
-)
+@click.option("--recall", type=float, metavar="R", help="Recall of at least R, with the fewest false alarms.")
+@click.option("--precision", type=float, metavar="P", help="Precision of at least P, with the most recall.")
 @click.option("--f1", is_flag=True, help="The best balance of both.")
 @click.option("--cost", metavar="FP:FN", help="The least cost, such as 1:20 where a miss costs twenty false alarms.")
 @click.option("--class", "name", metavar="NAME", help="For this class.  [default: one for all classes]")

@@ -126,7 +126,10 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
 
     def tell() -> None:
         metrics = "  ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in trained.metrics.items())
-        console.show(f"best epoch {trained.best_epoch} of {trained.epochs}: {metrics}")
+        kept = f"best epoch {trained.best_epoch} of {trained.epochs}: {metrics}"
+        console.show(
+            kept if metrics else f"epoch {trained.best_epoch} of {trained.epochs} is kept; nothing was validated"
+        )
         console.show(f"model   {trained.model}")
         console.show(f"report  {trained.folder / 'report.html'}")
         use = "predict" if "accuracy" in trained.metrics else "splash"

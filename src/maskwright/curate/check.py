@@ -1,4 +1,4 @@
-"""Checking a dataset before anybody trains on it: what would make a figure wrong, and what one should know.
+"""Checking a dataset before anybody trains on it: what would make a metric wrong, and what one should know.
 
 Each finding is one sentence with names. It is serious where a figure measured on these data would be wrong (the same
 image on both sides of a split, or in two classes; one class under two names), and a note otherwise.

@@ -46,7 +46,7 @@ class Predictor:
         """From which score on something is said, and where that comes from; each reads as a sentence.
 
         >>> print(*maskwright.load("balloons", threshold=0.5).thresholds)
-        objects: yes from 0.5, as asked
+        objects: threshold 0.5, as asked
         """
         return thresholds.of_detector(self.card, self.asked)
 

@@ -23,7 +23,7 @@ class Threshold:
     chosen  of an operating point: on which images, and for what; "" where the card does not say
 
     >>> str(Threshold("rust", 0.31, "operating point", "42 images (val) for recall at least 0.99"))
-    'rust: yes from 0.31, the operating point chosen on 42 images (val) for recall at least 0.99'
+    'rust: threshold 0.31, the operating point chosen on 42 images (val) for recall at least 0.99'
     """
 
     name: str
@@ -32,7 +32,7 @@ class Threshold:
     chosen: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}: yes from {self.score:.4g}, {WORDS[self.source]}" + (
+        return f"{self.name}: threshold {self.score:.4g}, {WORDS[self.source]}" + (
             f" chosen on {self.chosen}" if self.chosen else ""
         )
 
@@ -101,7 +101,7 @@ def lines(several: Sequence[Threshold]) -> list[str]:
         return [str(item) for item in several]
     scores = sorted(item.score for item in several)
     chosen = f" ({several[0].chosen})" if several[0].chosen else ""
-    return [f"{len(several)} classes: yes from a score of their own each, {scores[0]:.4g} to {scores[-1]:.4g}{chosen}"]
+    return [f"{len(several)} classes: a threshold for each, {scores[0]:.4g} to {scores[-1]:.4g}{chosen}"]
 
 
 def _for(aim: object) -> str:

@@ -1,4 +1,4 @@
-"""What a detector's page shows: COCO's metrics with intervals, classes, what is taken for what, and the threshold.
+"""What a detector's page shows: COCO's metrics with intervals, classes, the confusion matrix, and the threshold.
 
 `sections_of` gives the sections in order; images are added by whoever has them.
 """
@@ -16,6 +16,7 @@ from maskwright.report import sections
 
 NAMED = {"APs": "AP small", "APm": "AP medium", "APl": "AP large", "ARs": "AR small", "ARm": "AR medium"}
 NAMED |= {"ARl": "AR large"}
+NAMED_COLUMNS = ["class", "ground truth", "detections", "AP", "AP50", "AR100", "best threshold", "best F1"]
 Limits = float | Mapping[str, float]
 MOST_CLASSES = 20  # in one matrix: more cannot be read
 
@@ -23,7 +24,7 @@ MOST_CLASSES = 20  # in one matrix: more cannot be read
 def sections_of(metrics: DetectionMetrics, threshold: Limits | None = None, note: str = "") -> list[sections.Section]:
     """Masks and boxes; then, of masks where they were evaluated, classes, curves and the confusion matrix.
 
-    threshold  the score from which the model shows a find, or {class: score}; None: each class's own best
+    threshold  the score from which the model shows a detection, or {class: score}; None: each class's own best
     note       what stands below each kind's metrics, such as whose images these are
     """
     kinds = [kind for kind in (metrics.mask, metrics.box) if kind is not None]
@@ -49,11 +50,11 @@ def _classes(kind: KindMetrics, threshold: Limits | None) -> sections.Table:
     columns = ["class", "ground_truths", "detections", "AP", "AP50", "AR100", "threshold", "f1"]
     rows = [[row[column] for column in columns] for row in kind.rows()]
     if threshold is None:
-        return sections.Table("Classes", columns, rows)
+        return sections.Table("Classes", NAMED_COLUMNS, rows)
     used = threshold if isinstance(threshold, Mapping) else dict.fromkeys((row[0] for row in rows), threshold)
     return sections.Table(
         "Classes",
-        [*columns[:-2], "in use", "best on these", "F1 there"],
+        [*NAMED_COLUMNS[:-2], "threshold", *NAMED_COLUMNS[-2:]],
         [[*row[:-2], used.get(row[0]), *row[-2:]] for row in rows],
     )
 
@@ -70,7 +71,7 @@ def _f1(kind: KindMetrics, threshold: Limits | None) -> sections.Lines:
     return sections.Lines(
         "F1 against the threshold",
         [sections.Series(name, curve.scores[::-1], curve.f1[::-1]) for name, curve in _curves(kind)],
-        label_x="score from which a find counts",
+        label_x="score threshold",
         label_y="F1",
         range_y=(0.0, 1.0),
         note=f"at IoU 0.5{used}",
@@ -82,7 +83,7 @@ def _from(threshold: Limits) -> str:
     scores = sorted(threshold.values()) if isinstance(threshold, Mapping) else [threshold]
     low, high = scores[0], scores[-1]
     if high - low < 0.005:
-        return f"finds from {low:.2f} on"
+        return f"detections from {low:.2f} on"
     if isinstance(threshold, Mapping) and len(threshold) <= 4:
         return "detections of " + ", ".join(f"{name} from {score:.2f}" for name, score in threshold.items()) + " on"
     return f"detections of each class from its own score on ({low:.2f} to {high:.2f})"
@@ -104,7 +105,7 @@ def _confusion(kind: KindMetrics, threshold: Limits | None) -> sections.Matrix:
     said = "each class's best threshold" if threshold is None else _from(threshold)
     more = f"; the {MOST_CLASSES} classes with the most mistakes" if len(seen) > MOST_CLASSES else ""
     return sections.Matrix(
-        "What is taken for what",
+        "Confusion matrix",
         [names[row] for row in rows],
         counts[np.ix_(rows, rows)],
         unit="objects",

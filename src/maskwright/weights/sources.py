@@ -56,34 +56,40 @@ PUBLISHED = {  # (weights, model without "torchvision:", or backbone) -> file
         "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
         170,
         "BSD-3-Clause; trained on COCO",
-        "91 places, box AP 37.9, mask AP 34.6",
+        "91 class ids, box AP 37.9, mask AP 34.6",
     ),
     ("coco", "mask_rcnn_r50_v2"): Published(
         "maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
         177,
         "BSD-3-Clause; trained on COCO",
-        "91 places, box AP 47.4, mask AP 41.8",
+        "91 class ids, box AP 47.4, mask AP 41.8",
     ),
     ("coco", "faster_rcnn_r50"): Published(
-        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 160, "BSD-3-Clause; trained on COCO", "91 places, box AP 37.0"
+        "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 160, "BSD-3-Clause; trained on COCO", "91 class ids, box AP 37.0"
     ),
     ("coco", "faster_rcnn_r50_v2"): Published(
-        "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth", 167, "BSD-3-Clause; trained on COCO", "91 places, box AP 46.7"
+        "fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
+        167,
+        "BSD-3-Clause; trained on COCO",
+        "91 class ids, box AP 46.7",
     ),
     ("coco", "ssd300_vgg16"): Published(
-        "ssd300_vgg16_coco-b556d3b4.pth", 136, "BSD-3-Clause; trained on COCO", "91 places, box AP 25.1"
+        "ssd300_vgg16_coco-b556d3b4.pth", 136, "BSD-3-Clause; trained on COCO", "91 class ids, box AP 25.1"
     ),
     ("coco", "ssdlite320_mobilenet_v3_large"): Published(
-        "ssdlite320_mobilenet_v3_large_coco-a79551df.pth", 13, "BSD-3-Clause; trained on COCO", "91 places, box AP 21.3"
+        "ssdlite320_mobilenet_v3_large_coco-a79551df.pth",
+        13,
+        "BSD-3-Clause; trained on COCO",
+        "91 class ids, box AP 21.3",
     ),
     ("coco", "retinanet_resnet50_fpn"): Published(
-        "retinanet_resnet50_fpn_coco-eeacb38b.pth", 130, "BSD-3-Clause; trained on COCO", "91 places, box AP 36.4"
+        "retinanet_resnet50_fpn_coco-eeacb38b.pth", 130, "BSD-3-Clause; trained on COCO", "91 class ids, box AP 36.4"
     ),
     ("coco", "retinanet_resnet50_fpn_v2"): Published(
-        "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth", 146, "BSD-3-Clause; trained on COCO", "91 places, box AP 41.5"
+        "retinanet_resnet50_fpn_v2_coco-5905b1c5.pth", 146, "BSD-3-Clause; trained on COCO", "91 class ids, box AP 41.5"
     ),
     ("coco", "fcos_resnet50_fpn"): Published(
-        "fcos_resnet50_fpn_coco-99b0c9b7.pth", 124, "BSD-3-Clause; trained on COCO", "91 places, box AP 39.2"
+        "fcos_resnet50_fpn_coco-99b0c9b7.pth", 124, "BSD-3-Clause; trained on COCO", "91 class ids, box AP 39.2"
     ),
     ("coco", "matterport"): Published(
         "mask_rcnn_coco.h5",

@@ -107,6 +107,12 @@ def evaluate(model: Any, dataset: GDXrayDataset, limit: int = 0) -> float:
     return mean
 
 
+def fetch_series(folder: Path, name: str) -> None:
+    """The published set `name` into `folder`, unless series such as C0002 or W0001 are in it already."""
+    if not any(path.is_dir() for path in folder.glob("[CW][0-9][0-9][0-9][0-9]")):
+        obtain(name, folder)
+
+
 def command(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Train Mask R-CNN on GDXray.")
     parser.add_argument("command", choices=["train", "evaluate"], metavar="<command>", help="train or evaluate")
@@ -120,7 +126,7 @@ def command(arguments: list[str] | None = None) -> None:
     if args.download:
         for name in ("castings", "welds"):
             if args.series in (name.capitalize(), "All"):
-                obtain(name, Path(args.dataset) / name.capitalize())
+                fetch_series(Path(args.dataset) / name.capitalize(), name)
     training = args.command == "train"
     config = config_for(args.series)() if training else for_inference(config_for(args.series))
     config.display()

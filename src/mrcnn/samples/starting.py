@@ -13,6 +13,7 @@ import numpy as np
 
 from maskwright.errors import MaskwrightError, RecipeError
 from mrcnn.download import download_trained_weights
+from mrcnn.log_folders import find_last
 from mrcnn.model import MaskRCNN
 
 COCO_WEIGHTS = "mask_rcnn_coco.h5"
@@ -25,18 +26,16 @@ def make_model(mode: str, config: Any, logs: str, weights: str, exclude: list[st
 
     exclude  layers to leave out with "coco"
     """
-    model = MaskRCNN(mode=mode, config=config, model_dir=logs)
     name = weights.lower()
     path = weights
-    if name == "none":
-        return model
+    # Weights that are not to be had are an error at once: making the network takes half a minute.
     if name == "coco":
         path = COCO_WEIGHTS
         if not os.path.exists(path):
             download_trained_weights(path)
     elif name == "last":
         try:
-            path = str(model.find_last())
+            path = str(find_last(logs, config.NAME))
         except FileNotFoundError as error:
             raise RecipeError(
                 "there is no training to go on with",
@@ -44,7 +43,10 @@ def make_model(mode: str, config: Any, logs: str, weights: str, exclude: list[st
                 expected=f"a log folder in {logs}",
                 got=error.strerror,
             ) from error
-    elif name == "imagenet":
+    model = MaskRCNN(mode=mode, config=config, model_dir=logs)
+    if name == "none":
+        return model
+    if name == "imagenet":
         path = model.get_imagenet_weights()
     print("Loading weights ", path)
     model.load_weights(path, by_name=True, exclude=exclude if name == "coco" else None)
