@@ -12,6 +12,7 @@ from attacks import annotations as attacks
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from maskwright.formats import lists
 from maskwright.formats.naming import read_names
 from maskwright.formats.reading import Faults, ImageFinder
 
@@ -185,3 +186,33 @@ def test_a_folder_that_no_disk_can_hold_is_a_folder_that_is_not_there(tmp_path, 
     images(tmp_path, "a.jpg", "images/b.jpg")
     assert meant(tmp_path, [f"{folder}/a.jpg", "c/b.jpg"]) == ["a.jpg", "images/b.jpg"]
     assert meant(tmp_path, [f"{folder}/a.jpg", "b.jpg"])[1] == "images/b.jpg"
+
+
+def test_what_is_longer_than_any_path_names_nothing(tmp_path):
+    """25 million characters in one line of a list: nothing is taken apart, compared or kept a second time."""
+    images(tmp_path, "a.jpg")
+    endless = "b" * 25_000_000
+    assert read_names(endless) == [] and read_names("b" * 32_000 + "/a.jpg") != []
+    assert meant(tmp_path, [endless, f"{endless}/a.jpg", "a.jpg"]) == [None, None, "a.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("line", "ways"),
+    [
+        ("a 1", ("a 1", "a")),
+        ("a  -1", ("a  -1", "a")),
+        ("my photo 1", ("my photo 1", "my photo", "my")),
+        ("a 10", ("a 10", "a")),
+        ("1", ("1",)),
+        ("my photo", ("my photo", "my")),
+    ],
+)
+def test_a_line_of_a_list_is_meant_with_and_without_its_mark(tmp_path, line, ways):
+    (tmp_path / "train.txt").write_text(line, "utf-8")
+    assert lists._lines(tmp_path / "train.txt") == [ways]
+
+
+def test_a_line_of_blanks_takes_no_time_that_grows_with_its_square(tmp_path):
+    """A pattern that begins anew at every blank would look at 5 thousand million of them."""
+    (tmp_path / "train.txt").write_text("a" + " " * 100_000 + "b", "utf-8")
+    assert lists._lines(tmp_path / "train.txt")[0][1] == "a"

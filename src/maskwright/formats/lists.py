@@ -61,7 +61,13 @@ def _lines(file: Path) -> list[tuple[str, ...]]:
     if not file.is_file():
         return []
     lines = dict.fromkeys(line.strip() for line in read_text(file).splitlines() if line.strip())
-    return [tuple(dict.fromkeys((line, re.sub(r"\s+-?\d$", "", line), line.split()[0]))) for line in lines]
+    return [tuple(dict.fromkeys((line, _unmarked(line), line.split(maxsplit=1)[0]))) for line in lines]
+
+
+def _unmarked(line: str) -> str:
+    """Without the number of one digit at its end, as VOC's lists of a class have it."""
+    *before, last = line.rsplit(maxsplit=1)
+    return before[0] if before and re.fullmatch(r"-?\d", last) else line
 
 
 def _image(line: Sequence[str], finder: ImageFinder, file: Path) -> Path | None:

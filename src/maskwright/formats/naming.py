@@ -14,7 +14,8 @@ from urllib.parse import unquote
 from maskwright.errors import DatasetError
 from maskwright.escaping import spelt
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://[^/\\]*", re.IGNORECASE)  # two letters or more: C:/ is a drive
+LONGEST = 32_767  # characters of a path, on the system that takes the longest: what is longer names nothing
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,40}://[^/\\]*", re.IGNORECASE)  # two letters or more: C:/ is a drive
 _SERVED = re.compile(r"[?&]d=")  # Label Studio: /data/local-files/?d=party/a.jpg
 
 
@@ -54,6 +55,8 @@ def read_names(text: str) -> list[Name]:
     >>> read_names("C:\\\\party\\\\a.jpg")
     [Name(folders=('party',), last='a.jpg', absolute=True, above=0)]
     """
+    if len(text) > LONGEST:
+        return []
     texts = [text, unquote(text, errors="surrogateescape")] if "%" in text else [text]
     if _ADDRESS.match(text.strip()):
         texts.reverse()
