@@ -200,3 +200,15 @@ def test_the_program_sets_it_before_torch_is_loaded():
     environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=environment)
     assert done.stdout == "PASSIVE False\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there such a name is just absent")
+@pytest.mark.parametrize(
+    "words",
+    [("show",), ("train",), ("evaluate", "balloons"), ("predict",), ("splash", "balloons"), ("cross-validate",)],
+)
+def test_a_name_that_no_file_can_have_is_an_input_error_and_no_bug_of_ours(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "a" * 300, *["b.jpg"] * (words == ("predict",))])
+    told = capsys.readouterr().err
+    assert ended.value.code not in (0, 70) and "unexpected" not in told and len(told) < 1500

@@ -158,6 +158,12 @@ class Console:
                 )
                 told = MaskwrightError(f"the system refuses ({error.strerror})", file=error.filename, fix=fix)
                 return self._end(FAILED, str(told), told.facts())
+            if error.errno == errno.ENAMETOOLONG:
+                name = str(error.filename)
+                told = MaskwrightError(
+                    "no file can have so long a name", file=f"{name[:60]}...", got=f"{len(name)} characters"
+                )
+                return self._end(WRONG_INPUT, str(told), told.facts())
             return self._unexpected(error)
         except Exception as error:
             return self._unexpected(error)
