@@ -283,6 +283,26 @@ def test_what_was_drawn_unturned_is_turned_where_the_file_proves_it(tmp_path, or
     assert data.remarks[0] == '"a.jpg" is turned by EXIF and was annotated unturned: its regions were turned too'
 
 
+def test_a_large_turned_image_is_turned_though_pillow_has_its_own_limit(tmp_path, monkeypatch):
+    """Pillow refuses twice MAX_IMAGE_PIXELS; the orientation of a larger image is asked for, too."""
+    path = attacks.coco(tmp_path, {"bbox": [6, 2, 20, 3]})
+    attacks.image(tmp_path / "a.jpg", (30, 40), 6)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
+    data = formats.read(path)
+    assert data.records[0].size == (40, 30) and "is turned by EXIF" in data.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "what"), [(b"GIF89a", "a GIF"), (b"\0\0\0\x18ftypheic", "a HEIC image, as phones save them")]
+)
+def test_an_image_of_a_kind_that_is_not_read_is_called_what_it_is(tmp_path, start, what):
+    path = attacks.coco(tmp_path, {"bbox": [6, 2, 20, 3]})
+    (tmp_path / "a.jpg").write_bytes(start + bytes(40))
+    with pytest.raises(AnnotationError) as caught:
+        formats.read(path)
+    assert what in caught.value.parts["got"] and "save it as JPEG or PNG" in caught.value.parts["fix"]
+
+
 def test_what_was_drawn_turned_stays(tmp_path):
     path = attacks.coco(tmp_path, SQUARE, size=(40, 30))
     attacks.image(tmp_path / "a.jpg", (30, 40), 6)

@@ -298,6 +298,11 @@ def test_a_link_in_a_folder_that_leads_out_of_it_is_not_followed(linked, monkeyp
     assert found["inside.png"] == (3, 4) and found.get("a.png", (3, 4)) == (3, 4)
 
 
+def test_links_that_lead_out_are_followed_where_that_is_asked_for(linked):
+    found = {Path(source.name).name: opened(source) for source in expand(linked / "ph", follow_links=True)}
+    assert found["outside.png"] == found["inside.png"] == (3, 4)
+
+
 def test_a_link_that_is_named_itself_is_followed(linked):
     assert [opened(source) for source in expand(linked / "ph" / "outside.png")] == [(3, 4)]
 

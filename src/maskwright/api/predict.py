@@ -37,6 +37,7 @@ def predict(
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
+    follow_links: bool = False,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> Predicted:
@@ -48,6 +49,7 @@ def predict(
     save       of json, jsonl (a line an image), csv, coco (results list), masks (one PNG an object), crops
                (one cut-out with alpha an object); of a classifier's predictions json, jsonl and csv
     sort_into  a folder that gets a copy of every image, in a folder called by its prediction; `move`: the image itself
+    follow_links  open links that lead out of a folder among the sources, too
     An image that cannot be read is put into `failed`; the others go on.
 
     >>> maskwright.predict("balloons", "party.jpg").images[0].instances.counts()
@@ -69,7 +71,7 @@ def predict(
     )
     expected = checked(find, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
-    several = expand(sources)
+    several = expand(sources, follow_links)
     if out is not None and pictures and not isinstance(find, Classifier):
         refuse_own_folder(several, Path(out))
     if sorter is not None:
@@ -162,12 +164,13 @@ def look(
     failed: list[MaskwrightError],
     progress: Progress = silent,
     drawn_in: Path | None = None,
+    follow_links: bool = False,
 ) -> Iterator[tuple[Image, str, Instances]]:
     """(image, stem for file names, objects of the wanted classes), one image at a time.
 
     drawn_in  where the pictures will go: never the images' own folder, where they might replace an image
     """
-    several = expand(sources)
+    several = expand(sources, follow_links)
     if drawn_in is not None:
         refuse_own_folder(several, drawn_in)
     refuse_classifier(find)

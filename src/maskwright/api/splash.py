@@ -32,6 +32,7 @@ def splash(
     tile: int | None = None,
     device: str = "auto",
     precision: str = "auto",
+    follow_links: bool = False,
     names: Sequence[str] | None = None,
     progress: Progress = silent,
     say: Say = lambda line: None,
@@ -64,7 +65,7 @@ def splash(
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
     draw = drawing(side_by_side=side_by_side, invert=invert)
-    for image, stem, detections in look(find, sources, expected, failed, progress, Path(out)):
+    for image, stem, detections in look(find, sources, expected, failed, progress, Path(out), follow_links):
         picture = draw(image.pixels, detections)
         file = write_picture(picture, Path(out) / f"{stem}.jpg")
         done.append(Prediction(image.name, stem, image.size, detections, (file,)))

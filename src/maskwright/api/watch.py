@@ -54,6 +54,7 @@ def watch(
     classes: Sequence[str] | None = None,
     save: Sequence[str] = (),
     pictures: bool = True,
+    follow_links: bool = False,
     **loading: Any,
 ) -> Iterator[Prediction | Unread]:
     """What the model says of each image that lies in the folder or comes into it, as soon as it is there in whole.
@@ -62,6 +63,7 @@ def watch(
     `out`/predictions.jsonl before it is given out here; images that have a line are passed over when the watch begins
     again. An image that changes, or another of the same name, is looked at anew.
 
+    follow_links  open links that lead out of the folder, too
     every    seconds between two looks
     stop     asked after each image and each look; the watch ends when it says True (and by Ctrl-C)
     loading  threshold, size, device, precision, names, as for predict
@@ -82,7 +84,14 @@ def watch(
     expected = checked(find, save, classes, out)
     refuse_own_folder([Source("", "", folder / "image")], out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
-    return _watched(find, folder, _Lines(out / LINES), _Work(out, expected, tuple(save), pictures, sorter), every, stop)
+    return _watched(
+        find,
+        folder,
+        _Lines(out / LINES),
+        _Work(out, expected, tuple(save), pictures, sorter, follow_links),
+        every,
+        stop,
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,7 @@ class _Work:
     save: tuple[str, ...]
     pictures: bool
     sorter: Sorter | None
+    follow_links: bool
 
 
 def _watched(
@@ -129,7 +139,7 @@ def _watched(
 
 def _look(find: Predictor | Screening, path: Path, work: _Work, stem: str) -> Prediction | Unread:
     try:
-        image, said = find.look(Source(str(path), stem, path, path.parent))
+        image, said = find.look(Source(str(path), stem, path, None if work.follow_links else path.parent))
     except MaskwrightError as error:
         return Unread(str(path), error)
     made = prediction(find, image, stem, said, work.expected)

@@ -86,6 +86,9 @@ annotations = click.option(
 follow_links = click.option(
     "--follow-links", is_flag=True, help="Follow links that lead out of DATA; otherwise they are left out and named."
 )
+follow_source_links = click.option(
+    "--follow-links", is_flag=True, help="Follow links in a folder that lead out of it; otherwise they are named."
+)
 data = click.argument("data", type=click.Path(path_type=Path))
 
 

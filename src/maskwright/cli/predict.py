@@ -41,6 +41,7 @@ from maskwright.errors import RecipeError
     "--every", type=click.FloatRange(0.05, 3600), metavar="SECONDS", default=1.0, show_default=True,
     help="How often --watch looks.",
 )  # fmt: skip
+@options.follow_source_links
 @options.running
 @options.console
 def command(
@@ -60,6 +61,7 @@ def command(
     move: bool,
     watch: bool,
     every: float,
+    follow_links: bool,
     names: tuple[str, ...] | None,
     device: str,
     precision: str,
@@ -109,6 +111,7 @@ def command(
         "pictures": not no_pictures,
         "sort_into": sort_into,
         "move": move,
+        "follow_links": follow_links,
     }
     if watch:
         return watching(find, images[0], every, settings, console)

@@ -18,6 +18,7 @@ from maskwright.cli.predict import tell_counts
 @click.option("--side-by-side", is_flag=True, help="The image as it was at the left.")
 @click.option("--invert", is_flag=True, help="The objects gray, the rest in color.")
 @options.choosing
+@options.follow_source_links
 @options.running
 @options.console
 def command(
@@ -30,6 +31,7 @@ def command(
     classes: tuple[str, ...] | None,
     size: int | None,
     tile: int | None,
+    follow_links: bool,
     names: tuple[str, ...] | None,
     device: str,
     precision: str,
@@ -66,6 +68,7 @@ def command(
         names=names,
         device=device,
         precision=precision,
+        follow_links=follow_links,
         progress=console.progress,
         say=console.say,
     )

@@ -61,12 +61,14 @@ def naturally(path: str | Path) -> tuple:
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), str(path)
 
 
-def expand(sources: Sequence[Origin] | Origin) -> list[Source]:
+def expand(sources: Sequence[Origin] | Origin, follow_links: bool = False) -> list[Source]:
     """Everything the user named, image by image, in the order given (inside a folder or pattern: naturally sorted).
 
     A source is a file; a folder (its own images, not those of folders in it); a pattern ("scans/**/*.png");
     an address (http, https, or what fsspec knows: s3://..., also with a pattern); "-" for standard input;
     bytes of an image file; an array; a PIL image; an Image. Nothing is opened yet.
+
+    follow_links  links that lead out of a folder are opened, too; otherwise they are images that cannot be read
 
     >>> [source.stem for source in expand(["party/", "extra/party_2.jpg"])]
     ['party_1', 'party_2', 'party_10', 'party_2_2']
@@ -75,7 +77,7 @@ def expand(sources: Sequence[Origin] | Origin) -> list[Source]:
         several: list[Origin] = [sources]
     else:
         several = list(sources)
-    found = [item for index, source in enumerate(several, start=1) for item in _expand_one(source, index)]
+    found = [item for index, source in enumerate(several, start=1) for item in _expand_one(source, index, follow_links)]
     if not found:
         raise DatasetError(
             "no images were named", expected="an image, a folder, a pattern or an address", got="nothing"
@@ -100,7 +102,7 @@ def open_source(source: Source, window: Window | None = None, limit_pixels: int 
 
 
 # --- finding ------------------------------------------------------------------------------------
-def _expand_one(source: Origin, place: int) -> list[Source]:
+def _expand_one(source: Origin, place: int, follow_links: bool) -> list[Source]:
     if isinstance(source, Image):
         return [Source(source.name, _stem(source.name), source)]
     if isinstance(source, bytes | np.ndarray | PilImage.Image):
@@ -118,7 +120,8 @@ def _expand_one(source: Origin, place: int) -> list[Source]:
         web = source.lower().startswith(("http://", "https://"))
         addresses = [source] if web else _expand_fsspec(source)
         return [Source(address, _stem(unquote(urlsplit(address).path)), address) for address in addresses]
-    found, within = _expand_path(str(source))
+    found, folder = _expand_path(str(source))
+    within = None if follow_links else folder
     return [Source(str(path), _stem(str(path)), path, within) for path in found]
 
 
@@ -131,7 +134,7 @@ def _stay(path: Path, folder: Path) -> None:
         except (OSError, RuntimeError):  # in a circle
             pass
         raise ImageError("this link leads out of its folder", file=path, expected=READABLE, got="a link",
-                         fix="name the image itself, if it is meant")  # fmt: skip
+                         fix="name the image itself, if it is meant; --follow-links follows all")  # fmt: skip
 
 
 def _expand_path(text: str) -> tuple[list[Path], Path | None]:
