@@ -6,7 +6,8 @@
 #   make check | format          what must be clean before a commit | mend what can be mended by itself
 #   make bench [BENCH=file.py]   the metrics of docs/results.md
 #   make bundled                 train the bundled models anew (five hours; images in SHARED)
-#   make docs                    do README and docs still say what is true?
+#   make docs                    test README and docs: commands, outputs, links
+#   make site                    the same, then build them as a website into build/site (installs the extra `docs`)
 #   make wheel                   dist/maskwright-VERSION-py3-none-any.whl
 # PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
 # TESTS=tests/test_x.py picks tests.
@@ -21,7 +22,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-all fuzz fuzz-properties check format bench bundled docs wheel
+.PHONY: help install demo test test-slow test-all fuzz fuzz-properties check format bench bundled docs site wheel
 
 help:
 	@sed -n 's/^#  *\(make .*\)/\1/p' Makefile
@@ -90,6 +91,10 @@ bundled: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m pytest tests/test_repository.py tests/test_docs.py
+
+site: docs
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel: $(READY)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
