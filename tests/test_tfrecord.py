@@ -278,3 +278,13 @@ def test_names_that_no_disk_takes_are_changed_and_told(tmp_path):
     data = formats.read(tfrecord(tmp_path / "data", example(tmp_path, filename=[b"a:b?.jpg"])))
     assert [record.image.name for record in data] == ["a_b_.jpg"]
     assert data.remarks[-1] == "1 of them could not keep their names: a:b?.jpg is a_b_.jpg"
+
+
+def test_a_label_map_as_long_as_a_dataset_is_refused_before_it_is_taken_apart(tmp_path):
+    """A hundred million brackets became a list of as many texts: gigabytes for a file that names two classes."""
+    path = tmp_path / "label_map.pbtxt"
+    path.write_text("item { id: 1 name: 'rust' }" + "[" * maps.LARGEST, "utf-8")
+    with pytest.raises(AnnotationError, match="too long for a label map"):
+        maps.read(path)
+    path.write_text("".join(f"item {{ id: {id} name: 'class {id}' }}\n" for id in range(1, 10_000)), "utf-8")
+    assert len(maps.read(path)) == 9_999

@@ -16,6 +16,7 @@ from maskwright.files import write_text
 from maskwright.formats.reading import Head, read_text
 
 _TOKEN = re.compile(r"""\s+|\#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[\w.+-]+|.""")
+LARGEST = 5_000_000  # characters; maps of thousands of classes have some hundred thousand
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -26,6 +27,9 @@ def read(path: Path) -> dict[int, str]:
     {1: 'rust'}
     """
     text = read_text(path)
+    if len(text) > LARGEST:
+        raise AnnotationError("too long for a label map", file=path, expected=f"at most {LARGEST:,} characters",
+                              got=f"{len(text):,}")  # fmt: skip
     found: dict[int, str] = {}
     for item in _items(text):
         number, name = item.get("id", ""), (item.get("name") or item.get("display_name", "")).strip()
