@@ -1,0 +1,77 @@
+"""The field's standard terms are used everywhere: terms of our own that earlier versions had are absent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACES = ("docs", "examples", "README.md", "CONTRIBUTING.md")  # src/maskwright follows when it is clean
+ENDINGS = (".py", ".md", ".html", ".ipynb", ".toml")
+SYNTH = "src/maskwright/synth/"  # a renderer paints on a canvas
+
+TERMS = {  # what is searched for -> the standard term
+    r"films?": "video",
+    r"verdicts?": "prediction, class label",
+    r"strangers?": "detections of unknown classes",
+    r"truths": "ground-truth objects",
+    r"twins?": "duplicates",
+    r"judg(?:e|ed|es|ing)": "evaluate",
+    r"false finds?": "false positives",
+    r"whole[- _]photos?": "image-level",
+    r"photos?": "image",
+    r"live_norms": "train_bn",
+    r"warm_up": "warmup_steps",
+    r"backbone_rate": "backbone_lr_scale",
+    r"merit": "selection_metric",
+    r"f32": "fp32",
+    r"taught": "trained on",
+    r"learnt": "learned, trained",
+    r"canvas(?:es)?": "network input",
+    r"colours?|greys?|licences?": "color, gray, license",
+    r"the house|rooms?|floors?": "packages, layers",
+}
+KEPT = (  # names that others gave
+    r"animals and rooms",  # what images show
+    r"[\"']photos?[\"']",  # folder names that people use
+    r"Photoshop|ground_truths|photometric\w*|PhotometricInterpretation|true_positive|dtype",
+)
+
+
+def findings(text: str, path: str) -> Iterator[str]:
+    """Every term of our own in a text: "path:line: term -> standard term"."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for kept in KEPT:
+            line = re.sub(kept, "", line)
+        for term, standard in TERMS.items():
+            if "canvas" in term and path.startswith(SYNTH):
+                continue
+            if "rooms" in term and path.startswith(SYNTH):
+                continue
+            for found in re.finditer(rf"(?<![A-Za-z])(?:{term})(?![A-Za-z0-9])", line, re.IGNORECASE):
+                yield f"{path}:{number}: {found[0]} -> {standard}"
+
+
+def texts() -> Iterator[tuple[str, Path]]:
+    for folder in PLACES:
+        root = ROOT / folder
+        for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            if path.suffix in ENDINGS:
+                yield path.relative_to(ROOT).as_posix(), path
+
+
+@pytest.mark.parametrize(("name", "path"), [pytest.param(*pair, id=pair[0]) for pair in texts()])
+def test_a_file_uses_the_standard_terms(name, path):
+    assert list(findings(path.read_text("utf-8"), name)) == []
+
+
+def test_the_search_would_notice():
+    assert list(findings("One photo,\nfilmed and judged.", "docs/x.md")) == [
+        "docs/x.md:1: photo -> image",
+        "docs/x.md:2: judged -> evaluate",
+    ]
+    assert list(findings("a canvas of a room", "src/maskwright/synth/scene.py")) == []
+    assert len(list(findings("live_norms = 'photo'", "README.md"))) == 1
