@@ -6,6 +6,7 @@ import csv
 import errno
 import itertools
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from tiny_runs import TINY, TinyNetwork, party, trainer
 from maskwright import files
 from maskwright.api import training_report
 from maskwright.api.data import open_data
+from maskwright.api.train import Trainer, train
 from maskwright.errors import OutputError, RecipeError, TrainingError, WeightsError
 from maskwright.training import loop, validation
 from maskwright.training.recipe import Recipe, Stage
@@ -589,3 +591,18 @@ def test_a_run_that_nobody_touches_says_nothing_of_removals(data: Path, tmp_path
     run.folder.begin(plan(2), {"data": str(data), "images": {}})
     run.run()
     assert not any("removed" in line for line in said)
+
+
+def test_the_command_that_goes_on_can_be_typed_where_a_folder_has_blanks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: Trainer) -> None:
+        raise KeyboardInterrupt
+
+    said: list[str] = []
+    party(tmp_path / "data")
+    monkeypatch.setattr(Trainer, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "data", out=tmp_path / "my runs", name="one", weights="none", say=said.append)
+    command = shlex.split(said[-1].removeprefix("stopped; to go on: "))
+    assert command == ["maskwright", "train", "--resume", str(tmp_path / "my runs" / "one")]

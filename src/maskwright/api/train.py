@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -245,7 +246,7 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say, progress: Progre
     try:
         trainer.run()
     except KeyboardInterrupt:
-        again = f"maskwright train --resume {folder}"
+        again = f"maskwright train --resume {shlex.quote(str(folder))}"
         if trainer.folder.facts()["data"] is None:  # the data were in memory
             again = f"train(data, resume={str(folder)!r})"
         say(f"stopped; to go on: {again}")
