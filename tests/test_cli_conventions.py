@@ -213,7 +213,7 @@ def test_weights_go_to_the_cache_where_training_looks(server, capsys):
 
 
 def test_weights_go_to_a_folder_and_nowhere_else(server, capsys, home):
-    _, out, _ = maskwright(capsys, "download", "imagenet", "model=mobilenet_v2", "out=stick", "--json")
+    _, out, _ = maskwright(capsys, "download", "imagenet", "--model", "mobilenet_v2", "--out", "stick", "--json")
     facts = json.loads(out)
     assert facts["kind"] == "weights" and (home / facts["path"]).read_bytes() == TENSORS
     assert not fetch.cache_folder().exists()

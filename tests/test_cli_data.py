@@ -53,7 +53,7 @@ def party(tmp_path: Path) -> Path:
 
 # --- show -------------------------------------------------------------------------------------------------------------
 def test_show_counts_and_draws(party, tmp_path, capsys):
-    code, out, err = maskwright(capsys, "show", party, "out=" + str(tmp_path / "sheet.png"), "count=4")
+    code, out, err = maskwright(capsys, "show", party, "--out", tmp_path / "sheet.png", "--count", "4")
     assert code == 0
     assert out.splitlines()[:3] == [
         "party (coco): 8 images (6 labeled, 2 empty)",
@@ -103,7 +103,7 @@ def test_split_keeps_every_image_and_every_pixel_of_every_object(party, tmp_path
 
 def test_split_gives_the_same_division_for_the_same_seed(party, tmp_path, capsys):
     for name, seed in (("a", 0), ("b", 0)):
-        maskwright(capsys, "split", party, tmp_path / name, f"seed={seed}", "--quiet")
+        maskwright(capsys, "split", party, tmp_path / name, "--seed", seed, "--quiet")
     names = [sorted(path.name for path in (tmp_path / name / "val").glob("*.png")) for name in "ab"]
     assert names[0] == names[1] != []
 
@@ -191,13 +191,13 @@ def test_a_failed_split_leaves_nothing_behind(party, tmp_path, capsys):
 
 # --- synth ------------------------------------------------------------------------------------------------------------
 def test_synth_makes_a_data_set_that_reads_back(tmp_path, capsys):
-    code, out, _ = maskwright(capsys, "synth", "balloons", tmp_path / "p", "count=5", "size=96x64", "--json")
+    code, out, _ = maskwright(capsys, "synth", "balloons", tmp_path / "p", "--count", "5", "--size", "96x64", "--json")
     facts = json.loads(out)
     assert code == 0 and facts["images"] == 5 and facts["splits"] == {"train": 4, "val": 1}
     assert {record.size for record in formats.read(tmp_path / "p")} == {(64, 96)}
 
 
-@pytest.mark.parametrize("arguments", [("size=big",), ("size=0x0",), ("--val", 2)])
+@pytest.mark.parametrize("arguments", [("--size", "big"), ("--size", "0x0"), ("--val", 2)])
 def test_synth_explains_what_it_cannot_do(tmp_path, capsys, arguments):
     code, _, err = maskwright(capsys, "synth", "balloons", tmp_path / "p", *arguments)
     assert code == 2 and "expected" in err and not (tmp_path / "p").exists()

@@ -122,7 +122,7 @@ class Classifier(Predictor):
         super().__init__(engine, threshold, size, 0)
         if tile:
             raise RecipeError(
-                "a classifier looks at whole images", field="tile", expected="a model that finds objects", got=tile
+                "a classifier takes whole images", field="tile", expected="a model that finds objects", got=tile
             )
         if threshold is not None and not (self.card.multi_label or self.card.operating_points):
             raise WeightsError(
