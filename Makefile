@@ -64,6 +64,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/python tools/code_counts.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
