@@ -7,6 +7,7 @@
     │   ├── DatasetError    the data as a whole (no images, no instances, unknown class, several annotation files)
     │   ├── WeightsError    a checkpoint, state dict or card
     │   ├── RecipeError     a training recipe or option
+    │   ├── ShapeError      arrays of the wrong shape, type or length given to a constructor; also a ValueError
     │   └── UnknownName     a name that is in no table; offers the nearest
     ├── OutputError         something could not be written (no rights, disk full)
     ├── FetchError          a download that failed
@@ -104,6 +105,10 @@ class WeightsError(InputError):
 
 class RecipeError(InputError):
     """A training recipe or an option of it is wrong."""
+
+
+class ShapeError(InputError, ValueError):
+    """An array of the wrong shape, type or length; what was expected and what was given are named."""
 
 
 class UnknownName(InputError):

@@ -1,4 +1,4 @@
-"""What travels between the rooms: frozen dataclasses, checked once at the door."""
+"""The data types that packages exchange: frozen dataclasses, validated in the constructor."""
 
 from maskwright.types.annotation import Annotation
 from maskwright.types.dataset import Dataset, Fault, Record

@@ -40,7 +40,7 @@ class Record:
     split      "train", "val", "test" where the data say so
     labelled_classes     the classes that were looked for on this image, as indices into the dataset's names; None: all
                          of them.
-               What was not looked for is never taught as background
+               What was not looked for is never trained as background
     incomplete     objects of the sought classes may be undrawn too: only the surroundings of drawn ones are background
     id         the number (or text) by which the annotation file knows the image (COCO); None where it has none
     """

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from maskwright.errors import ShapeError
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -31,7 +33,22 @@ class Image:
     window: Window | None = None
 
     def __post_init__(self) -> None:
-        assert self.pixels.ndim == 3 and self.pixels.shape[2] == 3 and self.pixels.dtype == np.uint8
+        pixels = self.pixels
+        if not isinstance(pixels, np.ndarray):
+            raise ShapeError(
+                "an image needs an array of pixels",
+                field="pixels",
+                expected="height x width x 3, uint8",
+                got=type(pixels).__name__,
+            )
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
+            raise ShapeError(
+                "these are not the pixels of an image",
+                field="pixels",
+                expected="height x width x 3, uint8, RGB",
+                got=f"shape {pixels.shape}, {pixels.dtype}",
+                fix="maskwright.images.decode reads files; gray images are repeated three times",
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -53,6 +70,18 @@ class ResizeTransform:
     scale_x: float
     top: int = 0
     left: int = 0
+
+    def __post_init__(self) -> None:
+        for field in ("image_size", "input_size"):
+            size = getattr(self, field)
+            if len(size) != 2 or min(size) < 1:
+                raise ShapeError(
+                    "not the size of an image", field=field, expected="(height, width), at least 1", got=size
+                )
+        for field in ("scale_y", "scale_x"):
+            scale = getattr(self, field)
+            if not 0 < scale < float("inf"):
+                raise ShapeError("not a scale", field=field, expected="a finite number above 0", got=scale)
 
     def boxes_to_input(self, boxes_image: np.ndarray) -> np.ndarray:
         """n×4 x1 y1 x2 y2 in image pixels -> the same in network input pixels."""

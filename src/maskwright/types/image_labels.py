@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from maskwright.errors import ShapeError
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageLabels:
@@ -26,7 +28,17 @@ class ImageLabels:
     chosen: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        assert self.scores.shape == (len(self.names),)
+        if np.shape(self.scores) != (len(self.names),):
+            raise ShapeError(
+                "the scores do not match the class names",
+                field="scores",
+                expected=f"shape ({len(self.names)},), one score per class",
+                got=f"shape {np.shape(self.scores)}",
+            )
+        if any(not 0 <= index < len(self.names) for index in self.chosen):
+            raise ShapeError(
+                "not the index of a class", field="chosen", expected=f"0 to {len(self.names) - 1}", got=self.chosen
+            )
 
     @classmethod
     def of(

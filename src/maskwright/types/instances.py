@@ -7,21 +7,24 @@ from typing import Literal
 
 import numpy as np
 
+from maskwright.errors import ShapeError
 from maskwright.types.annotation import Annotation
 from maskwright.types.masks import RleMasks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instances:
-    """The objects of one image, found or annotated. Every column has the same length n; n = 0 is ordinary.
+    """The objects of one image, detected or annotated. Every field has length n; n = 0 is ordinary.
 
     boxes    n×4 float32       x1 y1 x2 y2 in image pixels; edges, so a one-pixel object is 1 wide
     classes  n int64           index into `names` (no background class: 0 is the first real one)
-    scores   n float32 | None  0..1; None where a person drew them
+    scores   n float32 | None  0..1; None for annotations
     masks    RleMasks | None   same order, same image size; None where only boxes are known
     names    tuple[str, ...]   the class names of the dataset or model
-    crowd    n bool | None     COCO's iscrowd: a region of many, neither to be learned nor to be counted as missed
-    annotations  n Annotation | None, or None as a whole: what the annotation file said of each object besides
+    crowd    n bool | None     COCO's iscrowd: a region of many, neither trained on nor counted as a false negative
+    annotations  n Annotation | None, or None as a whole: what the annotation file holds beyond that
+
+    Raises ShapeError where shapes or lengths differ. An empty list of boxes, shape (0,), is taken as (0, 4).
     """
 
     boxes: np.ndarray
@@ -33,16 +36,34 @@ class Instances:
     annotations: tuple[Annotation | None, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "boxes", np.asarray(self.boxes, np.float32).reshape(-1, 4))
-        object.__setattr__(self, "classes", np.asarray(self.classes, np.int64).reshape(-1))
+        boxes = np.asarray(self.boxes, np.float32)
+        boxes = boxes.reshape(0, 4) if boxes.shape == (0,) else boxes
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise ShapeError(
+                "boxes need four coordinates each", field="boxes", expected="shape (n, 4)", got=f"shape {boxes.shape}"
+            )
+        object.__setattr__(self, "boxes", boxes)
+        object.__setattr__(self, "classes", np.asarray(self.classes, np.int64))
         if self.scores is not None:
-            object.__setattr__(self, "scores", np.asarray(self.scores, np.float32).reshape(-1))
-        lengths = {
-            len(column)
-            for column in (self.boxes, self.classes, self.scores, self.masks, self.crowd, self.annotations)
-            if column is not None
-        }
-        assert len(lengths) == 1, f"columns of different lengths: {lengths}"
+            object.__setattr__(self, "scores", np.asarray(self.scores, np.float32))
+        for field in ("classes", "scores", "crowd"):
+            column = getattr(self, field)
+            if column is not None and np.shape(column) != (len(boxes),):
+                raise ShapeError(
+                    "one value per object is needed",
+                    field=field,
+                    expected=f"shape ({len(boxes)},), as many as boxes",
+                    got=f"shape {np.shape(column)}",
+                )
+        for field in ("masks", "annotations"):
+            column = getattr(self, field)
+            if column is not None and len(column) != len(boxes):
+                raise ShapeError(
+                    "one entry per object is needed",
+                    field=field,
+                    expected=f"{len(boxes)}, as many as boxes",
+                    got=len(column),
+                )
 
     @classmethod
     def empty(cls, names: tuple[str, ...], size: tuple[int, int] | None = None, scored: bool = False) -> Instances:
@@ -60,7 +81,7 @@ class Instances:
         return f"Instances({counts or 'none'}; {kind})"
 
     def __getitem__(self, which: object) -> Instances:
-        """found[found.scores > 0.5], found[:3], found[0:0], found[2] (one row, still Instances)."""
+        """detections[detections.scores > 0.5], detections[:3], detections[2] (one row, still Instances)."""
         rows = np.atleast_1d(np.arange(len(self))[which])  # type: ignore[index]
         return replace(
             self,
@@ -99,10 +120,10 @@ class Instances:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawDetections:
-    """What an engine found on one network input: the seam between engines and everything else.
+    """What an engine returns for one network input: the interface between engines and everything else.
 
     boxes    n×4 float32      x1 y1 x2 y2 in network input pixels
-    scores   n float32        0..1, falling
+    scores   n float32        0..1, descending
     classes  n int64          index into the card's class names
     mask_probs     n×28×28 float32 | None   probability that a cell of the box belongs to the object; None without a
                    mask head

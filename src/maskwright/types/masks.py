@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from maskwright.errors import ShapeError
 from maskwright.geometry import polygons, rle
 
 
@@ -27,8 +28,22 @@ class RleMasks:
     offsets: np.ndarray
 
     def __post_init__(self) -> None:
-        assert self.offsets.ndim == 1 and len(self.offsets) >= 1 and self.offsets[0] == 0
-        assert self.offsets[-1] == len(self.counts)
+        if len(self.size) != 2:
+            raise ShapeError("not the size of an image", field="size", expected="(height, width)", got=self.size)
+        if np.ndim(self.counts) != 1 or np.ndim(self.offsets) != 1 or len(self.offsets) < 1:
+            raise ShapeError(
+                "run lengths need two one-dimensional arrays",
+                field="counts, offsets",
+                expected="shapes (m,) and (n + 1,)",
+                got=f"shapes {np.shape(self.counts)} and {np.shape(self.offsets)}",
+            )
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.counts):
+            raise ShapeError(
+                "the offsets do not cover the run lengths",
+                field="offsets",
+                expected=f"from 0 to {len(self.counts)}",
+                got=f"from {self.offsets[0]} to {self.offsets[-1]}",
+            )
 
     # --- making ---------------------------------------------------------------------------------
     @classmethod
@@ -38,6 +53,14 @@ class RleMasks:
     @classmethod
     def from_dense(cls, dense: np.ndarray) -> RleMasks:
         """dense: n×H×W, anything non-zero belongs to the object."""
+        if np.ndim(dense) != 3:
+            raise ShapeError(
+                "masks need three axes",
+                field="dense",
+                expected="(n, height, width)",
+                got=f"shape {np.shape(dense)}",
+                fix="mask[None] for a single mask",
+            )
         return cls(dense.shape[1:], *rle.from_dense(dense))
 
     @classmethod
@@ -59,7 +82,11 @@ class RleMasks:
     @classmethod
     def join(cls, several: Sequence[RleMasks]) -> RleMasks:
         """The rows of several, one after another; all of one image size; at least one."""
-        assert len({item.size for item in several}) == 1
+        sizes = {item.size for item in several}
+        if len(sizes) != 1:
+            raise ShapeError(
+                "masks of different images cannot be joined", field="size", expected="one image size", got=sorted(sizes)
+            )
         return cls(several[0].size, *rle.join([(item.counts, item.offsets) for item in several]))
 
     # --- asking ---------------------------------------------------------------------------------
@@ -85,7 +112,7 @@ class RleMasks:
         return rle.boxes(self.counts, self.offsets, self.size)
 
     def dense(self) -> np.ndarray:
-        """n×H×W bool. Only for drawing: this is the frame the rest of the house never makes."""
+        """n×H×W bool. Only for drawing: this is the full frame that no other code makes."""
         return rle.to_dense(self.counts, self.offsets, self.size)
 
     def patches(self, boxes: np.ndarray) -> list[np.ndarray]:
