@@ -390,12 +390,12 @@ def test_images_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path
     done = evaluate(run, data / "val", bootstrap=0, out=tmp_path / "out", say=said.append)  # named by another path
     assert (done.trained, done.chose) == (0, 1)
     assert said[2] == (
-        "1 of these 2 images chose the epoch that was kept: the metrics flatter; "
+        "1 of these 2 images chose the epoch that was kept: the metrics are optimistic; "
         "evaluate by images that nobody looked at (a test folder), or by `maskwright cross-validate`"
     )
     assert json.loads(read(tmp_path / "out" / "evaluation.json"))["images_seen"] == {
         "trained_on": 0, "chose_the_epoch": 1}  # fmt: skip
-    assert "the metrics flatter" in read(tmp_path / "out" / "evaluation.html")
+    assert "the metrics are optimistic" in read(tmp_path / "out" / "evaluation.html")
     assert evaluate(run / "last", data / "val", bootstrap=0).warnings == []  # nobody chose the last one
 
 
@@ -452,7 +452,7 @@ def test_one_image_or_one_series_gives_no_interval_and_it_is_said() -> None:
     assert doubts(Dataset("welds", ("pore",), several[:1])) == ("metrics of one image have no intervals",)
 
 
-def test_images_that_taught_the_model_measure_its_memory(data: Path, tmp_path: Path) -> None:
+def test_training_images_make_the_metrics_optimistic(data: Path, tmp_path: Path) -> None:
     names = [f"train/{path.name}" for path in sorted((data / "train").glob("*.jpg"))]
     done = evaluate(ran(tmp_path / "run", data, names, []), data, split="all", bootstrap=0)
     assert done.warnings == ["6 of these 8 images were used to train this model: the metrics measure memorization"]

@@ -161,7 +161,7 @@ def told_run(run: Path, tmp_path: Path, **images: list[str]) -> None:
     (run.parent / "run.json").write_text(json.dumps(facts), encoding="utf-8")
 
 
-def test_images_that_taught_the_model_are_refused(run, tmp_path):
+def test_training_images_of_the_model_are_refused(run, tmp_path):
     told_run(run, tmp_path, train=["image_0.png", "image_1.png"], val=["image_2.png"])
     with pytest.raises(DatasetError) as caught:
         threshold(run, data(tmp_path, None), Aim.of(recall=1.0), split="all")
@@ -265,7 +265,7 @@ def test_two_models_are_compared_image_by_image(run, tmp_path, monkeypatch, caps
     assert "these images do not tell which is better" in capsys.readouterr().out
 
 
-def test_images_that_taught_the_other_model_are_told(run, tmp_path):
+def test_training_images_of_the_other_model_are_reported(run, tmp_path):
     other = model(tmp_path / "runs" / "other" / "best")
     told_run(other, tmp_path, train=["image_0.png"], val=[])
     done = evaluate(str(run), data(tmp_path, "test"), bootstrap=0, against=str(other))

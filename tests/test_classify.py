@@ -286,7 +286,7 @@ def test_only_what_the_run_held_back_is_evaluated(run: Trained, images: Path) ->
     assert evaluate(run.folder, images, bootstrap=0).which == "held back by the run"
 
 
-def test_a_class_the_model_was_never_taught_is_named(run: Trained, tmp_path: Path) -> None:
+def test_a_class_the_model_was_not_trained_on_is_named(run: Trained, tmp_path: Path) -> None:
     with pytest.raises(DatasetError) as caught:
         evaluate(run.folder, class_images.save(tmp_path, 2, ("red", "blue")))
     assert (caught.value.parts["expected"], caught.value.parts["got"]) == ("green, red", "blue")
@@ -318,7 +318,7 @@ def test_a_threshold_is_chosen_on_the_images_that_the_run_held_back(run: Trained
         1.0,
         0,
     )
-    with pytest.raises(DatasetError, match="not chosen on images that taught it"):
+    with pytest.raises(DatasetError, match="not chosen on its training images"):
         threshold(run.folder, images, Aim.of(recall=1.0), name="red", split="all")
 
 

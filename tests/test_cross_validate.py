@@ -117,4 +117,4 @@ def test_a_start_that_saw_the_images_is_said(tmp_path: Path):
     (first.parent / "run.json").write_text(json.dumps({"data": str(root), "images": images}))
     said: list[str] = []
     _started_from(data, first, tmp_path / "runs", said.append)
-    assert said == ["3 of these 4 images were in the run that these weights are of: the metrics flatter"]
+    assert said == ["3 of these 4 images were training images of the initial weights: the metrics are optimistic"]

@@ -80,7 +80,7 @@ def _span(low: float, high: float) -> str:
 
 
 def _table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
-    """Names of classes are a stranger's text, so every cell is escaped."""
+    """Class names come from outside, so every cell is escaped."""
     body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
     return f"<table><thead><tr>{_cells('th', head)}</tr></thead><tbody>{body}</tbody></table>"
 

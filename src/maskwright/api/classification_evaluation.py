@@ -45,7 +45,7 @@ def evaluate(find: Classifier, data: Dataset, bootstrap: int, seed: int, progres
     unknown_classes = [name for name, count in data.class_counts().items() if count and name not in find.card.classes]
     if unknown_classes:
         raise DatasetError(
-            "these images show classes that the model was never taught",
+            "these images show classes that the model was not trained on",
             file=data.name,
             expected=", ".join(find.card.classes),
             got=", ".join(unknown_classes),

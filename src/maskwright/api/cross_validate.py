@@ -121,8 +121,11 @@ def _started_from(data: Dataset, weights: Any, runs: Path, say: Say) -> dict[str
         weights = newest(weights, runs)
     if weights is None or not Path(weights).is_dir():
         return {}
-    if taught := sum(seen(data, weights)):
-        say(f"{taught} of these {len(data)} images were in the run that these weights are of: the metrics flatter")
+    if trained_on := sum(seen(data, weights)):
+        say(
+            f"{trained_on} of these {len(data)} images were training images of the initial weights: "
+            "the metrics are optimistic"
+        )
     return {"weights": weights}
 
 

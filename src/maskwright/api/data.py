@@ -302,14 +302,14 @@ def _evaluated_by_outlines(parts: dict[str, Dataset], data: str | Path | Dataset
 
 def _known(parts: dict[str, Dataset], data: str | Path | Dataset) -> None:
     """A class that only the validation images have cannot be learned: usually the same class written in two ways."""
-    taught = {name for name, count in parts["train"].class_counts().items() if count}
+    trained = {name for name, count in parts["train"].class_counts().items() if count}
     for which in parts.keys() - {"train"}:
         for name, count in parts[which].class_counts().items():
-            if count and name not in taught:
+            if count and name not in trained:
                 raise DatasetError(
                     f'the {which} images have a class that no training image has: "{name}"',
                     file=data_name(data),
-                    expected=", ".join(sorted(taught)),
+                    expected=", ".join(sorted(trained)),
                     got=f"{name} ({count} objects)",
                     fix="name it the same way on both sides, or divide anew",
                 )

@@ -85,7 +85,7 @@ def _doubts(trained: int, chose: int, images: int, model: str) -> list[str]:
         told.append(f"{trained} of these {images} images were used to train {model}: the metrics measure memorization")
     if chose:
         told.append(
-            f"{chose} of these {images} images chose the epoch that was kept{whose}: the metrics flatter; "
+            f"{chose} of these {images} images chose the epoch that was kept{whose}: the metrics are optimistic; "
             "evaluate by images that nobody looked at (a test folder), or by `maskwright cross-validate`"
         )
     return told

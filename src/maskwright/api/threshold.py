@@ -142,7 +142,7 @@ def _unseen(part: Dataset, folder: Path, file: str) -> None:
     """Training images are refused: a classifier with a small head may score each of them 1.00."""
     if trained := seen(part, folder)[0]:
         raise DatasetError(
-            "a classifier's threshold is not chosen on images that taught it",
+            "a classifier's threshold is not chosen on its training images",
             file=file,
             expected="images that are new to the model",
             got=f"{trained} of {len(part)} it was trained on",

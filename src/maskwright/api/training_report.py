@@ -57,9 +57,9 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
     says = "predictions of the best model" if whole else "detections of the best model"
     if len(parts["val"]):
         sections.append(Gallery("Validation images", _pictures(folder, parts["val"], trainer.recipe), note=says))
-    taught = "; it was trained on these very images, so this is no measure of its quality"
+    caution = "; it was trained on these very images, so this is no measure of its quality"
     pictures = _pictures(folder, parts["train"], trainer.recipe)
-    sections.append(Gallery("Training images", pictures, note=says + taught))
+    sections.append(Gallery("Training images", pictures, note=says + caution))
     sections.append(Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)))
     files.write_text(folder / "report.html", page.render(folder.name, sections, f"trained on {parts['train'].name}"))
 

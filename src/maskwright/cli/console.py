@@ -5,7 +5,7 @@
     2    the input is wrong            141  the reader of our output went away
                                        143, 129, ...  stopped by the system (128 and the signal's number)
 
-Commands get a `Console`; library functions get its `progress`. Nothing else in the house prints. Whatever it shows is
+Commands get a `Console`; library functions get its `progress`. Nothing else prints. Whatever it shows is
 made harmless here: names of files and classes may hold what a terminal obeys.
 """
 

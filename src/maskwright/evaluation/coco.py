@@ -1,6 +1,6 @@
 """The door to the maintained COCO evaluator: Instances in, its precision and recall arrays and its matches out.
 
-The evaluator is hotcoco; nothing else in the house imports it. Its ids are ours: image i is image i + 1,
+The evaluator is hotcoco; no other module imports it. Its ids are ours: image i is image i + 1,
 class k is category k + 1, and ground truth or found row j of all images together is annotation j + 1.
 """
 
@@ -48,7 +48,7 @@ def evaluate(
     at most
     the 100 best found objects of an image and class are looked at.
     """
-    from hotcoco import COCOeval  # here, so that importing the room costs nothing
+    from hotcoco import COCOeval  # here, so that importing the package costs nothing
 
     ground_truth_table, detection_table = _table(ground_truth), _table(detections)
     ground_truth_side, found_side = _evaluator_input(

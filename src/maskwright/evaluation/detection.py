@@ -187,7 +187,7 @@ def _renamed(each: Instances, names: tuple[str, ...], label: str, *, unknown_cla
     place = {name: index for index, name in enumerate(names)}
     moved = np.array([place.get(name, -1) for name in each.names], np.int64)[each.classes]
     if not unknown_classes and (moved < 0).any():
-        stranger = each.names[int(each.classes[np.argmax(moved < 0)])]
-        raise DatasetError(f'the ground truth holds the class "{stranger}", which is not among those to evaluate',
-                           record=f'image "{label}"', expected=", ".join(names), got=stranger)  # fmt: skip
+        unknown = each.names[int(each.classes[np.argmax(moved < 0)])]
+        raise DatasetError(f'the ground truth holds the class "{unknown}", which is not among those to evaluate',
+                           record=f'image "{label}"', expected=", ".join(names), got=unknown)  # fmt: skip
     return replace(each, classes=moved, names=names)[moved >= 0]

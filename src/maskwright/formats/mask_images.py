@@ -99,10 +99,12 @@ def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
     names = ", ".join(mask.name for mask in found.unfit[:3]) + (", ..." if len(found.unfit) > 3 else "")
     if not found.fit:
         image = found.images[0][0]
-        twins = [item.relative_to(path).as_posix() for item, _, _ in found.images if item.stem == found.unfit[0].stem]
-        if len(twins) > 1:
+        duplicates = [
+            item.relative_to(path).as_posix() for item, _, _ in found.images if item.stem == found.unfit[0].stem
+        ]
+        if len(duplicates) > 1:
             raise AnnotationError("a mask may belong to several images", file=found.unfit[0], field="masks",
-                                  expected="one image of its name", got=", ".join(twins),
+                                  expected="one image of its name", got=", ".join(duplicates),
                                   fix="rename them, or put their masks into folders called as theirs")  # fmt: skip
         raise AnnotationError("none of the masks is called like an image", file=path, field="masks",
                               expected=f"a mask such as {image.stem}.png or {image.stem}_mask.png for {image.name}",

@@ -1,4 +1,4 @@
-"""Spans: the "on" runs of many masks as three plain columns. What every other file of this room computes with.
+"""Spans: the "on" runs of many masks as three plain columns. What every other file of this package computes with.
 
 A mask as run lengths is compact to keep but awkward to compute with, because each run's place depends on all runs
 before it. As spans each run stands for itself: (owner, start, stop) in column-major pixel numbers of the image,

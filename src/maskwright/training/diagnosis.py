@@ -15,7 +15,7 @@ from maskwright.training.objective import Objective
 from maskwright.training.recipe import Recipe
 
 STEPS = 12
-LEARNT = 0.9  # a network that works brings the loss of one batch below this share in a dozen steps
+LEARNED = 0.9  # a network that works brings the loss of one batch below this fraction in a dozen steps
 
 
 def diagnose(
@@ -31,7 +31,7 @@ def diagnose(
         return None
     before, after = overfit(network, objective, loader, recipe)
     drop = f"the loss of one batch went from {before:.2f} to {after:.2f} in {STEPS} steps"
-    if after < LEARNT * before:
+    if after < LEARNED * before:
         yet = "nothing told apart" if recipe.task == "classify" else "nothing found"
         return f"{yet} yet, but the network learns ({drop}): give it more time, or better --weights"
     better = "" if recipe.weights == "bundled" else ", or --weights bundled"

@@ -152,7 +152,7 @@ def _faults(card: Card) -> Iterator[tuple[str, str, object]]:
             yield field, f"three numbers from {low:g} to {high:g}", list(values)
     if card.window is not None and not -WINDOW <= card.window[0] < card.window[1] <= WINDOW:
         yield "window", "two gray values, the lower one first", list(card.window)
-    if 0 < card.tile < 64 or (card.tile and card.task == "classify"):  # a classifier looks at whole images
+    if 0 < card.tile < 64 or (card.tile and card.task == "classify"):  # a classifier takes whole images
         yield "tile", "0" if card.task == "classify" else "0, or 64 and more", card.tile
     if card.operating_points and card.task != "classify":
         yield "operating_points", "none, they are a classifier's", len(card.operating_points)
