@@ -234,7 +234,7 @@ def test_training_and_use_by_the_same_commands(tmp_path):
 
 NARROW = """
 import torch
-from maskwright.models.ops import DepthwiseConv
+from maskwright.models.conv import DepthwiseConv
 torch.manual_seed(0)
 for height in (1, 2, 3):
     conv = DepthwiseConv(64, 3, 2).to(torch.bfloat16)

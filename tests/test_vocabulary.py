@@ -36,6 +36,7 @@ TERMS = {  # what is searched for -> the standard term
 }
 KEPT = (  # names that others gave
     r"animals and rooms",  # what images show
+    r"coco_same_photo_two_ids|(?:intake|rel)-[\w-]+",  # folders of the shared data
     r"[\"']photos?[\"']",  # folder names that people use
     r"Photoshop|ground_truths|photometric\w*|PhotometricInterpretation|true_positive|dtype",
 )
