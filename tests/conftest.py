@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # a shell that starts the tests in the background lets them ignore Ctrl-C, and so all processes that they start
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # so does nohup with a closed terminal
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
