@@ -17,8 +17,12 @@ from hypothesis import strategies as st
 from maskwright.cli import console as console_module
 from maskwright.cli.bars import time_text
 from maskwright.cli.console import Console, plain, table_text
-from maskwright.errors import DatasetError, FetchError, UnknownName
+from maskwright.errors import DatasetError, FetchError, ImageError, UnknownName
+from maskwright.issues import Kind
 from maskwright.progress import Progress
+
+CLIPPED = Kind("clipped", "warning", "{count} outlines were clipped")
+BROKEN = Kind("broken", "error", "{error}")
 
 
 def raising(error: BaseException):
@@ -39,9 +43,21 @@ def test_a_result_is_one_document_for_machines(capsys):
     console.show("for people")
     console.table(["class"], [["balloon"]])
     console.say("a remark")
+    console.log(CLIPPED("party", count=13))
     console.result({"images": 61}, "61 images")
     out, err = capsys.readouterr()
-    assert json.loads(out) == {"images": 61} and err == ""
+    clipped = {"code": "clipped", "severity": "warning", "subject": "party", "values": {"count": 13}}
+    assert json.loads(out) == {"images": 61, "issues": [{**clipped, "images": [], "fix": ""}]} and err == ""
+
+
+def test_an_issue_is_a_line_on_stderr_and_quiet_keeps_back_all_but_errors(capsys):
+    broken = BROKEN(error=ImageError("truncated", file="a.jpg"))
+    for quiet, shown in ((False, "party: 13 outlines were clipped\nImageError: a.jpg: truncated\n"),
+                         (True, "ImageError: a.jpg: truncated\n")):  # fmt: skip
+        console = Console(quiet=quiet)
+        console.log(CLIPPED("party", count=13))
+        console.log(broken)
+        assert capsys.readouterr() == ("", shown) and len(console.issues) == 2
 
 
 def test_remarks_go_to_stderr_and_quiet_keeps_them_back(capsys):
@@ -132,7 +148,7 @@ def test_with_json_stdout_still_holds_one_document(capsys, error):
     facts = json.loads(out)
     assert set(facts) >= {"error", "message"} and err.strip()
     if isinstance(error, DatasetError):
-        assert facts == {"error": "DatasetError", "message": "no images", "file": "party"}
+        assert facts == {"error": "DatasetError", "message": "no images", "file": "party", "issues": []}
 
 
 def test_only_debug_shows_a_traceback(capsys):

@@ -1,11 +1,11 @@
-"""The terminal, in one place: results on stdout; progress, remarks and errors on stderr; exit codes.
+"""The terminal, in one place: results on stdout; issues, progress and errors on stderr; exit codes.
 
     0    done                          70   something unexpected (a fault of ours)
     1    it could not be done          130  stopped by Ctrl-C
     2    the input is wrong            141  the reader of our output went away
                                        143, 129, ...  stopped by the system (128 and the signal's number)
 
-Commands get a `Console`; library functions get its `progress`. Nothing else prints. Whatever it shows is
+Commands get a `Console`; library functions get its `log` and `progress`. Nothing else prints. Whatever it shows is
 made harmless here: names of files and classes may hold what a terminal obeys.
 """
 
@@ -29,6 +29,7 @@ import click
 
 from maskwright.errors import InputError, MaskwrightError
 from maskwright.escaping import harmless
+from maskwright.issues import Issue, Issues, as_json
 
 if TYPE_CHECKING:
     from maskwright.cli.bars import Bars
@@ -44,13 +45,15 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC)  # what the sys
 class Console:
     """What a command says and shows.
 
-    json   one JSON document on stdout instead of text and tables; remarks are kept back
-    quiet  no remarks and no progress; results and errors stay
-    debug  tracebacks
+    json    one JSON document on stdout instead of text and tables; it has all issues
+    quiet   no progress, and of the issues only errors; results stay
+    debug   tracebacks
+    issues  what was reported so far
     """
 
     def __init__(self, *, json: bool = False, quiet: bool = False, debug: bool = False) -> None:
         self.json, self.quiet, self.debug = json, quiet, debug
+        self.issues = Issues()
         self._bars: Bars | None = None  # while at least one is shown
 
     @classmethod
@@ -61,12 +64,16 @@ class Console:
 
     # --- results: stdout ----------------------------------------------------------------------------------------------
     def result(self, facts: object, text: str | Callable[[], None] | None = None) -> None:
-        """What the command found out. With --json `facts` as one document, otherwise `text` (or what it shows).
+        """What the command found out. With --json `facts` and the issues so far as one document, otherwise `text` (or
+        what it shows).
 
         >>> console.result({"images": 61}, "61 images")
         """
         if self.json:
-            print(json.dumps(plain(facts), indent=2, allow_nan=False))  # ASCII only: safe on every console
+            document = plain(facts)
+            if isinstance(document, dict):
+                document["issues"] = plain([as_json(issue) for issue in self.issues])
+            print(json.dumps(document, indent=2, allow_nan=False))  # ASCII only: safe on every console
         elif callable(text):
             text()
         elif text is not None:
@@ -84,12 +91,20 @@ class Console:
                 print(_bold(harmless(title)))
             print(table_text(columns, rows, head=_bold))
 
-    # --- remarks and progress: stderr ---------------------------------------------------------------------------------
+    # --- issues and progress: stderr ----------------------------------------------------------------------------------
+    def log(self, issue: Issue) -> None:
+        """The `log` of library functions: an issue is shown, and kept for the JSON document."""
+        self.issues(issue)
+        if not self.json and (not self.quiet or issue.severity == "error"):
+            self._line(str(issue))
+
     def say(self, remark: str | MaskwrightError) -> None:
         """A remark that is no result: a line, or an error that ends nothing."""
         if self.quiet or self.json:
             return
-        text = str(remark) if isinstance(remark, MaskwrightError) else harmless(remark)
+        self._line(str(remark) if isinstance(remark, MaskwrightError) else harmless(remark))
+
+    def _line(self, text: str) -> None:
         if self._bars is not None:
             self._bars.print(text)
         else:
