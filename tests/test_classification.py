@@ -232,8 +232,8 @@ def test_json_holds_no_arrays_and_no_nan():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"scores": np.array([[0.5, 0.5], [0.1, np.nan]])}, 'a score is no share\n  record    image "b"'),
-        ({"scores": np.array([[0.5, 0.5], [0.1, 1.2]])}, 'a score is no share\n  record    image "b"'),
+        ({"scores": np.array([[0.5, 0.5], [0.1, np.nan]])}, 'a score is not a fraction\n  record    image "b"'),
+        ({"scores": np.array([[0.5, 0.5], [0.1, 1.2]])}, 'a score is not a fraction\n  record    image "b"'),
         ({"scores": np.zeros((2, 3))}, "the scores do not fit the classes"),
         (
             {"ground_truth": [0, 2]},

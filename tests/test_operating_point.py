@@ -219,7 +219,7 @@ def test_nothing_to_find_gives_no_threshold():
     ("options", "message"),
     [
         ({}, "a threshold has one aim"), ({"recall": 0.9, "f1": True}, "got       recall and f1"),
-        ({"recall": 0.0}, "this is no share"), ({"precision": 1.5}, "this is no share"),
+        ({"recall": 0.0}, "this is not a fraction"), ({"precision": 1.5}, "this is not a fraction"),
         ({"cost": "1"}, "two prices are wanted"), ({"cost": "1:x"}, "two prices are wanted"),
         ({"cost": "0:1"}, "two prices are wanted"), ({"cost": "1:inf"}, "two prices are wanted"),
         ({"cost": "1:2:3"}, "two prices are wanted"),

@@ -151,7 +151,7 @@ def test_real_images_can_stand_behind_the_balloons():
 # --- sets on disk ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("format", ["via", "coco"])
 def test_a_set_reads_back_as_it_was_rendered(tmp_path, format):
-    rendered = render_set("balloons", 10, tmp_path / "party", val=0.3, size=SIZE, format=format, empty_share=0.2)
+    rendered = render_set("balloons", 10, tmp_path / "party", val=0.3, size=SIZE, format=format, empty_fraction=0.2)
     assert {name: len(part) for name, part in rendered.splits().items()} == {"train": 7, "val": 3}
     assert rendered.state_counts()["empty"] >= 2
     read = formats.read(tmp_path / "party")

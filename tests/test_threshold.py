@@ -188,7 +188,7 @@ def test_the_same_as_json(model, tmp_path, capsys, monkeypatch):
         ([], "a threshold has one aim"),
         (["--recall", "0.9", "--f1"], "a threshold has one aim"),
         (["--cost", "many"], "two prices are wanted"),
-        (["--precision", "1.5"], "this is no share"),
+        (["--precision", "1.5"], "this is not a fraction"),
         (["--split", "test"], "'test' is not one of"),
     ],
 )

@@ -175,8 +175,8 @@ def from_supervision(detections: Any, names: Sequence[str] | None = None) -> Ins
     if names is None:
         most = int(classes.max()) + 1 if number else 0
         known = ["object"] if detections.class_id is None else [f"class {index}" for index in range(most)]
-        said = (detections.data or {}).get("class_name", ())
-        for class_index, name in zip(classes.tolist(), said, strict=False):
+        given_names = (detections.data or {}).get("class_name", ())
+        for class_index, name in zip(classes.tolist(), given_names, strict=False):
             known[class_index] = str(name)
         names = known
     elif number and classes.max() >= len(names):

@@ -45,13 +45,13 @@ def columns(text: str) -> tuple[str, list[str], int]:
     (';', ['File', 'Labels'], 2)
     """
     first, _, rest = text.partition("\n")
-    told = _SEP.fullmatch(first.strip())
-    if told is not None:
+    declared = _SEP.fullmatch(first.strip())
+    if declared is not None:
         first = rest.partition("\n")[0]
-    several = (told[1],) if told is not None else DELIMITERS
+    several = (declared[1],) if declared is not None else DELIMITERS
     cells = {delimiter: _cells(first, delimiter) for delimiter in several}
     delimiter = max(several, key=lambda item: len(cells[item]))  # of equals the first
-    return delimiter, [name.strip().lstrip("#").strip() for name in cells[delimiter]], 1 + (told is not None)
+    return delimiter, [name.strip().lstrip("#").strip() for name in cells[delimiter]], 1 + (declared is not None)
 
 
 def sample(text: str, most: int) -> list[list[str]] | None:

@@ -181,41 +181,41 @@ def field(number: int, data: bytes) -> bytes:
 
 def read_varints(data: bytes) -> list[int]:
     """All numbers of a packed list; ValueError where the last one is cut or one has more than 64 bits."""
-    numbers, place = [], 0
-    while place < len(data):
-        number, place = _varint_at(data, place)
+    numbers, position = [], 0
+    while position < len(data):
+        number, position = _varint_at(data, position)
         numbers.append(number)
     return numbers
 
 
-def _varint_at(data: bytes, place: int) -> tuple[int, int]:
+def _varint_at(data: bytes, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
-        if place >= len(data):
+        if position >= len(data):
             raise ValueError("a number that is cut off")
-        byte = data[place]
-        place += 1
+        byte = data[position]
+        position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value & (2**64 - 1), place
+            return value & (2**64 - 1), position
     raise ValueError("a number of more than 64 bits")
 
 
 def read_fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
     """(number, kind, value) of each field, a VARINT's value as its own bytes; ValueError where it is no message."""
-    place = 0
-    while place < len(message):
-        key, place = _varint_at(message, place)
-        kind, start = key & 7, place
+    position = 0
+    while position < len(message):
+        key, position = _varint_at(message, position)
+        kind, start = key & 7, position
         if kind == VARINT:
-            _, place = _varint_at(message, place)
+            _, position = _varint_at(message, position)
         elif kind == BYTES:
-            length, start = _varint_at(message, place)
-            place = start + length
+            length, start = _varint_at(message, position)
+            position = start + length
         elif kind in (FIXED64, FIXED32):
-            place += 8 if kind == FIXED64 else 4
+            position += 8 if kind == FIXED64 else 4
         else:
             raise ValueError(f"a field of the unknown kind {kind}")
-        if place > len(message):
+        if position > len(message):
             raise ValueError("a field that is cut off")
-        yield key >> 3, kind, message[start:place]
+        yield key >> 3, kind, message[start:position]

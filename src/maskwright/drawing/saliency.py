@@ -61,5 +61,5 @@ def overlay(
 def _enlarged(saliency: np.ndarray, size: tuple[int, int], covered: tuple[float, float]) -> np.ndarray:
     """h×w -> size, smoothly; the image's part only."""
     box = (0.0, 0.0, saliency.shape[1] * covered[1], saliency.shape[0] * covered[0])
-    made = PilImage.fromarray(saliency).resize((size[1], size[0]), PilImage.Resampling.BICUBIC, box=box)
-    return np.asarray(made).clip(0, 1)
+    resized = PilImage.fromarray(saliency).resize((size[1], size[0]), PilImage.Resampling.BICUBIC, box=box)
+    return np.asarray(resized).clip(0, 1)

@@ -32,7 +32,7 @@ class Reliability:
 
     @property
     def ece(self) -> float | None:
-        """Expected calibration error: the mean gap between score and share, by images. None of no images."""
+        """Expected calibration error: the mean gap between score and fraction of hits, by images. None of no images."""
         if not self.count.sum():
             return None
         there = self.count > 0
@@ -52,14 +52,14 @@ def reliability(scores: np.ndarray, right: np.ndarray, bins: int = 10) -> Reliab
     """
     scores, right = np.asarray(scores, np.float64), np.asarray(right, bool)
     edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
-    count = np.bincount(place, minlength=bins)
-    true_positives = np.bincount(place, right, minlength=bins)
+    bin_index = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
+    count = np.bincount(bin_index, minlength=bins)
+    true_positives = np.bincount(bin_index, right, minlength=bins)
     empty = np.full(bins, np.nan)
     return Reliability(
         edges,
         count,
-        np.divide(np.bincount(place, scores, minlength=bins), count, out=empty.copy(), where=count > 0),
+        np.divide(np.bincount(bin_index, scores, minlength=bins), count, out=empty.copy(), where=count > 0),
         np.divide(true_positives, count, out=empty.copy(), where=count > 0),
         tuple(wilson(int(hit), int(total)) for hit, total in zip(true_positives, count, strict=True)),
     )

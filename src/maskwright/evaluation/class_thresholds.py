@@ -48,13 +48,13 @@ def choose_for_classes(
     everything = np.ones(len(matches.names), bool)
     ordinary = float(np.log(ORDINARY / (1 - ORDINARY)))
     common = _towards(_chosen(matches, everything, times), _objects(matches, everything), ordinary)
-    made = []
+    thresholds = []
     for index, name in enumerate(matches.names):
         own = np.arange(len(matches.names)) == index
         count = _objects(matches, own)
         score = _score(_towards(_chosen(matches, own, times), count, common))
-        made.append(ClassThreshold(name, round(score, 3), count))
-    return round(_score(common), 3), tuple(made)
+        thresholds.append(ClassThreshold(name, round(score, 3), count))
+    return round(_score(common), 3), tuple(thresholds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +135,8 @@ def _chosen(matches: Matches, classes: np.ndarray, times: np.ndarray) -> float |
     total = times @ all_found + (times @ objects)[:, None]
     f1 = np.divide(2 * (times @ true_positives), total, out=np.zeros_like(total), where=total > 0)
     best = f1.max(axis=1)
-    said = best > 0
-    return float(LEVELS[f1[said].argmax(axis=1)].mean()) if said.any() else None
+    defined = best > 0
+    return float(LEVELS[f1[defined].argmax(axis=1)].mean()) if defined.any() else None
 
 
 def _above(logits: np.ndarray) -> np.ndarray:

@@ -46,7 +46,7 @@ def evaluate(
     labels = tuple(image_names) if image_names is not None else tuple(str(row) for row in range(count))
     _check_scores(scores, known, labels)
     real = as_table(ground_truth, count, known, labels, "ground_truth", exclusive=not multi_label)
-    said = (
+    predicted = (
         _decide(scores, multi_label)
         if chosen is None
         else as_table(chosen, count, known, labels, "chosen", exclusive=not multi_label)
@@ -54,7 +54,7 @@ def evaluate(
     together = None if groups is None else tuple(groups)
     if together is not None and len(together) != count:
         raise DatasetError("not one group an image", field="groups", expected=count, got=len(together))
-    true_positives, called, support = (item.sum(axis=0) for item in (real & said, said, real))
+    true_positives, called, support = (item.sum(axis=0) for item in (real & predicted, predicted, real))
     metrics = _ratios(true_positives, called, support)
     classes = []
     for index, name in enumerate(known):
@@ -68,11 +68,11 @@ def evaluate(
         for kind, (precision, recall, f1) in means.items()
     ]
     if multi_label:
-        averages.append(_samples(real, said))
-    right = (real == said).all(axis=1)
-    pairs = _fraction_intervals(real, said, right, known, together)
+        averages.append(_samples(real, predicted))
+    right = (real == predicted).all(axis=1)
+    pairs = _fraction_intervals(real, predicted, right, known, together)
     if bootstrap > 0:
-        pairs |= _resampled(real, said, right, scores, known, multi_label, bootstrap, seed, together)
+        pairs |= _resampled(real, predicted, right, scores, known, multi_label, bootstrap, seed, together)
     return ClassificationMetrics(
         names=known,
         image_names=labels,
@@ -82,12 +82,12 @@ def evaluate(
         averages=tuple(averages),
         auc=_headline_auc([per_class.auc for per_class in classes], multi_label),
         ap=_mean([per_class.ap for per_class in classes]),
-        confusion=None if multi_label else real.T.astype(np.int64) @ said.astype(np.int64),
+        confusion=None if multi_label else real.T.astype(np.int64) @ predicted.astype(np.int64),
         intervals=pairs,
         remarks=tuple(_remarks(classes, count, together)),
         ground_truth=real,
         scores=scores,
-        chosen=said,
+        chosen=predicted,
         groups=together,
     )
 
@@ -129,7 +129,7 @@ def _check_scores(scores: np.ndarray, names: tuple[str, ...], images: tuple[str,
     wrong = ~((scores >= 0) & (scores <= 1)).all(axis=1)  # catches NaN too
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise DatasetError("a score is no share", record=f'image "{images[row]}"', field="scores",
+        raise DatasetError("a score is not a fraction", record=f'image "{images[row]}"', field="scores",
                            expected="numbers 0..1", got=", ".join(f"{score:g}" for score in scores[row]))  # fmt: skip
 
 
@@ -145,12 +145,12 @@ def _decide(scores: np.ndarray, multi_label: bool) -> np.ndarray:
 Three = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def _ratios(true_positives: np.ndarray, said: np.ndarray, support: np.ndarray) -> Three:
+def _ratios(true_positives: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> Three:
     """(precision, recall, F1), 0 where there is nothing to divide by."""
     return (
-        _divided(true_positives, said),
+        _divided(true_positives, predicted),
         _divided(true_positives, support),
-        _divided(2 * true_positives, said + support),
+        _divided(2 * true_positives, predicted + support),
     )
 
 
@@ -159,21 +159,21 @@ def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
-def _averages(true_positives: np.ndarray, said: np.ndarray, support: np.ndarray) -> dict[str, Three]:
+def _averages(true_positives: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> dict[str, Three]:
     """R×C counts -> each kind's (precision, recall, F1) of R resamples. Classes without images count as 0 in macro."""
-    each = _ratios(true_positives, said, support)
+    per_class = _ratios(true_positives, predicted, support)
     total = support.sum(axis=1, keepdims=True)
     weights = np.where(total > 0, support / np.maximum(total, 1), 1 / support.shape[1])
     return {
-        "micro": _ratios(true_positives.sum(axis=1), said.sum(axis=1), support.sum(axis=1)),
-        "macro": (each[0].mean(axis=1), each[1].mean(axis=1), each[2].mean(axis=1)),
-        "weighted": tuple(np.sum(weights * values, axis=1) for values in each),  # type: ignore[dict-item]
+        "micro": _ratios(true_positives.sum(axis=1), predicted.sum(axis=1), support.sum(axis=1)),
+        "macro": (per_class[0].mean(axis=1), per_class[1].mean(axis=1), per_class[2].mean(axis=1)),
+        "weighted": tuple(np.sum(weights * values, axis=1) for values in per_class),  # type: ignore[dict-item]
     }
 
 
-def _samples(real: np.ndarray, said: np.ndarray) -> Average:
+def _samples(real: np.ndarray, predicted: np.ndarray) -> Average:
     """Each image's own precision, recall and F1, averaged."""
-    values = _ratios((real & said).sum(axis=1), said.sum(axis=1), real.sum(axis=1))
+    values = _ratios((real & predicted).sum(axis=1), predicted.sum(axis=1), real.sum(axis=1))
     means = [float(value.mean()) if len(real) else 0.0 for value in values]
     return Average("samples avg", means[0], means[1], means[2], int(real.sum()))
 
@@ -193,7 +193,11 @@ def _or_none(value: float) -> float | None:
 
 # --- intervals ----------------------------------------------------------------------------------------
 def _fraction_intervals(
-    real: np.ndarray, said: np.ndarray, right: np.ndarray, names: tuple[str, ...], groups: tuple[Hashable, ...] | None
+    real: np.ndarray,
+    predicted: np.ndarray,
+    right: np.ndarray,
+    names: tuple[str, ...],
+    groups: tuple[Hashable, ...] | None,
 ) -> dict[str, Interval | None]:
     def of(true_positives: np.ndarray, among: np.ndarray) -> Interval | None:
         rows = np.flatnonzero(among)
@@ -201,19 +205,21 @@ def _fraction_intervals(
 
     pairs = {"accuracy": of(right, np.ones(len(right), bool))}
     for index, name in enumerate(names):
-        pairs[f"precision_{name}"] = of(real[:, index], said[:, index])
-        pairs[f"recall_{name}"] = of(said[:, index], real[:, index])
+        pairs[f"precision_{name}"] = of(real[:, index], predicted[:, index])
+        pairs[f"recall_{name}"] = of(predicted[:, index], real[:, index])
     return pairs
 
 
 def _resampled(
-    real: np.ndarray, said: np.ndarray, right: np.ndarray, scores: np.ndarray, names: tuple[str, ...],
+    real: np.ndarray, predicted: np.ndarray, right: np.ndarray, scores: np.ndarray, names: tuple[str, ...],
     multi_label: bool, n: int, seed: int, groups: tuple[Hashable, ...] | None,
 ) -> dict[str, Interval | None]:  # fmt: skip
-    """Percentile bootstrap over images (or groups) of everything that is no plain share."""
+    """Percentile bootstrap over images (or groups) of everything that is no plain fraction."""
     metrics: dict[str, np.ndarray] = {}
     weights = intervals.draws(len(real), n, seed, groups)
-    true_positives, called, support = (weights.astype(np.float64) @ item for item in (real & said, said, real))
+    true_positives, called, support = (
+        weights.astype(np.float64) @ item for item in (real & predicted, predicted, real)
+    )
     for kind, values in _averages(true_positives, called, support).items():
         for label, value in zip(("precision", "recall", "F1"), values, strict=True):
             metrics[f"{kind}_{label}"] = value
@@ -242,15 +248,15 @@ def _column_mean(columns: Sequence[np.ndarray]) -> np.ndarray:
 def _remarks(
     classes: Sequence[ClassificationClassMetrics], count: int, groups: tuple[Hashable, ...] | None
 ) -> list[str]:
-    told = []
+    remarks = []
     absent = [per_class.name for per_class in classes if per_class.support == 0]
     unsaid = [per_class.name for per_class in classes if per_class.predicted == 0 and per_class.support > 0]
     if count and absent:
-        told.append(f"no image shows {', '.join(absent)}: recall is put at 0, the areas do not exist")
+        remarks.append(f"no image shows {', '.join(absent)}: recall is put at 0, the areas do not exist")
     if unsaid:
-        told.append(f"no image was called {', '.join(unsaid)}: precision is put at 0")
+        remarks.append(f"no image was called {', '.join(unsaid)}: precision is put at 0")
     if groups is not None and (number := len({group for group in groups if group is not None})):
         number += sum(group is None for group in groups)
         if number < count:
-            told.append(f"{count} images in {number} groups: intervals count a group as one draw")
-    return told
+            remarks.append(f"{count} images in {number} groups: intervals count a group as one draw")
+    return remarks

@@ -65,7 +65,7 @@ class Misclassification:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassificationMetrics:
-    """All metrics of one evaluation of n images and C classes; shares are 0..1.
+    """All metrics of one evaluation of n images and C classes; fractions are 0..1.
 
     names        the classes                     multi_label  an image may have none, one or several
     image_names  n                               accuracy     fraction of images with every label right; None of no
@@ -114,22 +114,24 @@ class ClassificationMetrics:
         return sorted(detections, key=lambda detection: detection.ground_truth_score - detection.score)[:n]
 
     def _wrong_images(self) -> list[Misclassification]:
-        made = []
+        errors = []
         for image in map(int, np.flatnonzero(~self.right)):
-            real, said = int(np.argmax(self.ground_truth[image])), int(np.argmax(self.chosen[image]))
-            scores = float(self.scores[image, said]), float(self.scores[image, real])
-            made.append(Misclassification(image, self.image_names[image], self.names[real], self.names[said], *scores))
-        return made
+            real, predicted = int(np.argmax(self.ground_truth[image])), int(np.argmax(self.chosen[image]))
+            scores = float(self.scores[image, predicted]), float(self.scores[image, real])
+            errors.append(
+                Misclassification(image, self.image_names[image], self.names[real], self.names[predicted], *scores)
+            )
+        return errors
 
     def _wrong_labels(self) -> list[Misclassification]:
-        made = []
+        errors = []
         for image, index in np.argwhere(self.ground_truth != self.chosen).tolist():
             name, score = self.names[index], float(self.scores[image, index])
             if self.ground_truth[image, index]:
-                made.append(Misclassification(image, self.image_names[image], name, f"not {name}", 1 - score, score))
+                errors.append(Misclassification(image, self.image_names[image], name, f"not {name}", 1 - score, score))
             else:
-                made.append(Misclassification(image, self.image_names[image], f"not {name}", name, score, 1 - score))
-        return made
+                errors.append(Misclassification(image, self.image_names[image], f"not {name}", name, score, 1 - score))
+        return errors
 
     # --- for people and programs --------------------------------------------------------------------
     def text(self, digits: int = 2) -> str:
@@ -139,8 +141,8 @@ class ClassificationMetrics:
         def line(name: str, *cells: str) -> str:
             return f"{name:>{width}} " + "".join(f" {cell:>9}" for cell in cells)
 
-        def numbers(each: ClassificationClassMetrics | Average) -> list[str]:
-            return [f"{value:.{digits}f}" for value in (each.precision, each.recall, each.f1)] + [str(each.support)]
+        def numbers(row: ClassificationClassMetrics | Average) -> list[str]:
+            return [f"{value:.{digits}f}" for value in (row.precision, row.recall, row.f1)] + [str(row.support)]
 
         lines = [line("", "precision", "recall", "f1-score", "support"), ""]
         lines += [line(per_class.name, *numbers(per_class)) for per_class in self.classes]

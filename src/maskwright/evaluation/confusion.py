@@ -26,17 +26,17 @@ def confusion(
     size = len(matches.names) + 1
     nothing = size - 1
     matrix = np.zeros((size, size), np.int64)
-    kept = matches.kept(threshold)
-    hit = kept & matches.hit[0]
-    wrong = kept & ~matches.hit[0] & ~matches.ignored[0]
+    selected = matches.kept(threshold)
+    hit = selected & matches.hit[0]
+    wrong = selected & ~matches.hit[0] & ~matches.ignored[0]
     free = matches.ground_truth_counts.copy()
     free[matches.partner[hit]] = False
     np.add.at(matrix, (matches.detection_class[hit], matches.detection_class[hit]), 1)
     for image in range(matches.images):
-        said = np.flatnonzero(wrong & (matches.detection_image == image))
+        unmatched = np.flatnonzero(wrong & (matches.detection_image == image))
         there = np.flatnonzero(free & (matches.ground_truth_image == image))
-        said = said[np.argsort(-matches.detection_score[said], kind="stable")]
-        here = matches.detections[image][matches.detection_row[said]]
+        unmatched = unmatched[np.argsort(-matches.detection_score[unmatched], kind="stable")]
+        here = matches.detections[image][matches.detection_row[unmatched]]
         ious = _overlaps(here, matches.ground_truth[image][matches.ground_truth_row[there]], matches.kind)
         for row, overlaps in enumerate(ious):
             best = int(np.argmax(overlaps)) if len(there) else -1

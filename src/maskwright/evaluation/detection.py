@@ -177,17 +177,17 @@ def _check(label: str, there: Instances, here: Instances, size: tuple[int, int])
                                expected=f"(height, width) = {tuple(size)}", got=tuple(item.masks.size))  # fmt: skip
 
 
-def _renamed(each: Instances, names: tuple[str, ...], label: str, *, unknown_classes: bool) -> Instances:
+def _renamed(instances: Instances, names: tuple[str, ...], label: str, *, unknown_classes: bool) -> Instances:
     """Classes as indices into `names`; found objects of other classes are left out, in the ground truth they are an
     error."""
-    if each.scores is None and unknown_classes:
-        each = replace(each, scores=np.zeros(len(each), np.float32))
-    if each.names == names:
-        return each
-    place = {name: index for index, name in enumerate(names)}
-    moved = np.array([place.get(name, -1) for name in each.names], np.int64)[each.classes]
+    if instances.scores is None and unknown_classes:
+        instances = replace(instances, scores=np.zeros(len(instances), np.float32))
+    if instances.names == names:
+        return instances
+    index_of = {name: index for index, name in enumerate(names)}
+    moved = np.array([index_of.get(name, -1) for name in instances.names], np.int64)[instances.classes]
     if not unknown_classes and (moved < 0).any():
-        unknown = each.names[int(each.classes[np.argmax(moved < 0)])]
+        unknown = instances.names[int(instances.classes[np.argmax(moved < 0)])]
         raise DatasetError(f'the ground truth holds the class "{unknown}", which is not among those to evaluate',
                            record=f'image "{label}"', expected=", ".join(names), got=unknown)  # fmt: skip
-    return replace(each, classes=moved, names=names)[moved >= 0]
+    return replace(instances, classes=moved, names=names)[moved >= 0]

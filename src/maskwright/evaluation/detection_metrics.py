@@ -52,7 +52,7 @@ class DetectionClassMetrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindMetrics:
-    """The metrics of boxes, or of masks; shares 0..1, None where there is nothing to measure.
+    """The metrics of boxes, or of masks; fractions 0..1, None where there is nothing to measure.
 
     AP..ARl    COCO's twelve: over IoU 0.50:0.95, at 0.50, at 0.75, for small, medium, large objects; then recall with
                1, 10, 100 finds an image and class, and for small, medium, large
@@ -101,13 +101,13 @@ class KindMetrics:
         """A table: one row a class, then "all". Intervals are (low, high) or None; nothing is rounded."""
 
         def row(
-            name: str, suffix: str, ground_truths: int, detections: int, each: DetectionClassMetrics | KindMetrics
+            name: str, suffix: str, ground_truths: int, detections: int, metrics: DetectionClassMetrics | KindMetrics
         ) -> dict[str, Any]:
             return {
                 "class": name, "ground_truths": ground_truths, "detections": detections,
-                "AP": each.AP, "AP_interval": self.intervals.get("AP" + suffix),
-                "AP50": each.AP50, "AP50_interval": self.intervals.get("AP50" + suffix), "AR100": each.AR100,
-                "threshold": getattr(each, "threshold", None), "f1": getattr(each, "f1", None),
+                "AP": metrics.AP, "AP_interval": self.intervals.get("AP" + suffix),
+                "AP50": metrics.AP50, "AP50_interval": self.intervals.get("AP50" + suffix), "AR100": metrics.AR100,
+                "threshold": getattr(metrics, "threshold", None), "f1": getattr(metrics, "f1", None),
             }  # fmt: skip
 
         rows = [

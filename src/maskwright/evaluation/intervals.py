@@ -1,4 +1,4 @@
-"""How sure a figure is: Wilson's interval for shares, the percentile bootstrap over images for everything else."""
+"""How sure a figure is: Wilson's interval for fractions, the percentile bootstrap over images for everything else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Difference:
 
 
 def wilson(hits: float, total: float, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Interval of the share hits / total (Wilson's score interval, 1927); None where total is 0.
+    """Interval of the fraction hits / total (Wilson's score interval, 1927); None where total is 0.
 
     >>> low, high = wilson(8, 10)
     >>> round(low, 3), round(high, 3)

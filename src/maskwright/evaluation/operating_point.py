@@ -52,7 +52,7 @@ class Aim:
                               fix="--recall 0.99, --precision 0.9, --f1, or --cost FP:FN")  # fmt: skip
         for name, value in (("recall", recall), ("precision", precision)):
             if value is not None and not 0 < value <= 1:
-                raise RecipeError("this is no share", field=name, expected="above 0, at most 1", got=value)
+                raise RecipeError("this is not a fraction", field=name, expected="above 0, at most 1", got=value)
         return cls(recall, precision, f1, None if cost is None else _prices(cost))
 
     @property
@@ -122,13 +122,15 @@ class OperatingPoint:
         first = f"Threshold {self.threshold:.4g} ({self.aim.words}): "
         first += f"{self.true_positives} of {self.positives} {self.what} found"
         first += f", {self.false_positives} false {'alarm' if self.false_positives == 1 else 'alarms'}"
-        told = [first + (f" among {self.false_positives + self.passed} others." if self.passed is not None else ".")]
-        told.append(
+        sentences = [
+            first + (f" among {self.false_positives + self.passed} others." if self.passed is not None else ".")
+        ]
+        sentences.append(
             f"Recall {self.recall:.3f} {_span(self.recall_interval)}, "
             f"precision {self.precision:.3f} {_span(self.precision_interval)}."
         )
-        told.append(self.promise())
-        return told
+        sentences.append(self.promise())
+        return sentences
 
     def promise(self) -> str:
         """What recall on new data of this kind these counts stand for, and what it would take to promise the aim."""
@@ -199,9 +201,9 @@ def choose(
         total - np.searchsorted(labelled_classes, levels),
         len(others) - np.searchsorted(others, levels),
     )
-    place = _pick(aim, true_positives, false, total, unit, what)
-    low = levels[place + 1] if place + 1 < len(levels) else min(0.0, levels[place])
-    threshold = _between(float(low), float(levels[place]))
+    chosen = _pick(aim, true_positives, false, total, unit, what)
+    low = levels[chosen + 1] if chosen + 1 < len(levels) else min(0.0, levels[chosen])
+    threshold = _between(float(low), float(levels[chosen]))
     kept = scores >= threshold
     passed = None if unit == "objects" else int(np.count_nonzero(~ground_truth & ~kept))
     return _point(threshold, kept, ground_truth, aim, name, unit, passed, groups)
@@ -216,11 +218,11 @@ def of_detections(
     """
     index = None if name is None else matches.names.index(name)
     real = matches.ground_truth_counts & (True if index is None else matches.ground_truth_class == index)
-    said = ~matches.ignored[0] & (True if index is None else matches.detection_class == index)
+    counted = ~matches.ignored[0] & (True if index is None else matches.detection_class == index)
     reached = np.full(len(real), -np.inf)
-    hit = said & matches.hit[0]
+    hit = counted & matches.hit[0]
     reached[matches.partner[hit]] = matches.detection_score[hit]
-    false = said & ~matches.hit[0]
+    false = counted & ~matches.hit[0]
     images = np.concatenate([matches.ground_truth_image[real], matches.detection_image[false]])
     return choose(
         np.concatenate([reached[real], matches.detection_score[false]]),

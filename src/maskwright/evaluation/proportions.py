@@ -1,4 +1,4 @@
-"""How sure a share is when counts are small, or images hang together; what n images can promise at all.
+"""How sure a fraction is when counts are small, or images hang together; what n images can promise at all.
 
 Wilson's interval (in `intervals`) is the everyday one. Here: the exact one of Clopper and Pearson (1934), its one-sided
 bound, and Wilson's over as many images as the groups are worth.
@@ -32,7 +32,7 @@ def fraction_interval(
 
 
 def effective(right: np.ndarray, groups: Sequence[Hashable] | None = None) -> float:
-    """How many images that stand alone would tell as much about the share as these groups do.
+    """How many images that stand alone would tell as much about the fraction as these groups do.
 
     The spread between groups says it (the design effect of cluster samples). Never more than there are images; never
     less than if all of one group were always of one mind (Kish 1965), which is also taken where nothing varies.
@@ -69,7 +69,7 @@ def clopper_pearson(hits: int, total: int, confidence: float = 0.95) -> Interval
 
 
 def at_least(hits: int, total: int, confidence: float = 0.95) -> float:
-    """The share that hits / total proves: one-sided lower bound (Clopper and Pearson). 0 where nothing was hit.
+    """The fraction that hits / total proves: one-sided lower bound (Clopper and Pearson). 0 where nothing was hit.
 
     >>> round(at_least(15, 15), 3), round(at_least(299, 299), 3), round(at_least(14, 15), 3)
     (0.819, 0.99, 0.721)
@@ -79,9 +79,9 @@ def at_least(hits: int, total: int, confidence: float = 0.95) -> float:
         return 0.0
     doubt = 1 - confidence
     if hits == total:
-        return doubt ** (1 / total)  # all of `total` are hit with probability share ** total
+        return doubt ** (1 / total)  # all of `total` are hit with probability fraction ** total
     low, high = 0.0, hits / total
-    for _ in range(60):  # the chance of so many hits grows with the share: halve until the chance is the doubt
+    for _ in range(60):  # the chance of so many hits grows with the fraction: halve until the chance is the doubt
         middle = (low + high) / 2
         if float(binomial(total, middle)[hits:].sum()) < doubt:
             low = middle
@@ -91,7 +91,7 @@ def at_least(hits: int, total: int, confidence: float = 0.95) -> float:
 
 
 def needed(fraction: float, confidence: float = 0.95) -> int:
-    """How many must be looked at, and none missed, to promise this share (0 < share < 1).
+    """How many must be looked at, and none missed, to promise this fraction (0 < fraction < 1).
 
     >>> needed(0.95), needed(0.99)
     (59, 299)
@@ -100,7 +100,7 @@ def needed(fraction: float, confidence: float = 0.95) -> int:
 
 
 def binomial(total: int, fraction: float) -> np.ndarray:
-    """total + 1 float64: the chance of 0, 1 .. total hits, each with probability `fraction` (0 < share < 1).
+    """total + 1 float64: the chance of 0, 1 .. total hits, each with probability `fraction` (0 < fraction < 1).
 
     >>> binomial(2, 0.5)
     array([0.25, 0.5 , 0.25])

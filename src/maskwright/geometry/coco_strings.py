@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.geometry.spans import each
+from maskwright.geometry.spans import ragged_index
 
 MOST_DIGITS = 7
 """35 bits: more than any run of an image of MOST_PIXELS can need."""
@@ -23,10 +23,10 @@ MOST_PIXELS = 1 << 32
 
 def write(counts: np.ndarray, offsets: np.ndarray) -> list[str]:
     """One string for each mask."""
-    _, place = each(np.diff(offsets))
+    _, position = ragged_index(np.diff(offsets))
     before = np.zeros_like(counts)
     before[2:] = counts[:-2]
-    rest = np.where(place > 2, counts - before, counts)
+    rest = np.where(position > 2, counts - before, counts)
     digits = np.zeros((len(counts), MOST_DIGITS + 1), np.uint8)  # 0 where the number has no such digit
     going = np.arange(len(counts))
     for nth in range(MOST_DIGITS + 1):
@@ -61,7 +61,7 @@ def _unpacked(texts: list[str | bytes], rows: list[int]) -> list[np.ndarray]:
     """The runs of each string; `rows` only names them in errors."""
     plain = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in texts]
     codes = np.frombuffer(b"".join(plain), np.uint8).astype(np.int64) - 48
-    text_of, _ = each(np.array([len(text) for text in plain], np.int64))
+    text_of, _ = ragged_index(np.array([len(text) for text in plain], np.int64))
     _refuse(rows, text_of, (codes < 0) | (codes > 63), "has a character that COCO's run lengths do not use")
 
     last = codes & 32 == 0  # the last digit of its number
@@ -70,7 +70,7 @@ def _unpacked(texts: list[str | bytes], rows: list[int]) -> list[np.ndarray]:
     unfinished[text_ends[text_ends >= 0]] = True
     _refuse(rows, text_of, unfinished & ~last, "ends in the middle of a number")
     ends = np.flatnonzero(last)
-    _, digit = each(np.diff(ends, prepend=-1))
+    _, digit = ragged_index(np.diff(ends, prepend=-1))
     _refuse(rows, text_of, digit >= MOST_DIGITS, "has a number too large for any image")
 
     begins = np.diff(ends, prepend=-1)
@@ -82,12 +82,12 @@ def _unpacked(texts: list[str | bytes], rows: list[int]) -> list[np.ndarray]:
 
 def _summed(values: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Undo the differences: from the fourth run of each mask on, add the run two before."""
-    _, place = each(np.bincount(owner)) if len(owner) else (owner, owner)
+    _, position = ragged_index(np.bincount(owner)) if len(owner) else (owner, owner)
     runs = values.copy()
     for first in (1, 2):  # runs 1, 3, 5, ... and runs 2, 4, 6, ... are two chains of sums; run 0 stands alone
-        chain = np.flatnonzero((place >= first) & (place % 2 == first % 2))
+        chain = np.flatnonzero((position >= first) & (position % 2 == first % 2))
         total = np.cumsum(values[chain])
-        head = place[chain] == first
+        head = position[chain] == first
         before = (total - values[chain])[head]
         runs[chain] = total - before[np.cumsum(head) - 1]
     return runs
@@ -126,7 +126,7 @@ def _field(record: object, name: str, nth: int) -> Any:
 
 
 def _check(counts: np.ndarray, offsets: np.ndarray, pixels: int) -> None:
-    owner, _ = each(np.diff(offsets))
+    owner, _ = ragged_index(np.diff(offsets))
     rows = list(range(len(offsets) - 1))
     _refuse(rows, owner, counts < 0, "has a run of negative length")
     sums = np.diff(np.concatenate([[0], np.cumsum(counts)])[offsets])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from maskwright.geometry.spans import Strips, each, from_strips, to_counts
+from maskwright.geometry.spans import Strips, from_strips, ragged_index, to_counts
 
 COLUMNS_AT_ONCE = 1 << 13
 """Image columns solved in one go: 1 MB of knots, which stays in the processor's cache."""
@@ -45,8 +45,8 @@ def paste_masks(
 
     first, last = np.clip(x1, 0, width), np.clip(x1 + columns, 0, width)
     seen = np.where((y1 < height) & (y1 + rows > 0), last - first, 0)
-    owner, place = each(seen)
-    x = first[owner] + place
+    owner, position = ragged_index(seen)
+    x = first[owner] + position
     pieces = [Strips(*(np.zeros(0, np.int64),) * 4)]
     for begin in range(0, len(owner), COLUMNS_AT_ONCE):
         of, at = owner[begin : begin + COLUMNS_AT_ONCE], x[begin : begin + COLUMNS_AT_ONCE]

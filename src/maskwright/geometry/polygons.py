@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from maskwright.geometry.spans import Strips, each, from_strips, merged, to_counts
+from maskwright.geometry.spans import Strips, from_strips, merged, ragged_index, to_counts
 from maskwright.geometry.tracing import Outline, parts, trace
 
 __all__ = ["Outline", "area", "circle", "ellipse", "fill", "length", "parts", "rectangle", "trace"]
@@ -164,10 +164,10 @@ def _crossings(part: np.ndarray, width: int) -> int:
 def _edges(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """All edges of all parts: number of the part, and x0 y0 x1 y1. A part of one point has an edge of length 0."""
     lengths = np.array([len(piece) for piece in pieces], np.int64)
-    part, place = each(lengths)
+    part, position = ragged_index(lengths)
     start = np.concatenate([np.zeros((0, 2)), *pieces])
     after = np.arange(len(part)) + 1
-    ends = place == lengths[part] - 1
+    ends = position == lengths[part] - 1
     after[ends] -= lengths[part[ends]]
     stop = start[after]
     return part, (start[:, 0], start[:, 1], stop[:, 0], stop[:, 1])
@@ -197,8 +197,8 @@ def _crossed(
     # An edge crosses the middle of a column x when left <= x + 0.5 < right: each column an even number of edges.
     first = np.clip(np.ceil(np.minimum(x0, x1) - 0.5), begin, stop).astype(np.int64)
     after = np.clip(np.ceil(np.maximum(x0, x1) - 0.5), begin, stop).astype(np.int64)
-    edge, place = each(after - first)
-    x = first[edge] + place
+    edge, position = ragged_index(after - first)
+    x = first[edge] + position
     slope = (y1 - y0)[edge] / (x1 - x0)[edge]
     y = y0[edge] + (x + 0.5 - x0[edge]) * slope
     return edge, x, np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64)
@@ -221,9 +221,9 @@ def _touched(
     steps = np.ceil(2 * np.maximum(np.abs(x1 - x0), np.abs(y1 - y0)) * (end - begin)).astype(np.int64) + 1
     detections = [np.zeros((3, 0), np.int64)]
     for first, last, _ in _groups(steps):
-        edge, place = each(steps[first:last])
+        edge, position = ragged_index(steps[first:last])
         edge += first
-        fraction = begin[edge] + (end - begin)[edge] * (place / np.maximum(steps - 1, 1)[edge])
+        fraction = begin[edge] + (end - begin)[edge] * (position / np.maximum(steps - 1, 1)[edge])
         x = np.clip(x0[edge] + (x1 - x0)[edge] * fraction, 0, width - 1).astype(np.int64)
         y = np.clip(y0[edge] + (y1 - y0)[edge] * fraction, 0, height - 1).astype(np.int64)
         detections.append(np.stack([owner[edge], x, y]))

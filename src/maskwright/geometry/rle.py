@@ -21,10 +21,10 @@ from maskwright.geometry import coco_strings
 from maskwright.geometry.spans import (
     Spans,
     Strips,
-    each,
     from_counts,
     from_strips,
     merged,
+    ragged_index,
     to_counts,
     to_strips,
 )
@@ -50,9 +50,9 @@ def from_dense(dense: np.ndarray) -> Runs:
     heads = np.arange(n * width if pixels else 0, dtype=np.int64) * height
     begin = np.sort(np.concatenate([owner * pixels + x * height + y + 1, heads]))
     end = np.append(begin, n * pixels)[1:]
-    owner, place = np.divmod(begin, max(pixels, 1))
-    belongs = on[owner, place % max(height, 1), place // max(height, 1)]
-    return to_counts(Spans(owner[belongs], place[belongs], (place + end - begin)[belongs]), n, pixels)
+    owner, position = np.divmod(begin, max(pixels, 1))
+    belongs = on[owner, position % max(height, 1), position // max(height, 1)]
+    return to_counts(Spans(owner[belongs], position[belongs], (position + end - begin)[belongs]), n, pixels)
 
 
 def to_dense(counts: np.ndarray, offsets: np.ndarray, size: Size) -> np.ndarray:
@@ -68,8 +68,8 @@ def from_boxes(boxes: np.ndarray, size: Size) -> Runs:
     boxes = np.nan_to_num(np.asarray(boxes, np.float64).reshape(-1, 4))
     corners = np.clip(np.ceil(boxes - 0.5), 0, [width, height, width, height]).astype(np.int64)
     x1, top, x2, bottom = corners.T
-    owner, place = each(np.where(top < bottom, np.maximum(x2 - x1, 0), 0))
-    strips = Strips(owner, x1[owner] + place, top[owner], bottom[owner])
+    owner, position = ragged_index(np.where(top < bottom, np.maximum(x2 - x1, 0), 0))
+    strips = Strips(owner, x1[owner] + position, top[owner], bottom[owner])
     return to_counts(from_strips(strips, height), len(boxes), height * width)
 
 
@@ -93,8 +93,8 @@ def take(counts: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> Runs:
     """The masks of these row numbers, in this order; a row may come twice."""
     rows = np.asarray(rows, np.int64)
     lengths = np.diff(offsets)[rows]
-    which, place = each(lengths)
-    return counts[offsets[:-1][rows][which] + place], np.concatenate([[0], np.cumsum(lengths)])
+    which, position = ragged_index(lengths)
+    return counts[offsets[:-1][rows][which] + position], np.concatenate([[0], np.cumsum(lengths)])
 
 
 def join(several: Sequence[Runs]) -> Runs:
@@ -158,7 +158,7 @@ def crop(counts: np.ndarray, offsets: np.ndarray, size: Size, box: tuple[int, in
     return _cut(counts, offsets, size, np.broadcast_to(np.asarray(box, np.int64), (rows, 4)))
 
 
-def place(counts: np.ndarray, offsets: np.ndarray, size: Size, corner: tuple[int, int], whole: Size) -> Runs:
+def embedded(counts: np.ndarray, offsets: np.ndarray, size: Size, corner: tuple[int, int], whole: Size) -> Runs:
     """`crop` the other way round: the same masks in an image of size `whole`, in which theirs lies at (left, top)."""
     owner, x, top, bottom = to_strips(from_counts(counts, offsets), size[0])
     left, above = corner
@@ -186,8 +186,8 @@ def flip(counts: np.ndarray, offsets: np.ndarray, size: Size) -> Runs:
 # --- inside -----------------------------------------------------------------------------------------
 def _painted(counts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """All pixels of all masks one after another, bool."""
-    _, place = each(np.diff(offsets))
-    return np.repeat(place & 1 == 1, counts)
+    _, position = ragged_index(np.diff(offsets))
+    return np.repeat(position & 1 == 1, counts)
 
 
 def _cut(counts: np.ndarray, offsets: np.ndarray, size: Size, boxes: np.ndarray) -> Runs:
@@ -223,8 +223,8 @@ def _intersections(a: Runs, b: Runs, size: Size) -> np.ndarray:
     number = np.maximum(end - begin, 0)
     batch = np.cumsum(number) // MOST_AT_ONCE
     for pairs in np.split(np.arange(len(row_a)), np.flatnonzero(np.diff(batch)) + 1):
-        pair, place = each(number[pairs])
-        span = begin[pairs][pair] + place
+        pair, position = ragged_index(number[pairs])
+        span = begin[pairs][pair] + position
         base = row_b[pairs][pair] * stride
         grown = _pixels_before(spans_b, stride, base + spans_a.stop[span])
         grown -= _pixels_before(spans_b, stride, base + spans_a.start[span])
@@ -232,12 +232,12 @@ def _intersections(a: Runs, b: Runs, size: Size) -> np.ndarray:
     return shared
 
 
-def _pixels_before(spans: Spans, stride: int, place: np.ndarray) -> np.ndarray:
-    """How many pixels of all masks lie before each place on the one line of all masks.
+def _pixels_before(spans: Spans, stride: int, position: np.ndarray) -> np.ndarray:
+    """How many pixels of all masks lie before each position on the one line of all masks.
 
     A run from start to stop holds as many pixels of a mask as this number grows between them.
     """
     starts, stops = spans.owner * stride + spans.start, spans.owner * stride + spans.stop
     so_far = np.concatenate([[0], np.cumsum(spans.stop - spans.start)])
-    nth = np.searchsorted(starts, place, side="right")
-    return so_far[nth] - np.maximum(np.concatenate([[0], stops])[nth] - place, 0)
+    nth = np.searchsorted(starts, position, side="right")
+    return so_far[nth] - np.maximum(np.concatenate([[0], stops])[nth] - position, 0)

@@ -29,7 +29,7 @@ class Strips(NamedTuple):
     bottom: np.ndarray
 
 
-def each(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ragged_index(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count up within groups: for lengths 2, 0, 3 the group 0 0 2 2 2 and the place in it 0 1 0 1 2."""
     lengths = np.asarray(lengths, np.int64)
     group = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
@@ -39,10 +39,10 @@ def each(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def from_counts(counts: np.ndarray, offsets: np.ndarray) -> Spans:
     """The non-empty "on" runs of all masks, by owner and then by start."""
-    owner, place = each(np.diff(offsets))
+    owner, position = ragged_index(np.diff(offsets))
     ends = np.cumsum(counts)
     begin_of_mask = np.concatenate([[0], ends])[offsets[:-1]]
-    on = np.flatnonzero((place & 1 == 1) & (counts > 0))
+    on = np.flatnonzero((position & 1 == 1) & (counts > 0))
     owner = owner[on]
     stop = ends[on] - begin_of_mask[owner]
     return Spans(owner, stop - counts[on], stop)
@@ -62,8 +62,8 @@ def to_counts(spans: Spans, rows: int, pixels: int | np.ndarray) -> tuple[np.nda
     tail = (last_stop < pixels) | (number == 0)
     offsets = np.concatenate([[0], np.cumsum(2 * number + tail)])
     ends = np.empty(offsets[-1], np.int64)  # where each run ends, counted from the beginning of its mask
-    _, place = each(number)
-    at = offsets[owner] + 2 * place
+    _, position = ragged_index(number)
+    at = offsets[owner] + 2 * position
     ends[at], ends[at + 1] = start, stop
     ends[offsets[1:][tail] - 1] = pixels[tail]
     counts = np.diff(ends, prepend=0)
@@ -88,8 +88,8 @@ def merged(spans: Spans) -> Spans:
 def to_strips(spans: Spans, height: int) -> Strips:
     """Cut each span where it runs from the foot of one column to the head of the next."""
     first = spans.start // max(height, 1)
-    which, place = each((spans.stop - 1) // max(height, 1) - first + 1)
-    x = first[which] + place
+    which, position = ragged_index((spans.stop - 1) // max(height, 1) - first + 1)
+    x = first[which] + position
     top = np.maximum(spans.start[which] - x * height, 0)
     bottom = np.minimum(spans.stop[which] - x * height, height)
     return Strips(spans.owner[which], x, top, bottom)

@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskwright.geometry.spans import Spans, Strips, each, from_counts, from_strips, merged, to_counts, to_strips
+from maskwright.geometry.spans import (
+    Spans,
+    Strips,
+    from_counts,
+    from_strips,
+    merged,
+    ragged_index,
+    to_counts,
+    to_strips,
+)
 
 
 class Outline(NamedTuple):
@@ -134,8 +143,8 @@ def _neighbors(strips: Strips, height: int, reach: int) -> tuple[np.ndarray, np.
     tops, bottoms = strips.x * stride + strips.top, strips.x * stride + strips.bottom
     first = np.searchsorted(bottoms, tops + stride - reach, side="right")
     after = np.searchsorted(tops, bottoms + stride + reach, side="left")
-    which, place = each(np.maximum(after - first, 0))
-    return which, first[which] + place
+    which, position = ragged_index(np.maximum(after - first, 0))
+    return which, first[which] + position
 
 
 def _components(number: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:

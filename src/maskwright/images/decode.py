@@ -302,11 +302,11 @@ def _exif_orientation(raw: bytes | None) -> int:
 
 def _exif_at_the_end(stream: BinaryIO) -> bytes | None:
     """The EXIF chunk that some programs write behind a PNG's pixels, where it is among the last 64 KiB."""
-    place = stream.tell()
+    position = stream.tell()
     length = stream.seek(0, io.SEEK_END)
     stream.seek(max(0, length - 65536))
     tail = stream.read()
-    stream.seek(place)
+    stream.seek(position)
     start = tail.rfind(b"eXIf")
     if start < 4:
         return None

@@ -44,16 +44,16 @@ class Layout:
 
 def layout(data: bytes) -> Layout:
     """Walks the markers of a JPEG; what is behind its end (a phone's video, a second image) is not looked at."""
-    found, place = Layout(), 2
-    while (mark := _MARK.search(data, place)) is not None:
-        kind, place = mark[0][1], mark.end()
+    found, position = Layout(), 2
+    while (mark := _MARK.search(data, position)) is not None:
+        kind, position = mark[0][1], mark.end()
         if kind == 0xD9:
             found.ended = True
             return found
         if kind == 0x01:  # stands alone
             continue
-        content = data[place + 2 : place + int.from_bytes(data[place : place + 2], "big")]
-        place += 2 + len(content)
+        content = data[position + 2 : position + int.from_bytes(data[position : position + 2], "big")]
+        position += 2 + len(content)
         if kind in (0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xCB):
             found.refined = {item: set() for item in content[6::3]}
         elif kind == 0xDA and content:

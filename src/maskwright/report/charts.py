@@ -222,11 +222,11 @@ def path_of(series: Series, number: int, frame: Frame, marks: bool = True) -> st
     return "".join(parts)
 
 
-def dot(frame: Frame, x: float, y: float, number: int, radius: float, told: str) -> str:
+def dot(frame: Frame, x: float, y: float, number: int, radius: float, tooltip: str) -> str:
     """A dot that says `told` when pointed at."""
     return (
         f'<circle class="mark {hue(number)}" cx="{frame.at_x(x):.1f}" cy="{frame.at_y(y):.1f}" r="{radius}">'
-        f"<title>{escape(told)}</title></circle>"
+        f"<title>{escape(tooltip)}</title></circle>"
     )
 
 

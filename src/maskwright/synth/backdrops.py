@@ -102,14 +102,14 @@ PAINTERS: dict[str, tuple[float, Callable[[Canvas, np.random.Generator], Place]]
 def paint_backdrop(canvas: Canvas, rng: np.random.Generator, pictures: list[np.ndarray]) -> Place:
     """Fill the network input with some place; with `pictures` six times in ten with one of these images."""
     if pictures and rng.random() < 0.6:
-        place, blur = image(canvas, rng, pictures), rng.random() < 0.25
+        backdrop, blur = image(canvas, rng, pictures), rng.random() < 0.25
     else:
         shares = np.array([share for share, _ in PAINTERS.values()])
         name = list(PAINTERS)[int(rng.choice(len(shares), p=shares / shares.sum()))]
-        place, blur = PAINTERS[name][1](canvas, rng), rng.random() < 0.5
+        backdrop, blur = PAINTERS[name][1](canvas, rng), rng.random() < 0.5
     if blur:
         canvas.light[:] = soften(canvas.light, canvas.size[1] * rng.uniform(0.002, 0.02))
-    return replace(place, light=_tinted(place.light, canvas))
+    return replace(backdrop, light=_tinted(backdrop.light, canvas))
 
 
 def _tinted(light: Light, canvas: Canvas) -> Light:

@@ -25,51 +25,53 @@ def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndar
     is the same scene without its balloons.
     """
     behind, things, inside, front = (np.random.default_rng(stream) for stream in chance.spawn(4))
-    place = paint_backdrop(canvas, behind, pictures)
-    hands = _furnish(canvas, things, place)
-    balloons, strings = ([], []) if empty else _arrange(canvas, inside, place, hands)
+    backdrop = paint_backdrop(canvas, behind, pictures)
+    hands = _furnish(canvas, things, backdrop)
+    balloons, strings = ([], []) if empty else _arrange(canvas, inside, backdrop, hands)
     tone = (
         linear(*([inside.uniform(0.6, 1)] * 3)) if inside.random() < 0.7 else any_color(inside, (0.3, 0.9), (0.4, 0.9))
     )
     thick = float(np.clip(np.mean([b.radius for b in balloons] or [0]) * 0.03, 0.5, 2.2))
     canvas.lines(strings, thick, tone, inside.uniform(0.35, 0.95))
     for row, balloon in enumerate(balloons):
-        paint_balloon(canvas, balloon, place.light, row)
-    _occlude(canvas, front, place, balloons)
+        paint_balloon(canvas, balloon, backdrop.light, row)
+    _occlude(canvas, front, backdrop, balloons)
     return [0] * len(balloons)
 
 
 # --- who stands about ----------------------------------------------------------------------------
-def _furnish(canvas: Canvas, rng: np.random.Generator, place: Place) -> list[tuple[float, float]]:
+def _furnish(canvas: Canvas, rng: np.random.Generator, backdrop: Place) -> list[tuple[float, float]]:
     """Round things and people behind the balloons; gives the people's hands."""
     height, width = canvas.size
-    for _ in range(int(rng.integers(-1, place.things + 1))):
-        round_thing(canvas, rng, place.light, place.ground)
+    for _ in range(int(rng.integers(-1, backdrop.things + 1))):
+        round_thing(canvas, rng, backdrop.light, backdrop.ground)
     if rng.random() < 0.35:
         return []
     near = height * np.exp(rng.uniform(np.log(0.2), np.log(1.3)))  # how tall the nearest person is
     hands = []
-    sizes = np.sort(near * rng.uniform(0.55, 1.0, int(rng.integers(0, place.people + 1))))
+    sizes = np.sort(near * rng.uniform(0.55, 1.0, int(rng.integers(0, backdrop.people + 1))))
     for tall in sizes:  # the farther, the smaller, and the first painted
         feet = (
-            place.ground
-            + (height * 1.02 - place.ground) * rng.uniform(0.2, 1)
+            backdrop.ground
+            + (height * 1.02 - backdrop.ground) * rng.uniform(0.2, 1)
             + max(0, tall - 0.8 * height) * rng.uniform(0.3, 1)
         )
-        hands.append(person(canvas, rng, place.light, rng.uniform(-0.05, 1.05) * width, feet, tall))
+        hands.append(person(canvas, rng, backdrop.light, rng.uniform(-0.05, 1.05) * width, feet, tall))
     return hands
 
 
-def _occlude(canvas: Canvas, rng: np.random.Generator, place: Place, balloons: list[Balloon]) -> None:
+def _occlude(canvas: Canvas, rng: np.random.Generator, backdrop: Place, balloons: list[Balloon]) -> None:
     """Sometimes something stands before the balloons: a person, a head, a post, a hand."""
     height, width = canvas.size
-    if rng.random() < 0.18 and place.people:
+    if rng.random() < 0.18 and backdrop.people:
         tall = height * rng.uniform(0.5, 1.5)
-        person(canvas, rng, place.light, rng.uniform(0, width), height + max(0.0, tall - 0.75 * height), tall)
+        person(canvas, rng, backdrop.light, rng.uniform(0, width), height + max(0.0, tall - 0.75 * height), tall)
     if rng.random() < 0.1:
-        pole(canvas, rng, place.light)
+        pole(canvas, rng, backdrop.light)
     short = min(height, width)
-    reachable = [each for each in balloons if 0.07 * short < each.radius < 0.3 * short and 0 < each.x < width]
+    reachable = [
+        balloon for balloon in balloons if 0.07 * short < balloon.radius < 0.3 * short and 0 < balloon.x < width
+    ]
     if reachable and rng.random() < 0.15:  # fingers round one of them
         held = reachable[int(rng.integers(len(reachable)))]
         skin, at = linear(0.92, 0.7, 0.58) * rng.uniform(0.3, 1), rng.uniform(0.3, 2.8)
@@ -80,19 +82,19 @@ def _occlude(canvas: Canvas, rng: np.random.Generator, place: Place, balloons: l
                 held.x + 0.68 * held.radius * np.cos(angle + 0.1),
                 held.y + 0.68 * held.radius * np.sin(angle + 0.1),
             )
-            limb(canvas, outer, inner, thick * 1.1, thick, skin, place.light, 0.03)
+            limb(canvas, outer, inner, thick * 1.1, thick, skin, backdrop.light, 0.03)
         far = 1.5 * max(height, width)  # the arm comes from outside the image
         elbow = (held.x + far * np.cos(at + 0.3), held.y + far * np.sin(at + 0.3))
         palm = (held.x + 1.12 * held.radius * np.cos(at + 0.25), held.y + 1.12 * held.radius * np.sin(at + 0.25))
         sleeve = any_color(rng, (0, 0.8), (0.1, 0.9)) if rng.random() < 0.6 else skin
         share = 0.9 * held.radius / far
         cuff = (palm[0] + share * (elbow[0] - palm[0]), palm[1] + share * (elbow[1] - palm[1]))
-        limb(canvas, palm, cuff, held.radius * 0.2, held.radius * 0.16, skin, place.light, 0.03)
-        limb(canvas, cuff, elbow, held.radius * 0.2, held.radius * 0.3, sleeve, place.light, 0.15)
+        limb(canvas, palm, cuff, held.radius * 0.2, held.radius * 0.16, skin, backdrop.light, 0.03)
+        limb(canvas, cuff, elbow, held.radius * 0.2, held.radius * 0.3, sleeve, backdrop.light, 0.15)
 
 
 # --- where the balloons are ----------------------------------------------------------------------
-def _arrange(canvas: Canvas, rng: np.random.Generator, place: Place, hands: list[tuple[float, float]]):
+def _arrange(canvas: Canvas, rng: np.random.Generator, backdrop: Place, hands: list[tuple[float, float]]):
     """Balloons in the order of painting (far ones first), and the paths of their strings."""
     height, width = canvas.size
     short = min(height, width)
@@ -114,10 +116,10 @@ def _arrange(canvas: Canvas, rng: np.random.Generator, place: Place, hands: list
         for _ in range(count):
             r = max(4.0, typical * rng.uniform(0.75, 1.3))
             x, y = rng.uniform(0.02, 0.98) * width, rng.uniform(0.05, 0.95) * height
-            lying = y > place.ground - r and rng.random() < 0.7
+            lying = y > backdrop.ground - r and rng.random() < 0.7
             balloon = party.balloon(rng, x, y, r, rng.uniform(-3, 3) if lying else rng.normal(0, 0.22))
             if lying:
-                _shadow(canvas, balloon, place)
+                _shadow(canvas, balloon, backdrop)
             elif hand is not None and len(made) == 0:
                 balloon.x, balloon.y = hand[0] + rng.normal(0, 0.6) * r, hand[1] - r * rng.uniform(1.6, 4)
                 strings.append(_string(rng, balloon.end(), hand))
@@ -194,9 +196,9 @@ def _string(
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 
-def _shadow(canvas: Canvas, balloon: Balloon, place: Place) -> None:
+def _shadow(canvas: Canvas, balloon: Balloon, backdrop: Place) -> None:
     """What a balloon that lies on the ground takes of the light there."""
-    r, (tx, _, _) = balloon.radius, place.light.towards
+    r, (tx, _, _) = balloon.radius, backdrop.light.towards
     window = canvas.around(balloon.x - tx * r * 0.8, balloon.y + r, 2 * r)
     if window is None:
         return

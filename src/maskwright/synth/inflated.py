@@ -75,7 +75,7 @@ def paint_balloon(canvas: Canvas, balloon: Balloon, light: Light, owner: int | N
         window.x[:, cut[1]],
         window.y[cut[0]],
     )
-    cover, nx, ny, nz, lon, lat = (each[cut] for each in (cover, nx, ny, nz, lon, lat))
+    cover, nx, ny, nz, lon, lat = (field[cut] for field in (cover, nx, ny, nz, lon, lat))
     normal = (nx * cos - ny * sin, nx * sin + ny * cos, nz)  # back to the image's axes
     seen = _shaded(balloon, normal, lon, lat, light, canvas.behind(window))
     canvas.paint(window, cover, seen, owner)

@@ -37,8 +37,8 @@ def build_metal(canvas: Canvas, rng: np.random.Generator) -> Metal:
     )
     plan = rng.choice(["sheet", "sheet", "corrugated", "pipes", "plate"])
     if plan in ("pipes", "plate"):
-        place = (outdoors.park, outdoors.street, indoors.wall)[int(rng.integers(3))]
-        place(canvas, rng)
+        backdrop = (outdoors.park, outdoors.street, indoors.wall)[int(rng.integers(3))]
+        backdrop(canvas, rng)
         canvas.light[:] = soften(canvas.light, width * rng.uniform(0.004, 0.02))
     if plan == "pipes":
         _pipes(canvas, rng, metal)

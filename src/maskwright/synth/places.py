@@ -23,8 +23,8 @@ class Place:
 
 
 def ramp(canvas: Canvas, top: np.ndarray, bottom: np.ndarray, bend: float = 1.0) -> np.ndarray:
-    share = np.linspace(0, 1, canvas.size[0], dtype=np.float32)[:, None, None] ** np.float32(bend)
-    return np.broadcast_to(top + share * (bottom - top), (*canvas.size, 3)).astype(np.float32)
+    fraction = np.linspace(0, 1, canvas.size[0], dtype=np.float32)[:, None, None] ** np.float32(bend)
+    return np.broadcast_to(top + fraction * (bottom - top), (*canvas.size, 3)).astype(np.float32)
 
 
 def sun(rng: np.random.Generator, warm: float, strength: float, back: float | None = None) -> Light:
@@ -88,18 +88,18 @@ def bricks(x: np.ndarray, y: np.ndarray, long: float, rng: np.random.Generator) 
     column = x / max(long, 4.0) + 0.5 * (row % 2)
     u, v = column % 1, (y / high) % 1
     joint = np.minimum(np.minimum(u, 1 - u) * long, np.minimum(v, 1 - v) * high)
-    each = np.sin(np.floor(column) * 12.9898 + row * 78.233) * 43758.5453
-    tone = 0.75 + 0.5 * (each - np.floor(each))
+    noise = np.sin(np.floor(column) * 12.9898 + row * 78.233) * 43758.5453
+    tone = 0.75 + 0.5 * (noise - np.floor(noise))
     mortar = rng.uniform(0.4, 1.7)
-    share = np.clip(joint / max(1.0, 0.06 * long) - 0.2, 0, 1)
-    return (mortar + share * (tone - mortar)).astype(np.float32)
+    fraction = np.clip(joint / max(1.0, 0.06 * long) - 0.2, 0, 1)
+    return (mortar + fraction * (tone - mortar)).astype(np.float32)
 
 
 def planks(x: np.ndarray, wide: float, rough: np.ndarray) -> np.ndarray:
     """Boards side by side along the other axis."""
     u = x / wide
-    each = np.sin(np.floor(u) * 91.7) * 43758.5453
+    noise = np.sin(np.floor(u) * 91.7) * 43758.5453
     edge = np.minimum(u % 1, 1 - u % 1) * wide
     return (
-        (0.8 + 0.4 * (each - np.floor(each))) * (0.35 + 0.65 * np.clip(edge / 1.5, 0, 1)) * (1 + 0.12 * rough)
+        (0.8 + 0.4 * (noise - np.floor(noise))) * (0.35 + 0.65 * np.clip(edge / 1.5, 0, 1)) * (1 + 0.12 * rough)
     ).astype(np.float32)

@@ -42,11 +42,11 @@ def _patches(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> tuple[np
     ragged = rng.uniform(0.42, 0.68)
     field = rng.uniform(0.6, 1.1) * fractal(rng, canvas.size, cell=rng.uniform(0.12, 0.5), roughness=ragged, finest=1.5)
     field = np.where(metal.cover > 0.5, field + rng.uniform(0.5, 1.3) * metal.weak, -9).astype(np.float32)
-    share = float(np.exp(rng.uniform(np.log(0.01), np.log(0.35))))
-    edge = float(np.quantile(field[metal.cover > 0.5], 1 - share)) if (metal.cover > 0.5).any() else 9.0
+    fraction = float(np.exp(rng.uniform(np.log(0.01), np.log(0.35))))
+    edge = float(np.quantile(field[metal.cover > 0.5], 1 - fraction)) if (metal.cover > 0.5).any() else 9.0
     cover = np.clip((field - edge) / rng.uniform(0.12, 0.4) + 0.5, 0, 1)
-    found = RleMasks.from_dense((cover >= 0.5)[None])
-    parts = RleMasks(canvas.size, *tracing.parts(found.counts, canvas.size))
+    whole = RleMasks.from_dense((cover >= 0.5)[None])
+    parts = RleMasks(canvas.size, *tracing.parts(whole.counts, canvas.size))
     area = parts.area
     kept = np.argsort(-area, kind="stable")[:_MOST]
     kept = np.sort(kept[area[kept] >= _LEAST_SHARE * cover.size])
@@ -71,8 +71,8 @@ def _stain(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.nda
         run[row] = now
     tint = soften(run * streaks, 1.2) * metal.cover * rng.uniform(0.1, 0.6)
     halo = soften(cover, width * 0.012) * rng.uniform(0.05, 0.4) * metal.cover
-    share = np.clip(np.maximum(tint, halo), 0, 0.6)[..., None]
-    canvas.light *= 1 - share * (1 - linear(0.85, 0.55, 0.3))
+    fraction = np.clip(np.maximum(tint, halo), 0, 0.6)[..., None]
+    canvas.light *= 1 - fraction * (1 - linear(0.85, 0.55, 0.3))
 
 
 def _corrode(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.ndarray) -> None:
@@ -97,5 +97,5 @@ def _corrode(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.n
     down, across = np.gradient(soften(cover, 1.5))
     lip = np.clip(2.2 * (across * lx + down * ly), -0.5, 0.6)[..., None] * metal.cover[..., None]
     canvas.light *= 1 + lip  # paint stands a little above, and catches the light
-    share = cover[..., None]
-    canvas.light += share * ((color * shade * level).astype(np.float32) - canvas.light)
+    fraction = cover[..., None]
+    canvas.light += fraction * ((color * shade * level).astype(np.float32) - canvas.light)

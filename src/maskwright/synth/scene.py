@@ -82,7 +82,7 @@ def render_set(
     val: float = 0.2,
     size: tuple[int, int] = (480, 640),
     format: str = "via",
-    empty_share: float = 0.05,
+    empty_fraction: float = 0.05,
     backgrounds: Sequence[np.ndarray] | None = None,
     progress: Progress = silent,
 ) -> Dataset:
@@ -90,7 +90,7 @@ def render_set(
 
     val          fraction of the scenes held back, 0..1
     format       "via" (via_region_data.json) or "coco" (annotations.json), in each of the two folders
-    empty_share  fraction of the scenes without any object, 0..1
+    empty_fraction  fraction of the scenes without any object, 0..1
     backgrounds  as in `render`
 
     The folder must not exist, or be empty. Gives what was rendered, each record with its split; its remarks say
@@ -103,16 +103,16 @@ def render_set(
     folder = Path(folder)
     if count < 1:
         raise RecipeError("nothing to render", field="count", expected="1 or more", got=count)
-    for name, share in (("val", val), ("empty_share", empty_share)):
-        if not 0 <= share <= 1:
-            raise RecipeError("a share lies between 0 and 1", field=name, expected="0..1", got=share)
+    for name, fraction in (("val", val), ("empty_fraction", empty_fraction)):
+        if not 0 <= fraction <= 1:
+            raise RecipeError("a fraction lies between 0 and 1", field=name, expected="0..1", got=fraction)
     if format not in _FILES:
         raise UnknownName("format for rendered scenes", format, _FILES)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError("is not empty", file=folder, fix="name a new folder")
     rng = np.random.default_rng(seed)
     held_back = set(rng.permutation(count)[: round(count * val)].tolist())
-    left_empty = set(rng.permutation(count)[: round(count * empty_share)].tolist())
+    left_empty = set(rng.permutation(count)[: round(count * empty_fraction)].tolist())
     seeds = np.random.SeedSequence(seed).generate_state(count).tolist()
 
     with files.writing_folder(folder) as temporary:

@@ -33,9 +33,9 @@ def limb(
     x, y, ax, ay = float(start[0]), float(start[1]), float(end[0] - start[0]), float(end[1] - start[1])
     r0, r1, length = float(r0), float(r1), max(float(np.hypot(ax, ay)), 1e-3)
     px, py = window.x - x, window.y - y
-    share = np.clip((px * ax + py * ay) / length**2, 0, 1)
-    radius = r0 + (r1 - r0) * share
-    qx, qy = px - share * ax, py - share * ay
+    fraction = np.clip((px * ax + py * ay) / length**2, 0, 1)
+    radius = r0 + (r1 - r0) * fraction
+    qx, qy = px - fraction * ax, py - fraction * ay
     away = np.sqrt(qx * qx + qy * qy)
     cover = np.clip((radius - away) / soft + 0.5, 0, 1)
     nx, ny = qx / np.maximum(radius, 0.5), qy / np.maximum(radius, 0.5)

@@ -154,10 +154,10 @@ def _random_matrix(
         target = turn @ (np.array(cutout.corner) + np.array(cutout.mask.shape[::-1]) / 2) - middle
         offset = np.array([network_input[1], network_input[0]]) * random.uniform(-0.4, 0.4, 2) - target
         offset = np.clip(offset, -abs(room) / 2, abs(room) / 2)
-    place = np.array([network_input[1], network_input[0]]) / 2 + offset
+    center = np.array([network_input[1], network_input[0]]) / 2 + offset
     if settings.shift:
-        place += np.array([network_input[1], network_input[0]]) * random.uniform(-settings.shift, settings.shift, 2)
-    return np.concatenate([turn, (place - middle)[:, None]], 1)
+        center += np.array([network_input[1], network_input[0]]) * random.uniform(-settings.shift, settings.shift, 2)
+    return np.concatenate([turn, (center - middle)[:, None]], 1)
 
 
 def _inverse(

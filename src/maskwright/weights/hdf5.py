@@ -53,18 +53,18 @@ def member(group: Any, name: str, path: Path) -> Any:
     """`group[name]`, along hard links only; a dataset must hold its numbers itself. KeyError where nothing is."""
     import h5py
 
-    found = group.file if name.startswith("/") else group
+    item = group.file if name.startswith("/") else group
     for part in filter(None, name.split("/")):
-        link = found.get(part, getlink=True)
+        link = item.get(part, getlink=True)
         if link is None:
             raise KeyError(f"{name} is missing")
         if not isinstance(link, h5py.HardLink):
             kind = "a link to another file" if isinstance(link, h5py.ExternalLink) else "a link"
             raise _outside(path, name, kind)
-        found = found[part]
-    if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+        item = item[part]
+    if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
         raise _outside(path, name, "numbers that lie in other files")
-    return found
+    return item
 
 
 def _outside(path: Path, name: str, got: str) -> WeightsError:
@@ -93,14 +93,14 @@ def check_size(values: Iterable[Any], path: Path) -> None:
 def numbers(value: Any, name: str, path: Path) -> np.ndarray:
     """A dataset as float32."""
     with np.errstate(over="ignore"):  # of float64: infinite, and refused below
-        made = np.asarray(value[()], np.float32)
-    if made.size and not (np.abs(made) <= LARGEST_NUMBER).all():
+        array = np.asarray(value[()], np.float32)
+    if array.size and not (np.abs(array) <= LARGEST_NUMBER).all():
         raise WeightsError(
             "the weights are not all numbers",
             file=path,
             record=name,
             expected="finite numbers",
-            got=f"{made.min():g} to {made.max():g}",
+            got=f"{array.min():g} to {array.max():g}",
             fix="copy the file again from where it is whole",
         )
-    return made
+    return array
