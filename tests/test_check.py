@@ -136,7 +136,7 @@ def test_one_class_under_two_names_is_serious_and_told_once(tmp_path):
     assert duplicates.serious
     assert duplicates.text == (
         'classes "rust" (3) and "Rust" (2, on Rust.0.png, Rust.1.png) differ only by case or blanks: '
-        'rename "Rust" to "rust" in the annotations'
+        'rename "Rust" to "rust" among the folders'
     )
 
 

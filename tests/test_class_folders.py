@@ -116,6 +116,22 @@ def test_annotations_in_a_folder_say_that_it_is_no_class(tmp_path):
     assert not claimed(tmp_path)
 
 
+@pytest.mark.parametrize("splits", [("", ""), ("train", "val")])
+def test_classes_that_differ_only_by_case_are_named(tmp_path, splits):
+    save(tmp_path / splits[0], "Cat/a.png", "dog/b.png")
+    save(tmp_path / splits[1], "cat/c.png", "dog/d.png")
+    found = formats.read(tmp_path)
+    assert found.class_counts() == {"Cat": 1, "cat": 1, "dog": 2}
+    assert found.remarks == ('classes "Cat" and "cat" differ only by case or blanks: are they one?',)
+
+
+def test_two_unicode_forms_of_a_folders_name_are_one_class(tmp_path):
+    save(tmp_path, "caf\u00e9/a.png", "cafe\u0301/b.png", "bar/c.png")
+    found = formats.read(tmp_path)
+    assert found.class_counts() == {"bar": 1, "caf\u00e9": 2}
+    assert found.remarks == ("a class name in two Unicode forms of the same letters was read as one",)
+
+
 def test_a_broken_image_is_a_fault_by_name(tmp_path):
     save(tmp_path, *(f"rust/{index}.png" for index in range(30)), "norust/a.png")
     (tmp_path / "norust" / "b.png").write_bytes(b"nothing")

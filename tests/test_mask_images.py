@@ -127,6 +127,34 @@ def test_a_value_in_one_part_is_one_object_whatever_its_number(tmp_path, values)
     assert any("taken for the numbers of objects" in remark for remark in found.remarks)
 
 
+@pytest.mark.parametrize("objects", [[(4, 4, 0)], [(4, 4, 0), (9, 20, 0)], [(4, 4, 1), (9, 20, 2)], [(4, 4, 90)]])
+@pytest.mark.parametrize("name", ["{}.png", "{}_0.png"])
+def test_masks_on_a_white_ground_are_refused(tmp_path, objects, name):
+    """Else the ground were one large object, and the objects none."""
+    for image in "abc":
+        save(tmp_path / f"images/{image}.png")
+        pixels = 255 - blocks(*((row, column, 255 - value) for row, column, value in objects))
+        save(tmp_path / "masks" / name.format(image), pixels)
+        if "_0" in name:
+            save(tmp_path / "masks" / f"{image}_1.png", pixels)
+    with pytest.raises(AnnotationError, match="not drawn on black") as caught:
+        read(tmp_path)
+    assert "a.png" in caught.value.parts["got"] or "a_0.png" in caught.value.parts["got"]
+    assert "taken for an object" in " ".join(read(tmp_path, allow_faulty=True).remarks)
+
+
+def test_an_object_that_fills_its_image_to_the_edges_is_no_ground(tmp_path):
+    """One of three may do so, which is named; white all over is an object of the image's size."""
+    for image in "abc":
+        save(tmp_path / f"images/{image}.png")
+        save(tmp_path / f"masks/{image}.png", blocks((4, 4, 255)))
+    save(tmp_path / "masks/b.png", 255 - blocks((4, 4, 255)))
+    found = read(tmp_path)
+    assert found.instance_count == 3 and "1 mask has" in found.remarks[0] and "b.png" in found.remarks[0]
+    save(tmp_path / "masks/b.png", 255 - blocks())
+    assert read(tmp_path).instance_count == 3 and not read(tmp_path).remarks
+
+
 def test_an_object_of_its_own_color_may_stand_in_two_parts(tmp_path):
     for number, stem in ((1, "a"), (5, "b"), (7, "c")):
         pixels = blocks((0, 0, 1), (9, 9, 1), (0, 9, 2), (15, 20, 3)).astype(np.uint16)

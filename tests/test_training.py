@@ -21,7 +21,7 @@ from tiny_runs import TINY, TinyNetwork, party, trainer
 from maskwright import files
 from maskwright.api import training_report
 from maskwright.api.data import open_data
-from maskwright.api.train import Trainer, train
+from maskwright.api.train import Trainer, _expected, train
 from maskwright.errors import OutputError, RecipeError, TrainingError, WeightsError
 from maskwright.training import loop, validation
 from maskwright.training.recipe import Recipe, Stage
@@ -153,6 +153,11 @@ def test_patience_waits_for_the_last_stage(data: Path, tmp_path: Path, monkeypat
 def test_a_time_budget_ends_the_run_whatever_the_epochs(data: Path, tmp_path: Path) -> None:
     at = trainer(data, tmp_path / "run", plan(1, time_budget=1.0, patience=0)).run()
     assert at.seconds >= 1.0 and at.epoch >= 1
+
+
+def test_what_a_time_budget_does_not_include_is_said(data: Path, tmp_path: Path) -> None:
+    run = trainer(data, tmp_path / "run", plan(1, time_budget=60.0))
+    assert _expected(run) == "60 seconds of training to go, and then the time of the last validation and the report"
 
 
 def test_a_time_budget_counts_what_was_used_before(data: Path, tmp_path: Path) -> None:

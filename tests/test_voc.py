@@ -96,6 +96,16 @@ def test_the_image_of_the_same_name_wins_over_the_name_inside(tmp_path):
     )
 
 
+def test_where_the_name_inside_is_an_image_without_xml_of_its_own_nobody_knows_which_is_meant(tmp_path):
+    page(tmp_path, "a", box("rust", 1, 1, 2, 2), named="b.png")
+    Image.new("RGB", (40, 30)).save(tmp_path / "b.png")
+    with pytest.raises(AnnotationError, match="1 of 1 regions are faulty") as caught:
+        read(tmp_path)
+    assert (caught.value.parts["record"], caught.value.parts["field"]) == ('file "a.xml"', "filename")
+    assert '"a.png"' in caught.value.parts["expected"] and '"b.png"' in caught.value.parts["got"]
+    assert {record.state for record in read(tmp_path, allow_faulty=True)} == {"unlabeled"}
+
+
 def test_the_name_inside_is_used_when_there_is_no_other(tmp_path):
     page(tmp_path, "a", box("rust", 1, 1, 2, 2), named="c.png", image=False)
     Image.new("RGB", (40, 30)).save(tmp_path / "c.png")

@@ -267,7 +267,8 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say, progress: Progre
 def _expected(trainer: Trainer) -> str:
     """How long it will take: the budget, or a trial step times the steps to come."""
     if trainer.recipe.time_budget:
-        return f"{_minutes(trainer.recipe.time_budget - trainer.at.seconds)} to go"
+        left = _minutes(trainer.recipe.time_budget - trainer.at.seconds)
+        return f"{left} of training to go, and then the time of the last validation and the report"
     steps = costly = trainer.schedule.total_steps - trainer.at.step
     if trainer.recipe.cached_views and all(stage.layers == "heads" for stage in trainer.recipe.stages):
         costly = min(steps, trainer.recipe.cached_views * trainer.loader.steps)  # then the backbone's work is kept

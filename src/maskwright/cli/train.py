@@ -50,7 +50,8 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--time-budget",
     metavar="SPAN",
     callback=seconds,
-    help="Stop after this long, such as 20m; what was used before --resume counts.",
+    help="Train this long, such as 20m; what was used before --resume counts, reading the data, the last validation "
+    "and the report do not.",
 )
 @click.option(
     "--size", type=int, metavar="PIXELS", help="Long side of what the network sees.  [default: 512 for small]"

@@ -173,7 +173,8 @@ def spellings(dataset: Dataset) -> Iterator[tuple[str, str, tuple[Path, ...]]]:
         told = [f'"{name}" ({counts[name]:,}, on {named(on)})' for name, on in zip(others, images, strict=True)]
         what = " and ".join([f'"{usual}" ({counts[usual]:,})', *told])
         rename = " and ".join(f'"{name}"' for name in others)
-        fix = f'rename {rename} to "{usual}" in the annotations'
+        where = "among the folders" if dataset.format == "class_folders" else "in the annotations"
+        fix = f'rename {rename} to "{usual}" {where}'
         yield f"classes {what} differ only by case or blanks", fix, tuple(image for on in images for image in on)
 
 

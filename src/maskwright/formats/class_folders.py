@@ -14,6 +14,7 @@ Source       the layout that torchvision's ImageFolder and Keras' image_dataset_
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -88,7 +89,11 @@ def read(path: Path, faults: Faults) -> Dataset:
     if not labeled:
         raise DatasetError("no class folders", file=path, expected="two or more sub-folders that hold only images",
                            got=", ".join(head.folders[:8]) or "no sub-folders")  # fmt: skip
+    written = {label for _, label in labeled}
+    labeled = [(image, unicodedata.normalize("NFC", label)) for image, label in labeled]
     names = tuple(sorted({label for _, label in labeled}))
+    if len(names) < len(written):
+        faults.remark("a class name in two Unicode forms of the same letters was read as one")
     records = []
     for image, label in labeled:
         found = measured(image, faults, image.relative_to(path).as_posix(), regions=1)

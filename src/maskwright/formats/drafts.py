@@ -39,8 +39,7 @@ def assemble(
 
     Of two records of one image one without regions does not count. Where both have regions the later one is put aside,
     or, with `join`, their regions are joined where both call the image the same. Names that differ only in the Unicode
-    form of their letters (nobody could see it) are one class; those that differ by case or blanks stay two, and a
-    remark names both.
+    form of their letters (nobody could see it) are one class.
     """
     written = list(names)
     names = tuple(dict.fromkeys(unicodedata.normalize("NFC", item) for item in written))
@@ -59,7 +58,6 @@ def assemble(
         skipped = draft.regions is not None and instances is None and not undrawn
         records.append(Record(draft.image.path, draft.image.size, instances, skipped, None, draft.group, draft.split,
                               id=draft.id))  # fmt: skip
-    _tell_duplicates(names, faults)
     return Dataset(name, names, tuple(records), format)
 
 
@@ -134,12 +132,6 @@ def _settle_fractions(every: Sequence[Regions], faults: Faults) -> None:
             regions.refuse_fractions()
     if tiny == objects:
         faults.remark("places are given as fractions of width and height (0 to 1): they were scaled to pixels")
-
-
-def _tell_duplicates(names: tuple[str, ...], faults: Faults) -> None:
-    for several in spelt_alike(names):
-        listed = " and ".join(f'"{name}"' for name in several)
-        faults.remark(f"classes {listed} differ only by case or blanks: are they one?")
 
 
 def spelt_alike(names: Iterable[str]) -> list[tuple[str, ...]]:

@@ -20,6 +20,7 @@ from maskwright.formats.reading import (
     images_below,
     images_in,
     measured,
+    spelt_alike,
 )
 from maskwright.types import Dataset, Record
 
@@ -129,6 +130,14 @@ def _records(images: Iterable[Path], faults: Faults) -> list[Record]:
 
 
 # --- words ------------------------------------------------------------------------------------------
+def tell_alike(dataset: Dataset) -> Dataset:
+    """Names of classes that differ only by case or blanks, in one file, in two folders or in two splits: a remark."""
+    for several in spelt_alike(dataset.names):
+        listed = " and ".join(f'"{name}"' for name in several)
+        dataset = remark(dataset, f"classes {listed} differ only by case or blanks: are they one?")
+    return dataset
+
+
 def remark(dataset: Dataset, sentence: str) -> Dataset:
     return replace(dataset, remarks=(*dataset.remarks, sentence))
 

@@ -17,6 +17,7 @@ from maskwright.images import decode
 from maskwright.types import RleMasks
 
 MOST_VALUES = 10_000  # in one picture; more are an image, or the noise of a JPEG
+EDGE = 0.95  # of a picture's edge: what covers so much of it is what the objects are drawn on
 MOST_LOOKED_AT = 50_000_000  # pixels of a picture that is decoded only to see what it is
 
 
@@ -58,6 +59,22 @@ def read_ids(path: Path, faults: Faults, image: str) -> np.ndarray | None:
     if pixels.dtype.kind == "f":
         return np.nan_to_num(pixels).astype(np.int64)
     return pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
+
+
+def ground(ids: np.ndarray) -> int:
+    """The value but 0 on which a picture is drawn: it covers nearly all of the edge, and others lie inside; else 0.
+
+    >>> white = np.full((40, 60), 255)
+    >>> white[10:20, 10:20] = 0
+    >>> ground(white), ground(255 - white), ground(np.full((40, 60), 255))
+    (255, 0, 0)
+    """
+    if min(ids.shape) < 3:
+        return 0
+    edge = np.concatenate([ids[0], ids[-1], ids[1:-1, 0], ids[1:-1, -1]])
+    values, counts = np.unique(edge, return_counts=True)
+    most = int(values[counts.argmax()])
+    return most if most and counts.max() >= EDGE * edge.size and bool((ids != most).any()) else 0
 
 
 def drawn(path: Path) -> bool:

@@ -8,7 +8,8 @@ Known by     a folder of masks beside the images, or the words "segments_info" i
 Holds        masks with holes and parts; classes in the panoptic JSON, in folders of masks (masks/cat/a.png) and in
              names of masks (a_cat_0.png)
 Cannot hold  scores, crowd; empty-versus-unlabeled. An image without any mask file is unlabeled
-In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or palette masks; ids 100 and 200; a mask of
+In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or palette masks; ids 100 and 200; objects in
+             black on white (refused); masks in a GIF (refused where their images have no others); a mask of
              another size (a fault, never stretched, refused by its header); masks that fit no image (counted); an image
              or a JPEG among the masks; semantic pictures that say what but not which: refused, unless each connected
              component is to be one object (`connected_components=True`)
@@ -81,14 +82,16 @@ def read(path: Path, faults: Faults, connected_components: bool = False) -> Data
     label = found.class_of or data_name(path)
     kind = BINARY if _one_file_an_object(found) else _kind(pairs, faults, path, connected_components)
     drafts = []
+    grounds: dict[Path, int] = {}
     for image, masks, split in pairs:
         if not masks:
             regions = None
         elif kind == BINARY:
-            regions = _from_files(image, masks, label, faults, connected_components)
+            regions = _from_files(image, masks, label, faults, connected_components, grounds)
         else:
-            regions = _from_ids(image, masks, label, faults, connected_components)
+            regions = _from_ids(image, masks, label, faults, connected_components, grounds)
         drafts.append(Draft(image, regions, split=split))
+    _tell_grounds(grounds, path, faults)
     names = {item for draft in drafts if draft.regions for item in draft.regions.labels}
     classes = sorted(names) if kind == KINDS or found.told else [label]
     return assemble(data_name(path), classes, drafts, "mask_images", faults)
@@ -121,6 +124,26 @@ def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
         faults.remark(f"folders of images and masks of equal names ({listed}) were not taken for classes")
     if found.told:
         faults.remark(found.told)
+
+
+def _tell_grounds(grounds: dict[Path, int], path: Path, faults: Faults) -> None:
+    """Masks drawn on another value than 0, white most often: refused where most are, named where some are.
+
+    grounds  for each mask that was read the value on which it is drawn (mask_files.ground)
+    """
+    inverted = [mask for mask, value in grounds.items() if value]
+    if not inverted:
+        return
+    names = ", ".join(mask.name for mask in inverted[:3]) + (", ..." if len(inverted) > 3 else "")
+    if 2 * len(inverted) > len(grounds) and not faults.allow_faulty:
+        raise AnnotationError(
+            "these masks are not drawn on black", file=path, field="masks", expected="0 (black) where no object is",
+            got=f"another value nearly all around the edge of {len(inverted)} of {len(grounds)}: {names}",
+            fix="make what is no object black (exchange black and white); where an object does fill the image to its "
+            "edges, --allow-faulty",
+        )  # fmt: skip
+    several = f"{len(inverted)} masks have" if len(inverted) > 1 else "1 mask has"
+    faults.remark(f"{several} one value but black nearly all around the edge, which was taken for an object: {names}")
 
 
 def _one_file_an_object(found: Pairs) -> bool:
@@ -193,7 +216,14 @@ def _ids(image: FoundImage, mask: Mask, faults: Faults) -> np.ndarray | None:
     return mask_files.read_ids(mask.path, faults, image.name) if size in (image.size, image.size[::-1]) else None
 
 
-def _from_ids(image: FoundImage, masks: list[Mask], label: str, faults: Faults, connected_components: bool) -> Regions:
+def _from_ids(
+    image: FoundImage,
+    masks: list[Mask],
+    label: str,
+    faults: Faults,
+    connected_components: bool,
+    grounds: dict[Path, int],
+) -> Regions:
     """Each value but 0 is one object; with `connected_components` it is a class, and each component one object."""
     sizes = {mask_files.measured_mask(mask.path, faults, image.name) for mask in masks}
     regions = Regions(faults, image, stated=sizes.pop() if len(sizes) == 1 else None)
@@ -210,6 +240,7 @@ def _from_ids(image: FoundImage, masks: list[Mask], label: str, faults: Faults, 
             regions.lacks(f'mask "{mask.path.name}"', "values", "few, in areas of many pixels", f"{values:,}",
                           "save masks as PNG, not as JPEG")  # fmt: skip
             continue
+        grounds[mask.path] = mask_files.ground(ids)
         numbers, rows = mask_files.rows(ids)
         for row, number in enumerate(numbers):
             if not connected_components:
@@ -222,7 +253,12 @@ def _from_ids(image: FoundImage, masks: list[Mask], label: str, faults: Faults, 
 
 
 def _from_files(
-    image: FoundImage, masks: list[Mask], label: str, faults: Faults, connected_components: bool
+    image: FoundImage,
+    masks: list[Mask],
+    label: str,
+    faults: Faults,
+    connected_components: bool,
+    grounds: dict[Path, int],
 ) -> Regions:
     """Each file is one object; with `connected_components`, each component of the file. A black one is left out."""
     regions = Regions(faults, image)
@@ -241,6 +277,9 @@ def _from_files(
                 if len(masks) > 1:
                     faults.unused("black mask file")
             else:
+                full = bool(drawn.area[0] == size[0] * size[1])  # white all over, or gray objects on white
+                ids = mask_files.read_ids(mask.path, faults, image.name) if full else drawn.dense()[0]
+                grounds[mask.path] = 0 if ids is None else mask_files.ground(ids)
                 each = mask_files.parts(drawn) if connected_components else drawn
                 for row in range(len(each)):
                     part = f" part {row}" if connected_components else ""

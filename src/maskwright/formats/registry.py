@@ -193,7 +193,7 @@ def read(
         dataset = folders.remark(dataset, told)
     # what folders and files call the data and their classes may be no text; it goes into cards and tables
     dataset = replace(dataset, name=spelt(dataset.name), names=tuple(map(spelt, dataset.names)))
-    return folders.tell_unsplit(dataset)
+    return folders.tell_alike(folders.tell_unsplit(dataset))
 
 
 def _with_links(error: DatasetError, scope: links.Scope) -> DatasetError:

@@ -17,9 +17,10 @@ Source       the VOC2012 development kit (layout, colors, 255 = void); labelImg 
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
@@ -75,13 +76,13 @@ def read(path: Path, faults: Faults) -> Dataset:
         files = [xml_folder.path / name for xml_folder in _xml_folders(head) for name in xml_folder.files(".xml")]
     slips = _Slips()
     pages = [_Page.of(file, faults) for file in files]
-    drafts = []
+    drafts, stems = [], {file.stem for file in files}
     named: dict[Path, list[str]] = {}
     for page in pages:
         named.setdefault(page.file.parent, []).append(page.image_name if page.names_its_own else page.file.stem)
     finders = {folder: ImageFinder(root, faults, near=folder, names=names) for folder, names in named.items()}
     for page in pages:
-        image = _image_of(page, finders[page.file.parent], faults, slips)
+        image = _image_of(page, finders[page.file.parent], stems, faults, slips)
         if image is not None:
             drafts.append(Draft(image, _regions(page, image, faults, slips)))
     slips.tell(faults)
@@ -158,11 +159,23 @@ class _Page:
         )
 
 
-def _image_of(page: _Page, finder: ImageFinder, faults: Faults, slips: _Slips) -> FoundImage | None:
-    """The image that lies under the XML's own name; else the one it names."""
+def _image_of(
+    page: _Page, finder: ImageFinder, stems: Collection[str], faults: Faults, slips: _Slips
+) -> FoundImage | None:
+    """The image that lies under the XML's own name; else the one it names.
+
+    stems  of all XML files: where the named image is there too, and has none of its own, either may be meant (a fault)
+    """
     named = page.image_name
     if not page.names_its_own:
         own = finder.find(page.file.stem)
+        other = None if own is None else own.with_name(PureWindowsPath(named).name)
+        if own is not None and other is not None and other.stem not in stems and os.path.isfile(other):  # noqa: PTH113 (never raises)
+            faults.saw(len(page.objects))
+            faults.add(f'file "{page.file.name}"', "filename", f'one image, "{own.name}" by the name of the XML file',
+                       f'"{named}", which is there too and has no XML file of its own',
+                       "correct <filename>, or rename the XML file", regions=len(page.objects))  # fmt: skip
+            return None
         if own is not None:
             slips.add("XML files that name another image, where the one of the XML's own name was taken",
                       f'"{page.file.name}" names "{PureWindowsPath(named).name}"')  # fmt: skip
