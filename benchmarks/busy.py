@@ -24,7 +24,7 @@ KINDS = {
 LOOK = """
 import sys, time
 import maskwright
-find = maskwright.load(sys.argv[1], device="cpu", precision="fp32")
+find = maskwright.load(sys.argv[1], maskwright.InferenceOptions(device="cpu", precision="fp32"))
 find(sys.argv[2])
 for _ in range(int(sys.argv[3])):
     began = time.perf_counter()

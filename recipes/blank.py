@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--size", type=int)
     parser.add_argument("--threshold", type=float)
     chosen = parser.parse_args()
-    find = maskwright.load(chosen.model, size=chosen.size, threshold=chosen.threshold)
+    find = maskwright.load(chosen.model, maskwright.InferenceOptions(size=chosen.size, threshold=chosen.threshold))
     paths = sorted(path for path in chosen.images.iterdir() if path.suffix.lower() in IMAGES)[: chosen.count]
     cells = []
     for path in paths:

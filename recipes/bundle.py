@@ -16,6 +16,7 @@ import msgspec
 
 from maskwright.api.evaluate import evaluate
 from maskwright.evaluation.detection_metrics import DetectionMetrics
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import load
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, read_card, write_card
@@ -25,7 +26,7 @@ CLOSE = 0.002
 
 
 def metrics(model: Path, data: Path) -> DetectionMetrics:
-    return evaluate(load(model, precision="fp32"), data, split="all").metrics
+    return evaluate(load(model, InferenceOptions(precision="fp32")), data, split="all").metrics
 
 
 def store(run: Path, target: Path, card: Card) -> None:

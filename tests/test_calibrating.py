@@ -34,7 +34,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch, rust: np.ndarray, **fact
                 raw = scores_of(logits_of(np.array([[1 - item, item]])) / self.temperature)[0]
                 yield image, ImageLabels.of(raw, NAMES)
 
-    monkeypatch.setattr(calibrating, "load", lambda folder, **_: Says(read_card(folder)))
+    monkeypatch.setattr(calibrating, "load", lambda folder, *_, **__: Says(read_card(folder)))
     return folder
 
 

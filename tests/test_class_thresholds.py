@@ -16,6 +16,7 @@ from maskwright.errors import WeightsError
 from maskwright.evaluation.class_thresholds import ORDINARY, choose_for_classes, shown_at
 from maskwright.evaluation.matching import Matches
 from maskwright.prediction import thresholds
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import load
 from maskwright.transforms.preprocess import postprocess
 from maskwright.types import RawDetections, ResizeTransform
@@ -155,5 +156,7 @@ def test_the_thresholds_of_a_run_go_into_its_card(tmp_path: Path):
     card = read_card(folder)
     assert told == f"thresholds by 3 validation images: balloon {card.thresholds['balloon']:.3f}"
     assert card.thresholds_chosen_on == "3 validation images, for the best F1"
-    assert load(folder).limits == card.thresholds and load(folder, threshold=0.9).limits == {"balloon": 0.9}
+    assert load(folder).limits == card.thresholds and load(folder, InferenceOptions(threshold=0.9)).limits == {
+        "balloon": 0.9
+    }
     assert keep_class_thresholds(folder, data.where(lambda record: False)) is None

@@ -21,6 +21,7 @@ from maskwright.cli.main import main
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.evaluation.operating_point import Aim
+from maskwright.prediction import predictor
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.transforms.preprocess import stretch
 from maskwright.types import Dataset, Image, ImageLabels, Record, ResizeTransform
@@ -70,8 +71,8 @@ def model(folder: Path, made: Card | None = None) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in (job, evaluating):
-        monkeypatch.setattr(module, "load", lambda folder, **_: Classifier(Light(read_card(Path(folder)))))
+    for module in (predictor, job, evaluating):
+        monkeypatch.setattr(module, "load", lambda folder, *_, **__: Classifier(Light(read_card(Path(folder)))))
     return model(tmp_path / "runs" / "rust" / "best")
 
 

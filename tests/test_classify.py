@@ -27,6 +27,7 @@ from maskwright.cli.main import main
 from maskwright.errors import DatasetError, OutputError, RecipeError, WeightsError
 from maskwright.evaluation.operating_point import Aim
 from maskwright.models import registry
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Classifier, load
 from maskwright.training.loader import Loader, input_size
 from maskwright.training.recipe import WHOLE, from_options, read_recipe, write_recipe
@@ -324,7 +325,7 @@ def test_a_threshold_is_chosen_on_the_images_that_the_run_held_back(run: Trained
 
 def test_a_threshold_that_would_decide_nothing_is_refused(run: Trained) -> None:
     with pytest.raises(WeightsError, match="a threshold decides nothing") as caught:
-        load(run.folder, threshold=0.8)
+        load(run.folder, InferenceOptions(threshold=0.8))
     assert "maskwright threshold" in caught.value.parts["fix"]
 
 

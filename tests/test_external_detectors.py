@@ -21,6 +21,7 @@ from maskwright.errors import MissingExtra, RecipeError, WeightsError
 from maskwright.models import registry
 from maskwright.models.base import Targets, choose_layers, stands_still, training_mode
 from maskwright.models.external.detectors import SILENT, OneStage, _spared, _spared_points
+from maskwright.prediction.options import InferenceOptions
 from maskwright.training.recipe import from_options
 from maskwright.weights import sources
 from maskwright.weights.transfer import coco_classes, rename, transfer
@@ -265,7 +266,7 @@ def test_a_run_learns_and_its_model_is_loaded_again(torchvision, tmp_path, model
     image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     assert torch.equal(*(item.network.head.head.regression_head.bbox_reg.weight for item in (engine, again)))
     assert len(engine.run([image], [(64, 64)])) == 1
-    assert evaluate(run.model, tmp_path / "party", split="all", device="cpu").metrics.box is not None
+    assert evaluate(run.model, tmp_path / "party", split="all", options=InferenceOptions(device="cpu")).metrics.box
     shutil.rmtree(run.folder)  # hundreds of megabytes, which pytest would keep
 
 

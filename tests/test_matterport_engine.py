@@ -11,6 +11,7 @@ import torch
 from maskwright.engines.matterport_engine import COCO, MatterportEngine, open_h5_model
 from maskwright.errors import WeightsError
 from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import load
 from maskwright.weights.matterport_h5 import load_into, read_h5, write_h5
 
@@ -75,7 +76,7 @@ def test_masks_are_those_of_detect_pixel_for_pixel(file, tmp_path):
     model.load_weights(file)
     theirs = model.detect([image])[0]
 
-    predictor = load(file, threshold=0.0, device="cpu")
+    predictor = load(file, InferenceOptions(threshold=0.0, device="cpu"))
     small = {"image_min_dim": 100, "image_max_dim": 128, "image_shape": (128, 128, 3), "detection_min_confidence": 0.0}
     predictor.engine.network.settings = dataclasses.replace(predictor.engine.network.settings, **small)
     found = predictor(image)

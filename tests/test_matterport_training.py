@@ -201,7 +201,9 @@ def test_a_run_starts_from_a_h5_and_is_saved_as_one(file, tmp_path):
         say=lines.append,
     )
     assert "--weights is matterport's file, so --model matterport --backbone resnet50" in lines
-    predictor = maskwright.load(trained.folder, threshold=0.0, device="cpu", precision="fp32")
+    predictor = maskwright.load(
+        trained.folder, maskwright.InferenceOptions(threshold=0.0, device="cpu", precision="fp32")
+    )
     assert (predictor.card.model, predictor.card.backbone) == ("matterport", "resnet50")
     assert predictor.card.std == (1.0, 1.0, 1.0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import msgspec
 import numpy as np
@@ -11,13 +12,19 @@ import torch
 from attacks import weights as attacks
 from PIL import Image as PilImage
 
+from maskwright.api.evaluate import evaluate
+from maskwright.api.predict import predict
+from maskwright.api.splash import splash
+from maskwright.api.video import predict_video
+from maskwright.api.watch import watch
 from maskwright.engines.protocol import open_engine
 from maskwright.engines.torch_engine import normalize
 from maskwright.errors import DatasetError, ImageError, MaskwrightError, RecipeError, UnknownName, WeightsError
 from maskwright.models import registry
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.options import InferenceOptions
+from maskwright.prediction.predictor import Predictor, load, load_unless_loaded
 from maskwright.transforms.preprocess import fit
-from maskwright.types import Image, Instances, RawDetections, Window
+from maskwright.types import Dataset, Image, Instances, RawDetections, Window
 from maskwright.weights.card import Card
 
 CARD = Card("small", "mobilenet_v3_large", "segment", ("rust", "dent"), 128, threshold=0.5)
@@ -173,8 +180,8 @@ def state() -> dict[str, torch.Tensor]:
     return registry.find("small").build(2).state_dict()
 
 
-def ready(folder, **options) -> Predictor:
-    return load(folder, device="cpu", precision="fp32", **options)
+def ready(folder) -> Predictor:
+    return load(folder, InferenceOptions(device="cpu", precision="fp32"))
 
 
 def test_a_model_folder_gives_the_same_on_an_array_a_path_and_in_a_batch(tmp_path, state):
@@ -248,13 +255,10 @@ def test_a_pickle_in_the_place_of_the_weights_is_not_executed(tmp_path, state):
     assert not attacks.target(folder).exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "kind"),
-    [({"device": "gpu"}, UnknownName), ({"precision": "f16"}, UnknownName), ({"engine": "onx"}, UnknownName)],
-)
-def test_unknown_devices_precisions_and_engines_are_named(tmp_path, state, options, kind):
-    with pytest.raises(kind, match=f'no {next(iter(options))} "{next(iter(options.values()))}"'):
-        load(attacks.model(tmp_path, state), **options)
+@pytest.mark.parametrize(("option", "name"), [("device", "gpu"), ("precision", "f16"), ("engine", "onx")])
+def test_unknown_devices_precisions_and_engines_are_named(tmp_path, state, option, name):
+    with pytest.raises(UnknownName, match=f'no {option} "{name}"'):
+        open_engine(attacks.model(tmp_path, state), **{"name" if option == "engine" else option: name})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what is asked for")
@@ -267,3 +271,51 @@ def test_what_is_no_model_is_said(tmp_path):
     for model in (tmp_path, tmp_path / "none", "no such name"):
         with pytest.raises(MaskwrightError, match="no model"):
             load(model)
+
+
+# --- options beside a model -----------------------------------------------------------------------------------------
+GIVEN = {"threshold": 0.9, "size": 640, "tile": 512, "device": "cpu", "precision": "fp32", "names": ("rust",)}
+
+
+@pytest.mark.parametrize("option", GIVEN)
+def test_an_option_given_together_with_a_loaded_model_is_an_error(option):
+    written = f"{option}={GIVEN[option]!r}"
+    with pytest.raises(RecipeError) as caught:
+        load_unless_loaded(Predictor(RedFinder()), InferenceOptions(**{option: GIVEN[option]}))
+    assert caught.value.parts == {
+        "field": option,
+        "expected": "no InferenceOptions together with a loaded model",
+        "got": written,
+        "fix": f"load it with them: maskwright.load(MODEL, maskwright.InferenceOptions({written}))",
+    }
+
+
+def test_a_loaded_model_without_options_is_used_as_it_is():
+    find = Predictor(RedFinder(), threshold=0.9)
+    assert load_unless_loaded(find) is find and find.threshold == 0.9
+
+
+def test_a_model_that_is_not_loaded_is_loaded_with_its_options(tmp_path, state):
+    folder = attacks.model(tmp_path, state)
+    options = InferenceOptions(threshold=0.9, size=64, tile=96, device="cpu", precision="fp32")
+    find = load_unless_loaded(folder, options)
+    assert (find.threshold, find.size, find.tile) == (0.9, 64, 96)
+
+
+@pytest.mark.parametrize("option", sorted({field.name for field in fields(InferenceOptions)}))
+def test_every_option_is_tested_with_a_loaded_model(option):
+    assert option in GIVEN
+
+
+def test_options_are_given_by_name():
+    with pytest.raises(TypeError):
+        InferenceOptions(0.9)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("call", ["predict", "splash", "predict_video", "watch", "evaluate"])
+def test_no_function_ignores_an_option_of_a_loaded_model(call, tmp_path):
+    function = {"predict": predict, "splash": splash, "predict_video": predict_video, "watch": watch,
+                "evaluate": evaluate}[call]  # fmt: skip
+    data = Dataset("none", ("rust",), ()) if call == "evaluate" else tmp_path
+    with pytest.raises(RecipeError, match="already loaded"):
+        function(Predictor(RedFinder()), data, options=InferenceOptions(threshold=0.9))

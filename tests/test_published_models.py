@@ -26,10 +26,13 @@ from maskwright.errors import FetchError, WeightsError
 from maskwright.models import registry
 from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.models.published import COCO, card_of, open_published
+from maskwright.prediction.options import InferenceOptions
 from maskwright.weights import sources
 from maskwright.weights.matterport_h5 import write_h5
 
 LITE = "ssdlite320_mobilenet_v3_large"
+CPU = InferenceOptions(device="cpu")
+EVERYTHING = InferenceOptions(threshold=0.0, device="cpu", precision="fp32")
 
 
 @pytest.fixture
@@ -131,10 +134,10 @@ def test_weights_of_coco_are_downloaded_once_and_used(home, shelf, monkeypatch, 
         main(["predict", LITE, "x.jpg", "--threshold", "0.01", "--device", "cpu", "--precision", "fp32"])
     assert end.value.code in (0, None), capsys.readouterr().err
     (shelf / entry.file).unlink()
-    find = maskwright.load(LITE, threshold=0.0, device="cpu", precision="fp32")
+    find = maskwright.load(LITE, EVERYTHING)
     assert find.card.classes == COCO and find.card.task == "detect"
     assert set(find("x.jpg").labels) <= set(COCO)
-    by_path = maskwright.load(entry.cached, threshold=0.0, device="cpu", precision="fp32")
+    by_path = maskwright.load(entry.cached, EVERYTHING)
     assert by_path.card == find.card
 
 
@@ -165,7 +168,7 @@ def test_a_file_that_is_not_whole_weights_is_refused(home, shelf, monkeypatch):
 @pytest.mark.slow
 def test_coco_is_mask_r_cnn(home, shelf, monkeypatch):
     offer(monkeypatch, shelf, ("coco", "mask_rcnn_r50"), coco_tensors("mask_rcnn_r50"))
-    find = maskwright.load("coco", threshold=0.0, size=128, device="cpu", precision="fp32")
+    find = maskwright.load("coco", dataclasses.replace(EVERYTHING, size=128))
     found = find("x.jpg")
     assert find.card.model == "mask_rcnn_r50" and set(found.labels) <= set(COCO)
     assert len(found) == 0 or found.masks is not None
@@ -180,7 +183,7 @@ def test_matterports_files_are_downloaded_and_used(home, shelf, capsys, file, cl
     with pytest.raises(SystemExit) as end:
         main(["download", file])
     assert end.value.code in (0, None) and str(fetch.cache_folder() / "weights" / file) in capsys.readouterr().out
-    assert maskwright.load(file, device="cpu").card.classes == classes
+    assert maskwright.load(file, CPU).card.classes == classes
 
 
 # --- without a network ------------------------------------------------------------------------------
@@ -202,8 +205,8 @@ def test_without_a_network_the_address_and_the_place_are_told(home, monkeypatch,
 
 def test_a_start_for_training_is_used_with_a_warning(home):
     said: list[str] = []
-    maskwright.predict("small", "x.jpg", say=said.append, device="cpu")
+    maskwright.predict("small", "x.jpg", say=said.append, options=CPU)
     assert said[0].startswith("small is a start for training, no detector")
     said.clear()
-    maskwright.predict("balloons", "x.jpg", say=said.append, device="cpu")
+    maskwright.predict("balloons", "x.jpg", say=said.append, options=CPU)
     assert "no detector" not in " ".join(said)

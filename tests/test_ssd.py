@@ -224,7 +224,7 @@ def test_training_and_use_by_the_same_commands(tmp_path):
     with pytest.raises(SystemExit) as end:
         main([*call, *more])
     assert not end.value.code
-    find = maskwright.load(tmp_path / "runs" / "one", threshold=0.0)
+    find = maskwright.load(tmp_path / "runs" / "one", maskwright.InferenceOptions(threshold=0.0))
     assert find.card.mean == (127.5, 127.5, 127.5) and find.card.task == "detect"
     detections = find(next((tmp_path / "party").glob("**/*.jpg")))
     assert (

@@ -45,7 +45,7 @@ class Light:
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = model_folder(tmp_path / "runs" / "rust" / "best", ("rust", "dent"), "detect")
-    monkeypatch.setattr(job, "load", lambda folder, **_: Predictor(Light(read_card(folder))))
+    monkeypatch.setattr(job, "load", lambda folder, *_, **__: Predictor(Light(read_card(folder))))
     return folder
 
 
@@ -211,7 +211,7 @@ def test_a_recall_that_no_threshold_reaches_says_what_can_be_had(model, tmp_path
 def test_images_with_boxes_only_choose_no_threshold_for_masks(tmp_path, monkeypatch):
     """They are left out, and the others keep their own groups."""
     folder = model_folder(tmp_path / "runs" / "rust" / "best", ("rust",), "segment")
-    monkeypatch.setattr(job, "load", lambda folder, **_: Predictor(Light(read_card(folder))))
+    monkeypatch.setattr(job, "load", lambda folder, *_, **__: Predictor(Light(read_card(folder))))
     whole = data(tmp_path)
     drawn = [
         replace(record, instances=replace(record.instances, masks=RleMasks.from_boxes(record.instances.boxes, SIZE)))

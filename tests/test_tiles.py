@@ -245,4 +245,4 @@ def test_a_model_trained_on_tiles_looks_at_larger_images_in_tiles(tmp_path: Path
                             steps_per_epoch=1, precision="fp32", device="cpu", workers=0)  # fmt: skip
     find = maskwright.load(done.model)
     assert find.tile == find.card.tile == 64
-    assert maskwright.load(done.model, tile=0).tile == 0
+    assert maskwright.load(done.model, maskwright.InferenceOptions(tile=0)).tile == 0

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {  # name -> where it lives
     "Dataset": "maskwright.types",
+    "InferenceOptions": "maskwright.prediction.options",
     "Instances": "maskwright.types",
     "MaskwrightError": "maskwright.errors",
     "Image": "maskwright.types",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from maskwright.errors import MaskwrightError as MaskwrightError
     from maskwright.formats.registry import read as read
     from maskwright.notebook import load_ipython_extension as load_ipython_extension
+    from maskwright.prediction.options import InferenceOptions as InferenceOptions
     from maskwright.prediction.predictor import load as load
     from maskwright.types import Dataset as Dataset
     from maskwright.types import Image as Image

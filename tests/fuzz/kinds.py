@@ -394,9 +394,10 @@ def model(folder: Path) -> None:
 
 
 def load_model(folder: Path) -> None:
+    from maskwright.prediction.options import InferenceOptions
     from maskwright.prediction.predictor import load
 
-    load(folder, device="cpu", precision="fp32")
+    load(folder, InferenceOptions(device="cpu", precision="fp32"))
 
 
 # --- videos, archives -----------------------------------------------------------------------------

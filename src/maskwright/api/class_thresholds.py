@@ -8,6 +8,7 @@ import msgspec
 
 from maskwright.api import detection_evaluation
 from maskwright.evaluation.class_thresholds import choose_for_classes
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset
@@ -26,7 +27,7 @@ def keep_class_thresholds(
     """
     if not len(val):
         return None
-    find = load(model, device=device, precision=precision)
+    find = load(model, InferenceOptions(device=device, precision=precision))
     evaluated = detection_evaluation.evaluate(find, val, bootstrap=0, seed=0, progress=progress)
     kind = evaluated.metrics.best_kind
     if kind is None or not kind.matches.ground_truth_counts.any():

@@ -18,6 +18,7 @@ from maskwright.curate import split as dividing
 from maskwright.curate.duplicates import find_duplicates, joined
 from maskwright.errors import DatasetError
 from maskwright.models import registry
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
 from maskwright.training.recipe import Recipe, read_recipe
@@ -103,7 +104,7 @@ def cross_validate(
             together, out=out, name=f"{name}-{number}", seed=seed, validate=False, progress=progress, say=say, **options
         )
         plan = RunFolder(trained.folder).recipe()
-        find = load(trained.folder / "last", device=plan.device, precision=plan.precision)
+        find = load(trained.folder / "last", InferenceOptions(device=plan.device, precision=plan.precision))
         evaluated = evaluate(find, held, split="all", bootstrap=0, progress=progress)
         parts.append((evaluated.data, evaluated.detections))
         each.append(evaluated.metrics)

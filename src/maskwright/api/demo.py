@@ -16,6 +16,7 @@ from maskwright.api.train import Trained, train
 from maskwright.drawing import outlines
 from maskwright.drawing import splash as splashing
 from maskwright.errors import OutputError
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
@@ -79,7 +80,7 @@ def demo(
         say=lambda line: say(f"     {line}"),
     )
     say("4/5  evaluating the best epoch, with intervals")
-    find = load(trained.model, device=device, precision=precision)
+    find = load(trained.model, InferenceOptions(device=device, precision=precision))
     evaluated = evaluate(find, data, split="val", seed=seed, progress=progress)
     say("5/5  drawing, splashing, counting")
     gallery, counts = _draw(find, evaluated.data, out, progress)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,7 +14,8 @@ from maskwright.evaluation.class_thresholds import Shown, shown_at
 from maskwright.evaluation.classification_metrics import ClassificationMetrics
 from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.detection_metrics import DetectionMetrics
-from maskwright.prediction.predictor import Classifier, Predictor, load
+from maskwright.prediction.options import AS_TRAINED, InferenceOptions
+from maskwright.prediction.predictor import Classifier, Predictor, load, load_unless_loaded
 from maskwright.prediction.thresholds import Threshold, lines
 from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
@@ -105,11 +105,7 @@ def evaluate(
     connected_components: bool = False,
     annotations: str | None = None,
     follow_links: bool = False,
-    device: str = "auto",
-    precision: str = "auto",
-    names: Sequence[str] | None = None,
-    size: int | None = None,
-    tile: int | None = None,
+    options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> Evaluated[Any]:
@@ -138,11 +134,7 @@ def evaluate(
             follow_links=follow_links,
         )
     )
-    find = (
-        model
-        if isinstance(model, Predictor)
-        else load(model, device=device, precision=precision, size=size, tile=tile, names=names, progress=progress)
-    )
+    find = load_unless_loaded(model, options, progress)
     if isinstance(find, Classifier):
         whole = image_level_labels(whole)
     part, which = _part(whole, split, model, data)
@@ -162,7 +154,7 @@ def evaluate(
             expected=", ".join(find.card.classes),
             got=", ".join(part.names) or "no class: nothing is drawn on these images",
         )
-    other = None if against is None else _other(find, against, device, precision)
+    other = None if against is None else _other(find, against, options)
     for line in lines(find.thresholds):
         say(line if isinstance(find, Classifier) else f"{line} (AP counts every score)")
     label = _label(model, find.card.model)
@@ -214,9 +206,10 @@ def evaluate(
     return told
 
 
-def _other(find: Predictor, against: str | Path | Predictor, device: str, precision: str) -> Classifier:
+def _other(find: Predictor, against: str | Path | Predictor, options: InferenceOptions) -> Classifier:
     """The model to compare with: only classifiers are, image by image."""
-    other = against if isinstance(against, Predictor) else load(against, device=device, precision=precision)
+    where = InferenceOptions(device=options.device, precision=options.precision)
+    other = against if isinstance(against, Predictor) else load(against, where)
     for which, item in (("MODEL", find), ("against", other)):
         if not isinstance(item, Classifier):
             raise RecipeError(

@@ -15,7 +15,8 @@ from maskwright.api.results import SAVED, WHOLE, Predicted, Prediction, write_al
 from maskwright.api.sorting import Sorter
 from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName, WeightsError
 from maskwright.images.sources import Origin, Source, expand
-from maskwright.prediction.predictor import Classifier, Predictor, load
+from maskwright.prediction.options import AS_TRAINED, InferenceOptions
+from maskwright.prediction.predictor import Classifier, Predictor, load, load_unless_loaded
 from maskwright.prediction.screening import Screened, Screening
 from maskwright.progress import Progress, silent
 from maskwright.types import Image, ImageLabels, Instances
@@ -26,18 +27,13 @@ def predict(
     sources: Origin | Sequence[Origin],
     *,
     out: str | Path | None = None,
-    threshold: float | None = None,
     classes: Sequence[str] | None = None,
     save: Sequence[str] = (),
     pictures: bool = True,
     sort_into: str | Path | None = None,
     move: bool = False,
-    size: int | None = None,
-    tile: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    names: Sequence[str] | None = None,
     follow_links: bool = False,
+    options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> Predicted:
@@ -55,20 +51,7 @@ def predict(
     >>> maskwright.predict("balloons", "party.jpg").images[0].instances.counts()
     {'balloon': 7}
     """
-    find = (
-        model
-        if isinstance(model, Predictor | Screening)
-        else load(
-            model,
-            threshold=threshold,
-            size=size,
-            tile=tile,
-            device=device,
-            precision=precision,
-            names=names,
-            progress=progress,
-        )
-    )
+    find = load_unless_loaded(model, options, progress)
     expected = checked(find, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
     several = expand(sources, follow_links)
@@ -101,25 +84,21 @@ def load_screening(
     *,
     name: str | None = None,
     screen_threshold: float | None = None,
-    threshold: float | None = None,
-    size: int | None = None,
-    tile: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    names: Sequence[str] | None = None,
+    options: InferenceOptions = AS_TRAINED,
+    progress: Progress = silent,
 ) -> Screening:
     """Two models for `predict`: a classifier, and a detector for what it picks out.
 
     name       the class that is picked out (see prediction.screening); screen_threshold  from which score on
-    threshold, size, names   the detector's
+    options    the detector's; device and precision are the classifier's too
 
     >>> done = predict(load_screening("runs/rust", "runs/rust-boxes"), "bridge/", out="detections")
     >>> len(done.images), done.spared
     (120, 97)
     """
-    first = load(screen, device=device, precision=precision)
-    second = load(then, threshold=threshold, size=size, tile=tile, device=device, precision=precision, names=names)
-    return Screening(first, second, name, screen_threshold)
+    where = InferenceOptions(device=options.device, precision=options.precision)
+    first = load(screen, where, progress=progress)
+    return Screening(first, load(then, options, progress=progress), name, screen_threshold)
 
 
 def checked(

@@ -14,7 +14,8 @@ from maskwright.drawing.splash import side_by_side as beside
 from maskwright.drawing.splash import splash as in_color
 from maskwright.errors import MaskwrightError
 from maskwright.images.sources import Origin
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.options import AS_TRAINED, InferenceOptions
+from maskwright.prediction.predictor import Predictor, load_unless_loaded
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances
 
@@ -26,14 +27,9 @@ def splash(
     out: str | Path = "splash",
     side_by_side: bool = False,
     invert: bool = False,
-    threshold: float | None = None,
     classes: Sequence[str] | None = None,
-    size: int | None = None,
-    tile: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
     follow_links: bool = False,
-    names: Sequence[str] | None = None,
+    options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> Predicted:
@@ -45,20 +41,7 @@ def splash(
     >>> maskwright.splash("balloons", "party.jpg").images[0].files
     (PosixPath('splash/party.jpg'),)
     """
-    find = (
-        model
-        if isinstance(model, Predictor)
-        else load(
-            model,
-            threshold=threshold,
-            size=size,
-            tile=tile,
-            device=device,
-            precision=precision,
-            names=names,
-            progress=progress,
-        )
-    )
+    find = load_unless_loaded(model, options, progress)
     expected = class_rows(find.card.classes, classes)
     for line in find.introduction():
         say(line)

@@ -3,7 +3,6 @@ images and kept in the model's card."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from maskwright.api.data import Say, data_name, image_level_labels
 from maskwright.api.evaluate import evaluate, held_back, seen
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim, OperatingPoint, choose, of_detections
+from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Classifier, Predictor, load
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset
@@ -50,10 +50,7 @@ def threshold(
     allow_faulty: bool = False,
     annotations: str | None = None,
     follow_links: bool = False,
-    device: str = "auto",
-    names: Sequence[str] | None = None,
-    size: int | None = None,
-    tile: int | None = None,
+    options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> Chosen:
@@ -70,7 +67,11 @@ def threshold(
     >>> threshold("runs/party", "party/", Aim.of(recall=0.9)).point.precision
     0.62
     """
-    find = load(model, device=device, names=names, size=size, tile=tile, progress=progress)
+    if options.threshold is not None:
+        raise RecipeError(
+            "the threshold is what is chosen here", field="threshold", expected="none given", got=options.threshold
+        )
+    find = load(model, options, progress=progress)
     folder = model_folder(model)
     whole = (
         data

@@ -73,9 +73,10 @@ def _curves(history: list[dict[str, Any]], named: dict[str, str]) -> list[Series
 
 
 def _pictures(folder: Path, val: Dataset, recipe: Recipe) -> list[Picture]:
+    from maskwright.prediction.options import InferenceOptions
     from maskwright.prediction.predictor import load
 
-    find = load(folder / "best", device=recipe.device, precision=recipe.precision)
+    find = load(folder / "best", InferenceOptions(device=recipe.device, precision=recipe.precision))
     spread = np.unique(np.linspace(0, len(val) - 1, min(SHOWN, len(val))).round().astype(int)) if len(val) else []
     pictures = []
     for index in spread:

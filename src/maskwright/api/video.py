@@ -18,7 +18,8 @@ from maskwright.api.predict import class_rows, refuse_classifier
 from maskwright.drawing import outlines
 from maskwright.drawing.colors import color_of
 from maskwright.errors import OutputError
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.options import AS_TRAINED, InferenceOptions
+from maskwright.prediction.predictor import Predictor, load_unless_loaded
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances
 from maskwright.video.read import Frame, Video
@@ -76,13 +77,8 @@ def predict_video(
     out: str | Path = "videos",
     drawn: Drawing = outlined,
     lines: bool = False,
-    threshold: float | None = None,
     classes: Sequence[str] | None = None,
-    size: int | None = None,
-    tile: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    names: Sequence[str] | None = None,
+    options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
     say: Say = lambda line: None,
 ) -> VideoResult:
@@ -97,20 +93,7 @@ def predict_video(
     >>> maskwright.predict_video("balloons", "party.mp4", out="drawn").most
     {'balloon': 7}
     """
-    find = (
-        model
-        if isinstance(model, Predictor)
-        else load(
-            model,
-            threshold=threshold,
-            size=size,
-            tile=tile,
-            device=device,
-            precision=precision,
-            names=names,
-            progress=progress,
-        )
-    )
+    find = load_unless_loaded(model, options, progress)
     refuse_classifier(find)
     expected = class_rows(find.card.classes, classes)
     file = targets([source], Path(out))[0]

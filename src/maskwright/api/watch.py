@@ -20,7 +20,8 @@ from maskwright.api.results import Prediction, write_each
 from maskwright.api.sorting import UNREADABLE, Sorter
 from maskwright.errors import DatasetError, MaskwrightError, OutputError
 from maskwright.images.sources import LONGEST_STEM, Source, is_image_name, naturally
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.options import AS_TRAINED, InferenceOptions
+from maskwright.prediction.predictor import Predictor, load_unless_loaded
 from maskwright.prediction.screening import Screening
 
 LINES = "predictions.jsonl"
@@ -55,7 +56,7 @@ def watch(
     save: Sequence[str] = (),
     pictures: bool = True,
     follow_links: bool = False,
-    **loading: Any,
+    options: InferenceOptions = AS_TRAINED,
 ) -> Iterator[Prediction | Unread]:
     """What the model says of each image that lies in the folder or comes into it, as soon as it is there in whole.
 
@@ -66,7 +67,6 @@ def watch(
     follow_links  open links that lead out of the folder, too
     every    seconds between two looks
     stop     asked after each image and each look; the watch ends when it says True (and by Ctrl-C)
-    loading  threshold, size, device, precision, names, as for predict
 
     >>> for said in watch("runs/rust", "belt/", sort_into="sorted", move=True):
     ...     print(said.image, said.sorted)
@@ -76,7 +76,7 @@ def watch(
     if not folder.is_dir():
         raise DatasetError("only a folder can be watched", file=folder, expected="a folder",
                            got="a file" if folder.exists() else "nothing")  # fmt: skip
-    find = model if isinstance(model, Predictor | Screening) else load(model, **loading)
+    find = load_unless_loaded(model, options)
     for kind in save:
         if kind in ("json", "csv", "coco"):
             raise OutputError("a watch never ends, so it writes a line an image", field=f"--save-{kind}",

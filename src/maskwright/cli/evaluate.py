@@ -13,6 +13,7 @@ from maskwright.cli.console import Console
 if TYPE_CHECKING:
     from maskwright.evaluation.classification_metrics import ClassificationMetrics
     from maskwright.evaluation.detection_metrics import DetectionMetrics
+    from maskwright.prediction.options import InferenceOptions
 
 
 @click.command(options_metavar="[options]")
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 @options.annotations
 @options.follow_links
 @options.allow_faulty
-@options.running
+@options.inference("size", "tile", "names", "device", "precision")
 @options.seed
 @options.console
 def command(
@@ -53,17 +54,13 @@ def command(
     against: str | None,
     bootstrap: int,
     twelve: bool,
-    size: int | None,
-    tile: int | None,
+    inference: InferenceOptions,
     out: Path | None,
     class_attribute: str | None,
     connected_components: bool,
     annotations: str | None,
     follow_links: bool,
     allow_faulty: bool,
-    names: tuple[str, ...] | None,
-    device: str,
-    precision: str,
     seed: int,
     console: Console,
 ) -> None:
@@ -89,11 +86,7 @@ def command(
         annotations=annotations,
         follow_links=follow_links,
         allow_faulty=allow_faulty,
-        names=names,
-        device=device,
-        precision=precision,
-        size=size,
-        tile=tile,
+        options=inference,
         progress=console.progress,
         say=console.say,
     )

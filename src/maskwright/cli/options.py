@@ -39,12 +39,6 @@ def several(context: click.Context, parameter: click.Parameter, value: str | Non
     return tuple(item.strip() for item in value.split(",")) if value else None
 
 
-names = click.option(
-    "--names",
-    metavar="A,B",
-    callback=several,
-    help="The classes of a .h5 file of matterport's, in order, without the background.",
-)
 device = click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -111,16 +105,32 @@ threshold = click.option(
     help="Take objects from this score on.  [default: the model's]",
 )
 classes = click.option("--classes", metavar="A,B", callback=several, help="Only these classes.")
+names = click.option(
+    "--names",
+    metavar="A,B",
+    callback=several,
+    help="The classes of a .h5 file of matterport's, in order, without the background.",
+)
+INFERENCE = {"threshold": threshold, "size": size, "tile": tile, "names": names, "device": device,
+             "precision": precision}  # fmt: skip
 
 
-def running(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How a model is run: --size, --tile, --names, --device, --precision."""
-    return size(tile(names(device(precision(function)))))
+def inference(*chosen: str) -> Decorator:
+    """The options of `InferenceOptions` with these names; the function gets the record as `inference`."""
 
+    def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def collected(*arguments: Any, **given: Any) -> Any:
+            from maskwright.prediction.options import InferenceOptions
 
-def choosing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What of its finds is taken: --threshold, --classes."""
-    return threshold(classes(function))
+            record = InferenceOptions(**{name: given.pop(name) for name in chosen})
+            return function(*arguments, inference=record, **given)
+
+        for name in reversed(chosen):
+            collected = INFERENCE[name](collected)
+        return collected
+
+    return with_options
 
 
 def need_sources(model: str, sources: tuple[str, ...], command: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,12 +12,16 @@ from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.errors import RecipeError
 
+if TYPE_CHECKING:
+    from maskwright.prediction.options import InferenceOptions
+
 
 @click.command(options_metavar="[options]")
 @click.argument("model", type=str, metavar="[MODEL]")
 @click.argument("sources", nargs=-1, metavar="SOURCES...")
 @options.out("A folder for pictures and results.", default=Path("predictions"), show_default=True)
-@options.choosing
+@options.inference("threshold", "size", "tile", "names", "device", "precision")
+@options.classes
 @click.option("--save-json", is_flag=True, help="predictions.json: boxes, scores, masks as run lengths.")
 @click.option("--save-jsonl", is_flag=True, help="predictions.jsonl: the same, one line an image.")
 @click.option("--save-csv", is_flag=True, help="predictions.csv: one line an object; of a classifier, one an image.")
@@ -42,16 +47,13 @@ from maskwright.errors import RecipeError
     help="How often --watch looks.",
 )  # fmt: skip
 @options.follow_source_links
-@options.running
 @options.console
 def command(
     model: str,
     sources: tuple[str, ...],
     out: Path,
-    threshold: float | None,
+    inference: InferenceOptions,
     classes: tuple[str, ...] | None,
-    size: int | None,
-    tile: int | None,
     no_pictures: bool,
     screen: str | None,
     then: str | None,
@@ -62,9 +64,6 @@ def command(
     watch: bool,
     every: float,
     follow_links: bool,
-    names: tuple[str, ...] | None,
-    device: str,
-    precision: str,
     console: Console,
     **saved: bool,
 ) -> int:
@@ -87,22 +86,21 @@ def command(
     images = [model, *sources] if screen else list(sources)
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
-    common = {
-        "threshold": threshold,
-        "size": size,
-        "tile": tile,
-        "device": device,
-        "precision": precision,
-        "names": names,
-    }
     if videos := videos_among(images, _unfit(saved, no_pictures, screen, sort_into, watch)):
-        return look_at(model, videos, out, console, common, lines=saved["save_jsonl"], classes=classes)
+        return look_at(model, videos, out, console, inference, lines=saved["save_jsonl"], classes=classes)
     if watch and len(images) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", expected="a folder", got=f"{len(images)} sources")
     find = (
-        load_screening(screen, then, name=screen_class, screen_threshold=screen_threshold, **common)
+        load_screening(
+            screen,
+            then,
+            name=screen_class,
+            screen_threshold=screen_threshold,
+            options=inference,
+            progress=console.progress,
+        )
         if screen and then
-        else load(model, progress=console.progress, **common)
+        else load(model, inference, progress=console.progress)
     )
     settings = {
         "out": out,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.cli.predict import tell_counts
+
+if TYPE_CHECKING:
+    from maskwright.prediction.options import InferenceOptions
 
 
 @click.command(options_metavar="[options]")
@@ -17,9 +21,9 @@ from maskwright.cli.predict import tell_counts
 @options.out("A folder for the pictures.", default=Path("splash"), show_default=True)
 @click.option("--side-by-side", is_flag=True, help="The image as it was at the left.")
 @click.option("--invert", is_flag=True, help="The objects gray, the rest in color.")
-@options.choosing
+@options.inference("threshold", "size", "tile", "names", "device", "precision")
+@options.classes
 @options.follow_source_links
-@options.running
 @options.console
 def command(
     model: str,
@@ -27,14 +31,9 @@ def command(
     out: Path,
     side_by_side: bool,
     invert: bool,
-    threshold: float | None,
+    inference: InferenceOptions,
     classes: tuple[str, ...] | None,
-    size: int | None,
-    tile: int | None,
     follow_links: bool,
-    names: tuple[str, ...] | None,
-    device: str,
-    precision: str,
     console: Console,
 ) -> int:
     """Keep the objects in color and turn the rest gray, on images or in videos.
@@ -50,25 +49,17 @@ def command(
     options.need_sources(model, sources, "splash")
     out = options.beside_data(out, [Path(source) for source in sources if Path(source).is_dir()], console)
     if videos := videos_among(sources):
-        loading = {
-            "threshold": threshold, "size": size, "tile": tile, "names": names, "device": device, "precision": precision
-        }  # fmt: skip
         drawn = drawing(side_by_side=side_by_side, invert=invert)
-        return look_at(model, videos, out, console, loading, classes=classes, drawn=drawn)
+        return look_at(model, videos, out, console, inference, classes=classes, drawn=drawn)
     done = splash(
         model,
         list(sources),
         out=out,
         side_by_side=side_by_side,
         invert=invert,
-        threshold=threshold,
         classes=classes,
-        size=size,
-        tile=tile,
-        names=names,
-        device=device,
-        precision=precision,
         follow_links=follow_links,
+        options=inference,
         progress=console.progress,
         say=console.say,
     )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
+
+if TYPE_CHECKING:
+    from maskwright.prediction.options import InferenceOptions
 
 
 @click.command(options_metavar="[options]")
@@ -29,9 +33,7 @@ from maskwright.cli.console import Console
 @options.allow_faulty
 @options.annotations
 @options.follow_links
-@options.tile
-@options.names
-@options.device
+@options.inference("tile", "names", "device")
 @options.console
 def command(
     model: str,
@@ -46,9 +48,7 @@ def command(
     allow_faulty: bool,
     annotations: str | None,
     follow_links: bool,
-    tile: int | None,
-    names: tuple[str, ...] | None,
-    device: str,
+    inference: InferenceOptions,
     console: Console,
 ) -> None:
     """Choose from which score on a model's detections are taken, and say what that costs and promises.
@@ -70,9 +70,7 @@ def command(
         allow_faulty=allow_faulty,
         annotations=annotations,
         follow_links=follow_links,
-        tile=tile,
-        names=names,
-        device=device,
+        options=inference,
         progress=console.progress,
         say=console.say,
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import glob
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maskwright.cli.console import Console
 from maskwright.errors import MaskwrightError, OutputError, RecipeError
 from maskwright.video.read import is_video
+
+if TYPE_CHECKING:
+    from maskwright.prediction.options import InferenceOptions
 
 
 def videos_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]:
@@ -40,16 +43,18 @@ def videos_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]
     return [item for video in videos for item in ([] if Path(video).exists() else sorted(glob.glob(video))) or [video]]  # noqa: PTH207 (as for images)
 
 
-def look_at(model: str, videos: Sequence[str], out: Path, console: Console, loading: dict, **settings: Any) -> int:
+def look_at(
+    model: str, videos: Sequence[str], out: Path, console: Console, inference: InferenceOptions, **settings: Any
+) -> int:
     """One after the other; a video that cannot be read is named, and the others go on.
 
-    loading  for `load`, settings for `predict_video`
+    settings  of `predict_video`
     """
     from maskwright.api.video import predict_video, targets
     from maskwright.prediction.predictor import load
 
     files = targets(videos, out)
-    find = load(model, progress=console.progress, **loading)
+    find = load(model, inference, progress=console.progress)
     done, failed = [], []
     for video, file in zip(videos, files, strict=True):
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.images import sources
 from maskwright.images.sources import Origin, Source
 from maskwright.prediction import thresholds, tiles
+from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.progress import Progress, silent
 from maskwright.transforms.preprocess import covered, postprocess
 from maskwright.types import Image, ImageLabels, Instances, ResizeTransform, Window
 from maskwright.weights import card as cards
 from maskwright.weights.sources import STARTS, bundled_names, model_file
+
+Loaded = TypeVar("Loaded")
 
 
 class Predictor:
@@ -45,7 +48,7 @@ class Predictor:
     def thresholds(self) -> tuple[thresholds.Threshold, ...]:
         """From which score on something is said, and where that comes from; each reads as a sentence.
 
-        >>> print(*maskwright.load("balloons", threshold=0.5).thresholds)
+        >>> print(*maskwright.load("balloons", InferenceOptions(threshold=0.5)).thresholds)
         objects: threshold 0.5, as asked
         """
         return thresholds.of_detector(self.card, self.asked)
@@ -166,33 +169,46 @@ class Classifier(Predictor):
 
 def load(
     model: str | Path = "bundled",
+    options: InferenceOptions = AS_TRAINED,
     *,
-    threshold: float | None = None,
-    size: int | None = None,
-    tile: int | None = None,
-    device: str = "auto",
-    precision: str = "auto",
     engine: str = "auto",
-    names: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Predictor:
     """A model ready for images: a run's folder (its best is taken), a model folder, the name of a bundled one,
-    or a weight file (.h5) of matterport's Mask R-CNN, with `names` for its classes. A classifier gives an ImageLabels.
-    Models that others published go by name too (`coco`, `mask_rcnn_r50`, `mask_rcnn_balloon.h5`, ...): their weights
-    are downloaded once, `progress` watches that.
-
-    tile  look at larger images in tiles of so many image pixels a side (0: at the whole); default: as it was trained
+    or a weight file (.h5) of matterport's Mask R-CNN, with `options.names` for its classes. A classifier gives an
+    ImageLabels. Models that others published go by name too (`coco`, `mask_rcnn_r50`, `mask_rcnn_balloon.h5`, ...):
+    their weights are downloaded once, `progress` watches that.
 
     >>> find = maskwright.load("balloons")
     >>> find("party.jpg").counts()
     {'balloon': 7}
     """
-    opened = open_engine(model_file(model, progress), engine, device, precision, names)
+    opened = open_engine(
+        model_file(model, progress), engine, options.device or "auto", options.precision or "auto", options.names
+    )
     kind = Classifier if opened.card.task == "classify" else Predictor
-    made = kind(opened, threshold, size, tile)
+    made = kind(opened, options.threshold, options.size, options.tile)
     if str(model) in STARTS and str(model) in bundled_names():
         made.warnings = (
             f"{model} is a start for training, no detector: most of what it says of an image is wrong "
             "(`balloons`, `coco` or a run of your own are models to use)",
         )
     return made
+
+
+def load_unless_loaded(
+    model: str | Path | Loaded, options: InferenceOptions = AS_TRAINED, progress: Progress = silent
+) -> Predictor | Loaded:
+    """The model as it is where it is loaded already: options can then no longer change it, so they are an error."""
+    if isinstance(model, str | Path):
+        return load(model, options, progress=progress)
+    if given := options.given():
+        written = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        raise RecipeError(
+            "this model is already loaded, so these options cannot take effect",
+            field=", ".join(given),
+            expected="no InferenceOptions together with a loaded model",
+            got=written,
+            fix=f"load it with them: maskwright.load(MODEL, maskwright.InferenceOptions({written}))",
+        )
+    return model

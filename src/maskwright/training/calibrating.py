@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from maskwright.evaluation.calibration import Temperature, fit_temperature
+from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Classifier, load
 from maskwright.training.classification_validation import target
 from maskwright.types import Dataset
@@ -28,7 +29,7 @@ def calibrate(model: Path, val: Dataset, device: str = "auto", precision: str = 
     """
     if not len(val):
         return None
-    find = load(model, device=device, precision=precision)
+    find = load(model, InferenceOptions(device=device, precision=precision))
     assert isinstance(find, Classifier)
     find.temperature, find.points = 1.0, {}  # what the network itself says, also where it was calibrated before
     predictions = [
