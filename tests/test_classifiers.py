@@ -40,13 +40,13 @@ class Given(Classifier):
 
 
 def loss_of(network: Classifier, *targets: Targets) -> float:
-    return float(network.losses_from_features([], [], list(targets))["label"])
+    return float(network.losses_from_features([], [], list(targets))["cls"])
 
 
 # --- detect ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", LIGHT)
 def test_the_scores_of_one_class_a_image_add_up_to_one(model: str) -> None:
-    scores = build(model).detect(torch.randn(2, 3, 64, 64), [(64, 64)] * 2)
+    scores = build(model).predict(torch.randn(2, 3, 64, 64), [(64, 64)] * 2)
     assert scores.shape == (2, 3)
     torch.testing.assert_close(scores.sum(1), torch.ones(2))
 
@@ -75,7 +75,7 @@ def test_the_classic_head_sees_every_cell_of_the_last_map() -> None:
 
 
 def test_other_sizes_than_the_trained_one_are_averaged_to_it() -> None:
-    assert build("vgg16", size=64).detect(torch.randn(1, 3, 100, 100), [(100, 100)]).shape == (1, 3)
+    assert build("vgg16", size=64).predict(torch.randn(1, 3, 100, 100), [(100, 100)]).shape == (1, 3)
 
 
 # --- losses ---------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_imagenets_mobilenet_fills_the_whole_backbone(shared, tmp_path) -> None:
 
 def test_another_packages_network_serves_as_a_backbone(torchvision) -> None:
     network = registry.build("classify", "torchvision:shufflenet_v2_x0_5", None, 3, 64).eval()
-    assert network.detect(torch.randn(2, 3, 64, 64), [(64, 64)] * 2).shape == (2, 3)
+    assert network.predict(torch.randn(2, 3, 64, 64), [(64, 64)] * 2).shape == (2, 3)
     with pytest.raises(UnknownName, match='Did you mean "shufflenet_v2_x0_5"'):
         registry.build("classify", "torchvision:shufflenet_v2_x05", None, 3, 64)
 
@@ -162,7 +162,7 @@ def test_a_class_that_nobody_looked_for_is_taught_neither_way(several: bool) -> 
     network = Given([[0.3, -0.2, 0.8], [0.1, 0.4, -0.6]], multi_label=several)
     network.logits.requires_grad_()
     partly = replace(labeled(0), labelled_classes=torch.tensor([0, 2]))
-    network.losses_from_features([], [], [partly, labeled(1)])["label"].backward()
+    network.losses_from_features([], [], [partly, labeled(1)])["cls"].backward()
     gradient = network.logits.grad
     assert gradient is not None and torch.isfinite(gradient).all()
     assert (gradient != 0).tolist() == [[True, False, True], [True, True, True]]

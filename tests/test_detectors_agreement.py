@@ -89,7 +89,7 @@ def test_boxes_classes_and_scores_agree_with_torchvision(pair):
     for seed in range(3):
         network_input = input_for(name, seed)
         expected = their_finds(name, theirs, network_input)
-        got = ours.detect(network_input, [tuple(network_input.shape[2:])])[0]
+        got = ours.predict(network_input, [tuple(network_input.shape[2:])])[0]
         assert len(got.boxes) == len(expected["boxes"])
         assert torch.equal(got.classes + 1, expected["labels"])
         assert (got.boxes - expected["boxes"]).abs().max() < 0.01
@@ -119,7 +119,7 @@ def test_an_empty_result_agrees_too(pair):
         for bias in biases:
             bias[:, 0] = 1000.0  # everything is background
         assert len(their_finds(name, theirs, network_input)["boxes"]) == 0
-        got = ours.detect(network_input, [tuple(network_input.shape[2:])])[0]
+        got = ours.predict(network_input, [tuple(network_input.shape[2:])])[0]
     finally:
         for bias, kept in zip(biases, before, strict=True):
             bias.copy_(kept)
@@ -136,7 +136,7 @@ def test_the_default_boxes_are_torchvisions(pair):
     with torch.no_grad():
         maps = list(theirs.backbone(network_input).values())
         expected = theirs.anchor_generator(ImageList(network_input, [SIDES[name]]), maps)[0]
-        got = ours.say(network_input)[2]
+        got = ours(network_input)[2]
     assert got.shape == expected.shape and (got - expected).abs().max() < 1e-3
 
 
@@ -159,5 +159,5 @@ def test_the_losses_of_ssd_are_torchvisions(pair):
         theirs.eval()
     targets = [Targets(b, k - 1, None, torch.zeros(0, 4)) for b, k in zip(boxes, labels, strict=True)]
     got = ours.losses(network_input, [tuple(network_input.shape[2:])] * 2, targets)
-    for mine, other in (("label", "classification"), ("box", "bbox_regression")):
+    for mine, other in (("cls", "classification"), ("box", "bbox_regression")):
         assert torch.isclose(got[mine], expected[other], rtol=1e-4), (mine, got, expected)

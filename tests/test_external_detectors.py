@@ -92,7 +92,7 @@ def test_boxes_classes_and_scores_are_torchvisions(pair) -> None:
     images = network_inputs(2)
     with torch.no_grad():
         expected = theirs(list(images))
-    for mine, other in zip(ours.detect(images, [SIZE] * 2), expected, strict=True):
+    for mine, other in zip(ours.predict(images, [SIZE] * 2), expected, strict=True):
         real = (other["boxes"][:, 2:] > other["boxes"][:, :2]).all(1)
         assert real.sum() > 20 and len(set(mine.classes.tolist())) > 1 and mine.mask_probs is None
         torch.testing.assert_close(mine.boxes, other["boxes"][real], atol=0.01, rtol=0)
@@ -110,7 +110,7 @@ def test_the_losses_are_torchvisions(pair, targets) -> None:
     finally:
         theirs.training = theirs.transform.training = False
     got = ours.losses(images, [SIZE] * 2, list(targets))
-    for mine, other in {"label": "classification", "box": "bbox_regression", "center": "bbox_ctrness"}.items():
+    for mine, other in {"cls": "classification", "box": "bbox_regression", "center": "bbox_ctrness"}.items():
         assert (mine in got) == (other in expected)
         if mine in got:
             torch.testing.assert_close(got[mine], expected[other], rtol=1e-4, atol=1e-6)
@@ -118,7 +118,7 @@ def test_the_losses_are_torchvisions(pair, targets) -> None:
 
 # --- what is ours ---------------------------------------------------------------------------------
 def test_boxes_end_where_the_image_ends(pair) -> None:
-    detections = pair[1].detect(network_inputs(1), [(50, 90)])[0]
+    detections = pair[1].predict(network_inputs(1), [(50, 90)])[0]
     assert len(detections.boxes) and detections.boxes.min() >= 0
     assert detections.boxes[:, 2].max() <= 90 and detections.boxes[:, 3].max() <= 50
     assert (detections.boxes[:, 2:] > detections.boxes[:, :2]).all()
@@ -130,7 +130,7 @@ def test_background_is_never_found(fcos) -> None:
     with torch.no_grad():
         bias[:] = SILENT
         bias[0] = 20.0
-        assert len(fcos.detect(network_inputs(1), [SIZE])[0].boxes) == 0
+        assert len(fcos.predict(network_inputs(1), [SIZE])[0].boxes) == 0
         bias.copy_(before)
 
 
@@ -144,9 +144,9 @@ def test_classes_that_nobody_looked_for_are_no_background(pair) -> None:
     ours, maps = pair[1], pair[1].backbone(network_inputs(1))
     labelled_classes = target([[8, 8, 60, 40]], [1], labelled_classes=torch.tensor([1]))
     losses = ours.losses_from_features(maps, [SIZE], [labelled_classes])
-    assert losses["label"] < ours.losses_from_features(maps, [SIZE], [ONE])["label"]
+    assert losses["cls"] < ours.losses_from_features(maps, [SIZE], [ONE])["cls"]
     rows = ours.head.head.classification_head.cls_logits.weight
-    gradient = torch.autograd.grad(losses["label"], rows)[0].view(-1, len(NAMES) + 1, *rows.shape[1:])
+    gradient = torch.autograd.grad(losses["cls"], rows)[0].view(-1, len(NAMES) + 1, *rows.shape[1:])
     assert [bool(gradient[:, index].any()) for index in (1, 2, 3)] == [False, True, False]
 
 
@@ -160,7 +160,7 @@ def test_where_objects_may_be_undrawn_there_is_no_background(pair, facts) -> Non
             ours.losses_from_features(maps, [SIZE], [item])
             for item in (target([], [], **facts), ONE, target([[8, 8, 60, 40]], [1], **facts))
         )
-    assert nothing["label"] < 1e-3 and 0 < some.pop("label") < drawn.pop("label")
+    assert nothing["cls"] < 1e-3 and 0 < some.pop("cls") < drawn.pop("cls")
     assert some == drawn  # objects teach as before
 
 
@@ -179,8 +179,8 @@ def test_an_anchor_is_spared_by_its_overlap() -> None:
 
 def test_boxes_are_float32_whatever_the_network_runs_in(fcos) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        detections, losses = fcos.detect(network_inputs(1), [SIZE])[0], fcos.losses(network_inputs(1), [SIZE], [ONE])
-        said, anchors, counts = fcos.say(fcos.backbone(network_inputs(1)), 1)
+        detections, losses = fcos.predict(network_inputs(1), [SIZE])[0], fcos.losses(network_inputs(1), [SIZE], [ONE])
+        said, anchors, counts = fcos._outputs(fcos.backbone(network_inputs(1)), 1)
     assert {detections.boxes.dtype, anchors[0].dtype, *(value.dtype for value in (said | losses).values())} == {
         torch.float32
     }
@@ -259,7 +259,7 @@ def test_a_run_learns_and_its_model_is_loaded_again(torchvision, tmp_path, model
         ema=0.0, warmup_steps=2, workers=0, precision="fp32", device="cpu", out=tmp_path / "runs",
     )  # fmt: skip
     rows = list(csv.DictReader((run.folder / "results.csv").read_text("utf-8").splitlines()))
-    assert float(rows[-1]["loss_label"]) < float(rows[0]["loss_label"]) and "loss_box" in rows[0]
+    assert float(rows[-1]["loss_cls"]) < float(rows[0]["loss_cls"]) and "loss_box" in rows[0]
     engine = TorchEngine.prepare(run.model, device="cpu", precision="fp32")
     assert engine.card.task == "detect" and engine.card.model == model
     again = TorchEngine.prepare(run.model, device="cpu", precision="fp32")

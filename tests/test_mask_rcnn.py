@@ -16,15 +16,17 @@ from maskwright.models.detection.mask_rcnn import MaskRCNN
 from maskwright.models.ops import box_iou
 
 SIZE = (128, 128)
-LOSSES = {"proposal", "proposal_box", "label", "box", "mask"}
+LOSSES = {"rpn_cls", "rpn_box", "cls", "box", "mask"}
 
 
 def built(masks: bool = True) -> MaskRCNN:
     """The small network with fresh weights, looking at fewer boxes than it would, to be quick."""
     torch.manual_seed(0)
     network = registry.find("small").build(2, masks=masks).eval()
-    few = replace(network.rules.using, per_level=30, kept=20)
-    network.rules = replace(network.rules, training=few, using=few, rois_per_image=16, detections=8)
+    few = replace(network.config.rpn_inference, pre_nms_top_n=30, post_nms_top_n=20)
+    network.config = replace(
+        network.config, rpn_training=few, rpn_inference=few, roi_batch_size_per_image=16, detections_per_image=8
+    )
     return network
 
 
@@ -71,7 +73,7 @@ def losses(network: MaskRCNN, *targets: Targets) -> dict[str, torch.Tensor]:
 # --- use: nothing first ---------------------------------------------------------------------------
 def test_where_all_is_background_there_are_0_rows_of_the_right_shapes(network):
     network.box_head.cls_score.bias.data[0] = 50.0
-    for detections in network.detect(torch.zeros(2, 3, *SIZE), [SIZE, (50, 128)]):
+    for detections in network.predict(torch.zeros(2, 3, *SIZE), [SIZE, (50, 128)]):
         assert detections.boxes.shape == (0, 4) and detections.scores.shape == (0,)
         assert detections.classes.shape == (0,) and detections.classes.dtype == torch.long
         assert detections.mask_probs is not None and detections.mask_probs.shape == (0, 28, 28)
@@ -80,7 +82,7 @@ def test_where_all_is_background_there_are_0_rows_of_the_right_shapes(network):
 def test_where_nothing_is_even_proposed_there_are_0_rows_too(network):
     """As with weights that are not numbers: no anchor survives."""
     network.rpn.bbox_pred.bias.data.fill_(torch.nan)
-    (detections,) = network.detect(network_input(), [SIZE])
+    (detections,) = network.predict(network_input(), [SIZE])
     assert (
         detections.boxes.shape == (0, 4)
         and detections.mask_probs is not None
@@ -90,18 +92,18 @@ def test_where_nothing_is_even_proposed_there_are_0_rows_too(network):
 
 def test_a_network_without_mask_head_draws_nothing():
     network = built(masks=False)
-    (detections,) = network.detect(network_input(), [SIZE])
+    (detections,) = network.predict(network_input(), [SIZE])
     assert len(detections.boxes) and detections.mask_probs is None
     assert set(losses(network, OBJECTS)) == LOSSES - {"mask"}
 
 
 def test_what_is_found_lies_on_the_image_best_first(fresh):
     sizes = [SIZE, (40, 128), (128, 1)]
-    for detections, (height, width) in zip(fresh.detect(network_input(3), sizes), sizes, strict=True):
-        assert 0 < len(detections.boxes) <= fresh.rules.detections
+    for detections, (height, width) in zip(fresh.predict(network_input(3), sizes), sizes, strict=True):
+        assert 0 < len(detections.boxes) <= fresh.config.detections_per_image
         assert (detections.boxes >= 0).all()
         assert (detections.boxes[:, 2] <= width).all() and (detections.boxes[:, 3] <= height).all()
-        assert (detections.scores.diff() <= 0).all() and detections.scores[-1] > fresh.rules.score
+        assert (detections.scores.diff() <= 0).all() and detections.scores[-1] > fresh.config.score_thresh
         assert set(detections.classes.tolist()) <= {0, 1}
         assert detections.mask_probs is not None and detections.mask_probs.shape == (len(detections.boxes), 28, 28)
         assert ((detections.mask_probs >= 0) & (detections.mask_probs <= 1)).all()
@@ -109,8 +111,8 @@ def test_what_is_found_lies_on_the_image_best_first(fresh):
 
 def test_each_image_of_a_batch_gets_what_it_gets_alone(fresh):
     images, sizes = network_input(2), [SIZE, (64, 100)]
-    for row, together in enumerate(fresh.detect(images, sizes)):
-        (alone,) = fresh.detect(images[row : row + 1], sizes[row : row + 1])
+    for row, together in enumerate(fresh.predict(images, sizes)):
+        (alone,) = fresh.predict(images[row : row + 1], sizes[row : row + 1])
         assert len(alone.boxes) == len(together.boxes)
         torch.testing.assert_close(alone.scores, together.scores, atol=1e-4, rtol=1e-4)
 
@@ -119,10 +121,10 @@ def test_a_network_from_the_state_of_another_finds_the_same(fresh):
     other = copy.deepcopy(fresh)
     other.box_head.cls_score.weight.data.neg_()
     assert not torch.equal(
-        other.detect(network_input(), [SIZE])[0].scores, fresh.detect(network_input(), [SIZE])[0].scores
+        other.predict(network_input(), [SIZE])[0].scores, fresh.predict(network_input(), [SIZE])[0].scores
     )
     other.load_state_dict(fresh.state_dict())
-    (mine,), (theirs,) = fresh.detect(network_input(), [SIZE]), other.detect(network_input(), [SIZE])
+    (mine,), (theirs,) = fresh.predict(network_input(), [SIZE]), other.predict(network_input(), [SIZE])
     torch.testing.assert_close(mine.boxes, theirs.boxes, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(mine.scores, theirs.scores, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(mine.mask_probs, theirs.mask_probs, rtol=1e-4, atol=1e-4)
@@ -146,8 +148,8 @@ def test_losses_are_finite_and_differentiable(network, targets):
 
 def test_without_objects_boxes_and_masks_have_no_loss(fresh):
     told = losses(fresh, NOTHING)
-    assert told["box"] == told["mask"] == told["proposal_box"] == 0
-    assert told["proposal"] > 0 and told["label"] > 0
+    assert told["box"] == told["mask"] == told["rpn_box"] == 0
+    assert told["rpn_cls"] > 0 and told["cls"] > 0
 
 
 def test_objects_known_by_their_boxes_do_not_teach_the_mask_head(fresh):
@@ -157,7 +159,7 @@ def test_objects_known_by_their_boxes_do_not_teach_the_mask_head(fresh):
 
 def test_where_all_is_a_crowd_nothing_is_background(fresh):
     assert all(loss == 0 for loss in losses(fresh, ALL_CROWD).values())
-    assert losses(fresh, A_CROWD)["label"] == 0
+    assert losses(fresh, A_CROWD)["cls"] == 0
 
 
 def test_the_same_seed_gives_the_same_losses(fresh):
@@ -170,7 +172,7 @@ def test_an_object_s_sampled_boxes_name_its_class(fresh):
     leaning.box_head.cls_score.bias.data[2] += 1.0
     one = Targets(OBJECTS.boxes, torch.ones(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
     zero = Targets(OBJECTS.boxes, torch.zeros(2, dtype=torch.long), OBJECTS.patches, OBJECTS.crowd)
-    assert losses(leaning, one)["label"] < losses(leaning, zero)["label"]
+    assert losses(leaning, one)["cls"] < losses(leaning, zero)["cls"]
 
 
 @pytest.mark.slow
@@ -194,7 +196,7 @@ def test_training_on_one_image_lowers_the_loss_and_finds_its_object(network):
         slower.step()
         course.append(total.item())
     assert sum(course[-5:]) < 0.5 * sum(course[:5])
-    (detections,) = network.eval().detect(image, [SIZE])
+    (detections,) = network.eval().predict(image, [SIZE])
     assert detections.classes[0] == 0 and detections.scores[0] > 0.5
     assert box_iou(detections.boxes[:1], told.boxes) > 0.6
 

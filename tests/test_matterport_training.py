@@ -73,7 +73,7 @@ def test_every_kind_of_image_gives_five_numbers_and_a_gradient(network, what):
     losses = network.losses(
         network_input, [(64, 128)] * 2, [GROUND_TRUTHS[what], GROUND_TRUTHS["objects"]], torch.Generator()
     )
-    assert list(losses) == ["proposal", "proposal_box", "label", "box", "mask"]
+    assert list(losses) == ["rpn_cls", "rpn_box", "cls", "box", "mask"]
     torch.stack(list(losses.values())).sum().backward()
     assert torch.isfinite(torch.stack(list(losses.values()))).all()
     assert network.backbone["res5a_branch2a"].kernel.grad.abs().sum() > 0
@@ -97,7 +97,7 @@ def test_losses_fall_on_one_batch(network):
 
 def test_what_is_found_lies_on_the_image(network):
     network_input = torch.randn(2, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
-    one, other = network.detect(network_input, [(50, 100), (64, 128)])
+    one, other = network.predict(network_input, [(50, 100), (64, 128)])
     for found, (height, width) in ((one, (50, 100)), (other, (64, 128))):
         assert len(found.boxes) == len(found.scores) == len(found.classes) == len(found.mask_probs) > 0
         assert (found.boxes >= 0).all() and (found.boxes <= torch.tensor([width, height] * 2)).all()
@@ -108,12 +108,12 @@ def test_what_is_found_lies_on_the_image(network):
 def test_answers_follow_the_weights(network):
     """What detection prepares from the weights is made anew when these change, however they change."""
     network_input = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 50
-    before = network.detect(network_input, [(64, 64)])[0].scores
-    torch.testing.assert_close(network.detect(network_input, [(64, 64)])[0].scores, before, rtol=1e-4, atol=1e-5)
+    before = network.predict(network_input, [(64, 64)])[0].scores
+    torch.testing.assert_close(network.predict(network_input, [(64, 64)])[0].scores, before, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
         torch._foreach_lerp_([network.backbone["res2a_branch2a"].kernel], [torch.zeros(64, 64, 1, 1)], 0.9)
         network.box_head["mrcnn_class_logits"].bias.add_(torch.tensor([0.0, 9.0, 0.0]))
-    after = network.detect(network_input, [(64, 64)])[0].scores
+    after = network.predict(network_input, [(64, 64)])[0].scores
     assert not torch.equal(after, before) and after.max() > 0.99
 
 

@@ -13,12 +13,12 @@ from maskwright.geometry import boxes as duplicates
 from maskwright.models import ops
 from maskwright.models.detection import box_coder, rpn
 from maskwright.models.detection.anchors import make_anchors
-from maskwright.models.detection.rpn import ProposalHead, ProposalRules
+from maskwright.models.detection.rpn import ProposalConfig, ProposalHead
 
 NONE = torch.zeros(0, 4)
 PLAIN = (1.0, 1.0, 1.0, 1.0)
 WEIGHTS = st.sampled_from([PLAIN, (10.0, 10.0, 5.0, 5.0)])
-RULES = ProposalRules(sizes=((16.0,), (32.0,)), per_level=50, kept=20)
+RULES = ProposalConfig(sizes=((16.0,), (32.0,)), pre_nms_top_n=50, post_nms_top_n=20)
 SHAPES, INPUT = [(16, 16), (8, 8)], (64, 64)
 
 
@@ -113,7 +113,7 @@ def test_a_head_gone_mad_proposes_nothing():
 def test_proposals_lie_on_the_images_part_of_the_input_and_have_some_area():
     sizes = [(64, 64), (20, 64), (64, 1), (1, 1)]
     for detections, (height, width) in zip(rpn.propose(*answers(images=4), sizes, RULES), sizes, strict=True):
-        assert 0 < len(detections) <= RULES.kept
+        assert 0 < len(detections) <= RULES.post_nms_top_n
         assert (detections >= 0).all() and (detections[:, 2] <= width).all() and (detections[:, 3] <= height).all()
         assert (detections[:, 2:] - detections[:, :2] >= 1e-3).all()
 
@@ -136,14 +136,14 @@ def test_the_best_anchor_comes_first_and_its_neighbors_on_its_level_are_suppress
     assert detections[0].tolist() == [24, 24, 40, 40]
     level = detections[(detections[:, 2:] - detections[:, :2]).prod(1) <= 16 * 16 + 20]
     overlap = ops.box_iou(level, level).fill_diagonal_(0)
-    assert overlap.max() <= RULES.overlap
+    assert overlap.max() <= RULES.nms_thresh
 
 
-@pytest.mark.parametrize(("per_level", "kept"), [(1, 20), (50, 1), (3, 4)])
-def test_no_more_are_kept_than_the_rules_say(per_level, kept):
-    rules = ProposalRules(RULES.sizes, per_level=per_level, kept=kept, overlap=1.0)
+@pytest.mark.parametrize(("pre_nms_top_n", "post_nms_top_n"), [(1, 20), (50, 1), (3, 4)])
+def test_no_more_are_kept_than_the_config_says(pre_nms_top_n, post_nms_top_n):
+    rules = ProposalConfig(RULES.sizes, pre_nms_top_n=pre_nms_top_n, post_nms_top_n=post_nms_top_n, nms_thresh=1.0)
     (detections,) = rpn.propose(*answers(), [INPUT], rules)
-    assert len(detections) == min(kept, 2 * per_level)
+    assert len(detections) == min(post_nms_top_n, 2 * pre_nms_top_n)
 
 
 # --- losses ---------------------------------------------------------------------------------------

@@ -81,15 +81,15 @@ def test_where_there_is_less_background_all_of_it_teaches():
 
 def test_a_image_without_objects_has_finite_losses_and_teaches(lite):
     losses = lite.losses(torch.randn(2, 3, 64, 128), [(64, 128)] * 2, [NOTHING, NOTHING])
-    assert losses.keys() == {"label", "box"} and torch.stack(list(losses.values())).isfinite().all()
-    assert losses["box"] == 0 and losses["label"] > 0
+    assert losses.keys() == {"cls", "box"} and torch.stack(list(losses.values())).isfinite().all()
+    assert losses["box"] == 0 and losses["cls"] > 0
 
 
 def test_a_class_nobody_looked_for_is_not_taught_to_be_absent(lite):
     """On an image where only class 0 was sought the logits of class 1 have no gradient."""
     lite.zero_grad()
     labelled_classes = Targets(ONE.boxes, torch.tensor([0]), None, ONE.crowd, labelled_classes=torch.tensor([0]))
-    lite.losses(torch.randn(1, 3, 64, 64), [(64, 64)], [labelled_classes])["label"].backward()
+    lite.losses(torch.randn(1, 3, 64, 64), [(64, 64)], [labelled_classes])["cls"].backward()
     gradients = [heads[-1].bias.grad.view(-1, 3) for heads in lite.box_head.cls_score]
     assert all(not gradient[:, 2].any() for gradient in gradients) and any(
         gradient[:, 1].any() for gradient in gradients
@@ -115,7 +115,7 @@ def test_steps_on_one_image_lower_the_loss():
 @pytest.mark.parametrize("size", [(64, 128), (320, 192)])
 def test_finds_lie_inside_the_image_s_part_of_any_input(lite, size):
     height, width = size
-    detections = lite.detect(torch.randn(2, 3, height, width), [(height, width), (height // 2, width - 10)])
+    detections = lite.predict(torch.randn(2, 3, height, width), [(height, width), (height // 2, width - 10)])
     assert len(detections) == 2
     for detection, (bottom, right) in zip(detections, [(height, width), (height // 2, width - 10)], strict=True):
         assert (
@@ -133,7 +133,7 @@ def test_finds_lie_inside_the_image_s_part_of_any_input(lite, size):
 def test_a_input_and_its_padded_square_are_the_same(lite):
     network_input = torch.randn(1, 3, 64, 128)
     square = torch.nn.functional.pad(network_input, (0, 0, 0, 64))
-    one, other = lite.detect(network_input, [(64, 128)])[0], lite.detect(square, [(64, 128)])[0]
+    one, other = lite.predict(network_input, [(64, 128)])[0], lite.predict(square, [(64, 128)])[0]
     torch.testing.assert_close(one.boxes, other.boxes, rtol=1e-4, atol=1e-3)
     torch.testing.assert_close(one.scores, other.scores, rtol=1e-4, atol=1e-5)
 
@@ -141,9 +141,9 @@ def test_a_input_and_its_padded_square_are_the_same(lite):
 @pytest.mark.slow
 def test_vgg_takes_small_inputs_too(vgg):
     with torch.no_grad():
-        logits, deltas, boxes = vgg.say(torch.randn(1, 3, 64, 64))
+        logits, deltas, boxes = vgg(torch.randn(1, 3, 64, 64))
     assert logits.shape == (1, 8732, 3) and deltas.shape == (1, 8732, 4) and boxes.shape == (8732, 4)
-    assert len(vgg.detect(torch.randn(1, 3, 256, 320), [(256, 320)])) == 1
+    assert len(vgg.predict(torch.randn(1, 3, 256, 320), [(256, 320)])) == 1
 
 
 # --- weights --------------------------------------------------------------------------------------

@@ -33,21 +33,23 @@ def target(rows=(), patches: torch.Tensor | None = None, crowd=()) -> Targets:
 
 # --- matching -------------------------------------------------------------------------------------
 def test_where_nothing_was_drawn_everything_is_background():
-    nearest, labels = matcher.match(ANCHORS, target(), 0.3, 0.7, rescue=True)
-    assert not labels.any() and not nearest.any() and len(labels) == len(ANCHORS)
-    assert not matcher.deltas_for(ANCHORS, target(), nearest, PLAIN).any()
+    matched_idxs, labels = matcher.match(ANCHORS, target(), 0.3, 0.7, allow_low_quality_matches=True)
+    assert not labels.any() and not matched_idxs.any() and len(labels) == len(ANCHORS)
+    assert not matcher.deltas_for(ANCHORS, target(), matched_idxs, PLAIN).any()
 
 
 def test_no_boxes_match_nothing():
-    nearest, labels = matcher.match(torch.zeros(0, 4), target([[0, 0, 9, 9]], crowd=[[0, 0, 5, 5]]), 0.5, 0.5, False)
-    assert len(nearest) == len(labels) == 0
+    matched_idxs, labels = matcher.match(
+        torch.zeros(0, 4), target([[0, 0, 9, 9]], crowd=[[0, 0, 5, 5]]), 0.5, 0.5, False
+    )
+    assert len(matched_idxs) == len(labels) == 0
 
 
 @given(boxes(n=5, size=(64, 64)), solid_boxes(size=(64, 64)))
 def test_labels_follow_the_best_overlap(table, drawn):
     rows, told = torch.tensor(table), target(drawn)
-    nearest, labels = matcher.match(rows, told, 0.3, 0.7, rescue=False)
-    for row, index, label in zip(rows, nearest.tolist(), labels.tolist(), strict=True):
+    matched_idxs, labels = matcher.match(rows, told, 0.3, 0.7, allow_low_quality_matches=False)
+    for row, index, label in zip(rows, matched_idxs.tolist(), labels.tolist(), strict=True):
         overlaps = ops.box_iou(row[None], told.boxes)[0].tolist()
         best = max(overlaps, default=0.0)
         assert label == (1 if best >= 0.7 else -1 if best >= 0.3 else 0)
@@ -57,26 +59,28 @@ def test_labels_follow_the_best_overlap(table, drawn):
 @given(st.tuples(st.integers(0, 60), st.integers(0, 60)), st.tuples(st.integers(1, 64), st.integers(1, 64)))
 def test_a_target_that_no_anchor_reaches_still_gets_one(corner, side):
     box = [*corner, min(corner[0] + side[0], 64), min(corner[1] + side[1], 64)]
-    _, labels = matcher.match(ANCHORS, target([box]), 0.3, 0.7, rescue=True)
+    _, labels = matcher.match(ANCHORS, target([box]), 0.3, 0.7, allow_low_quality_matches=True)
     overlap = ops.box_iou(ANCHORS, torch.tensor([box], dtype=torch.float32))[:, 0]
     assert (labels[overlap == overlap.max()] == 1).all()
     assert (labels == 1).any()
 
 
-def test_without_the_rescue_it_would_get_none():
-    assert not (matcher.match(ANCHORS, target([[30, 30, 33, 33]]), 0.3, 0.7, rescue=False)[1] == 1).any()
+def test_without_low_quality_matches_it_would_get_none():
+    assert not (
+        matcher.match(ANCHORS, target([[30, 30, 33, 33]]), 0.3, 0.7, allow_low_quality_matches=False)[1] == 1
+    ).any()
 
 
-def test_a_target_beyond_all_anchors_rescues_none():
+def test_a_target_beyond_all_anchors_is_matched_by_none():
     """All overlaps are 0 then, and equal: nothing is best."""
-    _, labels = matcher.match(ANCHORS, target([[500, 500, 520, 520]]), 0.3, 0.7, rescue=True)
+    _, labels = matcher.match(ANCHORS, target([[500, 500, 520, 520]]), 0.3, 0.7, allow_low_quality_matches=True)
     assert not labels.any()
 
 
 # --- crowds ---------------------------------------------------------------------------------------
 @given(solid_boxes(size=(64, 64)), solid_boxes(size=(64, 64)))
 def test_a_crowd_is_never_background(drawn, crowd):
-    _, labels = matcher.match(ANCHORS, target(drawn, crowd=crowd), 0.3, 0.7, rescue=True)
+    _, labels = matcher.match(ANCHORS, target(drawn, crowd=crowd), 0.3, 0.7, allow_low_quality_matches=True)
     background = ANCHORS[labels == 0]
     for region in torch.tensor(crowd):
         sides = torch.minimum(background[:, 2:], region[2:]) - torch.maximum(background[:, :2], region[:2])
@@ -86,7 +90,9 @@ def test_a_crowd_is_never_background(drawn, crowd):
 
 def test_an_object_in_a_crowd_is_still_an_object():
     rows = torch.tensor([[10.0, 10, 20, 20], [30, 30, 40, 40], [90, 90, 99, 99]])
-    _, labels = matcher.match(rows, target([[10, 10, 20, 20]], crowd=[[0, 0, 50, 50]]), 0.5, 0.5, rescue=False)
+    _, labels = matcher.match(
+        rows, target([[10, 10, 20, 20]], crowd=[[0, 0, 50, 50]]), 0.5, 0.5, allow_low_quality_matches=False
+    )
     assert labels.tolist() == [1, -1, 0]
 
 
@@ -114,9 +120,9 @@ def test_the_same_seed_draws_the_same_sample_and_another_seed_another():
 # --- deltas and masks -----------------------------------------------------------------------------
 def test_deltas_lead_from_each_box_to_its_own_target():
     told = target([[0, 0, 10, 10], [20, 20, 60, 40]])
-    rows, nearest = torch.tensor([[18.0, 22, 50, 44], [1, 1, 9, 9]]), torch.tensor([1, 0])
-    deltas = matcher.deltas_for(rows, told, nearest, PLAIN)
-    torch.testing.assert_close(decode(rows, deltas, PLAIN), told.boxes[nearest])
+    rows, matched_idxs = torch.tensor([[18.0, 22, 50, 44], [1, 1, 9, 9]]), torch.tensor([1, 0])
+    deltas = matcher.deltas_for(rows, told, matched_idxs, PLAIN)
+    torch.testing.assert_close(decode(rows, deltas, PLAIN), told.boxes[matched_idxs])
 
 
 def looked_at(patch: torch.Tensor, frame, box, side: int = 28) -> torch.Tensor:
@@ -185,6 +191,6 @@ def test_a_class_that_was_not_looked_for_learns_nothing_from_the_image():
 def test_where_objects_may_be_undrawn_only_their_surroundings_are_background():
     told = dataclasses.replace(target([[10, 10, 30, 30]]), incomplete=True)
     rows = torch.tensor([[10.0, 10, 30, 30], [18, 18, 38, 38], [40, 40, 60, 60]])
-    assert matcher.match(rows, told, 0.3, 0.7, rescue=False)[1].tolist() == [1, 0, -1]
+    assert matcher.match(rows, told, 0.3, 0.7, allow_low_quality_matches=False)[1].tolist() == [1, 0, -1]
     nothing_drawn = dataclasses.replace(target(), incomplete=True)
-    assert (matcher.match(rows, nothing_drawn, 0.3, 0.7, rescue=True)[1] == -1).all()
+    assert (matcher.match(rows, nothing_drawn, 0.3, 0.7, allow_low_quality_matches=True)[1] == -1).all()

@@ -51,7 +51,7 @@ class Finder:
         mask_probs = np.ones((len(boxes), 28, 28), np.float32) if self.masks else None
         scores = np.full(len(boxes), 0.9, np.float32)
         return RawDetections(
-            np.array(boxes, np.float32).reshape(-1, 4), scores, np.array(values, int) % 2, mask_probs, "stretched"
+            np.array(boxes, np.float32).reshape(-1, 4), scores, np.array(values, int) % 2, mask_probs, "matterport"
         )
 
 

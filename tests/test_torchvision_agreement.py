@@ -72,7 +72,7 @@ def test_boxes_scores_and_masks_agree_with_torchvision(torchvision, version):
         theirs.transform.min_size, theirs.transform.max_size = (min(height, width),), max(height, width)
         with torch.no_grad():
             expected = theirs([image])[0]
-        got = ours.detect(prepared(image), [(height, width)])[0]
+        got = ours.predict(prepared(image), [(height, width)])[0]
         assert len(got.boxes) == len(expected["boxes"])
         assert torch.equal(got.classes + 1, expected["labels"])
         assert (got.boxes - expected["boxes"]).abs().max() < 0.01
@@ -96,5 +96,5 @@ def test_an_empty_result_agrees_too(torchvision, version):
     theirs.transform.min_size, theirs.transform.max_size = (128,), 160
     with torch.no_grad():
         assert len(theirs([image])[0]["boxes"]) == 0
-    got = ours.detect(prepared(image), [(128, 160)])[0]
+    got = ours.predict(prepared(image), [(128, 160)])[0]
     assert len(got.boxes) == 0 and got.mask_probs is not None and got.mask_probs.shape == (0, 28, 28)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from maskwright.api.data import open_data
 from maskwright.models import registry
-from maskwright.models.base import Detections, Targets
+from maskwright.models.base import DetectionNetwork, Detections, Targets
 from maskwright.models.classification.classifier import Classifier
 from maskwright.models.classification.heads import MeanHead
 from maskwright.synth import render_set
@@ -54,14 +54,14 @@ def records(
     return tuple(made)
 
 
-class TinyNetwork(nn.Module):
+class TinyNetwork(DetectionNetwork):
     """Backbone, pyramid and head of one convolution each. Its detections are the four corners, whatever it is shown."""
 
     class Body(nn.Sequential):
         strides = (4,)
 
-        def forward(self, network_input: Tensor) -> list[Tensor]:
-            return [super().forward(network_input)]
+        def forward(self, images: Tensor) -> list[Tensor]:
+            return [super().forward(images)]
 
         def stage_of(self, name: str) -> int:
             return 2
@@ -71,32 +71,23 @@ class TinyNetwork(nn.Module):
         self.backbone = self.Body(nn.Conv2d(3, 4, 3, 4), nn.BatchNorm2d(4), nn.ReLU())
         self.box_head = nn.Conv2d(4, 2, 1)
 
-    def losses(
-        self,
-        network_input: Tensor,
-        sizes: Sequence,
-        ground_truths: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        return self.losses_from_features(self.backbone(network_input), sizes, ground_truths, generator)
-
     def losses_from_features(
         self,
-        maps: list[Tensor],
-        sizes: Sequence,
-        ground_truths: list[Targets],
+        features: list[Tensor],
+        sizes: list[tuple[int, int]],
+        targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        expected = torch.tensor([len(ground_truth.boxes) / 10 for ground_truth in ground_truths])
+        expected = torch.tensor([len(ground_truth.boxes) / 10 for ground_truth in targets])
         noise = torch.rand((), generator=generator) * 0.01
-        said = self.box_head(maps[0]).mean((2, 3))
+        said = self.box_head(features[0]).mean((2, 3))
         return {"count": ((said[:, 0] - expected) ** 2).mean() + noise, "rest": (said[:, 1] ** 2).mean()}
 
-    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
         boxes = torch.tensor([[0.0, 0, 20, 20], [40, 0, 60, 20], [0, 30, 20, 48], [40, 30, 60, 48]])
         return [
             Detections(boxes, torch.tensor([0.9, 0.8, 0.7, 0.6]), torch.zeros(4).long(), torch.ones(4, 28, 28))
-        ] * len(network_input)
+        ] * len(images)
 
 
 def classifier(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from maskwright.api import matterport
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.models import registry, starts
+from maskwright.models.base import ClassificationNetwork
 from maskwright.models.external.classifier import External
 from maskwright.models.published import NORMS_WITHOUT_EPS, without_eps
 from maskwright.progress import Progress, silent
@@ -125,7 +126,7 @@ def start_weights(
 
 def network_task(network: nn.Module) -> str:
     """classify, or one that finds objects: their weights are the same."""
-    return "classify" if hasattr(network, "balance") else "detect"
+    return "classify" if isinstance(network, ClassificationNetwork) else "detect"
 
 
 def _rows_by_name(tensors: dict[str, Tensor], theirs: tuple[str, ...], ours: tuple[str, ...]) -> dict[str, Tensor]:

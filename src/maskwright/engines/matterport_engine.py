@@ -128,5 +128,5 @@ class MatterportEngine:
             rows[kept, 5],
             classes - 1,
             detections["mrcnn_mask"][0][kept, :, :, classes],
-            "stretched",
+            "matterport",
         )

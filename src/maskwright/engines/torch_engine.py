@@ -97,7 +97,7 @@ class TorchEngine:
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Any]:
         self.network.eval()
         with torch.inference_mode(), self.autocast():
-            detections = self.network.detect(
+            detections = self.network.predict(
                 normalize(np.stack(network_inputs), self.card, sizes, self.device), list(sizes)
             )  # type: ignore[operator]
         if self.card.task == "classify":
@@ -108,7 +108,7 @@ class TorchEngine:
                 detection.scores.float().cpu().numpy(),
                 detection.classes.cpu().numpy(),
                 None if detection.mask_probs is None else detection.mask_probs.float().cpu().numpy(),
-                getattr(self.network, "rule", "grown"),
+                self.network.paste_mode,
             )
             for detection in detections
         ]

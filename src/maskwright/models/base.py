@@ -1,4 +1,4 @@
-"""The two verbs of a network, and which of its weights are trained."""
+"""Base classes of all networks, the records they take and give, and which of their weights are trained."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from maskwright.errors import RecipeError
 
+PasteMode = Literal["torchvision", "matterport"]
 LAYERS = ("heads", "3+", "4+", "5+", "all")
 HEADS = ("fpn.", "rpn.", "extra.", "box_head.", "mask_head.", "head.")
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What a person drew on one network input.
+    """What is annotated on one network input.
 
     boxes    n×4 float32 x1 y1 x2 y2, network input pixels
     classes  n int64
@@ -43,7 +44,13 @@ class Targets:
 
 @dataclass
 class Detections:
-    """What the box head says of one image, network input pixels: boxes n×4, scores n, classes n (data classes)."""
+    """The objects detected on one image, by falling score.
+
+    boxes       (n, 4) float32 x1 y1 x2 y2, network input pixels
+    scores      (n,) float32, 0..1
+    classes     (n,) int64, index into the classes of the data; background is no class
+    mask_probs  (n, 28, 28) float32 | None  probability that a cell of the box belongs to the object
+    """
 
     boxes: Tensor
     scores: Tensor
@@ -51,18 +58,55 @@ class Detections:
     mask_probs: Tensor | None = None
 
 
-class Network(Protocol):
-    """What the training loop and the torch engine ask of a network."""
+class Network(nn.Module):
+    """What the training loop asks of every network: losses of a batch, or of what the backbone made of it.
+
+    images     (B, 3, H, W) float, normalized
+    sizes      (height, width) of each image's part of its network input; beyond it there is padding
+    targets    what was annotated on each image
+    generator  draws what is sampled at random, so that a resumed run draws the same
+    """
+
+    backbone: Any  # a module from images to maps; has `strides`, `channels` and `stage_of(parameter name)`
+    trains_from_features = True  # False: the heads need more than `losses_from_features` gets
 
     def losses(
         self,
-        network_input: Tensor,
+        images: Tensor,
         sizes: list[tuple[int, int]],
         targets: list[Targets],
         generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]: ...
+    ) -> dict[str, Tensor]:
+        """Losses by name, each a scalar."""
+        return self.losses_from_features(self.backbone(images), sizes, targets, generator)
 
-    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections] | Tensor: ...
+    def losses_from_features(
+        self,
+        features: list[Tensor],
+        sizes: list[tuple[int, int]],
+        targets: list[Targets],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """The same from the maps of the backbone, which a run with a frozen backbone caches."""
+        raise NotImplementedError
+
+
+class DetectionNetwork(Network):
+    """A network that detects objects."""
+
+    paste_mode: PasteMode = "torchvision"
+
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        """The objects of each image; boxes are clipped to the image's part of the network input."""
+        raise NotImplementedError
+
+
+class ClassificationNetwork(Network):
+    """A network that classifies whole images."""
+
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
+        """(B, C) scores, 0..1."""
+        raise NotImplementedError
 
 
 def choose_layers(network: nn.Module, layers: str) -> list[str]:
@@ -107,7 +151,7 @@ def training_mode(network: nn.Module, train_bn: bool) -> None:
 
 
 def stands_still(network: nn.Module) -> bool:
-    """Nothing of the backbone is trained, and the heads can be trained on what it gave (`losses_from_features`)."""
-    if not hasattr(network, "losses_from_features"):
+    """Nothing of the backbone is trained, and the heads can be trained on the features it gave."""
+    if not isinstance(network, Network) or not network.trains_from_features:
         return False
-    return not any(parameter.requires_grad for parameter in network.backbone.parameters())  # type: ignore[union-attr]
+    return not any(parameter.requires_grad for parameter in network.backbone.parameters())

@@ -9,8 +9,8 @@ from maskwright.models.backbones.mobilenet import MobileNetV2, MobileNetV3Large
 from maskwright.models.backbones.resnet import ResNet
 from maskwright.models.conv import FrozenBatchNorm, SeparableConv
 from maskwright.models.detection.heads import BoxHead, MaskHead
-from maskwright.models.detection.mask_rcnn import MaskRCNN, Rules
-from maskwright.models.detection.rpn import ProposalHead, ProposalRules
+from maskwright.models.detection.mask_rcnn import MaskRCNN, MaskRCNNConfig
+from maskwright.models.detection.rpn import ProposalConfig, ProposalHead
 from maskwright.models.detection.ssd import SSD, ssd300, ssdlite320
 
 
@@ -24,11 +24,11 @@ def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True
     width = 96
     body = MobileNetV2() if backbone == "mobilenet_v2" else MobileNetV3Large()
     sizes = tuple((float(side),) for side in (24, 48, 96, 192, 384))
-    rules = Rules(
-        training=ProposalRules(sizes, per_level=400, kept=400),
-        using=ProposalRules(sizes, per_level=300, kept=200),
-        rois_per_image=128,
-        anchors_per_image=128,
+    config = MaskRCNNConfig(
+        rpn_training=ProposalConfig(sizes, pre_nms_top_n=400, post_nms_top_n=400),
+        rpn_inference=ProposalConfig(sizes, pre_nms_top_n=300, post_nms_top_n=200),
+        roi_batch_size_per_image=128,
+        rpn_batch_size_per_image=128,
         masks_per_image=10,
     )
     for layer in body.modules():
@@ -40,7 +40,7 @@ def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True
         ProposalHead(width, anchors=3, conv=SeparableConv),
         BoxHead(width, classes, hidden=256),
         MaskHead(width, classes, convs=3) if masks else None,
-        rules,
+        config,
     )
 
 
@@ -53,7 +53,7 @@ def mask_rcnn_r50(classes: int, backbone: str = "resnet50", masks: bool = True) 
         ProposalHead(256, anchors=3),
         BoxHead(256, classes, hidden=1024),
         MaskHead(256, classes) if masks else None,
-        Rules(),
+        MaskRCNNConfig(),
     )
 
 
@@ -66,7 +66,7 @@ def mask_rcnn_r50_v2(classes: int, backbone: str = "resnet50", masks: bool = Tru
         ProposalHead(256, anchors=3, depth=2),
         BoxHead(256, classes, hidden=1024, depth=1, convs=4, norm=nn.BatchNorm2d),
         MaskHead(256, classes, convs=4, norm=nn.BatchNorm2d) if masks else None,
-        Rules(),
+        MaskRCNNConfig(),
     )
 
 

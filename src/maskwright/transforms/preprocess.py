@@ -76,6 +76,6 @@ def postprocess(
     boxes = box_ops.clip(boxes, placement.image_size)
     masks = None
     if raw.mask_probs is not None:
-        draw = {"grown": paste_masks, "stretched": stretch_masks}[raw.rule]
+        draw = {"torchvision": paste_masks, "matterport": stretch_masks}[raw.paste_mode]
         masks = RleMasks(placement.image_size, *draw(raw.mask_probs[keep], boxes, placement.image_size))
     return Instances(boxes, raw.classes[keep], raw.scores[keep], masks, names)

@@ -127,15 +127,15 @@ class RawDetections:
     classes  n int64          index into the card's class names
     mask_probs     n×28×28 float32 | None   probability that a cell of the box belongs to the object; None without a
                    mask head
-    rule     how a soft mask meets its box: "grown" a little, as torchvision's networks learn it (geometry/paste.py), or
-             "stretched" over the box in whole pixels, as matterport's do (geometry/stretch.py)
+    paste_mode     whose rule puts a small mask into its box: "torchvision" grows the box a little (geometry/paste.py),
+                   "matterport" stretches the mask over whole pixels (geometry/stretch.py)
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     classes: np.ndarray
     mask_probs: np.ndarray | None
-    rule: Literal["grown", "stretched"] = "grown"
+    paste_mode: Literal["torchvision", "matterport"] = "torchvision"
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -1,4 +1,4 @@
-"""Classifiers of whole images: a backbone, its maps averaged, a small head. Behind the same two verbs.
+"""Classifiers of whole images: a backbone, its maps averaged, a small head.
 
 The backbones carry torchvision's names under `backbone.`, so its ImageNet state dicts load key by key.
 """
@@ -11,13 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models.base import Targets
+from maskwright.models.base import ClassificationNetwork, Targets
 
 
-class Classifier(nn.Module):
-    """`losses` for training, `detect` for use, as every network here; `losses_from_features` for kept features.
-
-    backbone     network input B×3×H×W to a list of maps; all that it gives is looked at by the head
+class Classifier(ClassificationNetwork):
+    """backbone     images (B, 3, H, W) to a list of maps; the head sees all of them
     multi_label  an image may show none or several classes: each has its own yes or no
     """
 
@@ -36,9 +34,8 @@ class Classifier(nn.Module):
 
     # --- use ------------------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
-        """B×C scores, 0..1."""
-        return self.scores_of(self.backbone(network_input))
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
+        return self.scores_of(self.backbone(images))  # (B, C)
 
     @torch.no_grad()
     def scores_of(self, maps: list[Tensor]) -> Tensor:
@@ -46,25 +43,16 @@ class Classifier(nn.Module):
         return logits.sigmoid() if self.multi_label else logits.softmax(1)
 
     # --- training -------------------------------------------------------------------------------
-    def losses(
-        self,
-        network_input: Tensor,
-        sizes: list[tuple[int, int]],
-        targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
-
     def losses_from_features(
         self,
-        maps: list[Tensor],
+        features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """{"label": cross-entropy}, of each class alone with several labels an image. A class that nobody looked for
+        """{"cls": cross-entropy}, of each class alone with several labels an image. A class that nobody looked for
         on an image is taught neither way."""
-        logits = self.head(maps, generator).float()
+        logits = self.head(features, generator).float()
         expected, labelled_classes = torch.zeros_like(logits), torch.ones_like(logits)
         for row, looked, target in zip(expected, labelled_classes, targets, strict=True):
             row[target.classes] = 1.0
@@ -72,8 +60,10 @@ class Classifier(nn.Module):
                 looked.zero_()[torch.cat([target.labelled_classes, target.classes])] = 1.0
         if self.multi_label:
             return {
-                "label": F.binary_cross_entropy_with_logits(logits, expected, labelled_classes, pos_weight=self.balance)
+                "cls": F.binary_cross_entropy_with_logits(logits, expected, labelled_classes, pos_weight=self.balance)
             }
         logits = logits.masked_fill(labelled_classes == 0, float("-inf"))
-        each = -(expected * self.balance * F.log_softmax(logits, 1).masked_fill(labelled_classes == 0, 0.0)).sum(1)
-        return {"label": each.mean()}
+        cross_entropy = -(
+            expected * self.balance * F.log_softmax(logits, 1).masked_fill(labelled_classes == 0, 0.0)
+        ).sum(1)
+        return {"cls": cross_entropy.mean()}

@@ -3,47 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.models import ops
-from maskwright.models.base import Detections, Targets
+from maskwright.models.base import DetectionNetwork, Detections, Targets
 from maskwright.models.detection import matcher
 from maskwright.models.detection.anchors import make_anchors
 from maskwright.models.detection.box_coder import clip, decode
 from maskwright.models.detection.heads import BoxHead, MaskHead
-from maskwright.models.detection.rpn import ProposalHead, ProposalRules, proposal_losses, propose
+from maskwright.models.detection.rpn import ProposalConfig, ProposalHead, proposal_losses, propose
 
 DELTAS_RPN = (1.0, 1.0, 1.0, 1.0)
 DELTAS_BOX = (10.0, 10.0, 5.0, 5.0)
 
 
 @dataclass(frozen=True)
-class Rules:
-    """The numbers of the recipe that are not weights. Defaults are torchvision's."""
+class MaskRCNNConfig:
+    """The numbers that are not weights. Defaults are torchvision's."""
 
-    training: ProposalRules = field(default_factory=lambda: ProposalRules(per_level=2000, kept=2000))
-    using: ProposalRules = field(default_factory=ProposalRules)
-    anchors_per_image: int = 256
-    rois_per_image: int = 512
+    rpn_training: ProposalConfig = field(
+        default_factory=lambda: ProposalConfig(pre_nms_top_n=2000, post_nms_top_n=2000)
+    )
+    rpn_inference: ProposalConfig = field(default_factory=ProposalConfig)
+    rpn_batch_size_per_image: int = 256  # anchors that are trained on
+    rpn_positive_fraction: float = 0.5
+    roi_batch_size_per_image: int = 512  # proposals that are trained on
     roi_positive_fraction: float = 0.25
-    masks_per_image: int = 128  # positive boxes whose mask is learned: with every one of them, torchvision's rule
-    score: float = 0.05
-    overlap: float = 0.5
-    detections: int = 100
+    masks_per_image: int = 128  # positive proposals whose mask is trained: with every one of them, torchvision's rule
+    score_thresh: float = 0.05
+    nms_thresh: float = 0.5
+    detections_per_image: int = 100
 
 
-def _owners(boxes: list[Tensor]) -> Tensor:
-    """Which image of the batch each box belongs to, image after image."""
-    return torch.cat([torch.full((len(box),), index, device=box.device) for index, box in enumerate(boxes)])
+class SampledProposals(NamedTuple):
+    """The proposals of one image that are trained on, positive ones first."""
+
+    boxes: Tensor  # (n, 4) network input pixels
+    matched_idxs: Tensor  # (n,) index of the ground truth that each overlaps most
+    labels: Tensor  # (n,) 1 object, 0 background
 
 
-class MaskRCNN(nn.Module):
-    """Two verbs: `losses` for training, `detect` for use. Without a mask head it is a Faster R-CNN.
+class MaskRCNN(DetectionNetwork):
+    """Without a mask head it is a Faster R-CNN.
 
-    network_input  B×3×H×W float, normalized, sides multiples of 64
+    images  (B, 3, H, W) float, normalized, sides multiples of 64
     sizes   (height, width) of the image's part of each network input; boxes are clipped to it
     """
 
@@ -54,166 +61,177 @@ class MaskRCNN(nn.Module):
         rpn: ProposalHead,
         box_head: BoxHead,
         mask_head: MaskHead | None,
-        rules: Rules,
+        config: MaskRCNNConfig,
     ) -> None:
         super().__init__()
         self.backbone, self.fpn, self.rpn = backbone, fpn, rpn
         self.box_head, self.mask_head = box_head, mask_head
-        self.rules = rules
+        self.config = config
 
-    # --- shared ---------------------------------------------------------------------------------
-    def anchors(self, pyramid: list[Tensor]) -> list[Tensor]:
-        shapes = [(level.shape[2], level.shape[3]) for level in pyramid]
-        finest: int = self.backbone.strides[0]  # type: ignore[index,assignment]
-        network_input = (shapes[0][0] * finest, shapes[0][1] * finest)
-        made = make_anchors(network_input, shapes, self.rules.using.sizes, self.rules.using.ratios)
-        return [level.to(pyramid[0].device) for level in made]
-
-    def pool(self, pyramid: list[Tensor], boxes: list[Tensor], out: int) -> Tensor:
-        """RoI Align of every image's boxes on the levels but the last: n×C×out×out, image after image."""
-        levels = pyramid[:-1]
-        together = torch.cat(boxes)
-        images = _owners(boxes)
-        which = ops.pyramid_levels(together, len(levels))
-        return ops.roi_align(levels, list(self.backbone.strides), together, images, which, out)  # type: ignore[arg-type]
-
-    # --- use ------------------------------------------------------------------------------------
+    # --- prediction -----------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
-        pyramid = self.fpn(self.backbone(network_input))
-        logits, deltas = self.rpn(pyramid)
-        proposals = propose(self.anchors(pyramid), logits, deltas, sizes, self.rules.using)
-        return self._draw(pyramid, self._name(pyramid, proposals, sizes))
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        features = self.backbone(images)  # C2..C5, strides 4..32
+        pyramid = self.fpn(features)  # P2..P6, strides 4..64, all of one width
+        objectness, deltas = self.rpn(pyramid)  # per level (B, k) logits and (B, k, 4)
+        anchors = self.anchors(pyramid)  # per level (k, 4)
+        proposals = propose(anchors, objectness, deltas, sizes, self.config.rpn_inference)  # per image (<= 1000, 4)
+        detections = self.classify_boxes(pyramid, proposals, sizes)  # classes, scores, boxes after NMS
+        return self.predict_masks(pyramid, detections)  # one (28, 28) mask probability map each
 
-    def _name(self, pyramid: list[Tensor], proposals: list[Tensor], sizes: list[tuple[int, int]]) -> list[Detections]:
-        logits, deltas = self.box_head(self.pool(pyramid, proposals, 7))
-        fractions = F.softmax(logits, 1)
-        counts = [len(proposal) for proposal in proposals]
-        images = []
-        for boxes, score, delta, size in zip(
-            proposals, fractions.split(counts), deltas.split(counts), sizes, strict=True
-        ):
-            every = clip(decode(boxes[:, None], delta, DELTAS_BOX), size)[:, 1:]
-            score = score[:, 1:]
-            likely = score > self.rules.score
-            real = ((every[..., 2:] - every[..., :2]) >= 1e-2).all(-1)
-            rows, classes = (likely & real).nonzero(as_tuple=True)
-            kept = ops.nms_by_group(every[rows, classes], score[rows, classes], classes, self.rules.overlap)[
-                : self.rules.detections
-            ]
+    def classify_boxes(
+        self, pyramid: list[Tensor], proposals: list[Tensor], sizes: list[tuple[int, int]]
+    ) -> list[Detections]:
+        """Class, score and refined box of every proposal; suppressed within each class, the best of each image."""
+        logits, deltas = self.box_head(self.pool(pyramid, proposals, 7))  # (n, classes+1), (n, classes+1, 4)
+        probs = F.softmax(logits, 1)
+        counts = [len(boxes) for boxes in proposals]
+        detections = []
+        for boxes, scores, delta, size in zip(proposals, probs.split(counts), deltas.split(counts), sizes, strict=True):
+            refined = clip(decode(boxes[:, None], delta, DELTAS_BOX), size)[:, 1:]  # (n, classes, 4)
+            scores = scores[:, 1:]  # (n, classes): without background
+            solid = ((refined[..., 2:] - refined[..., :2]) >= 1e-2).all(-1)
+            rows, classes = ((scores > self.config.score_thresh) & solid).nonzero(as_tuple=True)
+            kept = ops.nms_by_group(refined[rows, classes], scores[rows, classes], classes, self.config.nms_thresh)
+            kept = kept[: self.config.detections_per_image]
             rows, classes = rows[kept], classes[kept]
-            images.append(Detections(every[rows, classes], score[rows, classes], classes))
-        return images
+            detections.append(Detections(refined[rows, classes], scores[rows, classes], classes))
+        return detections
 
-    def _draw(self, pyramid: list[Tensor], detections: list[Detections]) -> list[Detections]:
+    def predict_masks(self, pyramid: list[Tensor], detections: list[Detections]) -> list[Detections]:
+        """The same detections, each with the mask of its class."""
         if self.mask_head is None:
             return detections
-        pooled = self.pool(pyramid, [detection.boxes for detection in detections], 14)
-        mask_probs = self.mask_head(pooled, torch.cat([detection.classes for detection in detections])).sigmoid()
-        for detection, drawn in zip(
-            detections, mask_probs.split([len(detection.boxes) for detection in detections]), strict=True
-        ):
-            detection.mask_probs = drawn
+        pooled = self.pool(pyramid, [image.boxes for image in detections], 14)  # (n, C, 14, 14)
+        logits = self.mask_head(pooled, torch.cat([image.classes for image in detections]))  # (n, 28, 28)
+        counts = [len(image.boxes) for image in detections]
+        for image, mask_probs in zip(detections, logits.sigmoid().split(counts), strict=True):
+            image.mask_probs = mask_probs
         return detections
 
     # --- training -------------------------------------------------------------------------------
-    def losses(
-        self,
-        network_input: Tensor,
-        sizes: list[tuple[int, int]],
-        targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        """The five losses of the paper, each a scalar: proposal, proposal_box, label, box, mask."""
-        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
-
     def losses_from_features(
         self,
-        maps: list[Tensor],
+        features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """The same from what the backbone made of the network inputs, which a run with a frozen backbone may have
-        kept."""
-        pyramid = self.fpn(maps)
-        anchors = self.anchors(pyramid)
-        logits, deltas = self.rpn(pyramid)
-        proposals = propose(anchors, logits, deltas, sizes, self.rules.training)
-        every = torch.cat(anchors)
-        parts = [self._anchor_targets(every, target, generator) for target in targets]
-        losses = dict(
-            zip(
-                ("proposal", "proposal_box"),
-                proposal_losses(
-                    torch.cat(logits, 1).flatten(),
-                    torch.cat(deltas, 1).flatten(0, 1),
-                    torch.cat([labels for labels, _ in parts]),
-                    torch.cat([expected for _, expected in parts]),
-                ),
-                strict=True,
-            )
+        """The five losses of the paper, each a scalar: rpn_cls, rpn_box, cls, box, mask."""
+        pyramid = self.fpn(features)  # P2..P6
+        objectness, deltas = self.rpn(pyramid)  # per level (B, k) logits and (B, k, 4)
+        anchors = self.anchors(pyramid)  # per level (k, 4)
+        proposals = propose(anchors, objectness, deltas, sizes, self.config.rpn_training)  # per image (<= 2000, 4)
+        losses = self.rpn_losses(anchors, objectness, deltas, targets, generator)
+        sampled = [
+            self.sample_proposals(boxes, target, generator) for boxes, target in zip(proposals, targets, strict=True)
+        ]
+        return losses | self.roi_losses(pyramid, sampled, targets, generator)
+
+    def rpn_losses(
+        self,
+        anchors: list[Tensor],
+        objectness: list[Tensor],
+        deltas: list[Tensor],
+        targets: list[Targets],
+        generator: torch.Generator | None,
+    ) -> dict[str, Tensor]:
+        """Of a sample of the anchors of each image."""
+        boxes = torch.cat(anchors)  # (k, 4), all levels
+        labels, expected = [], []
+        for target in targets:
+            matched_idxs, matches = matcher.match(boxes, target, 0.3, 0.7, allow_low_quality_matches=True)
+            size, fraction = self.config.rpn_batch_size_per_image, self.config.rpn_positive_fraction
+            labels.append(matcher.sample(matches, size, fraction, generator))
+            expected.append(matcher.deltas_for(boxes, target, matched_idxs, DELTAS_RPN))
+        rpn_cls, rpn_box = proposal_losses(
+            torch.cat(objectness, 1).flatten(),  # (B·k,)
+            torch.cat(deltas, 1).flatten(0, 1),  # (B·k, 4)
+            torch.cat(labels),
+            torch.cat(expected),
         )
-        chosen = [self._choose(boxes, target, generator) for boxes, target in zip(proposals, targets, strict=True)]
-        losses |= self._second_stage(pyramid, chosen, targets, generator)
-        return losses
+        return {"rpn_cls": rpn_cls, "rpn_box": rpn_box}
 
-    def _anchor_targets(
-        self, anchors: Tensor, target: Targets, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor]:
-        nearest, labels = matcher.match(anchors, target, 0.3, 0.7, rescue=True)
-        labels = matcher.sample(labels, self.rules.anchors_per_image, 0.5, generator)
-        return labels, matcher.deltas_for(anchors, target, nearest, DELTAS_RPN)
-
-    def _choose(
+    def sample_proposals(
         self, proposals: Tensor, target: Targets, generator: torch.Generator | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Sampled boxes of one image, positives first: boxes n×4, nearest ground truth n, label n (1 or 0)."""
+    ) -> SampledProposals:
+        """Proposals of one image and its ground-truth boxes, of which a sample is trained on."""
         boxes = torch.cat([proposals, target.boxes])
-        nearest, labels = matcher.match(boxes, target, 0.5, 0.5, rescue=False)
-        labels = matcher.sample(labels, self.rules.rois_per_image, self.rules.roi_positive_fraction, generator)
+        matched_idxs, labels = matcher.match(boxes, target, 0.5, 0.5, allow_low_quality_matches=False)
+        size, fraction = self.config.roi_batch_size_per_image, self.config.roi_positive_fraction
+        labels = matcher.sample(labels, size, fraction, generator)
         rows = torch.cat([(labels == 1).nonzero()[:, 0], (labels == 0).nonzero()[:, 0]])
-        return boxes[rows], nearest[rows], labels[rows]
+        return SampledProposals(boxes[rows], matched_idxs[rows], labels[rows])
 
-    def _second_stage(self, pyramid, chosen, targets, generator) -> dict[str, Tensor]:
-        logits, deltas = self.box_head(self.pool(pyramid, [boxes for boxes, _, _ in chosen], 7))
-        classes = torch.cat(
-            [
-                torch.where(labels == 1, target.classes[nearest] + 1, 0)
-                if len(target.classes)
-                else torch.zeros_like(labels)
-                for (_, nearest, labels), target in zip(chosen, targets, strict=True)
-            ]
-        )
+    def roi_losses(
+        self,
+        pyramid: list[Tensor],
+        sampled: list[SampledProposals],
+        targets: list[Targets],
+        generator: torch.Generator | None,
+    ) -> dict[str, Tensor]:
+        """Of the box head and the mask head."""
+        boxes = [image.boxes for image in sampled]
+        logits, deltas = self.box_head(self.pool(pyramid, boxes, 7))  # (n, classes+1), (n, classes+1, 4)
+        pairs = list(zip(sampled, targets, strict=True))
+        classes = torch.cat([matcher.class_labels(target, *image[1:]) for image, target in pairs])  # (n,) 0: background
         expected = torch.cat(
-            [
-                matcher.deltas_for(boxes, target, nearest, DELTAS_BOX)
-                for (boxes, nearest, _), target in zip(chosen, targets, strict=True)
-            ]
-        )
-        logits = matcher.among_labelled_classes(logits, classes, _owners([boxes for boxes, _, _ in chosen]), targets)
+            [matcher.deltas_for(image.boxes, target, image.matched_idxs, DELTAS_BOX) for image, target in pairs]
+        )  # (n, 4)
+        logits = matcher.among_labelled_classes(logits, classes, _image_of_each(boxes), targets)
         positive = (classes > 0).nonzero()[:, 0]
-        own = deltas[positive, classes[positive]]
+        own = deltas[positive, classes[positive]]  # (positives, 4): a box is refined for its own class
         losses = {
-            "label": F.cross_entropy(logits, classes) if len(classes) else logits.sum() * 0,
+            "cls": F.cross_entropy(logits, classes) if len(classes) else logits.sum() * 0,
             "box": F.smooth_l1_loss(own, expected[positive], beta=1 / 9, reduction="sum") / max(len(classes), 1),
         }
         if self.mask_head is not None:
-            losses["mask"] = self._mask_loss(pyramid, chosen, targets, generator)
+            losses["mask"] = self._mask_loss(self.mask_head, pyramid, sampled, targets, generator)
         return losses
 
-    def _mask_loss(self, pyramid, chosen, targets, generator) -> Tensor:
-        boxes, classes, drawn = [], [], []
-        for (item, nearest, labels), target in zip(chosen, targets, strict=True):
-            outlined = (labels == 1).nonzero()[:, 0] if target.patches is not None else labels.new_zeros(0)
-            if len(outlined) > self.rules.masks_per_image:
-                order = torch.randperm(len(outlined), generator=generator)[: self.rules.masks_per_image]
-                outlined = outlined[order.to(outlined.device)]
-            boxes.append(item[outlined])
-            if len(outlined):
-                classes.append(target.classes[nearest[outlined]])
-                drawn.append(matcher.mask_targets(item[outlined], target, nearest[outlined]))
-        if not drawn:
-            return sum(parameter.sum() * 0 for parameter in self.mask_head.parameters())  # type: ignore[union-attr,return-value]
-        logits = self.mask_head(self.pool(pyramid, boxes, 14), torch.cat(classes))  # type: ignore[misc]
-        return F.binary_cross_entropy_with_logits(logits, torch.cat(drawn))
+    def _mask_loss(
+        self,
+        mask_head: MaskHead,
+        pyramid: list[Tensor],
+        sampled: list[SampledProposals],
+        targets: list[Targets],
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        boxes, classes, masks = [], [], []
+        for image, target in zip(sampled, targets, strict=True):
+            rows = (image.labels == 1).nonzero()[:, 0] if target.patches is not None else image.labels.new_zeros(0)
+            if len(rows) > self.config.masks_per_image:
+                order = torch.randperm(len(rows), generator=generator)[: self.config.masks_per_image]
+                rows = rows[order.to(rows.device)]
+            boxes.append(image.boxes[rows])
+            if len(rows):
+                matched_idxs = image.matched_idxs[rows]
+                classes.append(target.classes[matched_idxs])
+                masks.append(matcher.mask_targets(image.boxes[rows], target, matched_idxs))  # (n, 28, 28)
+        if not masks:  # a loss of 0 that still reaches every parameter
+            return torch.stack([parameter.sum() * 0 for parameter in mask_head.parameters()]).sum()
+        logits = mask_head(self.pool(pyramid, boxes, 14), torch.cat(classes))  # (n, 28, 28)
+        return F.binary_cross_entropy_with_logits(logits, torch.cat(masks))
+
+    # --- shared ---------------------------------------------------------------------------------
+    def anchors(self, pyramid: list[Tensor]) -> list[Tensor]:
+        """Per level (k, 4), network input pixels."""
+        shapes = [(level.shape[2], level.shape[3]) for level in pyramid]
+        finest: int = self.backbone.strides[0]  # type: ignore[index,assignment]
+        network_input = (shapes[0][0] * finest, shapes[0][1] * finest)
+        config = self.config.rpn_inference
+        anchors = make_anchors(network_input, shapes, config.sizes, config.ratios)
+        return [level.to(pyramid[0].device) for level in anchors]
+
+    def pool(self, pyramid: list[Tensor], boxes: list[Tensor], side: int) -> Tensor:
+        """RoI Align of every image's boxes on the levels but the last: (n, C, side, side), image after image."""
+        levels = pyramid[:-1]
+        rois = torch.cat(boxes)
+        level_of_each = ops.pyramid_levels(rois, len(levels))
+        strides: list[int] = list(self.backbone.strides)  # type: ignore[arg-type]
+        return ops.roi_align(levels, strides, rois, _image_of_each(boxes), level_of_each, side)
+
+
+def _image_of_each(boxes: list[Tensor]) -> Tensor:
+    """(n,) which image of the batch each box belongs to, image after image."""
+    return torch.cat([torch.full((len(rows),), index, device=rows.device) for index, rows in enumerate(boxes)])

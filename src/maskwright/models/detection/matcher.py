@@ -12,26 +12,28 @@ from maskwright.models.ops import box_iou
 NEAR = 0.1  # IoU from which a box counts as surroundings of an object
 
 
-def match(boxes: Tensor, target: Targets, low: float, high: float, rescue: bool) -> tuple[Tensor, Tensor]:
+def match(
+    boxes: Tensor, target: Targets, low: float, high: float, allow_low_quality_matches: bool
+) -> tuple[Tensor, Tensor]:
     """For each box its most overlapping ground truth, and its label: 1 from `high` up, 0 below `low`, -1 between.
 
-    rescue  a ground truth that no box reaches with `high` still gets the boxes that overlap it most (Faster R-CNN,
-            3.1.2)
+    allow_low_quality_matches  a ground truth that no box reaches with `high` still gets the boxes that overlap it most
+                               (Faster R-CNN, 3.1.2)
     Boxes that lie half or more in a crowd, and are not positive, get -1; where objects may be undrawn, so do boxes that
     are nowhere near a drawn one.
     """
     labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
-    nearest = torch.zeros_like(labels)
+    matched_idxs = torch.zeros_like(labels)
     if target.incomplete and not len(target.boxes):
         labels[:] = -1
     if len(target.boxes):
         overlap = box_iou(target.boxes, boxes)
-        best, nearest = overlap.max(0)
+        best, matched_idxs = overlap.max(0)
         labels[best >= low] = -1
         if target.incomplete:
             labels[best < NEAR] = -1
         labels[best >= high] = 1
-        if rescue:
+        if allow_low_quality_matches:
             peak = overlap.amax(1, keepdim=True)
             labels[((overlap == peak) & (peak > 1e-6)).any(0)] = 1
     if len(target.crowd):
@@ -40,7 +42,7 @@ def match(boxes: Tensor, target: Targets, low: float, high: float, rescue: bool)
         inside = (bottom_right - top_left).clamp(min=0).prod(2).amax(1)
         half = inside >= 0.5 * (boxes[:, 2:] - boxes[:, :2]).prod(1)
         labels[half & (labels == 0)] = -1
-    return nearest, labels
+    return matched_idxs, labels
 
 
 def sample(labels: Tensor, count: int, positive_fraction: float, generator: torch.Generator | None) -> Tensor:
@@ -55,18 +57,27 @@ def sample(labels: Tensor, count: int, positive_fraction: float, generator: torc
     return chosen
 
 
-def deltas_for(boxes: Tensor, target: Targets, nearest: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+def class_labels(target: Targets, matched_idxs: Tensor, labels: Tensor) -> Tensor:
+    """(n,) the class of each box's ground truth, counted from 1; 0, background, where its label is not 1."""
+    if not len(target.classes):
+        return torch.zeros_like(labels)
+    return torch.where(labels == 1, target.classes[matched_idxs] + 1, 0)
+
+
+def deltas_for(
+    boxes: Tensor, target: Targets, matched_idxs: Tensor, weights: tuple[float, float, float, float]
+) -> Tensor:
     """n×4 deltas from each box to its ground truth; zeros where there is none."""
     if not len(target.boxes):
         return boxes.new_zeros((len(boxes), 4))
-    return encode(boxes, target.boxes[nearest], weights)
+    return encode(boxes, target.boxes[matched_idxs], weights)
 
 
-def mask_targets(boxes: Tensor, target: Targets, nearest: Tensor, side: int = 28) -> Tensor:
+def mask_targets(boxes: Tensor, target: Targets, matched_idxs: Tensor, side: int = 28) -> Tensor:
     """n×side×side of 0 and 1: the ground truth's mask seen through each box, sampled at the middles of the box's
     cells."""
     assert target.patches is not None
-    patches, frames = target.patches[nearest], target.boxes[nearest]
+    patches, frames = target.patches[matched_idxs], target.boxes[matched_idxs]
     steps = (torch.arange(side, device=boxes.device, dtype=boxes.dtype) + 0.5) / side
     span = (frames[:, 2:] - frames[:, :2]).clamp(min=1e-6)
     x = (boxes[:, :1] + (boxes[:, 2] - boxes[:, 0])[:, None] * steps - frames[:, :1]) / span[:, :1]

@@ -37,14 +37,14 @@ class ProposalHead(nn.Module):
 
 
 @dataclass(frozen=True)
-class ProposalRules:
+class ProposalConfig:
     """Which anchors become proposals."""
 
     sizes: tuple[tuple[float, ...], ...] = ((32.0,), (64.0,), (128.0,), (256.0,), (512.0,))
     ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
-    per_level: int = 1000
-    kept: int = 1000
-    overlap: float = 0.7
+    pre_nms_top_n: int = 1000  # of each level
+    post_nms_top_n: int = 1000  # of all levels together
+    nms_thresh: float = 0.7
 
 
 @torch.no_grad()
@@ -53,25 +53,24 @@ def propose(
     logits: list[Tensor],
     deltas: list[Tensor],
     sizes: list[tuple[int, int]],
-    rules: ProposalRules,
+    config: ProposalConfig,
 ) -> list[Tensor]:
-    """The best boxes of every image: at most `kept`×4 each, network input pixels, by falling objectness.
+    """The best boxes of every image: at most (post_nms_top_n, 4) each, network input pixels, by falling objectness.
 
-    Per level the best `per_level`, decoded and clipped to the image's part of the network input, boxes without area
-    dropped,
-    suppressed within their level, then the best over all levels.
+    Per level the best `pre_nms_top_n`, decoded and clipped to the image's part of the network input, boxes without
+    area dropped, suppressed within their level, then the best over all levels.
     """
     images = []
     for image, size in enumerate(sizes):
         boxes, scores = [], []
         for anchor, logit, delta in zip(anchors, logits, deltas, strict=True):
-            score, best = logit[image].topk(min(rules.per_level, len(anchor)))
+            score, best = logit[image].topk(min(config.pre_nms_top_n, len(anchor)))
             box = clip(decode(anchor[best], delta[image, best], (1.0, 1.0, 1.0, 1.0)), size)
             real = ((box[:, 2] - box[:, 0] >= 1e-3) & (box[:, 3] - box[:, 1] >= 1e-3)).nonzero()[:, 0]
-            real = real[ops.nms(box[real], score[real], rules.overlap)[: rules.kept]]
+            real = real[ops.nms(box[real], score[real], config.nms_thresh)[: config.post_nms_top_n]]
             boxes.append(box[real])
             scores.append(score[real])
-        best = torch.cat(scores).argsort(descending=True, stable=True)[: rules.kept]
+        best = torch.cat(scores).argsort(descending=True, stable=True)[: config.post_nms_top_n]
         images.append(torch.cat(boxes)[best])
     return images
 

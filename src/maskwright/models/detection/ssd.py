@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from maskwright.models import ops
 from maskwright.models.backbones.mobilenet import InvertedResidualV3, MobileNetV3Large
 from maskwright.models.backbones.vgg import VGG
-from maskwright.models.base import Detections, Targets
+from maskwright.models.base import DetectionNetwork, Detections, Targets
 from maskwright.models.conv import conv_norm
 from maskwright.models.detection import matcher
 from maskwright.models.detection.box_coder import clip, decode
@@ -27,27 +27,27 @@ from maskwright.models.detection.mask_rcnn import DELTAS_BOX
 
 
 @dataclass(frozen=True)
-class Rules:
+class SSDConfig:
     """The numbers that are not weights.
 
     ratios   per map: the shapes (long side over short side) of a cell's default boxes, besides two squares
     scales   their sides on each map as fractions of the network input's, and one more: the second square lies between
              two scales
     strides  network input pixels from cell to cell; None where a map's cells divide the network input evenly
-    least    pixels that the network input's sides have at least; on fewer nothing is left for the last map
-    score, overlap, detections  lowest score of a find, most IoU of two of a class, most detections of an image
-    per_class  places of each class that suppression looks at
-    negatives  places of background that teach, for each place with an object
+    min_side pixels that the network input's sides have at least; on fewer nothing is left for the last map
+    score_thresh  lowest score of a detection;  nms_thresh  largest IoU of two of a class
+    pre_nms_top_n  boxes of each class that suppression looks at;  detections_per_image  how many stay at most
+    negatives     default boxes of background that are trained on, for each one with an object
     """
 
     ratios: tuple[tuple[float, ...], ...]
     scales: tuple[float, ...]
     strides: tuple[int | None, ...]
-    least: int
-    score: float
-    overlap: float
-    detections: int
-    per_class: int
+    min_side: int
+    score_thresh: float
+    nms_thresh: float
+    detections_per_image: int
+    pre_nms_top_n: int
     negatives: int = 3
 
     @property
@@ -55,29 +55,29 @@ class Rules:
         return [2 + 2 * len(ratios) for ratios in self.ratios]
 
 
-SSD300 = Rules(
+SSD300 = SSDConfig(
     ratios=((2,), (2, 3), (2, 3), (2, 3), (2,), (2,)),
     scales=(0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05),
     strides=(8, 16, 32, 64, None, None),
-    least=300,
-    score=0.01,
-    overlap=0.45,
-    detections=200,
-    per_class=400,
+    min_side=300,
+    score_thresh=0.01,
+    nms_thresh=0.45,
+    detections_per_image=200,
+    pre_nms_top_n=400,
 )
-SSDLITE = Rules(
+SSDLITE = SSDConfig(
     ratios=((2, 3),) * 6,
     scales=(0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1.0),
     strides=(None,) * 6,
-    least=1,
-    score=0.001,
-    overlap=0.55,
-    detections=300,
-    per_class=300,
+    min_side=1,
+    score_thresh=0.001,
+    nms_thresh=0.55,
+    detections_per_image=300,
+    pre_nms_top_n=300,
 )
 
 
-def default_boxes(side: int, maps: list[tuple[int, int]], rules: Rules) -> Tensor:
+def default_boxes(side: int, maps: list[tuple[int, int]], config: SSDConfig) -> Tensor:
     """Every default box, k×4 float32 x1 y1 x2 y2 in pixels of a network input of side×side.
 
     maps  (height, width) of each. The order is map, line, column, then: a square of the map's scale, one between this
@@ -86,7 +86,7 @@ def default_boxes(side: int, maps: list[tuple[int, int]], rules: Rules) -> Tenso
     """
     levels = []
     for (height, width), ratios, scale, above, stride in zip(
-        maps, rules.ratios, rules.scales, rules.scales[1:], rules.strides, strict=False
+        maps, config.ratios, config.scales, config.scales[1:], config.strides, strict=False
     ):
         between = math.sqrt(scale * above)
         sides = [(scale, scale), (between, between)]
@@ -218,88 +218,80 @@ def _rows(heads: nn.ModuleList, maps: list[Tensor], columns: int) -> Tensor:
 
 
 # --- the network ------------------------------------------------------------------------------------
-class SSD(nn.Module):
-    """Two verbs: `losses` for training, `detect` for use.
+class SSD(DetectionNetwork):
+    """images  (B, 3, H, W); padded with zeros to a square here, for which default boxes are made"""
 
-    network_input  B×3×H×W float, normalized; padded with zeros to a square here, for which default boxes are made
-    sizes   (height, width) of the image's part of each network input; boxes are clipped to it
-    """
+    trains_from_features = False  # the side of that square does not follow from the features
 
-    def __init__(self, backbone: nn.Module, extra: list[nn.Sequential], box_head: BoxHeads, rules: Rules) -> None:
+    def __init__(self, backbone: nn.Module, extra: list[nn.Sequential], box_head: BoxHeads, config: SSDConfig) -> None:
         super().__init__()
-        self.backbone, self.extra, self.box_head, self.rules = backbone, nn.ModuleList(extra), box_head, rules
+        self.backbone, self.extra, self.box_head, self.config = backbone, nn.ModuleList(extra), box_head, config
 
-    def say(self, network_input: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits B×k×(classes+1), deltas B×k×4 and the default boxes k×4 in network input pixels."""
-        side = max(*network_input.shape[2:], self.rules.least)
-        maps = self.backbone(F.pad(network_input, (0, side - network_input.shape[3], 0, side - network_input.shape[2])))
+        side = max(*images.shape[2:], self.config.min_side)
+        maps = self.backbone(F.pad(images, (0, side - images.shape[3], 0, side - images.shape[2])))
         for block in self.extra:
             maps.append(block(maps[-1]))
-        boxes = default_boxes(side, [(feature_map.shape[2], feature_map.shape[3]) for feature_map in maps], self.rules)
-        return *self.box_head(maps), boxes.to(network_input.device)
+        boxes = default_boxes(side, [(feature_map.shape[2], feature_map.shape[3]) for feature_map in maps], self.config)
+        return *self.box_head(maps), boxes.to(images.device)
 
     # --- use ------------------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
-        logits, deltas, reference = self.say(network_input)
-        images = []
-        for fractions, delta, size in zip(F.softmax(logits, 2), deltas, sizes, strict=True):
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        logits, deltas, reference = self(images)
+        detections = []
+        for probs, delta, size in zip(F.softmax(logits, 2), deltas, sizes, strict=True):
             boxes = clip(decode(reference, delta, DELTAS_BOX), size)
-            best, places = fractions[:, 1:].topk(min(self.rules.per_class, len(boxes)), 0)
-            likely, classes = (best > self.rules.score).nonzero(as_tuple=True)
+            best, places = probs[:, 1:].topk(min(self.config.pre_nms_top_n, len(boxes)), 0)
+            likely, classes = (best > self.config.score_thresh).nonzero(as_tuple=True)
             scores, boxes = best[likely, classes], boxes[places[likely, classes]]
-            kept = ops.nms_by_group(boxes, scores, classes, self.rules.overlap)[: self.rules.detections]
-            images.append(Detections(boxes[kept], scores[kept], classes[kept]))
-        return images
+            kept = ops.nms_by_group(boxes, scores, classes, self.config.nms_thresh)[: self.config.detections_per_image]
+            detections.append(Detections(boxes[kept], scores[kept], classes[kept]))
+        return detections
 
     # --- training -------------------------------------------------------------------------------
     def losses(
         self,
-        network_input: Tensor,
+        images: Tensor,
         sizes: list[tuple[int, int]],
         targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Cross entropy over objects and the hardest background, smooth L1 over objects, both per object's place."""
-        logits, deltas, reference = self.say(network_input)
+        logits, deltas, reference = self(images)
         parts = [_match(reference, target) for target in targets]
         labels = torch.stack([label for _, label in parts])
         classes = torch.stack(
-            [
-                torch.where(label == 1, target.classes[nearest] + 1, 0)
-                if len(target.classes)
-                else torch.zeros_like(label)
-                for (nearest, label), target in zip(parts, targets, strict=True)
-            ]
+            [matcher.class_labels(target, *part) for part, target in zip(parts, targets, strict=True)]
         )
         expected = torch.stack(
             [
-                matcher.deltas_for(reference, target, nearest, DELTAS_BOX)
-                for (nearest, _), target in zip(parts, targets, strict=True)
+                matcher.deltas_for(reference, target, matched_idxs, DELTAS_BOX)
+                for (matched_idxs, _), target in zip(parts, targets, strict=True)
             ]
         )
-        images = torch.arange(len(targets), device=labels.device).repeat_interleave(len(reference))
-        rows = matcher.among_labelled_classes(logits.flatten(0, 1), classes.flatten(), images, targets)
-        each = F.cross_entropy(rows, classes.flatten(), reduction="none").view_as(labels)
+        rows_image = torch.arange(len(targets), device=labels.device).repeat_interleave(len(reference))
+        class_logits = matcher.among_labelled_classes(logits.flatten(0, 1), classes.flatten(), rows_image, targets)
+        cross_entropy = F.cross_entropy(class_logits, classes.flatten(), reduction="none").view_as(labels)
         positive = labels == 1
-        taught = positive | _hardest(each.detach(), labels, self.rules.negatives)
+        trained = positive | _hardest(cross_entropy.detach(), labels, self.config.negatives)
         count = positive.sum().clamp(min=1)
         return {
-            "label": each[taught].sum() / count,
+            "cls": cross_entropy[trained].sum() / count,
             "box": F.smooth_l1_loss(deltas[positive], expected[positive], reduction="sum") / count,
         }
 
 
 def _match(reference: Tensor, target: Targets) -> tuple[Tensor, Tensor]:
-    """For each default box its nearest ground truth and its label (1, 0, -1 for neither): an object has all boxes of
-    IoU 0.5
-    and more, and the one that lies best whatever that is."""
-    nearest, labels = matcher.match(reference, target, 0.5, 0.5, rescue=False)
+    """For each default box the index of its ground truth and its label (1, 0, -1 for neither): an object has all boxes
+    of IoU 0.5 and more, and the one that overlaps it most whatever that is."""
+    matched_idxs, labels = matcher.match(reference, target, 0.5, 0.5, allow_low_quality_matches=False)
     if len(target.boxes):
         best = ops.box_iou(target.boxes, reference).argmax(1)
-        nearest[best] = torch.arange(len(best), device=best.device)
+        matched_idxs[best] = torch.arange(len(best), device=best.device)
         labels[best] = 1
-    return nearest, labels
+    return matched_idxs, labels
 
 
 def _hardest(loss: Tensor, labels: Tensor, times: int) -> Tensor:

@@ -1,10 +1,9 @@
-"""RetinaNet (Lin et al. 2017) and FCOS (Tian et al. 2019) as torchvision has them, behind our two verbs.
+"""RetinaNet (Lin et al. 2017) and FCOS (Tian et al. 2019) as torchvision has them, as networks of ours.
 
 An extra: pyramid, heads, anchors, losses and the choice of detections are torchvision's code; the backbone is our own,
-under
-the same names, so that its weights and layers are chosen, kept and stored as everywhere here. Three things are ours:
-crowds, objects that may be undrawn and classes that nobody looked for teach nothing; background is never found; boxes
-are computed in float32 whatever the network runs in.
+under the same names, so that its weights and layers are chosen, kept and stored as everywhere here. Three things are
+ours: crowds, objects that may be undrawn and classes that were not labelled are not trained on; background is never
+detected; boxes are computed in float32 whatever the network runs in.
 """
 
 from __future__ import annotations
@@ -17,19 +16,17 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.models.backbones.resnet import ResNet
-from maskwright.models.base import Detections, Targets
+from maskwright.models.base import DetectionNetwork, Detections, Targets
 from maskwright.models.conv import FrozenBatchNorm, Norm
 from maskwright.models.detection import matcher
 from maskwright.models.external.packages import load_package
 
 SILENT = -20.0  # a logit that says no so surely that it costs nothing, and is never found
-NAMES = {"classification": "label", "bbox_regression": "box", "bbox_ctrness": "center"}  # of losses: theirs, ours
+NAMES = {"classification": "cls", "bbox_regression": "box", "bbox_ctrness": "center"}  # of losses: theirs, ours
 
 
-class OneStage(nn.Module):
-    """Two verbs: `losses` for training, `detect` for use; `losses_from_features` for kept features.
-
-    backbone  network input B×3×H×W to maps of strides 4, 8, 16, 32; the pyramid stands on the last three
+class OneStage(DetectionNetwork):
+    """backbone  images (B, 3, H, W) to maps of strides 4, 8, 16, 32; the pyramid stands on the last three
     fpn       torchvision's pyramid: maps of strides 8 to 128
     head      torchvision's network without its backbone. Its classes begin with background, which nothing is ever
               taught to be: there a background is a place where no class says yes
@@ -44,12 +41,12 @@ class OneStage(nn.Module):
         net.backbone, net.transform = None, None  # how an image gets onto its network input is ours
         self.head = net
 
-    def say(self, maps: list[Tensor], count: int) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
+    def _outputs(self, maps: list[Tensor], count: int) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
         """What the heads say of every anchor, B×k×...; the anchors k×4 of each of `count` images, network input
         pixels; and
         how many of the k belong to each level."""
         levels = list(self.fpn(OrderedDict((str(index), level) for index, level in enumerate(maps[1:]))).values())
-        said = {name: value.float() for name, value in self.head.head(levels).items()}
+        outputs = {name: value.float() for name, value in self.head.head(levels).items()}
         finest = self.backbone.strides[0]
         network_input = torch.empty(
             (0, maps[0].shape[2] * finest, maps[0].shape[3] * finest)
@@ -59,48 +56,36 @@ class OneStage(nn.Module):
         )
         cells = [level.shape[2] * level.shape[3] for level in levels]
         each = len(anchors[0]) // sum(cells)
-        return said, anchors, [cell * each for cell in cells]
+        return outputs, anchors, [cell * each for cell in cells]
 
     # --- use ------------------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
-        said, anchors, counts = self.say(self.backbone(network_input), len(sizes))
-        said["cls_logits"][..., 0] = SILENT
-        by_level = {name: list(value.split(counts, 1)) for name, value in said.items()}
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        outputs, anchors, counts = self._outputs(self.backbone(images), len(sizes))
+        outputs["cls_logits"][..., 0] = SILENT
+        by_level = {name: list(value.split(counts, 1)) for name, value in outputs.items()}
         detections = self.head.postprocess_detections(
             by_level, [list(anchor.split(counts)) for anchor in anchors], sizes
         )
-        images = []
+        kept = []
         for detection in detections:
             real = (detection["boxes"][:, 2:] > detection["boxes"][:, :2]).all(1)  # not all beyond the image's edge
-            images.append(
-                Detections(detection["boxes"][real], detection["scores"][real], detection["labels"][real] - 1)
-            )
-        return images
+            kept.append(Detections(detection["boxes"][real], detection["scores"][real], detection["labels"][real] - 1))
+        return kept
 
     # --- training -------------------------------------------------------------------------------
-    def losses(
-        self,
-        network_input: Tensor,
-        sizes: list[tuple[int, int]],
-        targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        """Focal loss of the classes ("label"), torchvision's of the boxes ("box"), and with FCOS how far from its
-        object's middle a cell lies ("center")."""
-        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
-
     def losses_from_features(
         self,
-        maps: list[Tensor],
+        features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """The same from what the backbone made of the network inputs. No part of them is drawn by lot."""
-        said, anchors, counts = self.say(maps, len(targets))
-        by_points = "bbox_ctrness" in said
-        spared = torch.zeros_like(said["cls_logits"], dtype=torch.bool)
+        """Focal loss of the classes ("cls"), torchvision's of the boxes ("box"), and with FCOS how far a
+        cell lies from the middle of its object ("center"). Nothing is sampled at random."""
+        outputs, anchors, counts = self._outputs(features, len(targets))
+        by_points = "bbox_ctrness" in outputs
+        spared = torch.zeros_like(outputs["cls_logits"], dtype=torch.bool)
         expected: list[dict[str, Tensor]] = []
         for row, boxes, target in zip(spared, anchors, targets, strict=True):
             real = (target.boxes[:, 2:] > target.boxes[:, :2]).all(1)  # of one without area the logarithm is infinite
@@ -111,15 +96,15 @@ class OneStage(nn.Module):
                 row[:, 0] = False
             if len(target.crowd) or target.incomplete:
                 row[(_spared_points if by_points else _spared)(boxes, target)] = True
-        said["cls_logits"] = said["cls_logits"].masked_fill(spared, SILENT)
+        outputs["cls_logits"] = outputs["cls_logits"].masked_fill(spared, SILENT)
         more: tuple[Any, ...] = (counts,) if by_points else ()
-        losses = self.head.compute_loss(expected, said, anchors, *more)
+        losses = self.head.compute_loss(expected, outputs, anchors, *more)
         return {NAMES[name]: value for name, value in losses.items()}
 
 
 def _spared(anchors: Tensor, target: Targets) -> Tensor:
     """k bool: the anchors that are neither object nor background, by overlap as RetinaNet matches them."""
-    return matcher.match(anchors, target, 0.4, 0.5, rescue=True)[1] == -1
+    return matcher.match(anchors, target, 0.4, 0.5, allow_low_quality_matches=True)[1] == -1
 
 
 def _spared_points(cells: Tensor, target: Targets) -> Tensor:

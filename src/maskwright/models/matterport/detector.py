@@ -1,4 +1,4 @@
-"""matterport's Mask R-CNN behind the two verbs, for our own training loop and engine: `--model matterport`.
+"""matterport's Mask R-CNN for our own training loop and engine: `--model matterport`.
 
 The arithmetic is that of model.py; targets and detections come and go as with our other networks. Where the original
 samples in numpy (the anchors that are trained on), the rules of detection/matcher.py are used: the same, except for
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.models.base import Detections, Targets
+from maskwright.models.base import DetectionNetwork, Detections, Targets
 from maskwright.models.detection import matcher
 from maskwright.models.matterport import layers as tf
 from maskwright.models.matterport import layout
@@ -55,8 +55,8 @@ class Body(nn.ModuleDict):
         super().__init__(layers)
         self.maps = maps
 
-    def forward(self, network_input: Tensor) -> list[Tensor]:
-        return self.maps(network_input)
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return self.maps(images)
 
     @staticmethod
     def stage_of(name: str) -> int:
@@ -65,10 +65,10 @@ class Body(nn.ModuleDict):
         return int(stage[1]) if stage else 1
 
 
-class Matterport(nn.Module):
-    """Two verbs around MatterportMaskRCNN (`self.keras`), which holds the same weights under Keras' names alone."""
+class Matterport(DetectionNetwork):
+    """MatterportMaskRCNN (`self.keras`), which holds the same weights under Keras' names, as a network of ours."""
 
-    rule = "stretched"  # how its soft masks meet their boxes (see RawDetections)
+    paste_mode = "matterport"
     keras: MatterportMaskRCNN
     backbone: Body
 
@@ -82,43 +82,31 @@ class Matterport(nn.Module):
 
     # --- use --------------------------------------------------------------------------------------
     @torch.no_grad()
-    def detect(self, network_input: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
-        size = (network_input.shape[2], network_input.shape[3])
-        windows = tf.norm_boxes(network_input.new_tensor([[0, 0, *part] for part in sizes], dtype=torch.float32), size)
-        anchors = self._normalized_anchors(network_input)
-        rows, mask_probs = self.keras.look(
-            network_input.to(self.keras.dtype), anchors, windows, float(size[0] * size[1])
-        )
+    def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
+        size = (images.shape[2], images.shape[3])
+        windows = tf.norm_boxes(images.new_tensor([[0, 0, *part] for part in sizes], dtype=torch.float32), size)
+        anchors = self._normalized_anchors(images)
+        rows, mask_probs = self.keras.look(images.to(self.keras.dtype), anchors, windows, float(size[0] * size[1]))
         scale = rows.new_tensor([size[0], size[1], size[0], size[1]]) - 1.0
-        images = []
-        for detections, drawn in zip(rows, mask_probs, strict=True):
-            real = ((detections[:, 4] > 0) & (detections[:, 2:4] > detections[:, :2]).all(1)).nonzero()[:, 0]
-            boxes = detections[real, :4] * scale + detections.new_tensor([0.0, 0.0, 1.0, 1.0])
-            classes = detections[real, 4].long()
-            images.append(Detections(boxes[:, [1, 0, 3, 2]], detections[real, 5], classes - 1, drawn[real, classes]))
-        return images
+        detections = []
+        for found, probs in zip(rows, mask_probs, strict=True):
+            real = ((found[:, 4] > 0) & (found[:, 2:4] > found[:, :2]).all(1)).nonzero()[:, 0]
+            boxes = found[real, :4] * scale + found.new_tensor([0.0, 0.0, 1.0, 1.0])
+            classes = found[real, 4].long()
+            detections.append(Detections(boxes[:, [1, 0, 3, 2]], found[real, 5], classes - 1, probs[real, classes]))
+        return detections
 
     # --- training ---------------------------------------------------------------------------------
-    def losses(
-        self,
-        network_input: Tensor,
-        sizes: list[tuple[int, int]],
-        targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        """proposal, proposal_box, label, box, mask: the original's five losses under the names of our others."""
-        return self.losses_from_features(self.backbone(network_input), sizes, targets, generator)
-
     def losses_from_features(
         self,
-        maps: list[Tensor],
+        features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """The same from what the backbone made of the network inputs."""
-        size = (maps[0].shape[2] * Body.strides[0], maps[0].shape[3] * Body.strides[0])
-        anchors = torch.from_numpy(layout.anchors(self.keras.settings, size)).to(maps[0].device, torch.float32)
+        """rpn_cls, rpn_box, cls, box, mask: the original's five losses under the names of our others."""
+        size = (features[0].shape[2] * Body.strides[0], features[0].shape[3] * Body.strides[0])
+        anchors = torch.from_numpy(layout.anchors(self.keras.settings, size)).to(features[0].device, torch.float32)
         images = torch.arange(len(targets), device=anchors.device)
 
         def class_loss(ids: Tensor, logits: Tensor) -> Tensor:
@@ -126,14 +114,14 @@ class Matterport(nn.Module):
             return F.cross_entropy(matcher.among_labelled_classes(logits.flatten(0, 1), ids, owners, targets), ids)
 
         named = self.keras.five_losses(
-            list(maps),
+            list(features),
             tf.norm_boxes(anchors, size).expand(len(targets), -1, -1),
             self._answers(anchors, targets, size, generator),
             float(size[0] * size[1]),
             class_loss=class_loss,
             generator=generator,
         )
-        return dict(zip(("proposal", "proposal_box", "label", "box", "mask"), named.values(), strict=True))
+        return dict(zip(("rpn_cls", "rpn_box", "cls", "box", "mask"), named.values(), strict=True))
 
     def _answers(
         self,
@@ -143,26 +131,26 @@ class Matterport(nn.Module):
         generator: torch.Generator | None,
     ) -> Answers:
         """What was drawn, in the original's form: padded rows, crowds among them with the class -1."""
-        places = anchors[:, [1, 0, 3, 2]]
-        most = max(max(len(target.boxes) + len(target.crowd) for target in targets), 1)
+        anchors_xyxy = anchors[:, [1, 0, 3, 2]]
+        count = max(max(len(target.boxes) + len(target.crowd) for target in targets), 1)
         matches, deltas, ids, boxes, masks = [], [], [], [], []
         for target in targets:
-            nearest, labels = matcher.match(places, target, 0.3, 0.7, rescue=True)
+            matched_idxs, labels = matcher.match(anchors_xyxy, target, 0.3, 0.7, allow_low_quality_matches=True)
             labels = matcher.sample(labels, ANCHORS_PER_IMAGE, 0.5, generator)
             chosen = (labels == 1).nonzero()[:, 0]
-            moves = matcher.deltas_for(places[chosen], target, nearest[chosen], (10.0, 10.0, 5.0, 5.0))
+            moves = matcher.deltas_for(anchors_xyxy[chosen], target, matched_idxs[chosen], (10.0, 10.0, 5.0, 5.0))
             matches.append(torch.where(labels == 0, -1, torch.where(labels == 1, 1, 0)))
             deltas.append(tf.padded(moves[:, [1, 0, 3, 2]], ANCHORS_PER_IMAGE))
             drawn = torch.cat([target.boxes, target.crowd])[:, [1, 0, 3, 2]]
             ids.append(
-                tf.padded(torch.cat([target.classes + 1, target.classes.new_full((len(target.crowd),), -1)]), most)
+                tf.padded(torch.cat([target.classes + 1, target.classes.new_full((len(target.crowd),), -1)]), count)
             )
-            boxes.append(tf.padded(tf.norm_boxes(drawn, size), most))
+            boxes.append(tf.padded(tf.norm_boxes(drawn, size), count))
             side = 1 if target.patches is None else target.patches.shape[1]
             patches = drawn.new_zeros((0, side, side)) if target.patches is None else target.patches
-            masks.append(tf.padded(patches, most).permute(1, 2, 0))
+            masks.append(tf.padded(patches, count).permute(1, 2, 0))
         side = max(mask.shape[0] for mask in masks)
-        masks = [mask if mask.shape[0] == side else mask.new_zeros((side, side, most)) for mask in masks]
+        masks = [mask if mask.shape[0] == side else mask.new_zeros((side, side, count)) for mask in masks]
         return Answers(
             torch.stack(matches),
             torch.stack(deltas),
@@ -173,10 +161,10 @@ class Matterport(nn.Module):
             [matcher.NEAR if target.incomplete else -1.0 for target in targets],
         )
 
-    def _normalized_anchors(self, network_input: Tensor) -> Tensor:
-        size = (network_input.shape[2], network_input.shape[3])
+    def _normalized_anchors(self, images: Tensor) -> Tensor:
+        size = (images.shape[2], images.shape[3])
         own = normalized(layout.anchors(self.keras.settings, size), size)
-        return torch.from_numpy(own).to(network_input.device).expand(len(network_input), -1, -1)
+        return torch.from_numpy(own).to(images.device).expand(len(images), -1, -1)
 
 
 def group_of(layer: str) -> str:

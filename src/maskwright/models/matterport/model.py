@@ -20,7 +20,7 @@ from maskwright.models.matterport import layout
 from maskwright.models.matterport import losses as rules
 from maskwright.models.matterport.boxes import normalized
 from maskwright.models.matterport.layout import LOSSES, Layer, Mode, Settings
-from maskwright.models.matterport.network import NO_TAPS, Network, Rows, Taps
+from maskwright.models.matterport.network import NO_TAPS, MatterportNetwork, Rows, Taps
 
 __all__ = ["LOSSES", "Layer", "MatterportMaskRCNN", "Settings"]
 
@@ -52,7 +52,7 @@ class Answers(NamedTuple):
     near: Sequence[float] | None = None
 
 
-class MatterportMaskRCNN(Network):
+class MatterportMaskRCNN(MatterportNetwork):
     """The whole network, in one of the original's two modes.
 
     precision  "fp32", or "bf16" for the convolutions of detection

@@ -99,7 +99,7 @@ class Taps:
 NO_TAPS = Taps()
 
 
-class Network(nn.Module):
+class MatterportNetwork(nn.Module):
     """The computation, tensors in and out; model.py makes the two verbs of it."""
 
     def __init__(self, settings: Settings, mode: Mode, precision: str) -> None:
