@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from maskwright import files
 from maskwright.errors import ImageError
 from maskwright.formats.faults import Faults
 from maskwright.geometry import tracing
 from maskwright.geometry.spans import Spans, to_counts
-from maskwright.images import decode
+from maskwright.images import decode, deep
 from maskwright.types import RleMasks
 
 MOST_VALUES = 10_000  # in one picture; more are an image, or the noise of a JPEG
@@ -24,30 +25,36 @@ MOST_LOOKED_AT = 50_000_000  # pixels of a picture that is decoded only to see w
 def measured_mask(path: Path, faults: Faults, image: str) -> tuple[int, int] | None:
     """(height, width) of a mask picture; None and a fault where it cannot be opened."""
     try:
-        return decode.measure(path)[0]
-    except ImageError as error:
+        return _size_of(path)
+    except (ImageError, OSError) as error:
         unreadable(path, faults, image, error)
         return None
 
 
+def _size_of(path: Path) -> tuple[int, int]:
+    """(height, width) by the header. Masks may be GIFs, which images may not."""
+    with files.open_file(path) as stream:
+        head = stream.read(10)
+    if len(head) == 10 and head[:6] in (b"GIF87a", b"GIF89a"):
+        return int.from_bytes(head[8:], "little"), int.from_bytes(head[6:8], "little")
+    return decode.measure(path)[0]
+
+
 def unreadable(path: Path, faults: Faults, image: str, error: Exception) -> None:
-    got = error.headline if isinstance(error, ImageError) else str(error)
+    headline, parts = (error.headline, error.parts) if isinstance(error, ImageError) else (str(error), {})
+    got = f"{headline}: {parts['got']}" if "got" in parts else headline
     faults.add(f'image "{image}", mask "{path.name}"', "mask", "a picture that can be opened", got,
-               "export the mask again")  # fmt: skip
+               parts.get("fix") or "export the mask again")  # fmt: skip
 
 
 def read_ids(path: Path, faults: Faults, image: str) -> np.ndarray | None:
-    """H×W ids as stored: gray value, place in the palette, or R + 256 G + 65536 B; None and a fault if broken.
+    """H×W ids as stored: gray value, place in the palette (not of a GIF), or R + 256 G + 65536 B; None and a fault if
+    broken.
 
     Compare the size in the header first (`measured_mask`): all of the picture is decoded here.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # remarks on odd metadata
-            with Image.open(path) as picture:
-                pixels = np.asarray(picture)
-                if picture.mode in ("RGBA", "LA", "PA"):
-                    pixels = np.where(pixels[..., -1:] > 0, pixels[..., :-1], 0)  # what cannot be seen is background
+        pixels = _pixels(path)
     except Exception as error:  # a broken file can make Pillow raise nearly anything
         unreadable(path, faults, image, error)
         return None
@@ -59,6 +66,35 @@ def read_ids(path: Path, faults: Faults, image: str) -> np.ndarray | None:
     if pixels.dtype.kind == "f":
         return np.nan_to_num(pixels).astype(np.int64)
     return pixels.astype(np.uint8) if pixels.dtype.kind == "b" else pixels
+
+
+def _pixels(path: Path, by_color: bool = False) -> np.ndarray:
+    """H×W, or H×W×channels; what cannot be seen is 0. `by_color`: of a palette the colors, not the places in it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks on odd metadata
+        with Image.open(path) as picture:
+            if deep.is_deep(picture):
+                raise ImageError("a mask in color of 16 bits", fix="save it as gray, of 8 or 16 bits")
+            if _has_more(picture):
+                raise ImageError("a mask of several frames or pages", fix="save one mask an object: a_0.png, a_1.png")
+        with Image.open(path) as picture:
+            gif = picture.format == "GIF"  # whose writers put any color at any place of the palette
+            colors = picture.convert("RGBA") if picture.mode in ("P", "PA") and (by_color or gif) else picture
+            pixels = np.asarray(colors)
+            if colors.mode in ("RGBA", "LA", "PA"):
+                pixels = np.where(pixels[..., -1:] > 0, pixels[..., :-1], 0)
+            if gif and pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
+                return pixels[..., 0]
+            return pixels
+
+
+def _has_more(picture: Image.Image) -> bool:
+    """There is a second frame; the picture is of no use afterwards."""
+    try:
+        picture.seek(1)
+    except (EOFError, ValueError, OSError):
+        return False
+    return True
 
 
 def ground(ids: np.ndarray) -> int:
@@ -80,13 +116,13 @@ def ground(ids: np.ndarray) -> int:
 def drawn(path: Path) -> bool:
     """Whether a picture was drawn, not taken: eight values cover nine tenths of it. Large and broken ones are not."""
     try:
-        height, width = decode.measure(path)[0]
+        height, width = _size_of(path)
         if height * width > MOST_LOOKED_AT:
             return False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ids = read_ids(path, Faults(path), path.name)
-    except ImageError:
+    except (ImageError, OSError):
         return False
     if ids is None:
         return False
@@ -97,13 +133,7 @@ def drawn(path: Path) -> bool:
 def read_binary(path: Path, faults: Faults, image: str) -> RleMasks | None:
     """One mask: any pixel that is not black belongs to it; in a palette its color counts, not its place."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                colors = picture.convert("RGBA") if picture.mode in ("P", "PA") else picture
-                pixels = np.asarray(colors)
-                if colors.mode in ("RGBA", "LA"):
-                    pixels = np.where(pixels[..., -1:] > 0, pixels[..., :-1], 0)
+        pixels = _pixels(path, by_color=True)
     except Exception as error:
         unreadable(path, faults, image, error)
         return None

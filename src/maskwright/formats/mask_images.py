@@ -9,7 +9,7 @@ Holds        masks with holes and parts; classes in the panoptic JSON, in folder
              names of masks (a_cat_0.png)
 Cannot hold  scores, crowd; empty-versus-unlabeled. An image without any mask file is unlabeled
 In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or palette masks; ids 100 and 200; objects in
-             black on white (refused); masks in a GIF (refused where their images have no others); a mask of
+             black on white (refused); GIFs; several frames or pages, 16-bit color (faults); a mask of
              another size (a fault, never stretched, refused by its header); masks that fit no image (counted); an image
              or a JPEG among the masks; semantic pictures that say what but not which: refused, unless each connected
              component is to be one object (`connected_components=True`)

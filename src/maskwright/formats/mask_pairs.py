@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskwright.formats import mask_files
+from maskwright.formats.listing import all_below, images_here
 from maskwright.formats.reading import SPLIT_FOLDERS, Head, images_below, images_in
 
 MASK_FOLDERS = {
@@ -150,11 +151,16 @@ def _beside(head: Head, folders: dict[str, tuple[str, float]]) -> Pairs | None:
 
 def _masks_below(folder: Path, data: Path) -> list[Path]:
     """Pictures in a folder of masks and below; not those to which a link leads elsewhere in the data: images."""
-    pictures = images_below(folder)
+    pictures = _pictures_below(folder)
     own, whole = folder.resolve(), data.resolve()
     where = {above: above.resolve() for above in {picture.parent for picture in pictures}}
     strange = {above for above, real in where.items() if real.is_relative_to(whole) and not real.is_relative_to(own)}
     return [picture for picture in pictures if picture.parent not in strange]
+
+
+def _pictures_below(folder: Path) -> list[Path]:
+    """Images and other pictures, such as GIF: a mask of a kind that is not read is a fault, not an absent mask."""
+    return sorted(all_below(folder))
 
 
 def _join(pairs: Pairs, images: list[Path], masks: list[Path], folder: Path, split: str | None) -> None:
@@ -251,7 +257,7 @@ def _own_folders(head: Head) -> Pairs | None:
     for name in head.folders:
         child = head.child(name)
         masks = next((folder for folder in child.folders if folder.casefold() in MASK_FOLDERS), None)
-        drawn = [] if masks is None else [Mask(mask) for mask in images_in(child.path / masks)]
+        drawn = [] if masks is None else [Mask(mask) for mask in sorted(images_here(child.path / masks))]
         images = images_in(child.path / "images")
         if len(images) > 1 and drawn:  # a dataset of its own, such as train/images and train/masks
             return None
@@ -273,7 +279,7 @@ def _side_by_side(head: Head) -> Pairs | None:
                 inside[name] = child.path if child.images or deeper is None else child.path / deeper
     labels = {path: name for name, path in inside.items() if images_in(path)} or {head.path: ""}
     for path, label in labels.items():
-        pictures = images_in(path)
+        pictures = sorted(images_here(path))
         stems = {picture.stem.casefold() for picture in pictures if picture.suffix.lower() in TAKEN}
         every = {picture.stem.casefold() for picture in pictures}
         given: dict[str, list[Mask]] = defaultdict(list)
@@ -284,7 +290,7 @@ def _side_by_side(head: Head) -> Pairs | None:
             elif picture.suffix.lower() not in TAKEN and picture.stem.casefold() in stems:
                 given[picture.stem.casefold()].append(Mask(picture, label if len(labels) > 1 else ""))
         masks = {mask.path for several in given.values() for mask in several}
-        images = [picture for picture in pictures if picture not in masks]
+        images = [picture for picture in images_in(path) if picture not in masks]
         pairs.images += [(image, sorted(given[image.stem.casefold()], key=_by_number), None) for image in images]
     drawn = [mask.path for _, masks, _ in pairs.images for mask in masks]
     if 2 * sum(bool(masks) for _, masks, _ in pairs.images) < len(pairs.images) or not drawn:
