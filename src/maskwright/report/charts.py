@@ -136,13 +136,11 @@ def ticks(low: float, high: float, about: int, *, whole: bool = False) -> list[f
 
 
 def number_text(value: float) -> str:
-    """As many digits as help: 0.6123 -> 0.612, 0.0008 -> 0.0008, 12.04 -> 12.0, 1255.0 -> 1,255."""
+    """Three decimals below 10, so that metrics line up: 0.07 -> 0.070, 1.0 -> 1.000; 12.04 -> 12.0, 1255.0 -> 1,255."""
     if not math.isfinite(value):
         return "–"
-    if float(value).is_integer() and abs(value) >= 1:
-        return f"{value:,.0f}"
     size = abs(value)
-    if 0 < size < 0.01:
+    if 0 < size < 0.001:
         return f"{value:.3g}"
     return f"{value:.3f}" if size < 10 else f"{value:,.1f}" if size < 1000 else f"{value:,.0f}"
 

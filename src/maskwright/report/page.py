@@ -1,9 +1,16 @@
-"""One self-contained HTML page: no file beside it, no script, nothing from the network."""
+"""One self-contained HTML page: no file beside it, nothing from the network.
+
+Pages with images carry one script (enlarging them, moving the score threshold); the page's own policy admits it by its
+hash and no other, and no request.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
+import math
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -12,14 +19,16 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 from maskwright import __version__
 from maskwright.report import charts, classification_charts
-from maskwright.report.sections import Section
+from maskwright.report.sections import Gallery, Section, Viewer
 
-LONGEST = 720  # pixels of a picture's longer side on the page
-QUALITY = 82  # of the JPEGs on it
+MOST_PIXELS, LONGEST = 800_000, 4096  # of a picture on the page, and of its longer side
+WEIGHT = 10_000_000  # bytes that the pictures of one section may take, in base64
+STEPS = ((1.0, 84), (1.0, 74), (0.8, 74), (0.65, 70), (0.5, 66), (0.4, 60))  # (scale, JPEG quality), tried in turn
 
 
 def render(title: str, sections: Sequence[Section], subtitle: str = "") -> str:
@@ -28,12 +37,25 @@ def render(title: str, sections: Sequence[Section], subtitle: str = "") -> str:
     >>> page = render("party", [Facts("Data", {"images": 61, "objects": 255})], subtitle="trained on 2 cores")
     >>> files.write_text("runs/party/report.html", page)
     """
+    script = _script() if any(isinstance(section, (Gallery, Viewer)) for section in sections) else ""
     return _template().render(
         title=title,
         subtitle=subtitle,
         sections=_with_anchors(sections),
         version=__version__,
+        style=Markup(_beside("viewer.css")),
+        script=Markup(script),
+        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+@cache
+def _beside(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    return _beside("lightbox.js") + _beside("viewer.js")
 
 
 @cache
@@ -42,18 +64,46 @@ def _template() -> jinja2.Template:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )  # fmt: skip
     environment.globals |= {"charts": charts, "class_charts": classification_charts}
-    environment.filters |= {"picture": picture, "value": value_text, "numeric": _is_number}
+    environment.filters |= {
+        "picture": picture, "value": value_text, "numeric": _is_number, "viewer_data": _viewer_data,
+    }  # fmt: skip
     environment.tests["section"] = lambda section, name: type(section).__name__ == name
-    return environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
+    return environment.from_string(_beside("page.html"))
 
 
-def picture(pixels: np.ndarray) -> str:
-    """H×W×3 uint8 -> a data URI, not larger than the page needs."""
+def picture(pixels: np.ndarray, among: int = 1) -> str:
+    """H×W×3 uint8 -> a data URI, not larger than the page needs, smaller where it is one `among` many."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    data = io.BytesIO()
-    image.save(data, "JPEG", quality=QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
+    largest = min(1.0, LONGEST / max(image.size), math.sqrt(MOST_PIXELS / (image.width * image.height)))
+    data = b""
+    for scale, quality in STEPS:
+        size = (max(1, round(image.width * largest * scale)), max(1, round(image.height * largest * scale)))
+        written = io.BytesIO()
+        image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0).save(
+            written, "JPEG", quality=quality, optimize=True
+        )
+        data = written.getvalue()
+        if len(data) * 4 / 3 <= WEIGHT / among:
+            break
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+
+
+def _viewer_data(section: Viewer) -> Markup:
+    """JSON for the page's script; no "<" in it, so no name can end the element it lies in."""
+    data = {
+        "thresholds": section.thresholds,
+        "images": [
+            {
+                "name": image.name,
+                "width": image.size[0],
+                "height": image.size[1],
+                "groundTruth": image.ground_truth,
+                "detections": image.detections,
+            }
+            for image in section.images
+        ],
+    }
+    return Markup(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def value_text(value: Any) -> str:

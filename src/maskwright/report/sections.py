@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -170,6 +171,36 @@ class Gallery:
     pairs: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ViewerImage:
+    """One image of a Viewer; `report.viewer` makes it.
+
+    pixels        H×W×3 uint8, without anything drawn on it
+    size          (width, height) that boxes and paths refer to
+    ground_truth  {"class", "box", "path", "crowd"} of each object; None where nobody labeled the image
+    detections    {"class", "box", "path", "score", "matched", "error"} of each, highest score first
+    """
+
+    name: str
+    pixels: np.ndarray
+    size: tuple[int, int]
+    ground_truth: list[dict[str, Any]] | None
+    detections: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Viewer:
+    """Images with ground truth and detections, drawn by the page's script as the reader moves the score threshold.
+
+    thresholds  {class name: score} from which the model itself shows a detection; its order gives class indices
+    """
+
+    heading: str
+    images: Sequence[ViewerImage]
+    thresholds: Mapping[str, float]
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """Paragraphs."""
@@ -200,6 +231,7 @@ Section = (
     | Calibration
     | Scores
     | Gallery
+    | Viewer
     | Text
     | Warnings
 )
