@@ -56,6 +56,14 @@ def test_a_image_in_no_row_is_unlabeled_not_empty(tmp_path):
 
 
 # --- what is there ------------------------------------------------------------------------------
+def test_one_image_under_two_paths_has_the_rows_of_both(tmp_path):
+    image(tmp_path / "images/b.jpg")
+    names = ("images/b.jpg", "images\\b.jpg", "./images/b.jpg")
+    rows = [f"{name},40,30,rust,{left},2,{left + 5},4" for left, name in enumerate(names)]
+    data = formats.read(boxes_csv(tmp_path, *rows))
+    assert boxes(data) == [[0, 2, 5, 4], [1, 2, 6, 4], [2, 2, 7, 4]]
+
+
 def test_rows_are_edges_and_stay_as_they_are(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,0,0,40,30", "a.jpg,40,30, dent ,1.5,2,3,4"))
     assert (data.names, boxes(data)) == (("dent", "rust"), [[0, 0, 40, 30], [1.5, 2, 3, 4]])

@@ -102,6 +102,17 @@ def test_a_box_that_lies_elsewhere_than_its_outline_is_passed_over_and_told(tmp_
     assert any("1 box beside an outline that lies elsewhere" in remark for remark in read.remarks)
 
 
+def test_boxes_that_are_corners_are_refused_where_nothing_is_drawn_beside_them(tmp_path):
+    """Else they would be cut at the edge, and each would be a box that nobody drew."""
+    corners = [{"bbox": box} for box in ([5, 5, 38, 28], [20, 10, 39, 30], [15, 3, 40, 29], [2, 2, 9, 9])]
+    with pytest.raises(AnnotationError, match="the boxes are corners") as caught:
+        formats.read(attacks.coco(tmp_path, *corners))
+    assert "3 of 4 boxes" in caught.value.parts["got"]
+    assert len(only(formats.read(attacks.coco(tmp_path, *corners), allow_faulty=True))) == 4
+    beyond = [{"bbox": box} for box in ([5, 5, 38, 28], [20, 10, 39, 30], [15, 3, 40, 29], [30, 20, 9, 9])]
+    assert len(only(formats.read(attacks.coco(tmp_path, *beyond)))) == 4  # no corners: the last one's would be swapped
+
+
 def test_ids_may_be_texts_and_have_gaps(tmp_path):
     images = [{"id": "7", "file_name": "a.jpg"}]
     categories = [{"id": 90, "name": "rust"}, {"id": 3, "name": "hole "}, {"id": 4, "name": "hole"}]

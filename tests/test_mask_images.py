@@ -155,6 +155,22 @@ def test_an_object_that_fills_its_image_to_the_edges_is_no_ground(tmp_path):
     assert read(tmp_path).instance_count == 3 and not read(tmp_path).remarks
 
 
+@pytest.mark.parametrize("size", [(20, 30), (120, 130)])
+def test_images_and_masks_that_are_exchanged_are_refused(tmp_path, size):
+    random = np.random.default_rng(0)
+    for image in "abc":
+        save(tmp_path / f"images/{image}.png", blocks((4, 4, 255), size=size))
+        save(tmp_path / f"masks/{image}.png", random.integers(0, 255, (*size, 3), np.uint8))
+    with pytest.raises(AnnotationError, match="images and masks are exchanged"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(("image", "mask"), [("caf\u00e9.jpg", "cafe\u0301.png"), ("a.jpg", "a.jpg.png")])
+def test_a_mask_called_like_its_image_in_other_letters_or_with_its_ending_fits(tmp_path, image, mask):
+    save(tmp_path / "images" / image), save(tmp_path / "masks" / mask, blocks((4, 4, 1)))
+    assert read(tmp_path).records[0].instances.boxes.tolist() == [[4, 4, 7, 7]]
+
+
 def test_an_object_of_its_own_color_may_stand_in_two_parts(tmp_path):
     for number, stem in ((1, "a"), (5, "b"), (7, "c")):
         pixels = blocks((0, 0, 1), (9, 9, 1), (0, 9, 2), (15, 20, 3)).astype(np.uint16)

@@ -70,13 +70,16 @@ def read(path: Path, faults: Faults) -> Dataset:
         images.setdefault(row["filename"].strip(), []).append((number, row))
     finder = ImageFinder(root, faults, near=path.parent, names=images)
     drafts, swapped = [], []
+    begun: dict[Path, Regions] = {}  # one image may be written in two ways: images/a.jpg and images\\a.jpg
     for name, mine in images.items():
         drawn = [(number, row) for number, row in mine if any(row[name].strip() for name in ("class", *CORNERS))]
         found = finder.image(name, regions=len(drawn))
-        if found is not None:
-            regions = Regions(faults, found, stated=_stated(mine[0][1]))
-            _draw(table, drawn, regions, swapped)
-            drafts.append(Draft(found, regions))
+        if found is None:
+            continue
+        if found.path not in begun:
+            begun[found.path] = Regions(faults, found, stated=_stated(mine[0][1]))
+            drafts.append(Draft(found, begun[found.path]))
+        _draw(table, drawn, begun[found.path], swapped)
     if swapped:
         more = ", ..." if len(swapped) > 1 else ""
         faults.remark(f"boxes with swapped corners, put in order: {len(swapped)} ({swapped[0]}{more})")

@@ -48,6 +48,7 @@ from maskwright.formats.reading import (
 )
 from maskwright.types import Annotation, Dataset, Instances
 
+FEW = 3  # boxes that reach past the edge prove nothing
 _KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
 
 
@@ -83,7 +84,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     by_image = _by_image(images, annotations or [], faults)
     drafts, used = [], set()
     drawn: dict[Path, Regions] = {}
-    joined = []
+    joined, alone = [], []
     for key, image in images.items():
         mine = by_image[key]
         found = finder.image(image["file_name"], regions=len(mine))
@@ -102,12 +103,16 @@ def read(path: Path, faults: Faults) -> Dataset:
                               annotation.get("category_id"), "add the category to the file's list")  # fmt: skip
                 continue
             used.add(label)
+            own_frame = _stated(image) in (None, found.size)
+            if own_frame and not annotation.get("segmentation") and _corners(annotation.get("bbox")) is not None:
+                alone.append((annotation["bbox"], found.size))
             _draw(annotation, number, label, regions)
         if not again:
             drafts.append(Draft(found, regions, id=image["id"]))
     if joined:
         more = ", ..." if len(joined) > 1 else ""
         faults.remark(f"images listed under two ids, their objects joined: {len(joined)} ({joined[0]}{more})")
+    _refuse_corners(alone, path, faults)
     listed = dict.fromkeys(classes.values())
     names = [name for name in listed if name in used or not used]
     unused = [name for name in listed if name not in names]
@@ -250,6 +255,24 @@ def _corners(bbox: Any) -> list[float] | None:
         return None
     x, y, width, height = bbox
     return [x, y, x + width, y + height]
+
+
+def _refuse_corners(boxes: list[tuple[list[float], tuple[int, int]]], path: Path, faults: Faults) -> None:
+    """AnnotationError where most boxes would reach far past their image's edge, and all are sound as corners.
+
+    boxes  as they are in the file, of annotations without a segmentation; (height, width) of the image
+    """
+    past = [box for box, (height, width) in boxes
+            if box[0] + box[2] > 1.05 * width + 1 or box[1] + box[3] > 1.05 * height + 1]  # fmt: skip
+    sound = all(x1 < x2 <= width + 1 and y1 < y2 <= height + 1 for (x1, y1, x2, y2), (height, width) in boxes)
+    if len(past) < FEW or 2 * len(past) <= len(boxes) or not sound or faults.allow_faulty:
+        return
+    raise AnnotationError(
+        "the boxes are corners, not COCO's x, y, width, height", file=path, field="bbox",
+        expected="[x, y, width, height], inside the image",
+        got=f"{past[0]}; so read, {len(past)} of {len(boxes)} boxes reach past the edge of their image",
+        fix="write width = x2 - x1 and height = y2 - y1",
+    )  # fmt: skip
 
 
 # --- writing ----------------------------------------------------------------------------------------

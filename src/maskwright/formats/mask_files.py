@@ -115,19 +115,20 @@ def ground(ids: np.ndarray) -> int:
 
 def drawn(path: Path) -> bool:
     """Whether a picture was drawn, not taken: eight values cover nine tenths of it. Large and broken ones are not."""
+    fractions = value_fractions(path)
+    return fractions is not None and float(fractions[:8].sum()) >= 0.9
+
+
+def value_fractions(path: Path) -> np.ndarray | None:
+    """Which fraction of a picture each of its values covers, falling; None for large and broken ones."""
     try:
         height, width = _size_of(path)
         if height * width > MOST_LOOKED_AT:
-            return False
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ids = read_ids(path, Faults(path), path.name)
+            return None
+        ids = read_ids(path, Faults(path), path.name)
     except (ImageError, OSError):
-        return False
-    if ids is None:
-        return False
-    counts = np.sort(np.unique(ids, return_counts=True)[1])[::-1]
-    return bool(counts[:8].sum() >= 0.9 * ids.size)
+        return None
+    return None if ids is None else np.sort(np.unique(ids, return_counts=True)[1])[::-1] / ids.size
 
 
 def read_binary(path: Path, faults: Faults, image: str) -> RleMasks | None:

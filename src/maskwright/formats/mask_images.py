@@ -79,6 +79,7 @@ def read(path: Path, faults: Faults, connected_components: bool = False) -> Data
         image = measured(picture, faults, picture.relative_to(path).as_posix())
         if image is not None:
             pairs.append((image, masks, split))
+    _refuse_exchanged(pairs, path)
     label = found.class_of or data_name(path)
     kind = BINARY if _one_file_an_object(found) else _kind(pairs, faults, path, connected_components)
     drafts = []
@@ -144,6 +145,23 @@ def _tell_grounds(grounds: dict[Path, int], path: Path, faults: Faults) -> None:
         )  # fmt: skip
     several = f"{len(inverted)} masks have" if len(inverted) > 1 else "1 mask has"
     faults.remark(f"{several} one value but black nearly all around the edge, which was taken for an object: {names}")
+
+
+def _refuse_exchanged(pairs: list[Pair], path: Path) -> None:
+    """The images are drawn, and the masks are not: small photos would give thousands of objects."""
+    several = [(image, masks[0].path) for image, masks, _ in pairs if masks]
+    several = several[:: max(1, len(several) // 3)][:3]
+    sized = [mask for image, mask in several if mask_files.measured_mask(mask, Faults(path), image.name) == image.size]
+    taken = [mask_files.value_fractions(mask) for mask in sized]
+    if not sized or any(fractions is None or fractions[:8].sum() > 0.5 for fractions in taken):
+        return
+    drawn = [mask_files.value_fractions(image.path) for image, _ in several]
+    if all(fractions is not None and len(fractions) > 1 and fractions[:8].sum() > 0.9 for fractions in drawn):
+        image, mask = several[0]
+        raise AnnotationError("images and masks are exchanged", file=path, field="masks",
+                              expected="masks of few colors, images of many",
+                              got=f"{mask.name} of many colors, as the mask of {image.name}, which is of few",
+                              fix="exchange the names of their folders")  # fmt: skip
 
 
 def _one_file_an_object(found: Pairs) -> bool:

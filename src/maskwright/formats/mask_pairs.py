@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maskwright.formats import mask_files
-from maskwright.formats.listing import all_below, images_here
+from maskwright.formats.listing import IMAGE_ENDINGS, all_below, images_here
+from maskwright.formats.naming import folded
 from maskwright.formats.reading import SPLIT_FOLDERS, Head, images_below, images_in
 
 MASK_FOLDERS = {
@@ -167,7 +168,7 @@ def _join(pairs: Pairs, images: list[Path], masks: list[Path], folder: Path, spl
     """Give each mask to its image."""
     by_stem: dict[str, list[Path]] = defaultdict(list)
     for image in images:
-        by_stem[image.stem.casefold()].append(image)
+        by_stem[folded(image.stem)].append(image)
     parents = {image.parent.name.casefold() for image in images}
     tops = {way.parts[0].casefold() for mask in masks if len((way := mask.relative_to(folder)).parts) > 1}
     mirrors = {top for top in tops & parents if top not in SPLIT_FOLDERS and top not in NO_CLASS}
@@ -194,14 +195,16 @@ def _join(pairs: Pairs, images: list[Path], masks: list[Path], folder: Path, spl
 
 
 def _image_stem(mask: Path, stems: Iterable[str]) -> str | None:
-    """a.png, a_mask.png, a_3.png, a/3.png -> "a", where there is an image of this stem; the longest fit first."""
+    """a.png, a_mask.png, a_3.png, a.jpg.png, a/3.png -> "a", where there is an image of this stem; the longest fit
+    first."""
     stems = set(stems) if not isinstance(stems, set | dict) and not hasattr(stems, "isdisjoint") else stems
-    stem = mask.stem.casefold()
+    stem = folded(mask.stem)
     bare = MARKS.sub("", stem)
-    for name in (stem, bare, NUMBER.sub("", stem), MARKS.sub("", NUMBER.sub("", stem)), NUMBER.sub("", bare)):
+    whole = next((stem.removesuffix(ending) for ending in IMAGE_ENDINGS if stem.endswith(ending)), stem)
+    for name in (stem, whole, bare, NUMBER.sub("", stem), MARKS.sub("", NUMBER.sub("", stem)), NUMBER.sub("", bare)):
         if name in stems:
             return name
-    above = mask.parent.name.casefold()
+    above = folded(mask.parent.name)
     return above if above in stems else None
 
 
@@ -233,7 +236,7 @@ def _named_classes(masks: list[Path], by_stem: dict[str, list[Path]]) -> list[tu
     found = []
     for mask in masks:
         match = CLASS_IN_NAME.search(mask.stem)
-        images = by_stem.get(mask.stem[: match.start()].casefold(), []) if match else []
+        images = by_stem.get(folded(mask.stem[: match.start()]), []) if match else []
         if match and len(images) == 1:
             found.append((mask, images[0], match["label"].strip()))
     where: dict[str, set[Path]] = defaultdict(set)
@@ -261,7 +264,7 @@ def _own_folders(head: Head) -> Pairs | None:
         images = images_in(child.path / "images")
         if len(images) > 1 and drawn:  # a dataset of its own, such as train/images and train/masks
             return None
-        if name.casefold() in SPLIT_FOLDERS and not any(image.stem.casefold() == name.casefold() for image in images):
+        if name.casefold() in SPLIT_FOLDERS and not any(folded(image.stem) == name.casefold() for image in images):
             return None
         pairs.images += [(image, drawn, None) for image in images]
     return pairs if pairs.fit else None
@@ -280,18 +283,18 @@ def _side_by_side(head: Head) -> Pairs | None:
     labels = {path: name for name, path in inside.items() if images_in(path)} or {head.path: ""}
     for path, label in labels.items():
         pictures = sorted(images_here(path))
-        stems = {picture.stem.casefold() for picture in pictures if picture.suffix.lower() in TAKEN}
-        every = {picture.stem.casefold() for picture in pictures}
+        stems = {folded(picture.stem) for picture in pictures if picture.suffix.lower() in TAKEN}
+        every = {folded(picture.stem) for picture in pictures}
         given: dict[str, list[Mask]] = defaultdict(list)
         for picture in pictures:
-            bare = MARKS.sub("", NUMBER.sub("", picture.stem.casefold()))
-            if bare != NUMBER.sub("", picture.stem.casefold()) and bare in every:
+            bare = MARKS.sub("", NUMBER.sub("", folded(picture.stem)))
+            if bare != NUMBER.sub("", folded(picture.stem)) and bare in every:
                 given[bare].append(Mask(picture, label if len(labels) > 1 else ""))
-            elif picture.suffix.lower() not in TAKEN and picture.stem.casefold() in stems:
-                given[picture.stem.casefold()].append(Mask(picture, label if len(labels) > 1 else ""))
+            elif picture.suffix.lower() not in TAKEN and folded(picture.stem) in stems:
+                given[folded(picture.stem)].append(Mask(picture, label if len(labels) > 1 else ""))
         masks = {mask.path for several in given.values() for mask in several}
         images = [picture for picture in images_in(path) if picture not in masks]
-        pairs.images += [(image, sorted(given[image.stem.casefold()], key=_by_number), None) for image in images]
+        pairs.images += [(image, sorted(given[folded(image.stem)], key=_by_number), None) for image in images]
     drawn = [mask.path for _, masks, _ in pairs.images for mask in masks]
     if 2 * sum(bool(masks) for _, masks, _ in pairs.images) < len(pairs.images) or not drawn:
         return None
