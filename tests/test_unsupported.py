@@ -186,3 +186,12 @@ def test_what_is_read_in_the_zoo_is_taken_for_no_other_tools(shared):
     ]
     known = {case.name: str(error) for case in read if (error := unsupported.error(case)) is not None}
     assert len(read) > 25 and known.keys() <= {"mask_id_png_panoptic", "mask_semantic_png"}, known
+
+
+@pytest.mark.parametrize("pattern", ["_NAMELESS", "_KITTI", "_DOTA", "_MOT", "_YOLO"])
+def test_a_row_of_digits_without_end_is_no_table_and_is_not_searched_twice(pattern):
+    # a pattern that tries every division of the digits would not come back
+    from maskwright.formats import unsupported
+
+    for before in ("a.jpg,", "a ", "0 ", "1,2,", "1 " * 8):
+        assert getattr(unsupported, pattern).fullmatch(before + "4" * 300_000 + "x") is None

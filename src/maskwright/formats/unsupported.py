@@ -210,7 +210,8 @@ def _sagemaker(head: Head) -> bool:
     return any(_has(head, ending, "source-ref") for ending in (".manifest", ".json", ".jsonl"))
 
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+# Digits belong to one part of this only: "\d+\.?\d*" would try every division of a long row of them.
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
 _KITTI = re.compile(rf"[A-Za-z_]\w*(?:\s+{_NUMBER}){{14,15}}", re.IGNORECASE)
 _DOTA = re.compile(rf"{_NUMBER}(?:\s+{_NUMBER}){{7}}\s+\S.*\s[0-2]", re.IGNORECASE)
 _MOT = re.compile(rf"\d+,\s*-?\d+(?:,\s*{_NUMBER}){{4,8}}", re.IGNORECASE)
