@@ -38,6 +38,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "demo": ("maskwright.cli.demo:command", "Train, evaluate and predict on rendered images, in three minutes."),
         "doctor": ("maskwright.cli.doctor:command", "Check the installation, the hardware and the weights."),
         "models": ("maskwright.cli.models:command", "List the models with their size and license."),
+        "completion": ("maskwright.cli.completion:command", "Let the shell complete commands, options and files."),
     },
 }
 PLACES = {name: row for commands in COMMANDS.values() for name, row in commands.items()}
@@ -96,6 +97,10 @@ def commands(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The whole program: never returns, and never shows a traceback without --debug."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if "_MASKWRIGHT_COMPLETE" in os.environ:  # a shell asks what may follow
+        from maskwright.cli.completion import complete
+
+        sys.exit(complete(commands, os.environ))
     prepare_streams()
     wait_passively(os.environ)
     console = Console.of(arguments)
