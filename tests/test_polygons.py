@@ -200,7 +200,7 @@ def test_what_is_computed_in_portions_is_the_same(several):
     whole = polygons.fill(several, SIZE)
     for portion in (1, 40):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(polygons, "AT_ONCE", portion)
+            patch.setattr(polygons, "CROSSINGS_AT_ONCE", portion)
             counts, offsets = polygons.fill(several, SIZE)
         assert np.array_equal(counts, whole[0]) and np.array_equal(offsets, whole[1])
 

@@ -132,7 +132,7 @@ def test_iou_in_many_batches_is_the_same(monkeypatch):
     dense = np.random.default_rng(0).random((6, 20, 30)) > 0.6
     runs = rle.from_dense(dense)
     whole = rle.iou(runs, runs, (20, 30))
-    monkeypatch.setattr(rle, "MOST_AT_ONCE", 100)
+    monkeypatch.setattr(rle, "RUNS_AT_ONCE", 100)
     assert np.array_equal(rle.iou(runs, runs, (20, 30)), whole)
     assert np.array_equal(np.diag(whole), np.ones(6))
 
@@ -246,27 +246,27 @@ def test_runs_of_zero_in_the_middle_are_joined():
         ({"size": [2, 3], "counts": "6P"}, "segmentation 1: counts ends in the middle of a number"),
         ({"size": [2, 3], "counts": "P" * 9 + "1"}, "segmentation 1: counts has a number too large for any image"),
         ({"size": [2, 3], "counts": ""}, "segmentation 1: the runs sum to 0 pixels, but the image has 6"),
-        ({"size": [2, 3], "counts": 6}, "segmentation 1: counts must be a string or a list of whole numbers"),
-        ({"size": [2, 3], "counts": None}, "segmentation 1: counts must be a string or a list of whole numbers"),
-        ({"size": [2, 3], "counts": [5.5, 0.5]}, "segmentation 1: counts must be a string or a list of whole numbers"),
-        ({"size": [2, 3], "counts": ["6"]}, "segmentation 1: counts must be a string or a list of whole numbers"),
+        ({"size": [2, 3], "counts": 6}, "segmentation 1: counts must be a string or a list of integers"),
+        ({"size": [2, 3], "counts": None}, "segmentation 1: counts must be a string or a list of integers"),
+        ({"size": [2, 3], "counts": [5.5, 0.5]}, "segmentation 1: counts must be a string or a list of integers"),
+        ({"size": [2, 3], "counts": ["6"]}, "segmentation 1: counts must be a string or a list of integers"),
         (
             {"size": [2, 3], "counts": [[6], [1, 2]]},
-            "segmentation 1: counts must be a string or a list of whole numbers",
+            "segmentation 1: counts must be a string or a list of integers",
         ),
-        ({"size": [2, 3], "counts": [1e300]}, "segmentation 1: counts must be a string or a list of whole numbers"),
+        ({"size": [2, 3], "counts": [1e300]}, "segmentation 1: counts must be a string or a list of integers"),
         (
             {"size": [2, 3], "counts": [float("nan")]},
-            "segmentation 1: counts must be a string or a list of whole numbers",
+            "segmentation 1: counts must be a string or a list of integers",
         ),
-        ({"size": [2, 3]}, "segmentation 1: wanted an object with size and counts, counts is missing"),
-        ({"counts": "6"}, "segmentation 1: wanted an object with size and counts, size is missing"),
-        (None, "segmentation 1: wanted an object with size and counts, size is missing"),
-        ({"size": [3, 2], "counts": "6"}, "segmentation 1: size [3, 2], but the first of this image has [2, 3]"),
-        ({"size": [2], "counts": "6"}, "segmentation 1: size must be two whole numbers [height, width], not [2]"),
+        ({"size": [2, 3]}, "segmentation 1: expected an object with size and counts, counts is missing"),
+        ({"counts": "6"}, "segmentation 1: expected an object with size and counts, size is missing"),
+        (None, "segmentation 1: expected an object with size and counts, size is missing"),
+        ({"size": [3, 2], "counts": "6"}, "segmentation 1: size [3, 2], but the first mask of this image has [2, 3]"),
+        ({"size": [2], "counts": "6"}, "segmentation 1: size must be two integers [height, width], not [2]"),
         (
             {"size": [2, -3], "counts": "6"},
-            "segmentation 1: size must be two whole numbers [height, width], not [2, -3]",
+            "segmentation 1: size must be two integers [height, width], not [2, -3]",
         ),
         (
             {"size": [10**9, 10**9], "counts": "6"},

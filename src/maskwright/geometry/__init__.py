@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: boxes, run lengths, outlines, soft masks. numpy only; knows none of our types."""
+"""Arrays in, arrays out: boxes, run lengths, polygons, mask probabilities. Depends on numpy only."""

@@ -1,12 +1,12 @@
-"""Bilinear resizing as scikit-image's `resize` does it without smoothing, down to the last bit.
+"""Bilinear resizing, bit-identical to scikit-image's `resize` without anti-aliasing.
 
-Cell centers at +0.5: sample i of `new` lies at (i + 0.5) * size / new - 0.5. Beyond the rim everything counts as 0, so
-an enlarged image fades at its edges; afterwards values are cut to the range of the input.
+Pixel centers are at +0.5: sample i of `new` lies at (i + 0.5) * size / new - 0.5. Pixels outside the image are 0, so
+an enlarged image fades at its edges; the result is clipped to the range of the input.
 
-scikit-image does not compute these places: it fits slope and offset to three corners by least squares (Umeyama's
-normalized points, a singular value decomposition), which leaves an error of about 1e-13 cells. Results are truncated to
-whole gray levels afterwards, so where the exact answer is a whole number (some scales have many of these) the error
-decides; hence it is made here too.
+scikit-image does not compute these coordinates directly: it fits slope and offset to three corners by least squares
+(Umeyama's normalized points, a singular value decomposition), with an error of about 1e-13 pixels. Results are
+truncated to integer gray levels afterwards, so where the exact result is an integer (frequent at some scales) this
+error decides; hence it is reproduced here.
 """
 
 from __future__ import annotations
@@ -15,43 +15,43 @@ import numpy as np
 
 HALVED = ((2 - 8.9e-16, 0.5 + 5.7e-14), (2 + 4.4e-16, 0.5 - 2.8e-14))
 """(slope, offset) of rows and columns as fitted where both sides are exactly halved. There every fourth sum of four
-pixels is whole, and the fit's last bit, which differs between LAPACK libraries, would show."""
+pixels is an integer, and the last bit of the fit, which differs between LAPACK libraries, would matter."""
 
 ROWS_AT_ONCE = 32
-"""So many rows of an image stay in the processor's cache while they are mixed."""
+"""Number of image rows that fit the processor's cache while they are interpolated."""
 
 
 def resize(image: np.ndarray, size: tuple[int, int], clip: bool = True) -> np.ndarray:
-    """A float image H×W or H×W×C made `size` (height, width) large; `clip` cuts to the range of the input.
+    """Resize a float image, H×W or H×W×C, to `size` = (height, width); `clip` limits values to the range of the input.
 
     >>> resize(np.array([[0.0, 200.0]]), (1, 4))
     array([[  0.,  50., 150., 150.]])
     """
-    at_rows, at_columns = coordinates(image.shape[:2], size)
-    first, second, share1, share2 = taps(at_columns, image.shape[1])
+    rows_at, columns_at = coordinates(image.shape[:2], size)
+    first, second, weight1, weight2 = taps(columns_at, image.shape[1])
     tail = (1,) * (image.ndim - 2)
-    wide = image[:, first] * share1.reshape(-1, *tail)
-    wide += image[:, second] * share2.reshape(-1, *tail)
-    first, second, share1, share2 = taps(at_rows, image.shape[0])
-    share1, share2 = (fraction.reshape(-1, 1, *tail) for fraction in (share1, share2))
-    resized = np.empty((size[0], *wide.shape[1:]), image.dtype)
+    widened = image[:, first] * weight1.reshape(-1, *tail)
+    widened += image[:, second] * weight2.reshape(-1, *tail)
+    first, second, weight1, weight2 = taps(rows_at, image.shape[0])
+    weight1, weight2 = (fraction.reshape(-1, 1, *tail) for fraction in (weight1, weight2))
+    resized = np.empty((size[0], *widened.shape[1:]), image.dtype)
     low, high = (image.min(), image.max()) if clip and image.size else (-np.inf, np.inf)
     for begin in range(0, size[0], ROWS_AT_ONCE):
-        some = slice(begin, begin + ROWS_AT_ONCE)
-        piece = wide[first[some]]
-        piece *= share1[some]
-        below = wide[second[some]]
-        below *= share2[some]
-        piece += below
+        block = slice(begin, begin + ROWS_AT_ONCE)
+        above = widened[first[block]]
+        above *= weight1[block]
+        below = widened[second[block]]
+        below *= weight2[block]
+        above += below
         if low <= 0 <= high:
-            np.clip(piece, low, high, out=resized[some])
-        else:  # zeros from beyond the rim stay zeros, though the image has none
-            resized[some] = np.where(piece == 0, 0, np.clip(piece, low, high))
+            np.clip(above, low, high, out=resized[block])
+        else:  # zeros from outside the image stay zeros, though the image has none
+            resized[block] = np.where(above == 0, 0, np.clip(above, low, high))
     return resized
 
 
 def coordinates(shape: tuple[int, ...], new: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Places of the rows and of the columns of an image resized from `shape` to `new`, in cells of the old one."""
+    """Source coordinates of the rows and columns of an image resized from `shape` to `new`, in source pixels."""
     if shape[0] == 2 * new[0] and shape[1] == 2 * new[1]:
         rows, columns = HALVED
     elif min(new) > 1:
@@ -89,23 +89,24 @@ def _normalized(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def taps(at: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """For samples at these places along a side of `size` cells: the two cells each lies between, and their shares."""
+    """For samples at these coordinates along a side of `size` cells: (first, second, weight1, weight2), the two cells
+    each lies between and their weights; the weight of a cell outside is 0."""
     below = np.floor(at)
     fraction = at - below
     first, second = below.astype(np.int64), below.astype(np.int64) + 1
-    share1 = np.where((first >= 0) & (first < size), 1 - fraction, 0.0)
-    share2 = np.where((second >= 0) & (second < size), fraction, 0.0)
-    return np.clip(first, 0, size - 1), np.clip(second, 0, size - 1), share1, share2
+    weight1 = np.where((first >= 0) & (first < size), 1 - fraction, 0.0)
+    weight2 = np.where((second >= 0) & (second < size), fraction, 0.0)
+    return np.clip(first, 0, size - 1), np.clip(second, 0, size - 1), weight1, weight2
 
 
 def interpolation(size: int, new: int) -> np.ndarray:
-    """The taps as a matrix new×size float32: for masks of 28 cells two products are the quickest way.
+    """The interpolation as a matrix, new×size float32: for 28×28 masks two matrix products are fastest.
 
-    Places are the plain ones, without the fit's error: nothing is truncated here.
+    Uses the exact coordinates, without scikit-image's fitting error: nothing is truncated here.
     """
     at = (np.arange(new) + 0.5) * (size / new) - 0.5
-    first, second, share1, share2 = taps(at, size)
+    first, second, weight1, weight2 = taps(at, size)
     matrix, rows = np.zeros((new, size), np.float32), np.arange(new)
-    matrix[rows, first] += share1.astype(np.float32)
-    matrix[rows, second] += share2.astype(np.float32)
+    matrix[rows, first] += weight1.astype(np.float32)
+    matrix[rows, second] += weight2.astype(np.float32)
     return matrix

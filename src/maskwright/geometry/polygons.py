@@ -1,7 +1,7 @@
-"""Outlines to run lengths. An outline is k×2 float (x, y) in image pixels: pixel edges are whole numbers, so the
-image's upper left corner is (0, 0) and the center of its first pixel (0.5, 0.5). The last point joins the first.
+"""Outlines to run lengths. An outline is k×2 float (x, y) in image pixels: pixel edges are integers, so the upper left
+corner of the image is (0, 0) and the center of its first pixel (0.5, 0.5). The last point is connected to the first.
 
-The way back, run lengths to outlines, is `trace`; `parts` takes a mask apart (both in tracing.py).
+The inverse, run lengths to outlines, is `trace`; `parts` splits a mask into connected parts (both in tracing.py).
 """
 
 from __future__ import annotations
@@ -10,34 +10,36 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from maskwright.geometry.spans import Strips, from_strips, merged, ragged_index, to_counts
+from maskwright.geometry.spans import Strips, from_strips, merge, ragged_index, to_counts
 from maskwright.geometry.tracing import Outline, parts, trace
 
 __all__ = ["Outline", "area", "circle", "ellipse", "fill", "length", "parts", "rectangle", "trace"]
 
-FARTHEST = 1e7
-"""Points farther out than this are moved to it: no image is so large, and sums stay exact to 1e-9 pixel."""
-AT_ONCE = 1_000_000
-"""So many crossings of edges with pixel columns are computed at once, about 100 MB; more go one part after another."""
+MAX_COORDINATE = 1e7
+"""Coordinates are clipped to this: no image is so large, and sums stay exact to 1e-9 pixel."""
+CROSSINGS_AT_ONCE = 1_000_000
+"""Crossings of edges with pixel columns that are computed at once, about 100 MB; more are processed in blocks."""
 
 
 def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Run lengths (counts, offsets) of n objects, each a list of parts, each part an outline; clipped to the image.
 
-    A pixel belongs when its center is inside: even-odd within one part, the parts united. So a mask's area is the
-    outline's, and two outlines that share an edge share no pixel.
+    A pixel belongs if its center is inside: even-odd rule within one part, union of the parts. The area of a mask is
+    therefore that of its outline, and two outlines with a common edge share no pixel.
 
-    An object too thin to hold any pixel's center (a line, a point, a sliver) gets the pixels its outlines pass
-    through instead. So only what lies wholly outside the image (or has no points) is an empty mask.
+    An object too thin to contain a pixel center (a line, a point, a sliver) gets the pixels that its outlines pass
+    through instead. Only an object entirely outside the image (or without points) has an empty mask.
 
     >>> counts, offsets = fill([[rectangle(1, 1, 2, 3)], [np.array([[0.2, 0.2], [0.3, 0.2]])]], size=(5, 5))
     >>> counts
     array([ 6,  3,  2,  3, 11,  0,  1, 24])
     """
     pieces = [[_points(part) for part in object_parts] for object_parts in outlines]
-    crossings = np.array([sum(_crossings(part, size[1]) for part in mine) for mine in pieces], np.int64)
-    runs = [_filled(pieces[first:last], size) if heaviest <= AT_ONCE else _filled_by_columns(pieces[first], size)
-            for first, last, heaviest in _groups(crossings)]  # fmt: skip
+    crossings = np.array([sum(_crossings(part, size[1]) for part in object_parts) for object_parts in pieces], np.int64)
+    runs = [
+        _fill_at_once(pieces[first:last], size) if total <= CROSSINGS_AT_ONCE else _fill_by_columns(pieces[first], size)
+        for first, last, total in _groups(crossings)
+    ]
     if len(runs) == 1:
         return runs[0]
     lengths = [np.diff(offsets) for _, offsets in runs]
@@ -49,9 +51,9 @@ def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tup
 
 
 def length(outlines: Sequence[np.ndarray], size: tuple[int, int]) -> float:
-    """Of all edges together, each as the longer of its two extents inside the image: what filling them costs.
+    """Total length of all edges inside the image, each as the larger of its x and y extent: the cost of filling them.
 
-    No outline around pixels is longer than four times the number of the image's pixels.
+    No outline along pixel edges is longer than four times the number of pixels of the image.
     """
     total = 0.0
     for part in outlines:
@@ -61,7 +63,7 @@ def length(outlines: Sequence[np.ndarray], size: tuple[int, int]) -> float:
 
 
 def area(outline: np.ndarray) -> float:
-    """Signed area by the shoelace formula: above 0 where the points go clockwise as seen on the image.
+    """Signed area by the shoelace formula: positive if the points are clockwise as seen on the image.
 
     >>> area(rectangle(10, 10, 4, 3))
     12.0
@@ -71,19 +73,19 @@ def area(outline: np.ndarray) -> float:
 
 
 def rectangle(x: float, y: float, w: float, h: float) -> np.ndarray:
-    """4×2 corners, clockwise from the upper left one."""
+    """4×2 corners, clockwise from the upper left."""
     return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64)
 
 
 def circle(cx: float, cy: float, r: float, points: int | None = None) -> np.ndarray:
-    """`ellipse` with one radius."""
+    """A circle of radius r around (cx, cy), as `ellipse` gives it."""
     return ellipse(cx, cy, r, r, points=points)
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0, points: int | None = None) -> np.ndarray:
-    """points×2, on the rim of an ellipse whose axis rx is turned by `theta` radians, clockwise as seen on the image.
+    """points×2 on an ellipse whose axis rx is rotated by `theta` radians, clockwise as seen on the image.
 
-    points  as many as keep the chords within 1/20 pixel of the rim, if None
+    points  default: as many as keep the chords within 1/20 pixel of the ellipse
     """
     if points is None:
         points = int(np.clip(np.pi * np.sqrt(max(abs(rx), abs(ry), 1.0) / 0.1), 16, 4096))
@@ -95,44 +97,46 @@ def ellipse(cx: float, cy: float, rx: float, ry: float, theta: float = 0.0, poin
 
 # --- inside -----------------------------------------------------------------------------------------
 def _points(outline: np.ndarray) -> np.ndarray:
-    """k×2 float64, finite and within reason."""
+    """k×2 float64, finite and clipped to MAX_COORDINATE."""
     points = np.asarray(outline, np.float64).reshape(-1, 2)
     if not np.isfinite(points).all():
         raise ValueError("an outline has a coordinate that is not a finite number")
-    return np.clip(points, -FARTHEST, FARTHEST)
+    return np.clip(points, -MAX_COORDINATE, MAX_COORDINATE)
 
 
 def _groups(crossings: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """(first, after the last, crossings) of neighboring objects that are computed together."""
+    """(first, after the last, crossings) of consecutive objects that are computed together."""
     first, total = 0, 0
     for index, own in enumerate(crossings.tolist()):
-        if index > first and total + own > AT_ONCE:
+        if index > first and total + own > CROSSINGS_AT_ONCE:
             yield first, index, total
             first, total = index, 0
         total += own
     yield first, len(crossings), total
 
 
-def _filled(pieces: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """`fill` of objects that are light enough to be computed at once."""
+def _fill_at_once(pieces: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`fill` for objects with few enough crossings to be computed at once."""
     height, width = size
-    object_of_part = np.repeat(np.arange(len(pieces)), [len(mine) for mine in pieces])
-    part, (x0, y0, x1, y1) = _edges([part for mine in pieces for part in mine])
+    object_of_part = np.repeat(np.arange(len(pieces)), [len(object_parts) for object_parts in pieces])
+    part, (x0, y0, x1, y1) = _edges([part for object_parts in pieces for part in object_parts])
     inside = _inside(part, x0, y0, x1, y1, size)
     strips = inside._replace(owner=object_of_part[inside.owner])
 
-    missing = np.bincount(strips.owner, minlength=len(pieces)) == 0
-    thin = missing[object_of_part[part]]
-    touched = _touched(object_of_part[part[thin]], x0[thin], y0[thin], x1[thin], y1[thin], size)
+    without_pixels = np.bincount(strips.owner, minlength=len(pieces)) == 0
+    thin_edges = without_pixels[object_of_part[part]]
+    touched = _touched(
+        object_of_part[part[thin_edges]], x0[thin_edges], y0[thin_edges], x1[thin_edges], y1[thin_edges], size
+    )
     strips = Strips(*(np.concatenate(both) for both in zip(strips, touched, strict=True)))
-    return to_counts(merged(from_strips(strips, height)), len(pieces), height * width)
+    return to_counts(merge(from_strips(strips, height)), len(pieces), height * width)
 
 
-def _filled_by_columns(parts: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """`fill` of one object whose edges cross very many columns: the same pixels, some columns after others."""
+def _fill_by_columns(parts: Sequence[np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """`fill` for one object whose edges cross very many columns: the same pixels, a block of columns at a time."""
     height, width = size
     total = sum(_crossings(part, width) for part in parts)
-    step = max(1, min(width * AT_ONCE // total, 4 * AT_ONCE // max(height, 1)))
+    step = max(1, min(width * CROSSINGS_AT_ONCE // total, 4 * CROSSINGS_AT_ONCE // max(height, 1)))
     changes: list[np.ndarray] = []
     last = False
     for begin in range(0, width, step):
@@ -151,18 +155,18 @@ def _filled_by_columns(parts: Sequence[np.ndarray], size: tuple[int, int]) -> tu
         _, edges = _edges(parts)
         x0, y0, x1, y1 = edges
         strips = _touched(np.zeros(len(x0), np.int64), x0, y0, x1, y1, size)
-        return to_counts(merged(from_strips(strips, height)), 1, height * width)
+        return to_counts(merge(from_strips(strips, height)), 1, height * width)
     return np.diff(ends, prepend=0), np.array([0, len(ends)])
 
 
 def _crossings(part: np.ndarray, width: int) -> int:
-    """How many pixel columns the edges of a part cross together, give or take one an edge."""
+    """Number of crossings of a part's edges with pixel columns, to within one per edge."""
     x = np.clip(part[:, 0], 0, width)
     return int(np.abs(x - np.roll(x, -1)).sum()) + len(x)
 
 
 def _edges(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
-    """All edges of all parts: number of the part, and x0 y0 x1 y1. A part of one point has an edge of length 0."""
+    """All edges of all parts: index of the part, and x0 y0 x1 y1. A part of one point has an edge of length 0."""
     lengths = np.array([len(piece) for piece in pieces], np.int64)
     part, position = ragged_index(lengths)
     start = np.concatenate([np.zeros((0, 2)), *pieces])
@@ -176,11 +180,11 @@ def _edges(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[np.ndarray, 
 def _inside(
     part: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, size: tuple[int, int]
 ) -> Strips:
-    """Scanlines down the pixel columns: strips owned by parts, those of one part do not overlap."""
+    """Scanline conversion along pixel columns: strips owned by parts; those of one part do not overlap."""
     height, width = size
     edge, x, row = _crossed(x0, y0, x1, y1, size, 0, width)
 
-    # Sorted by column and row, crossings of a part enter and leave by turns.
+    # Sorted by column and row, crossings of a part alternately enter and leave it.
     key = ((part[edge] * width) + x) * (height + 1) + row
     key.sort()
     column, row = key // (height + 1), key % (height + 1)
@@ -192,9 +196,9 @@ def _inside(
 def _crossed(
     x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, size: tuple[int, int], begin: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where edges cross the middles of columns begin..stop-1: (edge, column, the first row that is not above)."""
+    """Where edges cross the centers of columns begin..stop-1: (edge, column, first row not above the crossing)."""
     height, _ = size
-    # An edge crosses the middle of a column x when left <= x + 0.5 < right: each column an even number of edges.
+    # An edge crosses the center of column x if left <= x + 0.5 < right: an even number of edges crosses each column.
     first = np.clip(np.ceil(np.minimum(x0, x1) - 0.5), begin, stop).astype(np.int64)
     after = np.clip(np.ceil(np.maximum(x0, x1) - 0.5), begin, stop).astype(np.int64)
     edge, position = ragged_index(after - first)
@@ -207,27 +211,27 @@ def _crossed(
 def _touched(
     owner: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, size: tuple[int, int]
 ) -> Strips:
-    """The pixels that edges pass through, as strips of one pixel, found by steps of at most half a pixel."""
+    """The pixels that edges pass through, as strips of one pixel, sampled every half pixel or less."""
     height, width = size
-    begin, end = np.zeros(len(owner)), np.ones(len(owner))  # the fraction of each edge that lies in the image
+    begin, end = np.zeros(len(owner)), np.ones(len(owner))  # the part of each edge inside the image, as fractions
     for at, far, side in ((x0, x1, width), (y0, y1, height)):
         length = far - at
         flat = np.abs(length) < 1e-9
         to_low, to_high = (-at / np.where(flat, 1, length)), ((side - at) / np.where(flat, 1, length))
         begin = np.where(flat, begin, np.maximum(begin, np.minimum(to_low, to_high)))
         end = np.where(flat, np.where((at < 0) | (at > side), -1, end), np.minimum(end, np.maximum(to_low, to_high)))
-    seen = (begin <= end) & (min(size) > 0)
-    owner, x0, y0, x1, y1, begin, end = (values[seen] for values in (owner, x0, y0, x1, y1, begin, end))
+    visible = (begin <= end) & (min(size) > 0)
+    owner, x0, y0, x1, y1, begin, end = (values[visible] for values in (owner, x0, y0, x1, y1, begin, end))
     steps = np.ceil(2 * np.maximum(np.abs(x1 - x0), np.abs(y1 - y0)) * (end - begin)).astype(np.int64) + 1
-    detections = [np.zeros((3, 0), np.int64)]
+    pixels = [np.zeros((3, 0), np.int64)]
     for first, last, _ in _groups(steps):
         edge, position = ragged_index(steps[first:last])
         edge += first
         fraction = begin[edge] + (end - begin)[edge] * (position / np.maximum(steps - 1, 1)[edge])
         x = np.clip(x0[edge] + (x1 - x0)[edge] * fraction, 0, width - 1).astype(np.int64)
         y = np.clip(y0[edge] + (y1 - y0)[edge] * fraction, 0, height - 1).astype(np.int64)
-        detections.append(np.stack([owner[edge], x, y]))
-        if len(detections) > 1 and len(steps) > last:  # edges that go to and fro pass through the same pixels
-            detections = [np.unique(np.concatenate(detections, 1), axis=1)]
-    owner, x, y = np.concatenate(detections, 1)
+        pixels.append(np.stack([owner[edge], x, y]))
+        if len(pixels) > 1 and len(steps) > last:  # edges may pass through the same pixels
+            pixels = [np.unique(np.concatenate(pixels, 1), axis=1)]
+    owner, x, y = np.concatenate(pixels, 1)
     return Strips(owner, x, y, y + 1)

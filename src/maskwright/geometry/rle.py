@@ -1,8 +1,8 @@
-"""Masks as run lengths: many masks of one image, and what one asks of them, without dense frames.
+"""Masks as run lengths: operations on many masks of one image, without dense arrays.
 
-The masks of an image of `size` = (height, width) are two int64 arrays (counts, offsets): mask i owns
-counts[offsets[i]:offsets[i+1]]. Its runs alternate off, on, off, ... down the columns (COCO's order), begin with an
-"off" run (which may be 0) and sum to height * width. n = 0 masks are counts of length 0 and offsets [0].
+The masks of an image of `size` = (height, width) are two int64 arrays (counts, offsets): the runs of mask i are
+counts[offsets[i]:offsets[i+1]]. They alternate off, on, off, ... down the columns (COCO's order), begin with an
+"off" run (which may be 0) and sum to height * width. n = 0 masks: counts of length 0 and offsets [0].
 
 >>> counts, offsets = from_boxes(np.array([[1, 0, 3, 2]]), size=(3, 4))
 >>> counts
@@ -23,7 +23,7 @@ from maskwright.geometry.spans import (
     Strips,
     from_counts,
     from_strips,
-    merged,
+    merge,
     ragged_index,
     to_counts,
     to_strips,
@@ -31,19 +31,19 @@ from maskwright.geometry.spans import (
 
 Size = tuple[int, int]
 Runs = tuple[np.ndarray, np.ndarray]
-"""(counts, offsets) as above."""
+"""(counts, offsets), see above."""
 
-MOST_AT_ONCE = 1 << 21
-"""How many runs `iou` compares in one go: bounds its memory to some 100 MB, whatever the number of pairs."""
+RUNS_AT_ONCE = 1 << 21
+"""Runs that `iou` compares at once: limits its memory to about 100 MB, whatever the number of pairs."""
 
 
-# --- making -----------------------------------------------------------------------------------------
+# --- conversion -------------------------------------------------------------------------------------
 def from_dense(dense: np.ndarray) -> Runs:
-    """n×H×W, anything non-zero belongs to the object."""
+    """From n×H×W; non-zero pixels belong to the object."""
     n, height, width = dense.shape
     pixels = height * width
     on = dense if dense.dtype == bool else dense != 0
-    # Comparing neighboring rows finds where the runs down the columns begin, without turning the frame over.
+    # Comparing adjacent rows gives the starts of the runs down the columns, without transposing the array.
     change = np.flatnonzero(on[:, 1:] != on[:, :-1])
     row, x = np.divmod(change, max(width, 1))
     owner, y = np.divmod(row, max(height - 1, 1))
@@ -56,14 +56,14 @@ def from_dense(dense: np.ndarray) -> Runs:
 
 
 def to_dense(counts: np.ndarray, offsets: np.ndarray, size: Size) -> np.ndarray:
-    """n×H×W bool. Only for drawing."""
+    """n×H×W bool. For drawing only: this takes n full images of memory."""
     height, width = size
-    flat = _painted(counts, offsets)
+    flat = _decode(counts, offsets)
     return flat.reshape(len(offsets) - 1, width, height).transpose(0, 2, 1)
 
 
 def from_boxes(boxes: np.ndarray, size: Size) -> Runs:
-    """Each n×4 box filled; a pixel belongs when its center is inside, so edges count as if rounded. Clipped."""
+    """Filled boxes, n×4, clipped to the image; a pixel belongs if its center is inside, so edges are rounded."""
     height, width = size
     boxes = np.nan_to_num(np.asarray(boxes, np.float64).reshape(-1, 4))
     corners = np.clip(np.ceil(boxes - 0.5), 0, [width, height, width, height]).astype(np.int64)
@@ -74,7 +74,7 @@ def from_boxes(boxes: np.ndarray, size: Size) -> Runs:
 
 
 def from_coco(segmentations: Sequence[dict]) -> Runs:
-    """COCO's {"size": [h, w], "counts": str | bytes | list of int}, all of one size; ValueError where one is malformed.
+    """From COCO's {"size": [h, w], "counts": str | bytes | list of int}, all of one size; ValueError if malformed.
 
     >>> from_coco([{"size": [3, 4], "counts": "32103"}, {"size": [3, 4], "counts": [12]}])
     (array([ 3,  2,  1,  2,  4, 12]), array([0, 5, 6]))
@@ -88,9 +88,9 @@ def to_coco(counts: np.ndarray, offsets: np.ndarray, size: Size) -> list[dict]:
     return [{"size": [int(side) for side in size], "counts": text} for text in coco_strings.write(counts, offsets)]
 
 
-# --- choosing and joining rows ----------------------------------------------------------------------
+# --- selecting and joining --------------------------------------------------------------------------
 def take(counts: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> Runs:
-    """The masks of these row numbers, in this order; a row may come twice."""
+    """The masks with these indices, in this order; indices may repeat."""
     rows = np.asarray(rows, np.int64)
     lengths = np.diff(offsets)[rows]
     which, position = ragged_index(lengths)
@@ -98,16 +98,16 @@ def take(counts: np.ndarray, offsets: np.ndarray, rows: np.ndarray) -> Runs:
 
 
 def join(several: Sequence[Runs]) -> Runs:
-    """The masks of several, one after another. No part at all gives no masks."""
+    """Concatenate several sets of masks; none gives no masks."""
     lengths = [np.diff(offsets) for _, offsets in several]
     none = np.zeros(0, np.int64)
     counts = np.concatenate([none, *(counts for counts, _ in several)])
     return counts, np.concatenate([[0], np.cumsum(np.concatenate([none, *lengths]))])
 
 
-# --- asking -----------------------------------------------------------------------------------------
+# --- measuring --------------------------------------------------------------------------------------
 def area(counts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """n int64, in pixels."""
+    """Areas in pixels, n int64."""
     owner, start, stop = from_counts(counts, offsets)
     total = np.concatenate([[0], np.cumsum(stop - start)])
     bounds = np.searchsorted(owner, np.arange(len(offsets)))
@@ -115,27 +115,27 @@ def area(counts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def boxes(counts: np.ndarray, offsets: np.ndarray, size: Size) -> np.ndarray:
-    """n×4 float32 x1 y1 x2 y2, edges (a one-pixel mask is 1 wide); an empty mask gives 0 0 0 0."""
+    """Bounding boxes, n×4 float32 x1 y1 x2 y2, edges (a one-pixel mask is 1 wide); 0 0 0 0 for an empty mask."""
     height = size[0]
-    detections = np.zeros((len(offsets) - 1, 4), np.float32)
+    enclosing = np.zeros((len(offsets) - 1, 4), np.float32)
     owner, start, stop = from_counts(counts, offsets)
     if not len(owner):
-        return detections
+        return enclosing
     first, last = start // height, (stop - 1) // height
-    whole = first != last  # a span over a column border reaches the foot and the head of the image
+    several_columns = first != last  # a span over several columns touches the bottom and the top of the image
     begin = np.flatnonzero(np.diff(owner, prepend=-1))
     rows = owner[begin]
-    detections[rows, 0] = first[begin]
-    detections[rows, 1] = np.minimum.reduceat(np.where(whole, 0, start - first * height), begin)
-    detections[rows, 2] = np.maximum.reduceat(last, begin) + 1
-    detections[rows, 3] = np.maximum.reduceat(np.where(whole, height, stop - last * height), begin)
-    return detections
+    enclosing[rows, 0] = first[begin]
+    enclosing[rows, 1] = np.minimum.reduceat(np.where(several_columns, 0, start - first * height), begin)
+    enclosing[rows, 2] = np.maximum.reduceat(last, begin) + 1
+    enclosing[rows, 3] = np.maximum.reduceat(np.where(several_columns, height, stop - last * height), begin)
+    return enclosing
 
 
 def iou(a: Runs, b: Runs, size: Size, crowd: np.ndarray | None = None) -> np.ndarray:
-    """Intersection over union of each of a with each of b: na×nb float64; 0 where both are empty.
+    """Pairwise intersection over union: na×nb float64; 0 where both masks are empty.
 
-    crowd  nb bool: in these columns the intersection is divided by a's own area (COCO's rule for crowds)
+    crowd  nb bool: in these columns the intersection is divided by the area of a alone (COCO's rule for crowds)
     """
     area_a, area_b = area(*a), area(*b)
     shared = _intersections(a, b, size).astype(np.float64)
@@ -145,21 +145,21 @@ def iou(a: Runs, b: Runs, size: Size, crowd: np.ndarray | None = None) -> np.nda
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-# --- changing ---------------------------------------------------------------------------------------
+# --- transforming -----------------------------------------------------------------------------------
 def union(counts: np.ndarray, offsets: np.ndarray, size: Size) -> Runs:
-    """One mask: the pixels that belong to any. Of no masks: one empty mask."""
+    """One mask of the pixels that belong to any; without masks one empty mask."""
     owner, start, stop = from_counts(counts, offsets)
-    return to_counts(merged(Spans(np.zeros_like(owner), start, stop)), 1, size[0] * size[1])
+    return to_counts(merge(Spans(np.zeros_like(owner), start, stop)), 1, size[0] * size[1])
 
 
 def crop(counts: np.ndarray, offsets: np.ndarray, size: Size, box: tuple[int, int, int, int]) -> Runs:
-    """All masks inside the whole-pixel box (x1, y1, x2, y2), numbered in an image of the box's size."""
+    """All masks cropped to the box (x1, y1, x2, y2), integer pixels; their image has the size of the box."""
     rows = len(offsets) - 1
-    return _cut(counts, offsets, size, np.broadcast_to(np.asarray(box, np.int64), (rows, 4)))
+    return _crop_each(counts, offsets, size, np.broadcast_to(np.asarray(box, np.int64), (rows, 4)))
 
 
-def embedded(counts: np.ndarray, offsets: np.ndarray, size: Size, corner: tuple[int, int], whole: Size) -> Runs:
-    """`crop` the other way round: the same masks in an image of size `whole`, in which theirs lies at (left, top)."""
+def embed(counts: np.ndarray, offsets: np.ndarray, size: Size, corner: tuple[int, int], whole: Size) -> Runs:
+    """Inverse of `crop`: the masks in an image of size `whole` in which theirs is at `corner` = (left, top)."""
     owner, x, top, bottom = to_strips(from_counts(counts, offsets), size[0])
     left, above = corner
     strips = Strips(owner, x + left, top + above, bottom + above)
@@ -167,31 +167,31 @@ def embedded(counts: np.ndarray, offsets: np.ndarray, size: Size, corner: tuple[
 
 
 def patches(counts: np.ndarray, offsets: np.ndarray, size: Size, boxes: np.ndarray) -> list[np.ndarray]:
-    """For each mask the h×w bool cut of its own whole-pixel box (n×4 int x1 y1 x2 y2); the rest is never decoded."""
+    """Each mask decoded inside its own box (n×4 int x1 y1 x2 y2): h×w bool arrays."""
     boxes = np.asarray(boxes, np.int64).reshape(-1, 4)
     widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    flat = _painted(*_cut(counts, offsets, size, boxes))
+    flat = _decode(*_crop_each(counts, offsets, size, boxes))
     cuts = np.split(flat, np.cumsum(widths * heights)[:-1]) if len(boxes) else []
     return [cut.reshape(w, h).T for cut, w, h in zip(cuts, widths, heights, strict=True)]
 
 
 def flip(counts: np.ndarray, offsets: np.ndarray, size: Size) -> Runs:
-    """Left and right exchanged."""
+    """Mirror left to right."""
     height, width = size
     owner, x, top, bottom = to_strips(from_counts(counts, offsets), height)
-    turned = from_strips(Strips(owner, width - 1 - x, top, bottom), height)
-    return to_counts(merged(turned), len(offsets) - 1, height * width)
+    mirrored = from_strips(Strips(owner, width - 1 - x, top, bottom), height)
+    return to_counts(merge(mirrored), len(offsets) - 1, height * width)
 
 
 # --- inside -----------------------------------------------------------------------------------------
-def _painted(counts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """All pixels of all masks one after another, bool."""
+def _decode(counts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """All pixels of all masks, concatenated, bool."""
     _, position = ragged_index(np.diff(offsets))
     return np.repeat(position & 1 == 1, counts)
 
 
-def _cut(counts: np.ndarray, offsets: np.ndarray, size: Size, boxes: np.ndarray) -> Runs:
-    """Each mask cut to its own box, int n×4."""
+def _crop_each(counts: np.ndarray, offsets: np.ndarray, size: Size, boxes: np.ndarray) -> Runs:
+    """Each mask cropped to its own box, n×4 int."""
     x1, y1, x2, y2 = boxes.T
     owner, x, top, bottom = to_strips(from_counts(counts, offsets), size[0])
     top, bottom = np.maximum(top, y1[owner]), np.minimum(bottom, y2[owner])
@@ -202,7 +202,7 @@ def _cut(counts: np.ndarray, offsets: np.ndarray, size: Size, boxes: np.ndarray)
 
 
 def _intersections(a: Runs, b: Runs, size: Size) -> np.ndarray:
-    """na×nb int64 pixels in common; only pairs whose boxes overlap are looked at."""
+    """na×nb int64, pixels in common; only pairs with overlapping boxes are computed."""
     boxes_a, boxes_b = boxes(*a, size)[:, None], boxes(*b, size)[None, :]
     corner1, corner2 = np.maximum(boxes_a[..., :2], boxes_b[..., :2]), np.minimum(boxes_a[..., 2:], boxes_b[..., 2:])
     row_a, row_b = np.nonzero((corner1 < corner2).all(axis=-1))
@@ -210,9 +210,9 @@ def _intersections(a: Runs, b: Runs, size: Size) -> np.ndarray:
     if not len(row_a):
         return shared
     spans_a, spans_b = from_counts(*a), from_counts(*b)
-    stride = size[0] * size[1] + 1  # pixel p of row i is i * stride + p: one ordered line for all masks
+    stride = size[0] * size[1] + 1  # pixel p of mask i is numbered i * stride + p: one axis for all masks
 
-    # Only the spans of a between the first and the last pixel of b can share something with it.
+    # Only the spans of a between the first and the last pixel of b can intersect it.
     bounds = np.searchsorted(spans_b.owner, np.arange(len(b[1])))
     begin = np.searchsorted(
         spans_a.owner * stride + spans_a.stop, row_a * stride + spans_b.start[bounds[row_b]], side="right"
@@ -221,21 +221,21 @@ def _intersections(a: Runs, b: Runs, size: Size) -> np.ndarray:
         spans_a.owner * stride + spans_a.start, row_a * stride + spans_b.stop[bounds[row_b + 1] - 1], side="left"
     )
     number = np.maximum(end - begin, 0)
-    batch = np.cumsum(number) // MOST_AT_ONCE
+    batch = np.cumsum(number) // RUNS_AT_ONCE
     for pairs in np.split(np.arange(len(row_a)), np.flatnonzero(np.diff(batch)) + 1):
         pair, position = ragged_index(number[pairs])
         span = begin[pairs][pair] + position
         base = row_b[pairs][pair] * stride
-        grown = _pixels_before(spans_b, stride, base + spans_a.stop[span])
-        grown -= _pixels_before(spans_b, stride, base + spans_a.start[span])
-        shared[row_a[pairs], row_b[pairs]] = np.bincount(pair, weights=grown, minlength=len(pairs))
+        common = _pixels_before(spans_b, stride, base + spans_a.stop[span])
+        common -= _pixels_before(spans_b, stride, base + spans_a.start[span])
+        shared[row_a[pairs], row_b[pairs]] = np.bincount(pair, weights=common, minlength=len(pairs))
     return shared
 
 
 def _pixels_before(spans: Spans, stride: int, position: np.ndarray) -> np.ndarray:
-    """How many pixels of all masks lie before each position on the one line of all masks.
+    """Number of mask pixels before each position on the common axis of all masks.
 
-    A run from start to stop holds as many pixels of a mask as this number grows between them.
+    Its difference between the stop and the start of a run is the number of mask pixels in the run.
     """
     starts, stops = spans.owner * stride + spans.start, spans.owner * stride + spans.stop
     so_far = np.concatenate([[0], np.cumsum(spans.stop - spans.start)])

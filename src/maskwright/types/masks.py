@@ -134,7 +134,7 @@ class RleMasks:
 
     def place(self, corner: tuple[int, int], size: tuple[int, int]) -> RleMasks:
         """The same masks in a larger image of that size, in which this one lies at `corner` (left, top)."""
-        return RleMasks(size, *rle.embedded(self.counts, self.offsets, self.size, corner, size))
+        return RleMasks(size, *rle.embed(self.counts, self.offsets, self.size, corner, size))
 
     def flip(self) -> RleMasks:
         """Left and right exchanged."""
