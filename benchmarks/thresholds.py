@@ -33,7 +33,7 @@ from maskwright import formats
 from maskwright.api import detection_evaluation
 from maskwright.api.data import for_task, open_data
 from maskwright.curate import split as dividing
-from maskwright.evaluation.class_thresholds import choose_for_classes, shown_at
+from maskwright.evaluation.class_thresholds import choose_for_classes, count_detections
 from maskwright.evaluation.matching import Matches
 from maskwright.prediction.predictor import load
 from maskwright.progress import silent
@@ -48,7 +48,7 @@ SETS = {
 COLUMNS = (
     "ground_truth_image",
     "ground_truth_class",
-    "ground_truth_counts",
+    "ground_truth_counted",
     "found_image",
     "found_class",
     "found_score",
@@ -82,14 +82,14 @@ def matches_of(told: dict[str, Any], images: np.ndarray | None = None) -> Matche
         ground_truth_image=place[np.array(told["ground_truth_image"], int)[ground_truth]],
         ground_truth_row=np.zeros(len(ground_truth_class), int),
         ground_truth_class=ground_truth_class,
-        ground_truth_counts=np.array(told["ground_truth_counts"], bool)[ground_truth],
+        ground_truth_counted=np.array(told["ground_truth_counted"], bool)[ground_truth],
         found_image=place[np.array(told["found_image"], int)[detections]],
         found_row=np.zeros(len(found_class), int),
         found_class=found_class,
         found_score=np.array(told["found_score"], float)[detections],
         hit=np.array(told["hit"], bool)[None, detections],
         ignored=np.array(told["ignored"], bool)[None, detections],
-        partner=np.full(len(found_class), -1),
+        matched_ground_truth=np.full(len(found_class), -1),
     )
 
 
@@ -142,9 +142,11 @@ def joined(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
 
 
 def evaluated(matches: Matches, limits: Limits) -> dict[str, Any]:
-    each = {name: shown_at(matches, limits, name).facts() | {"threshold": limits[name]} for name in matches.names}
-    scores = [facts["F1"] for facts in each.values() if facts["F1"] is not None and facts["recall"] is not None]
-    return shown_at(matches, limits).facts() | {"F1 of the classes": float(np.mean(scores)), "classes": each}
+    classes = {
+        name: count_detections(matches, limits, name).facts() | {"threshold": limits[name]} for name in matches.names
+    }
+    scores = [facts["F1"] for facts in classes.values() if facts["F1"] is not None and facts["recall"] is not None]
+    return count_detections(matches, limits).facts() | {"F1 of the classes": float(np.mean(scores)), "classes": classes}
 
 
 def halves(told: dict[str, Any], choosing: int, repeats: int = 300) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def halves(told: dict[str, Any], choosing: int, repeats: int = 300) -> dict[str,
     for _ in range(repeats):
         order = random.permutation(told["images"])
         few, others = matches_of(told, order[:choosing]), matches_of(told, order[choosing:])
-        if few.ground_truth_counts.any() and others.ground_truth_counts.any():
+        if few.ground_truth_counted.any() and others.ground_truth_counted.any():
             for rule, choose in RULES.items():
                 facts = evaluated(others, choose(few))
                 made[rule].append((facts["recall"], facts["F1"], facts["F1 of the classes"]))
@@ -190,7 +192,7 @@ def main() -> None:
         unseen = joined(told["val"], told["held out"])
         many = halves(unseen, unseen["images"] // 2)
         table[name] = {
-            "chosen_on": val.images, "evaluated_on": held.images, "objects": int(held.ground_truth_counts.sum()),
+            "chosen_on": val.images, "evaluated_on": held.images, "objects": int(held.ground_truth_counted.sum()),
             "once": once, "on random halves": many,
         }  # fmt: skip
         print(f"{name}: chosen on {val.images} images, evaluated on {held.images} others")

@@ -19,7 +19,7 @@ import msgspec
 import torch
 
 import maskwright
-from maskwright.evaluation.class_thresholds import choose_for_classes, shown_at
+from maskwright.evaluation.class_thresholds import choose_for_classes, count_detections
 from maskwright.training import loop
 from maskwright.weights.card import read_card, write_card
 
@@ -44,8 +44,8 @@ def main() -> None:
     assert kind is not None
     common, classes = choose_for_classes(kind.matches)
     own = {per_class.name: per_class.threshold for per_class in classes}
-    print(f"{kind.kind} AP50 {kind.AP50:.3f}; {own}; {shown_at(kind.matches, own)}")
-    print(f"at 0.5 {shown_at(kind.matches, 0.5)}")
+    print(f"{kind.kind} AP50 {kind.AP50:.3f}; {own}; {count_detections(kind.matches, own)}")
+    print(f"at 0.5 {count_detections(kind.matches, 0.5)}")
     about = f"{kind.matches.images} training images, each by a short training without it, for the best F1"
     card = read_card(chosen.model)
     write_card(

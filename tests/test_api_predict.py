@@ -495,4 +495,4 @@ def test_a_link_into_nothing_is_a_image_that_cannot_be_read(find: Predictor, ima
 
 def test_a_detector_of_boxes_is_not_evaluated_by_masks(data: Path) -> None:
     metrics = evaluate(Predictor(Seer(masks=False)), data, bootstrap=0).metrics
-    assert metrics.mask is None and metrics.reasons == {"mask": "not asked for"}
+    assert metrics.mask is None and metrics.reasons == {"mask": "not requested"}

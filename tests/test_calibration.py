@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from maskwright.errors import DatasetError
 from maskwright.evaluation.calibration import (
-    COLDEST,
-    HOTTEST,
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
     brier,
     fit_temperature,
     logits_of,
@@ -72,14 +72,16 @@ def test_a_temperature_never_worsens_the_images_it_was_fitted_on(seed, multi_lab
     logits, ground_truth = case(seed, multi_label, spread)
     made = fit_temperature(logits, ground_truth, multi_label=multi_label)
     assert made.after <= made.before == nll(logits, ground_truth, multi_label)
-    assert COLDEST - 1e-9 <= made.value <= HOTTEST + 1e-9
+    assert MIN_TEMPERATURE - 1e-9 <= made.value <= MAX_TEMPERATURE + 1e-9
 
 
 @given(seeds, st.booleans())
 def test_no_other_temperature_is_better(seed, multi_label):
     logits, ground_truth = case(seed, multi_label)
     made = fit_temperature(logits, ground_truth, multi_label=multi_label)
-    others = [nll(logits / value, ground_truth, multi_label) for value in np.geomspace(COLDEST, HOTTEST, 200)]
+    others = [
+        nll(logits / value, ground_truth, multi_label) for value in np.geomspace(MIN_TEMPERATURE, MAX_TEMPERATURE, 200)
+    ]
     assert made.after <= min(others) + 1e-9
 
 
@@ -108,7 +110,7 @@ def test_a_network_made_too_sure_is_brought_back(multi_label):
 
 def test_images_without_a_mistake_do_not_make_a_network_boundlessly_sure():
     made = fit_temperature(np.array([[2.0, 0.0], [0.0, 2.0]]), [0, 1])
-    assert made.value == pytest.approx(COLDEST) and made.bounded
+    assert made.value == pytest.approx(MIN_TEMPERATURE) and made.bounded
 
 
 @given(seeds, st.booleans())
@@ -123,9 +125,9 @@ def test_scores_stand_for_logits(seed, multi_label):
 @pytest.mark.parametrize(
     ("logits", "ground_truth", "message"),
     [
-        (np.zeros((0, 2)), [], "a temperature needs images"),
-        (np.array([[np.inf, 0.0]]), [0], "these are no logits"),
-        (np.zeros(3), [0, 1, 1], "these are no logits"),
+        (np.zeros((0, 2)), [], "fitting a temperature needs images"),
+        (np.array([[np.inf, 0.0]]), [0], "the logits are not a table of numbers"),
+        (np.zeros(3), [0, 1, 1], "the logits are not a table of numbers"),
         (np.zeros((2, 2)), [0, 5], "no such class"),
     ],
 )

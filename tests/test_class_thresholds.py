@@ -13,7 +13,7 @@ from tiny_runs import model_folder, party
 
 from maskwright.api.class_thresholds import keep_class_thresholds
 from maskwright.errors import WeightsError
-from maskwright.evaluation.class_thresholds import ORDINARY, choose_for_classes, shown_at
+from maskwright.evaluation.class_thresholds import DEFAULT_THRESHOLD, choose_for_classes, count_detections
 from maskwright.evaluation.matching import Matches
 from maskwright.prediction import thresholds
 from maskwright.prediction.options import InferenceOptions
@@ -56,7 +56,10 @@ def test_without_images_or_finds_every_class_takes_the_ordinary_threshold():
         matches((0, 0, 0.9, False), ground_truths={0: 5}),
     ):
         common, chosen = choose_for_classes(empty)
-        assert common == ORDINARY and [item.threshold for item in chosen] == [ORDINARY, ORDINARY]
+        assert common == DEFAULT_THRESHOLD and [item.threshold for item in chosen] == [
+            DEFAULT_THRESHOLD,
+            DEFAULT_THRESHOLD,
+        ]
 
 
 def test_classes_of_unlike_scores_get_thresholds_of_their_own():
@@ -75,7 +78,7 @@ def test_a_class_with_few_objects_stays_near_the_threshold_of_all():
 def test_one_object_does_not_move_the_threshold_far():
     """The score of best F1 would be 0.95."""
     common = choose_for_classes(matches((0, 0, 0.95, True), ground_truths={0: 1}))[0]
-    assert abs(common - ORDINARY) < 0.1
+    assert abs(common - DEFAULT_THRESHOLD) < 0.1
 
 
 def test_a_class_without_objects_takes_the_common_threshold():
@@ -96,7 +99,7 @@ def test_what_is_shown_counts_hits_false_finds_and_misses():
     two = matches(
         (0, 0, 0.4, True), (0, 0, 0.3, False), (1, 1, 0.4, False), (2, 1, 0.9, True), ground_truths={0: 2, 1: 1}
     )
-    assert shown_at(two, 0.35).facts() == {
+    assert count_detections(two, 0.35).facts() == {
         "true_positives": 2,
         "false_positives": 1,
         "false_negatives": 1,
@@ -104,12 +107,13 @@ def test_what_is_shown_counts_hits_false_finds_and_misses():
         "F1": 2 / 3,
     }
     assert (
-        str(shown_at(two, {"gun": 0.35, "sword": 0.5})) == "shown at its threshold: 2 of 3 objects, 0 false; F1 0.800"
+        str(count_detections(two, {"gun": 0.35, "sword": 0.5}))
+        == "at its score threshold: 2 of 3 objects, 0 false positives; F1 0.800"
     )
-    assert shown_at(two, {"gun": 0.35, "sword": 0.5}, "sword").recall == 1.0
+    assert count_detections(two, {"gun": 0.35, "sword": 0.5}, "sword").recall == 1.0
     assert (
-        shown_at(matches(count_of_images=0), 0.5).f1 is None
-        and shown_at(matches(count_of_images=0), 0.5).recall is None
+        count_detections(matches(count_of_images=0), 0.5).f1 is None
+        and count_detections(matches(count_of_images=0), 0.5).recall is None
     )
 
 

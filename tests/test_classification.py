@@ -53,7 +53,7 @@ def test_one_image_has_an_accuracy_and_no_bootstrap():
     metrics = evaluate([1], np.array([[0.2, 0.8]]), NAMES[:2])
     assert metrics.accuracy == 1 and metrics.auc is None
     assert metrics.intervals["accuracy"] == wilson(1, 1) and metrics.intervals["macro_F1"] is None
-    assert metrics.remarks == ("no image shows norust: recall is put at 0, the areas do not exist",)
+    assert metrics.remarks == ("no image shows norust: its recall is set to 0, its AUC and AP are undefined",)
 
 
 # --- scikit-learn's metrics -----------------------------------------------------------------------
@@ -143,7 +143,7 @@ def test_an_auc_comes_from_scores_not_from_decisions():
 def test_decisions_of_ones_own_are_evaluated_instead():
     ground_truth, scores = binary()
     careful = (scores[:, 1] >= 0.2).astype(int)
-    usual, own = (evaluate(ground_truth, scores, NAMES[:2], bootstrap=0, chosen=item) for item in (None, careful))
+    usual, own = (evaluate(ground_truth, scores, NAMES[:2], bootstrap=0, predicted=item) for item in (None, careful))
     assert own.classes[1].recall > usual.classes[1].recall and own.auc == usual.auc
 
 
@@ -151,7 +151,7 @@ def test_decisions_of_ones_own_are_evaluated_instead():
 def test_fractions_have_wilsons_interval_and_everything_else_the_bootstrap():
     ground_truth, scores = binary()
     metrics = evaluate(ground_truth, scores, NAMES[:2], bootstrap=200, seed=3)
-    assert metrics.intervals["accuracy"] == wilson(int(metrics.right.sum()), 40)
+    assert metrics.intervals["accuracy"] == wilson(int(metrics.correct.sum()), 40)
     rust = metrics.classes[1]
     assert metrics.intervals["recall_rust"] == wilson(rust.true_positives, rust.support)
     assert metrics.intervals["precision_rust"] == wilson(rust.true_positives, rust.predicted)
@@ -176,7 +176,7 @@ def test_copies_of_a_image_do_not_narrow_any_interval_when_they_are_grouped():
     for name in ("accuracy", "AUC"):
         (low, high), (least, most) = loose.intervals[name], one.intervals[name]
         assert high - low < 0.6 * (most - least)
-    assert five.remarks == ("200 images in 40 groups: intervals count a group as one draw",)
+    assert five.remarks == ("200 images in 40 groups: intervals are computed by resampling whole groups",)
 
 
 @given(answers(least=2), st.integers(0, 3))
@@ -239,12 +239,12 @@ def test_json_holds_no_arrays_and_no_nan():
             {"ground_truth": [0, 2]},
             'no such class\n  record    image "b"\n  field     ground_truth\n  expected  0 to 1\n  got       2',
         ),
-        ({"ground_truth": [0, 1, 1]}, "the answers do not fit the scores"),
-        ({"ground_truth": [0.5, 0.2]}, "the answers do not fit the scores"),
+        ({"ground_truth": [0, 1, 1]}, "the labels do not fit the scores"),
+        ({"ground_truth": [0.5, 0.2]}, "the labels do not fit the scores"),
         ({"ground_truth": np.array([[1, 0], [1, 1]])}, "got       2 classes\n  fix       multi_label=True"),
-        ({"chosen": [0, -1]}, "no such class"),
-        ({"groups": ["x"]}, "not one group an image"),
-        ({"image_names": ["a"]}, "not one name an image"),
+        ({"predicted": [0, -1]}, "no such class"),
+        ({"groups": ["x"]}, "one group per image is needed"),
+        ({"image_names": ["a"]}, "one name per image is needed"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_named(change, message):

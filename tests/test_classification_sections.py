@@ -89,7 +89,9 @@ def test_the_operating_point_is_drawn_where_the_metrics_say():
     point = choose(made.scores[:, 1], made.ground_truth[:, 1], Aim.of(recall=0.8), name="kind 1")
     sections = sections_of(made, [point])
     (where,) = one(sections, Roc).points.values()
-    assert where == pytest.approx((point.false_positives / (point.false_positives + point.passed), point.recall))
+    assert where == pytest.approx(
+        (point.false_positives / (point.false_positives + point.true_negatives), point.recall)
+    )
     (where,) = one(sections, PrecisionRecall).points.values()
     assert where == pytest.approx((point.recall, point.precision))
     assert one(sections, Scores).threshold == point.threshold

@@ -258,12 +258,12 @@ def test_two_models_are_compared_image_by_image(run, tmp_path, monkeypatch, caps
     assert (done.against.only_first, done.against.only_second, done.against.both) == (0, 1, 3)
     facts = json.loads((tmp_path / "page" / "evaluation.json").read_text(encoding="utf-8"))
     assert facts["against"]["names"] == [str(run), str(other)]
-    assert "do not tell which is better" in facts["against"]["sentence"]
+    assert "do not show which is better" in facts["against"]["sentence"]
     assert "Against another model" in (tmp_path / "page" / "evaluation.html").read_text(encoding="utf-8")
     monkeypatch.setattr(formats, "read", lambda *_, **__: images)
     with pytest.raises(SystemExit):
         main(["evaluate", str(run), str(tmp_path), "--against", str(other), "--bootstrap", "0"])
-    assert "these images do not tell which is better" in capsys.readouterr().out
+    assert "these images do not show which is better" in capsys.readouterr().out
 
 
 def test_training_images_of_the_other_model_are_reported(run, tmp_path):

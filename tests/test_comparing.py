@@ -21,12 +21,12 @@ def answers(both: int, first: int, second: int, neither: int = 0) -> tuple[list[
 
 def test_no_images_show_no_difference():
     made = mcnemar([], [])
-    assert (made.images, made.p, made.mid_p, made.clear) == (0, 1.0, 1.0, False)
+    assert (made.images, made.p, made.mid_p, made.significant) == (0, 1.0, 1.0, False)
 
 
 def test_models_that_agree_everywhere_show_no_difference():
     made = mcnemar(*answers(5, 0, 0, 2), names=("a", "b"))
-    assert made.sentence() == "a and b are right and wrong on the same 7 images: no difference is seen."
+    assert made.sentence() == "a and b are correct on the same of the 7 images: no difference."
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 5))
@@ -41,7 +41,7 @@ def test_the_exact_p_is_the_binomial_tests(first, second, both):
 def test_fagerlands_example():
     """Fagerland, Lydersen and Laake 2013, airway responsiveness: 1 against 7 of 21, exact 0.070, mid-p 0.039."""
     made = mcnemar(*answers(1, 1, 7, 12))
-    assert (round(made.p, 3), round(made.mid_p, 3), made.clear) == (0.070, 0.039, True)
+    assert (round(made.p, 3), round(made.mid_p, 3), made.significant) == (0.070, 0.039, True)
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
@@ -53,10 +53,10 @@ def test_the_order_of_the_two_does_not_matter(first, second):
 def test_the_sentence_says_which_is_better_or_that_nobody_knows():
     made = mcnemar(*answers(40, 2, 14, 4), names=("small", "vgg16"))
     assert made.sentence() == (
-        "Of 60 images 2 are right only with small, 14 only with vgg16 (p = 0.0042 exact, 0.0023 mid-p): "
+        "Of 60 images 2 are correct only with small, 14 only with vgg16 (p = 0.0042 exact, 0.0023 mid-p): "
         "vgg16 is better."
     )
-    assert "do not tell which is better" in mcnemar(*answers(40, 3, 5)).sentence()
+    assert "do not show which is better" in mcnemar(*answers(40, 3, 5)).sentence()
     assert "p = below 0.001" in mcnemar(*answers(0, 0, 40)).sentence()
 
 

@@ -126,10 +126,10 @@ def test_without_masks_on_either_side_only_boxes_are_evaluated():
     bare = replace(seen, masks=None)
     metrics = evaluate([there], [bare], [SIZE])
     assert metrics.mask is None and metrics.box is not None and metrics.box.AP50 == 1
-    assert metrics.reasons == {"mask": "what was found has boxes only in 1 of 1 images"}
+    assert metrics.reasons == {"mask": "the detections have boxes only in 1 of 1 images"}
     metrics = evaluate([replace(there, masks=None)], [seen], [SIZE], kinds=("mask",))
     assert metrics.box is None and metrics.best_kind is None and metrics.coco_lines() == []
-    assert metrics.reasons == {"box": "not asked for", "mask": "the ground truth has boxes only in 1 of 1 images"}
+    assert metrics.reasons == {"box": "not requested", "mask": "the ground truth has boxes only in 1 of 1 images"}
 
 
 # --- agreement with the reference ---------------------------------------------------------------
@@ -211,8 +211,10 @@ def test_a_model_does_not_differ_from_itself_and_a_worse_one_is_worse():
     good = evaluate(ground_truth, [replace(item, scores=np.ones(len(item))) for item in ground_truth], sizes)
     bad = evaluate(ground_truth, detections, sizes)
     same, worse = difference(bad, bad, n=100), difference(good, bad, n=100)
-    assert same is not None and (same.value, same.low, same.high, same.fraction) == (0, 0, 0, 0.5) and not same.clear
-    assert worse is not None and worse.high < 0 and worse.fraction == 0 and worse.clear
+    assert (
+        same is not None and (same.value, same.low, same.high, same.fraction) == (0, 0, 0, 0.5) and not same.significant
+    )
+    assert worse is not None and worse.high < 0 and worse.fraction == 0 and worse.significant
     assert good.mask is not None and bad.mask is not None and bad.mask.AP is not None
     assert worse.value == pytest.approx(bad.mask.AP - 1)
     with pytest.raises(DatasetError, match="same images"):
@@ -314,10 +316,10 @@ def test_rows_of_the_table_end_with_all():
 @pytest.mark.parametrize(
     ("ground_truth", "detections", "words"),
     [
-        ([], [objects([], [])], "ground truth, found and sizes must name the same images"),
-        ([objects([0, 0, 9, 9], [0])], [objects([0, 0, 9, 9], [0])], "found objects need scores"),
+        ([], [objects([], [])], "ground truth, detections and sizes must be of the same images"),
+        ([objects([0, 0, 9, 9], [0])], [objects([0, 0, 9, 9], [0])], "detections need scores"),
         ([objects([0, 0, 9, 9], [0])], [objects([0, 0, 9, 9], [0], [np.nan])], "a box or score is not a number"),
-        ([objects([0, 0, 9, 9], [0], size=(9, 9))], [objects([], [], [])], "the masks are not of the image's size"),
+        ([objects([0, 0, 9, 9], [0], size=(9, 9))], [objects([], [], [])], "the masks have not the size of the image"),
     ],
 )
 def test_mistakes_are_named(ground_truth, detections, words):
@@ -326,7 +328,7 @@ def test_mistakes_are_named(ground_truth, detections, words):
 
 
 def test_a_ground_truth_of_a_class_that_is_not_evaluated_is_a_mistake():
-    with pytest.raises(DatasetError, match='holds the class "eel"'):
+    with pytest.raises(DatasetError, match='has the class "eel"'):
         evaluate([objects([0, 0, 9, 9], [2])], [objects([], [], [])], [SIZE], names=("cat", "dog"))
 
 

@@ -102,13 +102,13 @@ def test_copies_of_a_image_do_not_narrow_the_interval_when_they_are_grouped():
 @given(values)
 def test_nothing_differs_from_itself(numbers):
     same = difference(numbers, numbers, 50)
-    assert (same.value, same.low, same.high, same.fraction, same.clear) == (0, 0, 0, 0.5, False)
+    assert (same.value, same.low, same.high, same.fraction, same.significant) == (0, 0, 0, 0.5, False)
 
 
 def test_pairing_shows_a_small_gain_that_separate_intervals_hide():
     hard = np.random.default_rng(2).random(30)
     gain = difference(hard, hard + 0.01, 500)
-    assert gain.clear and gain.fraction == 1 and gain.value == pytest.approx(0.01)
+    assert gain.significant and gain.fraction == 1 and gain.value == pytest.approx(0.01)
     alone, better = bootstrap(hard, 500), bootstrap(hard + 0.01, 500)
     assert alone[1] > better[0]
 

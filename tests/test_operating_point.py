@@ -76,7 +76,7 @@ def test_no_threshold_is_cheaper(case, cost):
         for _, true_positives, false in tried(scores, ground_truth)
     ]
     if min(prices) > aim.cost[1] * ground_truth.sum():
-        with pytest.raises(DatasetError, match="cheapest to find nothing"):
+        with pytest.raises(DatasetError, match="cheapest to detect nothing"):
             choose(scores, ground_truth, aim)
     else:
         point = choose(scores, ground_truth, aim)
@@ -89,7 +89,7 @@ def test_the_counts_are_those_of_the_threshold_and_make_up_all_images(case):
     point = choose(scores, ground_truth, Aim.of(f1=True))
     kept = scores >= point.threshold
     assert (point.true_positives, point.false_positives) == (np.sum(kept & ground_truth), np.sum(kept & ~ground_truth))
-    assert point.true_positives + point.false_negatives + point.false_positives + point.passed == len(scores)
+    assert point.true_positives + point.false_negatives + point.false_positives + point.true_negatives == len(scores)
     for value, (low, high) in ((point.recall, point.recall_interval), (point.precision, point.precision_interval)):
         assert low <= value <= high
 
@@ -113,33 +113,34 @@ def test_neighboring_numbers_are_still_told_apart():
 def test_fifteen_images_and_none_missed_promise_82_percent():
     scores = np.concatenate([np.linspace(0.6, 0.9, 15), np.linspace(0, 0.65, 20)])
     point = choose(scores, np.arange(35) < 15, Aim.of(recall=0.99), name="rust")
-    assert round(point.proved, 3) == 0.819 == round(point.most, 3)
+    assert round(point.proven_recall, 3) == 0.819 == round(point.max_provable_recall, 3)
     assert point.sentences() == [
-        'Threshold 0.5908 (recall at least 0.99): 15 of 15 images of "rust" found, 2 false alarms among 20 others.',
+        'Threshold 0.5908 (recall at least 0.99): 15 of 15 images of "rust" found, 2 false positives among 20 others.',
         "Recall 1.000 (0.80 to 1.00), precision 0.882 (0.66 to 0.97).",
         '15 images of "rust", none missed: with 95 % confidence the recall is at least 0.819. '
-        "To promise 0.99 takes 299 with none missed.",
+        "To guarantee 0.99, 299 with none missed are needed.",
     ]
 
 
 def test_a_miss_lowers_the_promise():
     scores = np.concatenate([np.linspace(0.6, 0.9, 29), [0.1], np.linspace(0, 0.5, 20)])
     point = choose(scores, np.arange(50) < 30, Aim.of(precision=1.0))
-    assert (point.false_negatives, round(point.proved, 3), round(point.most, 3)) == (1, 0.851, 0.905)
-    assert point.promise().endswith("the recall is at least 0.851; with none missed it would be 0.905.")
+    assert point.false_negatives == 1
+    assert (round(point.proven_recall, 3), round(point.max_provable_recall, 3)) == (0.851, 0.905)
+    assert point.guarantee().endswith("the recall is at least 0.851; with none missed it would be 0.905.")
 
 
 def test_recall_1_is_promised_by_no_number_of_images():
     point = choose(np.array([0.9, 0.1]), np.array([True, False]), Aim.of(recall=1))
-    assert point.promise().endswith("No number of images can promise that nothing is ever missed.")
+    assert point.guarantee().endswith("No number of images can guarantee a recall of 1.")
 
 
 def test_copies_promise_no_more_than_their_originals():
     scores, ground_truth = np.repeat(np.linspace(0.6, 0.9, 15), 4), np.ones(60, bool)
     point = choose(scores, ground_truth, Aim.of(recall=0.9), groups=np.repeat(np.arange(15), 4).tolist())
-    assert point.worth < 30 and point.proved < 0.85
-    assert "worth 1" in point.promise()
-    assert choose(scores, ground_truth, Aim.of(recall=1.0)).proved > 0.95
+    assert point.effective_positives < 30 and point.proven_recall < 0.85
+    assert "equivalent to 1" in point.guarantee()
+    assert choose(scores, ground_truth, Aim.of(recall=1.0)).proven_recall > 0.95
 
 
 # --- found objects --------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ def matches(ground_truth, detections):  # type: ignore[no-untyped-def]
 def test_an_object_nobody_finds_is_missed_at_every_threshold():
     evaluated = matches([image([A, B])], [image([A, ELSEWHERE], [0.9, 0.4])])
     point = of_detections(evaluated, Aim.of(f1=True))
-    assert (point.true_positives, point.false_negatives, point.false_positives, point.passed, point.unit) == (
+    assert (point.true_positives, point.false_negatives, point.false_positives, point.true_negatives, point.unit) == (
         1,
         1,
         0,
@@ -169,8 +170,8 @@ def test_an_object_nobody_finds_is_missed_at_every_threshold():
         of_detections(evaluated, Aim.of(recall=0.9), "rust")
     assert str(error.value) == (
         'DatasetError: no threshold reaches this recall of "rust"\n  field     recall\n  expected  0.9\n'
-        "  got       at most 0.500: 1 of 2 objects are not found with an overlap of 0.5 at any score\n"
-        "  fix       --recall 0.5 or less; a better model"
+        "  got       at most 0.500: 1 of 2 objects are not found at IoU 0.5 at any score\n"
+        "  fix       use --recall 0.5 or less, or a better model"
     )
 
 
@@ -207,9 +208,9 @@ def test_the_counts_are_those_of_the_matching_at_that_threshold(seed):
 
 # --- bad input ------------------------------------------------------------------------------------
 def test_nothing_to_find_gives_no_threshold():
-    with pytest.raises(DatasetError, match='a threshold needs images with "rust"'):
+    with pytest.raises(DatasetError, match='choosing a threshold needs images of "rust"'):
         choose(np.array([0.5]), np.array([False]), Aim.of(f1=True), name="rust")
-    with pytest.raises(DatasetError, match="nothing was found"):
+    with pytest.raises(DatasetError, match="there are no detections"):
         choose(np.array([-np.inf]), np.array([True]), Aim.of(f1=True))
     with pytest.raises(DatasetError, match="not a number"):
         choose(np.array([np.nan]), np.array([True]), Aim.of(f1=True))
@@ -218,11 +219,11 @@ def test_nothing_to_find_gives_no_threshold():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "a threshold has one aim"), ({"recall": 0.9, "f1": True}, "got       recall and f1"),
-        ({"recall": 0.0}, "this is not a fraction"), ({"precision": 1.5}, "this is not a fraction"),
-        ({"cost": "1"}, "two prices are wanted"), ({"cost": "1:x"}, "two prices are wanted"),
-        ({"cost": "0:1"}, "two prices are wanted"), ({"cost": "1:inf"}, "two prices are wanted"),
-        ({"cost": "1:2:3"}, "two prices are wanted"),
+        ({}, "a threshold needs exactly one aim"), ({"recall": 0.9, "f1": True}, "got       recall and f1"),
+        ({"recall": 0.0}, "not a fraction"), ({"precision": 1.5}, "not a fraction"),
+        ({"cost": "1"}, "a cost is two positive numbers"), ({"cost": "1:x"}, "a cost is two positive numbers"),
+        ({"cost": "0:1"}, "a cost is two positive numbers"), ({"cost": "1:inf"}, "a cost is two positive numbers"),
+        ({"cost": "1:2:3"}, "a cost is two positive numbers"),
     ],
 )  # fmt: skip
 def test_an_aim_that_cannot_be_is_named(options, message):
@@ -233,5 +234,5 @@ def test_an_aim_that_cannot_be_is_named(options, message):
 
 def test_the_facts_are_plain():
     facts = choose(np.array([0.9, 0.1]), np.array([True, False]), Aim.of(cost="1:20"), name="rust").facts()
-    assert facts["aim"] == "least cost, a false alarm 1 and a miss 20" and facts["class"] == "rust"
+    assert facts["aim"] == "lowest cost, 1 per false positive and 20 per false negative" and facts["class"] == "rust"
     assert all(isinstance(value, (int, float, str, list, type(None))) for value in facts.values())

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.evaluation.intervals import wilson
-from maskwright.evaluation.proportions import at_least, binomial, clopper_pearson, effective, fraction_interval, needed
+from maskwright.evaluation.proportions import (
+    binomial,
+    clopper_pearson,
+    effective,
+    fraction_interval,
+    lower_bound,
+    sample_size,
+)
 
 counts = st.integers(1, 60).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
@@ -26,7 +33,7 @@ def test_the_exact_interval_is_scipys(case):
     hits, total = case
     theirs = stats.binomtest(hits, total).proportion_ci(method="exact")
     assert clopper_pearson(hits, total) == pytest.approx((theirs.low, theirs.high), abs=1e-7)
-    assert at_least(hits, total) == pytest.approx(
+    assert lower_bound(hits, total) == pytest.approx(
         stats.binomtest(hits, total, alternative="greater").proportion_ci(method="exact").low, abs=1e-7
     )
 
@@ -35,7 +42,7 @@ def test_the_exact_interval_is_scipys(case):
 def test_at_the_bound_so_many_hits_have_just_the_chance_of_the_doubt(case):
     hits, total = case
     if hits:
-        assert binomial(total, at_least(hits, total))[hits:].sum() == pytest.approx(0.05, abs=1e-6)
+        assert binomial(total, lower_bound(hits, total))[hits:].sum() == pytest.approx(0.05, abs=1e-6)
 
 
 @given(st.integers(0, 80), st.floats(0.01, 0.99))
@@ -48,9 +55,9 @@ def test_the_chances_are_the_binomials_and_add_up(total, fraction):
 
 @given(st.floats(0.5, 0.999))
 def test_so_many_are_needed_and_not_one_fewer(fraction):
-    count = needed(fraction)
-    assert at_least(count, count) >= fraction - 1e-9
-    assert count == 1 or at_least(count - 1, count - 1) < fraction
+    count = sample_size(fraction)
+    assert lower_bound(count, count) >= fraction - 1e-9
+    assert count == 1 or lower_bound(count - 1, count - 1) < fraction
 
 
 # --- groups ---------------------------------------------------------------------------------------

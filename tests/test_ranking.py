@@ -77,6 +77,6 @@ def test_many_resamples_are_evaluated_in_parts(monkeypatch):
     scores, ground_truth = columns([(score % 7, score % 3 == 0) for score in range(20)])
     weights = draws(20, 30)
     whole = ranking.areas(scores, ground_truth, weights)
-    monkeypatch.setattr(ranking, "AT_ONCE", 50)
+    monkeypatch.setattr(ranking, "WEIGHTS_AT_ONCE", 50)
     assert len(list(ranking.parts(weights))) > 5
     assert np.allclose(ranking.areas(scores, ground_truth, weights), whole)

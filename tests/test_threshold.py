@@ -167,10 +167,10 @@ def test_the_command_says_what_the_threshold_does_costs_and_promises(model, tmp_
     code, out, err = run(capsys, monkeypatch, data(tmp_path), model, tmp_path, "--recall", "0.99", "--class", "rust")
     assert code == 0
     assert out.splitlines() == [
-        'Threshold 0.202 (recall at least 0.99): 3 of 3 objects of "rust" found, 1 false alarm.',
+        'Threshold 0.202 (recall at least 0.99): 3 of 3 objects of "rust" found, 1 false positive.',
         "Recall 1.000 (0.44 to 1.00), precision 0.750 (0.30 to 0.95).",
         '3 objects of "rust", none missed: with 95 % confidence the recall is at least 0.368. '
-        "To promise 0.99 takes 299 with none missed.",
+        "To guarantee 0.99, 299 with none missed are needed.",
         f"kept in {model / 'card.json'}",
     ]
     assert err.splitlines()[0] == "choosing on 5 images (val)"
@@ -185,10 +185,10 @@ def test_the_same_as_json(model, tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "a threshold has one aim"),
-        (["--recall", "0.9", "--f1"], "a threshold has one aim"),
-        (["--cost", "many"], "two prices are wanted"),
-        (["--precision", "1.5"], "this is not a fraction"),
+        ([], "a threshold needs exactly one aim"),
+        (["--recall", "0.9", "--f1"], "a threshold needs exactly one aim"),
+        (["--cost", "many"], "a cost is two positive numbers"),
+        (["--precision", "1.5"], "not a fraction"),
         (["--split", "test"], "'test' is not one of"),
     ],
 )
@@ -202,10 +202,8 @@ def test_a_recall_that_no_threshold_reaches_says_what_can_be_had(model, tmp_path
     beside = replace(images.records[0].instances, boxes=BOX + 22)
     lost = replace(images, records=(replace(images.records[0], instances=beside), *images.records[1:]))
     code, _, err = run(capsys, monkeypatch, lost, model, tmp_path, "--recall", "0.99")
-    assert (
-        code == 2 and "got       at most 0.667: 1 of 3 objects are not found with an overlap of 0.5 at any score" in err
-    )
-    assert "fix       --recall 0.666 or less; a better model" in err
+    assert code == 2 and "got       at most 0.667: 1 of 3 objects are not found at IoU 0.5 at any score" in err
+    assert "fix       use --recall 0.666 or less, or a better model" in err
 
 
 def test_images_with_boxes_only_choose_no_threshold_for_masks(tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ def keep_class_thresholds(
     find = load(model, InferenceOptions(device=device, precision=precision))
     evaluated = detection_evaluation.evaluate(find, val, bootstrap=0, seed=0, progress=progress)
     kind = evaluated.metrics.best_kind
-    if kind is None or not kind.matches.ground_truth_counts.any():
+    if kind is None or not kind.matches.ground_truth_counted.any():
         return None
     groups = [record.group or str(record.image) for record in evaluated.data]
     common, chosen = choose_for_classes(kind.matches, groups)

@@ -70,17 +70,17 @@ def metrics_of(
     records = [record for data, _ in parts for record in data]
     predictions = [image_labels for _, detections in parts for image_labels in detections]
     ground_truth = np.zeros((len(records), len(names)), bool)
-    chosen = np.zeros_like(ground_truth)
+    predicted = np.zeros_like(ground_truth)
     images = [(data, record) for data, _ in parts for record in data]
     for row, ((data, record), image_labels) in enumerate(zip(images, predictions, strict=True)):
         ground_truth[row, [names.index(data.names[label]) for label in record.labels or ()]] = True
-        chosen[row, list(image_labels.chosen)] = True
+        predicted[row, list(image_labels.chosen)] = True
     return classification.evaluate(
         ground_truth,
         np.stack([image_labels.scores for image_labels in predictions]),
         names,
         multi_label=multi_label,
-        chosen=chosen,
+        predicted=predicted,
         bootstrap=bootstrap,
         seed=seed,
         groups=[record.group or str(record.image) for record in records],
@@ -93,7 +93,7 @@ def compared(
 ) -> McNemar:
     """Another model on the same images: which of the two is right where they disagree."""
     second = evaluate(other, data, bootstrap=0, seed=0, progress=progress).metrics
-    return mcnemar(first.right, second.right, names)
+    return mcnemar(first.correct, second.correct, names)
 
 
 def in_use(card: Card) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from maskwright import formats
 from maskwright.api import classification_evaluation, detection_evaluation
 from maskwright.api.data import Say, data_name, image_level_labels, relative
 from maskwright.errors import DatasetError, RecipeError
-from maskwright.evaluation.class_thresholds import Shown, shown_at
+from maskwright.evaluation.class_thresholds import DetectionCounts, count_detections
 from maskwright.evaluation.classification_metrics import ClassificationMetrics
 from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.detection_metrics import DetectionMetrics
@@ -50,7 +50,7 @@ class Evaluated(Generic[Figured]):
     doubts: tuple[str, ...] = ()
     card: Card | None = None
     thresholds: tuple[Threshold, ...] = ()
-    shown: Shown | None = None
+    shown: DetectionCounts | None = None
     model: str = ""
 
     def facts(self) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def evaluate(
             trained,
             chose,
             doubts=(*objects.warnings, *detection_evaluation.doubts(objects.data)),
-            shown=None if (kind := objects.metrics.best_kind) is None else shown_at(kind.matches, find.limits),
+            shown=None if (kind := objects.metrics.best_kind) is None else count_detections(kind.matches, find.limits),
             thresholds=find.thresholds,
             model=label,
         )

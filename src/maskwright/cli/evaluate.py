@@ -115,7 +115,7 @@ def command(
 def show_metrics(metrics: DetectionMetrics | ClassificationMetrics, console: Console) -> None:
     """Masks and boxes, class by class where there are several, each figure with its interval; or a classifier's."""
     from maskwright.evaluation.classification_metrics import ClassificationMetrics
-    from maskwright.evaluation.detection import NOT_ASKED
+    from maskwright.evaluation.detection import NOT_REQUESTED
 
     if isinstance(metrics, ClassificationMetrics):
         _show_predictions(metrics, console)
@@ -138,7 +138,7 @@ def show_metrics(metrics: DetectionMetrics | ClassificationMetrics, console: Con
             ["class", "objects", "AP", "AP50", "AR100"], shown, title=f"{kind.kind} ({metrics.images} images)"
         )
     for kind, reason in metrics.reasons.items():
-        if reason != NOT_ASKED:
+        if reason != NOT_REQUESTED:
             console.show(f"{kind}: n/a, {reason}")
 
 

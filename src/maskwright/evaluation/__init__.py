@@ -1,1 +1,1 @@
-"""Metrics and how sure they are; takes lists of Instances, ours or anybody's."""
+"""Metrics and their confidence intervals, from lists of Instances or plain arrays; independent of models."""

@@ -1,4 +1,4 @@
-"""Whether a score of 0.8 means right in eight of ten: reliability, its summary metrics, and temperature scaling."""
+"""Calibration of scores: reliability diagram, expected calibration error, Brier score, temperature scaling."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from maskwright.errors import DatasetError
 from maskwright.evaluation.classification import as_table
 from maskwright.evaluation.intervals import wilson
 
-COLDEST, HOTTEST = 0.2, 20.0  # temperatures: beyond these a handful of images would decide everything
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 20.0  # beyond these limits a handful of images would determine the fit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Images in bins by score; b bins, the empty ones included.
+    """A reliability diagram: images binned by score; b bins, empty ones included.
 
-    edges      b+1 float64, 0..1      count      b int64
+    edges      b+1 float64, 0..1
+    count      b int64
     score      b float64, mean score in the bin, NaN where empty
-    fraction      b float64, how many of them were right, NaN where empty
-    intervals  b, 95 % (Wilson), None where empty
+    fraction   b float64, fraction of correct predictions in the bin, NaN where empty
+    intervals  b, 95 % (Wilson) of `fraction`, None where empty
     """
 
     edges: np.ndarray
@@ -32,29 +33,31 @@ class Reliability:
 
     @property
     def ece(self) -> float | None:
-        """Expected calibration error: the mean gap between score and fraction of hits, by images. None of no images."""
+        """Expected calibration error: mean |score - fraction| over bins, weighted by count. None without images."""
         if not self.count.sum():
             return None
-        there = self.count > 0
-        gaps = np.abs(self.score[there] - self.fraction[there])
-        return float(np.sum(gaps * self.count[there]) / self.count.sum())
+        filled = self.count > 0
+        gaps = np.abs(self.score[filled] - self.fraction[filled])
+        return float(np.sum(gaps * self.count[filled]) / self.count.sum())
 
 
-def reliability(scores: np.ndarray, right: np.ndarray, bins: int = 10) -> Reliability:
-    """How often scores keep their word.
+def reliability(scores: np.ndarray, correct: np.ndarray, bins: int = 10) -> Reliability:
+    """Bin scores and count how often they are correct.
 
-    scores  n, 0..1: of a class, or of the answer given    right  n bool: it is that class, the answer was right
-    A score on an edge belongs to the bin above it; 1 to the last.
+    scores   n, 0..1: of a class, or of the predicted class
+    correct  n bool: the image is of that class, or the prediction is correct
 
-    >>> made = reliability(np.array([0.95, 0.95, 0.15]), np.array([True, False, False]))
-    >>> made.count.tolist(), round(made.ece, 3)
+    A score on an edge belongs to the bin above it; 1 belongs to the last bin.
+
+    >>> diagram = reliability(np.array([0.95, 0.95, 0.15]), np.array([True, False, False]))
+    >>> diagram.count.tolist(), round(diagram.ece, 3)
     ([0, 1, 0, 0, 0, 0, 0, 0, 0, 2], 0.35)
     """
-    scores, right = np.asarray(scores, np.float64), np.asarray(right, bool)
+    scores, correct = np.asarray(scores, np.float64), np.asarray(correct, bool)
     edges = np.linspace(0, 1, bins + 1)
     bin_index = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
     count = np.bincount(bin_index, minlength=bins)
-    true_positives = np.bincount(bin_index, right, minlength=bins)
+    true_positives = np.bincount(bin_index, correct, minlength=bins)
     empty = np.full(bins, np.nan)
     return Reliability(
         edges,
@@ -66,26 +69,29 @@ def reliability(scores: np.ndarray, right: np.ndarray, bins: int = 10) -> Reliab
 
 
 def brier(scores: np.ndarray, ground_truth: np.ndarray) -> float | None:
-    """Mean squared gap between scores and what is so, 0 (best) to 1; None of no images.
+    """Brier score: mean squared difference of scores and ground truth, 0 (best) to 1; None without images.
 
-    scores, ground_truth  n and n bool; or n×C of exclusive classes: half the sum over classes, as with two classes
+    scores, ground_truth  n and n bool; or n×C for exclusive classes: half the sum over classes, so that two classes
+                          give the same value in both forms
 
     >>> brier(np.array([0.9, 0.2]), np.array([True, False]))
     0.025
     """
     if not len(scores):
         return None
-    gaps = (np.asarray(scores, np.float64) - np.asarray(ground_truth, np.float64)) ** 2
-    return round(float(gaps.mean() if gaps.ndim == 1 else gaps.sum(axis=1).mean() / 2), 15)
+    squared_errors = (np.asarray(scores, np.float64) - np.asarray(ground_truth, np.float64)) ** 2
+    return round(
+        float(squared_errors.mean() if squared_errors.ndim == 1 else squared_errors.sum(axis=1).mean() / 2), 15
+    )
 
 
 # --- temperature --------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Temperature:
-    """Logits are divided by `value`: above 1 scores grow more modest, below 1 bolder. The ranking stays.
+    """Logits are divided by `value`: above 1 lowers the confidence, below 1 raises it. The ranking is unchanged.
 
-    before, after  negative log-likelihood a label, in nats, on the images it was fitted on
-    bounded        the fit ran into its limit: hardly a mistake (or nothing but mistakes) to learn from
+    before, after  mean negative log-likelihood in nats on the images it was fitted on
+    bounded        the fit reached MIN_TEMPERATURE or MAX_TEMPERATURE: almost no, or almost only, wrong predictions
     """
 
     value: float
@@ -106,64 +112,67 @@ def fit_temperature(
     multi_label: bool = False,
     from_scores: bool = False,
 ) -> Temperature:
-    """The temperature that makes validation images likeliest (Guo et al. 2017). Never worse than none on these images.
+    """The temperature that minimizes the negative log-likelihood of validation images (Guo et al. 2017).
 
-    logits       n×C: before softmax, or with multi_label before each class's sigmoid
-    ground_truth        n class numbers or n×C bool
-    from_scores  `logits` are scores 0..1: their logits are taken
+    logits        n×C: before softmax, or with multi_label before the sigmoid of each class
+    ground_truth  n class indices, or n×C bool
+    from_scores   `logits` are scores 0..1, which are converted to logits first
 
-    >>> made = fit_temperature(np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0]]), [0, 0, 1])
-    >>> round(made.value, 2), made.after < made.before
+    On these images the result is never worse than temperature 1.
+
+    >>> fitted = fit_temperature(np.array([[4.0, 0.0], [4.0, 0.0], [4.0, 0.0]]), [0, 0, 1])
+    >>> round(fitted.value, 2), fitted.after < fitted.before
     (5.77, True)
     """
     logits = logits_of(logits, multi_label) if from_scores else np.asarray(logits, np.float64)
     if logits.ndim != 2 or not np.isfinite(logits).all():
-        raise DatasetError("these are no logits", field="logits", expected="finite numbers, images by classes",
+        raise DatasetError("the logits are not a table of numbers", field="logits",
+                           expected="finite numbers, images by classes",
                            got=f"shape {logits.shape}")  # fmt: skip
     if not len(logits):
-        raise DatasetError("a temperature needs images", got="none", fix="name validation images")
+        raise DatasetError("fitting a temperature needs images", got="none", fix="name validation images")
     names = [str(index) for index in range(logits.shape[1])]
     table = as_table(
         ground_truth, len(logits), names, [str(row) for row in range(len(logits))], "ground_truth", not multi_label
     )
 
-    def slope(cold: float) -> float:
-        """Of the loss by 1 / temperature: it only ever rises, for the loss is convex in that."""
-        return float(np.sum((scores_of(logits * cold, multi_label) - table) * logits))
+    def slope(inverse: float) -> float:
+        """Derivative of the loss with respect to 1 / temperature; increasing, because the loss is convex in it."""
+        return float(np.sum((scores_of(logits * inverse, multi_label) - table) * logits))
 
-    low, high = 1 / HOTTEST, 1 / COLDEST
+    low, high = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
     if slope(low) >= 0 or slope(high) <= 0:
-        cold, bounded = (low if slope(low) >= 0 else high), True
+        inverse, bounded = (low if slope(low) >= 0 else high), True
     else:
         bounded = False
         for _ in range(60):
             middle = (low + high) / 2
             low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-        cold = (low + high) / 2
-    before, after = nll(logits, table, multi_label), nll(logits * cold, table, multi_label)
-    if after > before:  # by rounding, where nothing can be won
-        cold, after = 1.0, before
-    return Temperature(1 / cold, before, after, bounded, multi_label)
+        inverse = (low + high) / 2
+    before, after = nll(logits, table, multi_label), nll(logits * inverse, table, multi_label)
+    if after > before:  # by rounding, where temperature 1 is already optimal
+        inverse, after = 1.0, before
+    return Temperature(1 / inverse, before, after, bounded, multi_label)
 
 
 def scores_of(logits: np.ndarray, multi_label: bool = False) -> np.ndarray:
-    """Softmax over classes, or a sigmoid for each."""
+    """n×C logits -> n×C scores: softmax over classes, or with multi_label a sigmoid per class."""
     if multi_label:
         return np.exp(-np.logaddexp(0, -logits))
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
 def logits_of(scores: np.ndarray, multi_label: bool = False) -> np.ndarray:
-    """What scores_of undoes; 0 and 1 are moved inwards by 1e-12."""
+    """Inverse of scores_of, up to a constant per image; scores are clipped to 1e-12 .. 1 - 1e-12."""
     inside = np.clip(np.asarray(scores, np.float64), 1e-12, 1 - 1e-12)
     return np.log(inside) - np.log1p(-inside) if multi_label else np.log(inside)
 
 
 def nll(logits: np.ndarray, table: np.ndarray, multi_label: bool = False) -> float:
-    """Mean negative log-likelihood, an image (or, with multi_label, a label)."""
+    """Mean negative log-likelihood in nats, per image (with multi_label: per label)."""
     if multi_label:
         return float(np.mean(np.logaddexp(0, np.where(table, -logits, logits))))
     top = logits.max(axis=1, keepdims=True)
-    whole = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
-    return float(np.mean(whole - logits[table]))
+    log_sum = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
+    return float(np.mean(log_sum - logits[table]))

@@ -1,6 +1,6 @@
-"""How good a classifier of whole images is, with intervals. Takes plain arrays, ours or anybody's; knows no model.
+"""Metrics of image classification with confidence intervals, from plain arrays; independent of models.
 
-The definitions, and what is put where a division has nothing to divide by (0), are scikit-learn's.
+The definitions are scikit-learn's, including 0 for a division by zero.
 """
 
 from __future__ import annotations
@@ -24,18 +24,23 @@ KINDS = ("micro", "macro", "weighted")
 
 def evaluate(
     ground_truth: np.ndarray | Sequence[int], scores: np.ndarray, names: Sequence[str], *, multi_label: bool = False,
-    chosen: np.ndarray | Sequence[int] | None = None, bootstrap: int = 1000, seed: int = 0,
+    predicted: np.ndarray | Sequence[int] | None = None, bootstrap: int = 1000, seed: int = 0,
     groups: Sequence[Hashable] | None = None, image_names: Sequence[str] | None = None,
 ) -> ClassificationMetrics:  # fmt: skip
-    """Evaluate the scores of n images against what they show.
+    """Evaluate the scores of n images against the ground truth.
 
-    ground_truth      n class numbers, or n×C bool (needed where an image may have none or several labels)
-    scores     n×C, 0..1
-    names      C class names
-    chosen     the decisions, like ground truth; default: the best score of each image, with several labels all from 0.5
-    bootstrap  resamples for the 95 % intervals of F1, averages and areas; 0 for none. Shares (accuracy, precision,
-               recall of a class) always have Wilson's
-    groups     images of one group (a series, copies, one image evaluated by several folds) count together
+    ground_truth  n class indices, or n×C bool (required where an image may have none or several labels)
+    scores        n×C, 0..1
+    names         C class names
+    predicted     predicted classes, in the form of ground_truth; default: the class with the highest score of each
+                  image, with multi_label all classes from 0.5
+    bootstrap     resamples for the 95 % intervals of F1, averages, AUC and AP; 0 for none. Fractions (accuracy,
+                  precision and recall of a class) always have Wilson's interval
+    groups        one per image; images of one group (a series, copies, an image evaluated in several folds) are not
+                  independent and are resampled together
+    image_names   one per image; default: "0", "1" ...
+
+    DatasetError names the image whose scores or labels are invalid.
 
     >>> metrics = evaluate([1, 0, 1], np.array([[0.1, 0.9], [0.7, 0.3], [0.6, 0.4]]), ["norust", "rust"], bootstrap=0)
     >>> round(metrics.accuracy, 3), metrics.auc, metrics.classes[1].recall
@@ -46,70 +51,70 @@ def evaluate(
     labels = tuple(image_names) if image_names is not None else tuple(str(row) for row in range(count))
     _check_scores(scores, known, labels)
     real = as_table(ground_truth, count, known, labels, "ground_truth", exclusive=not multi_label)
-    predicted = (
+    decided = (
         _decide(scores, multi_label)
-        if chosen is None
-        else as_table(chosen, count, known, labels, "chosen", exclusive=not multi_label)
+        if predicted is None
+        else as_table(predicted, count, known, labels, "predicted", exclusive=not multi_label)
     )
     together = None if groups is None else tuple(groups)
     if together is not None and len(together) != count:
-        raise DatasetError("not one group an image", field="groups", expected=count, got=len(together))
-    true_positives, called, support = (item.sum(axis=0) for item in (real & predicted, predicted, real))
-    metrics = _ratios(true_positives, called, support)
+        raise DatasetError("one group per image is needed", field="groups", expected=count, got=len(together))
+    true_positives, predicted_count, support = (item.sum(axis=0) for item in (real & decided, decided, real))
+    ratios = _ratios(true_positives, predicted_count, support)
     classes = []
     for index, name in enumerate(known):
         auc, ap = (float(area[0]) for area in ranking.areas(scores[:, index], real[:, index]))
-        precision, recall, f1 = (float(metric[index]) for metric in metrics)
-        counts = int(support[index]), int(called[index]), int(true_positives[index])
+        precision, recall, f1 = (float(ratio[index]) for ratio in ratios)
+        counts = int(support[index]), int(predicted_count[index]), int(true_positives[index])
         classes.append(ClassificationClassMetrics(name, *counts, precision, recall, f1, _or_none(auc), _or_none(ap)))
-    means = _averages(true_positives[None], called[None], support[None])
+    means = _averages(true_positives[None], predicted_count[None], support[None])
     averages = [
         Average(f"{kind} avg", float(precision[0]), float(recall[0]), float(f1[0]), int(support.sum()))
         for kind, (precision, recall, f1) in means.items()
     ]
     if multi_label:
-        averages.append(_samples(real, predicted))
-    right = (real == predicted).all(axis=1)
-    pairs = _fraction_intervals(real, predicted, right, known, together)
+        averages.append(_samples(real, decided))
+    correct = (real == decided).all(axis=1)
+    pairs = _fraction_intervals(real, decided, correct, known, together)
     if bootstrap > 0:
-        pairs |= _resampled(real, predicted, right, scores, known, multi_label, bootstrap, seed, together)
+        pairs |= _resampled(real, decided, scores, known, multi_label, bootstrap, seed, together)
     return ClassificationMetrics(
         names=known,
         image_names=labels,
         multi_label=multi_label,
-        accuracy=float(right.mean()) if count else None,
+        accuracy=float(correct.mean()) if count else None,
         classes=tuple(classes),
         averages=tuple(averages),
         auc=_headline_auc([per_class.auc for per_class in classes], multi_label),
         ap=_mean([per_class.ap for per_class in classes]),
-        confusion=None if multi_label else real.T.astype(np.int64) @ predicted.astype(np.int64),
+        confusion=None if multi_label else real.T.astype(np.int64) @ decided.astype(np.int64),
         intervals=pairs,
         remarks=tuple(_remarks(classes, count, together)),
         ground_truth=real,
         scores=scores,
-        chosen=predicted,
+        predicted=decided,
         groups=together,
     )
 
 
-# --- what goes in -------------------------------------------------------------------------------------
+# --- input --------------------------------------------------------------------------------------------
 def as_table(
     given: np.ndarray | Sequence[int], count: int, names: Sequence[str], images: Sequence[str], field: str,
     exclusive: bool = True,
 ) -> np.ndarray:  # fmt: skip
-    """Class numbers, or a table, as n×C bool; `exclusive`: exactly one class an image."""
+    """Class indices or a table as n×C bool; `exclusive`: exactly one class per image. `field` is for messages."""
     values = np.asarray(given)
     if values.shape == (count, len(names)) and (values.ndim == 2):
         table = values.astype(bool)
         if exclusive and count and (table.sum(axis=1) != 1).any():
             row = int(np.argmax(table.sum(axis=1) != 1))
-            raise DatasetError("not one class an image", record=f'image "{images[row]}"', field=field,
+            raise DatasetError("one class per image is needed", record=f'image "{images[row]}"', field=field,
                                expected="exactly one class", got=f"{int(table[row].sum())} classes",
-                               fix="multi_label=True, where an image may have none or several")  # fmt: skip
+                               fix="multi_label=True if an image may have none or several")  # fmt: skip
         return table
     if values.shape != (count,) or not (np.issubdtype(values.dtype, np.integer) or count == 0):
-        raise DatasetError("the answers do not fit the scores", field=field,
-                           expected=f"{count} class numbers, or a table {count} by {len(names)}",
+        raise DatasetError("the labels do not fit the scores", field=field,
+                           expected=f"{count} class indices, or a table {count} by {len(names)}",
                            got=f"{values.dtype} of shape {values.shape}")  # fmt: skip
     table = np.zeros((count, len(names)), bool)
     if count and not (values.min() >= 0 and values.max() < len(names)):
@@ -125,10 +130,10 @@ def _check_scores(scores: np.ndarray, names: tuple[str, ...], images: tuple[str,
         raise DatasetError("the scores do not fit the classes", field="scores",
                            expected=f"images by {len(names)} classes", got=f"shape {scores.shape}")  # fmt: skip
     if len(images) != len(scores):
-        raise DatasetError("not one name an image", field="image_names", expected=len(scores), got=len(images))
-    wrong = ~((scores >= 0) & (scores <= 1)).all(axis=1)  # catches NaN too
-    if wrong.any():
-        row = int(np.argmax(wrong))
+        raise DatasetError("one name per image is needed", field="image_names", expected=len(scores), got=len(images))
+    invalid = ~((scores >= 0) & (scores <= 1)).all(axis=1)  # NaN too
+    if invalid.any():
+        row = int(np.argmax(invalid))
         raise DatasetError("a score is not a fraction", record=f'image "{images[row]}"', field="scores",
                            expected="numbers 0..1", got=", ".join(f"{score:g}" for score in scores[row]))  # fmt: skip
 
@@ -146,7 +151,7 @@ Three = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _ratios(true_positives: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> Three:
-    """(precision, recall, F1), 0 where there is nothing to divide by."""
+    """(precision, recall, F1); 0 for a division by zero."""
     return (
         _divided(true_positives, predicted),
         _divided(true_positives, support),
@@ -160,7 +165,7 @@ def _divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def _averages(true_positives: np.ndarray, predicted: np.ndarray, support: np.ndarray) -> dict[str, Three]:
-    """R×C counts -> each kind's (precision, recall, F1) of R resamples. Classes without images count as 0 in macro."""
+    """R×C counts -> (precision, recall, F1) of each average, R each. Classes without images count as 0 in "macro"."""
     per_class = _ratios(true_positives, predicted, support)
     total = support.sum(axis=1, keepdims=True)
     weights = np.where(total > 0, support / np.maximum(total, 1), 1 / support.shape[1])
@@ -172,7 +177,7 @@ def _averages(true_positives: np.ndarray, predicted: np.ndarray, support: np.nda
 
 
 def _samples(real: np.ndarray, predicted: np.ndarray) -> Average:
-    """Each image's own precision, recall and F1, averaged."""
+    """Precision, recall and F1 of each image, averaged."""
     values = _ratios((real & predicted).sum(axis=1), predicted.sum(axis=1), real.sum(axis=1))
     means = [float(value.mean()) if len(real) else 0.0 for value in values]
     return Average("samples avg", means[0], means[1], means[2], int(real.sum()))
@@ -183,8 +188,8 @@ def _headline_auc(values: Sequence[float | None], multi_label: bool) -> float | 
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    there = [value for value in values if value is not None]
-    return sum(there) / len(there) if there else None
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
 
 
 def _or_none(value: float) -> float | None:
@@ -195,7 +200,7 @@ def _or_none(value: float) -> float | None:
 def _fraction_intervals(
     real: np.ndarray,
     predicted: np.ndarray,
-    right: np.ndarray,
+    correct: np.ndarray,
     names: tuple[str, ...],
     groups: tuple[Hashable, ...] | None,
 ) -> dict[str, Interval | None]:
@@ -203,7 +208,7 @@ def _fraction_intervals(
         rows = np.flatnonzero(among)
         return fraction_interval(true_positives[rows], None if groups is None else [groups[row] for row in rows])
 
-    pairs = {"accuracy": of(right, np.ones(len(right), bool))}
+    pairs = {"accuracy": of(correct, np.ones(len(correct), bool))}
     for index, name in enumerate(names):
         pairs[f"precision_{name}"] = of(real[:, index], predicted[:, index])
         pairs[f"recall_{name}"] = of(predicted[:, index], real[:, index])
@@ -211,37 +216,37 @@ def _fraction_intervals(
 
 
 def _resampled(
-    real: np.ndarray, predicted: np.ndarray, right: np.ndarray, scores: np.ndarray, names: tuple[str, ...],
+    real: np.ndarray, predicted: np.ndarray, scores: np.ndarray, names: tuple[str, ...],
     multi_label: bool, n: int, seed: int, groups: tuple[Hashable, ...] | None,
 ) -> dict[str, Interval | None]:  # fmt: skip
-    """Percentile bootstrap over images (or groups) of everything that is no plain fraction."""
-    metrics: dict[str, np.ndarray] = {}
+    """Percentile bootstrap over images (or groups) of the metrics that are not simple fractions."""
+    values_by_name: dict[str, np.ndarray] = {}
     weights = intervals.draws(len(real), n, seed, groups)
-    true_positives, called, support = (
+    true_positives, predicted_count, support = (
         weights.astype(np.float64) @ item for item in (real & predicted, predicted, real)
     )
-    for kind, values in _averages(true_positives, called, support).items():
+    for kind, values in _averages(true_positives, predicted_count, support).items():
         for label, value in zip(("precision", "recall", "F1"), values, strict=True):
-            metrics[f"{kind}_{label}"] = value
-    f1 = _ratios(true_positives, called, support)[2]
-    every_auc, every_ap = [], []
+            values_by_name[f"{kind}_{label}"] = value
+    f1 = _ratios(true_positives, predicted_count, support)[2]
+    class_aucs, class_aps = [], []
     for index, name in enumerate(names):
         auc, ap = ranking.areas(scores[:, index], real[:, index], weights)
-        every_auc.append(auc)
-        every_ap.append(ap)
-        metrics |= {f"F1_{name}": f1[:, index], f"AUC_{name}": auc, f"AP_{name}": ap}
-    metrics["AUC"] = every_auc[1] if len(names) == 2 and not multi_label else _column_mean(every_auc)
-    metrics["AP"] = _column_mean(every_ap)
-    enough = intervals.enough(len(real), groups)
-    return {name: intervals.percentiles(metric) if enough else None for name, metric in metrics.items()}
+        class_aucs.append(auc)
+        class_aps.append(ap)
+        values_by_name |= {f"F1_{name}": f1[:, index], f"AUC_{name}": auc, f"AP_{name}": ap}
+    values_by_name["AUC"] = class_aucs[1] if len(names) == 2 and not multi_label else _column_mean(class_aucs)
+    values_by_name["AP"] = _column_mean(class_aps)
+    computable = intervals.computable(len(real), groups)
+    return {name: intervals.percentiles(metric) if computable else None for name, metric in values_by_name.items()}
 
 
 def _column_mean(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean over the classes that have the figure in a resample, NaN where none has."""
+    """Mean over the classes for which the metric is defined in a resample, NaN where it is for none."""
     table = np.stack(columns)
-    there = ~np.isnan(table)
-    return np.divide(np.where(there, table, 0).sum(axis=0), there.sum(axis=0),
-                     out=np.full(table.shape[1], np.nan), where=there.any(axis=0))  # fmt: skip
+    defined = ~np.isnan(table)
+    return np.divide(np.where(defined, table, 0).sum(axis=0), defined.sum(axis=0),
+                     out=np.full(table.shape[1], np.nan), where=defined.any(axis=0))  # fmt: skip
 
 
 # --- remarks ------------------------------------------------------------------------------------------
@@ -250,13 +255,13 @@ def _remarks(
 ) -> list[str]:
     remarks = []
     absent = [per_class.name for per_class in classes if per_class.support == 0]
-    unsaid = [per_class.name for per_class in classes if per_class.predicted == 0 and per_class.support > 0]
+    never_predicted = [item.name for item in classes if item.predicted == 0 and item.support > 0]
     if count and absent:
-        remarks.append(f"no image shows {', '.join(absent)}: recall is put at 0, the areas do not exist")
-    if unsaid:
-        remarks.append(f"no image was called {', '.join(unsaid)}: precision is put at 0")
+        remarks.append(f"no image shows {', '.join(absent)}: its recall is set to 0, its AUC and AP are undefined")
+    if never_predicted:
+        remarks.append(f"no image was predicted as {', '.join(never_predicted)}: precision is set to 0")
     if groups is not None and (number := len({group for group in groups if group is not None})):
         number += sum(group is None for group in groups)
         if number < count:
-            remarks.append(f"{count} images in {number} groups: intervals count a group as one draw")
+            remarks.append(f"{count} images in {number} groups: intervals are computed by resampling whole groups")
     return remarks

@@ -1,4 +1,4 @@
-"""What an evaluation of whole-image classes found out, ready for tables, plots, CSV and JSON."""
+"""The metrics of an evaluated classifier, for tables, plots, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class ClassificationClassMetrics:
-    """One class.
+    """The metrics of one class.
 
-    support, predicted, true_positives   images of the class, images predicted as the class, and both
-    precision, recall, f1  as scikit-learn has them: 0 where the division has nothing to divide by
-    auc, ap                area under the ROC curve and average precision against all other images; None where there
-                           is no image of the class, or (auc) none without it
+    support, predicted, true_positives  images of the class, images predicted as the class, and both
+    precision, recall, f1               as in scikit-learn: 0 for a division by zero
+    auc, ap                             area under the ROC curve and average precision, one class against the others;
+                                        None without images of the class, auc also without images of other classes
     """
 
     name: str
@@ -37,7 +37,7 @@ class ClassificationClassMetrics:
 
 @dataclass(frozen=True, slots=True)
 class Average:
-    """A line below the classes: "micro avg", "macro avg", "weighted avg", "samples avg"."""
+    """An average over classes: "micro avg", "macro avg", "weighted avg"; or over images: "samples avg"."""
 
     name: str
     precision: float
@@ -48,11 +48,12 @@ class Average:
 
 @dataclass(frozen=True, slots=True)
 class Misclassification:
-    """One wrong answer about one image.
+    """One wrong prediction for one image.
 
-    ground_truth, predicted   class labels; with several labels per image "not X" is a possible one
-    score         of the answer given, 0..1
-    ground_truth_score   of the answer that was right
+    image, name              index of the image, and its name
+    ground_truth, predicted  class labels; with several labels per image also "not X"
+    score                    score of the predicted label, 0..1
+    ground_truth_score       score of the ground-truth label, 0..1
     """
 
     image: int
@@ -67,16 +68,20 @@ class Misclassification:
 class ClassificationMetrics:
     """All metrics of one evaluation of n images and C classes; fractions are 0..1.
 
-    names        the classes                     multi_label  an image may have none, one or several
-    image_names  n                               accuracy     fraction of images with every label right; None of no
-                 images
-    classes      C                               averages     as scikit-learn prints them
-    auc, ap      of two exclusive classes the second's AUC, otherwise the mean over classes; AP is always that mean
-    confusion    C×C int64, row = what it is, column = what was predicted; None with several labels an image
+    names        C class names
+    image_names  n
+    multi_label  an image may have none, one or several labels
+    accuracy     fraction of images with all labels correct; None without images
+    classes      C
+    averages     as scikit-learn prints them
+    auc          with two exclusive classes that of the second, otherwise the mean over classes
+    ap           mean over classes
+    confusion    C×C int64, row = ground truth, column = predicted; None with multi_label
     intervals    95 %: "accuracy", "AUC", "AP", "macro_precision", "macro_recall", "macro_F1" (and micro, weighted),
-                 and "precision_X", "recall_X", "F1_X", "AUC_X", "AP_X" of each class; None where it does not exist
-    remarks      what a reader must know: classes without images, groups
-    ground_truth, scores, chosen   n×C: bool, float64, bool
+                 and "precision_X", "recall_X", "F1_X", "AUC_X", "AP_X" of each class; None where undefined
+    remarks      what limits the metrics: classes without images, groups
+    ground_truth, scores, predicted  n×C: bool, float64, bool
+    groups       n, or None
     """
 
     names: tuple[str, ...]
@@ -92,7 +97,7 @@ class ClassificationMetrics:
     remarks: tuple[str, ...]
     ground_truth: np.ndarray = field(repr=False)
     scores: np.ndarray = field(repr=False)
-    chosen: np.ndarray = field(repr=False)
+    predicted: np.ndarray = field(repr=False)
     groups: tuple[Hashable, ...] | None = field(default=None, repr=False)
 
     @property
@@ -100,23 +105,23 @@ class ClassificationMetrics:
         return len(self.ground_truth)
 
     @property
-    def right(self) -> np.ndarray:
-        """n bool: every label of the image is right."""
-        return (self.ground_truth == self.chosen).all(axis=1)
+    def correct(self) -> np.ndarray:
+        """n bool: all labels of the image are predicted correctly."""
+        return (self.ground_truth == self.predicted).all(axis=1)
 
     def average(self, name: str) -> Average:
-        """By name: "macro avg"."""
+        """The average of this name, such as "macro avg"."""
         return next(average for average in self.averages if average.name == name)
 
     def mistakes(self, n: int | None = None) -> list[Misclassification]:
-        """Wrong answers, the most convinced first: largest gap between the score of the answer and of the right one."""
-        detections = self._wrong_labels() if self.multi_label else self._wrong_images()
-        return sorted(detections, key=lambda detection: detection.ground_truth_score - detection.score)[:n]
+        """The first n wrong predictions (default: all), by falling difference of predicted and ground-truth score."""
+        wrong = self._wrong_labels() if self.multi_label else self._wrong_images()
+        return sorted(wrong, key=lambda mistake: mistake.ground_truth_score - mistake.score)[:n]
 
     def _wrong_images(self) -> list[Misclassification]:
         errors = []
-        for image in map(int, np.flatnonzero(~self.right)):
-            real, predicted = int(np.argmax(self.ground_truth[image])), int(np.argmax(self.chosen[image]))
+        for image in map(int, np.flatnonzero(~self.correct)):
+            real, predicted = int(np.argmax(self.ground_truth[image])), int(np.argmax(self.predicted[image]))
             scores = float(self.scores[image, predicted]), float(self.scores[image, real])
             errors.append(
                 Misclassification(image, self.image_names[image], self.names[real], self.names[predicted], *scores)
@@ -125,7 +130,7 @@ class ClassificationMetrics:
 
     def _wrong_labels(self) -> list[Misclassification]:
         errors = []
-        for image, index in np.argwhere(self.ground_truth != self.chosen).tolist():
+        for image, index in np.argwhere(self.ground_truth != self.predicted).tolist():
             name, score = self.names[index], float(self.scores[image, index])
             if self.ground_truth[image, index]:
                 errors.append(Misclassification(image, self.image_names[image], name, f"not {name}", 1 - score, score))
@@ -133,9 +138,9 @@ class ClassificationMetrics:
                 errors.append(Misclassification(image, self.image_names[image], f"not {name}", name, score, 1 - score))
         return errors
 
-    # --- for people and programs --------------------------------------------------------------------
+    # --- output -------------------------------------------------------------------------------------
     def text(self, digits: int = 2) -> str:
-        """The table in the layout that people know from scikit-learn's classification_report."""
+        """The table in the layout of scikit-learn's classification_report."""
         width = max([len(name) for name in self.names] + [len("weighted avg")])
 
         def line(name: str, *cells: str) -> str:
@@ -153,10 +158,10 @@ class ClassificationMetrics:
         return "\n".join(lines) + "\n"
 
     def _printed(self, average: str) -> bool:
-        return self.multi_label or average != "micro avg"  # there it is the accuracy
+        return self.multi_label or average != "micro avg"  # equal to the accuracy there
 
     def rows(self) -> list[dict[str, Any]]:
-        """A table: one row a class, then the averages. Intervals are (low, high) or None; nothing is rounded."""
+        """One row per class, then the averages. Intervals are (low, high) or None; nothing is rounded."""
         rows = []
         for item in (*self.classes, *self.averages):
             ending = {f"{kind} avg": f"{kind}_" for kind in ("micro", "macro", "weighted")}
@@ -171,7 +176,7 @@ class ClassificationMetrics:
         return rows
 
     def facts(self) -> dict[str, Any]:
-        """Ready for JSON."""
+        """The metrics as a dict for JSON."""
         return {
             "images": self.images,
             "names": list(self.names),
@@ -179,7 +184,7 @@ class ClassificationMetrics:
             "accuracy": self.accuracy,
             "AUC": self.auc,
             "AP": self.ap,
-            "classes": [asdict(class_index) for class_index in self.classes],
+            "classes": [asdict(per_class) for per_class in self.classes],
             "averages": [asdict(average) for average in self.averages],
             "confusion": None if self.confusion is None else self.confusion.tolist(),
             "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
@@ -191,22 +196,22 @@ class ClassificationMetrics:
         return json.dumps(self.facts(), indent=2, ensure_ascii=False) + "\n"
 
     def to_csv(self) -> str:
-        """class,support,precision,precision_low,precision_high, ... one line a class and average; "" for n/a."""
+        """class,support,precision,precision_low,precision_high, ... one line per class and average; "" for n/a."""
         return as_csv(
             [
-                {name: value for key, cell in row.items() for name, value in _ends(key, cell).items()}
+                {name: value for key, cell in row.items() for name, value in _columns(key, cell).items()}
                 for row in self.rows()
             ]
         )
 
     def scores_csv(self) -> str:
-        """One row per image: image, ground truth, prediction and each score; several labels are joined by ";"."""
+        """One row per image: image, ground truth, prediction and all scores; several labels are joined by ";"."""
         return as_csv(
             [
                 {
                     "image": image,
                     "ground_truth": self._labels(self.ground_truth[row]),
-                    "predicted": self._labels(self.chosen[row]),
+                    "predicted": self._labels(self.predicted[row]),
                     **{f"score_{name}": float(score) for name, score in zip(self.names, self.scores[row], strict=True)},
                 }
                 for row, image in enumerate(self.image_names)
@@ -214,10 +219,11 @@ class ClassificationMetrics:
         )
 
     def _labels(self, row: np.ndarray) -> str:
-        return tables.joined([name for name, there in zip(self.names, row, strict=True) if there], ";")
+        return tables.joined([name for name, is_set in zip(self.names, row, strict=True) if is_set], ";")
 
 
-def _ends(key: str, cell: Any) -> dict[str, Any]:
+def _columns(key: str, cell: Any) -> dict[str, Any]:
+    """An interval as two columns, anything else as one."""
     if not key.endswith("_interval"):
         return {key: cell}
     low, high = cell or (None, None)
@@ -226,6 +232,7 @@ def _ends(key: str, cell: Any) -> dict[str, Any]:
 
 
 def as_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows with the same keys as CSV text with a header; "" without rows."""
     if not rows:
         return ""
     return tables.written(list(rows[0]), (list(row.values()) for row in rows))

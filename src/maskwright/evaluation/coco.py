@@ -1,7 +1,7 @@
-"""The door to the maintained COCO evaluator: Instances in, its precision and recall arrays and its matches out.
+"""Interface to the COCO evaluator: Instances in, its precision and recall arrays and its matches out.
 
-The evaluator is hotcoco; no other module imports it. Its ids are ours: image i is image i + 1,
-class k is category k + 1, and ground truth or found row j of all images together is annotation j + 1.
+The evaluator is hotcoco; no other module imports it. Ids given to it: image i is image i + 1, class k is category
+k + 1, and row j of the ground truth, or of the detections, of all images together is annotation j + 1.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from maskwright.types import Instances
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 ALL, SMALL, MEDIUM, LARGE = range(4)  # areas: everything, < 32², 32² to 96², more (pixels)
-ONE, TEN, HUNDRED = range(3)  # how many found objects an image and class may bring
+ONE, TEN, HUNDRED = range(3)  # limits: at most 1, 10 or 100 detections per image and class
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evaluated:
-    """What the evaluator says of one kind (boxes or masks).
+class CocoEvaluation:
+    """The evaluator's result for one kind (boxes or masks).
 
-    precision  10 IoUs × 101 recalls × K classes × 4 areas × 3 limits; -1 where there is nothing to find
+    precision  10 IoUs × 101 recalls × K classes × 4 areas × 3 limits; -1 where there is no ground truth
     recall     10 IoUs × K classes × 4 areas × 3 limits; -1 likewise
-    matches    who was matched with whom, image by image
+    matches    which detection matches which ground-truth object
     """
 
     precision: np.ndarray
@@ -41,29 +41,32 @@ def evaluate(
     sizes: Sequence[tuple[int, int]],
     names: Sequence[str],
     kind: str,
-) -> Evaluated:
-    """Run the evaluator once. Classes of both sides must already index into `names`; kind is "box" or "mask".
+) -> CocoEvaluation:
+    """Run the evaluator once.
 
-    As COCO has it, a ground truth's size class goes by its mask where it has one (also when boxes are evaluated), and
-    at most
-    the 100 best found objects of an image and class are looked at.
+    ground_truth, detections  one Instances per image, same order; their classes index into `names`
+    sizes                     (height, width) of each image
+    kind                      "box" or "mask"
+
+    As in COCO the size class of a ground-truth object follows from its mask if it has one (also for boxes), and at
+    most the 100 best detections per image and class are evaluated.
     """
-    from hotcoco import COCOeval  # here, so that importing the package costs nothing
+    from hotcoco import COCOeval  # imported when used: slow to load
 
     ground_truth_table, detection_table = _table(ground_truth), _table(detections)
-    ground_truth_side, found_side = _evaluator_input(
+    ground_truth_side, detection_side = _evaluator_input(
         ground_truth, detections, sizes, names, kind, ground_truth_table, detection_table
     )
-    evaluator = COCOeval(ground_truth_side, found_side, "bbox" if kind == "box" else "segm")
+    evaluator = COCOeval(ground_truth_side, detection_side, "bbox" if kind == "box" else "segm")
     evaluator.evaluate()
     evaluator.accumulate()
     result: dict[str, Any] = evaluator.eval  # type: ignore[assignment]
     matches = _matches(evaluator.eval_imgs, ground_truth, detections, kind, names, ground_truth_table, detection_table)
-    return Evaluated(np.asarray(result["precision"]), np.asarray(result["recall"]), matches)
+    return CocoEvaluation(np.asarray(result["precision"]), np.asarray(result["recall"]), matches)
 
 
 def _table(images: Sequence[Instances]) -> dict[str, np.ndarray]:
-    """All rows of all images as columns: image, row within it, class, box."""
+    """All rows of all images as columns: image, row within the image, class, box."""
     lengths = [len(image) for image in images]
     return {
         "image": np.repeat(np.arange(len(images)), lengths),
@@ -81,7 +84,7 @@ def _crowd(ground_truth: Sequence[Instances]) -> np.ndarray:
 
 
 def _ground_truth_areas(ground_truth: Sequence[Instances]) -> np.ndarray:
-    """Pixels of the mask, or of the box where only that is known."""
+    """Areas in pixels: of the mask, or of the box where there are no masks."""
     areas = [_box_area(item.boxes) if item.masks is None else item.masks.area for item in ground_truth]
     return np.concatenate(areas).astype(np.float64) if areas else np.zeros(0)
 
@@ -97,7 +100,7 @@ def _corner_and_sides(corners: np.ndarray) -> np.ndarray:
 
 
 def _run_lengths(images: Sequence[Instances]) -> list[Any]:
-    return [one for image in images if image.masks is not None for one in image.masks.to_coco()]
+    return [mask for image in images if image.masks is not None for mask in image.masks.to_coco()]
 
 
 def _evaluator_input(
@@ -126,25 +129,27 @@ def _evaluator_input(
         detection_table["class"] + 1,
     ]
     rows = np.column_stack(columns).astype(np.float64)
-    found_side = ground_truth_side.load_res(
+    detection_side = ground_truth_side.load_res(
         rows, segmentation=_run_lengths(detections) if masks and len(rows) else None
     )
-    if masks and len(rows):  # a found mask counts as small or large by its own pixels, not by its box
+    if masks and len(rows):  # the size class of a detected mask follows from its pixels, not from its box
         areas = np.concatenate([detection.masks.area for detection in detections if detection.masks is not None])
-        found_side.update_anns(ids=np.arange(1, len(rows) + 1), area=areas.astype(np.float64))
-    return ground_truth_side, found_side
+        detection_side.update_anns(ids=np.arange(1, len(rows) + 1), area=areas.astype(np.float64))
+    return ground_truth_side, detection_side
 
 
 def _matches(per_image, ground_truth, detections, kind, names, ground_truth_table, detection_table) -> Matches:
-    """The evaluator's dicts (one an image, class and area) as columns; only the area "all" is kept."""
-    everything = [item for item in per_image if item is not None and item["aRng"][0] == 0 and item["aRng"][1] >= 1e9]
-    everything.sort(key=lambda item: (item["image_id"], item["category_id"]))
-    order = np.array([number for item in everything for number in item["dtIds"]], np.int64) - 1
-    filled = [item for item in everything if item["dtIds"]]
+    """The evaluator's dicts (one per image, class and area) as columns; only the area "all" is kept."""
+    per_image_and_class = [
+        item for item in per_image if item is not None and item["aRng"][0] == 0 and item["aRng"][1] >= 1e9
+    ]
+    per_image_and_class.sort(key=lambda item: (item["image_id"], item["category_id"]))
+    order = np.array([number for item in per_image_and_class for number in item["dtIds"]], np.int64) - 1
+    filled = [item for item in per_image_and_class if item["dtIds"]]
     none = np.zeros((len(IOUS), 0), bool)
     matched = np.concatenate([none] + [np.array(item["dtMatched"], bool) for item in filled], axis=1)
     ignored = np.concatenate([none] + [np.array(item["dtIgnore"], bool) for item in filled], axis=1)
-    partner = np.array([number for item in filled for number in item["dtMatches"][0]], np.int64) - 1
+    matched_ground_truth = np.array([number for item in filled for number in item["dtMatches"][0]], np.int64) - 1
     scores = np.array([score for item in filled for score in item["dtScores"]], np.float64)
     return Matches(
         kind=kind,
@@ -154,12 +159,12 @@ def _matches(per_image, ground_truth, detections, kind, names, ground_truth_tabl
         ground_truth_image=ground_truth_table["image"],
         ground_truth_row=ground_truth_table["row"],
         ground_truth_class=ground_truth_table["class"],
-        ground_truth_counts=~_crowd(ground_truth),
+        ground_truth_counted=~_crowd(ground_truth),
         detection_image=detection_table["image"][order],
         detection_row=detection_table["row"][order],
         detection_class=detection_table["class"][order],
         detection_score=scores,
         hit=matched & ~ignored,
         ignored=ignored,
-        partner=np.where(matched[0], partner, -1),
+        matched_ground_truth=np.where(matched[0], matched_ground_truth, -1),
     )

@@ -1,4 +1,4 @@
-"""What an evaluation found out: COCO's metrics, per class and per image, ready for tables, plots and JSON."""
+"""The metrics of an evaluated detector: COCO's, per class and per image, for tables, plots and JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maskwright.evaluation.matching import ImageScore, Matches
 KINDS = ("box", "mask")
 Interval = tuple[float, float]
 
-# COCO's twelve: name -> (precision?, IoU, area, limit), in the order everybody prints them
+# COCO's twelve metrics: name -> (is precision, index of the IoU, area, limit), in COCO's order
 TWELVE = {
     "AP": (True, None, coco.ALL, coco.HUNDRED),
     "AP50": (True, 0, coco.ALL, coco.HUNDRED),
@@ -34,10 +34,10 @@ TWELVE = {
 
 @dataclass(frozen=True, slots=True)
 class DetectionClassMetrics:
-    """One class. AP, AP50 and AR100 are None where there was nothing of it to find.
+    """The metrics of one class. AP, AP50 and AR100 are None without ground-truth objects.
 
-    ground_truths, detections   how many there were (crowds left out), how many were found at any score
-    threshold, f1   the score from which to keep finds for the best F1 at IoU 0.5; None where no find hits
+    ground_truths, detections  number of ground-truth objects (without crowds), number of detections at any score
+    threshold, f1              score threshold with the best F1 at IoU 0.5, and that F1; None without true positives
     """
 
     name: str
@@ -52,12 +52,12 @@ class DetectionClassMetrics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindMetrics:
-    """The metrics of boxes, or of masks; fractions 0..1, None where there is nothing to measure.
+    """The metrics of boxes, or of masks; fractions 0..1, None where undefined.
 
-    AP..ARl    COCO's twelve: over IoU 0.50:0.95, at 0.50, at 0.75, for small, medium, large objects; then recall with
-               1, 10, 100 finds an image and class, and for small, medium, large
-    intervals  95 % bootstrap over images of "AP", "AP50", "AP75", "AR100", "AP <class>", "AP50 <class>";
-               {} unless asked for, None where it does not exist
+    AP..ARl    COCO's twelve: AP over IoU 0.50:0.95, at 0.50, at 0.75, for small, medium, large objects; AR with at
+               most 1, 10, 100 detections per image and class, and for small, medium, large objects
+    intervals  95 % bootstrap over images of "AP", "AP50", "AP75", "AR100", "AP_X", "AP50_X" for a class X;
+               {} unless requested, None where undefined
     matches    curves, thresholds and image scores, at IoU 0.5
     """
 
@@ -79,18 +79,18 @@ class KindMetrics:
     matches: Matches = field(repr=False)
 
     def facts(self) -> dict[str, Any]:
-        """Ready for JSON; no matches."""
+        """The metrics as a dict for JSON, without matches."""
         return {
             **{name: getattr(self, name) for name in TWELVE},
-            "classes": [asdict(class_index) for class_index in self.classes],
+            "classes": [asdict(per_class) for per_class in self.classes],
             "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
         }
 
     def coco_lines(self) -> list[str]:
-        """COCO's twelve lines, in the layout people know, with n/a where the reference prints -1."""
+        """COCO's twelve lines in pycocotools' layout, with n/a where it prints -1."""
         lines = []
-        for name, (precise, iou, area, limit) in TWELVE.items():
-            what = "Average Precision  (AP)" if precise else "Average Recall     (AR)"
+        for name, (is_precision, iou, area, limit) in TWELVE.items():
+            what = "Average Precision  (AP)" if is_precision else "Average Recall     (AR)"
             span = "0.50:0.95" if iou is None else f"{coco.IOUS[iou]:0.2f}"
             size = ("all", "small", "medium", "large")[area]
             lines.append(f" {what} @[ IoU={span:<9} | area={size:>6s} | maxDets={(1, 10, 100)[limit]:>3d} ] = "
@@ -98,7 +98,7 @@ class KindMetrics:
         return lines
 
     def rows(self) -> list[dict[str, Any]]:
-        """A table: one row a class, then "all". Intervals are (low, high) or None; nothing is rounded."""
+        """One row per class, then "all". Intervals are (low, high) or None; nothing is rounded."""
 
         def row(
             name: str, suffix: str, ground_truths: int, detections: int, metrics: DetectionClassMetrics | KindMetrics
@@ -121,23 +121,25 @@ class KindMetrics:
         return [*rows, row("all", "", total[0], total[1], self)]
 
     def confusion(self, threshold: float | Mapping[str, float] | None = None) -> tuple[tuple[str, ...], np.ndarray]:
-        """Class names and "background", and how often which was taken for which (see confusion.py)."""
+        """(names + "background", confusion matrix), see confusion.py."""
         return confusion(self.matches, threshold)
 
     def thresholds(self) -> dict[str, float | None]:
-        """The best threshold of each class, by name."""
+        """Class name -> score threshold with the best F1."""
         return {per_class.name: per_class.threshold for per_class in self.classes}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectionMetrics:
-    """All metrics of one evaluation; `metrics.mask.AP`, `metrics.box.AP50`.
+    """All metrics of one evaluation: `metrics.mask.AP`, `metrics.box.AP50`.
 
-    names        classes evaluated
-    images       how many;  image_names: what they are called, in order ("0", "1" .. where nobody said)
-    ground_truths       objects there were to find, crowds left out;  found: objects found, at any score
-    unknown_classes    detections of classes the ground truth does not know: not evaluated
-    box, mask    None where it could not be evaluated (or was not asked for); reasons[kind] says why
+    names            classes evaluated
+    images           number of images
+    image_names      their names, in order (default: "0", "1" ...)
+    ground_truths    number of ground-truth objects, without crowds
+    detections       number of detections at any score
+    unknown_classes  number of detections of classes that are not in `names`: not evaluated
+    box, mask        None where it could not be evaluated or was not requested; reasons[kind] says why
     """
 
     names: tuple[str, ...]
@@ -152,15 +154,15 @@ class DetectionMetrics:
 
     @property
     def best_kind(self) -> KindMetrics | None:
-        """Masks where they were evaluated, else boxes."""
+        """The metrics of masks if they were evaluated, else of boxes."""
         return self.mask or self.box
 
     def kind(self, name: str) -> KindMetrics | None:
-        """By name: "box" or "mask"."""
+        """`box` or `mask` by name."""
         return {"box": self.box, "mask": self.mask}[name]
 
     def coco_lines(self, kind: str | None = None) -> list[str]:
-        """Twelve lines of that kind (default: masks, else boxes); [] where it was not evaluated."""
+        """COCO's twelve lines of a kind (default: masks, else boxes); [] if it was not evaluated."""
         chosen = self.best_kind if kind is None else self.kind(kind)
         return chosen.coco_lines() if chosen else []
 
@@ -171,9 +173,10 @@ class DetectionMetrics:
         threshold: float | Mapping[str, float] | None = None,
         best: bool = False,
     ) -> list[tuple[str, ImageScore]]:
-        """(image name, its score at IoU 0.5), lowest F1 first and more mistakes first; `best=True` from the other end.
+        """(image name, its score at IoU 0.5), lowest F1 first, ties by the number of errors; `best=True` reverses.
 
-        threshold  keep finds with at least this score; None: each class's own best
+        n          number of images; default: all
+        threshold  score threshold, for all classes or per class; None: the best of each class
         """
         chosen = self.best_kind if kind is None else self.kind(kind)
         scores = chosen.matches.image_scores(threshold) if chosen else []

@@ -1,4 +1,4 @@
-"""How sure a figure is: Wilson's interval for fractions, the percentile bootstrap over images for everything else."""
+"""Confidence intervals of metrics: Wilson's for fractions, the percentile bootstrap over images for the others."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from statistics import NormalDist
 
 import numpy as np
 
-Metric = Callable[[np.ndarray], float | None]  # the figure of the images with these indices (repeats allowed)
+Metric = Callable[[np.ndarray], float | None]  # image indices (with repeats) -> the metric of these images
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What the second has over the first, on the same images.
+    """The difference of two models on the same images.
 
     value      second minus first
-    low, high  95 % interval of it
-    fraction      of the resamples in which the second is better (equal ones count half), 0..1
+    low, high  95 % interval of the difference
+    fraction   fraction of resamples in which the second is better (ties count half), 0..1
     """
 
     value: float
@@ -26,13 +26,13 @@ class Difference:
     fraction: float
 
     @property
-    def clear(self) -> bool:
-        """The interval leaves 0 out: the difference is more than the choice of images."""
+    def significant(self) -> bool:
+        """The interval does not contain 0."""
         return self.low > 0 or self.high < 0
 
 
 def wilson(hits: float, total: float, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Interval of the fraction hits / total (Wilson's score interval, 1927); None where total is 0.
+    """Wilson's score interval (1927) of the fraction hits / total; None if total is 0.
 
     >>> low, high = wilson(8, 10)
     >>> round(low, 3), round(high, 3)
@@ -45,17 +45,17 @@ def wilson(hits: float, total: float, confidence: float = 0.95) -> tuple[float, 
     fraction, shrink = hits / total, 1 + z * z / total
     middle = (fraction + z * z / (2 * total)) / shrink
     half = z * np.sqrt(fraction * (1 - fraction) / total + z * z / (4 * total * total)) / shrink
-    # At 0 and at `total` the interval touches the edge exactly; rounding must not push it off.
+    # With 0 or `total` hits the interval ends exactly at 0 or 1, in spite of rounding.
     return (0.0 if hits == 0 else float(middle - half)), (1.0 if hits == total else float(middle + half))
 
 
 def draws(count: int, n: int, seed: int = 0, groups: Sequence[Hashable] | None = None) -> np.ndarray:
-    """n resamples of `count` images as n×count int64: how often each image is in it; 0 is ordinary.
+    """n bootstrap resamples of `count` images, n×count int64: how often each image is in each resample.
 
-    groups  one an image: images of one group (a series, one original's copies) come and go together;
-            None in the sequence is a group of its own
+    groups  one per image: images of one group (a series, copies of one original) are drawn together; an image with
+            group None is a group of its own
     """
-    member = members(count, groups)
+    member = group_indices(count, groups)
     number = int(member.max()) + 1 if count else 0
     random = np.random.default_rng(seed)
     times = random.multinomial(number, np.full(number, 1 / number), size=n) if number else np.zeros((n, 0), np.int64)
@@ -68,17 +68,19 @@ def bootstrap(
 ) -> tuple[float, float] | None:  # fmt: skip
     """(low, high): the percentile bootstrap interval.
 
-    metric  numbers, one an image (their mean is the figure), or a function of image indices; with a function `count`
-            says how many images there are. The function may answer None or NaN: that resample is left out
+    metric  numbers, one per image, of which the mean is taken; or a function of image indices. Resamples for which
+            the function returns None or NaN are left out
+    count   number of images; required with a function
+    groups  see `draws`
 
-    None where fewer than two images (or groups) make resampling meaningless.
+    None with fewer than two images (or groups).
 
     >>> low, high = bootstrap([0.0, 1.0, 1.0, 1.0], n=200)
     >>> (low, high)
     (0.25, 1.0)
     """
     metric, count = _as_function(metric, count)
-    if not enough(count, groups):
+    if not computable(count, groups):
         return None
     return percentiles([_number(metric(rows)) for rows in _index_rows(draws(count, n, seed, groups))], confidence)
 
@@ -87,15 +89,15 @@ def difference(
     first: Metric | Sequence[float] | np.ndarray, second: Metric | Sequence[float] | np.ndarray, n: int = 1000,
     seed: int = 0, groups: Sequence[Hashable] | None = None, *, count: int | None = None, confidence: float = 0.95,
 ) -> Difference | None:  # fmt: skip
-    """The paired bootstrap: both are evaluated on the same resample each time, so what makes an image hard cancels out.
+    """The paired bootstrap: both models are evaluated on the same resamples, so the difficulty of images cancels out.
 
-    Arguments as for `bootstrap`; None where resampling is meaningless or either figure does not exist.
+    Arguments as for `bootstrap`; None with fewer than two images (or groups), or where a metric is undefined.
     """
     first, count = _as_function(first, count)
     second, other = _as_function(second, count)
     assert count == other, f"not the same images: {count} and {other}"
     everything = np.arange(count)
-    if not enough(count, groups):
+    if not computable(count, groups):
         return None
     both = np.array([(_number(first(rows)), _number(second(rows)))
                      for rows in [everything, *_index_rows(draws(count, n, seed, groups))]])  # fmt: skip
@@ -103,7 +105,7 @@ def difference(
 
 
 def paired(value: float, gaps: np.ndarray, confidence: float = 0.95) -> Difference | None:
-    """Difference from its value on all images and its values on the resamples; NaN = does not exist."""
+    """A Difference from its value on all images and on the resamples; NaN where undefined."""
     between = percentiles(gaps, confidence)
     if between is None or np.isnan(value):
         return None
@@ -112,7 +114,7 @@ def paired(value: float, gaps: np.ndarray, confidence: float = 0.95) -> Differen
 
 
 def percentiles(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> tuple[float, float] | None:
-    """The middle `confidence` of the values, NaN left out; None where none is left."""
+    """The central interval that contains the fraction `confidence` of the values; NaN is left out. None if empty."""
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
     if len(values) == 0:
@@ -121,13 +123,13 @@ def percentiles(values: Sequence[float] | np.ndarray, confidence: float = 0.95) 
     return float(low), float(high)
 
 
-def enough(count: int, groups: Sequence[Hashable] | None = None) -> bool:
-    """At least two images or groups."""
-    return count > 1 and int(members(count, groups).max()) > 0
+def computable(count: int, groups: Sequence[Hashable] | None = None) -> bool:
+    """Whether there is a bootstrap interval: at least two images or groups."""
+    return count > 1 and int(group_indices(count, groups).max()) > 0
 
 
-def members(count: int, groups: Sequence[Hashable] | None) -> np.ndarray:
-    """The group number of each image, 0, 1, 2 .. in order of first appearance."""
+def group_indices(count: int, groups: Sequence[Hashable] | None) -> np.ndarray:
+    """The group index of each image, 0, 1, 2 ... in order of first appearance."""
     if groups is None:
         return np.arange(count)
     assert len(groups) == count, f"{len(groups)} groups for {count} images"

@@ -1,7 +1,7 @@
-"""What scores are worth as an order, whatever the threshold: ROC, precision and recall, the areas under both.
+"""Threshold-independent metrics of scores: ROC curve, precision-recall curve, and the areas under both.
 
-Equal scores stay or go together, so a curve has one point for every distinct score. A resample is a row of weights
-(how often each image is in it, see `intervals.draws`): nothing is sorted twice.
+A curve has one point for every distinct score. A resample is a row of weights (how often each image is in it, see
+`intervals.draws`), so scores are sorted only once.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numpy as np
 
 from maskwright.evaluation.matching import Curve
 
-AT_ONCE = 250_000  # weights held at a time: what fits a processor's cache is done fastest
+WEIGHTS_AT_ONCE = 250_000  # weights processed at once: they fit the processor's cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Roc:
     """Receiver operating characteristic of one class, one point for every distinct score, highest first.
 
-    scores  p float64; the first is infinity: nothing is called positive
-    false_positive_rate   p float64: the fraction of the other images with at least this score
-    recall  p float64, true positive rate
+    scores               p float64; the first is infinity: nothing is predicted positive
+    false_positive_rate  p float64: fraction of the negatives with at least this score
+    recall               p float64: true positive rate
     """
 
     scores: np.ndarray
@@ -31,54 +31,56 @@ class Roc:
 
 
 def roc(scores: np.ndarray, ground_truth: np.ndarray) -> Roc | None:
-    """scores n float, ground truth n bool; None where one side is empty.
+    """The ROC curve of scores (n float) for a ground truth (n bool); None without positives or without negatives.
 
     >>> curve = roc(np.array([0.9, 0.8, 0.3]), np.array([True, False, True]))
     >>> curve.false_positive_rate.tolist(), curve.recall.tolist()
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0])
     """
-    levels, true_positives, false = _counts(scores, ground_truth)
-    if not len(levels) or true_positives[-1] == 0 or false[-1] == 0:
+    levels, true_positives, false_positives = _counts(scores, ground_truth)
+    if not len(levels) or true_positives[-1] == 0 or false_positives[-1] == 0:
         return None
     return Roc(
         np.concatenate([[np.inf], levels]),
-        np.concatenate([[0.0], false / false[-1]]),
+        np.concatenate([[0.0], false_positives / false_positives[-1]]),
         np.concatenate([[0.0], true_positives / true_positives[-1]]),
     )
 
 
 def precision_recall(scores: np.ndarray, ground_truth: np.ndarray) -> Curve:
-    """The same for precision and recall; no points where there is nothing to find."""
-    levels, true_positives, false = _counts(scores, ground_truth)
+    """The precision-recall curve of scores (n float) for a ground truth (n bool); without points if no positives."""
+    levels, true_positives, false_positives = _counts(scores, ground_truth)
     if not len(levels) or true_positives[-1] == 0:
         return Curve(np.zeros(0), np.zeros(0), np.zeros(0))
-    return Curve(levels, true_positives / (true_positives + false), true_positives / true_positives[-1])
+    return Curve(levels, true_positives / (true_positives + false_positives), true_positives / true_positives[-1])
 
 
 def auc(scores: np.ndarray, ground_truth: np.ndarray) -> float | None:
-    """Area under the ROC curve: how often a random positive scores above a random negative (ties count half).
+    """Area under the ROC curve: probability that a positive scores above a negative (ties count half).
 
-    None where one side is empty.
+    None without positives or without negatives.
 
     >>> auc(np.array([0.9, 0.8, 0.3, 0.3]), np.array([True, False, True, False]))
     0.625
     """
-    return _known(areas(scores, ground_truth)[0][0])
+    return _or_none(areas(scores, ground_truth)[0][0])
 
 
 def average_precision(scores: np.ndarray, ground_truth: np.ndarray) -> float | None:
-    """Sum of precision times the gain in recall, point by point, nothing interpolated; None where nothing is to find.
+    """Average precision as in scikit-learn: sum of precision times increase of recall, without interpolation.
+
+    None without positives.
 
     >>> average_precision(np.array([0.9, 0.8, 0.3]), np.array([True, False, True]))
     0.8333333333333333
     """
-    return _known(areas(scores, ground_truth)[1][0])
+    return _or_none(areas(scores, ground_truth)[1][0])
 
 
 def areas(
     scores: np.ndarray, ground_truth: np.ndarray, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(AUC, average precision) of R resamples, R float64 each, NaN where one does not exist.
+    """(AUC, average precision) of R resamples, R float64 each, NaN where undefined.
 
     weights  R×n, how often each image is in each resample; None: all once, R = 1
     """
@@ -91,20 +93,20 @@ def areas(
 
 
 def parts(weights: np.ndarray) -> Iterator[np.ndarray]:
-    """The rows of a large table of weights, some at a time."""
-    yield from np.array_split(weights, max(1, min(len(weights), weights.size // AT_ONCE)))
+    """The rows of a large table of weights in blocks."""
+    yield from np.array_split(weights, max(1, min(len(weights), weights.size // WEIGHTS_AT_ONCE)))
 
 
 def _areas(scores: np.ndarray, ground_truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Only scores that a positive has are points: elsewhere recall does not rise, and nothing is added to either area.
+    """Only scores of positives are points: at others recall does not rise, and neither area changes.
 
-    Of a point: `true_positives` positives and `above` images score at least this, `gained` positives and `tied` others
-    just this.
+    At each point `true_positives` positives and `above` images have at least this score, `gained` positives and `tied`
+    negatives exactly this score.
     """
     order, last = _order(scores)
     first = np.append(True, last[:-1])
     sorted_ground_truth = ground_truth[order]
-    run = np.cumsum(first) - 1  # which run of equal scores a place belongs to
+    run = np.cumsum(first) - 1  # index of the run of equal scores
     chosen = np.unique(run[sorted_ground_truth])
     ends, starts = np.flatnonzero(last)[chosen], np.flatnonzero(first)[chosen]
     seen = np.cumsum(weights[:, order], axis=1, dtype=np.int32)
@@ -113,29 +115,29 @@ def _areas(scores: np.ndarray, ground_truth: np.ndarray, weights: np.ndarray) ->
     true_positives = positive[:, upto].astype(np.float64)
     gained = np.diff(true_positives, axis=1, prepend=0)
     total = seen[:, -1].astype(np.float64)
-    detections = true_positives[:, -1] if len(chosen) else np.zeros(len(weights))
+    positives = true_positives[:, -1] if len(chosen) else np.zeros(len(weights))
     above = seen[:, ends].astype(np.float64)
     before = np.where(starts > 0, seen[:, starts - 1], 0)
-    tied = above - before - gained  # other images with just this score: half of them count as lower
-    under = np.sum(gained * ((total - detections)[:, None] - (above - true_positives) + tied / 2), axis=1)
-    both = detections * (total - detections)
+    tied = above - before - gained  # negatives with exactly this score: half of them count as lower
+    area_below = np.sum(gained * ((total - positives)[:, None] - (above - true_positives) + tied / 2), axis=1)
+    pairs_total = positives * (total - positives)
     precision = np.divide(true_positives, above, out=np.zeros_like(true_positives), where=above > 0)
     rows = len(weights), np.nan
     return (
-        np.divide(under, both, out=np.full(*rows), where=both > 0),
-        np.divide(np.sum(gained * precision, axis=1), detections, out=np.full(*rows), where=detections > 0),
+        np.divide(area_below, pairs_total, out=np.full(*rows), where=pairs_total > 0),
+        np.divide(np.sum(gained * precision, axis=1), positives, out=np.full(*rows), where=positives > 0),
     )
 
 
 def _order(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Highest first, and where a run of equal scores ends."""
+    """(indices by descending score, whether a run of equal scores ends at each)."""
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     return order, np.append(ranked[1:] != ranked[:-1], True)
 
 
 def _counts(scores: np.ndarray, ground_truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct scores, and how many positives and others have at least each."""
+    """(distinct scores, number of positives with at least each, number of negatives with at least each)."""
     if not len(scores):
         return np.zeros(0), np.zeros(0), np.zeros(0)
     order, last = _order(scores)
@@ -147,5 +149,5 @@ def _counts(scores: np.ndarray, ground_truth: np.ndarray) -> tuple[np.ndarray, n
     )
 
 
-def _known(value: float) -> float | None:
+def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)

@@ -146,8 +146,8 @@ def _scores(metrics: ClassificationMetrics, points: Points) -> Section:
     if points or (len(metrics.names) == 2 and not metrics.multi_label):
         index = next((index for index, name in enumerate(metrics.names) if name in points), 1)
     else:
-        best = np.where(metrics.chosen, metrics.scores, 0).max(axis=1, initial=0)
-        right = metrics.right
+        best = np.where(metrics.predicted, metrics.scores, 0).max(axis=1, initial=0)
+        right = metrics.correct
         return Scores("Scores of the answers", ("wrong", best[~right]), ("right", best[right]))
     there, name = metrics.ground_truth[:, index], metrics.names[index]
     other = metrics.names[1 - index] if len(metrics.names) == 2 and not metrics.multi_label else f"not {name}"

@@ -46,7 +46,7 @@ def validate(
         if evaluated is not None and evaluated.AP is not None and evaluated.AP50 is not None:
             row |= {f"{kind}_AP": round(evaluated.AP, 5), f"{kind}_AP50": round(evaluated.AP50, 5)}
     chosen = metrics.best_kind
-    if chosen is not None and chosen.matches.ground_truth_counts.any():
+    if chosen is not None and chosen.matches.ground_truth_counted.any():
         row["threshold"] = choose_for_classes(chosen.matches)[0]
     return row
 
