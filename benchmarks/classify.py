@@ -58,6 +58,7 @@ def images(folder: Path, count: int) -> Path:
 # --- ours ---------------------------------------------------------------------------------------------
 def ours(data: Path, folder: Path, views: int, precision: str = "fp32") -> dict:
     import maskwright
+    from maskwright.training.callbacks import OnEpochEnd
 
     began, rows, at = time.process_time(), [], []
 
@@ -68,7 +69,7 @@ def ours(data: Path, folder: Path, views: int, precision: str = "fp32") -> dict:
     maskwright.train(
         data, task="classify", model="vgg16", weights="none", layers="heads", lr=RATE, epochs=EPOCHS, size=SIDE,
         batch=BATCH, cached_views=views, device="cpu", precision=precision, workers=0, patience=0, out=folder,
-        on_epoch=after,
+        callbacks=[OnEpochEnd(after)],
     )  # fmt: skip
     late = at[views:] or at
     return {
@@ -96,19 +97,18 @@ def plain(data: Path, measured: int) -> dict:
 
     from maskwright import formats
     from maskwright.api.data import for_task
-    from maskwright.training.loader import Loader
-    from maskwright.training.recipe import WHOLE
-    from maskwright.transforms.augment import NOTHING
+    from maskwright.training.defaults import CLASSIFICATION_AUGMENT
+    from maskwright.training.loader import Loader, ViewOptions
 
     parts = for_task(formats.read(data), "classify").usable().splits()
-    loader = Loader(parts["train"], SIDE, BATCH, 1, WHOLE, 0, 0)
-    held = list(Loader(parts["val"], SIDE, BATCH, 1, NOTHING, 0, 0).epoch(0))
+    loader = Loader(parts["train"], ViewOptions(SIDE, CLASSIFICATION_AUGMENT), BATCH)
+    held = list(Loader(parts["val"], ViewOptions(SIDE), BATCH).epoch(0))
     model = network()
     mean, std = (torch.tensor(item).view(1, 3, 1, 1) for item in (MEAN, STD))
 
     def prepared(batch):  # type: ignore[no-untyped-def]
         shown = (torch.as_tensor(batch.network_inputs).permute(0, 3, 1, 2).float() - mean) / std
-        return shown, torch.tensor([int(ground_truth.classes[0]) for ground_truth in batch.ground_truths])
+        return shown, torch.tensor([int(ground_truth.classes[0]) for ground_truth in batch.targets])
 
     learning = torch.optim.RMSprop(model.head.parameters(), RATE, alpha=0.9, eps=1e-7)
     generator = torch.Generator().manual_seed(0)

@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import time
-import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +36,6 @@ from maskwright.evaluation.class_thresholds import choose_for_classes, count_det
 from maskwright.evaluation.matching import Matches
 from maskwright.prediction.predictor import load
 from maskwright.progress import silent
-from maskwright.training import loop
 
 SHARED = Path(os.environ.get("MASKWRIGHT_SHARED", "../shared"))
 SETS = {
@@ -122,7 +120,7 @@ def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     parts = open_data(rest, task, seed=0)
     trained = maskwright.train(
         rest, task=task, weights="small", size=chosen.size, time_budget=60 * chosen.minutes, workers=0,
-        out=chosen.results / "runs", name=name.replace(" ", "-"),
+        out=chosen.results / "runs", name=name.replace(" ", "-"), clock=time.process_time,
     )  # fmt: skip
     find = load(trained.model)
     told = {}
@@ -180,7 +178,6 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.results.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
     table: dict[str, Any] = {}
     for name in chosen.sets.split(","):
         file = chosen.results / f"{name}.json"

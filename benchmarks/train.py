@@ -41,11 +41,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from maskwright.engines.torch_engine import TorchEngine
 from maskwright.models import registry
+from maskwright.models.base import Network
 from maskwright.synth import render_set
-from maskwright.training.loop import Trainer
+from maskwright.tasks.registry import find_task
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.run_folder import RunFolder
+from maskwright.training.trainer import Trainer
 from maskwright.transforms.augment import Augment
 from maskwright.types import Dataset, Record
 from maskwright.weights.card import Card
@@ -141,9 +144,7 @@ def their_steps(network: torch.nn.Module, data: Dataset, batch: int) -> Iterator
 
 
 # --- our side -------------------------------------------------------------------------------------
-def our_steps(
-    network: torch.nn.Module, pair: str, precision: str, data: Dataset, batch: int, folder: Path
-) -> Iterator[None]:
+def our_steps(network: Network, pair: str, precision: str, data: Dataset, batch: int, folder: Path) -> Iterator[None]:
     model, layers, _ = PAIRS[pair]
     views = 2 if pair == "kept" else 0
     recipe = Recipe(
@@ -151,14 +152,15 @@ def our_steps(
         workers=0, stages=(Stage(layers, 1, 1e-4),), augment=MIRRORED, cached_views=views,
     )  # fmt: skip
     card = Card(model, registry.find(model).backbones[0], "segment", data.names, SIZE)
-    trainer = Trainer(recipe, network, card, data, data.where(lambda record: False), RunFolder(folder))
-    batches = trainer._batches()
+    parts = {"train": data, "val": data.where(lambda record: False)}
+    engine = TorchEngine(network, card, recipe.device, recipe.precision)
+    trainer = Trainer(recipe, engine, find_task("segment"), parts, RunFolder(folder))
+    batches = trainer.stages.batches(trainer.loader, trainer.position)
     for look in range(views):
-        for known in itertools.islice(trainer.loader.known_views(look, 0, views, trainer.cache), len(data) // batch):
+        for known in itertools.islice(trainer.loader.cached_epoch(look, 0, views, trainer.cache), len(data) // batch):
             trainer.objective(trainer.network, known, 0)
     for batch_of in batches:
-        trainer._step(batch_of, 0.0)
-        trainer.at.step, trainer.at.steps_in_stage = trainer.at.step + 1, trainer.at.steps_in_stage + 1
+        trainer._step(batch_of)
         yield
 
 

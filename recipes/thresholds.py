@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import time
-import types
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,6 @@ import torch
 
 import maskwright
 from maskwright.evaluation.class_thresholds import choose_for_classes, count_detections
-from maskwright.training import loop
 from maskwright.weights.card import read_card, write_card
 
 
@@ -35,10 +33,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/runs"))
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[attr-defined]
     folded = maskwright.cross_validate(
         chosen.data, k=chosen.k, recipe=chosen.recipe, weights=chosen.weights, time_budget=60 * chosen.minutes,
-        workers=0, bootstrap=0, out=chosen.out, say=print,
+        workers=0, bootstrap=0, clock=time.process_time, out=chosen.out, say=print,
     )  # fmt: skip
     kind = folded.pooled.best_kind
     assert kind is not None

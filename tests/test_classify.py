@@ -29,8 +29,10 @@ from maskwright.evaluation.operating_point import Aim
 from maskwright.models import registry
 from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Classifier, load
-from maskwright.training.loader import Loader, input_size
-from maskwright.training.recipe import WHOLE, from_options, read_recipe, write_recipe
+from maskwright.training.callbacks import OnEpochEnd
+from maskwright.training.defaults import CLASSIFICATION_AUGMENT, from_options
+from maskwright.training.loader import Loader, ViewOptions, input_size
+from maskwright.training.recipe_io import read_recipe, write_recipe
 from maskwright.transforms.augment import NOTHING
 from maskwright.transforms.preprocess import stretch
 from maskwright.types import Dataset, Image, Record
@@ -107,7 +109,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(images: Path, tmp_path: Path)
     plan = {**QUICK, "epochs": 2, "cached_views": 2}
     whole = train(images, out=tmp_path, name="whole", **plan)
     with pytest.raises(Stop):
-        train(images, out=tmp_path, name="stopped", on_epoch=after_one, **plan)
+        train(images, out=tmp_path, name="stopped", callbacks=[OnEpochEnd(after_one)], **plan)
     train(resume=tmp_path / "stopped")
     for name, value in checkpoint.load(whole.folder / "last" / WEIGHTS).items():
         other = checkpoint.load(tmp_path / "stopped" / "last" / WEIGHTS)[name]
@@ -153,7 +155,7 @@ def test_vgg16_is_the_classic_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path))
     plan = from_options(None, task="classify", model="vgg16", weights="imagenet")
     assert (plan.size, plan.optimizer, plan.schedule, plan.warmup_steps) == (150, "rmsprop", "constant", 0)
-    assert plan.augment == WHOLE
+    assert plan.augment == CLASSIFICATION_AUGMENT
     assert [(stage.layers, stage.epochs, stage.lr) for stage in plan.stages] == [("heads", 30, 2e-5)]
 
 
@@ -229,7 +231,7 @@ def test_a_image_of_any_shape_fills_the_square() -> None:
 def test_the_loader_gives_squares_and_labels(images: Path) -> None:
     data = for_task(formats.read(images), "classify").usable()
     assert input_size(data, 40) == (40, 40)
-    batch = next(Loader(data, 40, 4, 1, WHOLE, 0, 0).epoch(0))
+    batch = next(Loader(data, ViewOptions(40, CLASSIFICATION_AUGMENT), 4).epoch(0))
     assert batch.network_inputs.shape == (4, 40, 40, 3)
     for target, name in zip(batch.targets, batch.names, strict=True):
         assert data.names[int(target.classes[0])] == Path(name).parent.name

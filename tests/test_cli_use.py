@@ -14,7 +14,8 @@ from tiny_runs import SIZE, model_folder, party
 
 from maskwright.api.train import Trained
 from maskwright.cli.main import main
-from maskwright.training.recipe import Recipe, Stage, read_recipe, write_recipe
+from maskwright.training.recipe import Recipe, Stage
+from maskwright.training.recipe_io import read_recipe, write_recipe
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, read_card
 

@@ -18,7 +18,7 @@ from maskwright.api.train import train
 from maskwright.errors import RecipeError
 from maskwright.models import registry
 from maskwright.training.contents import label_hash
-from maskwright.training.recipe import write_recipe
+from maskwright.training.recipe_io import write_recipe
 from maskwright.types import Instances, RleMasks
 
 CHANGED = "the data have changed since this run began"

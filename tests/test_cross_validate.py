@@ -16,7 +16,7 @@ from maskwright import formats
 from maskwright.api.cross_validate import _started_from, cross_validate
 from maskwright.api.data import relative
 from maskwright.errors import DatasetError
-from maskwright.training.recipe import write_recipe
+from maskwright.training.recipe_io import write_recipe
 from maskwright.training.run_folder import RunFolder
 
 

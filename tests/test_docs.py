@@ -37,7 +37,9 @@ from maskwright.curate.published import PUBLISHED as DATA_SETS
 from maskwright.formats.registry import FORMATS
 from maskwright.models.base import LAYERS
 from maskwright.synth import render_set
-from maskwright.training.recipe import Recipe, from_options, write_recipe
+from maskwright.training.defaults import from_options
+from maskwright.training.recipe import Recipe
+from maskwright.training.recipe_io import write_recipe
 from maskwright.transforms.augment import Augment
 from maskwright.weights.sources import PUBLISHED, bundled_names, model_folder
 

@@ -22,7 +22,7 @@ from maskwright.models import registry
 from maskwright.models.base import Targets, choose_layers, stands_still, training_mode
 from maskwright.models.external.detectors import SILENT, OneStage, _spared, _spared_points
 from maskwright.prediction.options import InferenceOptions
-from maskwright.training.recipe import from_options
+from maskwright.training.defaults import from_options
 from maskwright.weights import sources
 from maskwright.weights.transfer import coco_classes, rename, transfer
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from tiny_runs import TINY, TinyNetwork, party, trainer
 
-from maskwright.training import loop
+from maskwright.training import trainer as training_loop
+from maskwright.training.estimate import seconds_per_step
 from maskwright.training.feature_cache import FeatureCache
-from maskwright.training.loop import Trainer
 from maskwright.training.recipe import Recipe, Stage
+from maskwright.training.trainer import Trainer
 
 HELD = msgspec.structs.replace(TINY, cached_views=2, stages=(Stage("heads", 4, 1e-2),))  # 6 images: 3 steps an epoch
 
@@ -65,7 +66,7 @@ def test_what_the_trial_step_looks_at_serves_the_run(data, tmp_path):
     torch.manual_seed(0)
     run = trainer(data, tmp_path / "run", HELD, Counting())
     run.val = run.val.where(lambda record: False)
-    assert run.seconds_per_step() > 0
+    assert seconds_per_step(run) > 0
     assert len(run.cache) == run.network.looked == 2  # one batch
     run.run()
     assert len(run.cache) == run.network.looked == 2 * 6
@@ -75,12 +76,12 @@ def test_what_the_trial_step_looks_at_serves_the_run(data, tmp_path):
 def test_the_trial_step_keeps_nothing_where_a_stage_changes_the_backbone(data, tmp_path):
     stages = (Stage("all", 2, 1e-2), Stage("heads", 2, 1e-2))
     run = trainer(data, tmp_path / "run", msgspec.structs.replace(HELD, stages=stages), Counting())
-    assert run.seconds_per_step() > 0 and len(run.cache) == 0
+    assert seconds_per_step(run) > 0 and len(run.cache) == 0
 
 
 def test_what_does_not_fit_into_memory_is_computed_anew_to_the_same_weights(data, tmp_path, monkeypatch):
     kept = trained(data, tmp_path / "kept")
-    monkeypatch.setattr(loop, "MEMORY", 0)
+    monkeypatch.setattr(training_loop, "MEMORY", 0)
     anew = trained(data, tmp_path / "anew")
     assert len(anew.cache) == 0 and anew.network.looked == 4 * 6
     torch.testing.assert_close(weights(kept), weights(anew), rtol=1e-3, atol=1e-5)
@@ -102,16 +103,16 @@ def test_what_was_kept_is_forgotten_when_the_backbone_learns(data, tmp_path):
     """Heads, all, heads again: the last stage must not learn from maps of the first one's backbone."""
     stages = tuple(Stage(layers, 1, 1e-2) for layers in ("heads", "all", "heads"))
     run = trained(data, tmp_path / "run", msgspec.structs.replace(HELD, cached_views=1, stages=stages))
-    keys = list(run.cache._kept)
+    keys = list(run.cache._views)
     assert len(keys) == 6
     fresh = FeatureCache()
-    batch = next(run.loader.known_views(0, 0, 1, fresh))
+    batch = next(run.loader.cached_epoch(0, 0, 1, fresh))
     run.network.eval()
-    for key, network_inputs in batch.fresh.items():
-        network_input = run.objective._network_input(network_inputs)[0]
+    for key, network_inputs in batch.missing.items():
+        network_input = run.objective.normalized(network_inputs)[0]
         with torch.no_grad():
             now = run.network.backbone(network_input)
-        assert torch.allclose(run.cache._kept[key].maps[0], now[0][0], atol=1e-6)
+        assert torch.allclose(run.cache._views[key].features[0], now[0][0], atol=1e-6)
 
 
 def test_a_stop_and_a_resume_change_nothing(data, tmp_path):
@@ -123,16 +124,16 @@ def test_a_stop_and_a_resume_change_nothing(data, tmp_path):
         run.val = run.val.where(lambda record: False)
         if fraction == "resumed":
             run.resume()
-            assert run.at.step == 6
+            assert run.position.step == 6
             run.run()
             # the first half had a shorter schedule, so only the views are compared: the same keys, computed again
-            assert set(run.cache._kept) == set(whole.cache._kept) == set(half.cache._kept)
-            for key, kept in run.cache._kept.items():
-                assert all(map(torch.equal, kept.maps, whole.cache._kept[key].maps))
+            assert set(run.cache._views) == set(whole.cache._views) == set(half.cache._views)
+            for key, kept in run.cache._views.items():
+                assert all(map(torch.equal, kept.features, whole.cache._views[key].features))
 
 
 def test_a_full_cache_takes_no_more():
-    cache = FeatureCache(most=100)
+    cache = FeatureCache(max_bytes=100)
     small, large = [torch.zeros(1, 2, 3, 3)], [torch.zeros(1, 9, 9, 9)]
     cache.fill((0, 0), None, lambda: small)  # type: ignore[arg-type]
     cache.fill((1, 0), None, lambda: large)  # type: ignore[arg-type]

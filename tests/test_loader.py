@@ -14,7 +14,7 @@ from tiny_runs import party, records
 
 from maskwright.errors import ImageError
 from maskwright.training import loader as loading
-from maskwright.training.loader import Batch, Loader, input_size
+from maskwright.training.loader import Batch, Loader, ViewOptions, input_size
 from maskwright.transforms.augment import Augment
 from maskwright.types import Dataset
 
@@ -27,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def load(
     data: Dataset, workers: int = 0, batch: int = 2, steps: int = 1, seed: int = 0, copy_paste: float = 0.5
 ) -> Loader:
-    return Loader(data, 64, batch, steps, Augment(copy_paste=copy_paste), seed, workers)
+    return Loader(data, ViewOptions(64, Augment(copy_paste=copy_paste)), batch, steps, seed, workers)
 
 
 def alike(one: Batch, two: Batch) -> bool:
@@ -50,7 +50,7 @@ def same(one: list[Batch], two: list[Batch]) -> bool:
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(1, 9), st.integers(0, 5))
 def test_every_image_comes_once_before_any_comes_twice(images: int, batch: int, steps: int, epoch: int) -> None:
     """Cut the epoch into rounds as long as the data: each whole round has every image once."""
-    made = Loader(Dataset("x", ("balloon",), records(images)), 64, batch, steps, Augment(), 0, 0)
+    made = Loader(Dataset("x", ("balloon",), records(images)), ViewOptions(64, Augment()), batch, steps)
     order = made._order(epoch).tolist()
     assert len(order) == made.steps * batch
     for start in range(0, len(order), images):
@@ -97,7 +97,7 @@ def test_images_that_do_not_fit_into_memory_are_read_again_to_the_same_batches(
     monkeypatch.setattr(loading, "MEMORY", 100_000)
     tight = load(data)
     assert same(list(tight.epoch(0)), expected)
-    assert len(tight._kept) < len(data)
+    assert len(tight._images) < len(data)
 
 
 def test_a_image_twice_in_an_epoch_is_two_views(data: Dataset) -> None:
@@ -163,9 +163,9 @@ def test_the_input_divides_by_64_whatever_the_images(height: int, width: int, wi
 # --- tiles ------------------------------------------------------------------------------------------
 def test_an_epoch_of_large_images_shows_as_many_views_as_they_have_tiles() -> None:
     several = Dataset("x", ("balloon",), records(6))  # 96×128 px each: six tiles of 48
-    assert Loader(several, 64, 2, 1, Augment(), 0, 0).steps == 3
-    assert Loader(several, 64, 2, 1, Augment(), 0, 0, tile=48).steps == 18
-    assert Loader(several, 64, 2, 1, Augment(), 0, 0, tile=1).steps == loading.MOST_STEPS
+    assert Loader(several, ViewOptions(64), 2).steps == 3
+    assert Loader(several, ViewOptions(64, tile=48), 2).steps == 18
+    assert Loader(several, ViewOptions(64, tile=1), 2).steps == loading.MAX_STEPS
 
 
 def test_the_input_has_the_shape_of_a_tile() -> None:

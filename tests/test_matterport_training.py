@@ -17,7 +17,7 @@ from maskwright.models.base import Targets, choose_layers
 from maskwright.models.matterport import detector
 from maskwright.models.matterport.detector import Matterport, group_of
 from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
-from maskwright.training.recipe import from_options
+from maskwright.training.defaults import from_options
 from maskwright.weights.matterport_h5 import read_h5, write_h5
 
 pytest.importorskip("h5py")

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from maskwright.errors import OutputError, RecipeError, UnknownName
 from maskwright.models import registry
-from maskwright.training.recipe import WHOLE, Recipe, Stage, from_options, read_recipe, read_written, write_recipe
+from maskwright.training.defaults import CLASSIFICATION_AUGMENT, from_options
+from maskwright.training.recipe import Recipe, Stage
+from maskwright.training.recipe_io import read_recipe, read_written, write_recipe
 from maskwright.transforms.augment import Augment
 from maskwright.weights import sources
 
@@ -172,7 +174,7 @@ def test_options_go_on_top_of_a_file_and_the_defaults_are_those_of_what_was_name
 
 def test_a_file_changes_a_single_value_of_how_images_are_varied(tmp_path: Path) -> None:
     plan = read_recipe(written(tmp_path, 'model = "vgg16"\n[augment]\nflip = 0.0'))
-    assert plan.augment == msgspec.structs.replace(WHOLE, flip=0.0)
+    assert plan.augment == msgspec.structs.replace(CLASSIFICATION_AUGMENT, flip=0.0)
 
 
 def test_what_is_no_toml_is_said(tmp_path: Path) -> None:

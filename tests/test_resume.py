@@ -23,9 +23,11 @@ from tiny_runs import TINY, party, trainer
 from maskwright import formats
 from maskwright.api.train import train
 from maskwright.errors import DatasetError, RecipeError, WeightsError
-from maskwright.training import loop
+from maskwright.training import trainer as training_loop
+from maskwright.training.estimate import seconds_per_step
 from maskwright.training.interrupts import deferred
-from maskwright.training.recipe import Recipe, Stage, changed, plain, read_recipe, write_recipe
+from maskwright.training.recipe import Recipe, Stage
+from maskwright.training.recipe_io import changed, plain, read_recipe, write_recipe
 from maskwright.training.run_folder import RunFolder
 
 PLAN = msgspec.structs.replace(
@@ -93,7 +95,7 @@ def stop_after(steps: int, done: list[int]):  # type: ignore[no-untyped-def]
 def test_stopped_at_any_step_and_resumed_it_ends_the_same(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float
 ) -> None:
-    monkeypatch.setattr(loop, "SAVE_EVERY", every)
+    monkeypatch.setattr(training_loop, "SAVE_EVERY", every)
     whole = trainer(data, tmp_path / "whole", PLAN)
     total = whole.run().step
     for stop in range(total):
@@ -102,15 +104,15 @@ def test_stopped_at_any_step_and_resumed_it_ends_the_same(
             trainer(data, folder, PLAN, progress=stop_after(stop, [0])).run()
         again = trainer(data, folder, PLAN)
         again.resume()
-        assert again.at.step == (stop if not every else stop // 4 * 4)
-        again.seconds_per_step()  # as `train --resume` does; also where only the end of the epoch is left
+        assert again.position.step == (stop if not every else stop // 4 * 4)
+        seconds_per_step(again)  # as `train --resume` does; also where only the end of the epoch is left
         again.run()
         assert_same(tmp_path / "whole", folder, f"stopped after step {stop}")
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_stopped_again_and_again_it_ends_the_same(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(training_loop, "SAVE_EVERY", 0.0)
     trainer(data, tmp_path / "whole", PLAN).run()
     stops = 0
     while stops < 20:
@@ -266,10 +268,11 @@ def test_a_folder_that_is_no_run_is_said(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 from maskwright.api.train import train
-from maskwright.training import loop
+from maskwright.training import trainer as training_loop
+from maskwright.training.estimate import seconds_per_step
 from maskwright.training.interrupts import deferred
 
-loop.SAVE_EVERY = 0.0
+training_loop.SAVE_EVERY = 0.0
 
 def progress(items, total=None, label="", unit=""):
     for item in items:
@@ -396,10 +399,10 @@ def test_ctrl_c_is_answered_after_a_step_with_everything_saved(data: Path, tmp_p
     stopped.progress = third_step
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
-    assert (stopped.at.epoch, stopped.at.step) == (0, 3) and signal.getsignal(signal.SIGINT) is before
+    assert (stopped.position.epoch, stopped.position.step) == (0, 3) and signal.getsignal(signal.SIGINT) is before
     again = trainer(data, tmp_path / "stopped", PLAN)
     again.resume()
-    assert again.at.step == 3 and not again.ended
+    assert again.position.step == 3 and not again.ended
     again.run()
     assert again.ended
     for one, other in zip(whole.network.state_dict().values(), again.network.state_dict().values(), strict=True):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright.training.scale import advice
+from maskwright.tasks.detection.scale import advice
 from maskwright.types import Dataset, Instances, Record
 
 

@@ -13,7 +13,7 @@ from maskwright.api.start import check_weights
 from maskwright.errors import FetchError, WeightsError
 from maskwright.models import starts
 from maskwright.models.registry import CLASSIFIERS, MODELS
-from maskwright.training.recipe import from_options
+from maskwright.training.defaults import from_options
 from maskwright.weights import sources
 
 NETWORKS = [

@@ -48,7 +48,7 @@ def resumed(data: Path, folder: Path, tensors: dict[str, torch.Tensor], facts: A
 
 
 def test_a_state_as_it_was_saved_is_taken_up(data: Path, tmp_path: Path, saved: Any) -> None:
-    assert resumed(data, tmp_path, *saved).at.epoch == 2
+    assert resumed(data, tmp_path, *saved).position.epoch == 2
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_tensors_of_another_shape_or_kind_never_reach_network_or_optimizer(
     with pytest.raises(WeightsError, match="does not fit its recipe") as caught:
         run.resume()
     assert caught.value.parts["field"].startswith(name.rstrip("/"))
-    assert not run.optimizer.state and run.at.step == 0
+    assert not run.optimizer.state and run.position.step == 0
     assert all(torch.equal(value, before[key]) for key, value in run.network.state_dict().items())
 
 
@@ -171,4 +171,4 @@ def test_a_state_before_the_first_step_is_taken_up(data: Path, tmp_path: Path) -
     trainer(data, tmp_path / "run", PLAN, network=TinyNetwork()).save()
     again = trainer(data, tmp_path / "run", PLAN)
     again.resume()
-    assert again.at.step == 0
+    assert again.position.step == 0

@@ -15,7 +15,7 @@ from maskwright.cli.main import PLACES, commands, main
 from maskwright.cli.misspelt import long_options
 from maskwright.errors import RecipeError, UnknownName, WeightsError
 from maskwright.suggestions import ELSEWHERE, nearest, option_meant
-from maskwright.training.recipe import from_options
+from maskwright.training.defaults import from_options
 from maskwright.weights import sources
 
 NETWORKS = ("mask_rcnn_r50", "mask_rcnn_r50_v2", "small", "vgg16", "vgg19")

@@ -9,7 +9,7 @@ import json
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,11 @@ from maskwright.api import training_report
 from maskwright.api.data import open_data
 from maskwright.api.train import Trainer, _expected, train
 from maskwright.errors import OutputError, RecipeError, TrainingError, WeightsError
-from maskwright.training import loop, validation
+from maskwright.issues import Issues
+from maskwright.tasks.registry import find_task
+from maskwright.training import trainer as training_loop
+from maskwright.training.callbacks import OnEpochEnd
+from maskwright.training.estimate import seconds_per_step
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.run_folder import RunFolder
 from maskwright.weights import checkpoint
@@ -59,7 +63,11 @@ def plan(*lengths: int, **changes: Any) -> Recipe:
 def metrics(monkeypatch: pytest.MonkeyPatch, values: list[float]) -> None:
     """Validation says these, epoch by epoch, then goes on with the last one."""
     told = itertools.chain(values, itertools.repeat(values[-1]))
-    monkeypatch.setattr(validation, "validate", lambda *_: {"mask_AP": next(told), "threshold": 0.3})
+    monkeypatch.setattr(
+        find_task("segment"),
+        "validate",
+        lambda *_: {"mask_AP": (value := next(told)), "mask_AP50": value, "threshold": 0.3},
+    )
 
 
 # --- a run ------------------------------------------------------------------------------------------
@@ -89,7 +97,7 @@ def test_the_loss_falls(data: Path, tmp_path: Path) -> None:
 
 def test_callbacks_see_every_row(data: Path, tmp_path: Path) -> None:
     seen: list[dict[str, Any]] = []
-    at = trainer(data, tmp_path / "run", plan(2), on_epoch=[seen.append]).run()
+    at = trainer(data, tmp_path / "run", plan(2), callbacks=[OnEpochEnd(seen.append)]).run()
     assert seen == at.history
 
 
@@ -114,7 +122,7 @@ def test_the_best_epoch_by_its_validation_metric_is_kept(
     def remember(row: dict[str, Any]) -> None:
         kept[row["epoch"]] = {name: value.clone() for name, value in run.averaged.state_dict().items()}
 
-    run.on_epoch = [remember]
+    run.callbacks.append(OnEpochEnd(remember))
     assert run.run().best_epoch == 2, "the first of two that are as good"
     best = checkpoint.load(tmp_path / "run" / "best" / WEIGHTS)
     assert all(torch.equal(best[name], kept[2][name]) for name in best)
@@ -133,10 +141,10 @@ def test_where_nothing_is_ever_found_the_newest_epoch_is_kept(
 # --- when it ends -----------------------------------------------------------------------------------
 def test_patience_stops_a_run_that_gets_no_better(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics(monkeypatch, [0.1, 0.4, 0.2])
-    said: list[str] = []
-    at = trainer(data, tmp_path / "run", plan(20, patience=3), say=said.append).run()
+    said = Issues()
+    at = trainer(data, tmp_path / "run", plan(20, patience=3), log=said).run()
     assert (at.epoch, at.best_epoch) == (5, 2)
-    assert "stopped early" in said[-1]
+    assert said[-1].code == "stopped_early"
 
 
 def test_no_patience_goes_on_to_the_end(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +173,7 @@ def test_a_time_budget_counts_what_was_used_before(data: Path, tmp_path: Path) -
     epochs = len(rows_of(tmp_path / "run"))
     again = trainer(data, tmp_path / "run", plan(1, time_budget=0.3, patience=0))
     again.resume()
-    assert again.at.seconds >= 0.3
+    assert again.position.seconds >= 0.3
     assert len(again.run().history) == epochs, "nothing was left to use"
 
 
@@ -189,7 +197,9 @@ def test_heads_first_leaves_the_backbone_alone_and_then_all_learn(data: Path, tm
     run = trainer(data, tmp_path / "run", plan(1, 1))
     start = {name: value.clone() for name, value in run.network.state_dict().items()}
     after: list[dict[str, torch.Tensor]] = []
-    run.on_epoch = [lambda row: after.append({name: value.clone() for name, value in run.network.state_dict().items()})]
+    run.callbacks.append(
+        OnEpochEnd(lambda row: after.append({name: value.clone() for name, value in run.network.state_dict().items()}))
+    )
     run.run()
     body = [name for name in start if name.startswith("backbone.") and not name.endswith("num_batches_tracked")]
     assert all(torch.equal(after[0][name], start[name]) for name in body), "batch norm's statistics too"
@@ -227,7 +237,7 @@ def test_the_trial_step_changes_nothing(data: Path, tmp_path: Path) -> None:
     run = trainer(data, tmp_path / "run", plan(1, 1))
     before = {name: value.clone() for name, value in run.network.state_dict().items()}
     asked = [parameter.requires_grad for parameter in run.network.parameters()]
-    assert run.seconds_per_step() > 0
+    assert seconds_per_step(run) > 0
     assert all(torch.equal(value, before[name]) for name, value in run.network.state_dict().items())
     assert [parameter.requires_grad for parameter in run.network.parameters()] == asked
     assert all(parameter.grad is None for parameter in run.network.parameters())
@@ -274,7 +284,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_images(
         assert all(value.isfinite().all() for value in kept.values()), "what is saved stays good"
     again = trainer(data, tmp_path / "run", plan(4, ema=0.0))
     again.resume()
-    assert again.at.epoch == 1
+    assert again.position.epoch == 1
 
 
 def test_a_image_that_goes_away_during_a_run_is_named(data: Path, tmp_path: Path) -> None:
@@ -346,7 +356,7 @@ def test_the_state_is_either_the_old_or_the_new_one(
     run.run()
     before = (tmp_path / "run" / "last" / "state.safetensors").read_bytes()
     full_disk(monkeypatch, 1)
-    run.at.step += 1
+    run.position.step += 1
     with pytest.raises(OutputError):
         run.save()
     assert (tmp_path / "run" / "last" / "state.safetensors").read_bytes() == before
@@ -470,13 +480,13 @@ def test_a_state_of_another_network_is_an_error_of_ours(data: Path, tmp_path: Pa
 
 
 def test_saves_come_in_the_middle_of_an_epoch_too(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(training_loop, "SAVE_EVERY", 0.0)
     positions: list[tuple[int, int]] = []
     run = trainer(data, tmp_path / "run", plan(2))
     save = run.save
 
     def watched() -> None:
-        positions.append((run.at.epoch, run.at.step_in_epoch))
+        positions.append((run.position.epoch, run.position.step_in_epoch))
         save()
 
     run.save = watched  # type: ignore[method-assign]
@@ -557,12 +567,12 @@ def test_a_state_that_may_not_be_read_is_called_that(
     assert "new run" not in caught.value.parts["fix"]
 
 
-def removing(folder: Path, after: int) -> Callable[[dict[str, Any]], None]:
+def removing(folder: Path, after: int) -> OnEpochEnd:
     def remove(row: dict[str, Any]) -> None:
         if row["epoch"] == after:
             shutil.rmtree(folder)
 
-    return remove
+    return OnEpochEnd(remove)
 
 
 @pytest.mark.parametrize("after", [1, 3])
@@ -570,32 +580,33 @@ def test_a_best_that_is_removed_during_the_run_is_kept_anew(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     metrics(monkeypatch, [0.5, 0.1, 0.2])
-    said: list[str] = []
+    said = Issues()
     best = tmp_path / "run" / "best"
-    run = trainer(data, tmp_path / "run", plan(3), say=said.append, on_epoch=[removing(best, after)])
+    run = trainer(data, tmp_path / "run", plan(3), log=said, callbacks=[removing(best, after)])
     at = run.run()
     assert read_card(best).metrics["validation"]["mask_AP"] == 0.2, "of the two that were left, the better one"
     assert at.best_epoch == RunFolder(tmp_path / "run").load_state()[1]["best_epoch"] == 3
-    assert len([line for line in said if "best was removed, and epoch 1 with it" in line]) == 1
+    (removal,) = [issue for issue in said if issue.code == "best_removed"]
+    assert removal.values["file"] == best and removal.values["removed"] == 1
 
 
 def test_a_run_folder_that_is_removed_during_the_run_is_written_anew(data: Path, tmp_path: Path) -> None:
-    said: list[str] = []
+    said = Issues()
     folder = tmp_path / "run"
-    run = trainer(data, folder, plan(3), say=said.append, on_epoch=[removing(folder, 1)])
+    run = trainer(data, folder, plan(3), log=said, callbacks=[removing(folder, 1)])
     run.folder.begin(plan(3), {"data": str(data), "images": {}})
     run.run()
     again = RunFolder.existing(folder)
     assert again.recipe() == plan(3) and again.has_model("best") and again.has_model("last")
-    assert any("was removed: it is written anew" in line for line in said)
+    assert "run_removed" in [issue.code for issue in said]
 
 
 def test_a_run_that_nobody_touches_says_nothing_of_removals(data: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    run = trainer(data, tmp_path / "run", plan(2), say=said.append)
+    said = Issues()
+    run = trainer(data, tmp_path / "run", plan(2), log=said)
     run.folder.begin(plan(2), {"data": str(data), "images": {}})
     run.run()
-    assert not any("removed" in line for line in said)
+    assert not any("removed" in issue.code for issue in said)
 
 
 def test_the_command_that_goes_on_can_be_typed_where_a_folder_has_blanks(

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from maskwright.api.data import open_data
+from maskwright.engines.torch_engine import TorchEngine
 from maskwright.models import registry
 from maskwright.models.base import DetectionNetwork, Detections, Targets
 from maskwright.models.classification.classifier import Classifier
 from maskwright.models.classification.heads import MeanHead
 from maskwright.synth import render_set
-from maskwright.training.loop import Trainer
+from maskwright.tasks.registry import find_task
+from maskwright.training.callbacks import Hooks
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.run_folder import RunFolder
+from maskwright.training.trainer import Trainer
 from maskwright.transforms.preprocess import fit
 from maskwright.types import Dataset, Instances, RawDetections, Record, RleMasks
 from maskwright.weights import checkpoint
@@ -96,14 +100,16 @@ def classifier(classes: int, backbone: str, size: int, multi_label: bool = False
     return Classifier(body, MeanHead((16,), classes), classes, multi_label)
 
 
-def trainer(data: Path, folder: Path, recipe: Recipe = TINY, network: nn.Module | None = None, **more) -> Trainer:  # type: ignore[no-untyped-def]
-    """A run of the tiny network, as jobs.train would set it up."""
+def trainer(
+    data: Path, folder: Path, recipe: Recipe = TINY, network: DetectionNetwork | None = None, **hooks: Any
+) -> Trainer:
+    """A run of the tiny network, as api.train would set it up."""
     parts = open_data(data, recipe.task)
     torch.manual_seed(recipe.seed)
     card = Card("small", "tiny", "segment", ("balloon",), recipe.size)
-    made = Trainer(recipe, network or TinyNetwork(), card, parts["train"], parts["val"], RunFolder(folder), **more)
-    made.averaged.load_state_dict(made.network.state_dict())
-    return made
+    engine = TorchEngine(network or TinyNetwork(), card, recipe.device, recipe.precision)
+    hooks = Hooks(**{"log": lambda issue: None, **hooks})
+    return Trainer(recipe, engine, find_task(recipe.task), parts, RunFolder(folder), hooks)
 
 
 def model_folder(folder: Path, names: tuple[str, ...] = ("balloon",), task: str = "segment", size: int = 64) -> Path:

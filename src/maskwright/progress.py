@@ -27,3 +27,8 @@ class Progress(Protocol):
 def silent(items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "") -> Iterable[Item]:
     """The default everywhere: shows nothing."""
     return items
+
+
+def duration(seconds: float) -> str:
+    """For people: whole seconds, or whole minutes from a hundred seconds on."""
+    return f"{max(seconds, 0):.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"

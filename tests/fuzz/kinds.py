@@ -238,7 +238,8 @@ def _chunks(folder: Path, random: Random) -> None:
 
 # --- recipes, models, runs ------------------------------------------------------------------------
 def recipe(folder: Path) -> None:
-    from maskwright.training.recipe import Recipe, write_recipe
+    from maskwright.training.recipe import Recipe
+    from maskwright.training.recipe_io import write_recipe
 
     write_recipe(Recipe(), folder / "recipe.toml")
 

@@ -21,7 +21,8 @@ from maskwright.models import registry
 from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
-from maskwright.training.recipe import Recipe, read_recipe
+from maskwright.training.recipe import Recipe
+from maskwright.training.recipe_io import read_recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,22 @@ from maskwright.api.class_thresholds import keep_class_thresholds
 from maskwright.api.data import Say, common_window, multi_label, open_data, relative
 from maskwright.api.start import check_weights, hashes_of_start, start_weights
 from maskwright.engines import hardware
+from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import RecipeError
 from maskwright.models import registry
 from maskwright.models.base import choose_layers
-from maskwright.progress import Progress, silent
-from maskwright.training import scale
-from maskwright.training.calibrating import calibrate
+from maskwright.progress import Progress, duration, silent
+from maskwright.tasks.classification.calibration import calibrate
+from maskwright.tasks.detection import scale
+from maskwright.tasks.registry import find_task
+from maskwright.training.callbacks import Callback, Hooks
 from maskwright.training.contents import check_unchanged, contents
-from maskwright.training.loop import Trainer
-from maskwright.training.recipe import Recipe, from_options, read_recipe
+from maskwright.training.defaults import from_options
+from maskwright.training.estimate import seconds_left
+from maskwright.training.recipe import Recipe
+from maskwright.training.recipe_io import read_recipe
 from maskwright.training.run_folder import RunFolder
+from maskwright.training.trainer import Trainer
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
 from maskwright.weights.image_hashes import packed, unpacked
@@ -58,7 +64,8 @@ def train(
     validate: bool = True,
     progress: Progress = silent,
     say: Say = lambda line: None,
-    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    callbacks: Sequence[Callback] = (),
+    clock: Callable[[], float] = time.monotonic,
     **options: Any,
 ) -> Trained:
     """Train on annotated images; the model with the best validation figure is kept.
@@ -68,16 +75,19 @@ def train(
     resume    a run's folder: goes on where it stopped, with its own recipe and data (those of a run on data in memory
               are handed over once more)
     validate  False trains on everything not named val or test; the last weights are then the model
+    callbacks see maskwright.training.callbacks: called at the start, after each epoch and at the end
+    clock     what a time budget is measured by: time.process_time counts the seconds of the CPU
 
     >>> trained = maskwright.train("party/", epochs=10)
     >>> trained.metrics["mask_AP50"]
     0.71
     """
+    hooks = Hooks(callbacks, progress, lambda issue: say(str(issue)), clock)
     if resume is not None:
         given = data if isinstance(data, Dataset) else None
         beside = {"DATA": None if given is not None else data, "recipe": recipe, "name": name, **options}
         named = {option for option, value in beside.items() if value is not None}
-        return _resume(Path(resume), given, progress, say, on_epoch, named)
+        return _resume(Path(resume), given, hooks, say, named)
     if data is None:
         raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
     if matterport.is_h5(options.get("weights")) and options.get("model") is None and recipe is None:
@@ -105,13 +115,10 @@ def train(
     )
     folder = RunFolder.create(Path(out), name, parts["train"].name)
     held, started_on = contents(parts), hashes_of_start(plan, parts["train"].names, Path(out))
-    trainer = _trainer(plan, parts, folder, progress, say, on_epoch, held, started_on)
-    say(
-        start_weights(
-            trainer.network, plan.weights, plan.model, trainer.card.backbone, parts["train"].names, Path(out), progress
-        )
-    )
-    trainer.averaged.load_state_dict(trainer.network.state_dict())
+    engine = _engine(plan, parts, held, started_on)
+    backbone, names = engine.card.backbone, parts["train"].names
+    say(start_weights(engine.network, plan.weights, plan.model, backbone, names, Path(out), progress))
+    trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks)
     for stage in plan.stages:  # a misspelt one is found before anything is written
         choose_layers(trainer.network, stage.layers)
     root = None if isinstance(data, Dataset) else Path(data)
@@ -137,9 +144,7 @@ def _names(parts: dict[str, Dataset], root: Path | None) -> dict[str, list[str]]
     return {which: [relative(record.image, root) for record in part] for which, part in parts.items()}
 
 
-def _resume(
-    path: Path, given: Dataset | None, progress: Progress, say: Say, on_epoch: Callable | None, also: set[str]
-) -> Trained:
+def _resume(path: Path, given: Dataset | None, hooks: Hooks, say: Say, also: set[str]) -> Trained:
     if also:
         raise RecipeError(
             "a resumed run keeps its own recipe",
@@ -170,42 +175,37 @@ def _resume(
         follow_links=plan.follow_links,
         validate=bool(facts["images"].get("val")),
         say=say,
-        progress=progress,
+        progress=hooks.progress,
     )
     check_unchanged(parts, _names(parts, root), facts, named or folder.path)
     held = facts["contents"] or contents(parts)
-    trainer = _trainer(plan, parts, folder, progress, say, on_epoch, held, facts["started_on"])
+    engine = _engine(plan, parts, held, facts["started_on"])
+    trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks)
     trainer.resume()
     if trainer.ended:
         say(f"this run has come to its end; to train longer: maskwright train DATA --weights {folder.path / 'last'}")
     else:
         say(
-            f"going on with {folder.path} at epoch {trainer.at.epoch + 1}, step {trainer.at.step}, "
-            f"after {_minutes(trainer.at.seconds)}"
+            f"going on with {folder.path} at epoch {trainer.position.epoch + 1}, step {trainer.position.step}, "
+            f"after {duration(trainer.position.seconds)}"
         )
-    return _run(trainer, parts, say, progress)
+    return _run(trainer, parts, say, hooks.progress)
 
 
-def _trainer(
-    plan: Recipe,
-    parts: dict[str, Dataset],
-    folder: RunFolder,
-    progress: Progress,
-    say: Say,
-    on_epoch: Callable | None,
-    held: dict[str, dict[str, str]],
-    started_on: str,
-) -> Trainer:
-    """held  hashes of the images (training/contents.py);  started_on  those that the start has been trained on"""
+def _engine(plan: Recipe, parts: dict[str, Dataset], held: dict[str, dict[str, str]], started_on: str) -> TorchEngine:
+    """The network of a run with fresh weights, and its card.
+
+    held  hashes of the images (training/contents.py);  started_on  those that the initial weights were trained on
+    """
     import torch
 
     torch.manual_seed(plan.seed)
     network_row = registry.find(plan.model, plan.task)
     backbone = plan.backbone or network_row.backbones[0]
     names = parts["train"].names
-    several = plan.task == "classify" and any(multi_label(part) for part in parts.values())
+    several = not plan.kind.objects and any(multi_label(part) for part in parts.values())
     network = registry.build(plan.task, plan.model, backbone, len(names), plan.size, several)
-    if plan.task == "classify":
+    if not plan.kind.objects:
         network.weigh(list(parts["train"].class_counts().values()), len(parts["train"]))
     card = Card(
         plan.model,
@@ -224,10 +224,7 @@ def _trainer(
         mean=network_row.mean,
         std=network_row.std,
     )
-    callbacks = [_teller(say)] + ([on_epoch] if on_epoch else [])
-    return Trainer(
-        plan, network, card, parts["train"], parts["val"], folder, progress=progress, say=say, on_epoch=callbacks
-    )
+    return TorchEngine(network, card, plan.device, plan.precision)
 
 
 def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say, progress: Progress) -> Trained:
@@ -238,7 +235,7 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say, progress: Progre
             f"{plan.model} on {hardware.describe(trainer.engine.device, trainer.engine.precision)}; images: {counts}; "
             f"network input {trainer.loader.network_input[1]}x{trainer.loader.network_input[0]}; {_expected(trainer)}"
         )
-        if plan.task != "classify" and not plan.tile and (told := scale.advice(parts["train"], plan.size)):
+        if plan.kind.objects and not plan.tile and (told := scale.advice(parts["train"], plan.size)):
             say(told)
         if trainer.engine.device.type == "cpu" and (told := hardware.busy()):
             say(told)
@@ -251,46 +248,21 @@ def _run(trainer: Trainer, parts: dict[str, Dataset], say: Say, progress: Progre
             again = f"train(data, resume={str(folder)!r})"
         say(f"stopped; to go on: {again}")
         raise
-    if plan.task == "classify" and (told := calibrate(folder / "best", parts["val"], plan.device, plan.precision)):
-        say(told)
-    if plan.task != "classify":
+    if not plan.kind.objects and (issue := calibrate(folder / "best", parts["val"], plan.device, plan.precision)):
+        say(str(issue))
+    if plan.kind.objects:
         told = keep_class_thresholds(folder / "best", parts["val"], plan.device, plan.precision, progress)
         if told:
             say(told)
     training_report.write(folder, trainer, parts)
-    at = trainer.at
-    best = at.history[at.best_epoch - 1] if at.history else {}
-    metrics = {key: value for key, value in best.items() if key.startswith(("box_", "mask_", "accuracy", "AUC"))}
-    return Trained(folder, folder / "best", at.epoch, at.best_epoch, at.seconds, metrics)
+    position = trainer.position
+    best = position.history[position.best_epoch - 1] if position.history else {}
+    metrics = {name: best[name] for name in trainer.task.metrics if name in best}
+    return Trained(folder, folder / "best", position.epoch, position.best_epoch, position.seconds, metrics)
 
 
 def _expected(trainer: Trainer) -> str:
-    """How long it will take: the budget, or a trial step times the steps to come."""
+    expected = duration(seconds_left(trainer))
     if trainer.recipe.time_budget:
-        left = _minutes(trainer.recipe.time_budget - trainer.at.seconds)
-        return f"{left} of training to go, and then the time of the last validation and the report"
-    steps = costly = trainer.schedule.total_steps - trainer.at.step
-    if trainer.recipe.cached_views and all(stage.layers == "heads" for stage in trainer.recipe.stages):
-        costly = min(steps, trainer.recipe.cached_views * trainer.loader.steps)  # then the backbone's work is kept
-    expected = _minutes(trainer.seconds_per_step() * costly)
+        return f"{expected} of training to go, and then the time of the last validation and the report"
     return f"about {expected} for {trainer.recipe.epochs} epochs of {trainer.loader.steps} steps"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{max(seconds, 0):.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
-
-
-def _teller(say: Say) -> Callable[[dict[str, Any]], None]:
-    began = time.monotonic()
-
-    def tell(row: dict[str, Any]) -> None:
-        kinds = [
-            f"{kind} AP {row[f'{kind}_AP']:.3f} AP50 {row[f'{kind}_AP50']:.3f}"
-            for kind in ("mask", "box")
-            if f"{kind}_AP" in row
-        ]
-        kinds += [f"{name} {row[name]:.3f}" for name in ("accuracy", "AUC") if name in row]
-        loss = f"loss {row['loss']:.3f}" + (f", validation {row['val_loss']:.3f}" if "val_loss" in row else "")
-        say(f"epoch {row['epoch']:>3}  {loss}  {'  '.join(kinds)}  ({_minutes(time.monotonic() - began)})")
-
-    return tell

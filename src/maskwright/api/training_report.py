@@ -16,8 +16,8 @@ from maskwright.types import Dataset, ImageLabels
 from maskwright.weights.card import read_card
 
 if TYPE_CHECKING:
-    from maskwright.training.loop import Trainer
     from maskwright.training.recipe import Recipe
+    from maskwright.training.trainer import Trainer
 
 SHOWN = 8
 CELL = (560, 420)
@@ -26,10 +26,10 @@ NAMED = {"mask AP": "mask_AP", "mask AP50": "mask_AP50", "box AP": "box_AP", "bo
 
 def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
     """report.html in the run's folder."""
-    history = trainer.at.history
+    history = trainer.position.history
     if not history:
         return
-    best = history[trainer.at.best_epoch - 1]
+    best = history[trainer.position.best_epoch - 1]
     whole = trainer.card.task == "classify"
     named = {"accuracy": "accuracy", "AUC": "AUC"} if whole else NAMED
     by = "chosen by the lowest validation loss" if whole else "no interval: this metric chose the epoch"
@@ -40,7 +40,7 @@ def write(folder: Path, trainer: Trainer, parts: dict[str, Dataset]) -> None:
             MetricTable(
                 "Best epoch, on the validation images",
                 metrics,
-                note=f"epoch {trainer.at.best_epoch} of {trainer.at.epoch}; {by}; "
+                note=f"epoch {trainer.position.best_epoch} of {trainer.position.epoch}; {by}; "
                 "evaluate the model on other images with `maskwright evaluate`",
             )
         )
@@ -107,8 +107,8 @@ def _facts(trainer: Trainer, parts: dict[str, Dataset], temperature: float) -> d
         **({"tile": f"{recipe.tile} px of the image"} if recipe.tile else {}),
         "batch": recipe.batch,
         "precision": trainer.engine.precision,
-        "steps": trainer.at.step,
-        "seconds": round(trainer.at.seconds),
+        "steps": trainer.position.step,
+        "seconds": round(trainer.position.seconds),
         "seed": recipe.seed,
         **({"temperature of the scores": f"{temperature:.2f}"} if temperature != 1 else {}),
         **{f"images, {which}": len(part) for which, part in parts.items()},

@@ -15,52 +15,52 @@ from torch import Tensor
 
 from maskwright.models.base import Targets
 
-MEMORY = 4_000_000_000  # bytes of maps kept at most; the views beyond are computed anew each time
+MEMORY = 4_000_000_000  # bytes of features cached at most; the views beyond are computed anew each time
 Key = tuple[int, int]  # an image's row in the dataset, and the number of the view
 
 
 @dataclass(frozen=True)
-class Kept:
-    """maps: one C×h×w a level, as the backbone gave them (in half precision where it computed so)."""
+class CachedView:
+    """features: one C×h×w per level, as the backbone returned them (in half precision where it computed so)."""
 
-    maps: list[Tensor]
-    target: Targets
+    features: list[Tensor]
+    targets: Targets
 
 
 class FeatureCache:
-    """Views by key, shared by the loader's threads (which only ask) and the loop (which adds)."""
+    """Views by key, shared by the loader's threads (which only read) and the training loop (which adds)."""
 
-    def __init__(self, most: int = MEMORY) -> None:
-        self.most, self.bytes = most, 0
-        self._kept: dict[Key, Kept] = {}
+    def __init__(self, max_bytes: int = MEMORY) -> None:
+        self.max_bytes, self.bytes = max_bytes, 0
+        self._views: dict[Key, CachedView] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._views)
 
-    def get(self, key: Key) -> Kept | None:
-        return self._kept.get(key)
+    def get(self, key: Key) -> CachedView | None:
+        return self._views.get(key)
 
     def clear(self) -> None:
-        """Forget all: another backbone makes other maps."""
+        """Empty it: another backbone computes other features."""
         with self._lock:
-            self._kept, self.bytes = {}, 0
+            self._views, self.bytes = {}, 0
 
     @torch.no_grad()
-    def fill(self, key: Key, target: Targets, compute: Callable[[], list[Tensor]]) -> Kept:
-        """The view's maps, computed by `compute` (1×C×h×w each) and kept if there is room.
+    def fill(self, key: Key, targets: Targets, compute: Callable[[], list[Tensor]]) -> CachedView:
+        """The view's features, computed by `compute` (1×C×h×w each) and cached if there is room.
 
-        One view at a time: what a view gives must not depend on its neighbors, or a resumed run would differ.
+        One view at a time: features must not depend on the other images of a batch, or a resumed run would differ.
         """
-        made = Kept([level[0] for level in compute()], target)
-        size = sum(level.nbytes for level in made.maps)
+        view = CachedView([level[0] for level in compute()], targets)
+        size = sum(level.nbytes for level in view.features)
         with self._lock:
-            if self.bytes + size <= self.most and key not in self._kept:
-                self._kept[key], self.bytes = made, self.bytes + size
-        return made
+            if self.bytes + size <= self.max_bytes and key not in self._views:
+                self._views[key], self.bytes = view, self.bytes + size
+        return view
 
 
-def together(views: list[Kept]) -> list[Tensor]:
-    """B×C×h×w maps of a batch, channels last as the backbone gives them."""
-    levels = zip(*(view.maps for view in views), strict=True)
+def collate_features(views: list[CachedView]) -> list[Tensor]:
+    """B×C×h×w features of a batch, channels last as the backbone returns them."""
+    levels = zip(*(view.features for view in views), strict=True)
     return [torch.stack(level).contiguous(memory_format=torch.channels_last) for level in levels]

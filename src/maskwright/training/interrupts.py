@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 FROM_THE_SYSTEM = tuple(
@@ -55,6 +55,18 @@ class Interrupt:
 
     asked: bool = False
     at_once: bool = False
+
+    @contextlib.contextmanager
+    def immediate(self, clean_up: Callable[[], None]) -> Iterator[None]:
+        """Inside, the first Ctrl-C stops at once, after `clean_up`."""
+        self.at_once = True
+        try:
+            yield
+        except KeyboardInterrupt:
+            clean_up()
+            raise
+        finally:
+            self.at_once = False
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""Batches for training: which images in which order, views made ahead by threads.
+"""Batches for training: which images in which order; augmented views are prepared ahead by threads.
 
-Everything random about a sample comes from (seed, epoch, place in the epoch), so neither threads nor a stop and a
-resume change what is learned from.
+Everything random about a sample comes from (seed, epoch, index in the epoch), so neither the number of threads nor an
+interruption changes what is trained on.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import torch
 
 from maskwright.models.base import Targets
 from maskwright.training.feature_cache import FeatureCache, Key
-from maskwright.transforms.augment import Augment, Sample, view
+from maskwright.transforms.augment import NOTHING, Augment, Sample, view
 from maskwright.transforms.training_images import TrainingImage, load
-from maskwright.types import Dataset, Window
+from maskwright.types import Dataset, Record, Window
 
-Made = TypeVar("Made")
-MOST_STEPS = 200  # an epoch shows all tiles of large images once, but no more: nobody waits an hour for a validation
+Prepared = TypeVar("Prepared")
+MAX_STEPS = 200  # an epoch shows all tiles of large images once, but has no more steps, so that validation comes soon
 MEMORY = 1_500_000_000  # bytes of decoded images kept; beyond that images are decoded anew each time
 
 
 @dataclass(frozen=True)
 class Batch:
-    """network inputs B×H×W×3 uint8, one Targets an image, the images' names."""
+    """network inputs B×H×W×3 uint8, one Targets per image, the images' names."""
 
     network_inputs: np.ndarray
     targets: list[Targets]
@@ -38,72 +38,89 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class KnownViews:
-    """A batch of numbered views: its keys, and a batch of one for each of them that the cache did not hold."""
+class CachedBatch:
+    """A batch of numbered views: its keys, and a batch of one for each of them that the cache does not hold."""
 
     keys: list[Key]
-    fresh: dict[Key, Batch]
+    missing: dict[Key, Batch]
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """How an image becomes a network input in training.
+
+    size     long side of the network input, pixels
+    tile     side in image pixels of the part of a larger image shown at once; 0: whole images
+    window   gray window (low, high) of images of more than 8 bits; None: ordinary images
+    """
+
+    size: int
+    augment: Augment = NOTHING
+    tile: int = 0
+    window: tuple[float, float] | None = None
 
 
 def input_size(data: Dataset, size: int, tile: int = 0) -> tuple[int, int]:
     """(height, width) of training network inputs: long side `size`, shape as the typical image's (or tile's), sides
-    multiples
-    of 64. A classifier's is a square."""
+    multiples of 64. A classifier's is a square."""
     if any(record.labels is not None for record in data):
         return (size, size)
     sizes = np.array([record.size for record in data])
     shown = np.minimum(sizes, tile) if tile else sizes
-    fractions = shown[:, 0] / shown[:, 1]
-    fraction = float(np.clip(np.median(fractions), 0.5, 2.0))
-    height, width = (size, size / fraction) if fraction > 1 else (size * fraction, size)
-    return tuple(max(round(side / 64) * 64, 64) for side in (height, width))  # type: ignore[return-value]
+    aspect = float(np.clip(np.median(shown[:, 0] / shown[:, 1]), 0.5, 2.0))
+    height, width = (size, size / aspect) if aspect > 1 else (size * aspect, size)
+    return max(round(height / 64) * 64, 64), max(round(width / 64) * 64, 64)
 
 
 class Loader:
     """The training images of a run. `epoch(n)` yields the batches of epoch n from a given step on."""
 
     def __init__(
-        self,
-        data: Dataset,
-        size: int,
-        batch: int,
-        steps: int,
-        augment: Augment,
-        seed: int,
-        workers: int,
-        window: tuple[float, float] | None = None,
-        tile: int = 0,
+        self, data: Dataset, views: ViewOptions, batch: int, min_steps: int = 1, seed: int = 0, workers: int = 0
     ) -> None:
-        self.data, self.size, self.batch, self.augment, self.seed = data, size, batch, augment, seed
-        self.tile, self.network_input = tile, input_size(data, size, tile)
-        parts = sum(math.prod(-(-side // tile) for side in record.size) for record in data) if tile else 0
-        self.steps = max(steps, -(-len(data) // batch), min(-(-parts // batch), MOST_STEPS))
-        self.window = None if window is None else Window(*window)
-        self.workers = workers
-        self._kept: dict[int, TrainingImage] = {}
+        self.data, self.views, self.batch, self.seed, self.workers = data, views, batch, seed, workers
+        tile = views.tile
+        self.network_input = input_size(data, views.size, tile)
+        tiles = sum(math.prod(-(-side // tile) for side in record.size) for record in data) if tile else 0
+        self.steps = max(min_steps, -(-len(data) // batch), min(-(-tiles // batch), MAX_STEPS))
+        self.window = None if views.window is None else Window(*views.window)
+        self._images: dict[int, TrainingImage] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Views that were never seen before: of every image, every time."""
-        return self._ahead(start, self._order(number), lambda row, place: self._batch(number, row, place))
+        """A new view of every image, in every epoch."""
+        return self._ahead(start, self._order(number), lambda rows, indices: self._batch(number, rows, indices))
 
-    def known_views(self, number: int, start: int, views: int, cache: FeatureCache) -> Iterator[KnownViews]:
-        """The same images in the same order, each in one of `views` looks: epoch n shows look n modulo `views`."""
-        return self._ahead(start, self._order(number), lambda row, _: self._known(row, number % views, cache))
+    def cached_epoch(self, number: int, start: int, views: int, cache: FeatureCache) -> Iterator[CachedBatch]:
+        """The same images in the same order, in one of `views` views each: epoch n shows view n modulo `views`."""
+        return self._ahead(start, self._order(number), lambda rows, _: self._cached_batch(rows, number % views, cache))
 
-    def _ahead(self, start: int, order: np.ndarray, make: Callable[[np.ndarray, list[int]], Made]) -> Iterator[Made]:
+    def unaugmented(self, record: Record) -> Batch:
+        """A batch of one image as it is, for the loss on validation images."""
+        image = load(record, self.views.size, self.window, self.views.tile)
+        return collate([view(image, self.network_input, NOTHING, np.random.default_rng(0))])
+
+    def names(self, batch: Batch | CachedBatch) -> list[str]:
+        """The images of a batch, for messages."""
+        if isinstance(batch, Batch):
+            return batch.names
+        return [str(self.data.records[row].image) for row, _ in batch.keys]
+
+    def _ahead(
+        self, start: int, order: np.ndarray, prepare: Callable[[np.ndarray, list[int]], Prepared]
+    ) -> Iterator[Prepared]:
         rows = [order[step * self.batch : (step + 1) * self.batch] for step in range(self.steps)][start:]
-        places = [[(start + i) * self.batch + j for j in range(len(row))] for i, row in enumerate(rows)]
-        jobs = zip(rows, places, strict=True)
+        indices = [[(start + i) * self.batch + j for j in range(len(row))] for i, row in enumerate(rows)]
+        jobs = zip(rows, indices, strict=True)
         if not self.workers:
-            yield from (make(row, index) for row, index in jobs)
+            yield from (prepare(*job) for job in jobs)
             return
         with ThreadPoolExecutor(self.workers, "maskwright-loader") as pool:
-            ahead: deque[Future[Made]] = deque()
+            ahead: deque[Future[Prepared]] = deque()
             try:
-                for row, index in jobs:
-                    ahead.append(pool.submit(make, row, index))
+                for job in jobs:
+                    ahead.append(pool.submit(prepare, *job))
                     if len(ahead) > self.workers + 1:
                         yield ahead.popleft().result()
                 while ahead:
@@ -114,41 +131,35 @@ class Loader:
 
     def _order(self, number: int) -> np.ndarray:
         """Every image once before any comes again, shuffled anew each round."""
-        expected = self.steps * self.batch
+        samples = self.steps * self.batch
         random = np.random.default_rng([self.seed, number, 1])
-        rounds = [random.permutation(len(self.data)) for _ in range(-(-expected // len(self.data)))]
-        return np.concatenate(rounds)[:expected]
+        rounds = [random.permutation(len(self.data)) for _ in range(-(-samples // len(self.data)))]
+        return np.concatenate(rounds)[:samples]
 
-    def _batch(self, number: int, rows: np.ndarray, places: list[int]) -> Batch:
-        each = zip(rows.tolist(), places, strict=True)
-        return collate([self._sample(row, [self.seed, number, 2, index]) for row, index in each])
+    def _batch(self, number: int, rows: np.ndarray, indices: list[int]) -> Batch:
+        samples = zip(rows.tolist(), indices, strict=True)
+        return collate([self._sample(row, [self.seed, number, 2, index]) for row, index in samples])
 
-    def _known(self, rows: np.ndarray, look: int, cache: FeatureCache) -> KnownViews:
-        keys = [(row, look) for row in rows.tolist()]
+    def _cached_batch(self, rows: np.ndarray, number: int, cache: FeatureCache) -> CachedBatch:
+        keys = [(row, number) for row in rows.tolist()]
         missing = [key for key in dict.fromkeys(keys) if cache.get(key) is None]
-        return KnownViews(keys, {key: collate([self._sample(key[0], [self.seed, *key, 3])]) for key in missing})
-
-    def names(self, batch: Batch | KnownViews) -> list[str]:
-        """Which images a batch shows, for messages."""
-        if isinstance(batch, Batch):
-            return batch.names
-        return [str(self.data.records[row].image) for row, _ in batch.keys]
+        return CachedBatch(keys, {key: collate([self._sample(key[0], [self.seed, *key, 3])]) for key in missing})
 
     def _sample(self, row: int, seed: list[int]) -> Sample:
-        random = np.random.default_rng(seed)
-        donor = self._image(int(random.integers(len(self.data)))) if self.augment.copy_paste else None
-        return view(self._image(row), self.network_input, self.augment, random, donor)
+        random, augment = np.random.default_rng(seed), self.views.augment
+        donor = self._image(int(random.integers(len(self.data)))) if augment.copy_paste else None
+        return view(self._image(row), self.network_input, augment, random, donor)
 
     def _image(self, row: int) -> TrainingImage:
-        kept = self._kept.get(row)
-        if kept is None:
-            kept = load(self.data.records[row], self.size, self.window, self.tile)
+        image = self._images.get(row)
+        if image is None:
+            image = load(self.data.records[row], self.views.size, self.window, self.views.tile)
             with self._lock:
-                size = kept.pixels.nbytes + sum(cutout.mask.nbytes for cutout in kept.cutouts)
-                if row not in self._kept and self._bytes + size <= MEMORY:
-                    self._kept[row] = kept
+                size = image.pixels.nbytes + sum(cutout.mask.nbytes for cutout in image.cutouts)
+                if row not in self._images and self._bytes + size <= MEMORY:
+                    self._images[row] = image
                     self._bytes += size
-        return kept
+        return image
 
 
 def collate(samples: list[Sample]) -> Batch:

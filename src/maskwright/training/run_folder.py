@@ -17,7 +17,8 @@ from torch import Tensor
 
 from maskwright import files, tables
 from maskwright.errors import OutputError, RecipeError, WeightsError
-from maskwright.training.recipe import Recipe, changed, plain, read_written, write_recipe
+from maskwright.training.recipe import Recipe
+from maskwright.training.recipe_io import changed, plain, read_written, write_recipe
 from maskwright.weights import checkpoint
 from maskwright.weights.card import CARD, WEIGHTS, Card, write_card
 

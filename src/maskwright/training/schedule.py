@@ -1,4 +1,4 @@
-"""Where a run stands: which stage, which rate, how far. By epochs, or by the clock when there is a time budget."""
+"""Which stage and which learning rate: by epochs, or by the clock where there is a time budget."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from maskwright.training.recipe import Recipe, Stage
 
-FLOOR = 0.01  # the cosine ends at this fraction of the rate, not at nothing: the last epochs still count
+FLOOR = 0.01  # the cosine ends at this fraction of the learning rate, not at 0: the last epochs still count
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Cosine over the whole run (or a rate that stays), a short warm-up at the start of each stage."""
+    """Cosine over the whole run (or a constant rate), a short warm-up at the start of each stage."""
 
     recipe: Recipe
     steps_per_epoch: int
@@ -35,6 +35,7 @@ class Schedule:
         return len(self.recipe.stages) - 1, self.recipe.stages[-1]
 
     def lr(self, fraction: float, stage: Stage, steps_in_stage: int) -> float:
+        """The learning rate of the next step, before the factors of the parameter groups."""
         warm = min((steps_in_stage + 1) / max(self.recipe.warmup_steps, 1), 1.0)
         if self.recipe.schedule == "constant":
             return stage.lr * warm

@@ -43,8 +43,32 @@ class Position:
     history: list[dict[str, int | float]] = field(default_factory=list)
     sums: dict[str, float] = field(default_factory=dict)  # losses of the epoch so far
 
+    def count_step(self, losses: Mapping[str, float]) -> None:
+        self.step, self.step_in_epoch, self.steps_in_stage = (
+            self.step + 1,
+            self.step_in_epoch + 1,
+            self.steps_in_stage + 1,
+        )
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
 
-def position(facts: Any, recipe: Recipe, steps: int) -> tuple[Position, Fault | None]:
+    def end_epoch(self, validated: Mapping[str, Any]) -> dict[str, Any]:
+        """The row of the epoch, added to the history: its mean losses and what validation found."""
+        means = {name: value / max(self.step_in_epoch, 1) for name, value in self.sums.items()}
+        row: dict[str, Any] = {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "lr": self.lr,
+        }
+        row["loss"] = round(sum(means.values()), 5)
+        row |= {f"loss_{name}": round(value, 5) for name, value in means.items()} | dict(validated)
+        self.history.append(row)
+        self.epoch, self.step_in_epoch, self.sums = self.epoch + 1, 0, {}
+        return row
+
+
+def position_of(facts: Any, recipe: Recipe, steps: int) -> tuple[Position, Fault | None]:
     """The position that these facts say, and what is wrong with it; steps: of an epoch."""
     names = [item.name for item in dataclasses.fields(Position)]
     if not isinstance(facts, dict) or set(facts) != set(names):

@@ -9,8 +9,8 @@ import pytest
 
 from maskwright.evaluation.calibration import Temperature, logits_of, scores_of
 from maskwright.prediction.predictor import Classifier
-from maskwright.training import calibrating
-from maskwright.training.calibrating import calibrate, enough
+from maskwright.tasks.classification import calibration
+from maskwright.tasks.classification.calibration import calibrate, enough
 from maskwright.types import Dataset, Image, ImageLabels, Record
 from maskwright.weights import card as cards
 from maskwright.weights.card import Card, read_card, write_card
@@ -34,7 +34,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch, rust: np.ndarray, **fact
                 raw = scores_of(logits_of(np.array([[1 - item, item]])) / self.temperature)[0]
                 yield image, ImageLabels.of(raw, NAMES)
 
-    monkeypatch.setattr(calibrating, "load", lambda folder, *_, **__: Says(read_card(folder)))
+    monkeypatch.setattr(calibration, "load", lambda folder, *_, **__: Says(read_card(folder)))
     return folder
 
 
@@ -60,7 +60,7 @@ def test_a_model_that_is_too_sure_grows_modest(tmp_path, monkeypatch):
     told = calibrate(model, images(ground_truth))
     temperature = read_card(model).temperature
     assert temperature == pytest.approx(logits_of(np.array([[0.98]]), True)[0, 0] / np.log(4), rel=1e-3)  # 0.8 is right
-    assert told is not None and told.startswith(f"temperature {temperature:.2f}, by 40 validation images (8 wrong")
+    assert told is not None and str(told).startswith(f"temperature {temperature:.2f}, by 40 validation images (8 wrong")
 
 
 def test_a_second_time_it_finds_the_same(tmp_path, monkeypatch):
@@ -77,7 +77,7 @@ def test_a_handful_of_answers_decides_nothing(tmp_path, monkeypatch, wrong):
     scores, ground_truth = too_sure(40, wrong)
     model = made(tmp_path, monkeypatch, scores)
     told = calibrate(model, images(ground_truth))
-    assert told == f"temperature left at 1: too little to tell it by 40 validation images ({wrong} wrong answers)"
+    assert told is not None and told.code == "temperature_undecided" and told.values["wrong"] == wrong
     assert read_card(model).temperature == 1.0
 
 

@@ -1,0 +1,1 @@
+"""Tasks: segmentation, detection, image classification; each with its evaluation, validation and report."""
