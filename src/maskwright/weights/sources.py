@@ -12,6 +12,7 @@ from maskwright.errors import RecipeError, UnknownName, WeightsError
 from maskwright.images.sources import IMAGE_ENDINGS
 from maskwright.progress import Progress, silent
 from maskwright.weights.card import CARD, WEIGHTS, read_card
+from maskwright.weights.packages import PACKAGED
 
 BUNDLED = Path(__file__).parent / "bundled"
 STARTS = ("small",)  # bundled models to train from: of most images they say nonsense
@@ -220,7 +221,9 @@ def published_as(file: Path) -> tuple[str, str] | None:
 
 
 def fits(weights: str, model: str, backbone: str) -> bool:
-    """There is a file of `coco` or `imagenet` weights for this network."""
+    """There is a file of `coco` or `imagenet` weights for this network, to download or in a package."""
+    if (weights, backbone) in PACKAGED:
+        return True
     model = model.removeprefix("torchvision:")
     entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
     return entry is not None and entry.backbone in ("", backbone)

@@ -9,11 +9,19 @@ from maskwright.models.conv import Norm, conv_norm
 
 
 class InvertedResidualV2(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int, expand: int, norm: Norm) -> None:
+    """Expand by a 1x1, filter each channel, project by a 1x1; `depthwise` takes the place of the plain filter."""
+
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, expand: int, norm: Norm, kernel: int = 3,
+        depthwise: nn.Module | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         wide = inputs * expand
         layers: list[nn.Module] = [] if expand == 1 else [conv_norm(inputs, wide, 1, 1, norm, nn.ReLU6)]
-        layers += [conv_norm(wide, wide, 3, stride, norm, nn.ReLU6, groups=wide)]
+        if depthwise is None:
+            layers += [conv_norm(wide, wide, kernel, stride, norm, nn.ReLU6, groups=wide)]
+        else:
+            layers += [nn.Sequential(depthwise, norm(wide), nn.ReLU6(inplace=True))]
         layers += [nn.Conv2d(wide, outputs, 1, bias=False), norm(outputs)]
         self.conv = nn.Sequential(*layers)
         self.shortcut = stride == 1 and inputs == outputs
@@ -53,7 +61,7 @@ def _divisible(channels: float, by: int = 8) -> int:
     return near + by if near < 0.9 * channels else near
 
 
-class _MobileNet(nn.Module):
+class MobileNet(nn.Module):
     """Blocks in one `features` list; `taps` name the last block of each stride."""
 
     taps: tuple[int, ...]
@@ -71,12 +79,12 @@ class _MobileNet(nn.Module):
 
     @classmethod
     def stage_of(cls, name: str) -> int:
-        place = int(name.split(".")[1])
-        stage = next((i for i, tap in enumerate(cls.taps) if place <= tap), len(cls.taps) - 1)
+        block = int(name.split(".")[1])
+        stage = next((i for i, tap in enumerate(cls.taps) if block <= tap), len(cls.taps) - 1)
         return stage + 2 if stage else 1
 
 
-class MobileNetV2(_MobileNet):
+class MobileNetV2(MobileNet):
     taps, channels = (3, 6, 13, 17), (24, 32, 96, 320)
 
     def __init__(self, norm: Norm = nn.BatchNorm2d) -> None:
@@ -102,7 +110,7 @@ def norm_v3(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels, eps=1e-3)  # the paper's; the published ImageNet weights were trained with it
 
 
-class MobileNetV3Large(_MobileNet):
+class MobileNetV3Large(MobileNet):
     taps, channels = (3, 6, 12, 15), (24, 40, 112, 160)
 
     def __init__(self, norm: Norm = norm_v3) -> None:

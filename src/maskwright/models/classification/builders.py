@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from maskwright.models.backbones import MOBILE
 from maskwright.models.backbones.mobilenet import MobileNetV2, MobileNetV3Large, norm_v3
 from maskwright.models.backbones.resnet import ResNet
 from maskwright.models.backbones.vgg import VGG
@@ -73,5 +74,5 @@ def mobilenet_v3_large(classes: int, backbone: str, size: int, multi_label: bool
 
 def small(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
     """The backbone of the `small` that finds objects, so that its bundled weights serve; the head sees all its maps."""
-    body = MobileNetV2() if backbone == "mobilenet_v2" else MobileNetV3Large()
+    body = MOBILE[backbone]()
     return Classifier(_fresh(body), SpreadHead(body.channels, classes), classes, multi_label)
