@@ -76,6 +76,17 @@ def test_several_rows_of_a_image_are_joined(tmp_path):
     assert "some images stand in several rows: their labels were joined" in data.remarks
 
 
+def test_images_in_folders_called_like_other_classes_are_named(tmp_path):
+    """Either the table or the folders may be exchanged: the table counts, and that is said."""
+    for name in ("cat/a", "cat/b", "dog/c"):
+        image(tmp_path / f"{name}.jpg")
+    data = formats.read(table(tmp_path, "cat/a.jpg,cat", "cat/b.jpg,dog", "dog/c.jpg,cat;Dog", images=""))
+    assert data.remarks == (
+        "1 image lies in a folder called like another class than the table's: cat/b.jpg is dog",
+        'classes "Dog" and "dog" differ only by case or blanks: are they one?',
+    )
+
+
 def test_split_and_group_are_read(tmp_path):
     path = table(tmp_path, "a.jpg,rust,train,1", "b.jpg,dent,valid,1", "c.jpg,dent,,", header="file,label,split,group")
     assert [(item.split, item.group) for item in formats.read(path)] == [("train", "1"), ("val", "1"), (None, None)]

@@ -228,6 +228,24 @@ def test_files_of_the_same_images_are_listed_not_guessed_among(tmp_path):
     assert formats.read(tmp_path / "two.json").class_counts() == {"hole": 2}
 
 
+def test_of_a_folder_of_xml_and_a_file_beside_it_the_file_can_be_named(tmp_path):
+    path = attacks.via(tmp_path, (SQUARE, {"name": "rust"}))
+    (tmp_path / "a.xml").write_text(
+        "<annotation><filename>a.jpg</filename><object><name>dent</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
+        "<xmax>5</xmax><ymax>5</ymax></bndbox></object></annotation>"
+    )
+    with pytest.raises(DatasetError, match="several annotation files") as caught:
+        formats.read(tmp_path)
+    assert caught.value.parts["fix"] == f"name the one to use, for example {path}"
+
+
+def test_a_name_that_no_annotation_file_has_is_in_the_error(tmp_path):
+    attacks.via(tmp_path, SQUARE)
+    with pytest.raises(DatasetError, match="no annotations found") as caught:
+        formats.read(tmp_path, annotations="*.xml")
+    assert caught.value.parts["expected"] == "annotation files called *.xml"
+
+
 def test_an_unpacked_archive_may_hold_one_more_folder(tmp_path):
     attacks.via(tmp_path / "inside" / "train", SQUARE)
     attacks.via(tmp_path / "inside" / "val", SQUARE)

@@ -27,6 +27,11 @@ def test_without_regions_there_is_no_attribute():
     assert via_classes.find([{}, None, {"class": " "}]) == via_classes.Place(None)
 
 
+def test_one_whole_number_is_one_class_however_it_is_written(tmp_path):
+    data = formats.read(attacks.via(tmp_path, *((SQUARE, {"class": value}) for value in (1, "1", 1.0))))
+    assert data.class_counts() == {"1": 3}
+
+
 # --- one attribute for all files ----------------------------------------------------------------
 def test_all_files_of_a_data_set_take_the_class_from_one_attribute(tmp_path):
     """By itself the second file would take "side", which more of its regions have."""

@@ -146,7 +146,7 @@ class Faults:
                 field=first.field,
                 expected=first.expected,
                 got=first.got + (f"; the first ones:{shown}{more}" if len(self.faults) > 1 else ""),
-                fix=(first.fix + "; " if first.fix else "") + "or put the faulty ones aside with --allow-faulty",
+                fix=(first.fix + "; or " if first.fix else "") + "put the faulty ones aside with --allow-faulty",
             )
         return replace(
             dataset,

@@ -77,9 +77,10 @@ def completed(dataset: Dataset, folder: Path, readings: list[Reading]) -> Datase
 
 def undecided(folder: Path, readings: list[Reading]) -> DatasetError:
     listed = "".join(f"\n          {reading.told(folder)}" for reading in readings)
-    example = next((reading for reading in readings if reading.dataset is not None), readings[0])
+    named = [reading for reading in readings if reading.path.is_file()] or readings  # a folder holds the others, too
+    example = next((reading for reading in named if reading.dataset is not None), named[0])
     fix = f"name the one to use, for example {example.path}"
-    if len({reading.path.parent for reading in readings}) > 1:
+    if len({reading.path.parent for reading in named}) > 1:
         fix = f"say which to use in all of them, for example --annotations {example.path.name}"
     return DatasetError(
         "several annotation files for the same images",

@@ -107,7 +107,23 @@ def read(path: Path, faults: Faults) -> Dataset:
         mine = said[record.image]
         own = None if mine is None else tuple(sorted({places[unicodedata.normalize("NFC", item)] for item in mine}))
         records.append(replace(record, labels=own))
+    _tell_folders(records, data.names, faults)
     return replace(data, records=tuple(records))
+
+
+def _tell_folders(records: list[Record], names: tuple[str, ...], faults: Faults) -> None:
+    """Images in a folder that is called like a class, and labeled as another one: perhaps the folder is right."""
+    spelt = [unicodedata.normalize("NFC", name).casefold() for name in names]
+    others = []
+    for record in records:
+        folder = unicodedata.normalize("NFC", record.image.parent.name).casefold()
+        if record.labels and folder in spelt and folder not in (spelt[label] for label in record.labels):
+            others.append(record)
+    if others:
+        image, label = others[0].image, names[others[0].labels[0]]  # type: ignore[index]
+        several = f"{len(others)} images lie" if len(others) > 1 else "1 image lies"
+        faults.remark(f"{several} in a folder called like another class than the table's: "
+                      f"{image.parent.name}/{image.name} is {label}")  # fmt: skip
 
 
 # --- writing ----------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.files import LFS_POINTER, open_file
+from maskwright.files import LFS_POINTER, NotAFile, open_file
 from maskwright.formats.drafts import Draft, assemble, natural, spelt_alike
 from maskwright.formats.faults import Faults, Losses
 from maskwright.formats.finding import FoundImage, ImageFinder, measured
@@ -167,7 +167,8 @@ def readable(path: Path) -> None:
             open_file(path).close()
     except OSError as error:
         what = f"cannot be read ({error.strerror or error})"
-        raise DatasetError(what, file=path, fix="ask its owner for the right") from error
+        fix = "take it out of the folder" if isinstance(error, NotAFile) else "ask its owner for the right"
+        raise DatasetError(what, file=path, fix=fix) from error
 
 
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:

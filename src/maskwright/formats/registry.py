@@ -382,6 +382,8 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
         raise error
     holds = "; ".join([folders.inventory(head), *(f"{item.path.name}: {item.evidence.because}" for item in claims)])
     expected = f"the format {asked.format}" if asked.format else f"one of the formats {', '.join(FORMATS)}"
+    if asked.annotations is not None:
+        expected = f"annotation files called {asked.annotations}"
     raise DatasetError("no annotations found", file=folder, got=holds, expected=expected,
                        fix="name the folder (or the file) with the annotations; where there are none yet: draw "
                        "outlines in VIA, or put the images into one folder a class")  # fmt: skip

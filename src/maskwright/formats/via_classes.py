@@ -96,7 +96,8 @@ def values(value: Any) -> list[str]:
     elif isinstance(value, bool) or value is None:
         found = []
     else:
-        found = [str(value)] if isinstance(value, str | int | float) else []
+        whole = isinstance(value, float) and value.is_integer()  # 1.0 is 1, as spreadsheets and scripts write it
+        found = [str(int(value) if whole else value)] if isinstance(value, str | int | float) else []
     return [name for name in found if name.strip()]
 
 
