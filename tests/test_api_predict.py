@@ -21,7 +21,9 @@ from maskwright.api.evaluate import evaluate
 from maskwright.api.predict import Predicted, predict
 from maskwright.api.splash import splash
 from maskwright.errors import DatasetError, ImageError, OutputError, UnknownName
+from maskwright.issues import Issues, IssueWarning
 from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.thresholds import SCORE_THRESHOLD
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset, Instances, Record, RleMasks
@@ -70,7 +72,8 @@ def test_nothing_is_written_without_a_folder(find: Predictor, images: Path) -> N
 
 
 def test_a_image_that_cannot_be_read_is_named_and_the_others_go_on(find: Predictor, images: Path) -> None:
-    done = predict(find, images)
+    with pytest.warns(IssueWarning, match=r"image_not_read: .*b\.jpg"):
+        done = predict(find, images)
     assert [Path(image.image).name for image in done.images] == ["a.png", "c.png"]
     assert [type(error) for error in done.failed] == [ImageError]
     assert "b.jpg" in str(done.failed[0])
@@ -259,15 +262,15 @@ def test_splash_side_by_side_has_the_image_at_the_left(find: Predictor, images: 
 
 
 def test_splash_names_a_image_that_cannot_be_read_and_goes_on(find: Predictor, images: Path, tmp_path: Path) -> None:
-    done = splash(find, images, out=tmp_path / "out")
+    done = splash(find, images, out=tmp_path / "out", log=Issues())
     assert (len(done.images), len(done.failed)) == (2, 1)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "c.jpg"}
 
 
 def test_splash_says_from_which_score_on(images: Path, tmp_path: Path) -> None:
-    said: list[str] = []
-    splash(Predictor(Seer(), threshold=0.8), str(images / "a.png"), out=tmp_path / "out", say=said.append)
-    assert said == ["objects: threshold 0.8, as asked"]
+    issues = Issues()
+    splash(Predictor(Seer(), threshold=0.8), str(images / "a.png"), out=tmp_path / "out", log=issues)
+    assert str(SCORE_THRESHOLD.among(issues)[0]) == "objects: threshold 0.8, as asked"
 
 
 # --- evaluate ---------------------------------------------------------------------------------------
@@ -489,7 +492,7 @@ def test_a_link_into_nothing_is_a_image_that_cannot_be_read(find: Predictor, ima
     except OSError:
         pytest.skip("no right to make links here")
     for several in (images, [images / "a.png", images / "d.png"]):
-        done = predict(find, several)
+        done = predict(find, several, log=Issues())
         assert any("d.png" in error.parts["file"] for error in done.failed) and done.images
 
 

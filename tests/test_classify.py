@@ -26,6 +26,7 @@ from maskwright.api.train import Trained, train
 from maskwright.cli.main import main
 from maskwright.errors import DatasetError, OutputError, RecipeError, WeightsError
 from maskwright.evaluation.operating_point import Aim
+from maskwright.issues import Issues
 from maskwright.models import registry
 from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Classifier, load
@@ -261,14 +262,14 @@ def test_predictions_as_json_lines_and_csv(run: Trained, images: Path, tmp_path:
 
 def test_a_image_that_cannot_be_read_is_named(run: Trained, images: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    done = predict(run.folder, [images / "red" / "red_0.png", tmp_path / "broken.jpg"])
+    done = predict(run.folder, [images / "red" / "red_0.png", tmp_path / "broken.jpg"], log=Issues())
     assert (len(done.images), len(done.failed)) == (1, 1)
 
 
 def test_a_classifier_has_no_objects_to_save_or_to_color(run: Trained, images: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="says what a whole image shows, and finds no objects"):
+    with pytest.raises(OutputError, match="classifies whole images and detects no objects"):
         predict(run.folder, images / "red", out=tmp_path, save=("masks",))
-    with pytest.raises(WeightsError, match="says what a whole image shows, and finds no objects"):
+    with pytest.raises(WeightsError, match="classifies whole images and detects no objects"):
         splash(run.folder, images / "red", out=tmp_path)
 
 

@@ -17,11 +17,12 @@ import pytest
 from tiny_runs import Seer, classifier_folder, model_folder
 
 from maskwright.api.splash import drawing
-from maskwright.api.video import outlined, predict_video, targets
+from maskwright.api.video import FRAMES_DAMAGED, outlined, predict_video, targets
 from maskwright.cli.main import main
 from maskwright.drawing.colors import color_of
 from maskwright.errors import ImageError, MissingExtra, OutputError, UnknownName, WeightsError
 from maskwright.extras import how_to_install
+from maskwright.issues import Issues
 from maskwright.prediction.predictor import Predictor, load
 from maskwright.types import Instances
 from maskwright.video.read import Video, is_video
@@ -143,12 +144,12 @@ def test_ctrl_c_leaves_a_video_that_plays_up_to_there(make: Make, find: Predicto
                 signal.raise_signal(signal.SIGINT)
             yield frame
 
-    said: list[str] = []
+    issues = Issues()
     file = tmp_path / "out" / "party.mp4"
     with pytest.raises(KeyboardInterrupt):
-        predict_video(find, make(), out=tmp_path / "out", lines=True, progress=fifth, say=said.append)
+        predict_video(find, make(), out=tmp_path / "out", lines=True, progress=fifth, log=issues)
     assert times(file) == [0, 0.04, 0.08, 0.12, 0.16] and len(file.with_suffix(".jsonl").read_text().splitlines()) == 5
-    assert said[-1] == f"stopped at 0.2 seconds: {file} plays up to there"
+    assert str(issues[-1]) == f"stopped at 0.2 seconds: {file} plays up to there"
 
 
 def test_a_video_that_is_cut_off_gives_what_it_has(make: Make, find: Predictor, tmp_path: Path) -> None:
@@ -219,14 +220,15 @@ def test_a_damaged_frame_is_passed_over(
         return real(self, packet)
 
     monkeypatch.setattr(Video, "_decoded", damaged)
-    said: list[str] = []
-    done = predict_video(find, make(), out=tmp_path / "out", say=said.append)
-    assert done.frames == 11 and said[-1] == "1 damaged frame passed over" and done.remarks == said[-1:]
+    issues = Issues()
+    done = predict_video(find, make(), out=tmp_path / "out", log=issues)
+    assert done.frames == 11 and done.issues == (FRAMES_DAMAGED(count=1),) == tuple(issues[-1:])
+    assert str(done.issues[0]) == "1 damaged frame passed over"
 
 
 def test_a_classifier_is_refused(make: Make, tmp_path: Path) -> None:
     model = load(classifier_folder(tmp_path / "model", ("rust", "norust")))
-    with pytest.raises(WeightsError, match="finds no objects"):
+    with pytest.raises(WeightsError, match="detects no objects"):
         predict_video(model, make(), out=tmp_path / "out")
 
 

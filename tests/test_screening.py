@@ -17,6 +17,7 @@ from maskwright.api.predict import predict
 from maskwright.api.screening_page import decided_by, threshold_of
 from maskwright.cli.main import main
 from maskwright.errors import OutputError, RecipeError, UnknownName, WeightsError
+from maskwright.issues import Issues
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.prediction.screening import Screening
 from maskwright.types import Image
@@ -125,7 +126,9 @@ def images(tmp_path: Path) -> Path:
 def test_image_labels_score_and_objects_in_one_result(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (images / "green" / "z.jpg").write_text("no image")
-    done = predict(screening(), [images / "red", images / "green"], out=out, save=("json", "jsonl", "csv", "coco"))
+    done = predict(
+        screening(), [images / "red", images / "green"], out=out, log=Issues(), save=("json", "jsonl", "csv", "coco")
+    )
     assert (done.predictions(), done.counts(), done.spared, len(done.failed)) == (
         {"red": 2, "green": 2}, {"balloon": 2, "cake": 2}, 2, 1)  # fmt: skip
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text("utf-8").splitlines()]

@@ -17,6 +17,7 @@ from tiny_runs import Seer
 from maskwright.api.predict import predict
 from maskwright.api.sorting import Sorter, folder_name
 from maskwright.errors import OutputError
+from maskwright.issues import Issues
 from maskwright.prediction.predictor import Classifier, Predictor
 
 FIND = Classifier(Taster())  # type: ignore[arg-type]
@@ -42,7 +43,7 @@ SORTED = ["green/green_0.png", "green/green_1.png", "red/red_0.png", "red/red_1.
 
 def test_images_are_copied_into_a_folder_a_image_labels(images: Path, tmp_path: Path) -> None:
     before = tree(images)
-    done = predict(FIND, images, sort_into=tmp_path / "sorted")
+    done = predict(FIND, images, sort_into=tmp_path / "sorted", log=Issues())
     assert tree(tmp_path / "sorted") == SORTED
     assert tree(images) == before
     assert {str(image.sorted) for image in done.images} == {str(tmp_path / "sorted" / name) for name in SORTED[:4]}
@@ -50,7 +51,7 @@ def test_images_are_copied_into_a_folder_a_image_labels(images: Path, tmp_path: 
 
 def test_moved_images_are_the_same_to_the_byte(images: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in images.iterdir()}
-    predict(FIND, images, sort_into=tmp_path / "sorted", move=True)
+    predict(FIND, images, sort_into=tmp_path / "sorted", move=True, log=Issues())
     assert tree(images) == []
     assert {path.name: path.read_bytes() for path in (tmp_path / "sorted").rglob("*.*")} == before
 
@@ -59,14 +60,14 @@ def test_a_name_that_is_taken_is_left_alone(images: Path, tmp_path: Path) -> Non
     there = tmp_path / "sorted" / "red" / "red_0.png"
     there.parent.mkdir(parents=True)
     there.write_bytes(b"another image")
-    predict(FIND, images, sort_into=tmp_path / "sorted", move=True)
+    predict(FIND, images, sort_into=tmp_path / "sorted", move=True, log=Issues())
     assert there.read_bytes() == b"another image"
     assert (there.parent / "red_0_2.png").is_file()
 
 
 def test_copying_twice_makes_no_second_copy(images: Path, tmp_path: Path) -> None:
     for _ in range(2):
-        predict(FIND, images, sort_into=tmp_path / "sorted")
+        predict(FIND, images, sort_into=tmp_path / "sorted", log=Issues())
     assert tree(tmp_path / "sorted") == SORTED
 
 

@@ -12,9 +12,11 @@ from tiny_runs import Seer
 
 from maskwright.api.predict import predict
 from maskwright.api.watch import watch
+from maskwright.issues import Issues
 from maskwright.prediction import thresholds
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.prediction.screening import Screening
+from maskwright.prediction.thresholds import SCORE_THRESHOLD
 from maskwright.types import Image
 from maskwright.weights.card import Card, OperatingPoint
 
@@ -88,11 +90,11 @@ def test_a_detector_too_says_what_was_asked_for():
 
 # --- where it is said ---------------------------------------------------------------------------
 def test_predict_says_it_and_every_result_carries_it(tmp_path):
-    said: list[str] = []
+    issues = Issues()
     image = Image(np.full((48, 64, 3), (150, 50, 0), np.uint8), "a")
     find = classifier(operating_points=(RED,))
-    done = predict(find, [image, image], out=tmp_path, save=("json", "jsonl"), say=said.append)
-    assert said == [TOLD]
+    done = predict(find, [image, image], out=tmp_path, save=("json", "jsonl"), log=issues)
+    assert [str(issue) for issue in SCORE_THRESHOLD.among(issues)] == [TOLD]
     fact = {"name": "red", "threshold": 0.31, "from": "operating point",
             "chosen_on": "42 images (val) for recall at least 0.99"}  # fmt: skip
     lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]

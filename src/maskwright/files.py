@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import re
 import shutil
@@ -164,6 +165,17 @@ def shortened(name: str, most: int) -> str:
     while head and data[len(head)] & 0xC0 == 0x80:  # in the middle of a letter
         head = head[:-1]
     return os.fsdecode(head) + mark
+
+
+def numbered(stem: str, most: int) -> Iterator[str]:
+    """`stem`, then stem_2, stem_3, ... without end, each of at most `most` bytes: to choose a free name among.
+
+    >>> next(name for name in numbered("a", 250) if name not in ("a", "a_2"))
+    'a_3'
+    """
+    yield shortened(stem, most)
+    for number in itertools.count(2):
+        yield shortened(f"{stem}_{number}", most)
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.detection_metrics import DetectionMetrics
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Classifier, Predictor, load, load_unless_loaded
-from maskwright.prediction.thresholds import Threshold, lines
+from maskwright.prediction.thresholds import Threshold, issues
 from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
@@ -155,8 +155,8 @@ def evaluate(
             got=", ".join(part.names) or "no class: nothing is drawn on these images",
         )
     other = None if against is None else _other(find, against, options)
-    for line in lines(find.thresholds):
-        say(line if isinstance(find, Classifier) else f"{line} (AP counts every score)")
+    for issue in issues(find.thresholds):
+        say(str(issue) if isinstance(find, Classifier) else f"{issue} (AP counts every score)")
     label = _label(model, find.card.model)
     if isinstance(find, Classifier):
         predictions = classification_evaluation.evaluate(find, part, bootstrap, seed, progress)

@@ -96,6 +96,18 @@ class Predicted:
         """How many images are called what."""
         return dict(Counter(image.called for image in self.images))
 
+    def to_dict(self) -> dict[str, Any]:
+        """The document of `--json`."""
+        document: dict[str, Any] = {
+            "images": [image.facts() for image in self.images],
+            "counts": self.counts(),
+            "failed": [error.facts() for error in self.failed],
+            "files": list(self.files),
+        }
+        if self.spared is not None:
+            document["screening"] = {"looked": len(self.images) - self.spared, "spared": self.spared}
+        return document
+
 
 # --- files ------------------------------------------------------------------------------------------
 def write_each(image: Image, made: Prediction, out: Path, save: Sequence[str], pictures: bool) -> Iterator[Path]:

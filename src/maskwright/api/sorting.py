@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 
 from maskwright import files
@@ -28,9 +28,9 @@ class Sorter:
     def __init__(self, folder: str | Path, move: bool = False) -> None:
         self.folder, self.move = Path(folder), move
 
-    def check(self, several: Sequence[Source]) -> None:
-        """Only what lies in a file can be sorted."""
-        for source in several:
+    def check(self, sources: Sequence[Source]) -> None:
+        """Only images in files can be sorted."""
+        for source in sources:
             if not isinstance(source.origin, Path):
                 raise OutputError(
                     "only images in files can be sorted into folders",
@@ -53,9 +53,8 @@ class Sorter:
     def copy(self, image: Path, called: str) -> Path:
         """A name that is taken gets a number (part_2.jpg). A copy that is there already is not made again."""
         folder = self.folder / folder_name(called)
-        for number in count(1):
-            numbered = f"{files.shortened(image.stem, 230)}_{number}{image.suffix}"
-            target = folder / (image.name if number == 1 else numbered)
+        for stem in files.numbered(image.stem, 255 - len(os.fsencode(image.suffix))):
+            target = folder / f"{stem}{image.suffix}"
             try:
                 if target.exists():
                     if image.samefile(target) or (not self.move and _same(image, target)):

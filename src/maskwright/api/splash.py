@@ -7,13 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from maskwright.api.data import Say
-from maskwright.api.predict import Predicted, Prediction, class_rows, look
+from maskwright.api.predict import (
+    Predicted,
+    Prediction,
+    class_indices_of,
+    of_classes,
+    refuse_classifier,
+    refuse_own_folder,
+    report,
+    results_of,
+)
 from maskwright.api.results import write_picture
 from maskwright.drawing.splash import side_by_side as beside
 from maskwright.drawing.splash import splash as in_color
 from maskwright.errors import MaskwrightError
-from maskwright.images.sources import Origin
+from maskwright.images.sources import Origin, expand
+from maskwright.issues import Log, warn
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor, load_unless_loaded
 from maskwright.progress import Progress, silent
@@ -31,7 +40,7 @@ def splash(
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
-    say: Say = lambda line: None,
+    log: Log = warn,
 ) -> Predicted:
     """Draw every image gray, its objects in color; one picture an image in the folder `out`.
 
@@ -41,18 +50,23 @@ def splash(
     >>> maskwright.splash("balloons", "party.jpg").images[0].files
     (PosixPath('splash/party.jpg'),)
     """
-    find = load_unless_loaded(model, options, progress)
-    expected = class_rows(find.card.classes, classes)
-    for line in find.introduction():
-        say(line)
+    predictor = load_unless_loaded(model, options, progress)
+    refuse_classifier(predictor)
+    class_indices = class_indices_of(predictor, classes)
+    images = expand(sources, follow_links)
+    refuse_own_folder(images, Path(out))
+    for issue in predictor.introduction():
+        log(issue)
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
     draw = drawing(side_by_side=side_by_side, invert=invert)
-    for image, stem, detections in look(find, sources, expected, failed, progress, Path(out), follow_links):
-        picture = draw(image.pixels, detections)
-        file = write_picture(picture, Path(out) / f"{stem}.jpg")
+    for image, stem, instances in results_of(predictor, images, failed, progress):
+        detections = of_classes(instances, class_indices)
+        file = write_picture(draw(image.pixels, detections), Path(out) / f"{stem}.jpg")
         done.append(Prediction(image.name, stem, image.size, detections, (file,)))
-    return Predicted(done, failed)
+    predicted = Predicted(done, failed)
+    report(predicted, out, log)
+    return predicted
 
 
 def drawing(*, side_by_side: bool = False, invert: bool = False) -> Callable[[np.ndarray, Instances], np.ndarray]:

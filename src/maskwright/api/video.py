@@ -1,23 +1,23 @@
-"""Video: a model looks at every frame of a video, and what it sees is drawn into a new one."""
+"""Video: the objects of every frame are detected and drawn into a new video."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from maskwright import files, interop
-from maskwright.api.data import Say
-from maskwright.api.predict import class_rows, refuse_classifier
+from maskwright.api.predict import class_indices_of, of_classes, refuse_classifier
 from maskwright.drawing import outlines
 from maskwright.drawing.colors import color_of
-from maskwright.errors import OutputError
+from maskwright.errors import MaskwrightError, OutputError
+from maskwright.issues import Issue, Kind, Log, as_json, warn
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor, load_unless_loaded
 from maskwright.progress import Progress, silent
@@ -25,18 +25,32 @@ from maskwright.types import Instances
 from maskwright.video.read import Frame, Video
 from maskwright.video.write import CONTAINERS, Writer
 
+FRAMES_DAMAGED = Kind(
+    "frames_damaged", "warning", "{count} damaged frame passed over", "{count} damaged frames passed over"
+)
+VIDEO_CUT_OFF = Kind("video_cut_off", "warning", "the video cannot be read beyond {seconds:.1f} seconds: {reason}")
+VIDEO_WITHOUT_SOUND = Kind(
+    "video_without_sound", "warning", "without sound: {reason}; {fix}", fix="another --out may take it (.mkv, .mov)"
+)
+VIDEO_STOPPED = Kind("video_stopped", "info", "stopped at {seconds:.1f} seconds: {file} plays up to there")
+VIDEO_NOT_READ = Kind("video_not_read", "error", "{error}")
+VIDEO_WRITTEN = Kind("video_written", "info", "video in {file}[, a line a frame in {lines}]")
+
 Drawing = Callable[[np.ndarray, Instances], np.ndarray]
+"""Makes the new frame from the pixels (H×W×3 uint8) and the objects of a frame."""
+
+SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its letters are made for that
 
 
 @dataclass(frozen=True)
 class VideoResult:
     """What came of a video.
 
-    predict_video, file   the one looked at, and the one written
+    video, file  the one that was read, and the one written
     frames       that were written, of `expected` (None where the video does not say)
     most         {class: objects on the frame that shows most of it}
     lines        the table of frames, where it was asked for
-    remarks      what a viewer should know: sound left out, a file that ends in the middle
+    issues       what a viewer should know: sound left out, a file that ends in the middle
     """
 
     video: Path
@@ -46,21 +60,32 @@ class VideoResult:
     seconds: float
     most: dict[str, int]
     lines: Path | None = None
-    remarks: list[str] = field(default_factory=list)
+    issues: tuple[Issue, ...] = ()
 
-    def facts(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         return {
-            "predict_video": str(self.video),
+            "video": str(self.video),
             "file": str(self.file),
             "frames": self.frames,
             "seconds": round(self.seconds, 3),
             "most": self.most,
             "lines": None if self.lines is None else str(self.lines),
-            "remarks": self.remarks,
+            "issues": [as_json(issue) for issue in self.issues],
         }
 
 
-SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its letters are made for that
+@dataclass(frozen=True)
+class VideoResults:
+    """Several videos, and the errors of those that could not be read."""
+
+    videos: list[VideoResult]
+    failed: list[MaskwrightError] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "videos": [video.to_dict() for video in self.videos],
+            "failed": [error.facts() for error in self.failed],
+        }
 
 
 def outlined(pixels: np.ndarray, detections: Instances) -> np.ndarray:
@@ -80,59 +105,79 @@ def predict_video(
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
-    say: Say = lambda line: None,
+    log: Log = warn,
 ) -> VideoResult:
     """Draw the objects of every frame; the new video keeps the times of the frames, their number and the sound.
 
     source  a video of any kind that FFmpeg reads, or the address of one
     out     a folder, where the video gets the source's name and .mp4; or a file that ends in .mp4, .mov or .mkv
-    drawn   makes the new frame of the old one and its objects; such as maskwright.drawing.splash.splash
+    drawn   makes the new frame of the old one and its objects
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
     Ctrl-C ends the video where it is, so that it can be played up to there, and goes on as KeyboardInterrupt.
 
     >>> maskwright.predict_video("balloons", "party.mp4", out="drawn").most
     {'balloon': 7}
     """
-    find = load_unless_loaded(model, options, progress)
-    refuse_classifier(find)
-    expected = class_rows(find.card.classes, classes)
+    predictor = load_unless_loaded(model, options, progress)
+    refuse_classifier(predictor)
+    class_indices = class_indices_of(predictor, classes)
     file = targets([source], Path(out))[0]
-    for line in find.introduction():
-        say(line)
+    for issue in predictor.introduction():
+        log(issue)
     most: Counter[str] = Counter()
-    done, seconds, stopped = 0, 0.0, False
-    with Video(source) as opened, ExitStack() as stack:
-        written = told = None
+    seconds, stopped = 0.0, False
+    with Video(source) as video, _Output(video, file, lines) as output:
         try:
-            for frame in progress(opened, total=opened.expected, label="looking", unit="frames"):
-                detections = find(frame.pixels)
-                detections = detections[np.isin(detections.classes, expected)]
-                picture = drawn(frame.pixels, detections)
-                if written is None:  # only now is it known that there is something to write
-                    if lines:  # before the video: what closes last goes, too, where closing the video fails
-                        table = stack.enter_context(files.writing(file.with_suffix(".jsonl")))
-                        told = stack.enter_context(table.open("w", encoding="utf-8"))
-                    temporary = stack.enter_context(files.writing(file))
-                    written = stack.enter_context(Writer(temporary, opened, picture.shape[:2]))
-                written.add(picture, frame)
-                if told is not None:
-                    told.write(json.dumps(_line(done, frame, detections), ensure_ascii=False) + "\n")
+            for frame in progress(video, total=video.expected, label="predicting", unit="frames"):
+                detections = of_classes(predictor(frame.pixels), class_indices)
+                output.add(drawn(frame.pixels, detections), frame, detections)
                 for name, count in detections.counts().items():
                     most[name] = max(most[name], count)
-                done, seconds = done + 1, frame.seconds
+                seconds = frame.seconds
         except KeyboardInterrupt:
-            if written is None:
+            if not output.frames:
                 raise
             stopped = True
-        assert written is not None  # a video without frames is an error of Video's
-        remarks = _remarks(opened, written, seconds)
+        issues = tuple(_issues(video, output.silent_because, seconds))
+    for issue in [VIDEO_STOPPED(seconds=seconds, file=str(file))] if stopped else issues:
+        log(issue)
     if stopped:
-        say(f"stopped at {seconds:.1f} seconds: {file} plays up to there")
         raise KeyboardInterrupt
-    for remark in remarks:
-        say(remark)
-    told_in = file.with_suffix(".jsonl") if lines else None
-    return VideoResult(Path(source), file, done, opened.expected, seconds, dict(most), told_in, remarks)
+    table = file.with_suffix(".jsonl") if lines else None
+    return VideoResult(Path(source), file, output.frames, video.expected, seconds, dict(most), table, issues)
+
+
+def predict_videos(
+    model: str | Path | Predictor,
+    sources: Sequence[str | Path],
+    *,
+    out: str | Path = "videos",
+    drawn: Drawing = outlined,
+    lines: bool = False,
+    classes: Sequence[str] | None = None,
+    options: InferenceOptions = AS_TRAINED,
+    progress: Progress = silent,
+    log: Log = warn,
+) -> VideoResults:
+    """`predict_video` for several videos, one after the other; of one alone the error is raised, of several it is put
+    into `failed` and logged, and the others go on."""
+    files = targets(sources, Path(out))
+    predictor = load_unless_loaded(model, options, progress)
+    results = VideoResults([])
+    for source, file in zip(sources, files, strict=True):
+        try:
+            result = predict_video(
+                predictor, source, out=file, drawn=drawn, lines=lines, classes=classes, progress=progress, log=log
+            )
+        except MaskwrightError as error:
+            if len(sources) == 1:
+                raise
+            results.failed.append(error)
+            log(VIDEO_NOT_READ(error=error))
+        else:
+            results.videos.append(result)
+            log(VIDEO_WRITTEN(file=str(file), lines=str(result.lines or "")))
+    return results
 
 
 def targets(sources: Sequence[str | Path], out: Path) -> list[Path]:
@@ -140,31 +185,71 @@ def targets(sources: Sequence[str | Path], out: Path) -> list[Path]:
     if out.suffix.lower() in CONTAINERS:
         if len(sources) > 1:
             raise OutputError("several videos need a folder", field="--out", expected="a folder", got=out)
-        made = [out]
+        written = [out]
     else:
-        taken: Counter[str] = Counter()
-        made = []
+        taken: set[str] = set()
+        written = []
         for source in sources:
-            stem = files.shortened(Path(source).stem, 230)
-            taken[stem.casefold()] += 1
-            number = taken[stem.casefold()]
-            made.append(out / (f"{stem}.mp4" if number == 1 else f"{stem}_{number}.mp4"))
+            stem = next(stem for stem in files.numbered(Path(source).stem, 230) if stem.casefold() not in taken)
+            taken.add(stem.casefold())
+            written.append(out / f"{stem}.mp4")
     read = {str(Path(source).resolve()).casefold() for source in sources}
-    for file in made:
+    for file in written:
         if str(file.resolve()).casefold() in read:
             raise OutputError("the video would replace one that is read", file=file, fix="name another --out")
-    return made
+    return written
 
 
-def _remarks(opened: Video, written: Writer, seconds: float) -> list[str]:
-    told = []
-    if opened.damaged:
-        told.append(f"{opened.damaged} damaged frame{'s' * (opened.damaged > 1)} passed over")
-    if opened.broken_off:
-        told.append(f"the video cannot be read beyond {seconds:.1f} seconds: {opened.broken_off}")
-    if written.silent_because:
-        told.append(f"without sound: {written.silent_because}; another --out may take it (.mkv, .mov)")
-    return told
+def _issues(video: Video, silent_because: str, seconds: float) -> Iterator[Issue]:
+    if video.damaged:
+        yield FRAMES_DAMAGED(count=video.damaged)
+    if video.broken_off:
+        yield VIDEO_CUT_OFF(seconds=seconds, reason=str(video.broken_off))
+    if silent_because:
+        yield VIDEO_WITHOUT_SOUND(reason=silent_because)
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+class _Output:
+    """The new video and its table of frames; nothing is left of either where something fails.
+
+    The files are begun with the first frame: only then is it known that there is something to write, and how large.
+    """
+
+    def __init__(self, video: Video, file: Path, lines: bool) -> None:
+        self._video, self._file, self._lines = video, file, lines
+        self._stack = ExitStack()
+        self._writer: Writer | None = None
+        self._table: TextIO | None = None
+        self.frames = 0
+
+    def __enter__(self) -> _Output:
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._stack.__exit__(*error)
+
+    def add(self, picture: np.ndarray, frame: Frame, detections: Instances) -> None:
+        if self._writer is None:
+            self._begin(picture.shape[:2])
+        assert self._writer is not None
+        self._writer.add(picture, frame)
+        if self._table is not None:
+            self._table.write(json.dumps(_line(self.frames, frame, detections), ensure_ascii=False) + "\n")
+        self.frames += 1
+
+    def _begin(self, size: tuple[int, int]) -> None:
+        if self._lines:  # before the video: what closes last goes, too, where closing the video fails
+            table = self._stack.enter_context(files.writing(self._file.with_suffix(".jsonl")))
+            self._table = self._stack.enter_context(table.open("w", encoding="utf-8"))
+        temporary = self._stack.enter_context(files.writing(self._file))
+        self._writer = self._stack.enter_context(Writer(temporary, self._video, size))
+
+    @property
+    def silent_because(self) -> str:
+        """Why the new video has no sound; "" where it has, or there is none to have."""
+        return "" if self._writer is None else self._writer.silent_because or ""
 
 
 def _line(number: int, frame: Frame, detections: Instances) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Watch: images as they come into a folder, each looked at once, one line of JSON an image.
+"""Watch: images as they come into a folder, each predicted once, one line of JSON an image.
 
 The folder is listed again and again: that works on every system, and on network drives, which announce nothing.
 """
@@ -15,17 +15,21 @@ from typing import Any
 import numpy as np
 
 from maskwright import files
-from maskwright.api.predict import checked, prediction, refuse_own_folder
+from maskwright.api.predict import check_request, refuse_own_folder, to_prediction
 from maskwright.api.results import Prediction, write_each
 from maskwright.api.sorting import UNREADABLE, Sorter
 from maskwright.errors import DatasetError, MaskwrightError, OutputError
 from maskwright.images.sources import LONGEST_STEM, Source, is_image_name, naturally
+from maskwright.issues import Kind, Log, warn
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor, load_unless_loaded
 from maskwright.prediction.screening import Screening
+from maskwright.progress import Progress, silent
+
+WATCHING = Kind("watching", "info", "watching {folder}; one line an image goes to {lines}; Ctrl-C ends it")
 
 LINES = "predictions.jsonl"
-EMPTY = 10  # looks for which a file without a byte may stay so; then it is taken for a broken image
+EMPTY = 10  # polls for which a file without a byte may stay so; then it is taken for a broken image
 
 Stamp = tuple[int, int]  # bytes, and when it was last changed (nanoseconds)
 
@@ -39,8 +43,8 @@ class Unread:
     sorted: Path | None = None
 
     def facts(self) -> dict[str, Any]:
-        told = {"image": self.image, **self.error.facts()}
-        return told if self.sorted is None else told | {"sorted": str(self.sorted)}
+        document = {"image": self.image, **self.error.facts()}
+        return document if self.sorted is None else document | {"sorted": str(self.sorted)}
 
 
 def watch(
@@ -57,49 +61,49 @@ def watch(
     pictures: bool = True,
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
+    progress: Progress = silent,
+    log: Log = warn,
 ) -> Iterator[Prediction | Unread]:
-    """What the model says of each image that lies in the folder or comes into it, as soon as it is there in whole.
+    """The prediction for each image that lies in the folder or comes into it, as soon as it is complete.
 
-    A file is taken when neither its size nor its time has changed between two looks. Each gets a line in
-    `out`/predictions.jsonl before it is given out here; images that have a line are passed over when the watch begins
-    again. An image that changes, or another of the same name, is looked at anew.
+    A file is complete when neither its size nor its time has changed between two polls. Each gets a line in
+    `out`/predictions.jsonl before it is yielded; images that have a line are passed over when the watch begins again.
+    An image that changes, or another of the same name, is predicted anew.
 
     follow_links  open links that lead out of the folder, too
-    every    seconds between two looks
-    stop     asked after each image and each look; the watch ends when it says True (and by Ctrl-C)
+    every    seconds between two polls of the folder
+    stop     asked after each image and each poll; the watch ends when it returns True (and by Ctrl-C)
 
-    >>> for said in watch("runs/rust", "belt/", sort_into="sorted", move=True):
-    ...     print(said.image, said.sorted)
+    >>> for prediction in watch("runs/rust", "belt/", sort_into="sorted", move=True):
+    ...     print(prediction.image, prediction.sorted)
     belt/part_0001.jpg sorted/rust/part_0001.jpg
     """
     folder, out = Path(folder), Path(out)
     if not folder.is_dir():
         raise DatasetError("only a folder can be watched", file=folder, expected="a folder",
                            got="a file" if folder.exists() else "nothing")  # fmt: skip
-    find = load_unless_loaded(model, options)
+    predictor = load_unless_loaded(model, options, progress)
     for kind in save:
         if kind in ("json", "csv", "coco"):
             raise OutputError("a watch never ends, so it writes a line an image", field=f"--save-{kind}",
                               expected="--save-jsonl, --save-masks or --save-crops", got=kind)  # fmt: skip
-    expected = checked(find, save, classes, out)
+    class_indices = check_request(predictor, save, classes, out)
     refuse_own_folder([Source("", "", folder / "image")], out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
-    return _watched(
-        find,
-        folder,
-        _Lines(out / LINES),
-        _Work(out, expected, tuple(save), pictures, sorter, follow_links),
-        every,
-        stop,
-    )
+    lines = _Lines(out / LINES)
+    for issue in (*predictor.introduction(), WATCHING(folder=str(folder), lines=str(lines.file))):
+        log(issue)
+    work = _Work(predictor, out, class_indices, tuple(save), pictures, sorter, follow_links)
+    return _watched(folder, lines, work, every, stop)
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is done with an image that was looked at."""
+    """What is done with every image."""
 
+    predictor: Predictor | Screening
     out: Path
-    expected: np.ndarray
+    class_indices: np.ndarray
     save: tuple[str, ...]
     pictures: bool
     sorter: Sorter | None
@@ -107,49 +111,51 @@ class _Work:
 
 
 def _watched(
-    find: Predictor | Screening, folder: Path, lines: _Lines, work: _Work, every: float, stop: Callable[[], bool]
+    folder: Path, lines: _Lines, work: _Work, every: float, stop: Callable[[], bool]
 ) -> Iterator[Prediction | Unread]:
-    seen: dict[str, tuple[Stamp, int]] = {}  # what the last look saw, and for how many looks it has been so
+    seen: dict[str, tuple[Stamp, int]] = {}  # what the last poll saw, and for how many polls it has been so
     while not stop():
-        there = _listed(folder)
+        present = _listed(folder)
         seen = {name: (stamp, seen[name][1] + 1 if name in seen and seen[name][0] == stamp else 0)
-                for name, stamp in there.items()}  # fmt: skip
-        for name, (stamp, looks) in seen.items():
+                for name, stamp in present.items()}  # fmt: skip
+        for name, (stamp, polls) in seen.items():
             if lines.known.get(name) == stamp:
                 if work.sorter is not None and name in lines.sorted:  # a move that was broken off
                     work.sorter.leave(folder / name, lines.sorted.pop(name))
-            elif looks >= (1 if stamp[0] else EMPTY):
-                said = _look(find, folder / name, work, lines.stem(name))
-                if _stamp(folder / name) != stamp:  # another image meanwhile: the next look takes it
+            elif polls >= (1 if stamp[0] else EMPTY):
+                prediction = _predicted(folder / name, work, lines.stem(name))
+                if _stamp(folder / name) != stamp:  # another image meanwhile: the next poll takes it
                     continue
                 try:
-                    said = _sorted(said, folder / name, work.sorter)
+                    prediction = _sorted(prediction, folder / name, work.sorter)
                 except OutputError:
                     if (folder / name).exists():
                         raise
-                    continue  # taken away while it was looked at
-                lines.add(name, stamp, said)
-                if work.sorter is not None and said.sorted is not None:
-                    work.sorter.leave(folder / name, said.sorted)
-                yield said
+                    continue  # taken away in the meantime
+                lines.add(name, stamp, prediction)
+                if work.sorter is not None and prediction.sorted is not None:
+                    work.sorter.leave(folder / name, prediction.sorted)
+                yield prediction
                 if stop():
                     return
         time.sleep(every)
 
 
-def _look(find: Predictor | Screening, path: Path, work: _Work, stem: str) -> Prediction | Unread:
+def _predicted(path: Path, work: _Work, stem: str) -> Prediction | Unread:
+    source = Source(str(path), stem, path, None if work.follow_links else path.parent)
     try:
-        image, said = find.look(Source(str(path), stem, path, None if work.follow_links else path.parent))
+        image, result = work.predictor.look(source)
     except MaskwrightError as error:
         return Unread(str(path), error)
-    made = prediction(find, image, stem, said, work.expected)
-    return replace(made, files=tuple(write_each(image, made, work.out, work.save, work.pictures)))
+    prediction = to_prediction(work.predictor, image, stem, result, work.class_indices)
+    return replace(prediction, files=tuple(write_each(image, prediction, work.out, work.save, work.pictures)))
 
 
-def _sorted(said: Prediction | Unread, path: Path, sorter: Sorter | None) -> Prediction | Unread:
-    if sorter is None or (isinstance(said, Unread) and path.is_symlink()):  # what that leads to may be no image
-        return said
-    return replace(said, sorted=sorter.copy(path, said.called if isinstance(said, Prediction) else UNREADABLE))
+def _sorted(prediction: Prediction | Unread, path: Path, sorter: Sorter | None) -> Prediction | Unread:
+    unread = isinstance(prediction, Unread)
+    if sorter is None or (unread and path.is_symlink()):  # what that leads to may be no image
+        return prediction
+    return replace(prediction, sorted=sorter.copy(path, UNREADABLE if unread else prediction.called))
 
 
 def _listed(folder: Path) -> dict[str, Stamp]:
@@ -171,7 +177,7 @@ def _stamp(path: Path) -> Stamp | None:
 
 
 class _Lines:
-    """The file of lines, and what it says was done: it is the memory of a watch."""
+    """The file of lines, and what it records as done: the memory of a watch."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -187,7 +193,7 @@ class _Lines:
         except OSError as error:
             raise OutputError("cannot be read", file=file, got=error.strerror or error) from error
         for line in data.splitlines(keepends=True):
-            if not line.endswith(b"\n"):  # cut off when the power went: that image is looked at again
+            if not line.endswith(b"\n"):  # cut off when the power went: that image is predicted again
                 with files.writing(file) as temporary:
                     temporary.write_bytes(data[:whole])
                 break
@@ -196,41 +202,37 @@ class _Lines:
 
     def _remember(self, line: bytes) -> None:
         try:
-            told = json.loads(line)
-            name = Path(told["image"].replace("\\", "/")).name
-            self.known[name] = int(told["bytes"]), int(told["changed"])
-            for item in told.get("files", ()):
-                self._stems.add(Path(item.replace("\\", "/")).stem.casefold())
-            if "sorted" in told:
-                self.sorted[name] = Path(told["sorted"])
+            facts = json.loads(line)
+            name = Path(facts["image"].replace("\\", "/")).name
+            self.known[name] = int(facts["bytes"]), int(facts["changed"])
+            for file in facts.get("files", ()):
+                self._stems.add(Path(file.replace("\\", "/")).stem.casefold())
+            if "sorted" in facts:
+                self.sorted[name] = Path(facts["sorted"])
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return  # of another program, or of predict --save-jsonl
 
     def stem(self, name: str) -> str:
         """For the names of pictures: no two images share one, nor one image and another of the same name later."""
-        own = Path(name).stem
-        stem, number = own, 1
-        while stem.casefold() in self._stems:
-            number += 1
-            stem = files.shortened(f"{own}_{number}", LONGEST_STEM)
-        return stem
+        stems = files.numbered(Path(name).stem, LONGEST_STEM)
+        return next(stem for stem in stems if stem.casefold() not in self._stems)
 
-    def add(self, name: str, stamp: Stamp, said: Prediction | Unread) -> None:
-        told = {**said.facts(), "bytes": stamp[0], "changed": stamp[1]}
+    def add(self, name: str, stamp: Stamp, prediction: Prediction | Unread) -> None:
+        facts = {**prediction.facts(), "bytes": stamp[0], "changed": stamp[1]}
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("ab") as opened:
-                opened.write(_line(told))
+                opened.write(_line(facts))
         except OSError as error:
             raise OutputError("cannot be written", file=self.file, got=error.strerror or error) from error
         self.known[name] = stamp
-        if isinstance(said, Prediction):
-            self._stems.add(said.stem.casefold())
+        if isinstance(prediction, Prediction):
+            self._stems.add(prediction.stem.casefold())
 
 
-def _line(told: dict[str, Any]) -> bytes:
+def _line(facts: dict[str, Any]) -> bytes:
     """One line of UTF-8; where a file's name is no text (Linux allows any bytes), escaped."""
     try:
-        return json.dumps(told, ensure_ascii=False).encode() + b"\n"
+        return json.dumps(facts, ensure_ascii=False).encode() + b"\n"
     except UnicodeEncodeError:
-        return json.dumps(told).encode() + b"\n"
+        return json.dumps(facts).encode() + b"\n"

@@ -12,6 +12,11 @@ from click.core import ParameterSource
 
 from maskwright.cli.console import Console
 from maskwright.errors import OutputError, RecipeError
+from maskwright.issues import Kind
+
+WRITTEN_ELSEWHERE = Kind(
+    "written_elsewhere", "info", "the current folder belongs to the data, so it is not written there but to {folder}"
+)
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -166,9 +171,7 @@ def beside_data(out: Path, data: Iterable[Path], console: Console) -> Path:
     for path in data:
         home = _home(path)
         if home is not None and (here == home or home in here.parents):
-            console.say(
-                f"the current folder belongs to the data, so it is not written there but to {home.parent / out}"
-            )
+            console.log(WRITTEN_ELSEWHERE(folder=str(home.parent / out)))
             return home.parent / out
     return out
 

@@ -1,19 +1,27 @@
-"""maskwright predict: the objects of images."""
+"""maskwright predict: the objects of images and videos."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.errors import RecipeError
+from maskwright.text import counted, listed
 
 if TYPE_CHECKING:
+    from maskwright.api.results import Predicted, Prediction
     from maskwright.prediction.options import InferenceOptions
+
+BESIDE = {  # option -> the one it needs
+    "screen": "then", "then": "screen", "screen_class": "screen", "screen_threshold": "screen", "move": "sort_into",
+}  # fmt: skip
+IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops", "no_pictures", "screen", "sort_into",
+               "watch")  # fmt: skip
 
 
 @click.command(options_metavar="[options]")
@@ -49,25 +57,9 @@ if TYPE_CHECKING:
 @options.follow_source_links
 @options.console
 def command(
-    model: str,
-    sources: tuple[str, ...],
-    out: Path,
-    inference: InferenceOptions,
-    classes: tuple[str, ...] | None,
-    no_pictures: bool,
-    screen: str | None,
-    then: str | None,
-    screen_class: str | None,
-    screen_threshold: float | None,
-    sort_into: Path | None,
-    move: bool,
-    watch: bool,
-    every: float,
-    follow_links: bool,
-    console: Console,
-    **saved: bool,
+    model: str, sources: tuple[str, ...], out: Path, inference: InferenceOptions, console: Console, **chosen: Any
 ) -> int:
-    """Find the objects of images; with a classifier, say what each image shows.
+    """Detect the objects of images; with a classifier, predict the labels of images.
 
     \b
       maskwright predict balloons party.jpg
@@ -79,133 +71,96 @@ def command(
     A source is a file, a folder, a pattern, an address, or - for standard input; or a video.
     """
     from maskwright.api.predict import load_screening, predict
-    from maskwright.cli.videos import look_at, videos_among
-    from maskwright.prediction.predictor import load
+    from maskwright.cli.videos import predict_and_show, videos_among
+    from maskwright.prediction.options import AS_TRAINED
 
-    _fit_together(screen, then, screen_class, screen_threshold, sort_into, move)
-    images = [model, *sources] if screen else list(sources)
+    _check_combinations(chosen)
+    images = [model, *sources] if chosen["screen"] else list(sources)
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
-    if videos := videos_among(images, _unfit(saved, no_pictures, screen, sort_into, watch)):
-        return look_at(model, videos, out, console, inference, lines=saved["save_jsonl"], classes=classes)
-    if watch and len(images) > 1:
+    if videos := videos_among(images, [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]):
+        settings = {"lines": chosen["save_jsonl"], "classes": chosen["classes"]}
+        return predict_and_show(model, videos, console, out=out, options=inference, **settings)
+    if chosen["watch"] and len(images) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", expected="a folder", got=f"{len(images)} sources")
-    find = (
-        load_screening(
-            screen,
-            then,
-            name=screen_class,
-            screen_threshold=screen_threshold,
-            options=inference,
-            progress=console.progress,
-        )
-        if screen and then
-        else load(model, inference, progress=console.progress)
-    )
-    settings = {
+    settings: dict[str, Any] = {
         "out": out,
-        "classes": classes,
-        "save": [name.removeprefix("save_") for name, expected in saved.items() if expected],
-        "pictures": not no_pictures,
-        "sort_into": sort_into,
-        "move": move,
-        "follow_links": follow_links,
+        "classes": chosen["classes"],
+        "save": [name.removeprefix("save_") for name in chosen if name.startswith("save_") and chosen[name]],
+        "pictures": not chosen["no_pictures"],
+        "sort_into": chosen["sort_into"],
+        "move": chosen["move"],
+        "follow_links": chosen["follow_links"],
+        "options": inference,
+        "progress": console.progress,
+        "log": console.log,
     }
-    if watch:
-        return watching(find, images[0], every, settings, console)
-    done = predict(find, images, progress=console.progress, say=console.say, **settings)
-    return tell_counts(done, out, console)
+    predictor: Any = model
+    if chosen["screen"]:
+        predictor = load_screening(
+            chosen["screen"], chosen["then"], name=chosen["screen_class"], screen_threshold=chosen["screen_threshold"],
+            options=inference, progress=console.progress,
+        )  # fmt: skip
+        settings["options"] = AS_TRAINED
+    if chosen["watch"]:
+        return _watch(predictor, images[0], chosen["every"], settings, console)
+    return show_predictions(predict(predictor, images, **settings), console)
 
 
-def _unfit(saved: dict[str, bool], no_pictures: bool, screen: str | None, sort_into: Path | None, watch: bool) -> list:
-    """The options given that are for images alone."""
-    given = {f"--{name.replace('_', '-')}": expected for name, expected in saved.items() if name != "save_jsonl"}
-    given |= {"--no-pictures": no_pictures, "--screen": screen, "--sort-into": sort_into, "--watch": watch}
-    return [option for option, expected in given.items() if expected]
+def _check_combinations(chosen: dict[str, Any]) -> None:
+    """Options that make sense only together with another one."""
+    for name, other in BESIDE.items():
+        if chosen[name] not in (None, False) and chosen[other] is None:
+            option, needed = (f"--{item.replace('_', '-')}" for item in (name, other))
+            raise RecipeError(f"{option} stands beside {needed}", field=option, expected=needed, got="nothing")
 
 
-def _fit_together(
-    screen: str | None, then: str | None, screen_class: str | None, screen_threshold: float | None,
-    sort_into: Path | None, move: bool,
-) -> None:  # fmt: skip
-    """Options that make sense only beside another one."""
-    given = {
-        "--screen": screen, "--then": then, "--screen-class": screen_class, "--screen-threshold": screen_threshold,
-        "--sort-into": sort_into, "--move": move or None,
-    }  # fmt: skip
-    needs = {"--screen": "--then", "--then": "--screen", "--screen-class": "--screen", "--screen-threshold": "--screen",
-             "--move": "--sort-into"}  # fmt: skip
-    for option, other in needs.items():
-        if given[option] is not None and given[other] is None:
-            raise RecipeError(f"{option} stands beside {other}", field=option, expected=other, got="nothing")
-
-
-def watching(find, folder: str, every: float, settings: dict, console: Console) -> int:
+def _watch(predictor: Any, folder: str, every: float, settings: dict[str, Any], console: Console) -> int:
     """A line an image, as they come; Ctrl-C ends it well."""
+    from maskwright.api.predict import IMAGE_NOT_READ
     from maskwright.api.watch import Unread, watch
 
-    called: dict[str, int] = {}
-    came = watch(find, folder, every=every, **settings)
-    for line in find.introduction():
-        console.say(line)
-    console.say(f"watching {folder}; one line an image goes to {settings['out'] / 'predictions.jsonl'}; Ctrl-C ends it")
+    counts: dict[str, int] = {}
     try:
-        for said in came:
-            word = "unreadable" if isinstance(said, Unread) else said.called
-            called[word] = called.get(word, 0) + 1
-            if isinstance(said, Unread):
-                console.say(said.error)
+        for prediction in watch(predictor, folder, every=every, **settings):
+            if isinstance(prediction, Unread):
+                called = "unreadable"
+                console.log(IMAGE_NOT_READ(images=[prediction.image], error=prediction.error))
             else:
-                console.show(f"{said.image}: {_words(said)}" + (f" -> {said.sorted}" if said.sorted else ""))
+                called = prediction.called
+                moved = f" -> {prediction.sorted}" if prediction.sorted else ""
+                console.show(f"{prediction.image}: {_summary(prediction)}{moved}")
+            counts[called] = counts.get(called, 0) + 1
             sys.stdout.flush()
     except KeyboardInterrupt:
         pass
-    counts = ", ".join(f"{count} {name}" for name, count in called.items())
-    count = sum(called.values())
-    console.result({"images": count, "predictions": called}, f"{count} images{counts and ': '}{counts}")
+    total = sum(counts.values())
+    console.result({"images": total, "predictions": counts}, f"{total} images{': ' if counts else ''}{listed(counts)}")
     return 0
 
 
-def _words(each) -> str:
-    """What was said of an image: scores of a classifier, counts of a detector, or both."""
-    counts = ", ".join(f"{count} {name}" for name, count in each.instances.counts().items())
-    if each.screened is None:
-        return str(each.image_labels or counts or "nothing found")
-    said = f"{each.called} ({each.screened.name} {each.screened.score:.2f})"
-    return f"{said}; {counts or 'nothing found'}" if each.screened.looked else said
+def _summary(prediction: Prediction) -> str:
+    """The scores of a classifier, the counts of a detector, or both."""
+    counts = listed(prediction.instances.counts(), "nothing found")
+    if prediction.screened is None:
+        return str(prediction.image_labels or counts)
+    screened = f"{prediction.called} ({prediction.screened.name} {prediction.screened.score:.2f})"
+    return f"{screened}; {counts}" if prediction.screened.looked else screened
 
 
-def tell_counts(done, out: Path, console: Console) -> int:
-    """Counts of each class an image, and what could not be read; the exit code."""
-    facts = {
-        "images": [image.facts() for image in done.images],
-        "counts": done.counts(),
-        "failed": [error.facts() for error in done.failed],
-        "files": done.files,
-    }
-    if done.spared is not None:
-        facts["screening"] = {"looked": len(done.images) - done.spared, "spared": done.spared}
+def show_predictions(predicted: Predicted, console: Console) -> int:
+    """Counts of each class an image; the exit code says whether an image could not be read."""
 
-    def tell() -> None:
-        for image in done.images:
-            console.show(f"{image.image}: {_words(image)}")
-        total = ", ".join(f"{count} {name}" for name, count in done.counts().items()) or "nothing found"
-        if done.spared is not None:
-            predictions = ", ".join(f"{count} {name}" for name, count in done.predictions().items())
-            looked = len(done.images) - done.spared
-            console.show(f"{len(done.images)} images: {predictions}")
-            console.show(f"the detector looked at {looked} and was spared {done.spared}: {total}")
-        elif len(done.images) > 1:
-            console.show(f"{len(done.images)} images: {total}")
+    def show() -> None:
+        for image in predicted.images:
+            console.show(f"{image.image}: {_summary(image)}")
+        total = listed(predicted.counts(), "nothing found")
+        if predicted.spared is not None:
+            looked = len(predicted.images) - predicted.spared
+            console.show(f"{len(predicted.images)} images: {listed(predicted.predictions())}")
+            console.show(f"the detector looked at {looked} and was spared {predicted.spared}: {total}")
+        elif len(predicted.images) > 1:
+            console.show(f"{counted(len(predicted.images), 'image')}: {total}")
 
-    console.result(facts, tell)
-    for error in done.failed:
-        console.say(error)
-    if done.files:
-        console.say(f"written: {', '.join(str(file) for file in done.files)}")
-    if any(image.files for image in done.images):
-        console.say(f"pictures in {out}")
-    if any(image.sorted for image in done.images):
-        counts = ", ".join(f"{count} {name}" for name, count in done.predictions().items())
-        console.say(f"sorted: {counts}")
-    return 1 if done.failed else 0
+    console.result(predicted.to_dict(), show)
+    return 1 if predicted.failed else 0

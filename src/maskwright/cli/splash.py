@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
-from maskwright.cli.predict import tell_counts
+from maskwright.cli.predict import show_predictions
 
 if TYPE_CHECKING:
     from maskwright.prediction.options import InferenceOptions
@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 @options.follow_source_links
 @options.console
 def command(
-    model: str,
-    sources: tuple[str, ...],
-    out: Path,
-    side_by_side: bool,
-    invert: bool,
-    inference: InferenceOptions,
-    classes: tuple[str, ...] | None,
-    follow_links: bool,
-    console: Console,
+    model: str, sources: tuple[str, ...], out: Path, inference: InferenceOptions, console: Console, **chosen: Any
 ) -> int:
     """Keep the objects in color and turn the rest gray, on images or in videos.
 
@@ -44,23 +36,15 @@ def command(
       maskwright splash balloons party.mp4
     """
     from maskwright.api.splash import drawing, splash
-    from maskwright.cli.videos import look_at, videos_among
+    from maskwright.cli.videos import predict_and_show, videos_among
 
     options.need_sources(model, sources, "splash")
     out = options.beside_data(out, [Path(source) for source in sources if Path(source).is_dir()], console)
     if videos := videos_among(sources):
-        drawn = drawing(side_by_side=side_by_side, invert=invert)
-        return look_at(model, videos, out, console, inference, classes=classes, drawn=drawn)
-    done = splash(
-        model,
-        list(sources),
-        out=out,
-        side_by_side=side_by_side,
-        invert=invert,
-        classes=classes,
-        follow_links=follow_links,
-        options=inference,
-        progress=console.progress,
-        say=console.say,
+        drawn = drawing(side_by_side=chosen["side_by_side"], invert=chosen["invert"])
+        settings = {"drawn": drawn, "classes": chosen["classes"]}
+        return predict_and_show(model, videos, console, out=out, options=inference, **settings)
+    predicted = splash(
+        model, list(sources), out=out, options=inference, progress=console.progress, log=console.log, **chosen
     )
-    return tell_counts(done, out, console)
+    return show_predictions(predicted, console)

@@ -1,18 +1,16 @@
-"""Videos named where images are: looked at frame by frame, one new video each."""
+"""Videos named where images are: processed frame by frame, one new video each."""
 
 from __future__ import annotations
 
 import glob
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from maskwright.cli.console import Console
-from maskwright.errors import MaskwrightError, OutputError, RecipeError
+from maskwright.errors import OutputError, RecipeError
+from maskwright.text import listed
 from maskwright.video.read import is_video
-
-if TYPE_CHECKING:
-    from maskwright.prediction.options import InferenceOptions
 
 
 def videos_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]:
@@ -27,7 +25,7 @@ def videos_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]
     if len(videos) < len(sources):
         image = next(source for source in sources if not is_video(source))
         raise RecipeError(
-            "videos and images are looked at one after the other",
+            "videos and images are processed one after the other",
             field="SOURCES",
             expected="videos alone, or images alone",
             got=f"{videos[0]} beside {image}",
@@ -43,37 +41,18 @@ def videos_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]
     return [item for video in videos for item in ([] if Path(video).exists() else sorted(glob.glob(video))) or [video]]  # noqa: PTH207 (as for images)
 
 
-def look_at(
-    model: str, videos: Sequence[str], out: Path, console: Console, inference: InferenceOptions, **settings: Any
-) -> int:
-    """One after the other; a video that cannot be read is named, and the others go on.
+def predict_and_show(model: str, videos: Sequence[str], console: Console, **settings: Any) -> int:
+    """A new video for each, with the settings of `predict_videos`; the exit code says whether one could not be read."""
+    from maskwright.api.video import predict_videos
 
-    settings  of `predict_video`
-    """
-    from maskwright.api.video import predict_video, targets
-    from maskwright.prediction.predictor import load
+    results = predict_videos(model, videos, progress=console.progress, log=console.log, **settings)
 
-    files = targets(videos, out)
-    find = load(model, inference, progress=console.progress)
-    done, failed = [], []
-    for video, file in zip(videos, files, strict=True):
-        try:
-            done.append(predict_video(find, video, out=file, progress=console.progress, say=console.say, **settings))
-        except MaskwrightError as error:
-            if len(videos) == 1:
-                raise
-            failed.append(error)
-
-    def tell() -> None:
-        for item in done:
-            most = ", ".join(f"{count} {name}" for name, count in item.most.items()) or "nothing found"
+    def show() -> None:
+        for video in results.videos:
+            most = listed(video.most, "nothing found")
             console.show(
-                f"{item.video}: {item.frames} frames, {item.seconds:.1f} seconds; on one frame at most: {most}"
+                f"{video.video}: {video.frames} frames, {video.seconds:.1f} seconds; on one frame at most: {most}"
             )
-            console.say(f"video in {item.file}" + (f", a line a frame in {item.lines}" if item.lines else ""))
 
-    told = {"videos": [item.facts() for item in done], "failed": [error.facts() for error in failed]}
-    console.result(told, tell)
-    for error in failed:
-        console.say(error)
-    return 1 if failed else 0
+    console.result(results.to_dict(), show)
+    return 1 if results.failed else 0

@@ -17,7 +17,7 @@ from PIL import Image as PilImage
 from maskwright import fetch
 from maskwright.errors import DatasetError, ImageError, InputError, MissingExtra
 from maskwright.extras import how_to_install
-from maskwright.files import shortened
+from maskwright.files import numbered, shortened
 from maskwright.images import window as gray
 from maskwright.images.decode import LIMIT_PIXELS, READABLE, decode, from_pil, rgb_array
 from maskwright.types.image import Image, Window
@@ -253,10 +253,7 @@ def _distinct(sources: Iterable[Source]) -> Iterable[Source]:
     """The second "a" becomes "a_2", in the order of the list."""
     taken: set[str] = set()
     for source in sources:
-        stem, number = source.stem, 1
-        while stem.casefold() in taken:
-            number += 1
-            stem = shortened(f"{source.stem}_{number}", LONGEST_STEM)
+        stem = next(stem for stem in numbered(source.stem, LONGEST_STEM) if stem.casefold() not in taken)
         taken.add(stem.casefold())
         yield replace(source, stem=stem)
 

@@ -13,6 +13,7 @@ from maskwright.errors import RecipeError, WeightsError
 from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.images import sources
 from maskwright.images.sources import Origin, Source
+from maskwright.issues import Issue, Kind
 from maskwright.prediction import thresholds, tiles
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.progress import Progress, silent
@@ -22,6 +23,12 @@ from maskwright.weights import card as cards
 from maskwright.weights.sources import STARTS, bundled_names, model_file
 
 Loaded = TypeVar("Loaded")
+
+START_IS_NO_DETECTOR = Kind(
+    "start_is_no_detector", "warning",
+    "{model} is a start for training, no detector: most of its predictions are wrong ({fix})",
+    fix="`balloons`, `coco` or a run of your own are models to use",
+)  # fmt: skip
 
 
 class Predictor:
@@ -41,7 +48,7 @@ class Predictor:
         self.limits = thresholds.limits(self.card, threshold)
         self.size = size or self.card.size
         self.tile = tiles.checked(self.card.tile if tile is None else tile)
-        self.warnings: tuple[str, ...] = ()
+        self.warnings: tuple[Issue, ...] = ()
         self.window = None if self.card.window is None else Window(*self.card.window)
 
     @property
@@ -53,9 +60,9 @@ class Predictor:
         """
         return thresholds.of_detector(self.card, self.asked)
 
-    def introduction(self) -> list[str]:
-        """What to say before its first image: what it is not made for, and from which scores on something is said."""
-        return [*self.warnings, *thresholds.lines(self.thresholds)]
+    def introduction(self) -> list[Issue]:
+        """What to report before its first image: what it is not made for, and its score thresholds."""
+        return [*self.warnings, *thresholds.issues(self.thresholds)]
 
     def open(self, source: Source | Origin) -> Image:
         """The image as this model wants it: deep gray through the window that the model learned with."""
@@ -189,10 +196,7 @@ def load(
     kind = Classifier if opened.card.task == "classify" else Predictor
     made = kind(opened, options.threshold, options.size, options.tile)
     if str(model) in STARTS and str(model) in bundled_names():
-        made.warnings = (
-            f"{model} is a start for training, no detector: most of what it says of an image is wrong "
-            "(`balloons`, `coco` or a run of your own are models to use)",
-        )
+        made.warnings = (START_IS_NO_DETECTOR(model=str(model)),)
     return made
 
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.images.sources import Origin, Source
+from maskwright.issues import Issue
 from maskwright.prediction.predictor import Classifier, Predictor
-from maskwright.prediction.thresholds import ASKED, Threshold, lines
+from maskwright.prediction.thresholds import ASKED, Threshold, issues
 from maskwright.progress import Progress, silent
 from maskwright.types import Image, ImageLabels, Instances
 
@@ -73,9 +74,9 @@ class Screening:
         own = self.screen.thresholds if self.threshold is None else (Threshold(self.name, self.threshold, ASKED),)
         return (*own, *self.then.thresholds)
 
-    def introduction(self) -> list[str]:
+    def introduction(self) -> list[Issue]:
         """As of a Predictor."""
-        return [*self.screen.warnings, *self.then.warnings, *lines(self.thresholds)]
+        return [*self.screen.warnings, *self.then.warnings, *issues(self.thresholds)]
 
     def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Image, Screened]:
         """The image, and what both say of it. It is opened once, unless the two learned with other gray windows."""

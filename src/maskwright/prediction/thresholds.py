@@ -6,10 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maskwright.issues import Issue, Kind
 from maskwright.weights.card import Card
 
+SCORE_THRESHOLD = Kind("score_threshold", "info", "{name}: threshold {score:.4g}, {origin}[ chosen on {chosen}]")
+SCORE_THRESHOLDS = Kind(
+    "score_thresholds", "info", "{count} classes: a threshold for each, {min:.4g} to {max:.4g}[ ({chosen})]"
+)
+
 ASKED, CHOSEN, OWN = "asked", "operating point", "model"
-SHOWN = 8  # lines of thresholds; more are told in one
+SHOWN = 8  # thresholds that are reported one by one
 WORDS = {ASKED: "as asked", CHOSEN: "the operating point", OWN: "the model's own"}
 
 
@@ -32,9 +38,10 @@ class Threshold:
     chosen: str = ""
 
     def __str__(self) -> str:
-        return f"{self.name}: threshold {self.score:.4g}, {WORDS[self.source]}" + (
-            f" chosen on {self.chosen}" if self.chosen else ""
-        )
+        return str(self.issue())
+
+    def issue(self) -> Issue:
+        return SCORE_THRESHOLD(name=self.name, score=self.score, origin=WORDS[self.source], chosen=self.chosen)
 
     def facts(self) -> dict[str, Any]:
         told = {"name": self.name, "threshold": self.score, "from": self.source}
@@ -95,13 +102,12 @@ def of_classifier(card: Card, points: Mapping[str, float], threshold: float, ask
     return tuple(made)
 
 
-def lines(several: Sequence[Threshold]) -> list[str]:
-    """A line each; of very many one line."""
-    if len(several) <= SHOWN:
-        return [str(item) for item in several]
-    scores = sorted(item.score for item in several)
-    chosen = f" ({several[0].chosen})" if several[0].chosen else ""
-    return [f"{len(several)} classes: a threshold for each, {scores[0]:.4g} to {scores[-1]:.4g}{chosen}"]
+def issues(thresholds: Sequence[Threshold]) -> list[Issue]:
+    """One for each threshold; one for all where there are very many."""
+    if len(thresholds) <= SHOWN:
+        return [threshold.issue() for threshold in thresholds]
+    scores = [threshold.score for threshold in thresholds]
+    return [SCORE_THRESHOLDS(count=len(scores), min=min(scores), max=max(scores), chosen=thresholds[0].chosen)]
 
 
 def _for(aim: object) -> str:
