@@ -195,6 +195,34 @@ def test_blanks_around_a_class_do_not_count_and_are_told(tmp_path):
     assert data.remarks == ('class "Right " was read as "Right": blanks around a name do not count',)
 
 
+@pytest.mark.parametrize("ending", ["json", "csv"])
+def test_of_two_records_of_one_name_the_size_says_which_image_is_here(tmp_path, ending):
+    """VIA knows an image by its name and its size in bytes: the other record is of an image that is not here."""
+    image = attacks.image(tmp_path / "a.jpg")
+    here = image.stat().st_size
+    if ending == "json":
+        records = {
+            str(size): {
+                "filename": "a.jpg",
+                "size": size,
+                "regions": [{"shape_attributes": SQUARE, "region_attributes": {"class": label}}],
+            }
+            for size, label in ((here, "rust"), (99_999, "dent"))
+        }
+        (tmp_path / "via.json").write_text(json.dumps(records))
+    else:
+        shape = json.dumps(SQUARE).replace('"', '""')
+        rows = [f'a.jpg,{size},{{}},1,0,"{shape}","{{""class"": ""{label}""}}"' for size, label in
+                ((here, "rust"), (99_999, "dent"))]  # fmt: skip
+        header = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
+        (tmp_path / "via.csv").write_text("\n".join([header, *rows]))
+    data = formats.read(tmp_path)
+    assert data.class_counts() == {"rust": 1}
+    assert [(fault.record, fault.got) for fault in data.faults] == [
+        ('image "a.jpg of 99,999 bytes"', f"absent (a.jpg of {here:,} bytes is another image)")
+    ]
+
+
 def test_two_unicode_forms_of_a_name_are_one_class(tmp_path):
     """Nobody could see the difference, or mend it in VIA."""
     one, other = (SQUARE, {"name": "gr\u00fcn"}), (SQUARE, {"name": "gru\u0308n"})

@@ -84,8 +84,11 @@ class _Region:
 
 @dataclass
 class _Image:
+    """bytes: the size of the image's file, by which VIA tells images of one name apart; 0 where it is not said."""
+
     filename: str
     regions: list[_Region]
+    bytes: int = 0
 
 
 def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_classes.Place:
@@ -114,7 +117,7 @@ def read(
     implied = _implied(images, place, root, faults)
     finder = ImageFinder(root, faults, near=path.parent, names=[image.filename for image in images])
     drafts, used, written = [], set(), set()
-    for image in images:
+    for image in _present(images, finder, faults):
         found = finder.image(image.filename, regions=len(image.regions))
         if found is None:
             continue
@@ -132,6 +135,21 @@ def read(
     declared = [name for name in options.get(place.attribute or "", []) if name in used]
     names = dict.fromkeys([*declared, *sorted(used, key=natural)])
     return assemble(data_name(root), names, drafts, "via", faults, join=True)
+
+
+def _present(images: list[_Image], finder: ImageFinder, faults: Faults) -> Iterator[_Image]:
+    """Without the records of an absent image that is called like another: of two of one name the size in bytes says
+    which is here. Where it is the size of neither, the image was saved anew, and both are its records."""
+    sizes: dict[str, set[int]] = {}
+    for image in images:
+        sizes.setdefault(image.filename, set()).add(image.bytes)
+    for image in images:
+        path = finder.find(image.filename) if len(sizes[image.filename] - {0}) > 1 else None
+        here = 0 if path is None else path.stat().st_size
+        if path is not None and here in sizes[image.filename] and image.bytes not in (0, here):
+            faults.absent(f"{image.filename} of {image.bytes:,} bytes", f"{path.name} of {here:,} bytes")
+        else:
+            yield image
 
 
 def _images(path: Path, faults: Faults) -> tuple[list[_Image], dict[str, list[str]]]:
@@ -187,7 +205,14 @@ def _from_json(metadata: dict[str, Any], faults: Faults) -> Iterator[_Image]:
             faults.saw()
             faults.add(f'image "{record["filename"]}"', "regions", "a list or an object of regions", regions)
             continue
-        yield _Image(record["filename"], [_Region(number, *_parts(region)) for number, region in numbered])
+        read = [_Region(number, *_parts(region)) for number, region in numbered]
+        yield _Image(record["filename"], read, _size_of(record.get("size")))
+
+
+def _size_of(value: Any) -> int:
+    """VIA writes -1 for an image that it knows by its address."""
+    whole = isinstance(value, int | str) and not isinstance(value, bool) and str(value).isdecimal()
+    return int(value) if whole and len(str(value)) < 16 else 0
 
 
 def _parts(region: Any) -> tuple[Any, dict[str, Any] | None]:
@@ -199,10 +224,10 @@ def _parts(region: Any) -> tuple[Any, dict[str, Any] | None]:
 
 def _from_csv(path: Path) -> list[_Image]:
     """One row a region; an image without regions has one row with an empty shape."""
-    images: dict[str, _Image] = {}
-    for row in read_table(path, _COLUMNS, ("region_count", "region_id")).rows:
-        name = row["filename"]
-        image = images.setdefault(name, _Image(name, []))
+    images: dict[tuple[str, int], _Image] = {}
+    for row in read_table(path, _COLUMNS, ("file_size", "region_count", "region_id")).rows:
+        name, size = row["filename"], _size_of(row.get("file_size", "").strip())
+        image = images.setdefault((name, size), _Image(name, [], size))
         shape, attributes = _cell(row["region_shape_attributes"]), _cell(row["region_attributes"])
         if shape == {} and row.get("region_count", "0") in ("", "0"):
             continue
