@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reported import sentences
 from tiny_runs import SIZE, party, records
 
 from maskwright.api.data import common_window, open_data, relative
 from maskwright.errors import DatasetError
+from maskwright.formats.regions import OUTLINES_CLIPPED
+from maskwright.issues import Issues
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 NAMES = ("balloon", "cake")
@@ -59,11 +62,13 @@ def test_images_without_a_single_object_are_refused() -> None:
 @pytest.mark.parametrize("count", [1, 3])
 def test_images_of_one_group_are_all_trained_on_with_a_warning(tmp_path: Path, count: int) -> None:
     together = tuple(replace(item, group="W0001") for item in on_disk(tmp_path / "party", count))
-    told: list[str] = []
-    parts = open_data(dataset(together), "segment", say=told.append)
+    told = Issues()
+    parts = open_data(dataset(together), "segment", log=told)
     assert {name: len(part) for name, part in parts.items()} == {"train": count, "val": 0}
     images = "1 image" if count == 1 else "all 3 images"
-    assert any(line.startswith(f"party: {images} of one group") and "nothing is validated" in line for line in told)
+    assert any(
+        line.startswith(f"party: {images} of one group") and "nothing is validated" in line for line in sentences(told)
+    )
 
 
 def test_validation_images_alone_are_refused() -> None:
@@ -95,16 +100,16 @@ def test_for_boxes_the_outlines_are_put_aside() -> None:
 
 
 def test_images_with_boxes_only_teach_beside_outlined_ones_and_evaluate_nothing() -> None:
-    said: list[str] = []
+    said = Issues()
     mixed = dataset(
         records(4, split="train"),
         records(3, masks=False, split="train"),
         records(2, split="val"),
         records(5, masks=False, split="val"),
     )
-    parts = open_data(mixed, "segment", say=said.append)
+    parts = open_data(mixed, "segment", log=said)
     assert {name: len(part) for name, part in parts.items()} == {"train": 7, "val": 2}
-    assert any("8 images have boxes and no outlines" in line for line in said)
+    assert any("8 images have boxes and no outlines" in line for line in sentences(said))
 
 
 def test_a_part_that_cannot_evaluate_masks_is_refused() -> None:
@@ -167,17 +172,17 @@ def test_a_half_annotated_via_file_is_told_before_it_teaches_that_nothing_is_the
 ) -> None:
     """COCO lists an image without objects on purpose; VIA lists every image that was ever loaded."""
     bare = records(count, instances=Instances.empty(("balloon",), SIZE), split="train")
-    said: list[str] = []
+    said = Issues()
     data = replace(dataset(records(4, split="train"), bare, records(2, split="val")), format=format)
-    open_data(data, "segment", say=said.append)
-    assert any("are in the VIA file without an outline, and count as empty" in line for line in said) == told
+    open_data(data, "segment", log=said)
+    assert any("are in the VIA file without an outline, and count as empty" in line for line in sentences(said)) == told
 
 
 # --- parts ------------------------------------------------------------------------------------------
 def test_parts_that_are_named_are_used_as_they_are() -> None:
-    said: list[str] = []
+    said = Issues()
     data = dataset(records(5, split="train"), records(2, split="val"), records(3, split="test"))
-    parts = open_data(data, "segment", say=said.append)
+    parts = open_data(data, "segment", log=said)
     assert {name: len(part) for name, part in parts.items()} == {"train": 5, "val": 2, "test": 3}
     assert said == []
 
@@ -192,11 +197,11 @@ def test_rendered_parts_on_disk_are_used_as_they_are(tmp_path: Path) -> None:
 
 
 def test_images_without_parts_are_divided_and_it_is_said(tmp_path: Path) -> None:
-    said: list[str] = []
-    parts = open_data(dataset(on_disk(tmp_path / "party", 10)), "segment", seed=3, say=said.append)
+    said = Issues()
+    parts = open_data(dataset(on_disk(tmp_path / "party", 10)), "segment", seed=3, log=said)
     assert {name: len(part) for name, part in parts.items()} == {"train": 8, "val": 2}
     assert not {item.image for item in parts["train"]} & {item.image for item in parts["val"]}
-    assert len(said) == 1 and "8 images to train on, 2 held back" in said[0] and "seed 3" in said[0]
+    assert len(said) == 1 and "8 images to train on, 2 held back" in str(said[0]) and "seed 3" in str(said[0])
 
 
 def test_the_same_seed_divides_the_same_way(tmp_path: Path) -> None:
@@ -227,10 +232,10 @@ def test_images_beside_test_images_are_divided_without_these(tmp_path: Path) -> 
 def test_images_beside_validation_images_are_for_training(tmp_path: Path) -> None:
     images = on_disk(tmp_path / "party", 12)
     val = tuple(replace(image, split="val") for image in images[9:])
-    told: list[str] = []
-    parts = open_data(dataset(images[:9], val), "segment", say=told.append)
+    told = Issues()
+    parts = open_data(dataset(images[:9], val), "segment", log=told)
     assert {name: len(part) for name, part in parts.items()} == {"train": 9, "val": 3}
-    assert "party: only validation images are named: the 9 others are for training" in told
+    assert "party: only validation images are named: the 9 others are for training" in sentences(told)
 
 
 def test_unlabeled_and_skipped_images_are_in_no_part() -> None:
@@ -241,11 +246,11 @@ def test_unlabeled_and_skipped_images_are_in_no_part() -> None:
     assert {name: len(part) for name, part in open_data(data, "segment").items()} == {"train": 3, "val": 2}
 
 
-def test_remarks_of_the_reader_are_passed_on() -> None:
-    said: list[str] = []
-    data = replace(dataset(records(2, split="train"), records(1, split="val")), remarks=("2 outlines were cut",))
-    open_data(data, "segment", say=said.append)
-    assert said == ["party: 2 outlines were cut"]
+def test_issues_of_the_reader_are_passed_on() -> None:
+    said = Issues()
+    data = replace(dataset(records(2, split="train"), records(1, split="val")), issues=(OUTLINES_CLIPPED(count=2),))
+    open_data(data, "segment", log=said)
+    assert said == [OUTLINES_CLIPPED("party", count=2)]
 
 
 def test_without_validation_everything_but_the_named_parts_is_trained_on() -> None:

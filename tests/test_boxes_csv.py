@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from attacks.annotations import image
 from attacks.tables import boxes_csv
+from reported import absent, put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError
@@ -46,7 +47,7 @@ def test_an_empty_table_in_a_folder_is_passed_over(tmp_path):
     boxes_csv(tmp_path, file="empty.csv")
     boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4")
     data = formats.read(tmp_path)
-    assert data.instance_count == 1 and "empty.csv was passed over" in data.remarks[0]
+    assert data.instance_count == 1 and "empty.csv was passed over" in sentences(data)[0]
 
 
 def test_a_image_in_no_row_is_unlabeled_not_empty(tmp_path):
@@ -67,7 +68,7 @@ def test_one_image_under_two_paths_has_the_rows_of_both(tmp_path):
 def test_rows_are_edges_and_stay_as_they_are(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,0,0,40,30", "a.jpg,40,30, dent ,1.5,2,3,4"))
     assert (data.names, boxes(data)) == (("dent", "rust"), [[0, 0, 40, 30], [1.5, 2, 3, 4]])
-    assert data.records[0].instances.labels == ["rust", "dent"] and data.remarks == ()
+    assert data.records[0].instances.labels == ["rust", "dent"] and sentences(data) == ()
 
 
 def test_columns_may_stand_in_another_order(tmp_path):
@@ -91,7 +92,7 @@ def test_images_may_lie_in_the_folder_beside_the_tables(tmp_path):
 def test_swapped_corners_are_put_in_order_and_told(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,9,8,1,2"))
     assert boxes(data) == [[1, 2, 9, 8]]
-    assert data.remarks == ('boxes with swapped corners, put in order: 1 (image "a.jpg", row 1)',)
+    assert sentences(data) == ('boxes with swapped corners, put in order: 1 (image "a.jpg", row 1)',)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +108,13 @@ def test_swapped_corners_are_put_in_order_and_told(tmp_path):
 def test_a_faulty_row_is_put_aside_by_name(tmp_path, row, field):
     good = ["a.jpg,40,30,rust,1,2,3,4"] * 30
     data = formats.read(boxes_csv(tmp_path, *good, row))
-    assert (data.instance_count, [fault.field for fault in data.faults]) == (30, [field])
-    assert "row 31" in data.faults[0].record
+    assert (data.instance_count, [fault.values["field"] for fault in put_aside(data)]) == (30, [field])
+    assert "row 31" in put_aside(data)[0].subject
 
 
 def test_a_image_of_another_size_is_skipped_never_stretched(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,80,60,rust,1,2,3,4"), allow_faulty=True)
-    assert data.records[0].state == "skipped" and data.faults[0].field == "height x width"
+    assert data.records[0].state == "skipped" and put_aside(data)[0].values["field"] == "height x width"
 
 
 def test_a_row_that_is_cut_off_is_an_error(tmp_path):
@@ -141,7 +142,9 @@ def test_what_a_table_cannot_hold_is_counted(tmp_path):
     files = [image(tmp_path / f"{name}.jpg") for name in "abc"]
     three = [Record(file, (30, 40), item) for file, item in zip(files, (drawn, drawn[:0], None), strict=True)]
     lost = formats.write(Dataset("some", ("rust",), tuple(three)), tmp_path / "some.csv", "boxes_csv")
-    assert set(lost) == {f"1 {what} cannot be kept" for what in ("outline", "score", "empty image", "unlabeled image")}
+    assert {*sentences(lost)} == {
+        f"1 {what} cannot be kept" for what in ("outline", "score", "empty image", "unlabeled image")
+    }
 
 
 def test_two_images_of_one_name_are_not_mixed_up(tmp_path):
@@ -156,8 +159,8 @@ def test_two_images_of_one_name_are_not_mixed_up(tmp_path):
 # --- real data ----------------------------------------------------------------------------------
 def test_the_raccoons_are_read_and_the_absent_ones_counted(shared: Path):
     data = formats.read(shared / "data" / "zoo" / "csv_tf_boxes")
-    assert (len(data), data.class_counts(), len(data.faults)) == (3, {"raccoon": 3}, 197)
-    assert "197 of 200 named images are absent" in data.remarks[0]
+    assert (len(data), data.class_counts(), len(absent(data))) == (3, {"raccoon": 3}, 197)
+    assert "197 of 200 named images are absent" in sentences(data)[0]
 
 
 def test_the_empty_tables_of_the_rust_tutorial_point_to_the_xml(shared: Path):
@@ -188,7 +191,7 @@ def test_a_row_without_class_and_box_is_an_empty_image(tmp_path):
     image(tmp_path / "b.jpg")
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4", "b.jpg,40,30,,,,,", "a.jpg,40,30,,,,,"))
     assert [(record.image.name, record.state) for record in data] == [("a.jpg", "labeled"), ("b.jpg", "empty")]
-    assert not data.faults
+    assert not put_aside(data)
 
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "@SUM(1)", "-2+3"])
@@ -209,9 +212,11 @@ def test_fractions_are_scaled_to_pixels_and_told(tmp_path, mark):
     rows, header = [row.replace(",", mark) for row in rows], header.replace(",", mark)
     data = formats.read(boxes_csv(tmp_path, *rows, header=header))
     assert boxes(data) == [[10, 15, 30, 30], [0, 0, 40, 30]]
-    assert data.remarks == ("places are given as fractions of width and height (0 to 1): they were scaled to pixels",)
+    assert sentences(data) == (
+        "places are given as fractions of width and height (0 to 1): they were scaled to pixels",
+    )
 
 
 def test_a_box_of_the_first_pixel_in_whole_numbers_is_no_fraction(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,0,0,1,1"))
-    assert boxes(data) == [[0, 0, 1, 1]] and not data.remarks
+    assert boxes(data) == [[0, 0, 1, 1]] and not sentences(data)

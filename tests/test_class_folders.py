@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reported import put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import DatasetError
@@ -52,7 +53,7 @@ def test_the_claim_is_weak(tmp_path):
 def test_class_folders_one_level_down_are_found(tmp_path):
     save(tmp_path, "download/rust/a.png", "download/norust/b.png", "boxes/train/a.png")
     found = read(tmp_path)
-    assert len(found) == 2 and found.remarks == ('the class folders in "download" were read',)
+    assert len(found) == 2 and sentences(found) == ('the class folders in "download" were read',)
 
 
 def test_images_one_level_below_a_class_belong_to_it(tmp_path):
@@ -88,7 +89,7 @@ def test_a_stray_file_or_folder_does_not_hide_the_class_folders(tmp_path, stray)
     found = formats.read(tmp_path)
     assert (found.format, found.class_counts()) == ("class_folders", {"norust": 1, "rust": 1})
     told = "1 image beside the class folders, in no class: sheet.png"
-    assert (told in found.remarks) == (stray == "sheet.png")
+    assert (told in sentences(found)) == (stray == "sheet.png")
 
 
 def test_a_folder_of_masks_is_no_class(tmp_path):
@@ -122,28 +123,28 @@ def test_classes_that_differ_only_by_case_are_named(tmp_path, splits):
     save(tmp_path / splits[1], "cat/c.png", "dog/d.png")
     found = formats.read(tmp_path)
     assert found.class_counts() == {"Cat": 1, "cat": 1, "dog": 2}
-    assert found.remarks == ('classes "Cat" and "cat" differ only by case or blanks: are they one?',)
+    assert sentences(found) == ('classes "Cat" and "cat" differ only by case or blanks: are they one?',)
 
 
 def test_two_unicode_forms_of_a_folders_name_are_one_class(tmp_path):
     save(tmp_path, "caf\u00e9/a.png", "cafe\u0301/b.png", "bar/c.png")
     found = formats.read(tmp_path)
     assert found.class_counts() == {"bar": 1, "caf\u00e9": 2}
-    assert found.remarks == ("a class name in two Unicode forms of the same letters was read as one",)
+    assert sentences(found) == ("a class name in two Unicode forms of the same letters was read as one",)
 
 
 def test_a_broken_image_is_a_fault_by_name(tmp_path):
     save(tmp_path, *(f"rust/{index}.png" for index in range(30)), "norust/a.png")
     (tmp_path / "norust" / "b.png").write_bytes(b"nothing")
     found = read(tmp_path)
-    assert (len(found), found.faults[0].record) == (31, 'image "norust/b.png"')
+    assert (len(found), put_aside(found)[0].subject) == (31, 'image "norust/b.png"')
 
 
 def test_file_names_tell_the_class(tmp_path):
     save(tmp_path, "rust.0.jpg", "rust.1.jpg", "norust.0.jpg", "norust.10.jpg")
     found = read(tmp_path)
     assert found.class_counts() == {"norust": 2, "rust": 2}
-    assert found.remarks == ("the classes were taken from the beginning of the file names",)
+    assert sentences(found) == ("the classes were taken from the beginning of the file names",)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def test_rust_at_its_root_is_a_classification_set(shared):
     path = shared / "data/rust"
     found = read(path)
     assert claimed(path)
-    assert (len(found), found.class_counts(), found.faults) == (155, {"norust": 72, "rust": 83}, ())
+    assert (len(found), found.class_counts(), put_aside(found)) == (155, {"norust": 72, "rust": 83}, [])
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from reported import sentences
 
 from maskwright import formats
 from maskwright.api.check import check_data
@@ -62,7 +63,7 @@ def test_a_image_with_only_points_drawn_is_unlabeled_and_told(tmp_path):
     (tmp_path / "via_region_data.json").write_text(json.dumps(data))
     detections = formats.read(tmp_path)
     assert [record.state for record in detections] == ["unlabeled", "labeled"]
-    assert "1 image with nothing but points or lines, taken as unlabeled, not as empty" in detections.remarks
+    assert "1 image with nothing but points or lines, taken as unlabeled, not as empty" in sentences(detections)
 
 
 def test_a_check_of_welds_reads_the_masks_with_their_series(tmp_path):

@@ -110,7 +110,7 @@ def test_split_gives_the_same_division_for_the_same_seed(party, tmp_path, capsys
 
 def test_split_into_via_says_what_is_lost(party, tmp_path, capsys):
     code, out, _ = maskwright(capsys, "split", party, tmp_path / "divided", "--format", "via", "--json")
-    assert code == 0 and any("cannot be kept" in remark for remark in json.loads(out)["remarks"])
+    assert code == 0 and any(issue["code"].endswith("_lost") for issue in json.loads(out)["issues"])
 
 
 def test_split_of_class_folders_gives_class_folders(tmp_path, capsys):
@@ -162,7 +162,7 @@ def test_split_of_images_with_several_labels_gives_tables(several, tmp_path, cap
 @pytest.mark.parametrize("format", ["labels-csv", "labels_csv"])
 def test_split_of_objects_into_tables_says_that_shapes_are_lost(party, tmp_path, capsys, format):
     code, _, err = maskwright(capsys, "split", party, tmp_path / "divided", "--format", format)
-    assert code == 0 and "note: 5 outlines cannot be kept\n" in err
+    assert code == 0 and "train: 5 outlines cannot be kept\n" in err
     assert {item.labels for item in formats.read(tmp_path / "divided")} == {(0,), ()}
 
 
@@ -230,4 +230,4 @@ def test_synth_counts_the_objects_that_its_files_hold(format, tmp_path, capsys):
         main([*words, "--format", format])
     told = json.loads(capsys.readouterr().out)
     assert told["objects"] == formats.read(tmp_path / "party").class_counts() and told["images"] == 8
-    assert bool(told["lost"]) == (format == "via")
+    assert bool(told["issues"]) == (format == "via")

@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from pycocotools.coco import COCO
+from reported import put_aside, sentences
 from strategies import masks
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, MaskwrightError
+from maskwright.formats.faults import IMAGES_ABSENT
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 THEIR_NUMPY = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -59,7 +61,7 @@ def test_polygons_boxes_and_run_lengths(tmp_path):
     data = formats.read(attacks.coco(tmp_path, SQUARE, plain, packed, BOX))
     assert areas(data)[:3] == [100, 60, 25]
     assert only(data).boxes.tolist() == [[2, 2, 12, 12], [1, 0, 3, 30], [0, 0, 5, 5], [3, 4.5, 13, 10.5]]
-    assert data.remarks == ("1 box became a rectangular mask, beside outlines in the same image",)
+    assert sentences(data) == ("1 box became a rectangular mask, beside outlines in the same image",)
 
 
 def test_boxes_alone_give_no_masks(tmp_path):
@@ -71,7 +73,7 @@ def test_several_parts_are_one_object(tmp_path):
     parts = [[2, 2, 12, 2, 12, 12, 2, 12], [20, 20, 22, 20, 22, 22, 20, 22], [1, 1, 2, 2]]
     data = formats.read(attacks.coco(tmp_path, {"segmentation": parts}))
     assert areas(data) == [104]
-    assert data.remarks == ("1 part of an outline with fewer than 3 points cannot be used here: left out",)
+    assert sentences(data) == ("1 part of an outline with fewer than 3 points cannot be used here: left out",)
 
 
 def test_a_flat_polygon_is_one_part(tmp_path):
@@ -99,7 +101,7 @@ def test_a_box_that_lies_elsewhere_than_its_outline_is_passed_over_and_told(tmp_
         small = {"segmentation": mask.to_coco()[0]}
     read = formats.read(attacks.coco(tmp_path, {**small, "bbox": box}))
     assert only(read).boxes.tolist() == [[2, 2, 8, 8]]
-    assert any("1 box beside an outline that lies elsewhere" in remark for remark in read.remarks)
+    assert any("1 box beside an outline that lies elsewhere" in remark for remark in sentences(read))
 
 
 def test_boxes_that_are_corners_are_refused_where_nothing_is_drawn_beside_them(tmp_path):
@@ -154,7 +156,7 @@ BAD = [
 def test_a_bad_annotation_is_put_aside_by_name_and_the_others_stay(tmp_path, annotation):
     data = formats.read(attacks.coco(tmp_path, *[SQUARE] * 19, annotation))
     assert len(only(data)) == 19
-    assert len(data.faults) == 1 and data.faults[0].record.endswith(("region 20", "annotation 20"))
+    assert len(put_aside(data)) == 1 and put_aside(data)[0].subject.endswith(("region 20", "annotation 20"))
 
 
 def test_run_lengths_of_another_size_are_never_stretched(tmp_path):
@@ -193,7 +195,7 @@ def framed(folder: Path, *sizes: tuple[int, int], stated: tuple[int, int] | None
 
 def test_width_and_height_exchanged_are_read_where_what_is_drawn_proves_it(tmp_path):
     data = formats.read(framed(tmp_path, (30, 40), (30, 40), stated=None, box=[20, 5, 20, 20]))
-    assert data.instance_count == 2 and data.remarks[0].startswith("width and height are exchanged in the file")
+    assert data.instance_count == 2 and sentences(data)[0].startswith("width and height are exchanged in the file")
 
 
 def test_width_and_height_exchanged_are_refused_where_nothing_proves_it(tmp_path):
@@ -204,7 +206,7 @@ def test_width_and_height_exchanged_are_refused_where_nothing_proves_it(tmp_path
 
 def test_one_size_stated_of_all_images_does_not_count_where_what_is_drawn_proves_it(tmp_path):
     data = formats.read(framed(tmp_path, (30, 40), (50, 60), stated=(8, 8), box=[20, 5, 20, 20]))
-    assert data.instance_count == 2 and data.remarks[0].startswith("the file says 8 x 8 of every image")
+    assert data.instance_count == 2 and sentences(data)[0].startswith("the file says 8 x 8 of every image")
     with pytest.raises(AnnotationError, match="28 x 28"):
         formats.read(framed(tmp_path / "small", (30, 40), (50, 60), stated=(28, 28), box=[1, 5, 20, 20]))
 
@@ -231,20 +233,20 @@ def test_an_empty_segmentation_leaves_the_box(tmp_path, empty):
 )
 def test_a_segmentation_of_another_kind_is_a_fault(tmp_path, segmentation):
     data = formats.read(attacks.coco(tmp_path, {**BOX, "segmentation": segmentation}, *[SQUARE] * 30))
-    assert data.instance_count == 30 and len(data.faults) == 1
+    assert data.instance_count == 30 and len(put_aside(data)) == 1
 
 
 def test_key_points_alone_do_not_make_a_image_an_empty_one(tmp_path):
     data = formats.read(attacks.coco(tmp_path, {"keypoints": [3, 3, 2]}))
     assert [record.state for record in data] == ["unlabeled"]
-    assert "1 set of key points cannot be used here: left out" in data.remarks
+    assert "1 set of key points cannot be used here: left out" in sentences(data)
 
 
 def test_one_image_under_two_ids_is_one_record(tmp_path):
     image = {"file_name": "a.jpg", "height": 30, "width": 40}
     listed = [{"id": number, "image_id": number, "category_id": 1, "bbox": [number, 2, 9, 9]} for number in (1, 2)]
     data = formats.read(attacks.coco(tmp_path, images=[{"id": 1, **image}, {"id": 2, **image}], annotations=listed))
-    assert len(data) == 1 and data.instance_count == 2 and "joined" in data.remarks[0]
+    assert len(data) == 1 and data.instance_count == 2 and "joined" in sentences(data)[0]
 
 
 def test_a_results_list_is_refused_by_what_it_is(tmp_path):
@@ -291,7 +293,7 @@ def test_what_was_drawn_unturned_is_turned_where_the_file_proves_it(tmp_path, or
     found = only(data)
     assert found.masks is not None and data.records[0].size == (40, 30)
     assert all((item == upright).all() for item in found.masks.dense())
-    assert data.remarks[0] == '"a.jpg" is turned by EXIF and was annotated unturned: its regions were turned too'
+    assert sentences(data)[0] == '"a.jpg" is turned by EXIF and was annotated unturned: its regions were turned too'
 
 
 def test_a_large_turned_image_is_turned_though_pillow_has_its_own_limit(tmp_path, monkeypatch):
@@ -300,7 +302,7 @@ def test_a_large_turned_image_is_turned_though_pillow_has_its_own_limit(tmp_path
     attacks.image(tmp_path / "a.jpg", (30, 40), 6)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
     data = formats.read(path)
-    assert data.records[0].size == (40, 30) and "is turned by EXIF" in data.remarks[0]
+    assert data.records[0].size == (40, 30) and "is turned by EXIF" in sentences(data)[0]
 
 
 @pytest.mark.parametrize(
@@ -343,7 +345,11 @@ def test_what_coco_cannot_hold_is_counted(tmp_path):
     rows = (Record(images[0], (30, 40), boxes), Record(images[1], (30, 40), None),
             Record(images[2], (30, 40), None, skipped=True))  # fmt: skip
     told = formats.write(Dataset("x", ("rust",), rows), tmp_path / "out.json", "coco")
-    assert told == ("1 unlabeled image cannot be kept", "1 skipped image cannot be kept", "1 score cannot be kept")
+    assert sentences(told) == (
+        "1 unlabeled image cannot be kept",
+        "1 skipped image cannot be kept",
+        "1 score cannot be kept",
+    )
 
 
 def test_images_and_classes_keep_the_ids_of_the_file(tmp_path):
@@ -423,7 +429,7 @@ def test_any_value_in_any_field_gives_a_data_set_or_our_error(tmp_path_factory, 
 def test_real_files_of_many_hands_are_counted_right(shared, case, images, counts):
     data = formats.read(shared / "data" / "zoo" / case)
     assert (len(data), data.class_counts()) == (images, counts)
-    assert all(fault.got == "absent" for fault in data.faults)
+    assert len(put_aside(data)) == len(IMAGES_ABSENT.among(data.issues))
 
 
 def test_a_real_crowd_in_plain_run_lengths(shared):
@@ -437,7 +443,7 @@ def test_a_real_crowd_in_plain_run_lengths(shared):
 
 def test_a_results_list_beside_its_ground_truth_is_passed_over(shared):
     data = formats.read(shared / "data" / "zoo" / "coco_results_and_truth")
-    assert any(remark.startswith("coco_instances_results.json was passed over") for remark in data.remarks)
+    assert any(remark.startswith("coco_instances_results.json was passed over") for remark in sentences(data))
 
 
 def test_real_run_lengths_of_another_size_are_a_fault_by_name(shared):

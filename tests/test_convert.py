@@ -81,7 +81,7 @@ def test_round_the_tutorials_way_and_back(shared, tmp_path, capsys):
 def test_one_file_cannot_hold_the_splits_and_says_so(steel, capsys):
     code, _, err = maskwright(capsys, "convert", steel, steel / "all.csv", "--to", "boxes-csv")
     assert code == 0
-    assert err == "lost: the division into train and val cannot be kept in one file: name a folder\n"
+    assert err == "the division into train and val cannot be kept in one file: name a folder\n"
     assert formats.read(steel / "all.csv").instance_count == 6
 
 
@@ -91,9 +91,10 @@ def test_what_the_format_cannot_hold_is_counted(tmp_path, capsys):
     drawn = Instances(masks.boxes, np.zeros(1), None, masks, ("a",))
     formats.write(Dataset("x", ("a",), (Record(tmp_path / "a.png", (48, 64), drawn),)), tmp_path / "x.json", "coco")
     code, out, err = maskwright(capsys, "convert", tmp_path / "x.json", tmp_path / "out", "--to", "tfrecord")
-    assert (code, err) == (0, "lost: data.record: 1 outline cannot be kept\n")
+    assert (code, err) == (0, "data.record: 1 outline cannot be kept\n")
     code, out, _ = maskwright(capsys, "convert", tmp_path / "x.json", tmp_path / "x.csv", "--to", "boxes-csv", "--json")
-    assert json.loads(out)["lost"] == ["1 outline cannot be kept"]
+    (lost,) = json.loads(out)["issues"]
+    assert (lost["code"], lost["subject"], lost["values"]) == ("outlines_lost", "", {"count": 1})
 
 
 def test_images_that_stay_elsewhere_are_mentioned(steel, tmp_path, capsys):
@@ -178,7 +179,7 @@ def test_a_table_beside_the_images_needs_no_copies(parts, capsys):
 def test_of_objects_a_table_of_labels_keeps_the_classes(steel, tmp_path, capsys):
     code, text, err = maskwright(capsys, "convert", steel, tmp_path / "out", "--to", "labels-csv", "--copy-images")
     assert code == 0 and text.startswith("3 images with 6 objects: ")
-    assert err == "lost: labels.csv: 6 boxes cannot be kept\n"
+    assert err == "labels.csv: 6 boxes cannot be kept\n"
     again = formats.read(tmp_path / "out")
     assert [(record.split, record.labels) for record in again] == [
         ("train", (0, 1)),

@@ -11,6 +11,7 @@ import pytest
 from attacks import annotations as attacks
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from reported import sentences
 
 from maskwright.formats import lists
 from maskwright.formats.naming import read_names
@@ -67,7 +68,7 @@ def test_a_name_means_its_own_image_or_none_whatever_has_gone_missing(paths, gon
 
 @given(st.lists(PATHS, max_size=6, unique_by=str.lower), st.lists(PATHS, min_size=1, max_size=6, unique=True))
 def test_a_image_is_found_for_one_name_only_and_folders_that_differ_are_told(paths, names):
-    """Of any names and any images: no two names share one, and a found path ends as its name, or a remark says so."""
+    """Of any names and any images: no two names share one, and a found path ends as its name, or an issue says so."""
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top) / "data"
         folder.mkdir()
@@ -82,7 +83,7 @@ def test_a_image_is_found_for_one_name_only_and_folders_that_differ_are_told(pat
                 f"/{way}".endswith("/" + "/".join([*read_name.folders, read_name.last]).lower())
                 for read_name in read_names(name)
             )
-            assert ends or any('"' in remark and "found" in remark for remark in faults.remarks), (name, way)
+            assert ends or any('"' in remark and "found" in remark for remark in sentences(faults.issues)), (name, way)
 
 
 # --- cases --------------------------------------------------------------------------------------
@@ -96,7 +97,7 @@ def test_what_lies_in_another_folder_is_named_as_such(tmp_path):
     images(tmp_path, "a/1.jpg")
     faults = Faults("a.json")
     assert ImageFinder(tmp_path, faults).image("b/1.jpg") is None
-    assert faults.missing[0].got == "absent (a/1.jpg is another image)"
+    assert faults.issues[0].values["elsewhere"] == {"b/1.jpg": "a/1.jpg"}
 
 
 def test_of_another_machines_path_the_longest_end_that_agrees_counts(tmp_path):
@@ -141,7 +142,7 @@ def test_another_ending_is_told_and_never_that_of_a_mask(tmp_path):
     finder = ImageFinder(tmp_path, faults, names=["a.jpg", "b.jpg", "a.png"])
     assert [finder.find(name) for name in ("a.jpg", "a.png")] == [None, None]
     assert finder.find("b.jpg") == tmp_path / "images" / "b.png"
-    assert faults.remarks == ('images found under another ending: 1 ("b.jpg" is images/b.png)',)
+    assert sentences(faults.issues) == ('images found under another ending: 1 ("b.jpg" is images/b.png)',)
 
 
 def test_a_folder_called_masks_may_hold_the_images(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from attacks import annotations as attacks
 from attacks.annotations import SQUARE
+from reported import put_aside, sentences
 
 from maskwright import formats
 from maskwright.cli.main import main
@@ -45,7 +46,7 @@ def test_a_list_names_images_with_their_folders(tmp_path):
     (tmp_path / "val.txt").write_text("c/2.jpg\n", "utf-8")
     data = formats.read(tmp_path)
     assert [record.split for record in data] == ["train", None, "val"]
-    assert data.remarks == ("1 labeled image stands in no list and no folder of a split, and no training uses them: "
+    assert sentences(data) == ("1 labeled image stands in no list and no folder of a split, and no training uses them: "
                             "1.jpg",)  # fmt: skip
     (tmp_path / "val.txt").write_text("b/1.jpg\n", "utf-8")
     assert [record.split for record in formats.read(tmp_path)] == ["train", "val", None]
@@ -71,7 +72,7 @@ def test_names_of_absent_images_and_images_in_no_list_are_counted(tmp_path):
     (tmp_path / "val.txt").write_text("/home/other/2.jpg 1\n", "utf-8")
     data = formats.read(tmp_path)
     assert by_split(data) == {"train": ["0.jpg", "1.jpg"], "val": ["2.jpg"], None: ["3.jpg", "4.jpg"]}
-    assert data.remarks == (
+    assert sentences(data) == (
         "train.txt names 3 images, 1 of them absent",
         "2 labeled images stand in no list and no folder of a split, and no training uses them: 3.jpg, 4.jpg",
     )
@@ -90,7 +91,7 @@ def test_the_lists_of_voc_leave_no_image_out_in_silence(tmp_path, lists, left):
     for name, text in lists.items():
         (voc / "ImageSets" / "Main" / f"{name}.txt").write_text(text, "utf-8")
     data = formats.read(voc)
-    assert len(data) == 3 and any("no list" in remark for remark in data.remarks) == left
+    assert len(data) == 3 and any("no list" in remark for remark in sentences(data)) == left
 
 
 def test_of_two_files_one_without_a_split_is_named(tmp_path):
@@ -100,14 +101,14 @@ def test_of_two_files_one_without_a_split_is_named(tmp_path):
     attacks.image(tmp_path / "b.jpg", (31, 40))
     data = formats.read(tmp_path)
     assert by_split(data) == {"train": ["a.jpg"], None: ["b.jpg"]}
-    assert data.remarks[-1].endswith("no training uses them: b.jpg")
+    assert sentences(data)[-1].endswith("no training uses them: b.jpg")
 
 
 def test_images_beside_the_folders_of_splits_are_counted(tmp_path):
     coco(tmp_path / "train" / "a.json", "a.jpg")
     coco(tmp_path / "val" / "a.json", "b.jpg")
     attacks.image(tmp_path / "c.jpg")
-    assert formats.read(tmp_path).remarks == ("1 image beside them was not read: only those in train, val were",)
+    assert sentences(formats.read(tmp_path)) == ("1 image beside them was not read: only those in train, val were",)
 
 
 # --- several files ------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def test_files_that_say_the_same_count_once(tmp_path):
         formats.write(formats.read(path), path.with_suffix(".csv").with_name("more.json"), "via")
     data = formats.read(tmp_path)
     assert by_split(data) == {"train": ["train.jpg"], "val": ["val.jpg"]} and data.instance_count == 2
-    assert data.remarks == tuple(f"{split}: more.json was read, not via.json: they say the same"
+    assert sentences(data) == tuple(f"{split}: more.json was read, not via.json: they say the same"
                                  for split in ("train", "val"))  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def test_the_fraction_of_faults_is_that_of_all_files_together(tmp_path):
         shape = POINT if number == 7 else SQUARE
         attacks.via(tmp_path, (shape, {"class": "rust"}), name=f"{number}.jpg", file=f"{number}.json")
     data = formats.read(tmp_path)
-    assert data.instance_count == 29 and len(data.faults) == 1
+    assert data.instance_count == 29 and len(put_aside(data)) == 1
     attacks.via(tmp_path, (POINT, {"class": "rust"}), name="8.jpg", file="8.json")
     with pytest.raises(AnnotationError, match="2 of 30 regions are faulty"):
         formats.read(tmp_path)
@@ -160,7 +161,7 @@ def test_coco_as_it_is_downloaded_is_read_by_its_instances(tmp_path):
     assert data.class_counts() == {"rust": 4}
     assert [(record.split, record.image.parent.name) for record in data] == [
         *[("train", "train2017")] * 2, *[("val", "val2017")] * 2]  # fmt: skip
-    assert any(remark.startswith("captions_train2017.json was passed over") for remark in data.remarks)
+    assert any(remark.startswith("captions_train2017.json was passed over") for remark in sentences(data))
 
 
 def test_parts_of_one_record_file_are_one_file(tmp_path, monkeypatch):
@@ -175,7 +176,7 @@ def test_parts_of_one_record_file_are_one_file(tmp_path, monkeypatch):
     shard.rename(shard.with_name("train.record-00002-of-00003"))
     (tmp_path / "data" / "train.record-00000-of-00002").unlink()
     data = formats.read(tmp_path / "data")
-    assert len(data) == 1 and "train.record: 1 of 3 parts are there" in data.remarks
+    assert len(data) == 1 and "train.record: 1 of 3 parts are there" in sentences(data)
 
 
 # --- where annotations lie ----------------------------------------------------------------------
@@ -222,8 +223,8 @@ def test_one_image_under_two_ids_keeps_the_objects_of_both(tmp_path):
                         {"id": 2, "image_id": 2, "category_id": 1, "bbox": [20, 9, 8, 8]}],
     })  # fmt: skip
     data = formats.read(path)
-    assert len(data) == 1 and data.instance_count == 2 and not data.faults
-    assert data.remarks == ("images listed under two ids, their objects joined: 1 (a.jpg)",)
+    assert len(data) == 1 and data.instance_count == 2 and not put_aside(data)
+    assert sentences(data) == ("images listed under two ids, their objects joined: 1 (a.jpg)",)
 
 
 @pytest.mark.parametrize("format", ["coco", "via"])
@@ -252,7 +253,9 @@ def test_links_that_lead_out_are_named_and_followed_only_when_asked(tmp_path, li
     else:
         read = formats.read(data)
         assert [record.image.name for record in read] == ["own.jpg"]
-        assert f"1 link leads out of the folder, not followed: {linked} (--follow-links follows them)" in read.remarks
+        assert f"1 link leads out of the folder, not followed: {linked} (--follow-links follows them)" in sentences(
+            read
+        )
     assert len(formats.read(data, follow_links=True)) == 2
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reported import absent, put_aside, sentences
 
 from maskwright.errors import DatasetError
 from maskwright.formats import gdxray
@@ -49,7 +50,7 @@ def test_rows_have_both_x_first_and_whole_numbers_stay(tmp_path):
 def test_matlab_edges_lose_half_a_pixel(tmp_path):
     found = read(series(tmp_path / "W0001", 1, "1 0.5 40.5 3.5 4.5\n"))
     assert found.records[0].instances.boxes.tolist() == [[0, 3, 40, 4]]
-    assert found.remarks == ()
+    assert sentences(found) == ()
 
 
 def test_each_connected_part_of_a_weld_mask_is_one_flaw(tmp_path):
@@ -74,14 +75,14 @@ def test_welds_and_welding_are_one_series(tmp_path):
 def test_a_row_that_is_no_row_is_named(tmp_path):
     ground_truth = "".join("1 1 5 1 5\n" for _ in range(40)) + "1 2 x\n"
     found = read(series(tmp_path / "C0001", 1, ground_truth))
-    assert [str(fault) for fault in found.faults] == [
+    assert [str(fault) for fault in put_aside(found)] == [
         "C0001/ground_truth.txt, line 41: row: wanted five numbers: picture, x1, x2, y1, y2, got 1 2 x"
     ]
 
 
 def test_a_row_of_an_absent_image_is_named(tmp_path):
     found = read(series(tmp_path / "C0001", 1, "1 1 5 1 5\n7 1 5 1 5\n"))
-    assert [fault.record for fault in found.faults] == ['image "C0001_0007.png"']
+    assert absent(found) == ["C0001_0007.png"]
 
 
 def test_a_mask_of_another_size_is_a_fault_and_the_box_stays(tmp_path):
@@ -90,7 +91,10 @@ def test_a_mask_of_another_size_is_a_fault_and_the_box_stays(tmp_path):
     Image.new("1", (9, 9), 1).save(masks / "W0002_0001.png")
     found = read(tmp_path)
     assert found.instance_count == 30 and folder.name == found.records[0].group
-    assert found.faults[0].expected == "30 x 40, the image's own" and found.faults[0].got == "9 x 9"
+    assert (
+        put_aside(found)[0].values["expected"] == "30 x 40, the image's own"
+        and put_aside(found)[0].values["got"] == "9 x 9"
+    )
 
 
 def test_the_series_of_masks_alone_is_refused(tmp_path):
@@ -104,7 +108,7 @@ def test_the_whole_folder_reads_at_once(shared):
     assert (len(found), found.class_counts()) == (283, {"casting defect": 304 + 14, "weld defect": 356})
     assert found.state_counts() == {"labeled": 186, "empty": 97, "unlabeled": 0, "skipped": 0}
     assert {record.group for record in found} == {"C0001", "C0002", "C0043", "C0045", "C0051", "W0001"}
-    assert found.faults == () and found.remarks == ()
+    assert put_aside(found) == [] and sentences(found) == ()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from attacks import annotations as attacks
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from reported import put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import DatasetError
@@ -111,7 +112,7 @@ def coco_of_ids(folder: Path) -> Path:
 
 def test_ids_and_attributes_of_coco_are_kept_and_new_ids_are_free_ones(tmp_path):
     data = formats.read(coco_of_ids(tmp_path))
-    assert data.remarks == ("1 category without objects left out: unused",)
+    assert sentences(data) == ("1 category without objects left out: unused",)
     assert formats.write(data, tmp_path / "out.json", "coco") == ()
     written = json.loads((tmp_path / "out.json").read_text("utf-8"))
     assert [image["id"] for image in written["images"]] == [70, "x7"]
@@ -126,7 +127,7 @@ def test_ids_that_two_files_give_twice_are_counted_as_lost(tmp_path):
     with pytest.raises(DatasetError, match="two images of one name"):
         formats.write(Dataset.join("both", [data, more]), tmp_path / "x" / "out.json", "coco")
     lost = formats.write(Dataset.join("both", [data, more]), tmp_path / "out.json", "coco")
-    assert lost == ("4 image ids cannot be kept", "4 annotation ids cannot be kept")
+    assert sentences(lost) == ("4 image ids cannot be kept", "4 annotation ids cannot be kept")
 
 
 # --- Pascal VOC ---------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_difficult_truncated_and_pose_are_kept_in_xml_and_counted_elsewhere(tmp_
     assert all(f"<{mark}" in text for mark in ("pose>Left", "truncated>1", "difficult>1"))
     assert text.count("<difficult") == text.count("<pose") == 1
     for format in ("boxes_csv", "tfrecord"):
-        assert "3 attributes cannot be kept" in formats.write(data, tmp_path / f"out.{format}", format)
+        assert "3 attributes cannot be kept" in sentences(formats.write(data, tmp_path / f"out.{format}", format))
     assert formats.write(data, tmp_path / "out.json", "coco") == ()
 
 
@@ -161,7 +162,7 @@ def test_polygons_in_xml_are_outlines(tmp_path, polygon):
 def test_an_empty_polygon_leaves_the_box_and_half_a_polygon_is_a_fault(tmp_path):
     half = "<polygon><x1>2</x1><y1>3</y1><x2>12</x2></polygon>"
     data = formats.read(voc(tmp_path, f"{BOX}<polygon/>", f"{BOX}{half}"), allow_faulty=True)
-    assert data.instance_count == 1 and not data.has_masks and len(data.faults) == 1
+    assert data.instance_count == 1 and not data.has_masks and len(put_aside(data)) == 1
 
 
 def test_turned_boxes_are_outlines_of_four_corners(tmp_path):
@@ -169,10 +170,10 @@ def test_turned_boxes_are_outlines_of_four_corners(tmp_path):
     data = formats.read(voc(tmp_path, turned))
     ((corners,),) = points(data.records[0])
     assert np.allclose(corners, [[22, 11], [22, 19], [18, 19], [18, 11]])
-    assert data.remarks[0].startswith("turned boxes (robndbox), read as outlines of four corners: 1")
+    assert sentences(data)[0].startswith("turned boxes (robndbox), read as outlines of four corners: 1")
 
 
 @pytest.mark.parametrize("angle", ["90", "", "x"])
 def test_a_turned_box_without_an_angle_in_radians_is_a_fault(tmp_path, angle):
     turned = f"<robndbox><cx>20</cx><cy>15</cy><w>8</w><h>4</h><angle>{angle}</angle></robndbox>"
-    assert len(formats.read(voc(tmp_path, turned, *[BOX] * 30)).faults) == 1
+    assert len(put_aside(formats.read(voc(tmp_path, turned, *[BOX] * 30)))) == 1

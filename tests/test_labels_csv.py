@@ -13,6 +13,7 @@ from attacks.annotations import image
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
+from reported import sentences
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError
@@ -73,7 +74,7 @@ def test_a_class_without_any_image_is_still_a_class(tmp_path):
 def test_several_rows_of_a_image_are_joined(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "a.jpg,dent", "b.jpg,dent", "c.jpg,dent"))
     assert said(data)["a"] == ("dent", "rust")
-    assert "some images stand in several rows: their labels were joined" in data.remarks
+    assert "some images stand in several rows: their labels were joined" in sentences(data)
 
 
 def test_images_in_folders_called_like_other_classes_are_named(tmp_path):
@@ -81,7 +82,7 @@ def test_images_in_folders_called_like_other_classes_are_named(tmp_path):
     for name in ("cat/a", "cat/b", "dog/c"):
         image(tmp_path / f"{name}.jpg")
     data = formats.read(table(tmp_path, "cat/a.jpg,cat", "cat/b.jpg,dog", "dog/c.jpg,cat;Dog", images=""))
-    assert data.remarks == (
+    assert sentences(data) == (
         "1 image lies in a folder called like another class than the table's: cat/b.jpg is dog",
         'classes "Dog" and "dog" differ only by case or blanks: are they one?',
     )
@@ -109,7 +110,7 @@ def test_a_cell_that_is_neither_0_nor_1_is_named(tmp_path):
 
 def test_images_that_are_not_there_are_named(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "z.jpg,dent", "c.jpg,dent"))
-    assert '1 of 3 named images are absent: "z.jpg"' in data.remarks
+    assert '1 of 3 named images are absent: "z.jpg"' in sentences(data)
     with pytest.raises(DatasetError, match="none of the images it names is in the folder"):
         formats.read(table(tmp_path / "other", "y.jpg,rust", "z.jpg,dent", images="a"))
 
@@ -224,7 +225,7 @@ def test_of_objects_the_classes_are_kept_and_the_shapes_counted(tmp_path):
     records = [Record(file, (30, 40), item) for file, item in zip(files, (drawn, boxes, drawn[:0], None), strict=True)]
     skipped = Record(image(tmp_path / "e.jpg"), (30, 40), None, skipped=True)
     lost = formats.write(Dataset("some", drawn.names, (*records, skipped)), tmp_path / "labels.csv", "labels_csv")
-    assert set(lost) == {f"{what} cannot be kept" for what in (
+    assert {*sentences(lost)} == {f"{what} cannot be kept" for what in (
         "1 skipped image", "2 outlines", "1 box", "1 score", "1 class that no image shows")}  # fmt: skip
     assert (tmp_path / "labels.csv").read_text() == "file,labels\na.jpg,rust\nb.jpg,dent\nc.jpg,none\nd.jpg,\n"
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from reported import put_aside, sentences
 
 from maskwright import formats
 from maskwright.cli.main import main
@@ -72,7 +73,10 @@ def test_a_mask_of_another_size_is_a_fault_never_stretched(tmp_path):
     save(tmp_path / "masks/b.png", blocks((0, 0, 1), (9, 9, 2), size=(40, 60)))
     found = read(tmp_path, allow_faulty=True)
     assert [record.state for record in found] == ["labeled", "skipped"]
-    assert (found.faults[0].expected, found.faults[0].got) == ("20 x 30, the image's own", "40 x 60")
+    assert (put_aside(found)[0].values["expected"], put_aside(found)[0].values["got"]) == (
+        "20 x 30, the image's own",
+        "40 x 60",
+    )
 
 
 def test_a_broken_mask_is_a_fault_by_name(tmp_path):
@@ -82,7 +86,7 @@ def test_a_broken_mask_is_a_fault_by_name(tmp_path):
     file.write_bytes(file.read_bytes()[:90])
     found = read(tmp_path, allow_faulty=True)
     assert found.records[1].state == "skipped"
-    assert 'image "b.png", mask "b.png"' in [fault.record for fault in found.faults]
+    assert 'image "b.png", mask "b.png"' in [fault.subject for fault in put_aside(found)]
 
 
 # --- semantic ---------------------------------------------------------------------------------------
@@ -124,7 +128,7 @@ def test_a_value_in_one_part_is_one_object_whatever_its_number(tmp_path, values)
         save(tmp_path / f"images/{stem}.jpg"), save(tmp_path / f"masks/{stem}.png", pixels)
     found = read(tmp_path)
     assert [len(record.instances) for record in found] == [len(values)] * 3
-    assert any("taken for the numbers of objects" in remark for remark in found.remarks)
+    assert any("taken for the numbers of objects" in remark for remark in sentences(found))
 
 
 @pytest.mark.parametrize("objects", [[(4, 4, 0)], [(4, 4, 0), (9, 20, 0)], [(4, 4, 1), (9, 20, 2)], [(4, 4, 90)]])
@@ -140,7 +144,7 @@ def test_masks_on_a_white_ground_are_refused(tmp_path, objects, name):
     with pytest.raises(AnnotationError, match="not drawn on black") as caught:
         read(tmp_path)
     assert "a.png" in caught.value.parts["got"] or "a_0.png" in caught.value.parts["got"]
-    assert "taken for an object" in " ".join(read(tmp_path, allow_faulty=True).remarks)
+    assert "taken for an object" in " ".join(sentences(read(tmp_path, allow_faulty=True)))
 
 
 def test_an_object_that_fills_its_image_to_the_edges_is_no_ground(tmp_path):
@@ -150,9 +154,9 @@ def test_an_object_that_fills_its_image_to_the_edges_is_no_ground(tmp_path):
         save(tmp_path / f"masks/{image}.png", blocks((4, 4, 255)))
     save(tmp_path / "masks/b.png", 255 - blocks((4, 4, 255)))
     found = read(tmp_path)
-    assert found.instance_count == 3 and "1 mask has" in found.remarks[0] and "b.png" in found.remarks[0]
+    assert found.instance_count == 3 and "1 mask has" in sentences(found)[0] and "b.png" in sentences(found)[0]
     save(tmp_path / "masks/b.png", 255 - blocks())
-    assert read(tmp_path).instance_count == 3 and not read(tmp_path).remarks
+    assert read(tmp_path).instance_count == 3 and not sentences(read(tmp_path))
 
 
 @pytest.mark.parametrize("size", [(20, 30), (120, 130)])
@@ -188,7 +192,7 @@ def test_masks_that_fit_no_image_are_an_error_where_none_fits_and_counted_where_
         assert caught.value.parts["got"] == "qa.png, qb.png"
     save(tmp_path / "masks/a.png", blocks((0, 0, 1)))
     found = read(tmp_path)
-    assert (found.instance_count, found.remarks) == (1, ("2 masks fit no image and were left out: qa.png, qb.png",))
+    assert (found.instance_count, sentences(found)) == (1, ("2 masks fit no image and were left out: qa.png, qb.png",))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +240,7 @@ def test_a_mask_is_never_given_to_a_image_of_equal_name_in_another_folder(tmp_pa
     found = formats.read(tmp_path)
     drawn = [record.image.relative_to(tmp_path).as_posix() for record in found if record.state == "labeled"]
     assert (found.format, drawn) == ("mask_images", ["test/bent/000.png"])
-    assert "1 mask fits no image and was left out: 077_mask.png" in found.remarks
+    assert "1 mask fits no image and was left out: 077_mask.png" in sentences(found)
 
 
 def test_one_image_in_a_folder_of_a_split_does_not_get_the_masks_of_others(tmp_path):
@@ -262,7 +266,7 @@ def test_where_one_folder_of_masks_is_called_like_one_of_images_the_others_are_n
     save(tmp_path / "masks" / "b" / "1.png", blocks((2, 2, 1)))  # of b/1.jpg, which is not there
     read = formats.read(tmp_path)
     assert {record.image.name: record.state for record in read} == {"1.jpg": "unlabeled", "2.jpg": "labeled"}
-    assert any("1 mask fits no image" in remark for remark in read.remarks)
+    assert any("1 mask fits no image" in remark for remark in sentences(read))
 
 
 @pytest.mark.parametrize("images", [("a/1.jpg", "b/1.jpg"), ("1.jpg", "1.bmp")])
@@ -278,7 +282,7 @@ def test_folders_of_images_without_masks_are_named(tmp_path):
     for kind in ("train", "test"):
         save(tmp_path / f"{kind}_images" / "a.jpg")
     save(tmp_path / "train_masks" / "a.png", blocks((2, 2, 1)))
-    assert any("not read: test_images" in remark for remark in formats.read(tmp_path).remarks)
+    assert any("not read: test_images" in remark for remark in sentences(formats.read(tmp_path)))
 
 
 def test_folders_of_masks_are_classes_where_they_are_called_like_no_image(tmp_path):
@@ -288,7 +292,7 @@ def test_folders_of_masks_are_classes_where_they_are_called_like_no_image(tmp_pa
         save(tmp_path / f"masks/dog/{stem}.png", blocks((9, 0, 1)))
     found = formats.read(tmp_path)
     assert found.class_counts() == {"cat": 4, "dog": 2}
-    assert found.remarks == ("the classes were taken from the folders of the masks",)
+    assert sentences(found) == ("the classes were taken from the folders of the masks",)
 
 
 def test_names_of_masks_are_classes_where_two_images_have_each(tmp_path):
@@ -359,7 +363,7 @@ def test_folders_of_equal_names_on_both_sides_are_told_and_no_classes(tmp_path):
         save(tmp_path / f"images/{kind}/{kind}.jpg"), save(tmp_path / f"masks/{kind}/{kind}.png", blocks((0, 0, 255)))
     found = read(tmp_path)
     assert len(found.names) == 1 and found.instance_count == 2
-    assert found.remarks == ("folders of images and masks of equal names (cat, dog) were not taken for classes",)
+    assert sentences(found) == ("folders of images and masks of equal names (cat, dog) were not taken for classes",)
 
 
 @pytest.mark.parametrize("shape", [(240, 320, 3), (240, 320)])
@@ -444,7 +448,7 @@ def test_one_file_of_another_size_is_put_aside_and_the_others_stay(tmp_path):
     save(tmp_path / "masks/a_1.png", blocks((0, 0, 255), size=(9, 9)))
     found = read(tmp_path, allow_faulty=True)
     assert found.instance_count == 1
-    assert found.faults[0].record == 'image "a.png", region mask "a_1.png"'
+    assert put_aside(found)[0].subject == 'image "a.png", region mask "a_1.png"'
 
 
 # --- panoptic ---------------------------------------------------------------------------------------
@@ -470,7 +474,7 @@ def test_colors_are_ids_where_a_panoptic_file_says_so(tmp_path):
     found = read(file)
     assert mask_images.sniff(Head(file)) is not None
     assert found.names == ("cup",) and found.records[0].instances.masks.area.tolist() == [9]
-    assert found.remarks == ("1 stuff segment cannot be used here: left out",)
+    assert sentences(found) == ("1 stuff segment cannot be used here: left out",)
 
 
 @pytest.mark.parametrize("data", [[], {"images": 3}, {"images": [], "annotations": [3], "categories": []}])
@@ -499,7 +503,7 @@ def test_rows_of_an_id_picture_are_its_values(ids):
 # --- real data --------------------------------------------------------------------------------------
 def test_pennfudan_has_423_pedestrians(shared):
     found = read(shared / "data/pennfudan/PennFudanPed")
-    assert (len(found), found.class_counts(), found.faults) == (170, {"pedestrian": 423}, ())
+    assert (len(found), found.class_counts(), put_aside(found)) == (170, {"pedestrian": 423}, [])
     counts = {
         kind: sum(len(record.instances) for record in found if record.image.stem.startswith(kind))
         for kind in ("Fudan", "Penn")

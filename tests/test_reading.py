@@ -13,11 +13,15 @@ import pytest
 from attacks import annotations as attacks
 from hypothesis import given
 from hypothesis import strategies as st
+from reported import absent, put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, InputError, MaskwrightError
 from maskwright.formats import reading
+from maskwright.formats.losses import SCORES_LOST
 from maskwright.formats.reading import Faults, Head, ImageFinder, Losses, data_name, data_root
+from maskwright.formats.regions import BOXES_CLIPPED, OUTLINES_CLIPPED
+from maskwright.formats.via import HOLES_LOST, POINTS_UNUSED
 from maskwright.types import Dataset
 
 
@@ -193,7 +197,7 @@ EMPTY = Dataset("party", (), ())
 
 def test_no_faults_change_nothing():
     done = Faults("a.json").into(EMPTY)
-    assert done.faults == () and done.remarks == ()
+    assert put_aside(done) == [] and sentences(done) == ()
 
 
 def test_one_fault_in_twenty_is_put_aside_and_told():
@@ -201,10 +205,10 @@ def test_one_fault_in_twenty_is_put_aside_and_told():
     faults.saw(20)
     faults.add('image "b.jpg", region 3', "points", "at least 3 different points", "2")
     done = faults.into(EMPTY)
-    assert [str(fault) for fault in done.faults] == [
+    assert [str(fault) for fault in put_aside(done)] == [
         'image "b.jpg", region 3: points: wanted at least 3 different points, got 2'
     ]
-    assert done.remarks[0].startswith("1 faulty record was put aside: image")
+    assert sentences(done)[0].startswith("1 faulty record was put aside: image")
 
 
 def test_two_faults_in_twenty_stop_the_reading_unless_allowed():
@@ -215,7 +219,7 @@ def test_two_faults_in_twenty_stop_the_reading_unless_allowed():
         faults.add('image "b.jpg", region 4', "points", "3 points", "1", "draw it again")
         return faults.into(EMPTY)
 
-    assert len(two(True).faults) == 2
+    assert len(put_aside(two(True))) == 2
     with pytest.raises(AnnotationError) as caught:
         two(False)
     assert str(caught.value) == (
@@ -235,8 +239,8 @@ def test_absent_images_are_named_but_are_no_faults_of_the_annotations():
     faults.absent("b.jpg")
     faults.found()
     done = faults.into(EMPTY)
-    assert done.remarks == ('1 of 2 named images are absent: "b.jpg"',)
-    assert [(fault.field, fault.got) for fault in done.faults] == [("image", "absent")]
+    assert sentences(done) == ('1 of 2 named images are absent: "b.jpg"',)
+    assert absent(done) == ["b.jpg"] and not done.issues[0].values["elsewhere"]
 
 
 def test_all_images_absent_is_an_error():
@@ -249,10 +253,10 @@ def test_all_images_absent_is_an_error():
 def test_counts_are_told_in_words():
     faults = Faults("a.json")
     for _ in range(13):
-        faults.clipped()
-    faults.clipped("box")
-    faults.unused("point")
-    assert faults.remarks == (
+        faults.count(OUTLINES_CLIPPED)
+    faults.count(BOXES_CLIPPED)
+    faults.count(POINTS_UNUSED)
+    assert sentences(faults.issues) == (
         "13 outlines reached past the edge: cut there",
         "1 box reached past the edge: cut there",
         "1 point cannot be used here: left out",
@@ -261,11 +265,11 @@ def test_counts_are_told_in_words():
 
 def test_losses_are_told_with_their_number():
     losses = Losses()
-    losses.add("hole", 0)
-    assert losses.told() == ()
-    losses.add("score", 2)
-    losses.add("hole")
-    assert losses.told() == ("2 scores cannot be kept", "1 hole cannot be kept")
+    losses.add(HOLES_LOST, 0)
+    assert sentences(losses.issues) == ()
+    losses.add(SCORES_LOST, 2)
+    losses.add(HOLES_LOST)
+    assert sentences(losses.issues) == ("2 scores cannot be kept", "1 hole cannot be kept")
 
 
 # --- finding images -----------------------------------------------------------------------------
@@ -324,9 +328,9 @@ def test_of_several_as_near_none_is_taken_and_all_are_named(tmp_path):
     attacks.image(tmp_path / "two" / "a.jpg", (31, 40))
     faults = Faults("a.json")
     finder = ImageFinder(tmp_path, faults)
-    assert finder.find("two/a.jpg") == tmp_path / "two" / "a.jpg" and not faults.faults
+    assert finder.find("two/a.jpg") == tmp_path / "two" / "a.jpg" and not faults.records
     assert ImageFinder(tmp_path, faults).image("a.jpg", regions=2) is None and faults.fraction == 1
-    assert str(faults.faults[0]) == 'image "a.jpg": image: wanted one image, got one/a.jpg, two/a.jpg'
+    assert str(faults.records[0]) == 'image "a.jpg": image: wanted one image, got one/a.jpg, two/a.jpg'
 
 
 def test_copies_that_are_the_same_to_the_last_byte_are_one_image(tmp_path):
@@ -356,7 +360,7 @@ def test_a_broken_image_is_a_fault_by_name(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"not an image")
     faults = Faults("a.json")
     assert ImageFinder(tmp_path, faults).image("a.jpg", regions=4) is None
-    assert faults.faulty_regions == 4 and faults.faults[0].record == 'image "a.jpg"'
+    assert faults.faulty_regions == 4 and faults.records[0].subject == 'image "a.jpg"'
 
 
 def test_annotations_in_their_own_folder_have_images_beside_it(tmp_path):

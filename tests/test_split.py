@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reported import sentences
 
 from maskwright.curate.split import k_fold, split
 from maskwright.errors import DatasetError, RecipeError, UnknownName
@@ -139,7 +140,7 @@ def test_a_class_with_two_groups_is_in_train_and_val(sizes, seed):
         if labels.count(label) >= 2:
             assert sides == {"train", "val"}
     rare = {name for index, name in enumerate(NAMES) if labels.count(index) == 1}
-    assert {name for name in rare if any(name in remark for remark in divided.remarks)} == rare
+    assert {name for name in rare if any(name in remark for remark in sentences(divided))} == rare
 
 
 def test_a_class_of_one_group_is_trained_on():
@@ -147,7 +148,7 @@ def test_a_class_of_one_group_is_trained_on():
     for seed in range(5):
         divided = split(data, val=0.5, seed=seed)
         assert parts(divided)["only.jpg"] == "train"
-        assert divided.remarks == ("val has no dent: too few groups of images show it",)
+        assert sentences(divided) == ("val has no dent: too few groups of images show it",)
 
 
 def test_classes_are_spread_by_their_fractions():

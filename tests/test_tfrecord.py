@@ -11,6 +11,7 @@ from attacks.annotations import half, image
 from attacks.tables import example, floats, label_map, tfrecord
 from hypothesis import given
 from hypothesis import strategies as st
+from reported import put_aside, sentences
 
 from maskwright import formats, tfrecord_io
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError
@@ -48,7 +49,7 @@ def test_the_image_is_unpacked_into_the_cache_and_this_is_told(tmp_path, cache):
     assert cache in record.image.parents and record.image.name == "a.png"
     assert record.image.read_bytes() == (tmp_path / "elsewhere" / "image.png").read_bytes()
     assert (record.size, boxes(data), data.names) == ((30, 40), [[10, 15, 20, 30]], ("rust",))
-    assert data.remarks == (f"1 image lies in the file and was unpacked into {record.image.parent}",)
+    assert sentences(data) == (f"1 image lies in the file and was unpacked into {record.image.parent}",)
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["train.record"]
 
 
@@ -57,7 +58,7 @@ def test_the_same_image_beside_the_file_is_used_as_it_is(tmp_path, cache):
     image(tmp_path / "data" / "a.png")
     data = formats.read(path)
     assert [record.image for record in data] == [tmp_path / "data" / "a.png"]
-    assert not cache.exists() and data.remarks == ()
+    assert not cache.exists() and sentences(data) == ()
 
 
 def test_another_image_of_that_name_is_not_taken_for_it(tmp_path, cache):
@@ -157,14 +158,14 @@ def test_a_bad_checksum_names_the_record(tmp_path):
 def test_a_image_that_cannot_be_opened_is_a_fault(tmp_path):
     broken = example(tmp_path, encoded=[b"GIF89a and so on"], filename=[b"broken.png"])
     data = formats.read(tfrecord(tmp_path, *[example(tmp_path)] * 30, broken))
-    assert (len(data), [fault.record for fault in data.faults]) == (30, ['image "broken.png"'])
+    assert (len(data), [fault.subject for fault in put_aside(data)]) == (30, ['image "broken.png"'])
 
 
 @pytest.mark.parametrize("changed", [{"xmax": floats()}, {"xmin": floats(float("nan"))}, {"xmax": floats(0.2)},
                                      {"xmin": floats(7), "xmax": floats(8)}, {"ymin": [b"text"]}])  # fmt: skip
 def test_a_faulty_box_is_put_aside(tmp_path, changed):
     data = formats.read(tfrecord(tmp_path, *[example(tmp_path)] * 30, example(tmp_path, **changed)))
-    assert (data.instance_count, len(data.faults)) == (30, 1)
+    assert (data.instance_count, len(put_aside(data))) == (30, 1)
 
 
 def test_sizes_that_do_not_fit_put_the_image_aside(tmp_path):
@@ -229,13 +230,13 @@ def test_what_a_record_cannot_hold_is_counted(tmp_path):
     files = [image(tmp_path / f"{name}.png", (40, 30)) for name in "ab"]
     two = Dataset("some", ("rust",), (Record(files[0], (40, 30), drawn), Record(files[1], (40, 30), None)))
     lost = formats.write(two, tmp_path / "some.record", "tfrecord")
-    assert set(lost) == {f"1 {what} cannot be kept" for what in ("outline", "score", "unlabeled image")}
+    assert {*sentences(lost)} == {f"1 {what} cannot be kept" for what in ("outline", "score", "unlabeled image")}
 
 
 # --- real data ----------------------------------------------------------------------------------
 def test_the_corrosion_records_hold_45_images_and_822_boxes(shared):
     data = formats.read(shared / "data" / "zoo" / "tfrecord_corrosion")
-    assert (len(data), data.class_counts(), data.faults) == (45, {"corrosion": 822}, ())
+    assert (len(data), data.class_counts(), put_aside(data)) == (45, {"corrosion": 822}, [])
 
 
 def test_the_images_in_the_tutorials_records_are_those_beside_the_xml(shared):
@@ -243,7 +244,7 @@ def test_the_images_in_the_tutorials_records_are_those_beside_the_xml(shared):
     drawn = {record.image.name: record for record in formats.read(rust / "objDet")}
     for file, images, count in (("train.record", 39, 153), ("test.record", 6, 16)):
         data = formats.read(rust / file)
-        assert (len(data), data.class_counts(), data.faults) == (images, {"rust": count}, ())
+        assert (len(data), data.class_counts(), put_aside(data)) == (images, {"rust": count}, [])
         for record in data:
             duplicate = drawn[record.image.name]
             assert record.image.read_bytes() == duplicate.image.read_bytes()
@@ -264,7 +265,7 @@ def test_records_beside_class_folders_are_an_export_of_them(shared):
     """The rust set reads as its class folders; the records at its top are named in a remark."""
     found = formats.read(shared / "data" / "rust")
     assert found.format == "class_folders" and found.class_counts() == {"norust": 72, "rust": 83}
-    assert any("train.record was passed over" in remark for remark in found.remarks)
+    assert any("train.record was passed over" in remark for remark in sentences(found))
 
 
 def test_names_of_images_with_commas_and_marks_are_kept(tmp_path):
@@ -277,7 +278,7 @@ def test_names_of_images_with_commas_and_marks_are_kept(tmp_path):
 def test_names_that_no_disk_takes_are_changed_and_told(tmp_path):
     data = formats.read(tfrecord(tmp_path / "data", example(tmp_path, filename=[b"a:b?.jpg"])))
     assert [record.image.name for record in data] == ["a_b_.jpg"]
-    assert data.remarks[-1] == "1 of them could not keep their names: a:b?.jpg is a_b_.jpg"
+    assert sentences(data)[-1] == "1 of them could not keep their names: a:b?.jpg is a_b_.jpg"
 
 
 def test_a_label_map_as_long_as_a_dataset_is_refused_before_it_is_taken_apart(tmp_path):

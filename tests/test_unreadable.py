@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from class_images import Taster
 from PIL import Image
+from reported import sentences
 from tiny_runs import Seer, party
 
 from maskwright import formats
@@ -17,8 +18,9 @@ from maskwright.api.cross_validate import cross_validate
 from maskwright.api.data import open_data
 from maskwright.api.evaluate import evaluate
 from maskwright.api.train import train
-from maskwright.api.unreadable import readable, sentence
+from maskwright.api.unreadable import left_out, readable
 from maskwright.errors import ImageError
+from maskwright.issues import Issues
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.types import Dataset
 
@@ -32,7 +34,7 @@ def data(tmp_path: Path) -> Dataset:
     whole = party(tmp_path / "party", 8)
     first = min(record.image for record in whole)
     first.write_bytes(first.read_bytes()[: first.stat().st_size // 2])
-    return replace(whole, records=tuple(replace(record, split=None) for record in whole), remarks=())
+    return replace(whole, records=tuple(replace(record, split=None) for record in whole), issues=())
 
 
 def test_where_all_can_be_read_nothing_is_said(tmp_path):
@@ -42,7 +44,7 @@ def test_where_all_can_be_read_nothing_is_said(tmp_path):
 
 def test_the_sentence_names_five_and_counts_the_rest():
     errors = [ImageError("this image is damaged or incomplete", file=f"x/{number}.jpg") for number in range(7)]
-    told = sentence(errors)
+    told = str(left_out(errors))
     assert told.startswith("7 images cannot be read and are left out: 0.jpg (this")
     assert told.endswith("4.jpg (this image is damaged or incomplete), ...")
 
@@ -50,10 +52,10 @@ def test_the_sentence_names_five_and_counts_the_rest():
 @pytest.mark.parametrize("validate", [True, False])
 @pytest.mark.parametrize("allow_faulty", [True, False])
 def test_it_is_not_trained_on(data, validate, allow_faulty):
-    said: list[str] = []
-    parts = open_data(data, "segment", validate=validate, allow_faulty=allow_faulty, say=said.append)
+    said = Issues()
+    parts = open_data(data, "segment", validate=validate, allow_faulty=allow_faulty, log=said)
     assert sum(map(len, parts.values())) == 7
-    assert f"{data.name}: {SAID}" in said
+    assert f"{data.name}: {SAID}" in sentences(said)
 
 
 def test_a_training_comes_to_its_end(data, tmp_path):
@@ -76,11 +78,11 @@ def test_a_classifier_is_not_evaluated_on_it(tmp_path):
 
 
 def test_the_folds_do_without_it(data, tmp_path):
-    said: list[str] = []
+    lines: list[str] = []
     done = cross_validate(
-        data, k=2, size=64, epochs=1, batch=2, out=tmp_path / "runs", weights="none", say=said.append, bootstrap=0
+        data, k=2, size=64, epochs=1, batch=2, out=tmp_path / "runs", weights="none", say=lines.append, bootstrap=0
     )
-    assert done.pooled.images == 7 and f"{data.name}: {SAID}" in said
+    assert done.pooled.images == 7 and f"{data.name}: {SAID}" in lines
 
 
 def test_where_none_can_be_read_the_first_error_is_raised(data):

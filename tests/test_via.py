@@ -15,6 +15,7 @@ from attacks.annotations import SQUARE
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from reported import put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError
@@ -77,7 +78,7 @@ def test_a_rectangle_beside_an_outline_becomes_a_mask_and_is_told(tmp_path):
     data = formats.read(attacks.via(tmp_path, {"name": "rect", "x": 3, "y": 4, "width": 10, "height": 6}, SQUARE))
     found = only(data)
     assert found.masks is not None and found.masks.area.tolist() == [60, 100]
-    assert data.remarks == ("1 box became a rectangular mask, beside outlines in the same image",)
+    assert sentences(data) == ("1 box became a rectangular mask, beside outlines in the same image",)
 
 
 def test_a_circle_covers_its_area(tmp_path):
@@ -93,7 +94,7 @@ def test_an_ellipse_is_turned_by_theta(tmp_path):
 
 def test_points_are_left_out_and_counted(tmp_path):
     data = formats.read(attacks.via(tmp_path, SQUARE, {"name": "point", "cx": 3, "cy": 3}))
-    assert len(only(data)) == 1 and data.remarks == ("1 point cannot be used here: left out",)
+    assert len(only(data)) == 1 and sentences(data) == ("1 point cannot be used here: left out",)
 
 
 def test_all_four_spellings_of_a_file_read_the_same(tmp_path):
@@ -145,7 +146,7 @@ def test_of_several_attributes_the_one_called_like_a_class_is_taken_and_told(tmp
     )
     data = formats.read(path)
     assert data.names == ("rust",)
-    assert data.remarks == (
+    assert sentences(data) == (
         'the class is taken from attribute "Class" (2 of 2 regions have it), not from "shape": '
         "--class-attribute names another",
     )
@@ -159,7 +160,9 @@ def test_the_attribute_that_holds_the_class_can_be_named(tmp_path):
     for named in (path, tmp_path):
         data = formats.read(named, class_attribute="Gender")
         assert data.class_counts() == {"f": 2, "m": 1}
-        assert data.remarks == ('the class is taken from attribute "Gender" (3 of 3 regions have it), not from "Age"',)
+        assert sentences(data) == (
+            'the class is taken from attribute "Gender" (3 of 3 regions have it), not from "Age"',
+        )
 
 
 def test_an_attribute_that_no_region_has_is_an_error_that_lists_those_they_have(tmp_path):
@@ -192,7 +195,7 @@ def test_an_attribute_that_differs_everywhere_is_no_class(tmp_path):
 def test_blanks_around_a_class_do_not_count_and_are_told(tmp_path):
     data = formats.read(attacks.via(tmp_path, (SQUARE, {"name": "Right "}), (SQUARE, {"name": "Right"})))
     assert data.class_counts() == {"Right": 2}
-    assert data.remarks == ('class "Right " was read as "Right": blanks around a name do not count',)
+    assert sentences(data) == ('class "Right " was read as "Right": blanks around a name do not count',)
 
 
 @pytest.mark.parametrize("ending", ["json", "csv"])
@@ -228,13 +231,13 @@ def test_two_unicode_forms_of_a_name_are_one_class(tmp_path):
     one, other = (SQUARE, {"name": "gr\u00fcn"}), (SQUARE, {"name": "gru\u0308n"})
     data = formats.read(attacks.via(tmp_path, one, other))
     assert data.class_counts() == {"gr\u00fcn": 2}
-    assert data.remarks == ("a class name in two Unicode forms of the same letters was read as one",)
+    assert sentences(data) == ("a class name in two Unicode forms of the same letters was read as one",)
 
 
 def test_classes_that_differ_by_case_stay_two_and_are_named(tmp_path):
     data = formats.read(attacks.via(tmp_path, (SQUARE, {"name": "Gun"}), (SQUARE, {"name": "gun"})))
     assert data.names == ("Gun", "gun")
-    assert data.remarks == ('classes "Gun" and "gun" differ only by case or blanks: are they one?',)
+    assert sentences(data) == ('classes "Gun" and "gun" differ only by case or blanks: are they one?',)
 
 
 @pytest.mark.parametrize(("value", "got"), [("", "none"), ({"a": True, "b": True}, "a and b"), (None, "none")])
@@ -242,7 +245,7 @@ def test_a_region_without_one_class_is_a_fault_where_others_have_one(tmp_path, v
     regions = [(SQUARE, {"name": "rust"})] * 19
     data = formats.read(attacks.via(tmp_path, *regions, (SQUARE, {"name": value})))
     assert data.class_counts() == {"rust": 19}
-    assert str(data.faults[0]) == (
+    assert str(put_aside(data)[0]) == (
         f'image "a.jpg", region 19: region_attributes.name: wanted one class, as other regions have, got {got}'
     )
 
@@ -287,7 +290,7 @@ BAD = [
 def test_a_bad_shape_is_put_aside_by_name_and_the_others_stay(tmp_path, shape):
     data = formats.read(attacks.via(tmp_path, *[SQUARE] * 19, shape))
     assert len(only(data)) == 19
-    assert [fault.record for fault in data.faults] == ['image "a.jpg", region 19']
+    assert [fault.subject for fault in put_aside(data)] == ['image "a.jpg", region 19']
 
 
 def test_a_image_whose_every_region_is_bad_is_skipped_not_empty(tmp_path):
@@ -299,7 +302,7 @@ def test_outlines_over_the_edge_are_cut_and_counted(tmp_path):
     low, far = {**SQUARE, "all_points_x": [-1, 12, 12, -1]}, {**SQUARE, "all_points_x": [30, 60, 60, 30]}
     data = formats.read(attacks.via(tmp_path, low, far, {**SQUARE, "all_points_x": [20, 40, 40, 20]}, SQUARE))
     assert only(data).boxes.tolist() == [[0, 2, 12, 12], [30, 2, 40, 12], [20, 2, 40, 12], [2, 2, 12, 12]]
-    assert data.remarks == ("3 outlines reached past the edge: cut there",)
+    assert sentences(data) == ("3 outlines reached past the edge: cut there",)
 
 
 def second_record(path: Path, *shapes: Any) -> Path:
@@ -313,8 +316,8 @@ def second_record(path: Path, *shapes: Any) -> Path:
 def test_the_regions_of_two_records_of_one_image_are_joined_and_equal_ones_count_once(tmp_path):
     other = {"name": "rect", "x": 20, "y": 20, "width": 5, "height": 5}
     data = formats.read(second_record(attacks.via(tmp_path, SQUARE, SQUARE), SQUARE, other))
-    assert len(data) == 1 and data.instance_count == 3 and not data.faults
-    assert data.remarks[0] == "1 second record of an image: the regions were joined, equal ones once"
+    assert len(data) == 1 and data.instance_count == 3 and not put_aside(data)
+    assert sentences(data)[0] == "1 second record of an image: the regions were joined, equal ones once"
 
 
 @pytest.mark.parametrize(("first", "second"), [([SQUARE], []), ([], [SQUARE]), ([SQUARE], [SQUARE])])
@@ -328,7 +331,7 @@ def test_a_record_without_regions_beside_a_drawn_one_does_not_count(tmp_path, fi
 def test_a_image_with_nothing_but_points_or_lines_is_unlabeled(tmp_path, shape):
     data = formats.read(attacks.via(tmp_path, shape))
     assert [record.state for record in data] == ["unlabeled"]
-    assert "1 image with nothing but points or lines, taken as unlabeled, not as empty" in data.remarks
+    assert "1 image with nothing but points or lines, taken as unlabeled, not as empty" in sentences(data)
     assert [record.state for record in formats.read(attacks.via(tmp_path, shape, SQUARE))] == ["labeled"]
 
 
@@ -336,9 +339,9 @@ def test_outlines_in_fractions_are_scaled_and_among_pixels_they_are_faults(tmp_p
     fraction = {"name": "polygon", "all_points_x": [0.25, 0.75, 0.75, 0.25], "all_points_y": [0.5, 0.5, 1, 1]}
     data = formats.read(attacks.via(tmp_path, fraction))
     assert only(data).boxes.tolist() == [[10, 15, 30, 30]]
-    assert "fractions of width and height" in data.remarks[0]
+    assert "fractions of width and height" in sentences(data)[0]
     mixed = formats.read(attacks.via(tmp_path, fraction, *[SQUARE] * 30))
-    assert mixed.instance_count == 30 and mixed.faults[0].got == "places within 0 and 1"
+    assert mixed.instance_count == 30 and put_aside(mixed)[0].values["got"] == "places within 0 and 1"
 
 
 def test_an_outline_to_and_fro_over_all_the_image_is_a_fault(tmp_path):
@@ -353,7 +356,7 @@ def test_an_outline_to_and_fro_over_all_the_image_is_a_fault(tmp_path):
 def test_a_bad_record_is_a_fault_by_name(tmp_path, record):
     path = attacks.via(tmp_path, *[SQUARE] * 30)
     data = formats.read(attacks.written(path, {**json.loads(path.read_text("utf-8")), "bad": record}))
-    assert len(data) == 1 and len(data.faults) == 1
+    assert len(data) == 1 and len(put_aside(data)) == 1
 
 
 def test_attribute_definitions_are_refused_by_what_they_are(tmp_path):
@@ -375,7 +378,7 @@ def test_a_turned_image_has_its_turned_size(tmp_path):
     (record,) = formats.read(path).records
     assert record.size == (40, 30) and record.instances is not None
     assert record.instances.boxes.tolist() == [[2, 22, 12, 38]]
-    assert formats.read(path).remarks == ("1 image with an EXIF turn, taken as annotated after the turn",)
+    assert sentences(formats.read(path)) == ("1 image with an EXIF turn, taken as annotated after the turn",)
 
 
 def test_coordinates_that_fit_only_the_unturned_image_are_a_fault(tmp_path):
@@ -399,7 +402,7 @@ def test_what_is_written_reads_the_same(tmp_path):
     rows = (Record(image, (30, 40), full), Record(attacks.image(tmp_path / "b.jpg"), (30, 40), None),
             Record(attacks.image(tmp_path / "c.jpg"), (30, 40), Instances.empty(full.names)))  # fmt: skip
     told = formats.write(Dataset("party", full.names, rows), tmp_path / "out.json", "via")
-    assert told == ("1 unlabeled image cannot be kept", "3 scores cannot be kept", "1 hole cannot be kept",
+    assert sentences(told) == ("1 unlabeled image cannot be kept", "3 scores cannot be kept", "1 hole cannot be kept",
                     "1 union of several parts cannot be kept")  # fmt: skip
     again = formats.read(tmp_path / "out.json")
     assert again.state_counts() == {"labeled": 1, "empty": 1, "unlabeled": 1, "skipped": 0}
@@ -465,7 +468,7 @@ def test_the_balloons_are_read_without_decoding_a_image(shared, monkeypatch):
     assert data.names == ("balloon",) and data.name == "balloon"
     assert {split: (len(part), part.instance_count) for split, part in data.splits().items()} == {
         "train": (61, 255), "val": (13, 50)}  # fmt: skip
-    assert data.remarks == ("train: 13 outlines reached past the edge: cut there",) and not data.faults
+    assert sentences(data) == ("train: 13 outlines reached past the edge: cut there",) and not put_aside(data)
     counts = sorted(len(record.instances or ()) for record in data.splits()["val"])
     assert counts == [1] * 5 + [3] * 2 + [4] + [6] * 2 + [7] * 2 + [9]
 
@@ -473,7 +476,7 @@ def test_the_balloons_are_read_without_decoding_a_image(shared, monkeypatch):
 def test_the_weapons_have_their_class_in_a_checkbox(shared):
     data = formats.read(shared / "data" / "weapons")
     assert (len(data), data.class_counts()) == (80, {"sword": 44, "gun": 46})
-    assert data.remarks == ("3 outlines reached past the edge: cut there",)
+    assert sentences(data) == ("3 outlines reached past the edge: cut there",)
 
 
 def test_corrosion_is_read_by_its_split_folders_not_by_the_file_above(shared):
@@ -481,7 +484,7 @@ def test_corrosion_is_read_by_its_split_folders_not_by_the_file_above(shared):
     assert {split: (len(part), part.instance_count) for split, part in data.splits().items()} == {
         "train": (64, 272), "val": (3, 8), "test": (4, 14)}  # fmt: skip
     assert data.names == ("corrosion",)
-    assert any("at the top was not counted" in remark for remark in data.remarks)
+    assert any("at the top was not counted" in remark for remark in sentences(data))
     alone = formats.read(shared / "data" / "corrosion_via" / "via_region_data.json")
     assert (len(alone), alone.instance_count) == (23, 90)
 
@@ -496,7 +499,7 @@ def test_corrosion_is_read_by_its_split_folders_not_by_the_file_above(shared):
 )  # fmt: skip
 def test_car_damage_is_read_by_naming_one_file(shared, file, images, counts):
     data = formats.read(shared / "data" / "car_damage_via" / file)
-    assert (len(data), data.class_counts(), len(data.faults)) == (images, counts, 0)
+    assert (len(data), data.class_counts(), len(put_aside(data))) == (images, counts, 0)
 
 
 @pytest.mark.parametrize(
@@ -514,7 +517,7 @@ def test_real_files_of_many_hands_are_counted_right(shared, tmp_path, case, imag
     folder = with_images(shared / "data" / "zoo" / case, tmp_path / "data", (2000, 2000))
     data = formats.read(folder)
     expected = counts if "object" not in counts else {data.names[0]: counts["object"]}
-    assert (len(data), data.class_counts(), len(data.faults)) == (images, expected, faults)
+    assert (len(data), data.class_counts(), len(put_aside(data))) == (images, expected, faults)
 
 
 def test_one_project_a_image_is_joined(shared):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from attacks import annotations as attacks
+from reported import put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import AnnotationError
@@ -39,7 +40,7 @@ def test_all_files_of_a_data_set_take_the_class_from_one_attribute(tmp_path):
     val = [{"animal": "dog", "side": "left"}, {"side": "right"}, {"side": "right"}]
     data = formats.read(split_set(tmp_path, train, val[:1] * 1 + val[1:]), allow_faulty=True)
     assert set(data.names) in ({"cat", "dog"}, {"left", "right"})
-    told = [remark.split(" (")[0].split(": ", 1)[1] for remark in data.remarks if "the class is taken" in remark]
+    told = [remark.split(" (")[0].split(": ", 1)[1] for remark in sentences(data) if "the class is taken" in remark]
     assert len(told) == 2 and len(set(told)) == 1
 
 
@@ -52,7 +53,7 @@ def test_an_attribute_in_other_case_is_the_same_attribute(tmp_path):
 def test_a_file_without_attributes_has_the_one_class_of_the_others(tmp_path):
     data = formats.read(split_set(tmp_path, [{"insect": "kudzu"}] * 2, [{}, {}]))
     assert data.class_counts() == {"kudzu": 4}
-    assert any('read as "kudzu", the only class of the other files' in remark for remark in data.remarks)
+    assert any('read as "kudzu", the only class of the other files' in remark for remark in sentences(data))
 
 
 def test_a_file_without_attributes_beside_several_classes_is_refused(tmp_path):
@@ -80,7 +81,7 @@ def test_where_no_file_knows_a_class_all_are_named_after_the_folder(tmp_path):
 def test_where_each_class_is_an_attribute_the_filled_one_is_the_class(tmp_path, cat, dog):
     data = formats.read(attacks.via(tmp_path, *[(SQUARE, cat)] * 2, (SQUARE, dog)))
     assert data.class_counts() == {"cat": 2, "dog": 1}
-    assert data.remarks[0].startswith("each class is an attribute of its own")
+    assert sentences(data)[0].startswith("each class is an attribute of its own")
 
 
 @pytest.mark.parametrize(
@@ -111,4 +112,4 @@ def test_two_ticks_of_yes_and_no_are_no_classes(tmp_path):
 def test_a_region_with_two_of_the_classes_is_a_fault(tmp_path):
     regions = [(SQUARE, {"cat": "yes"})] * 30 + [(SQUARE, {"dog": "yes"}), (SQUARE, {"cat": "yes", "dog": "yes"})]
     data = formats.read(attacks.via(tmp_path, *regions))
-    assert data.class_counts() == {"cat": 30, "dog": 1} and data.faults[0].got == "cat and dog"
+    assert data.class_counts() == {"cat": 30, "dog": 1} and put_aside(data)[0].values["got"] == "cat and dog"

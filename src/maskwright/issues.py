@@ -49,7 +49,7 @@ class Issue:
     wording: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
-        sentence = _sentence(self.wording, {**self.values, "fix": self.fix})
+        sentence = _sentence(self.wording, {**self.values, "images": self.images, "fix": self.fix})
         return f"{harmless(self.subject)}: {sentence}" if self.subject else sentence
 
     def __hash__(self) -> int:  # values may hold lists
@@ -67,8 +67,9 @@ Log = Callable[[Issue], None]
 class Kind:
     """What all issues of one code share; called with the values, it makes one of them.
 
-    wording  the sentence: {name} is a value, {names:3} the first three of a list, {names!q:3} in quotes; a part in
-             [brackets] is left out where one of its values is empty; {fix} stands where people should see it
+    wording  the sentence: {name} is a value, {names:3} the first three of a list, {names!q:3} in quotes, {names:&} all
+             joined by "and", {images:3} and {fix} are the issue's own; a part in [brackets] is left out where one of
+             its values is empty
     plural   the sentence where `count` is not 1, if it differs
     """
 
@@ -144,26 +145,35 @@ def _depth_of_caller() -> int:
 
 # --- sentences --------------------------------------------------------------------------------------------------------
 class _Words(string.Formatter):
-    """Formats the values of a wording: lists are joined by commas, texts escaped, errors shown in full."""
+    """Formats the values of a wording: lists and counts by name are joined by commas, texts escaped, errors shown in
+    full."""
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         if conversion == "q":
-            return [f'"{item}"' for item in value] if isinstance(value, list | tuple) else f'"{value}"'
+            return [f'"{_name(item)}"' for item in value] if isinstance(value, list | tuple) else f'"{value}"'
         return super().convert_field(value, conversion)  # type: ignore[arg-type]
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, list | tuple):
+            if format_spec == "&":
+                return harmless(" and ".join(map(_name, value)))
             most = int(format_spec or len(value))
-            listed = [str(item) for item in value[:most]] + ["..."] * (len(value) > most)
-            return harmless(", ".join(listed))
+            return harmless(", ".join([*map(_name, value[:most]), *["..."] * (len(value) > most)]))
+        if isinstance(value, Mapping):
+            return harmless(", ".join(f"{name} {number:,}" for name, number in value.items()))
         if isinstance(value, MaskwrightError):
             return str(value)
         return harmless(format(value, format_spec))
 
 
+def _name(item: object) -> str:
+    """Images are listed by their names, without folders."""
+    return item.name if isinstance(item, Path) else str(item)
+
+
 _WORDS = _Words()
 _OPTIONAL = re.compile(r"\[([^\]]*)\]")
-_EMPTY = (None, "", (), [])
+_EMPTY = (None, "", (), [], {})
 
 
 def _sentence(wording: str, values: Mapping[str, Any]) -> str:

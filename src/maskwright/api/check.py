@@ -8,25 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from maskwright import formats
-from maskwright.curate.check import Finding, check, shared
+from maskwright.curate.check import check, shared
 from maskwright.curate.duplicates import Duplicates, Pair, find_duplicates
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
+from maskwright.issues import Issue, Kind
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset
+
+TOO_MANY_FAULTS = Kind(
+    "too_many_faults", "warning", "is not read without --allow-faulty: {reason}", fix="correct the records named below"
+)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """data: what was read; findings: of each by its name, and under "" what several share."""
+    """data: what was read; issues: of each by its name, and under "" what several share."""
 
     data: tuple[Dataset, ...]
-    findings: dict[str, tuple[Finding, ...]]
+    issues: dict[str, tuple[Issue, ...]]
 
     @property
     def serious(self) -> bool:
-        return any(finding.serious for findings in self.findings.values() for finding in findings)
+        """A metric measured on these data would be wrong."""
+        return any(issue.severity == "error" for issues in self.issues.values() for issue in issues)
 
 
 def check_data(
@@ -41,7 +47,7 @@ def check_data(
     """Everything that is wrong or worth knowing, in one dataset or in several below one folder.
 
     A folder may hold several (class folders, boxes, a TFRecord of the same images): each is checked, and images that
-    two of them share are named. Faulty regions are findings here, however many they are. class_attribute,
+    two of them share are named. Faulty regions are issues here, however many they are. class_attribute,
     connected_components, annotations and follow_links: see formats.read.
 
     >>> check_data("rust/").serious
@@ -63,21 +69,21 @@ def check_data(
     images = [record.image for item in several for record in item]
     duplicates = find_duplicates(images, progress=progress)
     starts = [sum(map(len, several[:index])) for index in range(len(several) + 1)]
-    findings: dict[str, tuple[Finding, ...]] = {}
+    issues: dict[str, tuple[Issue, ...]] = {}
     for item, start in zip(several, starts, strict=False):
-        findings[item.name] = (*_refused(item), *check(item, _part(duplicates, [(start, len(item))])))
+        issues[item.name] = check(item, _part(duplicates, [(start, len(item))]))
     across = [
-        finding
+        issue
         for one in range(len(several))
         for other in range(one + 1, len(several))
-        for finding in shared(
+        for issue in shared(
             several[one].records,
             several[other].records,
             (several[one].name, several[other].name),
             _part(duplicates, [(starts[one], len(several[one])), (starts[other], len(several[other]))]),
         )
     ]
-    return Checked(tuple(several), findings | ({"": tuple(across)} if len(several) > 1 else {}))
+    return Checked(tuple(several), issues | ({"": tuple(across)} if len(several) > 1 else {}))
 
 
 def _part(duplicates: Duplicates, stretches: Sequence[tuple[int, int]]) -> Duplicates:
@@ -129,7 +135,7 @@ def _holds(folder: Path) -> bool:
 
 
 def _read(path: Path, options: dict[str, Any]) -> Dataset:
-    """With all its faults; that there are too many of them is a finding (see _refused)."""
+    """With all its faults; that there are too many of them is an issue."""
     try:
         return formats.read(path, **options)
     except AnnotationError as error:
@@ -137,11 +143,4 @@ def _read(path: Path, options: dict[str, Any]) -> Dataset:
             dataset = formats.read(path, allow_faulty=True, **options)
         except AnnotationError:
             raise error from None  # not a matter of single records
-        return replace(dataset, remarks=(f"{_REFUSED}: {error.headline}", *dataset.remarks))
-
-
-_REFUSED = "is not read without --allow-faulty"
-
-
-def _refused(dataset: Dataset) -> list[Finding]:
-    return [Finding("faulty", remark) for remark in dataset.remarks if remark.startswith(_REFUSED)]
+        return replace(dataset, issues=(TOO_MANY_FAULTS(reason=error.headline), *dataset.issues))

@@ -56,7 +56,7 @@ def evaluate(find: Classifier, data: Dataset, bootstrap: int, seed: int, progres
     detections = [image_labels for _, image_labels in find.batches(images, batch=8)]
     data = opened.data
     metrics = metrics_of([(data, detections)], find.card.classes, find.card.multi_label, bootstrap, seed)
-    return Evaluated(metrics, data, detections, opened.warnings)
+    return Evaluated(metrics, data, detections, tuple(map(str, opened.issues)))
 
 
 def metrics_of(

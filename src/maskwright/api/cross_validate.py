@@ -78,9 +78,9 @@ def cross_validate(
     )
     task = _task(options)
     usable = for_task(whole, task).usable()
-    usable, unread = readable(usable, None, progress)
-    if unread:
-        say(f"{whole.name}: {unread}")
+    usable, left_out = readable(usable, None, progress)
+    if left_out is not None:
+        say(str(left_out.within(whole.name)))
     several = task == "classify" and multi_label(usable)
     if not faulty:
         one_name_a_class(usable, data)
@@ -100,7 +100,7 @@ def cross_validate(
     options |= _started_from(usable, options.get("weights") or _recipe(options).weights, Path(out), say)
     for number, (kept, held) in enumerate(divided, 1):
         say(f"fold {number} of {k * repeats}: {len(kept)} images to train on, {len(held)} to evaluate by")
-        together = replace(whole, records=kept.records, faults=(), remarks=())
+        together = replace(whole, records=kept.records, issues=())
         trained = train(
             together, out=out, name=f"{name}-{number}", seed=seed, validate=False, progress=progress, say=say, **options
         )

@@ -11,17 +11,53 @@ import numpy as np
 
 from maskwright import formats
 from maskwright.api.unreadable import readable
-from maskwright.curate.check import conflicts, empty, leaks, spellings, told
+from maskwright.curate.check import conflicts, empty, leaks, paired, spellings
 from maskwright.curate.duplicates import Duplicates, find_duplicates
 from maskwright.curate.split import TOO_FEW, split
 from maskwright.errors import DatasetError
+from maskwright.formats.faults import summarized
 from maskwright.images.decode import decode, is_deep
+from maskwright.issues import Issues, Kind, Log, warn
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Instances, Record
 
+MOST_COMPARED = 3000  # images with named splits that are compared before a training, about ten seconds of work
+
 Say = Callable[[str], None]
 
-MOST_COMPARED = 3000  # images with named splits that are compared before a training, about ten seconds of work
+
+def as_lines(say: Say) -> Log:
+    """The log of a function that still takes lines."""
+    return lambda issue: say(str(issue))
+
+
+BOXES_WITHOUT_OUTLINES = Kind(
+    "boxes_without_outlines", "warning",
+    "{count} image has boxes and no outlines: boxes are learned from them, masks from the others",
+    "{count} images have boxes and no outlines: boxes are learned from them, masks from the others",
+)  # fmt: skip
+ONLY_VALIDATION_NAMED = Kind(
+    "only_validation_named", "warning", "only validation images are named: the {count} others are for training"
+)
+NOTHING_HELD_BACK = Kind(
+    "nothing_held_back", "warning",
+    "1 image of one group (a series, or copies of each other): none can be held back, so all are trained on and "
+    "nothing is validated; {fix}",
+    "all {count} images of one group (a series, or copies of each other): none can be held back, so all are trained on "
+    "and nothing is validated; {fix}",
+    fix="to validate, label images of other series, or name train and val by folders",
+)  # fmt: skip
+DIVIDED = Kind(
+    "divided", "info",
+    "no validation images are named: {train} images to train on, {val} held back, near-duplicates together "
+    "(seed {seed})",
+)  # fmt: skip
+DUPLICATES_TOGETHER = Kind("duplicates_together", "info", "the same picture, kept on one side: {pairs:5}")
+NOT_COMPARED = Kind(
+    "not_compared", "warning", "{count:,} images were not compared: {fix}",
+    fix="`maskwright check` finds copies on two sides of the split",
+)  # fmt: skip
+LABELS_OF_OBJECTS = Kind("labels_of_objects", "info", "an image's labels are the classes drawn on it")
 
 
 def open_data(
@@ -34,14 +70,14 @@ def open_data(
     connected_components: bool = False,
     annotations: str | None = None,
     follow_links: bool = False,
-    say: Say = lambda line: None,
+    log: Log = warn,
     validate: bool = True,
     progress: Progress = silent,
 ) -> dict[str, Dataset]:
     """{"train": ..., "val": ..., perhaps "test": ...}, every record labeled and usable for `task`.
 
     Splits that the data name themselves are used as they are; otherwise (or where only train is named) the images are
-    divided 80 / 20 with near-duplicates kept together, and `say` is told. Without `validate` everything that is not
+    divided 80 / 20 with near-duplicates kept together, and `log` is told. Without `validate` everything that is not
     named val or test is trained on, and nothing is evaluated on the way.
     """
     whole = (
@@ -56,33 +92,28 @@ def open_data(
             follow_links=follow_links,
         )
     )
-    for remark in whole.remarks:
-        say(f"{whole.name}: {remark}")
-    if whole.faults:
-        count = len(whole.faults)
-        say(f"{whole.name}: {count} fault{'s' * (count > 1)} put aside, such as {whole.faults[0]}")
-    for finding in empty(whole):
-        say(f"{whole.name}: {finding.text}")
+    report(whole, log)
+    for issue in empty(whole):
+        log(issue.within(whole.name))
     usable = for_task(whole, task).usable()
     if task == "segment" and (bare := len(usable) - len(outlined(usable))):
-        images = "1 image has" if bare == 1 else f"{bare} images have"
-        say(f"{whole.name}: {images} boxes and no outlines: boxes are learned from them, masks from the others")
+        log(BOXES_WITHOUT_OUTLINES(whole.name, count=bare))
     _enough(whole, usable, data)
     if not allow_faulty:
         one_name_a_class(usable, data)
     compared = validate and not _too_many(usable)
-    duplicates = _duplicates(usable, say, progress) if validate else Duplicates((), ())
-    usable, told_of_unread = readable(usable, duplicates.unread if compared else None, progress)
-    if told_of_unread:
-        say(f"{whole.name}: {told_of_unread}")
-        duplicates = _duplicates(usable, lambda line: None, progress) if validate else duplicates
+    duplicates = _duplicates(usable, log, progress) if validate else Duplicates((), ())
+    usable, left_out = readable(usable, duplicates.unread if compared else None, progress)
+    if left_out is not None:
+        log(left_out.within(whole.name))
+        duplicates = _duplicates(usable, Issues(), progress) if validate else duplicates
         _enough(whole, usable, data)
     parts = usable.splits()
     if not validate:
         return _all_of(usable, data)
     rest = usable.where(lambda record: record.split is None)
     if "val" in parts and "train" not in parts and len(rest):
-        say(f"{whole.name}: only validation images are named: the {len(rest)} others are for training")
+        log(ONLY_VALIDATION_NAMED(whole.name, count=len(rest)))
         parts = {"train": rest, **parts}
     if "val" not in parts:
         test = parts.pop("test", None)
@@ -96,22 +127,14 @@ def open_data(
         except DatasetError as error:
             if error.headline != TOO_FEW:
                 raise
-            images = "1 image" if len(rest) == 1 else f"all {len(rest)} images"
-            say(
-                f"{whole.name}: {images} of one group (a series, or copies of each other): none can be "
-                "held back, so all are trained on and nothing is validated; to "
-                "validate, label images of other series, or name train and val by folders"
-            )
+            log(NOTHING_HELD_BACK(whole.name, count=len(rest)))
             return _all_of(usable, data)
         parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})
-        for remark in divided["train"].remarks[len(rest.remarks) :]:
-            say(f"{whole.name}: {remark}")
-        say(
-            f"no validation images are named: {len(parts['train'])} images to train on, {len(parts['val'])} held back, "
-            f"near-duplicates together (seed {seed})"
-        )
+        for issue in divided["train"].issues[len(rest.issues) :]:
+            log(issue.within(whole.name))
+        log(DIVIDED(train=len(parts["train"]), val=len(parts["val"]), seed=seed))
         if duplicates.exact:
-            say(f"{whole.name}: the same picture, kept on one side: {told(duplicates.exact, duplicates.images)}")
+            log(DUPLICATES_TOGETHER(whole.name, pairs=paired(duplicates.exact, duplicates.images)))
     elif "train" not in parts:
         raise DatasetError(
             "there is nothing to train on",
@@ -120,9 +143,9 @@ def open_data(
             got=", ".join(parts),
         )
     for leak in leaks(usable, duplicates):  # by the splits that the data name
-        say(f"{whole.name}: {leak.text}")
+        log(leak.within(whole.name))
     for conflict in conflicts(usable, duplicates) if task == "classify" else ():
-        say(f"{whole.name}: {conflict.text}")
+        log(conflict.within(whole.name))
     if task == "segment":
         if not parts["train"].has_masks and parts["train"].instance_count:
             raise DatasetError(
@@ -137,6 +160,12 @@ def open_data(
     return parts
 
 
+def report(data: Dataset, log: Log) -> None:
+    """What the reader has to report; of faulty records only how many there are."""
+    for issue in summarized(data.issues):
+        log(issue.within(data.name))
+
+
 def _all_of(usable: Dataset, data: str | Path | Dataset) -> dict[str, Dataset]:
     """Everything that is not named val or test to train on, and nothing to validate by."""
     train = usable.where(lambda record: record.split not in ("val", "test"))
@@ -145,10 +174,10 @@ def _all_of(usable: Dataset, data: str | Path | Dataset) -> dict[str, Dataset]:
     return {"train": train, "val": train.where(lambda record: False)}
 
 
-def _duplicates(data: Dataset, say: Say, progress: Progress) -> Duplicates:
+def _duplicates(data: Dataset, log: Log, progress: Progress) -> Duplicates:
     """Images that show the same; not looked for among very many whose splits are named."""
     if _too_many(data):
-        say(f"{len(data):,} images were not compared: `maskwright check` finds copies on two sides of the split")
+        log(NOT_COMPARED(count=len(data)))
         return Duplicates((), ())
     return find_duplicates(data, progress=progress)
 
@@ -230,7 +259,7 @@ def image_level_labels(data: Dataset) -> Dataset:
         return tuple(np.unique(record.instances.classes).tolist())
 
     records = tuple(replace(record, labels=labels(record), instances=None) for record in data)
-    return replace(data, records=records, remarks=(*data.remarks, "an image's labels are the classes drawn on it"))
+    return replace(data, records=records).with_issues(LABELS_OF_OBJECTS())
 
 
 def multi_label(data: Dataset) -> bool:
@@ -276,13 +305,13 @@ def _two_classes(usable: Dataset, data: str | Path | Dataset) -> None:
 
 def one_name_a_class(usable: Dataset, data: str | Path | Dataset) -> None:
     """Refuses classes that differ only by case or blanks."""
-    for what, fix, _ in spellings(usable):
+    for issue in spellings(usable):
         raise DatasetError(
             "one class is named in two ways",
             file=data_name(data),
             expected="one name a class",
-            got=what,
-            fix=f"{fix}; or keep them apart with --allow-faulty",
+            got=f"classes {' and '.join(issue.values['classes'])} differ only by case or blanks",
+            fix=f"{issue.fix}; or keep them apart with --allow-faulty",
         )
 
 

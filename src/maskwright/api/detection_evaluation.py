@@ -70,7 +70,10 @@ def evaluate(
     detections = [record.evaluated(said) for record, said in zip(data, every_one, strict=True)]
     kinds = KINDS if find.card.task == "segment" else ("box",)
     return Evaluated(
-        metrics_of([(data, detections)], data.names, bootstrap, seed, kinds), data, detections, opened.warnings
+        metrics_of([(data, detections)], data.names, bootstrap, seed, kinds),
+        data,
+        detections,
+        tuple(map(str, opened.issues)),
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from maskwright import __version__
 from maskwright.api import matterport, training_report
 from maskwright.api.class_thresholds import keep_class_thresholds
-from maskwright.api.data import Say, common_window, multi_label, open_data, relative
+from maskwright.api.data import Say, as_lines, common_window, multi_label, open_data, relative
 from maskwright.api.start import check_weights, hashes_of_start, start_weights
 from maskwright.engines import hardware
 from maskwright.engines.torch_engine import TorchEngine
@@ -118,7 +118,7 @@ def train(
         annotations=plan.annotations or None,
         follow_links=plan.follow_links,
         validate=validate,
-        say=say,
+        log=as_lines(say),
         progress=progress,
     )
     folder = RunFolder.create(Path(out), name, parts["train"].name)
@@ -184,7 +184,7 @@ def _resume(path: Path, given: Dataset | None, hooks: Hooks, say: Say, also: set
         annotations=plan.annotations or None,
         follow_links=plan.follow_links,
         validate=bool(facts["images"].get("val")),
-        say=say,
+        log=as_lines(say),
         progress=hooks.progress,
     )
     check_unchanged(parts, _names(parts, root), facts, named or folder.path)

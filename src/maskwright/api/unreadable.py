@@ -8,26 +8,32 @@ from pathlib import Path
 from maskwright.curate.duplicates import unread
 from maskwright.errors import ImageError
 from maskwright.images.decode import decode
+from maskwright.issues import Issue, Kind
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Image, Record
 
-SHOWN = 5  # names in a sentence; the others are counted
+IMAGES_LEFT_OUT = Kind(
+    "images_left_out", "warning", "{count} image cannot be read and is left out: {reasons:5}",
+    "{count} images cannot be read and are left out: {reasons:5}", fix="copy them again, or take them out",
+)  # fmt: skip
 
 
-def sentence(errors: Sequence[ImageError]) -> str:
-    """One sentence that names them.
+def left_out(errors: Sequence[ImageError]) -> Issue:
+    """These images are left out.
 
-    >>> sentence([ImageError("this image is damaged or incomplete", file="a.jpg")])
-    '1 image cannot be read and is left out: a.jpg (this image is damaged or incomplete)'
+    >>> print(left_out([ImageError("this image is damaged or incomplete", file="a.jpg")]))
+    1 image cannot be read and is left out: a.jpg (this image is damaged or incomplete)
     """
-    what = "1 image cannot be read and is" if len(errors) == 1 else f"{len(errors)} images cannot be read and are"
-    named = [f"{Path(error.parts.get('file', '')).name} ({error.headline})" for error in errors[:SHOWN]]
-    return f"{what} left out: {', '.join(named)}{', ...' if len(errors) > SHOWN else ''}"
+    files = [Path(error.parts.get("file", "")) for error in errors]
+    reasons = [f"{file.name} ({error.headline})" for file, error in zip(files, errors, strict=True)]
+    return IMAGES_LEFT_OUT(images=files, count=len(errors), reasons=reasons)
 
 
-def readable(data: Dataset, suspects: Sequence[Path] | None, progress: Progress = silent) -> tuple[Dataset, str | None]:
-    """The data without the images that cannot be read, and a sentence that names these; ImageError where none can.
+def readable(
+    data: Dataset, suspects: Sequence[Path] | None, progress: Progress = silent
+) -> tuple[Dataset, Issue | None]:
+    """The data without the images that cannot be read, and an issue that names these; ImageError where none can.
 
     What is not there at all stays: who opens it says so.
 
@@ -47,7 +53,7 @@ def readable(data: Dataset, suspects: Sequence[Path] | None, progress: Progress 
     kept = data.where(lambda record: record.image not in broken)
     if not len(kept):
         raise next(iter(broken.values()))
-    return kept, sentence(list(broken.values()))
+    return kept, left_out(list(broken.values()))
 
 
 class Opened:
@@ -79,5 +85,5 @@ class Opened:
         return self._whole.where(lambda record: id(record) in kept)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        return (sentence(self.broken),) if self.broken else ()
+    def issues(self) -> tuple[Issue, ...]:
+        return (left_out(self.broken),) if self.broken else ()

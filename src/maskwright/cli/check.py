@@ -9,9 +9,12 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import FAILED, Console
+from maskwright.issues import as_json
 
 if TYPE_CHECKING:
     from maskwright.api.check import Checked
+
+SHOWN = 5  # faulty records; the others are counted
 
 
 @click.command(options_metavar="[options]")
@@ -50,12 +53,11 @@ def _facts(checked: Checked) -> dict[str, object]:
                 "states": record.state_counts(),
                 "splits": {name: len(part) for name, part in record.splits().items()},
                 "classes": record.class_counts(),
-                "findings": checked.findings[record.name],
-                "faults": record.faults,
+                "issues": [as_json(issue) for issue in checked.issues[record.name]],
             }
             for record in checked.data
         ],
-        "shared": checked.findings.get("", ()),
+        "shared": [as_json(issue) for issue in checked.issues.get("", ())],
     }
 
 
@@ -71,7 +73,15 @@ def _tell(checked: Checked, console: Console) -> None:
 
 
 def _list(checked: Checked, name: str, console: Console) -> None:
-    for finding in checked.findings[name]:
-        console.show(f"  {'PROBLEM' if finding.serious else 'note'}: {finding.text}")
-    if not checked.findings[name]:
+    from maskwright.formats.faults import FAULTY_RECORD
+
+    issues = checked.issues[name]
+    records = FAULTY_RECORD.among(issues)
+    left_out = {*records[SHOWN:]}
+    for issue in issues:
+        if issue not in left_out:
+            console.show(f"  {'PROBLEM' if issue.severity == 'error' else 'note'}: {issue}")
+    if left_out:
+        console.show(f"  note: ... and {len(records) - SHOWN} more faulty records (--json names them all)")
+    if not issues:
         console.show("  nothing found")

@@ -15,9 +15,21 @@ from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.cli.split import copies, copy_image
 from maskwright.errors import DatasetError, RecipeError
+from maskwright.issues import Kind
 
 if TYPE_CHECKING:
     from maskwright.types import Dataset
+
+PART_NOT_WRITTEN = Kind(
+    "part_not_written", "warning", "{count} unlabeled or skipped images cannot be kept ({file} is not written)"
+)
+SPLITS_LOST = Kind(
+    "splits_lost", "warning", "the division into {splits:&} cannot be kept in one file: {fix}", fix="name a folder"
+)
+IMAGES_STAY = Kind(
+    "images_stay", "warning", "the images stay where they are: {fix}",
+    fix="put them beside OUT, or use --copy-images",
+)  # fmt: skip
 
 FILES = {  # as --to names a format -> its name in the table, a file's ending, its name in a folder, and for a split
     # ("" where the format names the splits itself)
@@ -72,6 +84,7 @@ def command(
       maskwright convert rust/ rust-table/ --to labels-csv --copy-images
     """
     from maskwright import formats
+    from maskwright.formats.faults import summarized
 
     options.refuse_filled(out)
     dataset = formats.read(
@@ -89,34 +102,32 @@ def command(
     copy_images = copy_images and to != "tfrecord"
     if copy_images:
         options.refuse_filled(images)
-    lost: list[str] = []
+    issues = summarized(dataset.issues)
     written: list[Path] = []
     with _whole(out, *[images] * copy_images):
         if copy_images and to != "voc":
             dataset = _with_copies(dataset, images, console)
         for file, part in _parts(dataset, out, to, one):
             if not _writable(part, to):
-                lost.append(f"{len(part)} unlabeled or skipped images cannot be kept ({file.name} is not written)")
+                issues.append(PART_NOT_WRITTEN(count=len(part), file=file.name))
                 continue
-            lost += [f"{file.name}: {item}" if not one else item for item in formats.write(part, file, FILES[to][0])]
+            lost = formats.write(part, file, FILES[to][0])
+            issues += lost if one else [issue.within(file.name) for issue in lost]
             written.append(file)
         if copy_images and to == "voc":  # which knows images by their stems only, and writes its folder anew
             for record in console.progress(dataset.records, label="copying images", unit="images"):
                 copy_image(record.image, images / record.image.name)
     if one and FILES[to][3] and len(dataset.splits()) > 1:
-        lost.append(f"the division into {' and '.join(dataset.splits())} cannot be kept in one file: name a folder")
+        issues.append(SPLITS_LOST(splits=[*dataset.splits()]))
+    if not copy_images and to != "tfrecord" and not _beside(dataset, out.parent if one else out):
+        issues.append(IMAGES_STAY())
+    for issue in issues:
+        console.log(issue)
     objects, labels = dataset.instance_count, sum(len(record.labels or ()) for record in dataset)
-    facts = {"files": written, "images": len(dataset), "objects": objects, "labels": labels, "lost": lost,
-             "remarks": dataset.remarks}  # fmt: skip
+    facts = {"files": written, "images": len(dataset), "objects": objects, "labels": labels}
     held = f"{objects:,} objects" if objects or not labels else f"{labels:,} labels"
     told = f"{len(dataset):,} images with {held}: {', '.join(str(file) for file in written)}"
     console.result(facts, told)
-    for remark in dataset.remarks:
-        console.say(f"note: {remark}")
-    for item in lost:
-        console.say(f"lost: {item}")
-    if not copy_images and to != "tfrecord" and not _beside(dataset, out.parent if one else out):
-        console.say("note: the images stay where they are: put them beside OUT, or use --copy-images")
 
 
 @contextlib.contextmanager

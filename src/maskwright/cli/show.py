@@ -12,12 +12,15 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.errors import ImageError, RecipeError
+from maskwright.issues import Kind
 
 if TYPE_CHECKING:
     import numpy as np
 
     from maskwright.types import Dataset, Record
 
+SHEET_DRAWN = Kind("sheet_drawn", "info", "{count} of {total} images drawn on {out}")
+IMAGE_NOT_DRAWN = Kind("image_not_drawn", "error", "{error}")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 FAULTS = 10  # told one by one
 CELL = (320, 240)  # width and height of one picture on the sheet, in pixels
@@ -69,10 +72,12 @@ def command(
         follow_links=follow_links,
     )
     shown = _draw_sheet(dataset, out, count, console) if count and len(dataset) else 0
+    if console.json:
+        console.issues.extend(dataset.issues)
+    if shown:
+        console.log(SHEET_DRAWN(count=shown, total=len(dataset), out=out))
     facts = _facts(dataset) | {"sheet": out if shown else None}
     console.result(facts, lambda: _tell(dataset, console))
-    if shown:
-        console.say(f"{shown} of {len(dataset)} images drawn on {out}")
 
 
 def _facts(dataset: Dataset) -> dict[str, object]:
@@ -85,8 +90,6 @@ def _facts(dataset: Dataset) -> dict[str, object]:
         "objects": dataset.instance_count,
         "masks": dataset.has_masks,
         "classes": dataset.class_counts(),
-        "remarks": dataset.remarks,
-        "faults": dataset.faults,
     }
 
 
@@ -107,11 +110,14 @@ def _tell(dataset: Dataset, console: Console) -> None:
         each = [count[name] for count in counts]
         rows.append([name, *each, sum(each)] if len(splits) > 1 else [name, *each])
     console.table(columns, rows)
-    for remark in dataset.remarks:
-        console.show(f"note: {remark}")
-    for fault in dataset.faults[:FAULTS]:
+    from maskwright.formats.faults import FAULTY_RECORD, summarized
+
+    for issue in summarized(dataset.issues):
+        console.show(f"note: {issue}")
+    faults = FAULTY_RECORD.among(dataset.issues)
+    for fault in faults[:FAULTS]:
         console.show(f"fault: {fault}")
-    if (more := len(dataset.faults) - FAULTS) > 0:
+    if (more := len(faults) - FAULTS) > 0:
         console.show(f"{more} more faults: --json lists them all")
 
 
@@ -143,7 +149,7 @@ def _drawn(records: list[Record], names: tuple[str, ...], console: Console) -> I
         try:
             pixels = decode(record.image).pixels
         except ImageError as error:
-            console.say(error)
+            console.log(IMAGE_NOT_DRAWN(images=[record.image], error=error))
             continue
         if record.instances is not None:
             # Drawn large and reduced with the image: a line of two pixels on the sheet, whatever the image's size.

@@ -13,9 +13,13 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.errors import DatasetError, UnknownName
+from maskwright.issues import Issue, Kind
 
 if TYPE_CHECKING:
     from maskwright.types import Dataset, Record
+
+IMAGES_NOT_COPIED = Kind("images_not_copied", "warning", "{count} unlabeled or skipped images were not copied")
+DIVIDED_ANEW = Kind("divided_anew", "warning", "the data came divided ({splits}) and were divided anew")
 
 ANNOTATION_FILES = {  # how each format's own tools call it
     "coco": "annotations.json",
@@ -88,6 +92,7 @@ def command(
     from maskwright import formats
     from maskwright.curate.split import split
     from maskwright.files import writing_folder
+    from maskwright.formats.faults import summarized
 
     if format is not None and format.replace("_", "-") not in ANNOTATION_FILES:
         raise UnknownName("format that can be written", format, ANNOTATION_FILES)
@@ -101,18 +106,19 @@ def command(
         follow_links=follow_links,
     )
     parts = split(dataset, val, test, seed, group_by, progress=console.progress).splits()
-    remarks = [*dataset.remarks, *_left_out(dataset, parts)]
+    issues = [*summarized(dataset.issues), *summarized(next(iter(parts.values())).issues), *_left_out(dataset, parts)]
     written = _written(dataset.usable(), format)
     with writing_folder(out) as temporary:
         for name, part in parts.items():
             copied = copies(part, temporary / name, console, by_class=written is None)
             if written is not None:
                 file = temporary / name / ANNOTATION_FILES[written]
-                remarks += formats.write(copied, file, written.replace("-", "_"))
+                lost = formats.write(copied, file, written.replace("-", "_"))
+                issues += [issue.within(name) for issue in lost]
     facts = {name: {"images": len(part), "objects": part.class_counts()} for name, part in parts.items()}
-    console.result({"out": out, "splits": facts, "remarks": remarks}, lambda: _tell(parts, console))
-    for remark in dict.fromkeys(remarks):
-        console.say(f"note: {remark}")
+    for issue in dict.fromkeys(issues):
+        console.log(issue)
+    console.result({"out": out, "splits": facts}, lambda: _tell(parts, console))
 
 
 def _written(dataset: Dataset, asked: str | None) -> str | None:
@@ -163,15 +169,14 @@ def _free_name(record: Record, names: tuple[str, ...], taken: set[str]) -> str:
     return name
 
 
-def _left_out(dataset: Dataset, parts: dict[str, Dataset]) -> list[str]:
-    remarks = []
+def _left_out(dataset: Dataset, parts: dict[str, Dataset]) -> list[Issue]:
+    issues = []
     left = len(dataset) - sum(len(part) for part in parts.values())
     if left:
-        remarks.append(f"{left} unlabeled or skipped images were not copied")
+        issues.append(IMAGES_NOT_COPIED(count=left))
     if dataset.splits():
-        came = ", ".join(f"{len(part)} {name}" for name, part in dataset.splits().items())
-        remarks.append(f"the data came divided ({came}) and were divided anew")
-    return remarks
+        issues.append(DIVIDED_ANEW(splits={name: len(part) for name, part in dataset.splits().items()}))
+    return issues
 
 
 def _tell(parts: dict[str, Dataset], console: Console) -> None:

@@ -50,11 +50,10 @@ def command(kind: str, out: Path, count: int, val: float, size: str, format: str
         "images": len(written),
         "objects": written.class_counts(),
         "splits": {name: len(part) for name, part in written.splits().items()},
-        "lost": rendered.remarks,
     }
+    for issue in rendered.issues:
+        console.log(issue)
     console.result(facts, lambda: _tell(written, out, console))
-    for remark in rendered.remarks:
-        console.say(f"lost: {remark}")
 
 
 def _size(text: str) -> tuple[int, int]:

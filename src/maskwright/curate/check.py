@@ -1,51 +1,103 @@
 """Checking a dataset before anybody trains on it: what would make a metric wrong, and what one should know.
 
-Each finding is one sentence with names. It is serious where a figure measured on these data would be wrong (the same
-image on both sides of a split, or in two classes; one class under two names), and a note otherwise.
+Each issue is an error where a metric measured on these data would be wrong (the same image on both sides of a split, or
+in two classes; one class under two names), and a warning otherwise.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from maskwright.curate.duplicates import Duplicates, Pair, find_duplicates
+from maskwright.formats.faults import FAULTY_RECORDS
+from maskwright.formats.folders import CLASS_NAMES_ALIKE
 from maskwright.formats.reading import spelt_alike
+from maskwright.issues import Issue, Kind
 from maskwright.types import Dataset, Record
 
-SHOWN = 5  # names in a sentence; the others are counted
 TINY = 32  # pixels of the shorter side
 UNEVEN = 4  # the most frequent class by the rarest
 MANY_EMPTY = 0.3  # fraction of images in a VIA file without any region
 
+SPLIT_LEAK = Kind(
+    "split_leak", "error",
+    "{first} and {second} share {count} image: {pairs:5}; metrics on {second} would be too good",
+    "{first} and {second} share {count:,} images: {pairs:5}; metrics on {second} would be too good",
+)  # fmt: skip
+LABEL_CONFLICT = Kind(
+    "label_conflict", "error", "{count} image is labeled in two ways[ ({labels:&})]: {pairs:5}",
+    "{count:,} images are labeled in two ways[ ({labels:&})]: {pairs:5}",
+)  # fmt: skip
+NEAR_LABEL_CONFLICT = Kind(
+    "near_label_conflict", "warning", "{count} pair of near-duplicates labeled differently[ ({labels:&})]: {pairs:5}",
+    "{count:,} pairs of near-duplicates labeled differently[ ({labels:&})]: {pairs:5}",
+)  # fmt: skip
+DUPLICATES = Kind(
+    "duplicates", "warning", "{count} pair of images[ in {label}] is the same picture: {pairs:5}",
+    "{count:,} pairs of images[ in {label}] are the same picture: {pairs:5}",
+)  # fmt: skip
+NEAR_DUPLICATES = Kind(
+    "near_duplicates", "warning", "{count} pair of images[ in {label}] is nearly the same picture: {pairs:5}",
+    "{count:,} pairs of images[ in {label}] are nearly the same picture: {pairs:5}",
+)  # fmt: skip
+DATASET_CONTAINED = Kind(
+    "dataset_contained", "warning", "all {count} images of {inner} are contained in {outer}[, {equal}]; {fix}",
+    fix="do not evaluate by one what was trained on the other",
+)  # fmt: skip
+DATASETS_OVERLAP = Kind(
+    "datasets_overlap", "warning", "{first} and {second} share {count} image[, {equal}]: {pairs:5}; {fix}",
+    "{first} and {second} share {count:,} images[, {equal}]: {pairs:5}; {fix}",
+    fix="do not evaluate by one what was trained on the other",
+)  # fmt: skip
+ONE_CLASS_ONLY = Kind(
+    "one_class_only", "warning", "there is one class only ({counts}): a classifier has nothing to tell apart"
+)
+CLASS_ON_ONE_IMAGE = Kind(
+    "class_on_one_image", "warning",
+    'class "{name}" is on one image only ({images}): it can be learned or evaluated, not both',
+)  # fmt: skip
+CLASSES_UNEVEN = Kind("classes_uneven", "warning", "the classes are uneven, {ratio:.0f} to 1: {counts}")
+CLASS_DUPLICATES = Kind("class_duplicates", "error", "classes {classes:&} differ only by case or blanks: {fix}")
+IMAGES_UNREADABLE = Kind(
+    "images_unreadable", "warning", "{count} image cannot be opened: {names:5}",
+    "{count:,} images cannot be opened: {names:5}",
+)  # fmt: skip
+IMAGES_UNLABELED = Kind(
+    "images_unlabeled", "warning", "{count} image is unlabeled: nobody trains on them: {names:5}",
+    "{count:,} images are unlabeled: nobody trains on them: {names:5}",
+)  # fmt: skip
+IMAGES_WITHOUT_CLASS = Kind(
+    "images_without_class", "warning", "{count} image is in no class: {names:5}",
+    "{count:,} images are in no class: {names:5}",
+)  # fmt: skip
+IMAGES_SKIPPED = Kind(
+    "images_skipped", "warning",
+    "{count} image is left out, because every region of them is faulty or their size does not fit: {names:5}",
+    "{count:,} images are left out, because every region of them is faulty or their size does not fit: {names:5}",
+)  # fmt: skip
+IMAGES_EMPTY = Kind(
+    "images_empty", "warning",
+    "{count} of {total} images are in the VIA file without an outline, and count as empty: {names:5}; {fix}",
+    fix="where nobody has looked at them yet, export only the outlined ones",
+)  # fmt: skip
+IMAGES_TINY = Kind(
+    "images_tiny", "warning",
+    "{count} image is less than {limit} pixels wide or high (the smallest {width} x {height}): {names:5}",
+    "{count:,} images are less than {limit} pixels wide or high (the smallest {width} x {height}): {names:5}",
+)  # fmt: skip
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found.
 
-    kind     a word for programs: "leak", "conflict", "duplicates", "one-image", ...
-    text     one sentence for people
-    serious  a figure measured on these data would be wrong
-    images   the images it is about, the duplicates side by side
-    """
+def check(dataset: Dataset, duplicates: Duplicates | None = None) -> tuple[Issue, ...]:
+    """All issues, errors first; `duplicates` of the same records in the same order, where they are known.
 
-    kind: str
-    text: str
-    serious: bool = False
-    images: tuple[Path, ...] = ()
-
-
-def check(dataset: Dataset, duplicates: Duplicates | None = None) -> tuple[Finding, ...]:
-    """All findings, the serious ones first; `duplicates` of the same records in the same order, where they are known.
-
-    >>> for finding in check(formats.read("rust/download")):
-    ...     print(finding.text)
+    >>> for issue in check(formats.read("rust/download")):
+    ...     print(issue)
     5 pairs of images in norust are the same picture: norust.1.jpg = norust.56.jpg, ...
     """
     duplicates = find_duplicates(dataset) if duplicates is None else duplicates
-    findings = [
+    issues = [
         *leaks(dataset, duplicates),
         *conflicts(dataset, duplicates),
         *_duplicates(dataset, duplicates),
@@ -54,44 +106,43 @@ def check(dataset: Dataset, duplicates: Duplicates | None = None) -> tuple[Findi
         *empty(dataset),
         *_classes(dataset),
         *_tiny(dataset),
-        *_told(dataset),
+        *_of_reader(dataset),
     ]
-    return tuple(sorted(findings, key=lambda finding: not finding.serious))
+    return tuple(sorted(issues, key=lambda issue: issue.severity != "error"))
 
 
 # --- duplicates --------------------------------------------------------------------------------------
-def leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
+def leaks(dataset: Dataset, duplicates: Duplicates) -> Iterator[Issue]:
     """Images that stand on two sides of the split that the data name."""
     records = dataset.records
     sides = ("train", "val", "test")
-    for index, one in enumerate(sides):
-        for other in sides[index + 1 :]:
-            both = {one, other}
+    for index, first in enumerate(sides):
+        for second in sides[index + 1 :]:
+            both = {first, second}
             pairs = [
                 pair for pair in duplicates.pairs if {records[pair.first].split, records[pair.second].split} == both
             ]
             if pairs:
-                what = f"{one} and {other} share {_many(len(pairs), 'image')}: {told(pairs, duplicates.images)}"
-                yield Finding("leak", f"{what}; metrics on {other} would be too good", True, _images(pairs, duplicates))
+                yield SPLIT_LEAK(
+                    images=_images(pairs, duplicates), first=first, second=second, count=len(pairs),
+                    pairs=paired(pairs, duplicates.images),
+                )  # fmt: skip
 
 
-def conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
+def conflicts(dataset: Dataset, duplicates: Duplicates) -> Iterator[Issue]:
     """One picture, two answers."""
-    said = [_answer(record, dataset.names) for record in dataset]
-    differ = [(pair, {said[pair.first], said[pair.second]}) for pair in duplicates.pairs]
-    differ = [(pair, answers - {None}) for pair, answers in differ if len(answers - {None}) == 2]
-    for exact in (True, False):
-        pairs = [pair for pair, _ in differ if pair.exact == exact]
-        kinds = {" and ".join(sorted(filter(None, answers))) for pair, answers in differ if pair.exact == exact}
-        between = f" ({kinds.pop()})" if len(kinds) == 1 else ""
-        if pairs and exact:
-            what = f"{_are(len(pairs), 'image')} labeled in two ways{between}: {told(pairs, duplicates.images)}"
-            yield Finding("conflict", what, True, _images(pairs, duplicates))
-        elif pairs:
-            what = f"{_many(len(pairs), 'pair')} of near-duplicates labeled differently{between}"
-            yield Finding(
-                "near-conflict", f"{what}: {told(pairs, duplicates.images)}", False, _images(pairs, duplicates)
-            )
+    answers = [_answer(record, dataset.names) for record in dataset]
+    differing = [(pair, {answers[pair.first], answers[pair.second]} - {None}) for pair in duplicates.pairs]
+    differing = [(pair, labels) for pair, labels in differing if len(labels) == 2]
+    for exact, kind in ((True, LABEL_CONFLICT), (False, NEAR_LABEL_CONFLICT)):
+        pairs = [pair for pair, _ in differing if pair.exact == exact]
+        combinations = {tuple(sorted(filter(None, labels))) for pair, labels in differing if pair.exact == exact}
+        if pairs:
+            labels = combinations.pop() if len(combinations) == 1 else ()
+            yield kind(
+                images=_images(pairs, duplicates), count=len(pairs), labels=labels,
+                pairs=paired(pairs, duplicates.images),
+            )  # fmt: skip
 
 
 def _answer(record: Record, names: tuple[str, ...]) -> str | None:
@@ -105,77 +156,77 @@ def _answer(record: Record, names: tuple[str, ...]) -> str | None:
     return ", ".join(sorted(record.instances.counts())) or "empty"
 
 
-def _duplicates(dataset: Dataset, duplicates: Duplicates) -> Iterator[Finding]:
+def _duplicates(dataset: Dataset, duplicates: Duplicates) -> Iterator[Issue]:
     """Copies by class where images have one, so that a split can keep them together."""
     groups: dict[tuple[str, bool], list[Pair]] = {}
     for pair in duplicates.pairs:
         records = dataset.records[pair.first], dataset.records[pair.second]
-        said = {_answer(record, dataset.names) for record in records if record.labels is not None}
-        where = f" in {said.pop()}" if len(said) == 1 else ""
-        groups.setdefault((where, pair.exact), []).append(pair)
-    for (where, exact), pairs in sorted(groups.items(), key=lambda group: (not group[0][1], group[0][0])):
-        same = "the same picture" if exact else "nearly the same picture"
-        what = f"{_many(len(pairs), 'pair')} of images{where} {'is' if len(pairs) == 1 else 'are'} {same}"
-        kind = "duplicates" if exact else "near-duplicates"
-        yield Finding(kind, f"{what}: {told(pairs, duplicates.images)}", False, _images(pairs, duplicates))
+        answers = {_answer(record, dataset.names) for record in records if record.labels is not None}
+        label = (answers.pop() or "") if len(answers) == 1 else ""
+        groups.setdefault((label, pair.exact), []).append(pair)
+    for (label, exact), pairs in sorted(groups.items(), key=lambda group: (not group[0][1], group[0][0])):
+        yield (DUPLICATES if exact else NEAR_DUPLICATES)(
+            images=_images(pairs, duplicates), count=len(pairs), label=label, pairs=paired(pairs, duplicates.images)
+        )
 
 
 def shared(
     one: Sequence[Record], other: Sequence[Record], names: tuple[str, str], duplicates: Duplicates
-) -> Iterator[Finding]:
+) -> Iterator[Issue]:
     """Images of one dataset that another one has too; `duplicates` of the records of both, one after the other."""
     pairs = [pair for pair in duplicates.pairs if pair.first < len(one) <= pair.second]
     mine, theirs = {pair.first for pair in pairs}, {pair.second for pair in pairs}
     if not pairs:
         return
     first, second = names
-    exact = ", equal in every pixel" if all(pair.exact for pair in pairs) else ""
+    images = _images(pairs, duplicates)
+    equal = "equal in every pixel" if all(pair.exact for pair in pairs) else ""
     if len(mine) == len(one):
-        what = f"all {len(one)} images of {first} are contained in {second}{exact}"
+        yield DATASET_CONTAINED(images=images, count=len(one), inner=first, outer=second, equal=equal)
     elif len(theirs) == len(other):
-        what = f"all {len(other)} images of {second} are contained in {first}{exact}"
+        yield DATASET_CONTAINED(images=images, count=len(other), inner=second, outer=first, equal=equal)
     else:
-        count = _many(min(len(mine), len(theirs)), "image")
-        what = f"{first} and {second} share {count}{exact}: {told(pairs, duplicates.images)}"
-    yield Finding(
-        "contained", f"{what}; do not evaluate by one what was trained on the other", False, _images(pairs, duplicates)
-    )
+        count = min(len(mine), len(theirs))
+        yield DATASETS_OVERLAP(
+            images=images, first=first, second=second, count=count, equal=equal, pairs=paired(pairs, duplicates.images)
+        )
 
 
 # --- classes ------------------------------------------------------------------------------------
-def _classes(dataset: Dataset) -> Iterator[Finding]:
+def _classes(dataset: Dataset) -> Iterator[Issue]:
     whole = any(record.labels is not None for record in dataset)
     counts = {name: count for name, count in dataset.class_counts().items() if count}
-    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+    counts = dict(sorted(counts.items(), key=lambda item: -item[1]))
     if whole and len(counts) == 1:
-        yield Finding("one-class", f"there is one class only ({listed}): a classifier has nothing to tell apart")
+        yield ONE_CLASS_ONLY(counts=counts)
     for name in dataset.names:
         images = [record.image for record in dataset if _has(record, name, dataset.names)]
         if len(images) == 1 and len(dataset) > 1:
-            what = f'class "{name}" is on one image only ({images[0].name}): it can be learned or evaluated, not both'
-            yield Finding("one-image", what, False, (images[0],))
+            yield CLASS_ON_ONE_IMAGE(images=images, name=name)
     if len(counts) > 1 and max(counts.values()) >= UNEVEN * min(counts.values()):
-        ratio = max(counts.values()) / min(counts.values())
-        yield Finding("imbalance", f"the classes are uneven, {ratio:.0f} to 1: {listed}")
-    for what, fix, images in spellings(dataset):
-        yield Finding("class-duplicates", f"{what}: {fix}", True, images)
+        yield CLASSES_UNEVEN(ratio=max(counts.values()) / min(counts.values()), counts=counts)
+    yield from spellings(dataset)
 
 
-def spellings(dataset: Dataset) -> Iterator[tuple[str, str, tuple[Path, ...]]]:
-    """One class named in two ways: (what is there, what to rename, the images with a rarer name).
+def spellings(dataset: Dataset) -> Iterator[Issue]:
+    """One class named in two ways; `fix` says what to rename, `images` are those with a rarer name.
 
-    Two classes that mean one thing teach the network to doubt, and each find of one is a false positive of the other.
+    Two classes that mean one thing teach the network to doubt, and each detection of one is a false positive of the
+    other.
     """
     counts = {name: count for name, count in dataset.class_counts().items() if count}
     for several in spelt_alike(counts):
         usual, *others = sorted(several, key=lambda name: -counts[name])
         images = [[record.image for record in dataset if _has(record, name, dataset.names)] for name in others]
-        told = [f'"{name}" ({counts[name]:,}, on {named(on)})' for name, on in zip(others, images, strict=True)]
-        what = " and ".join([f'"{usual}" ({counts[usual]:,})', *told])
+        rarer = [f'"{name}" ({counts[name]:,}, on {_listed(on)})' for name, on in zip(others, images, strict=True)]
         rename = " and ".join(f'"{name}"' for name in others)
         where = "among the folders" if dataset.format == "class_folders" else "in the annotations"
-        fix = f'rename {rename} to "{usual}" {where}'
-        yield f"classes {what} differ only by case or blanks", fix, tuple(image for on in images for image in on)
+        yield CLASS_DUPLICATES(
+            images=[image for on in images for image in on],
+            fix=f'rename {rename} to "{usual}" {where}',
+            names=[usual, *others],
+            classes=[f'"{usual}" ({counts[usual]:,})', *rarer],
+        )
 
 
 def _has(record: Record, name: str, names: tuple[str, ...]) -> bool:
@@ -185,72 +236,68 @@ def _has(record: Record, name: str, names: tuple[str, ...]) -> bool:
 
 
 # --- images -------------------------------------------------------------------------------------
-def _unread(duplicates: Duplicates) -> Iterator[Finding]:
+def _unread(duplicates: Duplicates) -> Iterator[Issue]:
     if duplicates.unread:
-        what = f"{_many(len(duplicates.unread), 'image')} cannot be opened: {named(duplicates.unread)}"
-        yield Finding("unread", what, False, duplicates.unread)
+        yield _about(IMAGES_UNREADABLE, duplicates.unread)
 
 
-def _unlabeled(dataset: Dataset) -> Iterator[Finding]:
+def _unlabeled(dataset: Dataset) -> Iterator[Issue]:
     whole = any(record.labels is not None for record in dataset)
-    for state, what in (
-        ("unlabeled", "in no class" if whole else "unlabeled: nobody trains on them"),
-        ("skipped", "left out, because every region of them is faulty or their size does not fit"),
+    for state, kind in (
+        ("unlabeled", IMAGES_WITHOUT_CLASS if whole else IMAGES_UNLABELED),
+        ("skipped", IMAGES_SKIPPED),
     ):
         images = [record.image for record in dataset if record.state == state]
         if images:
-            text = f"{_are(len(images), 'image')} {what}: {named(images)}"
-            yield Finding(state, text, False, tuple(images))
+            yield _about(kind, images)
 
 
-def empty(dataset: Dataset) -> Iterator[Finding]:
+def empty(dataset: Dataset) -> Iterator[Issue]:
     """VIA lists every image that was loaded: without regions it may be empty, or nobody came to it."""
     bare = [record.image for record in dataset if record.state == "empty"]
     if "via" in dataset.format and len(bare) > 2 and len(bare) >= MANY_EMPTY * len(dataset):
-        what = f"{len(bare)} of {len(dataset)} images are in the VIA file without an outline, and count as empty"
-        fix = "where nobody has looked at them yet, export only the outlined ones"
-        yield Finding("empty", f"{what}: {named(bare)}; {fix}", False, tuple(bare))
+        yield _about(IMAGES_EMPTY, bare, total=len(dataset))
 
 
-def _tiny(dataset: Dataset) -> Iterator[Finding]:
+def _tiny(dataset: Dataset) -> Iterator[Issue]:
     tiny = [record for record in dataset if min(record.size) < TINY]
     if tiny:
         height, width = min((record.size for record in tiny), key=min)
-        what = f"{_are(len(tiny), 'image')} less than {TINY} pixels wide or high (the smallest {width} x {height})"
-        images = tuple(record.image for record in tiny)
-        yield Finding("tiny", f"{what}: {named(images)}", False, images)
+        yield _about(IMAGES_TINY, [record.image for record in tiny], limit=TINY, width=width, height=height)
 
 
-def _told(dataset: Dataset) -> Iterator[Finding]:
-    """What the reader has to say; class duplicates have a sentence of their own above."""
-    for remark in dataset.remarks:
-        if not re.search(r'classes ".*" and ".*" differ only by', remark) and "put aside" not in remark:
-            yield Finding("remark", remark)
-    faults = [fault for fault in dataset.faults if fault.got != "absent"]  # absent images are a remark already
-    for fault in faults[:SHOWN]:
-        yield Finding("fault", str(fault))
-    if len(faults) > SHOWN:
-        yield Finding("fault", f"... and {len(faults) - SHOWN} more faulty records (--json names them all)")
+def _of_reader(dataset: Dataset) -> Iterator[Issue]:
+    """What the reader reports; class duplicates have an issue of their own above, and faulty records one each."""
+    codes = (CLASS_NAMES_ALIKE.code, FAULTY_RECORDS.code)
+    return (issue for issue in dataset.issues if issue.code not in codes)
 
 
 # --- words --------------------------------------------------------------------------------------
-def told(pairs: Sequence[Pair], images: Sequence[Path]) -> str:
+def _about(kind: Kind, images: Sequence[Path], **values: Any) -> Issue:
+    return kind(images=images, count=len(images), names=named(images), **values)
+
+
+def paired(pairs: Sequence[Pair], images: Sequence[Path]) -> list[str]:
     """a.jpg = b.jpg, c.jpg ~ d.jpg (turned 90), ...: equal in every pixel, or nearly."""
     name = _namer([images[index] for pair in pairs for index in (pair.first, pair.second)])
-    said = []
-    for pair in pairs[:SHOWN]:
+    texts = []
+    for pair in pairs:
         turn = f" ({pair.turn if pair.turn.startswith('mirrored') else f'turned {pair.turn}'})" if pair.turn else ""
-        said.append(f"{name(images[pair.first])} {'=' if pair.exact else '~'} {name(images[pair.second])}{turn}")
-    return ", ".join(said) + (", ..." if len(pairs) > SHOWN else "")
+        texts.append(f"{name(images[pair.first])} {'=' if pair.exact else '~'} {name(images[pair.second])}{turn}")
+    return texts
 
 
-def named(images: Sequence[Path]) -> str:
-    name = _namer(images)
-    return ", ".join(name(image) for image in images[:SHOWN]) + (", ..." if len(images) > SHOWN else "")
+def named(images: Sequence[Path]) -> list[str]:
+    """Images by their bare names, or with their folders where two share a name."""
+    return [*map(_namer(images), images)]
+
+
+def _listed(images: Sequence[Path], most: int = 5) -> str:
+    names = named(images)
+    return ", ".join([*names[:most], *["..."] * (len(names) > most)])
 
 
 def _namer(images: Iterable[Path]) -> Callable[[Path], str]:
-    """Images by their bare names, or with their folders where two share a name."""
     images = set(images)
     if len({image.name for image in images}) == len(images):
         return lambda image: image.name
@@ -259,11 +306,3 @@ def _namer(images: Iterable[Path]) -> Callable[[Path], str]:
 
 def _images(pairs: Iterable[Pair], duplicates: Duplicates) -> tuple[Path, ...]:
     return tuple(duplicates.images[index] for pair in pairs for index in (pair.first, pair.second))
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _are(count: int, noun: str) -> str:
-    return f"{_many(count, noun)} {'is' if count == 1 else 'are'}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +19,11 @@ import numpy as np
 
 from maskwright.curate.duplicates import find_duplicates, joined
 from maskwright.errors import DatasetError, RecipeError, UnknownName
+from maskwright.issues import Issue, Kind
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Record
+
+CLASSES_ABSENT = Kind("classes_absent", "warning", "{part} has no {classes}: too few groups of images show it")
 
 RULES = ("near-duplicate", "folder", "series")
 Rule = str | re.Pattern[str] | Callable[[Record], object]
@@ -55,7 +58,7 @@ def split(
     otherwise  what to advise where too much must stay together: the caller knows what can be chosen
 
     Every class stands in train; in val too where two groups have it, in test too where three have it, unless
-    groups of several classes make that impossible: a remark names what is missing. Unlabeled and skipped records
+    groups of several classes make that impossible: an issue names what is missing. Unlabeled and skipped records
     get `split=None`.
     """
     for name, fraction in (("val", val), ("test", test)):
@@ -79,7 +82,7 @@ def split(
     divided = replace(
         dataset, records=tuple(replace(record, split=place.get(id(record))) for record in dataset.records)
     )
-    return replace(divided, remarks=dataset.remarks + _missing(divided, tuple(fractions)))
+    return divided.with_issues(*_missing(divided, tuple(fractions)))
 
 
 def k_fold(
@@ -254,13 +257,11 @@ def _dealt(images: np.ndarray, aims: np.ndarray) -> np.ndarray:
     return parts
 
 
-def _missing(dataset: Dataset, parts: tuple[str, ...]) -> tuple[str, ...]:
-    """One remark for each part that lacks a class."""
+def _missing(dataset: Dataset, parts: tuple[str, ...]) -> Iterator[Issue]:
+    """One for each part that lacks a class."""
     whole = [name for name, count in dataset.class_counts().items() if count]
-    remarks = []
     for part in parts:
         counts = dataset.where(lambda record, part=part: record.split == part).class_counts()
         lacking = [name for name in whole if not counts[name]]
         if lacking:
-            remarks.append(f"{part} has no {', '.join(lacking)}: too few groups of images show it")
-    return tuple(remarks)
+            yield CLASSES_ABSENT(part=part, classes=lacking)

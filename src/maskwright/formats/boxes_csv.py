@@ -24,6 +24,7 @@ from maskwright import tables
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats.listing import split_word
+from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -40,6 +41,7 @@ from maskwright.formats.reading import (
     read_table,
     written_names,
 )
+from maskwright.formats.regions import CORNERS_SWAPPED
 from maskwright.types import Dataset
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -81,8 +83,7 @@ def read(path: Path, faults: Faults) -> Dataset:
             drafts.append(Draft(found, begun[found.path]))
         _draw(table, drawn, begun[found.path], swapped)
     if swapped:
-        more = ", ..." if len(swapped) > 1 else ""
-        faults.remark(f"boxes with swapped corners, put in order: {len(swapped)} ({swapped[0]}{more})")
+        faults.report(CORNERS_SWAPPED(count=len(swapped), records=swapped))
     names = {row["class"].strip() for row in table.rows} - {""}
     return assemble(data_name(root), sorted(names), drafts, "boxes_csv", faults)
 
@@ -163,7 +164,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
         if record.instances is not None and len(record.instances):
             drawn.append((record, record.instances))
         else:
-            losses.add("skipped image" if record.skipped else f"{record.state} image")
+            losses.image(record)
     names = written_names([record.image for record, _ in drawn], path)
     for (record, instances), name in zip(drawn, names, strict=True):
         height, width = record.size
@@ -171,7 +172,6 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             corners = [np.format_float_positional(side, trim="-") for side in box]
             rows.append([name, width, height, label, *corners])
         losses.attributes(instances)
-        losses.add("outline", 0 if instances.masks is None else len(instances))
-        losses.add("score", 0 if instances.scores is None else len(instances))
-        losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
+        losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
+        losses.scores_and_crowds(instances)
     write_text(path, tables.written(COLUMNS, rows))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from maskwright.errors import DatasetError
 from maskwright.formats import mask_files
+from maskwright.formats.drafts import CLASS_NAMES_NORMALIZED
 from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.mask_pairs import MARKS, MASK_FOLDERS
 from maskwright.formats.reading import (
@@ -33,7 +34,17 @@ from maskwright.formats.reading import (
     images_in,
     measured,
 )
+from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
+
+CLASS_FOLDERS_BELOW = Kind("class_folders_below", "warning", 'the class folders in "{folder}" were read')
+IMAGES_IN_NO_CLASS = Kind(
+    "images_in_no_class", "warning", "{count} image beside the class folders, in no class: {images:3}",
+    "{count} images beside the class folders, in no class: {images:3}",
+)  # fmt: skip
+CLASSES_FROM_FILE_NAMES = Kind(
+    "classes_from_file_names", "warning", "the classes were taken from the beginning of the file names"
+)
 
 NO_CLASSES = {name.casefold() for name in (*LABEL_FOLDERS, *IMAGE_FOLDERS, *SPLIT_FOLDERS)} | {
     "masks", "mask", "pedmasks", "segmentationclass", "segmentationobject", "gt", "groundtruth", "ground_truth",
@@ -78,14 +89,13 @@ def read(path: Path, faults: Faults) -> Dataset:
                                "or take the masks out")  # fmt: skip
         labeled = [(image, child.path.name.strip()) for child in _classes(folder) for image in _below(child.path)]
         if folder.path != path:
-            faults.remark(f'the class folders in "{folder.path.name}" were read')
+            faults.report(CLASS_FOLDERS_BELOW(folder=folder.path.name))
         if folder.images:
-            count, names = len(folder.images), ", ".join(folder.images[:3])
-            faults.remark(f"{count} image{'s' * (count > 1)} beside the class folders, in no class: {names}")
+            faults.report(IMAGES_IN_NO_CLASS(images=folder.images, count=len(folder.images)))
     else:
         labeled = _file_classes(head)
         if labeled:
-            faults.remark("the classes were taken from the beginning of the file names")
+            faults.report(CLASSES_FROM_FILE_NAMES())
     if not labeled:
         raise DatasetError("no class folders", file=path, expected="two or more sub-folders that hold only images",
                            got=", ".join(head.folders[:8]) or "no sub-folders")  # fmt: skip
@@ -93,7 +103,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     labeled = [(image, unicodedata.normalize("NFC", label)) for image, label in labeled]
     names = tuple(sorted({label for _, label in labeled}))
     if len(names) < len(written):
-        faults.remark("a class name in two Unicode forms of the same letters was read as one")
+        faults.report(CLASS_NAMES_NORMALIZED())
     records = []
     for image, label in labeled:
         found = measured(image, faults, image.relative_to(path).as_posix(), regions=1)

@@ -31,6 +31,7 @@ from typing import Any
 
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
+from maskwright.formats.losses import SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -46,9 +47,39 @@ from maskwright.formats.reading import (
     read_json,
     written_names,
 )
+from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Instances
 
 FEW = 3  # boxes that reach past the edge prove nothing
+IMAGES_LISTED_TWICE = Kind(
+    "images_listed_twice", "warning", "images listed under two ids, their objects joined: {count} ({images:1})"
+)
+CATEGORIES_UNUSED = Kind(
+    "categories_unused", "warning", "{count} category without objects left out: {names:5}",
+    "{count} categories without objects left out: {names:5}",
+)  # fmt: skip
+PARTS_UNUSED = Kind(
+    "parts_unused", "warning", "{count} part of an outline with fewer than 3 points cannot be used here: left out",
+    "{count} parts of an outline with fewer than 3 points cannot be used here: left out",
+)  # fmt: skip
+KEYPOINTS_UNUSED = Kind(
+    "keypoints_unused", "warning", "{count} set of key points cannot be used here: left out",
+    "{count} sets of key points cannot be used here: left out",
+)  # fmt: skip
+CLASS_IDS_LOST = Kind(
+    "class_ids_lost", "warning", "{count} class id cannot be kept", "{count} class ids cannot be kept"
+)
+IMAGE_IDS_LOST = Kind(
+    "image_ids_lost", "warning", "{count} image id cannot be kept", "{count} image ids cannot be kept"
+)
+ANNOTATION_IDS_LOST = Kind(
+    "annotation_ids_lost", "warning", "{count} annotation id cannot be kept", "{count} annotation ids cannot be kept"
+)
+IMAGE_LABELS_LOST = Kind(
+    "image_labels_lost", "warning", "{count} list of image labels cannot be kept",
+    "{count} lists of image labels cannot be kept",
+)  # fmt: skip
+
 _KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
 
 
@@ -110,15 +141,13 @@ def read(path: Path, faults: Faults) -> Dataset:
         if not again:
             drafts.append(Draft(found, regions, id=image["id"]))
     if joined:
-        more = ", ..." if len(joined) > 1 else ""
-        faults.remark(f"images listed under two ids, their objects joined: {len(joined)} ({joined[0]}{more})")
+        faults.report(IMAGES_LISTED_TWICE(images=joined, count=len(joined)))
     _refuse_corners(alone, path, faults)
     listed = dict.fromkeys(classes.values())
     names = [name for name in listed if name in used or not used]
     unused = [name for name in listed if name not in names]
     if unused:
-        faults.remark(f"{len(unused)} categor{'ies' if len(unused) > 1 else 'y'} without objects left out: "
-                      f"{', '.join(unused[:5])}{', ...' if len(unused) > 5 else ''}")  # fmt: skip
+        faults.report(CATEGORIES_UNUSED(count=len(unused), names=unused))
     dataset = assemble(data_name(root), names, drafts, "coco", faults)
     # of two, the first one's
     ids = {classes[_key(category["id"])]: category["id"] for category in reversed(categories)}
@@ -222,8 +251,7 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
     elif segmentation:
         flat = segmentation if isinstance(segmentation[0], list) else [segmentation]  # VIA writes one flat list
         parts = [part for part in flat if isinstance(part, list) and len(part) >= 6] or flat
-        for _ in flat[len(parts) :]:
-            regions.faults.unused("part of an outline with fewer than 3 points")
+        regions.faults.count(PARTS_UNUSED, len(flat) - len(parts))
         if any(not isinstance(part, list) or len(part) % 2 for part in parts):
             wrong = next(part for part in parts if not isinstance(part, list) or len(part) % 2)
             regions.lacks(number, "segmentation", "pairs of x and y", wrong, "draw that outline again")
@@ -235,7 +263,7 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
     elif annotation.get("bbox") not in (None, []):
         regions.lacks(number, "bbox", "four numbers [x, y, width, height]", annotation["bbox"])
     elif annotation.get("keypoints"):
-        regions.unused("set of key points")
+        regions.unused(KEYPOINTS_UNUSED)
     else:
         regions.lacks(number, "segmentation", "a segmentation or a bbox", "none", "draw the object, or delete it")
 
@@ -284,21 +312,21 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     records = []
     for record in dataset.records:
         if record.instances is None:
-            losses.add("skipped image" if record.skipped else "unlabeled image")
+            losses.image(record)
         else:
             records.append((record, record.instances))
-    classes = _ids(dataset.class_ids or [None] * len(dataset.names), losses, "class id")
-    numbers = _ids([record.id for record, _ in records], losses, "image id")
+    classes = _ids(dataset.class_ids or [None] * len(dataset.names), losses, CLASS_IDS_LOST)
+    numbers = _ids([record.id for record, _ in records], losses, IMAGE_IDS_LOST)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     names = written_names([record.image for record, _ in records], path)
     for (record, instances), name, number in zip(records, names, numbers, strict=True):
-        losses.add("list of image labels", int(record.labels is not None), "lists of image labels")
+        losses.add(IMAGE_LABELS_LOST, int(record.labels is not None))
         height, width = record.size
         images.append({"id": number, "file_name": name, "width": width, "height": height})
         annotations += [{"id": None, "image_id": number, **row} for row in _rows(instances, classes, losses)]
     notes = [note for _, instances in records for note in instances.annotations or [None] * len(instances)]
-    own = _ids([None if note is None else note.id for note in notes], losses, "annotation id")
+    own = _ids([None if note is None else note.id for note in notes], losses, ANNOTATION_IDS_LOST)
     for annotation, number in zip(annotations, own, strict=True):
         annotation["id"] = number
     categories = [
@@ -309,11 +337,11 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     write_text(path, json.dumps(written, ensure_ascii=False))
 
 
-def _ids(given: Sequence[int | str | None], losses: Losses, what: str) -> list[int | str]:
+def _ids(given: Sequence[int | str | None], losses: Losses, kind: Kind) -> list[int | str]:
     """As the file had them, and free numbers for what has none; from 1, and counted as lost, where two are the same."""
     known = [_key(id) for id in given if id is not None]
     if len(set(known)) < len(known):
-        losses.add(what, len(known))
+        losses.add(kind, len(known))
         known, given = [], [None] * len(given)
     taken = set(known)
     free = (number for number in itertools.count(1) if str(number) not in taken)
@@ -321,7 +349,7 @@ def _ids(given: Sequence[int | str | None], losses: Losses, what: str) -> list[i
 
 
 def _rows(instances: Instances, classes: Sequence[int | str], losses: Losses) -> list[dict[str, Any]]:
-    losses.add("score", 0 if instances.scores is None else len(instances))
+    losses.add(SCORES_LOST, 0 if instances.scores is None else len(instances))
     runs = [] if instances.masks is None else instances.masks.to_coco()
     areas = None if instances.masks is None else instances.masks.area
     outlines, notes = instances.outlines(), instances.annotations or [None] * len(instances)

@@ -15,7 +15,40 @@ from pathlib import Path
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
 from maskwright.formats.regions import Regions
+from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
+
+CLASS_NAMES_NORMALIZED = Kind(
+    "class_names_normalized", "warning", "a class name in two Unicode forms of the same letters was read as one"
+)
+IMAGES_UNDRAWN = Kind(
+    "images_undrawn", "warning", "{count} image with nothing but points or lines, taken as unlabeled, not as empty",
+    "{count} images with nothing but points or lines, taken as unlabeled, not as empty",
+)  # fmt: skip
+SECOND_RECORDS_EMPTY = Kind(
+    "second_records_empty", "warning", "{count} second record of an image: one without regions does not count",
+    "{count} second records of an image: one without regions does not count",
+)  # fmt: skip
+SECOND_RECORDS_JOINED = Kind(
+    "second_records_joined", "warning", "{count} second record of an image: the regions were joined, equal ones once",
+    "{count} second records of an image: the regions were joined, equal ones once",
+)  # fmt: skip
+SIZES_EXCHANGED = Kind(
+    "sizes_exchanged", "warning",
+    "width and height are exchanged in the file: {count} image read in their own frame, which all that is drawn fits",
+    "width and height are exchanged in the file: {count} images read in their own frame, which all that is drawn fits",
+)  # fmt: skip
+SIZES_WRONG = Kind(
+    "sizes_wrong", "warning",
+    "the file says {width} x {height} of every image, which is not their size: {count} image read in their own frame, "
+    "which all that is drawn fits",
+    "the file says {width} x {height} of every image, which is not their size: {count} images read in their own frame, "
+    "which all that is drawn fits",
+)  # fmt: skip
+FRACTIONS_SCALED = Kind(
+    "fractions_scaled", "warning",
+    "places are given as fractions of width and height (0 to 1): they were scaled to pixels",
+)  # fmt: skip
 
 
 @dataclass
@@ -44,7 +77,7 @@ def assemble(
     written = list(names)
     names = tuple(dict.fromkeys(unicodedata.normalize("NFC", item) for item in written))
     if len(names) < len(written):
-        faults.remark("a class name in two Unicode forms of the same letters was read as one")
+        faults.report(CLASS_NAMES_NORMALIZED())
     drafts = _one_a_image(drafts, faults, join)
     regions = [draft.regions for draft in drafts if draft.regions is not None]
     _settle_frames(regions, faults)
@@ -54,7 +87,7 @@ def assemble(
         instances = None if draft.regions is None else draft.regions.instances(names)
         undrawn = draft.regions is not None and draft.regions.undrawn
         if undrawn:
-            faults.undrawn()
+            faults.count(IMAGES_UNDRAWN)
         skipped = draft.regions is not None and instances is None and not undrawn
         records.append(Record(draft.image.path, draft.image.size, instances, skipped, None, draft.group, draft.split,
                               id=draft.id))  # fmt: skip
@@ -81,11 +114,9 @@ def _one_a_image(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Dr
             faults.add(f'image "{draft.image.name}"', "image", "one record an image", "a second record of the same",
                        "delete one of them", regions=seen)  # fmt: skip
     if empty:
-        faults.remark(f"{empty} second record{'s' * (empty > 1)} of an image: one without regions does not count")
+        faults.report(SECOND_RECORDS_EMPTY(count=empty))
     if joined:
-        faults.remark(
-            f"{joined} second record{'s' * (joined > 1)} of an image: the regions were joined, equal ones once"
-        )
+        faults.report(SECOND_RECORDS_JOINED(count=joined))
     return list(found.values())
 
 
@@ -106,16 +137,15 @@ def _settle_frames(every: Sequence[Regions], faults: Faults) -> None:
         return
     oblong = [regions for regions in stating if regions.size[0] != regions.size[1]]
     if all(regions.stated == regions.size[::-1] for regions in (*oblong, *misfits)):
-        told = "width and height are exchanged in the file"
+        issue = SIZES_EXCHANGED(count=len(misfits))
     elif len({regions.stated for regions in stating}) == 1 and 2 * proofs >= len(drawn):
         height, width = stating[0].stated or (0, 0)
-        told = f"the file says {width} x {height} of every image, which is not their size"
+        issue = SIZES_WRONG(count=len(misfits), width=width, height=height)
     else:
         return
     for regions in misfits:
         regions.misfit = False
-    images = f"{len(misfits)} image{'s' * (len(misfits) > 1)}"
-    faults.remark(f"{told}: {images} read in their own frame, which all that is drawn fits")
+    faults.report(issue)
 
 
 def _settle_fractions(every: Sequence[Regions], faults: Faults) -> None:
@@ -131,7 +161,7 @@ def _settle_fractions(every: Sequence[Regions], faults: Faults) -> None:
         else:
             regions.refuse_fractions()
     if tiny == objects:
-        faults.remark("places are given as fractions of width and height (0 to 1): they were scaled to pixels")
+        faults.report(FRACTIONS_SCALED())
 
 
 def spelt_alike(names: Iterable[str]) -> list[tuple[str, ...]]:

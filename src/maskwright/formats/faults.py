@@ -1,28 +1,49 @@
-"""Faults and losses: what was put aside while reading, what could not be kept while writing, by name and by number."""
+"""Faults: what was put aside or mended while reading, as issues, by name and by number."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.types import Dataset, Fault, Instances
+from maskwright.issues import Issue, Kind
+from maskwright.types import Dataset
 
 MOST_FAULTY = 0.05  # fraction of regions; above it somebody should look before anybody trains
 SHOWN = 5
+
+FAULTY_RECORD = Kind("faulty_record", "warning", "{field}: wanted {expected}, got {got}")
+FAULTY_RECORDS = Kind(
+    "faulty_records", "warning",
+    "1 faulty record was put aside: {record}: {field}: wanted {expected}, got {got}",
+    "{count} faulty records were put aside, such as {record}: {field}: wanted {expected}, got {got}",
+)  # fmt: skip
+IMAGES_ABSENT = Kind("images_absent", "warning", "{count} of {named} named images are absent: {images!q:3}")
+
+
+def summarized(issues: Iterable[Issue]) -> list[Issue]:
+    """Without the single faulty records, of which FAULTY_RECORDS gives the number and the first."""
+    return [issue for issue in issues if issue.code != FAULTY_RECORD.code]
+
+
+@dataclass(frozen=True)
+class _Absent:
+    """An image that is named and not there; images of that last name in other folders, which were not taken for it."""
+
+    name: str
+    alike: str
 
 
 class Faults:
     """Collects what is wrong with single records while a format reads on.
 
-    add()      one region or image is faulty and is put aside
-    saw()      so many regions were looked at (the faulty ones among them)
-    absent()   an image is named and not there: counted and named, but no fault of the annotations
-    clipped()  an outline or box reached past the edge and was cut there
-    unused()   a shape that no task can use (a point, a line)
-    remark()   anything else that was mended or is worth knowing, in one sentence
+    add()     one region or image is faulty and is put aside: a FAULTY_RECORD
+    saw()     so many regions were looked at (the faulty ones among them)
+    absent()  an image is named and not there: counted and named, but no fault of the annotations
+    count()   something that was mended or left out, to be told once with its number
+    report()  any other issue, once
 
     `into(dataset)` puts all of it into the Dataset, or raises when more than 5 % of the regions are faulty.
     """
@@ -32,17 +53,24 @@ class Faults:
         self.allow_faulty = allow_faulty
         self.regions = 0
         self.faulty_regions = 0
-        self.faults: list[Fault] = []
-        self.missing: list[Fault] = []
+        self.records: list[Issue] = []
+        self._absent: list[_Absent] = []
         self._images = 0
         self._together: tuple[Faults, ...] = (self,)
-        self._counts: Counter[str] = Counter()
-        self._remarks: dict[str, None] = {}
+        self._counts: Counter[Kind] = Counter()
+        self._reports: dict[Issue, None] = {}
 
-    def add(self, record: str, field: str, expected: str, got: object, fix: str = "", *, regions: int = 1) -> None:
-        """`record` as people say it: 'image "party_07.jpg", region 3'; `regions` are put aside by this fault."""
+    def add(
+        self, record: str, field: str, expected: str, got: object, fix: str = "", *, regions: int = 1,
+        image: str | None = None,
+    ) -> None:  # fmt: skip
+        """`record` as people say it: 'image "party_07.jpg", region 3'; `regions` are put aside by this fault.
+
+        image  the name of the image that is put aside as a whole
+        """
         self.faulty_regions += regions
-        self.faults.append(Fault(self.file, record, field, expected, _short(got), fix))
+        values = {"file": self.file, "field": field, "expected": expected, "got": _short(got)}
+        self.records.append(FAULTY_RECORD(record, images=() if image is None else (image,), fix=fix, **values))
 
     def saw(self, regions: int = 1) -> None:
         self.regions += regions
@@ -52,59 +80,35 @@ class Faults:
 
         alike  images of that last name in other folders, which were not taken for it
         """
-        got = f"absent ({alike} is another image)" if alike else "absent"
-        self.missing.append(Fault(self.file, f'image "{name}"', "image", "a file in the folder", got))
+        self._absent.append(_Absent(name, alike))
 
     def found(self) -> None:
-        """One named image is there (so that `absent` can be told as a share)."""
+        """One named image is there (so that `absent` can be told as a fraction)."""
         self._images += 1
 
-    def clipped(self, what: str = "outline") -> None:
-        self._counts[f"{what}|reached past the edge: cut there|"] += 1
-
-    def unused(self, what: str) -> None:
-        self._counts[f"{what}|cannot be used here: left out|"] += 1
-
-    def undrawn(self) -> None:
-        """Nothing on an image but shapes that no task can use: nobody has said that it is empty."""
-        self._counts["image|with nothing but points or lines, taken as unlabeled, not as empty|"] += 1
-
-    def filled(self) -> None:
-        """A box became a rectangular mask, because other regions of its image have outlines."""
-        self._counts["box|became a rectangular mask, beside outlines in the same image|boxes"] += 1
-
-    def strange_boxes(self, number: int) -> None:
-        """Boxes that a file gives, and that lie elsewhere than the outlines beside them."""
+    def count(self, kind: Kind, number: int = 1) -> None:
         if number:
-            said = "beside an outline that lies elsewhere, so the outline's own was taken"
-            self._counts[f"box|{said}|boxes"] += number
+            self._counts[kind] += number
 
-    def turned(self) -> None:
-        """An image that EXIF turns, in a format that does not say in which frame it was annotated."""
-        self._counts["image|with an EXIF turn, taken as annotated after the turn|"] += 1
-
-    def remark(self, sentence: str) -> None:
-        self._remarks.setdefault(sentence)
+    def report(self, issue: Issue) -> None:
+        self._reports[issue] = None
 
     @property
-    def remarks(self) -> tuple[str, ...]:
-        told = list(self._remarks)
-        for key, number in self._counts.items():
-            what, said, plural = key.split("|")
-            told.append(f"{number} {what if number == 1 else plural or _plural(what)} {said}")
-        if self.missing:
-            named = len(self.missing) + self._images
-            first = ", ".join(fault.record.removeprefix("image ") for fault in self.missing[:3])
-            more = ", ..." if len(self.missing) > 3 else ""
-            told.append(f"{len(self.missing)} of {named} named images are absent: {first}{more}")
-        if self.faults:
-            told.append(f"{len(self.faults)} faulty records were put aside" if len(self.faults) > 1 else
-                        f"1 faulty record was put aside: {self.faults[0]}")  # fmt: skip
-        return tuple(told)
+    def issues(self) -> tuple[Issue, ...]:
+        issues = [*self._reports, *(kind(count=number) for kind, number in self._counts.items())]
+        if self._absent:
+            names = [item.name for item in self._absent]
+            elsewhere = {item.name: item.alike for item in self._absent if item.alike}
+            named = len(names) + self._images
+            issues.append(IMAGES_ABSENT(images=names, count=len(names), named=named, elsewhere=elsewhere))
+        if self.records:
+            first = self.records[0]
+            issues.append(FAULTY_RECORDS(count=len(self.records), record=first.subject, fix=first.fix, **first.values))
+        return (*issues, *self.records)
 
     @staticmethod
     def settle(several: Sequence[Faults]) -> None:
-        """These belong to the files of one dataset: what share is too much is asked of all of them together."""
+        """These belong to the files of one dataset: what fraction is too much is asked of all of them together."""
         for item in several:
             item._together = tuple(several)
 
@@ -121,71 +125,43 @@ class Faults:
         return faulty / max(regions, 1)
 
     def into(self, dataset: Dataset) -> Dataset:
-        """The dataset with these faults and remarks.
+        """The dataset with these issues.
 
         AnnotationError when too much is faulty and nobody allowed it; DatasetError when no named image is there.
         """
-        if self.missing and not any(item._images for item in self._together):
-            names = ", ".join(fault.record.removeprefix("image ") for fault in self.missing[:3])
-            alike = next((fault.got for fault in self.missing if fault.got != "absent"), None)
-            raise DatasetError(
-                "none of the images it names is in the folder", file=self.file, expected=f"{len(self.missing)} images",
-                got=f"none of {names}" + (", ..." if len(self.missing) > 3 else "")
-                + ("" if alike is None else ", " + alike.removeprefix("absent ")),
-                fix="put the images beside this file, or into a sub-folder images" if alike is None else
-                "correct the folders in the file's names, or put the images where it says",
-            )  # fmt: skip
-        if self.faults and self.fraction > MOST_FAULTY and not self.allow_faulty:
-            first = self.faults[0]
-            shown = "".join(f"\n          {fault}" for fault in self.faults[:SHOWN])
-            more = f"\n          ... and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
-            raise AnnotationError(
-                "{} of {} regions are faulty".format(*self._whole),
-                file=self.file,
-                record=first.record,
-                field=first.field,
-                expected=first.expected,
-                got=first.got + (f"; the first ones:{shown}{more}" if len(self.faults) > 1 else ""),
-                fix=(first.fix + "; or " if first.fix else "") + "put the faulty ones aside with --allow-faulty",
-            )
-        return replace(
-            dataset,
-            faults=dataset.faults + tuple(self.faults) + tuple(self.missing),
-            remarks=tuple(dict.fromkeys(dataset.remarks + self.remarks)),
+        if self._absent and not any(item._images for item in self._together):
+            raise self._none_there()
+        if self.records and self.fraction > MOST_FAULTY and not self.allow_faulty:
+            raise self._too_many()
+        return dataset.with_issues(*self.issues)
+
+    def _none_there(self) -> DatasetError:
+        names = ", ".join(f'"{item.name}"' for item in self._absent[:3])
+        alike = next((item.alike for item in self._absent if item.alike), None)
+        return DatasetError(
+            "none of the images it names is in the folder", file=self.file, expected=f"{len(self._absent)} images",
+            got=f"none of {names}" + (", ..." if len(self._absent) > 3 else "")
+            + ("" if alike is None else f", ({alike} is another image)"),
+            fix="put the images beside this file, or into a sub-folder images" if alike is None else
+            "correct the folders in the file's names, or put the images where it says",
+        )  # fmt: skip
+
+    def _too_many(self) -> AnnotationError:
+        first = self.records[0]
+        got = first.values["got"]
+        if len(self.records) > 1:
+            shown = "".join(f"\n          {record}" for record in self.records[:SHOWN])
+            more = f"\n          ... and {len(self.records) - SHOWN} more" if len(self.records) > SHOWN else ""
+            got += f"; the first ones:{shown}{more}"
+        return AnnotationError(
+            "{} of {} regions are faulty".format(*self._whole),
+            file=self.file,
+            record=first.subject,
+            field=first.values["field"],
+            expected=first.values["expected"],
+            got=got,
+            fix=(first.fix + "; or " if first.fix else "") + "put the faulty ones aside with --allow-faulty",
         )
-
-
-class Losses:
-    """Counts what the target format cannot hold, while `write` goes on.
-
-    >>> losses.add("score"); losses.add("score"); losses.told()
-    ('2 scores cannot be kept',)
-    """
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self._plurals: dict[str, str] = {}
-
-    def add(self, what: str, number: int = 1, plural: str = "") -> None:
-        """`what` in the singular ("score", "unlabeled image"); its plural where an "s" at the end is not enough."""
-        if number:
-            self.counts[what] += number
-            self._plurals[what] = plural or _plural(what)
-
-    def attributes(self, instances: Instances, kept: Sequence[str] = ()) -> None:
-        """The attributes of these objects, but for those that the format has a place for."""
-        notes = [note.attributes for note in instances.annotations or () if note is not None]
-        self.add("attribute", sum(name not in kept for attributes in notes for name in attributes))
-
-    def told(self) -> tuple[str, ...]:
-        return tuple(
-            f"{number} {what if number == 1 else self._plurals[what]} cannot be kept"
-            for what, number in self.counts.items()
-        )
-
-
-def _plural(noun: str) -> str:
-    return noun + ("es" if noun.endswith(("s", "x", "ch", "sh")) else "s")
 
 
 def _short(value: object, most: int = 80) -> str:

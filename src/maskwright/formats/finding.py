@@ -29,6 +29,15 @@ from maskwright.formats.listing import (
 )
 from maskwright.formats.naming import Name, agreement, folded, read_names, told_apart_by
 from maskwright.images.decode import LIMIT_PIXELS, measure
+from maskwright.issues import Kind
+
+FOUND_UNDER_ANOTHER_ENDING = Kind(
+    "found_under_another_ending", "warning", "images found under another ending: {count} ({found:1})"
+)
+FOUND_IN_ANOTHER_FOLDER = Kind(
+    "found_in_another_folder", "warning",
+    "images found in another folder than the annotations name: {count} ({found:1})",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,11 +109,11 @@ class ImageFinder:
         answer = self._answer(name)
         if answer.several:
             self.faults.saw(regions)
-            self.faults.add(f'image "{name}"', "image", "one image", self._told(answer.several),
-                            "name it with its folder, or take the other away", regions=regions)  # fmt: skip
+            self.faults.add(f'image "{name}"', "image", "one image", self._listed(answer.several),
+                            "name it with its folder, or take the other away", regions=regions, image=name)  # fmt: skip
             return None
         if answer.path is None:
-            self.faults.absent(name, self._told(self._alike(name)))
+            self.faults.absent(name, self._listed(self._alike(name)))
             return None
         self.faults.found()
         return measured(answer.path, self.faults, name, regions)
@@ -136,7 +145,7 @@ class ImageFinder:
                 if expected[text][index].folders:
                     self._kept, self._dropped = True, 0
             self._taken |= dict.fromkeys(exact.values())
-        loose: dict[str, list[str]] = {}
+        loose: dict[Kind, list[str]] = {}
         for index, same in _RULES:
             left = {text: names[index] for text, names in expected.items()
                     if text not in self._answers and len(names) > index}  # fmt: skip
@@ -144,9 +153,8 @@ class ImageFinder:
                 self._by_rule(left, same, loose)
         for text in expected:
             self._answers.setdefault(text, _Answer())
-        for what, examples in loose.items():
-            more = ", ..." if len(examples) > 1 else ""
-            self.faults.remark(f"{what}: {len(examples)} ({examples[0]}{more})")
+        for kind, images in loose.items():
+            self.faults.report(kind(count=len(images), found=images))
 
     def _exact(self, text: str, name: Name) -> Path | None:
         """The very path: beside the annotation file, and where it has folders also from the data's own folder."""
@@ -161,7 +169,7 @@ class ImageFinder:
                     return path
         return None
 
-    def _by_rule(self, left: dict[str, Name], same: _Same, loose: dict[str, list[str]]) -> None:
+    def _by_rule(self, left: dict[str, Name], same: _Same, loose: dict[Kind, list[str]]) -> None:
         """One rule for all names that are left; what it finds is taken before the next rule is tried."""
         found = {text: self._candidates(name, same) for text, name in left.items()}
         best = {text: max((agreement(left[text], path) for path in paths), default=0) for text, paths in found.items()}
@@ -269,14 +277,14 @@ class ImageFinder:
                  and path.parents[count] in (self.near, self.folder)]  # fmt: skip
         return sorted(there or own)
 
-    def _loosely(self, text: str, name: Name, path: Path, best: int, loose: dict[str, list[str]]) -> None:
-        what = None
+    def _loosely(self, text: str, name: Name, path: Path, best: int, loose: dict[Kind, list[str]]) -> None:
+        kind = None
         if folded(name.last) != folded(path.name) and _is_image_name(name.last):
-            what = "images found under another ending"
+            kind = FOUND_UNDER_ANOTHER_ENDING
         elif name.folders and best < (1 if name.external else len(name.folders)):
-            what = "images found in another folder than the annotations name"
-        if what:
-            loose.setdefault(what, []).append(f'"{text}" is {path.relative_to(self.folder).as_posix()}')
+            kind = FOUND_IN_ANOTHER_FOLDER
+        if kind is not None:
+            loose.setdefault(kind, []).append(f'"{text}" is {path.relative_to(self.folder).as_posix()}')
 
     # --- words ----------------------------------------------------------------------------------
     def _alike(self, text: str) -> list[Path]:
@@ -284,7 +292,7 @@ class ImageFinder:
         lasts = [name.last for name in read_names(text)]
         return sorted({path for level in self._levels for last in lasts for path in _same_name(level, last)})
 
-    def _told(self, paths: Sequence[Path]) -> str:
+    def _listed(self, paths: Sequence[Path]) -> str:
         ways = [path.relative_to(self.folder).as_posix() for path in paths[:3]]
         return ", ".join(ways) + (", ..." if len(paths) > 3 else "")
 
@@ -394,11 +402,12 @@ def measured(path: Path, faults: Faults, name: str | None = None, regions: int =
             fix = "git lfs pull"
         elif error.headline.startswith(("this is not an image", "this kind of TIFF")):
             fix = error.parts["fix"]
-        faults.add(f'image "{name}"', "image", "an image that can be opened", got, fix, regions=regions)
+        faults.add(f'image "{name}"', "image", "an image that can be opened", got, fix, regions=regions, image=name)
         return None
     if size[0] * size[1] > LIMIT_PIXELS:
         faults.saw(regions)
         faults.add(f'image "{name}"', "image", f"at most {LIMIT_PIXELS / 1e6:g} megapixels",
-                   f"{size[1]} x {size[0]}", "make it smaller, or cut it into parts", regions=regions)  # fmt: skip
+                   f"{size[1]} x {size[0]}", "make it smaller, or cut it into parts", regions=regions,
+                   image=name)  # fmt: skip
         return None
     return FoundImage(name, path, size, turned)

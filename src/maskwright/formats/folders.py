@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 
 from maskwright.formats import lists
+from maskwright.formats.faults import FAULTY_RECORD, IMAGES_ABSENT
 from maskwright.formats.listing import folder_split
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
@@ -22,7 +23,17 @@ from maskwright.formats.reading import (
     measured,
     spelt_alike,
 )
+from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
+
+CLASS_NAMES_ALIKE = Kind(
+    "class_names_alike", "warning", "classes {names!q:&} differ only by case or blanks: are they one?"
+)
+IMAGES_IN_NO_SPLIT = Kind(
+    "images_in_no_split", "warning",
+    "{count} labeled image stands in no list and no folder of a split, and no training uses them: {images:3}",
+    "{count} labeled images stand in no list and no folder of a split, and no training uses them: {images:3}",
+)  # fmt: skip
 
 
 # --- splits -----------------------------------------------------------------------------------------
@@ -76,14 +87,12 @@ def fullest(datasets: Sequence[Dataset]) -> int:
     return max(range(len(datasets)), key=lambda place: (datasets[place].has_masks, len(datasets[place]), -place))
 
 
-def tell_unsplit(dataset: Dataset) -> Dataset:
-    """A remark on labeled images that no split has, where there are splits to train and evaluate with."""
-    left = [record.image.name for record in dataset.usable() if record.split is None]
+def report_unsplit(dataset: Dataset) -> Dataset:
+    """An issue on labeled images that no split has, where there are splits to train and evaluate with."""
+    left = [record.image for record in dataset.usable() if record.split is None]
     if not left or "train" not in dataset.splits():
         return dataset
-    named = ", ".join(left[:3]) + (", ..." if len(left) > 3 else "")
-    told = "1 labeled image stands" if len(left) == 1 else f"{len(left)} labeled images stand"
-    return remark(dataset, f"{told} in no list and no folder of a split, and no training uses them: {named}")
+    return dataset.with_issues(IMAGES_IN_NO_SPLIT(images=left, count=len(left)))
 
 
 def complete(dataset: Dataset, root: Path, *, everywhere: bool, unlabeled: bool = True) -> Dataset:
@@ -114,8 +123,8 @@ def unlabeled(folder: Path) -> Dataset:
 def _with_unlabeled(dataset: Dataset, root: Path, everywhere: bool) -> Dataset:
     known = {record.image for record in dataset.records}
     # an image put aside because it cannot be opened has its fault already
-    named = (re.fullmatch(r'image "(.*)"', fault.record) for fault in dataset.faults if fault.field == "image")
-    broken = {PureWindowsPath(found[1]).name for found in named if found}
+    put_aside = [*IMAGES_ABSENT.among(dataset.issues), *FAULTY_RECORD.among(dataset.issues)]
+    broken = {PureWindowsPath(name).name for issue in put_aside for name in issue.images}
     beside = {image.parent for image in known if everywhere or folder_split(image, root) is None} | {root}
     faults = Faults(root, allow_faulty=True)
     more = (image for folder in sorted(beside) for image in images_in(folder)
@@ -130,21 +139,16 @@ def _records(images: Iterable[Path], faults: Faults) -> list[Record]:
 
 
 # --- words ------------------------------------------------------------------------------------------
-def tell_alike(dataset: Dataset) -> Dataset:
-    """Names of classes that differ only by case or blanks, in one file, in two folders or in two splits: a remark."""
-    for several in spelt_alike(dataset.names):
-        listed = " and ".join(f'"{name}"' for name in several)
-        dataset = remark(dataset, f"classes {listed} differ only by case or blanks: are they one?")
-    return dataset
-
-
-def remark(dataset: Dataset, sentence: str) -> Dataset:
-    return replace(dataset, remarks=(*dataset.remarks, sentence))
+def report_alike(dataset: Dataset) -> Dataset:
+    """Names of classes that differ only by case or blanks, in one file, in two folders or in two splits: an issue."""
+    return dataset.with_issues(*(CLASS_NAMES_ALIKE(names=several) for several in spelt_alike(dataset.names)))
 
 
 def marked(dataset: Dataset, where: str) -> Dataset:
-    """Its remarks say where they come from: "train: 13 outlines ..."."""
-    return replace(dataset, remarks=tuple(f"{where}: {item}" for item in dataset.remarks))
+    """Its issues say where they come from: "train: 13 outlines ..."; single records name their file already."""
+    single = {*FAULTY_RECORD.among(dataset.issues)}
+    issues = (issue if issue in single else issue.within(where) for issue in dataset.issues)
+    return replace(dataset, issues=tuple(issues))
 
 
 def nearest(path: Path) -> str | None:

@@ -9,7 +9,11 @@ from maskwright.errors import DatasetError, MaskwrightError
 from maskwright.formats import folders
 from maskwright.formats.listing import file_split
 from maskwright.formats.reading import Faults, data_name
+from maskwright.issues import Kind
 from maskwright.types import Dataset
+
+FILES_AGREE = Kind("files_agree", "warning", "{file} was read, not {others}: they say the same")
+FILES_JOINED = Kind("files_joined", "warning", "{count} annotation files of different images were joined: {files:3}")
 
 
 @dataclass
@@ -28,7 +32,7 @@ class Reading:
             raise self.error
         return self.faults.into(self.dataset)
 
-    def told(self, root: Path) -> str:
+    def line(self, root: Path) -> str:
         """One line for people: which file, which format, what is in it."""
         try:
             name = self.path.relative_to(root).as_posix()
@@ -46,27 +50,25 @@ class Reading:
 def joined(folder: Path, readings: list[Reading]) -> tuple[Dataset | None, list[Reading]]:
     """The dataset of these files; None where several speak of the same images, and differently."""
     datasets = [reading.dataset for reading in readings if reading.dataset is not None]
-    told = None
+    left = None
     if len(readings) > 1 and not folders.joinable([reading.dataset for reading in readings]):
         if len(datasets) < len(readings) or not folders.agreeing(datasets):
             return None, readings
         kept = readings[folders.fullest(datasets)]
-        others = ", ".join(reading.path.name for reading in readings if reading is not kept)
-        told = f"{kept.path.name} was read, not {others}: they say the same"
+        others = [reading.path.name for reading in readings if reading is not kept]
+        left = FILES_AGREE(file=kept.path.name, others=others)
         readings = [kept]
     datasets = [reading.result() for reading in readings]
     if len(readings) == 1:
         dataset = datasets[0]
-        return (dataset if told is None else folders.remark(dataset, told)), readings
+        return (dataset if left is None else dataset.with_issues(left)), readings
     words = [file_split(reading.path, folder, reading.path.parent) for reading in readings]
     marked = zip(datasets, words, strict=True)  # instances_val.json holds the split "val"
     datasets = [folders.with_split(item, word) if word else item for item, word in marked]
     datasets = [folders.marked(item, read.path.name) for item, read in zip(datasets, readings, strict=True)]
     dataset = Dataset.join(data_name(folder), datasets)
-    told = ", ".join(reading.path.name for reading in readings[:3]) + (", ..." if len(readings) > 3 else "")
-    return folders.remark(
-        dataset, f"{len(readings)} annotation files of different images were joined: {told}"
-    ), readings
+    files = [reading.path.name for reading in readings]
+    return dataset.with_issues(FILES_JOINED(count=len(files), files=files)), readings
 
 
 def completed(dataset: Dataset, folder: Path, readings: list[Reading]) -> Dataset:
@@ -76,7 +78,7 @@ def completed(dataset: Dataset, folder: Path, readings: list[Reading]) -> Datase
 
 
 def undecided(folder: Path, readings: list[Reading]) -> DatasetError:
-    listed = "".join(f"\n          {reading.told(folder)}" for reading in readings)
+    listed = "".join(f"\n          {reading.line(folder)}" for reading in readings)
     named = [reading for reading in readings if reading.path.is_file()] or readings  # a folder holds the others, too
     example = next((reading for reading in named if reading.dataset is not None), named[0])
     fix = f"name the one to use, for example {example.path}"

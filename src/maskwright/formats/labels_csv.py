@@ -23,6 +23,7 @@ from pathlib import Path
 from maskwright import tables
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import write_text
+from maskwright.formats.losses import BOXES_LOST, OUTLINES_LOST, SKIPPED_IMAGES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -37,7 +38,23 @@ from maskwright.formats.reading import (
     read_table,
     written_names,
 )
+from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
+
+ROWS_JOINED = Kind("rows_joined", "warning", "some images stand in several rows: their labels were joined")
+FOLDERS_DISAGREE = Kind(
+    "folders_disagree", "warning",
+    "{count} image lies in a folder called like another class than the table's: {labels:1}",
+    "{count} images lie in a folder called like another class than the table's: {labels:1}",
+)  # fmt: skip
+UNSHOWN_CLASSES_LOST = Kind(
+    "unshown_classes_lost", "warning", "{count} class that no image shows cannot be kept",
+    "{count} classes that no image shows cannot be kept",
+)  # fmt: skip
+LABELLED_CLASSES_LOST = Kind(
+    "labelled_classes_lost", "warning", "{count} list of labelled classes cannot be kept",
+    "{count} lists of labelled classes cannot be kept",
+)  # fmt: skip
 
 IMAGE = ("file", "filename", "file_name", "image", "image_name", "photo", "path")
 LABELS = ("labels", "label", "classes", "class", "tags", "tag")
@@ -95,7 +112,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         if isinstance(mine, str):
             continue
         if found.path in said:
-            faults.remark("some images stand in several rows: their labels were joined")
+            faults.report(ROWS_JOINED())
             mine = (*(said[found.path] or ()), *(mine or ()))
         said[found.path] = mine
         drafts.setdefault(found.path, Draft(found, None, _split(row), (row.get("group") or "").strip() or None))
@@ -107,30 +124,29 @@ def read(path: Path, faults: Faults) -> Dataset:
         mine = said[record.image]
         own = None if mine is None else tuple(sorted({places[unicodedata.normalize("NFC", item)] for item in mine}))
         records.append(replace(record, labels=own))
-    _tell_folders(records, data.names, faults)
+    _report_folders(records, data.names, faults)
     return replace(data, records=tuple(records))
 
 
-def _tell_folders(records: list[Record], names: tuple[str, ...], faults: Faults) -> None:
+def _report_folders(records: list[Record], names: tuple[str, ...], faults: Faults) -> None:
     """Images in a folder that is called like a class, and labeled as another one: perhaps the folder is right."""
     spelt = [unicodedata.normalize("NFC", name).casefold() for name in names]
     others = []
     for record in records:
         folder = unicodedata.normalize("NFC", record.image.parent.name).casefold()
         if record.labels and folder in spelt and folder not in (spelt[label] for label in record.labels):
-            others.append(record)
+            others.append((record.image, record.labels))
     if others:
-        image, label = others[0].image, names[others[0].labels[0]]  # type: ignore[index]
-        several = f"{len(others)} images lie" if len(others) > 1 else "1 image lies"
-        faults.remark(f"{several} in a folder called like another class than the table's: "
-                      f"{image.parent.name}/{image.name} is {label}")  # fmt: skip
+        images = [image for image, _ in others]
+        labels = [f"{image.parent.name}/{image.name} is {names[label]}" for image, (label, *_) in others]
+        faults.report(FOLDERS_DISAGREE(images=images, count=len(others), labels=labels))
 
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """One table of file,labels, and of split and group where a record has one; of objects the classes are kept."""
     records = [record for record in dataset.records if not record.skipped]
-    losses.add("skipped image", len(dataset.records) - len(records))
+    losses.add(SKIPPED_IMAGES_LOST, len(dataset.records) - len(records))
     more = [name for name in ("split", "group") if any(getattr(record, name) is not None for record in records)]
     rows: list[list[str]] = []
     said: set[str] = set()
@@ -142,7 +158,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             value = getattr(record, column)
             cells.append("" if value is None else _kept(value, column, record))
         rows.append(cells)
-    losses.add("class that no image shows", len(set(dataset.names) - said), "classes that no image shows")
+    losses.add(UNSHOWN_CLASSES_LOST, len(set(dataset.names) - said))
     write_text(path, tables.written([IMAGE[0], LABELS[0], *more], rows))
 
 
@@ -150,10 +166,9 @@ def _said(record: Record, names: tuple[str, ...], losses: Losses) -> list[str] |
     """The classes of the image, in the order of `names`; None where nobody has looked."""
     drawn = record.instances
     if drawn is not None:
-        losses.add("box" if drawn.masks is None else "outline", len(drawn), "boxes" if drawn.masks is None else "")
-        losses.add("score", 0 if drawn.scores is None else len(drawn))
-        losses.add("crowd mark", 0 if drawn.crowd is None else int(drawn.crowd.sum()))
-        losses.add("list of sought classes", int(record.labelled_classes is not None), "lists of sought classes")
+        losses.add(BOXES_LOST if drawn.masks is None else OUTLINES_LOST, len(drawn))
+        losses.scores_and_crowds(drawn)
+        losses.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None))
     if record.labels is None and drawn is None:
         return None
     own = set(record.labels if record.labels is not None else drawn.classes.tolist())  # type: ignore[union-attr]

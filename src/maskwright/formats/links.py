@@ -13,7 +13,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-OPTION = "--follow-links"
+from maskwright.issues import Issue, Kind
+
+LINKS_NOT_FOLLOWED = Kind(
+    "links_not_followed", "warning", "{count} link leads out of the folder, not followed: {links:3} ({fix})",
+    "{count} links lead out of the folder, not followed: {links:3} ({fix})", fix="--follow-links follows them",
+)  # fmt: skip
 
 
 @dataclass
@@ -31,13 +36,10 @@ class Scope:
     follow: bool = False
     left_out: dict[str, None] = field(default_factory=dict)
 
-    def remark(self) -> str | None:
-        """One sentence that names them; None where there are none."""
-        if not self.left_out:
-            return None
-        first = ", ".join(list(self.left_out)[:3]) + (", ..." if len(self.left_out) > 3 else "")
-        what = "link leads" if len(self.left_out) == 1 else "links lead"
-        return f"{len(self.left_out)} {what} out of the folder, not followed: {first} ({OPTION} follows them)"
+    @property
+    def issue(self) -> Issue | None:
+        """Which were not followed; None where there are none."""
+        return LINKS_NOT_FOLLOWED(count=len(self.left_out), links=[*self.left_out]) if self.left_out else None
 
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)

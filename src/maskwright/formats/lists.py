@@ -9,7 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from maskwright.errors import DatasetError
 from maskwright.formats.reading import SPLIT_FOLDERS, Faults, Head, ImageFinder, read_text
+from maskwright.issues import Kind
 from maskwright.types import Dataset
+
+LISTED_IMAGES_ABSENT = Kind("listed_images_absent", "warning", "{list} names {named} images, {count} of them absent")
+LISTED_TWICE = Kind(
+    "listed_twice", "warning", "{count} image of {file} stands in {first} too, and is left there",
+    "{count} images of {file} stand in {first} too, and are left there",
+)  # fmt: skip
 
 
 def beside(root: Path) -> Iterator[tuple[str, Path]]:
@@ -21,14 +28,14 @@ def beside(root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def apply(dataset: Dataset, root: Path, files: Mapping[Path, str], *, once: bool) -> Dataset:
-    """The dataset with the splits that these lists (file -> split) name, and remarks on what they name in vain.
+    """The dataset with the splits that these lists (file -> split) name, and issues on what they name in vain.
 
     A line names an image as an annotation file does: with its folders where it has any, perhaps without its ending.
-    once  an image in two lists is an error; otherwise it stays in the first, and a remark says so
+    once  an image in two lists is an error; otherwise it stays in the first, and an issue says so
     """
     known = {record.image for record in dataset.records}
-    place: dict[Path, Path] = {}
-    remarks = []
+    first: dict[Path, Path] = {}
+    issues = []
     for file in files:
         found = _lines(file)
         finder = ImageFinder(root, Faults(root), names=[way for line in found for way in line])
@@ -38,22 +45,20 @@ def apply(dataset: Dataset, root: Path, files: Mapping[Path, str], *, once: bool
             absent += image is None
             if image is None or image not in known:
                 continue
-            if place.setdefault(image, file) != file:
+            if first.setdefault(image, file) != file:
                 twice.append(image)
         name = file.relative_to(root).as_posix()
         if absent:
-            remarks.append(f"{name} names {len(found)} images, {absent} of them absent")
+            issues.append(LISTED_IMAGES_ABSENT(list=name, count=absent, named=len(found)))
         if twice and once:
             raise DatasetError("an image stands in two lists", file=root, record=f'image "{twice[0].name}"',
-                               expected=f"one of {place[twice[0]].name} and {file.name}", got="both",
+                               expected=f"one of {first[twice[0]].name} and {file.name}", got="both",
                                fix="take it out of one of them")  # fmt: skip
         if twice:
-            remarks.append(
-                f"{len(twice)} images of {file.name} stand in {place[twice[0]].name} too, and are left there"
-            )
-    records = tuple(replace(record, split=files[place[record.image]]) if record.image in place else record
+            issues.append(LISTED_TWICE(images=twice, count=len(twice), file=file.name, first=first[twice[0]].name))
+    records = tuple(replace(record, split=files[first[record.image]]) if record.image in first else record
                     for record in dataset.records)  # fmt: skip
-    return replace(dataset, records=records, remarks=tuple(dict.fromkeys((*dataset.remarks, *remarks))))
+    return replace(dataset, records=records).with_issues(*issues)
 
 
 def _lines(file: Path) -> list[tuple[str, ...]]:

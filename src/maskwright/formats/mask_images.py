@@ -41,7 +41,38 @@ from maskwright.formats.reading import (
     measured,
     read_json,
 )
+from maskwright.issues import Kind
 from maskwright.types import Dataset
+
+MASKS_UNFIT = Kind(
+    "masks_unfit", "warning", "{count} mask fits no image and was left out: {files:3}",
+    "{count} masks fit no image and were left out: {files:3}",
+)  # fmt: skip
+FOLDERS_WITHOUT_MASKS = Kind(
+    "folders_without_masks", "warning",
+    "folders of images without a folder of masks were not read: {folders:3}",
+)  # fmt: skip
+FOLDERS_ARE_NO_CLASSES = Kind(
+    "folders_are_no_classes", "warning",
+    "folders of images and masks of equal names ({folders:3}) were not taken for classes",
+)  # fmt: skip
+VALUES_ARE_OBJECTS = Kind(
+    "values_are_objects", "warning",
+    "the values of the masks ({values:3}) were taken for the numbers of objects, not of classes",
+)  # fmt: skip
+BLACK_MASKS_UNUSED = Kind(
+    "black_masks_unused", "warning", "{count} black mask file cannot be used here: left out",
+    "{count} black mask files cannot be used here: left out",
+)  # fmt: skip
+MASKS_NOT_ON_BLACK = Kind(
+    "masks_not_on_black", "warning",
+    "{count} mask has one value but black nearly all around the edge, which was taken for an object: {files:3}",
+    "{count} masks have one value but black nearly all around the edge, which was taken for an object: {files:3}",
+)  # fmt: skip
+STUFF_UNUSED = Kind(
+    "stuff_unused", "warning", "{count} stuff segment cannot be used here: left out",
+    "{count} stuff segments cannot be used here: left out",
+)  # fmt: skip
 
 IDS, BINARY, KINDS = "ids", "binary", "kinds"
 LOOKED_AT = 40  # masks that tell what the values mean
@@ -73,7 +104,7 @@ def read(path: Path, faults: Faults, connected_components: bool = False) -> Data
     if found is None:
         raise DatasetError("no masks beside images", file=path, expected="a folder masks beside a folder images",
                            got=", ".join(head.folders[:8]) or "no sub-folders")  # fmt: skip
-    _tell_unfit(found, path, faults)
+    _report_unfit(found, path, faults)
     pairs: list[Pair] = []
     for picture, masks, split in found.images:
         image = measured(picture, faults, picture.relative_to(path).as_posix())
@@ -92,13 +123,13 @@ def read(path: Path, faults: Faults, connected_components: bool = False) -> Data
         else:
             regions = _from_ids(image, masks, label, faults, connected_components, grounds)
         drafts.append(Draft(image, regions, split=split))
-    _tell_grounds(grounds, path, faults)
+    _report_grounds(grounds, path, faults)
     names = {item for draft in drafts if draft.regions for item in draft.regions.labels}
-    classes = sorted(names) if kind == KINDS or found.told else [label]
+    classes = sorted(names) if kind == KINDS or found.classes_from else [label]
     return assemble(data_name(path), classes, drafts, "mask_images", faults)
 
 
-def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
+def _report_unfit(found: Pairs, path: Path, faults: Faults) -> None:
     """Masks that fit no image are counted by name; where none fits, it is an error."""
     names = ", ".join(mask.name for mask in found.unfit[:3]) + (", ..." if len(found.unfit) > 3 else "")
     if not found.fit:
@@ -114,20 +145,16 @@ def _tell_unfit(found: Pairs, path: Path, faults: Faults) -> None:
                               expected=f"a mask such as {image.stem}.png or {image.stem}_mask.png for {image.name}",
                               got=names, fix="rename the masks as their images are called")  # fmt: skip
     if found.unfit:
-        many = len(found.unfit) > 1
-        faults.remark(f"{len(found.unfit)} masks fit no image and were left out: {names}" if many else
-                      f"1 mask fits no image and was left out: {names}")  # fmt: skip
+        faults.report(MASKS_UNFIT(count=len(found.unfit), files=[mask.name for mask in found.unfit]))
     if found.aside:
-        listed = ", ".join(found.aside[:3]) + (", ..." if len(found.aside) > 3 else "")
-        faults.remark(f"folders of images without a folder of masks were not read: {listed}")
+        faults.report(FOLDERS_WITHOUT_MASKS(folders=found.aside))
     if len(found.mirrored) > 1:
-        listed = ", ".join(sorted(found.mirrored)[:3]) + (", ..." if len(found.mirrored) > 3 else "")
-        faults.remark(f"folders of images and masks of equal names ({listed}) were not taken for classes")
-    if found.told:
-        faults.remark(found.told)
+        faults.report(FOLDERS_ARE_NO_CLASSES(folders=sorted(found.mirrored)))
+    if found.classes_from is not None:
+        faults.report(found.classes_from)
 
 
-def _tell_grounds(grounds: dict[Path, int], path: Path, faults: Faults) -> None:
+def _report_grounds(grounds: dict[Path, int], path: Path, faults: Faults) -> None:
     """Masks drawn on another value than 0, white most often: refused where most are, named where some are.
 
     grounds  for each mask that was read the value on which it is drawn (mask_files.ground)
@@ -143,8 +170,7 @@ def _tell_grounds(grounds: dict[Path, int], path: Path, faults: Faults) -> None:
             fix="make what is no object black (exchange black and white); where an object does fill the image to its "
             "edges, --allow-faulty",
         )  # fmt: skip
-    several = f"{len(inverted)} masks have" if len(inverted) > 1 else "1 mask has"
-    faults.remark(f"{several} one value but black nearly all around the edge, which was taken for an object: {names}")
+    faults.report(MASKS_NOT_ON_BLACK(count=len(inverted), files=[mask.name for mask in inverted]))
 
 
 def _refuse_exchanged(pairs: list[Pair], path: Path) -> None:
@@ -223,8 +249,7 @@ def _kind(pairs: list[Pair], faults: Faults, path: Path, connected_components: b
             "--connected-components (in Python connected_components=True)",
         )
     if gaps and not one_value and not kinds and not connected_components:
-        told = ", ".join(map(str, sorted(shared)[:3])) + (", ..." if len(shared) > 3 else "")
-        faults.remark(f"the values of the masks ({told}) were taken for the numbers of objects, not of classes")
+        faults.report(VALUES_ARE_OBJECTS(values=sorted(shared)))
     return BINARY if one_value and not noisy else KINDS if kinds or connected_components else IDS
 
 
@@ -293,7 +318,7 @@ def _from_files(
                 regions.saw()
             elif not drawn.area.any():
                 if len(masks) > 1:
-                    faults.unused("black mask file")
+                    faults.count(BLACK_MASKS_UNUSED)
             else:
                 full = bool(drawn.area[0] == size[0] * size[1])  # white all over, or gray objects on white
                 ids = mask_files.read_ids(mask.path, faults, image.name) if full else drawn.dense()[0]
@@ -366,7 +391,7 @@ def _segments(image: FoundImage, mask: Path, infos: Any, known: dict[int, _Categ
         elif row is None:
             regions.lacks(number, "id", "a color in the picture", info.get("id"))
         elif not category.thing:
-            faults.unused("stuff segment")
+            faults.count(STUFF_UNUSED)
         else:
             regions.mask(number, category.name, rows[row], crowd=bool(info.get("iscrowd")))
     return regions

@@ -22,6 +22,13 @@ from maskwright.formats import mask_files
 from maskwright.formats.listing import IMAGE_ENDINGS, all_below, images_here
 from maskwright.formats.naming import folded
 from maskwright.formats.reading import SPLIT_FOLDERS, Head, images_below, images_in
+from maskwright.issues import Issue, Kind
+
+CLASSES_FROM_MASK_NAMES = Kind("classes_from_mask_names", "info", "the classes were taken from the names of the masks")
+CLASSES_FROM_MASK_FOLDERS = Kind(
+    "classes_from_mask_folders", "info", "the classes were taken from the folders of the masks"
+)
+CLASSES_FROM_FOLDERS = Kind("classes_from_folders", "info", "the classes were taken from the folders")
 
 MASK_FOLDERS = {
     "pedmasks": "pedestrian", "masks": "", "mask": "", "instance_masks": "", "instances": "", "gt": "",
@@ -59,7 +66,7 @@ class Pairs:
     class_of   the class that the folder's name tells, or ""
     one_each   one file an object, even where an image has a single one
     mirrored   sub-folders of masks that are called like those of the images, and were not taken for classes
-    told       how classes were found, for a remark; or ""
+    classes_from  how classes were found, as an issue; or None
     certainty  how sure the layout is
     """
 
@@ -70,7 +77,7 @@ class Pairs:
     class_of: str = ""
     one_each: bool = False
     mirrored: set[str] = field(default_factory=set)
-    told: str = ""
+    classes_from: Issue | None = None
     certainty: float = 0.8
 
     @property
@@ -185,9 +192,9 @@ def _join(pairs: Pairs, images: list[Path], masks: list[Path], folder: Path, spl
         left.remove(mask)
         given[image].append(Mask(mask, label))
         pairs.one_each = True
-        pairs.told = "the classes were taken from the names of the masks"
-    if any(mask.label for several in given.values() for mask in several) and not pairs.told:
-        pairs.told = "the classes were taken from the folders of the masks"
+        pairs.classes_from = CLASSES_FROM_MASK_NAMES()
+    if any(mask.label for several in given.values() for mask in several) and pairs.classes_from is None:
+        pairs.classes_from = CLASSES_FROM_MASK_FOLDERS()
     above = {mask.path.parent.name for several in given.values() for mask in several if mask.path.parent != folder}
     pairs.mirrored |= {name for name in above if name.casefold() in parents and name.casefold() not in SPLIT_FOLDERS}
     pairs.unfit += left
@@ -300,5 +307,5 @@ def _side_by_side(head: Head) -> Pairs | None:
         return None
     if not all(map(mask_files.drawn, drawn[:: max(1, len(drawn) // 3)][:3])):
         return None
-    pairs.told = "the classes were taken from the folders" if len(labels) > 1 else ""
+    pairs.classes_from = CLASSES_FROM_FOLDERS() if len(labels) > 1 else None
     return pairs

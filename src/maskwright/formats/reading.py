@@ -4,10 +4,10 @@ A format's module holds
 
     sniff(head: Head) -> Evidence | None                    cheap: first kilobytes and file names only
     read(path: Path, faults: Faults) -> Dataset             a bad record goes to `faults`, a bad file raises
-    write(dataset: Dataset, path: Path, losses: Losses)     where it can
+    write(dataset: Dataset, path: Path, losses: Losses)     where it can; what cannot be kept goes to `losses`
 
-and takes all it shares with others from here (`Faults` and `Losses` live in faults.py, `ImageFinder` in finding.py,
-`Regions` in regions.py, `assemble` in drafts.py).
+and takes all it shares with others from here (`Faults` lives in faults.py, `Losses` in losses.py, `ImageFinder` in
+finding.py, `Regions` in regions.py, `assemble` in drafts.py).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from defusedxml.common import DefusedXmlException
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import LFS_POINTER, NotAFile, open_file
 from maskwright.formats.drafts import Draft, assemble, natural, spelt_alike
-from maskwright.formats.faults import Faults, Losses
+from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage, ImageFinder, measured
 from maskwright.formats.links import stays
 from maskwright.formats.listing import (
@@ -41,6 +41,7 @@ from maskwright.formats.listing import (
     images_below,
     images_in,
 )
+from maskwright.formats.losses import Losses
 from maskwright.formats.naming import written_name, written_names
 from maskwright.formats.regions import Regions, plain
 from maskwright.formats.text import beginning, encoding

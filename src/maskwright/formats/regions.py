@@ -14,6 +14,7 @@ from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
 from maskwright.geometry import boxes, polygons
 from maskwright.images.decode import orientation_of
+from maskwright.issues import Kind
 from maskwright.types import Annotation, Instances, RleMasks
 
 _FARTHEST = 1e7  # pixels; a coordinate beyond is a slip, not a place
@@ -23,6 +24,33 @@ _NEAR = 0.01  # fractions of width and height may reach a little beyond 0 and 1
 _SLIP = 3  # pixels; a file's box may be so far from its outline's own, however small the object is
 _SAME_BOX = 0.5  # intersection over union
 _SMALL = 4  # pixels; on a smaller image a box within 0 and 1 may be meant in pixels
+
+OUTLINES_CLIPPED = Kind(
+    "outlines_clipped", "warning", "{count} outline reached past the edge: cut there",
+    "{count} outlines reached past the edge: cut there",
+)  # fmt: skip
+BOXES_CLIPPED = Kind(
+    "boxes_clipped", "warning", "{count} box reached past the edge: cut there",
+    "{count} boxes reached past the edge: cut there",
+)  # fmt: skip
+BOXES_FILLED = Kind(
+    "boxes_filled", "warning", "{count} box became a rectangular mask, beside outlines in the same image",
+    "{count} boxes became a rectangular mask, beside outlines in the same image",
+)  # fmt: skip
+BOXES_ELSEWHERE = Kind(
+    "boxes_elsewhere", "warning",
+    "{count} box beside an outline that lies elsewhere, so the outline's own was taken",
+    "{count} boxes beside an outline that lies elsewhere, so the outline's own was taken",
+)  # fmt: skip
+IMAGES_TURNED = Kind(
+    "images_turned", "warning", "{count} image with an EXIF turn, taken as annotated after the turn",
+    "{count} images with an EXIF turn, taken as annotated after the turn",
+)  # fmt: skip
+CORNERS_SWAPPED = Kind("corners_swapped", "warning", "boxes with swapped corners, put in order: {count} ({records:1})")
+REGIONS_TURNED = Kind(
+    "regions_turned", "warning",
+    '"{image}" is turned by EXIF and was annotated unturned: its regions were turned too',
+)  # fmt: skip
 
 
 class Regions:
@@ -98,7 +126,7 @@ class Regions:
             got = f"{len(every):,} points to and fro over all the image"
             return self.fault(region, "points", "an outline around pixels", got, "draw it again, or delete it")
         if self._reaches_out(low, high, self._last):
-            self.faults.clipped("outline")  # filling stops at the frame
+            self.faults.count(OUTLINES_CLIPPED)  # filling stops at the frame
         row = self._row(region, label, crowd, note, np.concatenate(raw))
         self._outlines.append((row, arrays))
         self._keep_box(row, box, np.concatenate([low, high]))
@@ -122,7 +150,7 @@ class Regions:
         if not self._inside(region, low, high):
             return None
         if self._reaches_out(low, high, 0):
-            self.faults.clipped("box")
+            self.faults.count(BOXES_CLIPPED)
         self._boxes.append((self._row(region, label, crowd, note, raw), self._clip(np.concatenate([low, high]))))
         return None
 
@@ -161,10 +189,10 @@ class Regions:
         self._runs.append((row, mask))
         self._keep_box(row, box, mask.boxes[0])
 
-    def unused(self, what: str) -> None:
+    def unused(self, kind: Kind) -> None:
         """A shape that no task can use: left out and counted. Alone it does not make the image an empty one."""
         self.unused_shapes += 1
-        self.faults.unused(what)
+        self.faults.count(kind)
 
     def saw(self) -> None:
         self.seen += 1
@@ -186,10 +214,10 @@ class Regions:
         if not self._fits():
             return None
         if rows and self._unproven:
-            self.faults.turned()
+            self.faults.count(IMAGES_TURNED)
         if not rows:
             return None if self.seen or self.unused_shapes else Instances.empty(names, self.size)
-        self.faults.strange_boxes(self._elsewhere)
+        self.faults.count(BOXES_ELSEWHERE, self._elsewhere)
         masks = self._masks()
         keep = np.ones(rows, bool)
         corners = np.zeros((rows, 4), np.float32)
@@ -226,8 +254,7 @@ class Regions:
         if self._boxes:
             several.append(RleMasks.from_boxes(np.stack([box for _, box in self._boxes]), self.size))
             order += [row for row, _ in self._boxes]
-            for _ in self._boxes:
-                self.faults.filled()
+            self.faults.count(BOXES_FILLED, len(self._boxes))
         joined = RleMasks.join(several)
         return joined if order == sorted(order) else joined[np.argsort(order)]
 
@@ -310,9 +337,7 @@ class Regions:
         if self.image.turned and stated == self.size[::-1]:
             number = orientation_of(self.image.path)
             self._turn = lambda points: turns.points(points, number, self.size)
-            self.faults.remark(
-                f'"{self.image.name}" is turned by EXIF and was annotated unturned: its regions were turned too'
-            )
+            self.faults.report(REGIONS_TURNED(images=[self.image.path], image=self.image.name))
             return
         self.misfit = True
 
@@ -326,6 +351,7 @@ class Regions:
                 "exchange them in the file where that is all; was the image turned since, put back the one that was "
                 "annotated" if exchanged else
                 "put back the image that was annotated, or export the annotations again", regions=len(self.labels),
+                image=self.image.name,
             )  # fmt: skip
             return False
         height, width = self.size
@@ -335,6 +361,7 @@ class Regions:
                 f'image "{self.image.name}"', "points", f"places inside {width} x {height}, the image as EXIF turns it",
                 "places that fit only the unturned image",
                 "turn the pixels for good and draw again, or remove the EXIF orientation", regions=len(self.labels),
+                image=self.image.name,
             )  # fmt: skip
             return False
         return True

@@ -32,7 +32,20 @@ from maskwright.formats.reading import (
     readable,
 )
 from maskwright.formats.shards import SHARD, shards, shards_absent
+from maskwright.issues import Issue, Kind
 from maskwright.types import Dataset
+
+FILE_AT_TOP_NOT_COUNTED = Kind(
+    "file_at_top_not_counted", "warning",
+    "{file} at the top was not counted: train, val or test have annotations of their own",
+)  # fmt: skip
+IMAGES_BESIDE_NOT_READ = Kind(
+    "images_beside_not_read", "warning",
+    "{count} image beside them was not read: only those in {folders} were",
+    "{count} images beside them were not read: only those in {folders} were",
+)  # fmt: skip
+FILE_PASSED_OVER = Kind("file_passed_over", "warning", "{file} was passed over: {because}")
+EXPORT_PASSED_OVER = Kind("export_passed_over", "warning", "{file} was passed over: {fix}", fix="name it to read it")
 
 
 @dataclass(frozen=True)
@@ -167,12 +180,12 @@ def read(
 
     annotations      of a folder: only annotation files of this name, in each of its splits ("via_region_data.json"; a
                      pattern "instances_*.json")
-    follow_links     follow links that lead out of the folder, too; otherwise they are named in a remark
+    follow_links     follow links that lead out of the folder, too; otherwise they are named in an issue
 
     Of a folder: sub-folders train, val (valid, validation), test are read as splits; list files (train.txt) too;
     images that nobody has labeled become unlabeled records. Several annotation files that speak of the same
     images are not guessed among, unless they say the same: the error lists them, and one is chosen by naming it.
-    Labeled images that no split has, where others have one, are named in a remark.
+    Labeled images that no split has, where others have one, are named in an issue.
     """
     path = Path(path).expanduser()
     if format is not None and format not in FORMATS:
@@ -189,19 +202,18 @@ def read(
             raise _with_links(error, scope) from error
     if not len(dataset):
         raise DatasetError("it holds no images", file=path, expected="at least one image", got="none")
-    for told in filter(None, (scope.remark(),)):
-        dataset = folders.remark(dataset, told)
+    if scope.issue is not None:
+        dataset = dataset.with_issues(scope.issue)
     # what folders and files call the data and their classes may be no text; it goes into cards and tables
     dataset = replace(dataset, name=spelt(dataset.name), names=tuple(map(spelt, dataset.names)))
-    return folders.tell_alike(folders.tell_unsplit(dataset))
+    return folders.report_alike(folders.report_unsplit(dataset))
 
 
 def _with_links(error: DatasetError, scope: links.Scope) -> DatasetError:
     """The same error, with the links that were not followed where there were any: perhaps they are why."""
-    told = scope.remark()
-    if told is None:
+    if scope.issue is None:
         return error
-    parts = {**error.parts, "fix": "; ".join(filter(None, (told, error.parts.get("fix"))))}
+    parts = {**error.parts, "fix": "; ".join(filter(None, (str(scope.issue), error.parts.get("fix"))))}
     return type(error)(error.headline, **parts)
 
 
@@ -220,8 +232,7 @@ def _read_file(path: Path, asked: _Asked) -> Dataset:
             raise undecided(root, unclear)
     else:
         dataset = _reading(claims[0], asked).result()
-    if (lack := shards_absent(paths)) is not None:
-        dataset = folders.remark(dataset, lack)
+    dataset = dataset.with_issues(*shards_absent(paths))
     many = bool(FORMATS[claims[0].format].endings)  # such a file speaks of a whole folder, not of one image
     return folders.complete(dataset, root, everywhere=False, unlabeled=many)
 
@@ -281,12 +292,10 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
         dataset = _read_splits(folder, parts, asked)
         for claim in found:
             if claim.path != folder:
-                what = f"{claim.path.name} at the top was not counted: train, val or test have annotations of their own"
-                dataset = folders.remark(dataset, what)
-        if beside := len({*images_in(folder)} - {record.image for record in dataset}):
-            images = "1 image beside them was" if beside == 1 else f"{beside} images beside them were"
-            names = ", ".join(path.name for _, path, _ in parts)
-            dataset = folders.remark(dataset, f"{images} not read: only those in {names} were")
+                dataset = dataset.with_issues(FILE_AT_TOP_NOT_COUNTED(file=claim.path.name))
+        if beside := sorted({*images_in(folder)} - {record.image for record in dataset}):
+            names = [path.name for _, path, _ in parts]
+            dataset = dataset.with_issues(IMAGES_BESIDE_NOT_READ(images=beside, count=len(beside), folders=names))
     elif found:
         _no_guess(folder, found, asked)
         readings = _readings(found, asked)
@@ -294,15 +303,14 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
         if dataset is None:
             raise undecided(folder, unclear)
         dataset = completed(dataset, folder, readings)
-        if (lack := shards_absent(claim.path for claim in found)) is not None:
-            dataset = folders.remark(dataset, lack)
+        dataset = dataset.with_issues(*shards_absent(claim.path for claim in found))
     else:
         return _read_below(folder, claims, asked)
     for claim in claims:
         if not claim.evidence.dataset and claim.evidence.certainty >= STRONG:
-            dataset = folders.remark(dataset, f"{claim.path.name} was passed over: {claim.evidence.because}")
+            dataset = dataset.with_issues(FILE_PASSED_OVER(file=claim.path.name, because=claim.evidence.because))
         elif FORMATS[claim.format].export and claim not in found:
-            dataset = folders.remark(dataset, f"{claim.path.name} was passed over: name it to read it")
+            dataset = dataset.with_issues(EXPORT_PASSED_OVER(file=claim.path.name))
     return replace(dataset, name=data_name(folder))
 
 
@@ -430,8 +438,8 @@ def _broken(head: Head) -> MaskwrightError | None:
 
 
 # --- writing ----------------------------------------------------------------------------------------
-def write(dataset: Dataset, path: Path | str, format: str) -> tuple[str, ...]:
-    """Write in that format; gives what could not be kept, one sentence each ("3 scores cannot be kept")."""
+def write(dataset: Dataset, path: Path | str, format: str) -> tuple[Issue, ...]:
+    """Write in that format; gives what could not be kept ("3 scores cannot be kept")."""
     if format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
     if not FORMATS[format].writes:
@@ -439,4 +447,4 @@ def write(dataset: Dataset, path: Path | str, format: str) -> tuple[str, ...]:
         raise DatasetError(f"{format} is only read, not written", expected=f"one of {able}", got=format)
     losses = Losses()
     module_of(format).write(dataset, Path(path), losses)
-    return losses.told()
+    return losses.issues

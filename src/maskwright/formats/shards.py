@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maskwright.formats.reading import Head
+from maskwright.issues import Issue, Kind
 
+PARTS_ABSENT = Kind("parts_absent", "warning", "{count} of {parts} parts are there")
 SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})", re.IGNORECASE)
 
 
@@ -21,11 +23,10 @@ def shards(path: Path) -> list[Path]:
     return [file for file, item in several if item and (item["name"], item["count"]) == (own["name"], own["count"])]
 
 
-def shards_absent(paths: Iterable[Path]) -> str | None:
-    """A remark on parts that are not there."""
+def shards_absent(paths: Iterable[Path]) -> list[Issue]:
+    """Of each file in parts, some of which are not there."""
     here: dict[tuple[Path, str, int], int] = Counter()
     for path in paths:
         if own := SHARD.fullmatch(path.name):
             here[path.parent, own["name"], int(own["count"])] += 1
-    lack = [f"{name}: {count} of {of} parts are there" for (_, name, of), count in here.items() if count < of]
-    return "; ".join(lack) or None
+    return [PARTS_ABSENT(name, count=count, parts=parts) for (_, name, parts), count in here.items() if count < parts]

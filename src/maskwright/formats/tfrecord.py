@@ -6,7 +6,7 @@ Known by     its first 12 bytes: a length and its checksum; else the ending .rec
 Holds        images, boxes, class names or their numbers (a label map .pbtxt beside the file says which is which)
 Cannot hold  masks (as read and written here), scores, unlabeled images, crowd marks: dropped and counted
 Images       lie in the file. Where the same image lies beside it under its name, that one is used; otherwise it is
-             unpacked into the cache folder, below tfrecord/<sha256 of the file>, and a remark says so
+             unpacked into the cache folder, below tfrecord/<sha256 of the file>, and an issue says so
 In the wild  image/format says jpg and the image is a PNG; image/encoded empty: then the image is looked for beside the
              file; label maps in either order of id and name; names with folders in them
 Coordinates  fractions of width and height as float32; read back to a thousandth of a pixel
@@ -29,6 +29,7 @@ from maskwright.errors import AnnotationError, OutputError
 from maskwright.fetch import cache_folder
 from maskwright.files import LFS_POINTER, contained, open_file, writing
 from maskwright.formats import label_map, tf_example
+from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
     IMAGE_ENDINGS,
     Draft,
@@ -47,7 +48,18 @@ from maskwright.formats.reading import (
     written_name,
 )
 from maskwright.images.decode import decode, measure
+from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
+
+MASKS_UNUSED = Kind(
+    "masks_unused", "warning", "{count} mask (image/object/mask) cannot be used here: left out",
+    "{count} masks (image/object/mask) cannot be used here: left out",
+)  # fmt: skip
+IMAGES_UNPACKED = Kind(
+    "images_unpacked", "info", "{count} image lies in the file and was unpacked into {folder}",
+    "{count} images lie in the file and were unpacked into {folder}",
+)  # fmt: skip
+IMAGES_RENAMED = Kind("images_renamed", "warning", "{count} of them could not keep their names: {renamed:1}")
 
 ENDINGS = (".record", ".tfrecord", ".tfrecords", ".tfrec")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -103,11 +115,10 @@ def read(path: Path, faults: Faults) -> Dataset:
         if found is not None:
             drafts.append(Draft(found, _regions(found, boxes, named, tf_example.stated(features), faults)))
             used |= {label for label in named if label}
-        for _ in features.get("image/object/mask", ()):
-            faults.unused("mask (image/object/mask)")
+        faults.count(MASKS_UNUSED, len(features.get("image/object/mask", ())))
     if not number:
         raise AnnotationError("the file holds no records", file=path, got="0 bytes")
-    images.tell()
+    images.report()
     names = [name for name in labels.values() if name in used] + sorted(used - {*labels.values()}, key=natural)
     return assemble(data_name(path), dict.fromkeys(names), drafts, "tfrecord", faults)
 
@@ -203,15 +214,12 @@ class _Images:
             self.renamed.append((name, last))
         return last
 
-    def tell(self) -> None:
-        count = len(self.unpacked_names)
-        if count:
-            images = "image lies in the file and was" if count == 1 else "images lie in the file and were"
-            self.faults.remark(f"{count} {images} unpacked into {self.folder}")
+    def report(self) -> None:
+        if self.unpacked_names:
+            self.faults.report(IMAGES_UNPACKED(count=len(self.unpacked_names), folder=self.folder))
         if self.renamed:
-            name, last = self.renamed[0]
-            more = ", ..." if len(self.renamed) > 1 else ""
-            self.faults.remark(f"{len(self.renamed)} of them could not keep their names: {name} is {last}{more}")
+            renamed = [f"{name} is {last}" for name, last in self.renamed]
+            self.faults.report(IMAGES_RENAMED(count=len(renamed), renamed=renamed))
 
 
 def _last(name: str) -> str:
@@ -236,7 +244,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     with writing(path) as temporary, temporary.open("wb") as stream:
         for record in dataset.records:
             if record.instances is None or record.skipped:
-                losses.add("skipped image" if record.skipped else "unlabeled image")
+                losses.image(record)
                 continue
             stream.write(tfrecord_io.frame(_example(record, written_name(record.image, path), losses)))
 
@@ -259,9 +267,8 @@ def _example(record: Record, name: str, losses: Losses) -> bytes:
         "image/width": [width],
     } | {_BOX + corner: fractions[:, index].astype("<f4") for index, corner in enumerate(CORNERS)}
     losses.attributes(instances)
-    losses.add("outline", 0 if instances.masks is None else len(instances))
-    losses.add("score", 0 if instances.scores is None else len(instances))
-    losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
+    losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
+    losses.scores_and_crowds(instances)
     return tf_example.written(features)
 
 

@@ -29,6 +29,7 @@ from typing import Any
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats import via_classes
+from maskwright.formats.losses import ATTRIBUTES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -48,7 +49,29 @@ from maskwright.formats.reading import (
     written_names,
 )
 from maskwright.geometry import polygons
+from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Instances
+
+CLASS_NAME_BLANKS = Kind(
+    "class_name_blanks", "warning", 'class "{written}" was read as "{name}": blanks around a name do not count'
+)
+CLASS_IMPLIED = Kind(
+    "class_implied", "warning",
+    'its regions have no class: they were read as "{name}", the only class of the other files',
+)  # fmt: skip
+POINTS_UNUSED = Kind(
+    "points_unused", "warning", "{count} point cannot be used here: left out",
+    "{count} points cannot be used here: left out",
+)  # fmt: skip
+LINES_UNUSED = Kind(
+    "lines_unused", "warning", "{count} line cannot be used here: left out",
+    "{count} lines cannot be used here: left out",
+)  # fmt: skip
+HOLES_LOST = Kind("holes_lost", "warning", "{count} hole cannot be kept", "{count} holes cannot be kept")
+UNIONS_LOST = Kind(
+    "unions_lost", "warning", "{count} union of several parts cannot be kept",
+    "{count} unions of several parts cannot be kept",
+)  # fmt: skip
 
 _SHAPES = ("polygon", "polyline", "rect", "circle", "ellipse")
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
@@ -111,9 +134,9 @@ def read(
     regions = _attributes(images)
     if place is None:
         place = via_classes.find(regions, class_attribute, faults.file)
-    told = place.told(regions, class_attribute)
-    if told:
-        faults.remark(told)
+    attribute = place.report(regions, class_attribute)
+    if attribute is not None:
+        faults.report(attribute)
     implied = _implied(images, place, root, faults)
     finder = ImageFinder(root, faults, near=path.parent, names=[image.filename for image in images])
     drafts, used, written = [], set(), set()
@@ -131,7 +154,7 @@ def read(
         drafts.append(Draft(found, regions))
     for label in sorted(written):
         if label != label.strip():
-            faults.remark(f'class "{label}" was read as "{label.strip()}": blanks around a name do not count')
+            faults.report(CLASS_NAME_BLANKS(written=label, name=label.strip()))
     declared = [name for name in options.get(place.attribute or "", []) if name in used]
     names = dict.fromkeys([*declared, *sorted(used, key=natural)])
     return assemble(data_name(root), names, drafts, "via", faults, join=True)
@@ -260,7 +283,7 @@ def _implied(images: list[_Image], place: via_classes.Place, root: Path, faults:
         return None  # each region lacks one
     (label,) = place.known
     if any(image.regions for image in images):
-        faults.remark(f'its regions have no class: they were read as "{label}", the only class of the other files')
+        faults.report(CLASS_IMPLIED(name=label))
     return label
 
 
@@ -283,7 +306,7 @@ def _draw(region: _Region, label: str, regions: Regions, note: Annotation | None
     shape, number = region.shape, region.number
     kind = shape.get("name") if isinstance(shape, dict) else None
     if kind == "point":
-        regions.unused("point")
+        regions.unused(POINTS_UNUSED)
         return False
     if kind not in _SHAPES:
         regions.lacks(number, "shape_attributes.name", f"one of {', '.join(_SHAPES)}", kind or shape, _REDRAW)
@@ -297,7 +320,7 @@ def _draw(region: _Region, label: str, regions: Regions, note: Annotation | None
             expected = f"{len(xs)} numbers, as many as all_points_x"
             regions.lacks(number, "shape_attributes.all_points_y", expected, len(ys), _REDRAW)
         elif kind == "polyline" and len({*map(str, zip(xs, ys, strict=True))}) < 3:
-            regions.unused("line")
+            regions.unused(LINES_UNUSED)
             return False
         else:
             regions.outline(number, label, [list(zip(xs, ys, strict=True))], note=note)
@@ -344,7 +367,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     drawn = []
     for record in dataset.records:
         if record.instances is None:
-            losses.add("skipped image" if record.skipped else "unlabeled image")
+            losses.image(record)
         else:
             drawn.append((record.image, record.instances))
     records: dict[str, Any] = {}
@@ -357,8 +380,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
 
 
 def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
-    losses.add("score", 0 if instances.scores is None else len(instances))
-    losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
+    losses.scores_and_crowds(instances)
     masks = instances.masks
     drawn, notes = instances.outlines(), instances.annotations or [None] * len(instances)
     traced = None if masks is None else polygons.trace(masks.counts, masks.offsets, masks.size)
@@ -372,8 +394,8 @@ def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
             continue
         if parts is None:  # the mask's own edges: VIA has nothing else for it
             parts = tuple(outline.points for outline in traced[row] if not outline.hole)
-            losses.add("hole", len(traced[row]) - len(parts))
-        losses.add("union of several parts", int(len(parts) > 1), "unions of several parts")
+            losses.add(HOLES_LOST, len(traced[row]) - len(parts))
+        losses.add(UNIONS_LOST, int(len(parts) > 1))
         for part in parts:
             shape = {"name": "polygon", "all_points_x": plain(part[:, 0]), "all_points_y": plain(part[:, 1])}
             yield {"shape_attributes": shape, "region_attributes": attributes}
@@ -382,5 +404,5 @@ def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
 def _more(note: Annotation | None, losses: Losses) -> dict[str, Any]:
     """Further attributes of a region, as VIA shows them: texts and ticked boxes."""
     attributes = {} if note is None else dict(note.attributes)
-    losses.add("attribute", int(attributes.pop("class", None) is not None))
+    losses.add(ATTRIBUTES_LOST, int(attributes.pop("class", None) is not None))
     return {name: value if isinstance(value, dict | str) else json.dumps(value) for name, value in attributes.items()}

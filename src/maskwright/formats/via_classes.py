@@ -14,11 +14,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from maskwright.errors import AnnotationError
+from maskwright.issues import Issue, Kind
 from maskwright.types import Annotation
 
 _LIKELY = ("class", "classname", "classid", "label", "name", "category", "type", "object")
 _YES, _NO = ("yes", "true", "1", "x", "y", "on"), ("no", "false", "0", "n", "off", "none")
 _ONE_HOT = 0.95  # of the regions with any attribute have exactly one
+
+CLASSES_ARE_ATTRIBUTES = Kind(
+    "classes_are_attributes", "warning",
+    "each class is an attribute of its own: the one that is filled in is the class",
+)  # fmt: skip
+CLASS_ATTRIBUTE_FOUND = Kind(
+    "class_attribute_found", "warning",
+    'the class is taken from attribute "{attribute}" ({count} of {regions} regions have it), not from {others!q}: '
+    "{fix}",
+    fix="--class-attribute names another",
+)  # fmt: skip
+CLASS_ATTRIBUTE_ASKED = Kind(
+    "class_attribute_asked", "info",
+    'the class is taken from attribute "{attribute}" ({count} of {regions} regions have it), not from {others!q}',
+)  # fmt: skip
 
 Attributes = Mapping[str, Any] | None
 
@@ -48,17 +64,17 @@ class Place:
         }  # fmt: skip
         return Annotation(attributes=others) if others else None
 
-    def told(self, regions: Iterable[Attributes], asked: str | None) -> str | None:
-        """A sentence where a region has several attributes: which one was taken."""
+    def report(self, regions: Iterable[Attributes], asked: str | None) -> Issue | None:
+        """Which attribute was taken, where a region has several."""
         counts, total = _counts(regions)
         if self.by_key:
-            return "each class is an attribute of its own: the one that is filled in is the class"
+            return CLASSES_ARE_ATTRIBUTES()
         if len(counts) < 2 or self.attribute is None:
             return None
-        others = ", ".join(f'"{name}"' for name in counts if name != self.attribute)
+        others = [name for name in counts if name != self.attribute]
         count = len(counts.get(self.attribute, ()))
-        told = f'the class is taken from attribute "{self.attribute}" ({count} of {total} regions have it)'
-        return f"{told}, not from {others}" + (": --class-attribute names another" if asked is None else "")
+        kind = CLASS_ATTRIBUTE_FOUND if asked is None else CLASS_ATTRIBUTE_ASKED
+        return kind(attribute=self.attribute, others=others, count=count, regions=total)
 
 
 def find(regions: Sequence[Attributes], asked: str | None = None, file: object = None) -> Place:

@@ -32,6 +32,7 @@ from maskwright.escaping import spelt
 from maskwright.files import writing, writing_folder
 from maskwright.formats import lists, voc_masks
 from maskwright.formats.listing import is_label_folder
+from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -48,7 +49,17 @@ from maskwright.formats.reading import (
     measured,
     read_xml,
 )
+from maskwright.formats.regions import CORNERS_SWAPPED
+from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Record
+
+XML_NAMES_ANOTHER_IMAGE = Kind(
+    "xml_names_another_image", "warning",
+    "XML files that name another image, where the one of the XML's own name was taken: {count} ({records:1})",
+)  # fmt: skip
+TURNED_BOXES = Kind(
+    "turned_boxes", "info", "turned boxes (robndbox), read as outlines of four corners: {count} ({records:1})"
+)
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TURNED = ("cx", "cy", "w", "h", "angle")
@@ -85,7 +96,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         image = _image_of(page, finders[page.file.parent], stems, faults, slips)
         if image is not None:
             drafts.append(Draft(image, _regions(page, image, faults, slips)))
-    slips.tell(faults)
+    slips.report(faults)
     names = {label for page in pages for label in page.labels if label}
     dataset = assemble(data_name(path), sorted(names), drafts, "voc", faults)
     if head.is_folder:
@@ -99,14 +110,14 @@ def read(path: Path, faults: Faults) -> Dataset:
 class _Slips:
     """What was mended, to be told once with a number and the first example."""
 
-    found: dict[str, list[str]] = field(default_factory=dict)
+    found: dict[Kind, list[str]] = field(default_factory=dict)
 
-    def add(self, what: str, example: str) -> None:
-        self.found.setdefault(what, []).append(example)
+    def add(self, kind: Kind, record: str) -> None:
+        self.found.setdefault(kind, []).append(record)
 
-    def tell(self, faults: Faults) -> None:
-        for what, examples in self.found.items():
-            faults.remark(f"{what}: {len(examples)} ({examples[0]}{', ...' if len(examples) > 1 else ''})")
+    def report(self, faults: Faults) -> None:
+        for kind, records in self.found.items():
+            faults.report(kind(count=len(records), records=records))
 
 
 @dataclass
@@ -177,8 +188,7 @@ def _image_of(
                        "correct <filename>, or rename the XML file", regions=len(page.objects))  # fmt: skip
             return None
         if own is not None:
-            slips.add("XML files that name another image, where the one of the XML's own name was taken",
-                      f'"{page.file.name}" names "{PureWindowsPath(named).name}"')  # fmt: skip
+            slips.add(XML_NAMES_ANOTHER_IMAGE, f'"{page.file.name}" names "{PureWindowsPath(named).name}"')
             named = page.file.stem
     return finder.image(named, regions=len(page.objects))
 
@@ -209,7 +219,7 @@ def _regions(page: _Page, image: FoundImage, faults: Faults, slips: _Slips) -> R
             regions.lacks(number, "bndbox", "four numbers xmin, ymin, xmax, ymax", got, "draw that box again")
             continue
         if x1 > x2 or y1 > y2:
-            slips.add("boxes with swapped corners, put in order", f'image "{image.name}", region {number}')
+            slips.add(CORNERS_SWAPPED, f'image "{image.name}", region {number}')
         regions.box(number, label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2), note=note)
     return regions
 
@@ -226,8 +236,7 @@ def _draw_turned(
     elif abs(angle) > 2 * np.pi:
         regions.lacks(number, "robndbox/angle", "radians", angle, "divide degrees by 57.3")
     else:
-        slips.add("turned boxes (robndbox), read as outlines of four corners",
-                  f'image "{regions.image.name}", region {number}')  # fmt: skip
+        slips.add(TURNED_BOXES, f'image "{regions.image.name}", region {number}')
         along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
         ways = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * [width, height]
         regions.outline(number, label, [[cx, cy] + ways @ np.stack([along, across])], note=note)
@@ -272,10 +281,10 @@ def _number(text: str) -> float | None:
 def _with_unlabeled(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
     """Images in the same folders that no XML speaks of."""
     known = {record.image for record in dataset.records}
-    named = {fault.record for fault in faults.faults}
+    put_aside = {name for record in faults.records for name in record.images}
     folders = sorted({image.parent for image in known} | {root, root / "JPEGImages"})
     others = [path for folder in folders for path in images_in(folder)
-              if path not in known and f'image "{path.name}"' not in named]  # fmt: skip
+              if path not in known and path.name not in put_aside]  # fmt: skip
     found = (measured(path, faults, path.relative_to(root).as_posix()) for path in others)
     records = tuple(Record(image.path, image.size, None) for image in found if image is not None)
     return replace(dataset, records=dataset.records + records)
@@ -313,7 +322,9 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     Images are not copied. A path that ends in .xml takes a dataset of one image.
     """
     records = [record for record in dataset.records if record.instances is not None and not record.skipped]
-    losses.add("unlabeled or skipped image", len(dataset.records) - len(records))
+    for record in dataset.records:
+        if record.instances is None or record.skipped:
+            losses.image(record)
     stems = Counter(record.image.stem for record in records)
     twice = [stem for stem, count in stems.items() if count > 1]
     if twice:
@@ -360,8 +371,7 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
         for corner, value in zip(CORNERS, box, strict=True):
             SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
     losses.attributes(instances, MARKS)
-    losses.add("outline", 0 if instances.masks is None else len(instances))
-    losses.add("score", 0 if instances.scores is None else len(instances))
-    losses.add("crowd mark", 0 if instances.crowd is None else int(instances.crowd.sum()))
+    losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
+    losses.scores_and_crowds(instances)
     indent(root)
     return ElementTree(root)

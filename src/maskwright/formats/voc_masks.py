@@ -10,6 +10,8 @@ import numpy as np
 
 from maskwright.formats import mask_files
 from maskwright.formats.reading import Draft, Faults, FoundImage, ImageFinder, Regions, assemble, images_in, read_text
+from maskwright.formats.regions import BOXES_FILLED
+from maskwright.issues import Kind
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 CLASSES = (
@@ -18,6 +20,10 @@ CLASSES = (
 )  # fmt: skip
 """The kit's own classes, 1..20 in SegmentationClass where no list of names lies beside it."""
 OBJECTS, KINDS, VOID = "SegmentationObject", "SegmentationClass", 255
+MASKS_DISAGREE = Kind(
+    "masks_disagree", "warning",
+    "pictures in SegmentationObject that do not fit the XML's boxes, left out: {count} ({files:1})",
+)  # fmt: skip
 NAME_LISTS = ("class_names.txt", "labels.txt", "classes.txt")
 
 
@@ -35,10 +41,7 @@ def join(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
             record = record if masked is None else replace(record, instances=masked)
         records.append(record)
     if disagreeing:
-        examples = disagreeing[0] + (", ..." if len(disagreeing) > 1 else "")
-        faults.remark(
-            f"pictures in {OBJECTS} that do not fit the XML's boxes, left out: {len(disagreeing)} ({examples})"
-        )
+        faults.report(MASKS_DISAGREE(count=len(disagreeing), files=disagreeing))
     finder, kinds = ImageFinder(root, faults, near=root / "JPEGImages"), _kind_names(root)
     drafts = []
     for file in files.values():
@@ -67,8 +70,7 @@ def _matched(boxes: Instances, file: Path, record: Record, faults: Faults) -> In
     rest = np.setdiff1d(np.arange(len(boxes)), given)
     if len(rest):  # the kit draws no mask for objects it calls difficult
         masks = RleMasks.join([masks, RleMasks.from_boxes(boxes.boxes[rest], record.size)])
-        for _ in rest:
-            faults.filled()
+        faults.count(BOXES_FILLED, len(rest))
     return replace(boxes, masks=masks[np.argsort(np.concatenate([given, rest]))])
 
 

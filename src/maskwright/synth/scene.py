@@ -12,6 +12,7 @@ from PIL import Image
 
 from maskwright import files, formats
 from maskwright.errors import OutputError, RecipeError, UnknownName
+from maskwright.issues import Issue
 from maskwright.progress import Progress, silent
 from maskwright.synth.canvas import Canvas
 from maskwright.types import Dataset, Instances, Record
@@ -93,7 +94,7 @@ def render_set(
     empty_fraction  fraction of the scenes without any object, 0..1
     backgrounds  as in `render`
 
-    The folder must not exist, or be empty. Gives what was rendered, each record with its split; its remarks say
+    The folder must not exist, or be empty. Gives what was rendered, each record with its split; its issues say
     what the format could not hold (VIA has no holes and no objects in several parts).
 
     >>> party = render_set("balloons", 120, "party")
@@ -125,9 +126,9 @@ def render_set(
             Image.fromarray(scene.image).save(path, quality=90)
             records.append(Record(path, size, scene.instances, split=split))
         written = Dataset(folder.name, records[0].instances.names, tuple(records), format)  # type: ignore[union-attr]
-        lost: list[str] = []
+        lost: list[Issue] = []
         for split, part in written.splits().items():
-            told = formats.write(part, temporary / split / _FILES[format], format)
-            lost += [f"{split}: {sentence}" for sentence in told]
+            issues = formats.write(part, temporary / split / _FILES[format], format)
+            lost += [issue.within(split) for issue in issues]
     moved = tuple(replace(record, image=folder / record.image.relative_to(temporary)) for record in records)
-    return replace(written, records=moved, remarks=tuple(lost))
+    return replace(written, records=moved, issues=tuple(lost))

@@ -1,7 +1,7 @@
 """The data types that packages exchange: frozen dataclasses, validated in the constructor."""
 
 from maskwright.types.annotation import Annotation
-from maskwright.types.dataset import Dataset, Fault, Record
+from maskwright.types.dataset import Dataset, Record
 from maskwright.types.image import Image, ResizeTransform, Window
 from maskwright.types.image_labels import ImageLabels
 from maskwright.types.instances import Instances, RawDetections
@@ -10,7 +10,6 @@ from maskwright.types.masks import RleMasks
 __all__ = [
     "Annotation",
     "Dataset",
-    "Fault",
     "Image",
     "ImageLabels",
     "Instances",

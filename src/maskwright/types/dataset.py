@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from maskwright.issues import Issue
 from maskwright.types.instances import Instances
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One record (or part of one) that was put aside, by name."""
-
-    file: str
-    record: str
-    field: str
-    expected: str
-    got: str
-    fix: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.record}: {self.field}: wanted {self.expected}, got {self.got}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +69,7 @@ class Dataset:
     names    class names; every record's instances use this very tuple
     records  in a stable order (the file's, or by image name)
     format   which reader read it, for messages
-    faults   what was put aside, by name
-    remarks  what was mended or is worth knowing, one sentence each ("13 outlines reached past the edge: clipped")
+    issues   what was put aside, mended or is worth knowing ("13 outlines reached past the edge: cut there")
     class_ids  by which number (or text) the annotation file knows each class (COCO), like `names`; () where it has none
     """
 
@@ -92,8 +77,7 @@ class Dataset:
     names: tuple[str, ...]
     records: tuple[Record, ...]
     format: str = ""
-    faults: tuple[Fault, ...] = ()
-    remarks: tuple[str, ...] = field(default=())
+    issues: tuple[Issue, ...] = ()
     class_ids: tuple[int | str, ...] = ()
 
     def __len__(self) -> int:
@@ -109,6 +93,10 @@ class Dataset:
     def where(self, keep: Callable[[Record], bool]) -> Dataset:
         """The same dataset with only the records for which `keep` is true."""
         return replace(self, records=tuple(record for record in self.records if keep(record)))
+
+    def with_issues(self, *issues: Issue) -> Dataset:
+        """The same dataset with these issues, too, each once."""
+        return replace(self, issues=tuple(dict.fromkeys((*self.issues, *issues))))
 
     def usable(self) -> Dataset:
         """Only records one may train on or evaluate: labeled (or labeled as empty) and not skipped."""
@@ -187,8 +175,7 @@ class Dataset:
             names,
             tuple(record for item in moved for record in item.records),
             " + ".join(dict.fromkeys(item.format for item in several)),
-            tuple(fault for item in several for fault in item.faults),
-            tuple(dict.fromkeys(remark for item in several for remark in item.remarks)),
+            tuple(dict.fromkeys(issue for item in several for issue in item.issues)),
             _ids_of(names, several),
         )
 

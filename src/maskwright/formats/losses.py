@@ -1,0 +1,62 @@
+"""Losses: what the target format cannot hold, counted while `write` goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from maskwright.issues import Issue, Kind
+from maskwright.types import Instances, Record
+
+SKIPPED_IMAGES_LOST = Kind(
+    "skipped_images_lost", "warning", "{count} skipped image cannot be kept", "{count} skipped images cannot be kept"
+)
+UNLABELED_IMAGES_LOST = Kind(
+    "unlabeled_images_lost", "warning", "{count} unlabeled image cannot be kept",
+    "{count} unlabeled images cannot be kept",
+)  # fmt: skip
+EMPTY_IMAGES_LOST = Kind(
+    "empty_images_lost", "warning", "{count} empty image cannot be kept", "{count} empty images cannot be kept"
+)
+SCORES_LOST = Kind("scores_lost", "warning", "{count} score cannot be kept", "{count} scores cannot be kept")
+OUTLINES_LOST = Kind("outlines_lost", "warning", "{count} outline cannot be kept", "{count} outlines cannot be kept")
+BOXES_LOST = Kind("boxes_lost", "warning", "{count} box cannot be kept", "{count} boxes cannot be kept")
+CROWD_MARKS_LOST = Kind(
+    "crowd_marks_lost", "warning", "{count} crowd mark cannot be kept", "{count} crowd marks cannot be kept"
+)
+ATTRIBUTES_LOST = Kind(
+    "attributes_lost", "warning", "{count} attribute cannot be kept", "{count} attributes cannot be kept"
+)
+
+
+class Losses:
+    """Counts what the target format cannot hold.
+
+    >>> losses.add(SCORES_LOST); losses.add(SCORES_LOST); [str(issue) for issue in losses.issues]
+    ['2 scores cannot be kept']
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Kind] = Counter()
+
+    def add(self, kind: Kind, number: int = 1) -> None:
+        if number:
+            self.counts[kind] += number
+
+    def image(self, record: Record) -> None:
+        """An image that has no place in the file, for its state is none that the file can tell."""
+        kinds = {"skipped": SKIPPED_IMAGES_LOST, "empty": EMPTY_IMAGES_LOST}
+        self.add(kinds.get(record.state, UNLABELED_IMAGES_LOST))
+
+    def attributes(self, instances: Instances, kept: Sequence[str] = ()) -> None:
+        """The attributes of these objects, but for those that the format has a place for."""
+        notes = [note.attributes for note in instances.annotations or () if note is not None]
+        self.add(ATTRIBUTES_LOST, sum(name not in kept for attributes in notes for name in attributes))
+
+    def scores_and_crowds(self, instances: Instances) -> None:
+        self.add(SCORES_LOST, 0 if instances.scores is None else len(instances))
+        self.add(CROWD_MARKS_LOST, 0 if instances.crowd is None else int(instances.crowd.sum()))
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        return tuple(kind(count=number) for kind, number in self.counts.items())

@@ -1,0 +1,25 @@
+"""Issues as the tests look at them: sentences as people read them, and the records that were put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from maskwright.formats.faults import FAULTY_RECORD, IMAGES_ABSENT, summarized
+from maskwright.issues import Issue
+from maskwright.types import Dataset
+
+
+def sentences(issues: Dataset | Iterable[Issue]) -> tuple[str, ...]:
+    """What is reported, without the single faulty records."""
+    return tuple(map(str, summarized(issues.issues if isinstance(issues, Dataset) else issues)))
+
+
+def absent(data: Dataset) -> list[str]:
+    """The names of the images that the annotations name and that are not there."""
+    return [str(name) for issue in IMAGES_ABSENT.among(data.issues) for name in issue.images]
+
+
+def put_aside(data: Dataset) -> list[Issue]:
+    """The records that were put aside (`subject` is the record, `values` are field, expected and got), and the images
+    that are absent."""
+    return [*FAULTY_RECORD.among(data.issues), *IMAGES_ABSENT.among(data.issues)]
