@@ -144,8 +144,8 @@ def test_the_picture_is_of_the_images_size(find: Predictor, images: Path, tmp_pa
 def test_json_holds_the_instances_exactly(find: Predictor, images: Path, tmp_path: Path) -> None:
     done, out = saved(find, images, tmp_path, "json")
     (row,) = json.loads(read(out / "predictions.json"))
-    assert (row["height"], row["width"]) == SIZE and row["counts"] == {"balloon": 1, "cake": 1}
-    back, expected = interop.from_rows(row["objects"], find.card.classes, SIZE), done.images[0].instances
+    assert (row["image"]["height"], row["image"]["width"]) == SIZE and row["counts"] == {"balloon": 1, "cake": 1}
+    back, expected = interop.from_rows(row["detections"], find.card.classes, SIZE), done.images[0].instances
     assert np.array_equal(back.boxes, expected.boxes) and np.array_equal(back.classes, expected.classes)
     assert back.masks is not None and expected.masks is not None
     assert np.array_equal(back.masks.dense(), expected.masks.dense())
@@ -199,7 +199,7 @@ def test_boxes_alone_are_saved_as_their_boxes(images: Path, tmp_path: Path) -> N
 def test_nothing_found_is_written_as_nothing(images: Path, tmp_path: Path) -> None:
     done, out = saved(Predictor(Seer(), threshold=0.99), images, tmp_path, *EVERYTHING)
     assert done.counts() == {}
-    assert json.loads(read(out / "predictions.json"))[0]["objects"] == []
+    assert json.loads(read(out / "predictions.json"))[0]["detections"] == []
     assert json.loads(read(out / "coco_results.json")) == []
     assert len(read(out / "predictions.csv").splitlines()) == 1
     assert not (out / "masks").exists() and (out / "a.jpg").is_file()

@@ -94,7 +94,7 @@ def test_predict_json_is_one_document_with_the_failures_in_it(
     code, out, _ = maskwright(capsys, "predict", model, images, "--out", tmp_path / "out", "--json", "--save-csv")
     facts = document(out)
     assert code == 1
-    assert [Path(fact["image"]).name for fact in facts["images"]] == ["a.png"]
+    assert [Path(fact["file"]).name for fact in facts["images"]] == ["a.png"]
     assert [fact["error"] for fact in facts["failed"]] == ["ImageError"]
     assert facts["counts"] == facts["images"][0]["counts"]
     assert all(Path(file).is_file() for file in (*facts["files"], *facts["images"][0]["files"]))
@@ -359,7 +359,9 @@ def test_boxes_are_trained_and_used_without_masks(capsys: Captured, run: Path, t
     detections = maskwright(
         capsys, "predict", facts["run"], images / "a.png", "--threshold", 0, "--out", tmp_path, "--json"
     )
-    assert detections[0] == 0 and all("mask" not in item for item in document(detections[1])["images"][0]["objects"])
+    assert detections[0] == 0 and all(
+        "segmentation" not in item for item in document(detections[1])["images"][0]["detections"]
+    )
     started = maskwright(capsys, "train", run.parent / "flat", *arguments, "--weights", run, "--out", tmp_path)
     assert started[0] == 0 and "classes kept: balloon" in started[2]
 

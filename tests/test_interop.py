@@ -60,8 +60,10 @@ def test_no_objects_give_no_rows_and_back():
 
 def test_a_row_says_everything_in_plain_values():
     (row,) = interop.to_rows(one_cat())
-    assert {**row, "mask": ...} == {"class": "cat", "score": 0.9, "box": [1.0, 1.0, 4.0, 3.0], "area": 6, "mask": ...}
-    assert row["mask"]["size"] == [4, 5]
+    assert {**row, "segmentation": ...} == {
+        "class": "cat", "score": 0.9, "box": [1.0, 1.0, 4.0, 3.0], "area": 6, "segmentation": ...,
+    }  # fmt: skip
+    assert row["segmentation"]["size"] == [4, 5]
 
 
 @given(detections())
@@ -84,10 +86,13 @@ def test_rows_through_json_give_the_same_objects(instances):
         ({"class": "cat", "box": [0, 0, 1, 1], "score": 1.5}, "score"),
         ({"class": "cat", "box": [0, 0, 1, 1], "score": None}, "score"),
         ({"class": "cat", "box": [0, 0, 1, 1], "crowd": "no"}, "crowd"),
-        ({"class": "cat", "box": [0, 0, 1, 1], "mask": {"size": [4], "counts": "1"}}, "mask"),
-        ({"class": "cat", "box": [0, 0, 1, 1], "mask": {"size": [4, 5], "counts": "~~~~"}}, "mask"),
-        ({"class": "cat", "box": [0, 0, 1, 1], "mask": {"size": [4, 5], "counts": [3, "a"]}}, "mask"),
-        ({"class": "cat", "box": [0, 0, 1, 1], "mask": {"size": [4, 5], "counts": [3, None, -2]}}, "mask"),
+        ({"class": "cat", "box": [0, 0, 1, 1], "segmentation": {"size": [4], "counts": "1"}}, "segmentation"),
+        ({"class": "cat", "box": [0, 0, 1, 1], "segmentation": {"size": [4, 5], "counts": "~~~~"}}, "segmentation"),
+        ({"class": "cat", "box": [0, 0, 1, 1], "segmentation": {"size": [4, 5], "counts": [3, "a"]}}, "segmentation"),
+        (
+            {"class": "cat", "box": [0, 0, 1, 1], "segmentation": {"size": [4, 5], "counts": [3, None, -2]}},
+            "segmentation",
+        ),
     ],
 )
 def test_a_bad_row_is_named(row, field):

@@ -117,9 +117,23 @@ def test_objects_are_drawn_and_told_line_by_line(make: Make, find: Predictor, tm
     assert done.most == {"cake": 1} and done.lines is not None
     lines = [json.loads(line) for line in done.lines.read_text(encoding="utf-8").splitlines()]
     assert [line["frame"] for line in lines] == list(range(12)) and lines[3]["seconds"] == 0.12
-    assert all(line["counts"] == {"cake": 1} and line["objects"][0]["class"] == "cake" for line in lines)
+    assert all(line["counts"] == {"cake": 1} and line["detections"][0]["class"] == "cake" for line in lines)
     with Video(done.file) as new, Video(make()) as old:
         assert any(np.abs(a.pixels.astype(int) - b.pixels).max() > 60 for a, b in zip(new, old, strict=True))
+
+
+def test_tracked_objects_have_one_identity_in_all_frames(make: Make, find: Predictor, tmp_path: Path) -> None:
+    done = predict_video(find, make(), out=tmp_path / "out", lines=True, track=True)
+    assert done.lines is not None and done.tracks == done.most
+    lines = [json.loads(line) for line in done.lines.read_text(encoding="utf-8").splitlines()]
+    tracks = [[row["track"] for row in line["detections"]] for line in lines]
+    assert tracks[0] and all(row == tracks[0] for row in tracks) and len(set(tracks[0])) == len(tracks[0])
+    assert lines[0]["image"] == {"width": 128, "height": 96} and lines[0]["file"].endswith("party.mp4")
+
+
+def test_without_tracks_nothing_has_an_identity(make: Make, find: Predictor, tmp_path: Path) -> None:
+    done = predict_video(find, make(), out=tmp_path / "out", lines=True)
+    assert done.lines is not None and done.tracks is None and '"track"' not in done.lines.read_text(encoding="utf-8")
 
 
 def test_the_objects_of_a_class_have_one_color() -> None:

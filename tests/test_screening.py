@@ -133,7 +133,7 @@ def test_image_labels_score_and_objects_in_one_result(images: Path, tmp_path: Pa
         {"red": 2, "green": 2}, {"balloon": 2, "cake": 2}, 2, 1)  # fmt: skip
     lines = [json.loads(line) for line in (out / "predictions.jsonl").read_text("utf-8").splitlines()]
     assert json.loads((out / "predictions.json").read_text("utf-8")) == lines
-    assert [(line["screen"]["looked"], line["screen"]["labels"], len(line["objects"])) for line in lines] == [
+    assert [(line["screen"]["looked"], line["screen"]["labels"], len(line["detections"])) for line in lines] == [
         (True, ["red"], 2), (True, ["red"], 2), (False, ["green"], 0), (False, ["green"], 0)]  # fmt: skip
     with (out / "predictions.csv").open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))

@@ -95,7 +95,7 @@ def test_images_that_come_in_two_halves_get_a_line_each(belt: Path, tmp_path: Pa
             last[Path(said.image).name] = said.called
     assert isinstance(came[0], Unread)
     assert last == {name: name.split("_")[0] for name in images}
-    assert {Path(line["image"]).name for line in lines(tmp_path / "out")} == set(images)
+    assert {Path(line["file"]).name for line in lines(tmp_path / "out")} == set(images)
 
 
 def test_a_file_that_still_grows_is_left_alone(belt: Path, tmp_path: Path, images: dict) -> None:
@@ -119,7 +119,7 @@ def test_a_broken_image_is_named_and_the_next_one_comes(belt: Path, tmp_path: Pa
     came = watched(belt, tmp_path / "out", 2)
     assert [type(said) for said in came] == [Unread, Prediction]
     first = lines(tmp_path / "out")[0]
-    assert (Path(first["image"]).name, first["error"]) == ("a.jpg", "ImageError")
+    assert (Path(first["file"]).name, first["error"]) == ("a.jpg", "ImageError")
 
 
 def test_a_image_broken_at_first_is_looked_at_again_when_it_is_whole(belt: Path, tmp_path: Path, images: dict) -> None:
@@ -158,7 +158,7 @@ def test_a_second_watch_goes_on_where_the_first_stopped(belt: Path, tmp_path: Pa
     watched(belt, tmp_path / "out", 1)
     watched(belt, tmp_path / "out", 1)
     assert list(watch(FIND, belt, out=tmp_path / "out", every=0.0, stop=looks(4))) == []
-    assert sorted(Path(line["image"]).name for line in lines(tmp_path / "out")) == ["green_0.png", "red_0.png"]
+    assert sorted(Path(line["file"]).name for line in lines(tmp_path / "out")) == ["green_0.png", "red_0.png"]
 
 
 def test_a_line_that_was_cut_off_is_written_again(belt: Path, tmp_path: Path, images: dict) -> None:
@@ -168,12 +168,12 @@ def test_a_line_that_was_cut_off_is_written_again(belt: Path, tmp_path: Path, im
     file = tmp_path / "out" / "predictions.jsonl"
     file.write_bytes(file.read_bytes()[:-30])
     watched(belt, tmp_path / "out", 1)
-    assert sorted(Path(line["image"]).name for line in lines(tmp_path / "out")) == ["green_0.png", "red_0.png"]
+    assert sorted(Path(line["file"]).name for line in lines(tmp_path / "out")) == ["green_0.png", "red_0.png"]
 
 
 def test_lines_of_others_do_no_harm(belt: Path, tmp_path: Path, images: dict) -> None:
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "predictions.jsonl").write_text('{"image": "red_0.png"}\n[]\nnot json\n', encoding="utf-8")
+    (tmp_path / "out" / "predictions.jsonl").write_text('{"file": "red_0.png"}\n[]\nnot json\n', encoding="utf-8")
     (belt / "red_0.png").write_bytes(images["red_0.png"])
     assert len(watched(belt, tmp_path / "out", 1)) == 1
 
@@ -279,11 +279,11 @@ def test_a_real_ctrl_c_ends_a_real_watch(belt: Path, tmp_path: Path, images: dic
 @pytest.mark.parametrize(
     "line",
     [
-        '{"image":"red_0.png","bytes":Infinity,"changed":2}',
-        '{"image":"red_0.png","bytes":1e999,"changed":2}',
+        '{"file":"red_0.png","bytes":Infinity,"changed":2}',
+        '{"file":"red_0.png","bytes":1e999,"changed":2}',
         "[" * 100_000,
-        '{"image":"red_0.png","bytes":' + "1" * 5000 + ',"changed":2}',
-        '{"image":"red_0.png","bytes":1,"changed":2,"files":[7]}',
+        '{"file":"red_0.png","bytes":' + "1" * 5000 + ',"changed":2}',
+        '{"file":"red_0.png","bytes":1,"changed":2,"files":[7]}',
         "\x00\xff",
     ],
     ids=["Infinity", "a number beyond all", "deep brackets", "5000 digits", "a file that is no name", "no text"],

@@ -27,7 +27,7 @@ def to_rows(instances: Instances) -> list[dict[str, Any]]:
     class  name                    score  0..1 (absent where a person drew them)
     box    [x1, y1, x2, y2] in image pixels
     area   pixels of the mask, or of the box where there is no mask
-    mask   COCO run lengths {"size": [h, w], "counts": text} (absent without masks)
+    segmentation  COCO run lengths {"size": [h, w], "counts": text} of the mask (absent without masks)
     crowd  true or false (absent where the column does not exist)
 
     >>> to_rows(Instances(np.array([[0, 0, 3, 2]]), np.array([0]), np.array([0.9]), None, ("cat",)))
@@ -39,7 +39,7 @@ def to_rows(instances: Instances) -> list[dict[str, Any]]:
     _put(rows, "box", [[_short(edge) for edge in box] for box in instances.boxes])
     _put(rows, "area", _areas(instances))
     if instances.masks is not None:
-        _put(rows, "mask", instances.masks.to_coco())
+        _put(rows, "segmentation", instances.masks.to_coco())
     if instances.crowd is not None:
         _put(rows, "crowd", [bool(item) for item in instances.crowd])
     return rows
@@ -56,8 +56,8 @@ def from_rows(
     file   where the rows came from, for messages
     """
     expected = {"class": "a name", "box": "[x1, y1, x2, y2], four numbers", "score": "a number 0..1",
-              "mask": '{"size": [h, w], "counts": ...}', "crowd": "true or false"}  # fmt: skip
-    fits = {"class": _is_name, "box": _is_box, "score": _is_fraction, "mask": _is_mask, "crowd": _is_flag}
+              "segmentation": '{"size": [h, w], "counts": ...}', "crowd": "true or false"}  # fmt: skip
+    fits = {"class": _is_name, "box": _is_box, "score": _is_fraction, "segmentation": _is_mask, "crowd": _is_flag}
     present = {key for row in rows if isinstance(row, Mapping) for key in row} & set(expected) | {"class", "box"}
     for number, row in enumerate(rows, start=1):
         for key in sorted(present, key=list(expected).index):
@@ -75,7 +75,7 @@ def from_rows(
     def column(key: str) -> np.ndarray | None:
         return np.array([row[key] for row in rows]) if key in present else None
 
-    masks = _masks([row["mask"] for row in rows], size, file) if "mask" in present else None
+    masks = _masks([row["segmentation"] for row in rows], size, file) if "segmentation" in present else None
     classes = np.array([known.index(row["class"]) for row in rows])
     return Instances(np.array([row["box"] for row in rows]), classes, column("score"), masks, known, column("crowd"))
 
@@ -128,7 +128,7 @@ def to_coco_results(
             number = image if isinstance(image, str) else int(image)
             one = {"image_id": number, "category_id": ids[row["class"]], "bbox": [x1, y1, x2 - x1, y2 - y1],
                    "score": row.get("score", 1.0)}  # fmt: skip
-            results.append({**one, "segmentation": row["mask"]} if "mask" in row else one)
+            results.append({**one, "segmentation": row["segmentation"]} if "segmentation" in row else one)
     return results
 
 
@@ -218,13 +218,13 @@ def _masks(segmentations: list[dict], size: tuple[int, int] | None, file: object
     first = size if size is not None else tuple(segmentations[0]["size"])
     for number, segmentation in enumerate(segmentations, start=1):
         if tuple(segmentation["size"]) != tuple(first):
-            raise AnnotationError("a mask is not of the image's size", file=file, record=f"row {number}", field="mask",
-                                  expected=list(first), got=segmentation["size"])  # fmt: skip
+            raise AnnotationError("a mask is not of the image's size", file=file, record=f"row {number}",
+                                  field="segmentation", expected=list(first), got=segmentation["size"])  # fmt: skip
     try:
         return RleMasks.from_coco(segmentations)
     except (ValueError, TypeError) as error:
-        raise AnnotationError("run lengths cannot be read", file=file, field="mask", expected="COCO run lengths",
-                              got=error) from error  # fmt: skip
+        raise AnnotationError("run lengths cannot be read", file=file, field="segmentation",
+                              expected="COCO run lengths", got=error) from error  # fmt: skip
 
 
 def _is_number(value: Any) -> bool:

@@ -449,7 +449,7 @@ def _other_members(folder: Path, random: Random) -> None:
 
 def sheet_of_parts(folder: Path) -> None:
     """What a watch has written, and goes on from."""
-    lines = [{"image": f"{number}.png", "bytes": 10, "changed": 5, "files": ["a.jpg"]} for number in range(3)]
+    lines = [{"file": f"{number}.png", "bytes": 10, "changed": 5, "files": ["a.jpg"]} for number in range(3)]
     (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
 

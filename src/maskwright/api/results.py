@@ -57,13 +57,13 @@ class Prediction:
         return self.instances.counts() if self.image_labels is None else dict.fromkeys(self.image_labels.labels, 1)
 
     def facts(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"image": self.image, "height": self.size[0], "width": self.size[1]}
+        told: dict[str, Any] = {"file": self.image, "image": {"width": self.size[1], "height": self.size[0]}}
         if self.image_labels is not None:
             told |= self.image_labels.facts()
         else:
             if self.screened is not None:
                 told["screen"] = self.screened.facts()
-            told |= {"counts": self.instances.counts(), "objects": interop.to_rows(self.instances)}
+            told |= {"counts": self.instances.counts(), "detections": interop.to_rows(self.instances)}
         if self.thresholds:
             told["thresholds"] = [threshold.facts() for threshold in self.thresholds]
         told["files"] = [str(file) for file in self.files]

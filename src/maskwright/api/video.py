@@ -23,6 +23,7 @@ from maskwright.prediction.predictor import Predictor, load_unless_loaded
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances
 from maskwright.video.read import Frame, Video
+from maskwright.video.tracks import UNTRACKED, Tracker
 from maskwright.video.write import CONTAINERS, Writer
 
 FRAMES_DAMAGED = Kind(
@@ -39,6 +40,8 @@ VIDEO_WRITTEN = Kind("video_written", "info", "video in {file}[, a line a frame 
 Drawing = Callable[[np.ndarray, Instances], np.ndarray]
 """Makes the new frame from the pixels (H×W×3 uint8) and the objects of a frame."""
 
+Ids = list[int] | None  # of each object of a frame; None where nothing is followed
+
 SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its letters are made for that
 
 
@@ -50,6 +53,7 @@ class VideoResult:
     frames       that were written, of `expected` (None where the video does not say)
     most         {class: objects on the frame that shows most of it}
     lines        the table of frames, where it was asked for
+    tracks       {class: how many different objects were followed}; None where no identities were asked for
     issues       what a viewer should know: sound left out, a file that ends in the middle
     """
 
@@ -61,6 +65,7 @@ class VideoResult:
     most: dict[str, int]
     lines: Path | None = None
     issues: tuple[Issue, ...] = ()
+    tracks: dict[str, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -69,6 +74,7 @@ class VideoResult:
             "frames": self.frames,
             "seconds": round(self.seconds, 3),
             "most": self.most,
+            "tracks": self.tracks,
             "lines": None if self.lines is None else str(self.lines),
             "issues": [as_json(issue) for issue in self.issues],
         }
@@ -100,8 +106,9 @@ def predict_video(
     source: str | Path,
     *,
     out: str | Path = "videos",
-    drawn: Drawing = outlined,
+    drawn: Drawing | None = None,
     lines: bool = False,
+    track: bool = False,
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
@@ -111,8 +118,9 @@ def predict_video(
 
     source  a video of any kind that FFmpeg reads, or the address of one
     out     a folder, where the video gets the source's name and .mp4; or a file that ends in .mp4, .mov or .mkv
-    drawn   makes the new frame of the old one and its objects
+    drawn   makes the new frame of the old one and its objects; None: outlines and labels
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
+    track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
     Ctrl-C ends the video where it is, so that it can be played up to there, and goes on as KeyboardInterrupt.
 
     >>> maskwright.predict_video("balloons", "party.mp4", out="drawn").most
@@ -125,12 +133,16 @@ def predict_video(
     for issue in predictor.introduction():
         log(issue)
     most: Counter[str] = Counter()
+    identities: dict[str, set[int]] = {}
     seconds, stopped = 0.0, False
     with Video(source) as video, _Output(video, file, lines) as output:
+        follow = _Following(predictor, class_indices, video) if track else _Detecting(predictor, class_indices)
         try:
             for frame in progress(video, total=video.expected, label="predicting", unit="frames"):
-                detections = of_classes(predictor(frame.pixels), class_indices)
-                output.add(drawn(frame.pixels, detections), frame, detections)
+                detections, ids = follow(frame)
+                output.add(_drawn(frame.pixels, detections, ids, drawn), frame, detections, ids)
+                for name, identity in zip(detections.labels, ids or (), strict=False):
+                    identities.setdefault(name, set()).add(identity)
                 for name, count in detections.counts().items():
                     most[name] = max(most[name], count)
                 seconds = frame.seconds
@@ -144,7 +156,8 @@ def predict_video(
     if stopped:
         raise KeyboardInterrupt
     table = file.with_suffix(".jsonl") if lines else None
-    return VideoResult(Path(source), file, output.frames, video.expected, seconds, dict(most), table, issues)
+    followed = {name: len(several - {UNTRACKED}) for name, several in identities.items()} if track else None
+    return VideoResult(Path(source), file, output.frames, video.expected, seconds, dict(most), table, issues, followed)
 
 
 def predict_videos(
@@ -152,8 +165,9 @@ def predict_videos(
     sources: Sequence[str | Path],
     *,
     out: str | Path = "videos",
-    drawn: Drawing = outlined,
+    drawn: Drawing | None = None,
     lines: bool = False,
+    track: bool = False,
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
@@ -167,8 +181,9 @@ def predict_videos(
     for source, file in zip(sources, files, strict=True):
         try:
             result = predict_video(
-                predictor, source, out=file, drawn=drawn, lines=lines, classes=classes, progress=progress, log=log
-            )
+                predictor, source, out=file, drawn=drawn, lines=lines, track=track, classes=classes,
+                progress=progress, log=log,
+            )  # fmt: skip
         except MaskwrightError as error:
             if len(sources) == 1:
                 raise
@@ -198,6 +213,49 @@ def targets(sources: Sequence[str | Path], out: Path) -> list[Path]:
         if str(file.resolve()).casefold() in read:
             raise OutputError("the video would replace one that is read", file=file, fix="name another --out")
     return written
+
+
+# --- frame by frame ---------------------------------------------------------------------------------------------------
+class _Detecting:
+    """The objects of each frame by itself."""
+
+    def __init__(self, predictor: Predictor, class_indices: np.ndarray) -> None:
+        self._predictor, self._class_indices = predictor, class_indices
+
+    def __call__(self, frame: Frame) -> tuple[Instances, Ids]:
+        return of_classes(self._predictor(frame.pixels), self._class_indices), None
+
+
+class _Following:
+    """The objects of each frame with their identities.
+
+    What is detected less surely than the model's threshold demands is shown only where it goes on with a track.
+    """
+
+    def __init__(self, predictor: Predictor, class_indices: np.ndarray, video: Video) -> None:
+        self._class_indices = class_indices
+        self._tracker = Tracker(interval=float(1 / video.rate) if video.rate else 1 / 30)
+        self._limits = np.array([predictor.limits[name] for name in predictor.card.classes])
+        low = min(self._tracker.config.low, float(self._limits.min()))
+        self._predictor = Predictor(predictor.engine, low, predictor.size, predictor.tile)
+
+    def __call__(self, frame: Frame) -> tuple[Instances, Ids]:
+        detections = of_classes(self._predictor(frame.pixels), self._class_indices)
+        scores = np.zeros(0) if detections.scores is None else detections.scores
+        sure = scores >= self._limits[detections.classes]
+        ids = self._tracker.update(detections, frame.seconds, sure)
+        shown = sure | (ids != UNTRACKED)
+        return detections[shown], ids[shown].tolist()
+
+
+def _drawn(pixels: np.ndarray, detections: Instances, ids: Ids, drawn: Drawing | None) -> np.ndarray:
+    if drawn is not None:
+        return drawn(pixels, detections)
+    if ids is None:
+        return outlined(pixels, detections)
+    labels = [f"{name} {identity}" for name, identity in zip(detections.labels, ids, strict=True)]
+    colors = [color_of(identity) for identity in ids]
+    return outlines.draw(pixels, detections, colors=colors, labels=labels, shown_in=SCREEN)
 
 
 def _issues(video: Video, silent_because: str, seconds: float) -> Iterator[Issue]:
@@ -230,13 +288,15 @@ class _Output:
     def __exit__(self, *error: Any) -> bool | None:
         return self._stack.__exit__(*error)
 
-    def add(self, picture: np.ndarray, frame: Frame, detections: Instances) -> None:
+    def add(self, picture: np.ndarray, frame: Frame, detections: Instances, ids: Ids) -> None:
         if self._writer is None:
             self._begin(picture.shape[:2])
         assert self._writer is not None
         self._writer.add(picture, frame)
         if self._table is not None:
-            self._table.write(json.dumps(_line(self.frames, frame, detections), ensure_ascii=False) + "\n")
+            self._table.write(
+                json.dumps(_line(self._video, self.frames, frame, detections, ids), ensure_ascii=False) + "\n"
+            )
         self.frames += 1
 
     def _begin(self, size: tuple[int, int]) -> None:
@@ -252,10 +312,16 @@ class _Output:
         return "" if self._writer is None else self._writer.silent_because or ""
 
 
-def _line(number: int, frame: Frame, detections: Instances) -> dict[str, Any]:
+def _line(video: Video, number: int, frame: Frame, detections: Instances, ids: Ids) -> dict[str, Any]:
+    rows = interop.to_rows(detections)
+    if ids is not None:
+        rows = [{**row, "track": None if track == UNTRACKED else track} for row, track in zip(rows, ids, strict=True)]
+    height, width = frame.pixels.shape[:2]
     return {
+        "file": str(video.path),
         "frame": number,
         "seconds": round(frame.seconds, 4),
+        "image": {"width": width, "height": height},
         "counts": detections.counts(),
-        "objects": interop.to_rows(detections),
+        "detections": rows,
     }

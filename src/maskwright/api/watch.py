@@ -43,7 +43,7 @@ class Unread:
     sorted: Path | None = None
 
     def facts(self) -> dict[str, Any]:
-        document = {"image": self.image, **self.error.facts()}
+        document = {"file": self.image, **self.error.facts()}
         return document if self.sorted is None else document | {"sorted": str(self.sorted)}
 
 
@@ -203,7 +203,7 @@ class _Lines:
     def _remember(self, line: bytes) -> None:
         try:
             facts = json.loads(line)
-            name = Path(facts["image"].replace("\\", "/")).name
+            name = Path(facts["file"].replace("\\", "/")).name
             self.known[name] = int(facts["bytes"]), int(facts["changed"])
             for file in facts.get("files", ()):
                 self._stems.add(Path(file.replace("\\", "/")).stem.casefold())

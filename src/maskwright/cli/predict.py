@@ -38,6 +38,7 @@ IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops",
 )
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
+@click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
 @click.option("--no-pictures", is_flag=True, help="Do not draw.")
 @click.option("--screen", metavar="CLASSIFIER", help="In place of MODEL: ask this one first ...")
 @click.option("--then", metavar="DETECTOR", help="... and this one only where the classifier says so.")
@@ -66,7 +67,7 @@ def command(
       maskwright predict runs/rust inspection/ --save-csv --save-masks --out found/
       maskwright predict --screen runs/rust --then runs/rust-boxes bridge/
       maskwright predict runs/rust belt/ --watch --sort-into sorted/ --move
-      maskwright predict runs/party party.mp4 --save-jsonl
+      maskwright predict runs/party party.mp4 --track --save-jsonl
 
     A source is a file, a folder, a pattern, an address, or - for standard input; or a video.
     """
@@ -79,8 +80,10 @@ def command(
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     if videos := videos_among(images, [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]):
-        settings = {"lines": chosen["save_jsonl"], "classes": chosen["classes"]}
+        settings = {"lines": chosen["save_jsonl"], "track": chosen["track"], "classes": chosen["classes"]}
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
+    if chosen["track"]:
+        raise RecipeError("only videos have tracks", field="--track", expected="a video", got="images")
     if chosen["watch"] and len(images) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", expected="a folder", got=f"{len(images)} sources")
     settings: dict[str, Any] = {

@@ -50,9 +50,9 @@ def predict_and_show(model: str, videos: Sequence[str], console: Console, **sett
     def show() -> None:
         for video in results.videos:
             most = listed(video.most, "nothing found")
-            console.show(
-                f"{video.video}: {video.frames} frames, {video.seconds:.1f} seconds; on one frame at most: {most}"
-            )
+            tracks = "" if video.tracks is None else f"; tracks: {listed(video.tracks, 'none')}"
+            length = f"{video.frames} frames, {video.seconds:.1f} seconds"
+            console.show(f"{video.video}: {length}; on one frame at most: {most}{tracks}")
 
     console.result(results.to_dict(), show)
     return 1 if results.failed else 0

@@ -1,8 +1,8 @@
 """Where a tracked object will be: a Kalman filter of constant velocity over its box, in true time.
 
-The state is center, aspect ratio and height of the box with their velocities, as in SORT and ByteTrack; noise grows with
-the height. Time is counted in units of the nominal interval between frames, so videos of variable frame rate and dropped
-frames move objects as far as they went.
+The state is center, aspect ratio and height of the box with their velocities, as in SORT and ByteTrack; noise grows
+with the height. Time is counted in units of the nominal interval between frames, so that a variable frame rate and
+dropped frames move objects as far as they went.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Identities of objects over the frames of a video: ByteTrack (Zhang et al., ECCV 2022), by masks where there are any.
 
 Detections of high score are matched to tracks first, those of low score then to the tracks that found none: an object
-that is covered for a moment is still detected, only less surely. Where tracks and detections have masks, overlap is that
-of the masks, each track's moved to where its motion puts it.
+that is covered for a moment is still detected, only less surely. Where tracks and detections have masks, overlap is
+that of the masks, each track's moved to where its motion puts it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ UNTRACKED = -1
 
 @dataclass(frozen=True, slots=True)
 class TrackerConfig:
-    """high    score from which a detection is matched first, and may begin a track if it is 0.1 above
+    """How detections and tracks are paired; the defaults are ByteTrack's.
+
+    high    score from which a detection is matched first, and may begin a track if it is 0.1 above
     low     detections below are never matched
     memory  seconds that an object may be out of sight and keep its identity
     iou_high, iou_low, iou_new  the least overlap of a pair: first matching, low scores, tracks seen once only
@@ -64,11 +66,12 @@ class Tracker:
     _next: int = 1
     _now: float | None = None
 
-    def update(self, detections: Instances, seconds: float) -> np.ndarray:
+    def update(self, detections: Instances, seconds: float, sure: np.ndarray | None = None) -> np.ndarray:
         """n int64: the identity of each detection, from 1 on; -1 for one that belongs to no track.
 
         detections  of one frame, with scores; classes are compared by name, so an identity keeps its class
         seconds     the time of the frame, never less than that of the frame before
+        sure        n bool: which have a high score, by thresholds of their own; None: by `config.high`
         """
         first = self._now is None
         passed = 0.0 if self._now is None else max(0.0, seconds - self._now)
@@ -78,8 +81,9 @@ class Tracker:
             track.motion.advance(passed / self.interval, track.seen)
         scores = np.ones(len(detections)) if detections.scores is None else detections.scores
         ids = np.full(len(detections), UNTRACKED, np.int64)
-        high = np.flatnonzero(scores >= self.config.high)
-        low = np.flatnonzero((scores >= self.config.low) & (scores < self.config.high))
+        begins = scores >= min(self.config.high + 0.1, 1.0) if sure is None else sure
+        sure = scores >= self.config.high if sure is None else sure
+        high, low = np.flatnonzero(sure), np.flatnonzero(~sure & (scores >= self.config.low))
         confirmed = [track for track in self._tracks if track.confirmed]
 
         waiting, high = self._match(confirmed, high, self.config.iou_high, detections, ids, seconds)
@@ -92,7 +96,7 @@ class Tracker:
             track.seen = track.last_seen == seconds
         self._tracks = [track for track in self._tracks if track not in forgotten]
         for row in high.tolist():
-            if scores[row] >= min(self.config.high + 0.1, 1.0):
+            if begins[row]:
                 ids[row] = self._begin(detections[row], seconds, confirmed=first)
         return ids
 
