@@ -16,7 +16,7 @@ from PIL import Image as PilImage
 
 from maskwright.errors import DatasetError, FetchError, ImageError, InputError, MissingExtra
 from maskwright.extras import how_to_install
-from maskwright.images.sources import Source, _distinct, expand, naturally, open_source
+from maskwright.images.sources import Source, _distinct, expand, naturally, only, open_source
 from maskwright.types import Image, Window
 
 RED = np.full((4, 6, 3), (255, 0, 0), np.uint8)
@@ -317,3 +317,18 @@ def test_the_longest_names_get_stems_that_fit_and_stay_apart():
     names = [Image(np.zeros((1, 1, 3), np.uint8), "照" * 90 + end) for end in "ab"]
     stems = [source.stem for source in expand([names[0]]) + expand([names[1]])]
     assert len(set(stems)) == 2 and all(len(stem.encode()) <= 250 for stem in stems)
+
+
+def test_one_image_is_not_the_first_of_several(tmp_path):
+    for name in ("a.png", "b.png"):
+        PilImage.new("RGB", (4, 3)).save(tmp_path / name)
+    assert only(tmp_path / "a.png").stem == only(str(tmp_path / "a*")).stem == "a"
+    for several in (tmp_path, str(tmp_path / "*.png"), [tmp_path / "a.png", tmp_path / "b.png"]):
+        with pytest.raises(DatasetError, match="several images where one is expected"):
+            only(several)
+
+
+@pytest.mark.parametrize("source", [None, 5, [None]])
+def test_what_is_no_source_is_refused_by_its_kind(source):
+    with pytest.raises(InputError, match="this cannot be opened as an image"):
+        expand(source)

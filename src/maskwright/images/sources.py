@@ -76,13 +76,22 @@ def expand(sources: Sequence[Origin] | Origin, follow_links: bool = False) -> li
     if isinstance(sources, str | Path | bytes | np.ndarray | Image | PilImage.Image):
         several: list[Origin] = [sources]
     else:
-        several = list(sources)
+        several = list(sources) if isinstance(sources, Iterable) else [sources]
     found = [item for index, source in enumerate(several, start=1) for item in _expand_one(source, index, follow_links)]
     if not found:
         raise DatasetError(
             "no images were named", expected="an image, a folder, a pattern or an address", got="nothing"
         )
     return list(_distinct(found))
+
+
+def only(source: Origin) -> Source:
+    """The one image that is meant; DatasetError where a folder, a pattern or a list holds several."""
+    found = expand(source)
+    if len(found) > 1:
+        raise DatasetError("several images where one is expected", expected="one image", got=f"{len(found)} images",
+                           fix="maskwright.predict(model, images) takes several")  # fmt: skip
+    return found[0]
 
 
 def open_source(source: Source, window: Window | None = None, limit_pixels: int = LIMIT_PIXELS) -> Image:

@@ -66,7 +66,7 @@ class Predictor:
 
     def open(self, source: Source | Origin) -> Image:
         """The image as this model wants it: deep gray through the window that the model learned with."""
-        return sources.open_source(source if isinstance(source, Source) else sources.expand(source)[0], self.window)
+        return sources.open_source(source if isinstance(source, Source) else sources.only(source), self.window)
 
     def look(self, source: Source | Origin, progress: Progress = silent) -> tuple[Image, Any]:
         """The image as it was looked at, and what was found; `progress` watches the tiles of a large one."""
