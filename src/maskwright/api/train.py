@@ -38,7 +38,7 @@ from maskwright.types import Dataset
 from maskwright.weights.card import Card
 from maskwright.weights.image_hashes import packed, unpacked
 
-PACKAGE_MISSING = Kind(
+PRETRAINED_PACKAGE_MISSING = Kind(
     "pretrained_package_missing",
     "warning",
     "a better start comes with {package}, which is not installed; training on {backbone} instead",
@@ -126,7 +126,7 @@ def train(
     engine = _engine(plan, parts, held, started_on)
     backbone, names = engine.card.backbone, parts["train"].names
     if not plan.backbone and (package := starts.missing_package(plan.model, plan.task, backbone)):
-        hooks.log(PACKAGE_MISSING(package=package, backbone=backbone))
+        hooks.log(PRETRAINED_PACKAGE_MISSING(package=package, backbone=backbone))
     say(start_weights(engine.network, plan.weights, plan.model, backbone, names, Path(out), progress))
     trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks)
     for stage in plan.stages:  # a misspelt one is found before anything is written

@@ -15,17 +15,17 @@ from maskwright.training.step import NotFiniteError, Objective, training_step
 
 STEPS = 12
 LEARNED = 0.9  # a network that learns brings the loss of one batch below this fraction in a dozen steps
-TRIAL = "the loss of one batch went from {before:.2f} to {after:.2f} in {steps} steps"
 NOT_LEARNED_YET = Kind(
     "not_learned_yet",
     "warning",
-    f"no validation image is right yet, but the network learns ({TRIAL}): {{fix}}",
+    "no validation image is right yet, but the network learns (the loss of one batch went from {before:.2f} to "
+    "{after:.2f} in {steps} steps): {fix}",
     fix="train longer, or start from better --weights",
 )
 NOTHING_LEARNED = Kind(
     "nothing_learned",
     "warning",
-    f"nothing is learned ({TRIAL}): {{fix}}",
+    "nothing is learned (the loss of one batch went from {before:.2f} to {after:.2f} in {steps} steps): {fix}",
     fix="look at the annotations with `maskwright show`, try a higher --lr or more layers (--layers all)",
 )
 

@@ -17,14 +17,16 @@ from maskwright.types import Dataset
 from maskwright.weights.card import read_card, write_card
 
 MIN_ANSWERS = 5  # of each kind, right and wrong
-ABOUT = "by {count} validation images ({wrong} wrong answers)"
 TEMPERATURE_FITTED = Kind(
     "temperature_fitted",
     "info",
-    f"temperature {{temperature:.2f}}, {ABOUT}: their loss {{before:.2f}} -> {{after:.2f}}",
+    "temperature {temperature:.2f}, by {count} validation images ({wrong} wrong answers): their loss {before:.2f} -> "
+    "{after:.2f}",
 )
 TEMPERATURE_UNDECIDED = Kind(
-    "temperature_undecided", "info", f"temperature left at 1: too few answers to tell it {ABOUT}"
+    "temperature_undecided",
+    "info",
+    "temperature left at 1: too few answers to tell it by {count} validation images ({wrong} wrong answers)",
 )
 
 
