@@ -113,7 +113,7 @@ def test_a_bundled_model_is_listed_with_classes_metrics_and_license(capsys):
         "Bundled models: maskwright predict NAME IMAGES",
         "model     network  MB  classes, metrics, license",
         "balloons  small     1  balloon",
-        "                       validation mask AP 0.731",
+        "                       validation: mask AP 0.731",
         "                       Apache-2.0",
     ]
 

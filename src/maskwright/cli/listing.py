@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from maskwright.cli.console import Console, table_text
 
-WIDEST, NARROWEST = 100, 40  # letters: of a whole line, and of a last column that can still be read
+WIDEST, NARROWEST = 100, 30  # letters: of a whole line, and of a last column that can still be read
 
 
 def listing(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:

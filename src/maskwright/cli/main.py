@@ -35,7 +35,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN unchanged."),
     },
     "General": {
-        "demo": ("maskwright.cli.demo:command", "Train, evaluate and predict on rendered images, in three minutes."),
+        "demo": ("maskwright.cli.demo:command", "Train, evaluate and predict on rendered images (3 min)."),
         "doctor": ("maskwright.cli.doctor:command", "Check the installation, the hardware and the weights."),
         "models": ("maskwright.cli.models:command", "List the models with their size and license."),
         "completion": ("maskwright.cli.completion:command", "Let the shell complete commands, options and files."),
@@ -68,7 +68,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, commands in COMMANDS.items():
             with formatter.section(heading):
-                formatter.write_dl([(f"{name:<9}", line) for name, (_, line) in commands.items()], col_max=12)
+                formatter.write_dl([(f"{name:<14}", line) for name, (_, line) in commands.items()], col_max=14)
 
 
 def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:

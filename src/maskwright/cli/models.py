@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,6 @@ def command(card: str | None, console: Console) -> None:
     networks, bundled, weights = models.networks(), models.bundled(), models.weights_to_fetch()
 
     def tell() -> None:
-        rows = [
-            [network["name"], network["task"], network["size"],
-             "\n".join([network["about"], "backbones " + ", ".join(network["backbones"]),
-                        "weights " + ", ".join(network["weights"])])]
-            for network in networks
-        ]  # fmt: skip
-        listing(console, ["model", "task", "px", "what it is"], rows, "Networks: maskwright train DATA --model NAME")
-        console.show()
         for purpose, title in TITLES.items():
             rows = [
                 [item["name"], item.get("model"), item["megabytes"], _about(item)]
@@ -57,16 +49,40 @@ def command(card: str | None, console: Console) -> None:
                 console.show()
         if not bundled:
             console.show("No model came with this copy of the package.\n")
+        _show_networks(networks, console)
         show_weights(weights, console)
 
     console.result({"networks": networks, "bundled": bundled, "weights": weights}, tell)
     return None
 
 
+def _show_networks(networks: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Those of other packages, whose names are long, in a line of their own."""
+    external = [network["name"] for network in networks if ":" in network["name"]]
+    rows = [
+        [network["name"], network["task"], network["size"], _what_it_is(network)]
+        for network in networks
+        if network["name"] not in external
+    ]
+    listing(console, ["model", "task", "px", "what it is"], rows, "Networks: maskwright train DATA --model NAME")
+    if external:
+        console.show()
+        for line in wrapped("With the package torchvision also: " + ", ".join(external), line_width()):
+            console.show(line)
+    console.show()
+
+
+def _what_it_is(network: Mapping[str, Any]) -> str:
+    parts = [network["about"]]
+    if len(network["backbones"]) > 1:
+        parts.append("backbones: " + ", ".join(network["backbones"]))
+    return "\n".join([*parts, "starts from: " + ", ".join(network["weights"])])
+
+
 def _about(model: Mapping[str, Any]) -> str:
     if "fault" in model:
         return f"{model['fault']}\nmaskwright doctor says more"
-    metrics = ", ".join(f"{name} {value}" for name, value in flat(model["metrics"]))
+    metrics = "\n".join(f"{split}: {measured(values)}" for split, values in model["metrics"].items())
     classes = ", ".join(model["classes"][:SHOWN]) + ("" if len(model["classes"]) <= SHOWN else ", ...")
     counted = f"{classes} ({len(model['classes'])} in all)" if len(model["classes"]) > SHOWN else classes
     return "\n".join(line for line in (counted, metrics, model["license"]) if line)
@@ -127,6 +143,23 @@ def _page(folder: Path) -> str | None:
         return (folder / PAGE).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
+
+
+def measured(metrics: Mapping[str, Any]) -> str:
+    """The metrics of a card, each with its interval behind it.
+
+    >>> measured({"images": 13, "mask_AP": 0.5631, "mask_AP_interval": (0.43, 0.7)})
+    '13 images, mask AP 0.563 (0.43 to 0.70)'
+    """
+    parts = []
+    for key, value in metrics.items():
+        if key.endswith("_interval") or value is None:
+            continue
+        interval = metrics.get(f"{key}_interval")
+        name = key.replace("_", " ")
+        text = f"{value} {name}" if isinstance(value, int) else f"{name} {_number(value)}"
+        parts.append(text + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else ""))
+    return ", ".join(parts)
 
 
 def flat(facts: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str | None]]:
