@@ -23,13 +23,14 @@ from safetensors.numpy import save_file
 
 from maskwright import fetch
 from maskwright.api import doctor as house
-from maskwright.api.doctor import Finding, doctor
+from maskwright.api.doctor import doctor
 from maskwright.cli.console import Console
 from maskwright.cli.listing import listing, wrapped
 from maskwright.cli.main import main
 from maskwright.cli.models import flat
 from maskwright.curate import published
 from maskwright.extras import how_to_install
+from maskwright.issues import Issue
 from maskwright.models.registry import CLASSIFIERS, MODELS
 from maskwright.weights import sources
 from maskwright.weights.card import CARD, WEIGHTS, Card, write_card
@@ -93,8 +94,8 @@ def maskwright(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[
     return end.value.code, out, err
 
 
-def findings(about: str) -> list[Finding]:
-    return [finding for finding in doctor() if finding.about == about]
+def reported(subject: str) -> list[Issue]:
+    return [issue for issue in doctor() if issue.subject == subject]
 
 
 # --- models -----------------------------------------------------------------------------------------------------------
@@ -155,6 +156,7 @@ def test_lines_fit_a_terminal_of_80_columns(command, capsys, monkeypatch):
 LOADED = "\nimport sys; print('LOADED', *sorted(sys.modules))"
 CALL = """
 from maskwright.cli.main import main
+from maskwright.issues import Issue
 try:
     main(["models"])
 except SystemExit as end:
@@ -301,21 +303,21 @@ def test_a_computer_in_order_has_no_problem(capsys, home):
     bundle()
     code, out, _ = maskwright(capsys, "doctor", "--json")
     facts = json.loads(out)
-    problems = [fact for fact in facts["findings"] if fact["state"] == "problem"]
+    problems = [issue for issue in facts["issues"] if issue["severity"] == "error"]
     assert (code, facts["well"], problems) == (0, True, [])
-    subjects = {fact["about"] for fact in facts["findings"]}
+    subjects = {issue["subject"] for issue in facts["issues"]}
     assert {"maskwright", "python", "system", "torch", "numpy", "pillow", "device", "memory"} <= subjects
     assert {"cache", "this folder", "model balloons", *house.EXTRAS} <= subjects
     assert list(home.iterdir()) == [] and not fetch.cache_folder().exists()  # nothing is left behind
 
 
 def test_all_is_well_is_said_in_words(capsys, monkeypatch):
-    monkeypatch.setattr(house, "CHECKS", [lambda: [Finding("torch", "ok", "2.9")]])
+    monkeypatch.setattr(house, "CHECKS", [lambda: [house.PACKAGE_INSTALLED("torch", version="2.9")]])
     assert maskwright(capsys, "doctor")[:2] == (0, "    what   found\nok  torch  2.9\n\nAll is well.\n")
 
 
 def test_a_problem_is_said_with_what_to_run(capsys, monkeypatch):
-    monkeypatch.setattr(house, "CHECKS", [lambda: [Finding("torch", "problem", "not installed", "pip install torch")]])
+    monkeypatch.setattr(house, "CHECKS", [lambda: [house.PACKAGE_MISSING("torch", fix="pip install torch")]])
     code, out, _ = maskwright(capsys, "doctor")
     assert code == 1 and out.splitlines()[1:] == [
         "problem  torch  not installed",
@@ -326,33 +328,33 @@ def test_a_problem_is_said_with_what_to_run(capsys, monkeypatch):
 
 
 def test_no_bundled_model_is_a_problem():
-    assert [finding.state for finding in findings("models")] == ["problem"]
+    assert [issue.code for issue in reported("models")] == ["no_bundled_model"]
 
 
 def test_weights_cut_short_are_found():
     whole = bundle() / WEIGHTS
     whole.write_bytes(whole.read_bytes()[:5000])
-    (broken,) = findings("model balloons")
-    assert broken.state == "problem" and broken.found.startswith("the weights cannot be read") and broken.fix
+    (broken,) = reported("model balloons")
+    assert broken.code == "model_broken" and broken.sentence.startswith("the weights cannot be read") and broken.fix
 
 
 def test_weights_that_are_missing_are_found():
     (bundle() / WEIGHTS).unlink()
-    assert [finding.state for finding in findings("model balloons")] == ["problem"]
+    assert [issue.code for issue in reported("model balloons")] == ["model_broken"]
 
 
 def test_a_cache_that_cannot_be_written_is_a_problem(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     for index in (tmp_path / "file", tmp_path / "file" / "below"):
         monkeypatch.setenv("MASKWRIGHT_CACHE", str(index))
-        (cache,) = findings("cache")
-        assert cache.state == "problem" and cache.fix == "set MASKWRIGHT_CACHE to a folder you may write to"
+        (cache,) = reported("cache")
+        assert cache.code == "folder_not_writable" and cache.fix == "set MASKWRIGHT_CACHE to a folder you may write to"
 
 
-@pytest.mark.parametrize(("free", "state"), [(1e8, "problem"), (1e9, "note"), (1e10, "ok")])
-def test_a_full_disk_is_a_problem_and_a_nearly_full_one_a_note(free, state, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("free", "severity"), [(1e8, "error"), (1e9, "warning"), (1e10, "info")])
+def test_a_full_disk_is_a_problem_and_a_nearly_full_one_a_warning(free, severity, tmp_path, monkeypatch):
     monkeypatch.setattr(house.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
-    assert house.folder("cache", tmp_path / "not" / "yet", "mend").state == state
+    assert house.folder("cache", tmp_path / "not" / "yet", "mend").severity == severity
 
 
 def test_a_package_that_is_absent_or_too_old_is_a_problem(monkeypatch):
@@ -362,14 +364,14 @@ def test_a_package_that_is_absent_or_too_old_is_a_problem(monkeypatch):
         return "1.9.2+cpu" if name == "torch" else "9999"
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    detections = {package.about: package for package in house._packages()}
-    assert (detections["hotcoco"].found, detections["hotcoco"].state) == ("not installed", "problem")
-    assert (detections["torch"].found, detections["torch"].state) == (
+    packages = {package.subject: package for package in house._packages()}
+    assert (packages["hotcoco"].sentence, packages["hotcoco"].severity) == ("not installed", "error")
+    assert (packages["torch"].sentence, packages["torch"].severity) == (
         "1.9.2+cpu, where 2.5 or later is wanted",
-        "problem",
+        "error",
     )
-    assert detections["torch"].fix == 'pip install --upgrade "torch>=2.5"'
-    assert "torch" not in detections["packages"].found and "click 9999" in detections["packages"].found
+    assert packages["torch"].fix == 'pip install --upgrade "torch>=2.5"'
+    assert "torch" not in packages["packages"].sentence and "click 9999" in packages["packages"].sentence
 
 
 def test_a_package_that_does_not_load_is_a_problem(monkeypatch):
@@ -379,17 +381,17 @@ def test_a_package_that_does_not_load_is_a_problem(monkeypatch):
         raise OSError("[WinError 126] c10.dll")
 
     monkeypatch.setattr(house.importlib, "import_module", refuse)
-    assert "does not load: [WinError 126] c10.dll" in house._package("torch", "2.5").found
+    assert "does not load: [WinError 126] c10.dll" in house._package("torch", "2.5").sentence
 
 
-def test_an_absent_extra_is_a_note_with_the_command_to_mend_it(monkeypatch):
+def test_an_absent_extra_is_a_warning_with_the_command_to_mend_it(monkeypatch):
     def absent(name: str) -> str:
         raise importlib.metadata.PackageNotFoundError
 
     monkeypatch.setattr(importlib.metadata, "version", absent)
-    detections = list(house._extras())
-    assert {detection.state for detection in detections} == {"note"}
-    assert [detection.fix for detection in detections] == [
+    extras = list(house._extras())
+    assert {extra.code for extra in extras} == {"extra_missing"}
+    assert [extra.fix for extra in extras] == [
         how_to_install("maskwright[video]"),
         how_to_install("maskwright[matterport]"),
         how_to_install("maskwright[urls]"),
@@ -398,22 +400,23 @@ def test_an_absent_extra_is_a_note_with_the_command_to_mend_it(monkeypatch):
     ]
 
 
-def test_a_check_that_fails_is_itself_a_finding(monkeypatch):
+def test_a_check_that_fails_is_itself_reported(monkeypatch):
     def _device():
-        yield Finding("device", "ok", "cpu")
+        yield house.PRECISION_CHOSEN("precision", precision="fp32")
         raise RuntimeError("driver too old\nand more")
 
     monkeypatch.setattr(house, "CHECKS", [_device, house._versions])
-    detections = doctor()
-    assert detections[1] == Finding("device", "problem", "cannot be looked at: RuntimeError: driver too old")
-    assert detections[2].about == "maskwright"
+    issues = doctor()
+    assert issues[1] == house.CHECK_FAILED("device", reason="RuntimeError: driver too old")
+    assert issues[2].subject == "maskwright"
 
 
 @pytest.mark.parametrize(
-    ("threads", "cores", "state"), [(1, 1, "ok"), (2, 2, "ok"), (4, 8, "ok"), (1, 2, "note"), (8, 2, "note")]
+    ("threads", "cores", "code"),
+    [(1, 1, "threads"), (2, 2, "threads"), (4, 8, "threads"), (1, 2, "threads_too_few"), (8, 2, "threads_too_many")],
 )
-def test_one_thread_of_many_or_too_many_are_noted(threads, cores, state):
-    assert house._threads(threads, cores).state == state
+def test_one_thread_of_many_or_too_many_are_noted(threads, cores, code):
+    assert house._threads(threads, cores).code == code
 
 
 def test_the_required_packages_are_those_without_an_extra():

@@ -33,7 +33,7 @@ class Issue:
 
     code      stable, for programs: "outlines_clipped"
     severity  "error": something asked for could not be done, or a metric would be wrong; "warning": look at it;
-              "info": progress
+              "info": progress, and what is as it should be
     subject   what it is about: a dataset, a file, a record; "" where that is clear
     values    what the sentence is made of, by name; `count` wherever something was counted
     images    the images it is about: their paths, or their names as the annotations have them
@@ -48,9 +48,13 @@ class Issue:
     fix: str = ""
     wording: str = field(default="", compare=False, repr=False)
 
+    @property
+    def sentence(self) -> str:
+        """What is reported, without the subject."""
+        return _sentence(self.wording, {**self.values, "images": self.images, "fix": self.fix})
+
     def __str__(self) -> str:
-        sentence = _sentence(self.wording, {**self.values, "images": self.images, "fix": self.fix})
-        return f"{harmless(self.subject)}: {sentence}" if self.subject else sentence
+        return f"{harmless(self.subject)}: {self.sentence}" if self.subject else self.sentence
 
     def __hash__(self) -> int:  # values may hold lists
         return hash((self.code, self.subject, self.images))
@@ -179,6 +183,6 @@ _EMPTY = (None, "", (), [], {})
 def _sentence(wording: str, values: Mapping[str, Any]) -> str:
     def optional(part: re.Match[str]) -> str:
         names = [name for _, name, _, _ in _WORDS.parse(part[1]) if name]
-        return "" if any(values[name] in _EMPTY for name in names) else part[1]
+        return "" if any(values.get(name) in _EMPTY for name in names) else part[1]
 
     return _WORDS.vformat(_OPTIONAL.sub(optional, wording), (), values)

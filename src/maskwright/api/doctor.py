@@ -11,14 +11,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from maskwright import __version__, fetch
 from maskwright.extras import how_to_install, how_to_reinstall
-
-State = Literal["ok", "note", "problem"]
+from maskwright.issues import Issue, Kind
 
 PYTHONS = ((3, 11), (3, 14))  # from, and before
 IMPORTED = {"torch": "torch", "numpy": "numpy", "pillow": "PIL"}  # compiled: they may be there and not load
@@ -31,67 +28,86 @@ EXTRAS = {  # optional package -> what it is for, what to install
 }
 
 ROOM, SCANT_ROOM = 200e6, 2e9  # bytes of disk: below the first nothing can be trained, below the second not much
-SHOWN = 8  # classes that are named of a model
 SCANT_MEMORY = 1.5e9  # bytes: torchvision's network at 1024 pixels predicts in about that
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
+VERSION = Kind("version", "info", "{version}")
+PYTHON_UNSUPPORTED = Kind("python_unsupported", "error", "{version}, where {expected} is wanted")
+SYSTEM = Kind("system", "info", "{name} {release}, {machine}")
+PACKAGE_INSTALLED = Kind("package_installed", "info", "{version}[, for {purpose}]")
+PACKAGES_INSTALLED = Kind("packages_installed", "info", "{packages}")
+PACKAGE_MISSING = Kind("package_missing", "error", "not installed")
+PACKAGE_TOO_OLD = Kind("package_too_old", "error", "{version}, where {minimum} or later is wanted")
+PACKAGE_BROKEN = Kind("package_broken", "error", "{version}, does not load: {reason}")
+EXTRA_MISSING = Kind("extra_missing", "warning", "not installed; for {purpose}")
+DEVICE_CHOSEN = Kind("device_chosen", "info", "{device} ({name})")
+THREADS = Kind("threads", "info", "{threads} for arithmetic; {cores} processors")
+THREADS_TOO_FEW = Kind(
+    "threads_too_few", "warning", "{threads} for arithmetic; {cores} processors",
+    fix="unset OMP_NUM_THREADS, which holds torch to one",
+)  # fmt: skip
+THREADS_TOO_MANY = Kind(
+    "threads_too_many", "warning", "{threads} for arithmetic; {cores} processors: they get in each other's way"
+)
+BF16_PAYS = Kind("bf16_pays", "info", "pays here, and is chosen by itself")
+BF16_DOES_NOT_PAY = Kind("bf16_does_not_pay", "info", "does not pay here; fp32 is chosen")
+PRECISION_CHOSEN = Kind("precision_chosen", "info", "{precision} is chosen by itself")
+MEMORY_UNKNOWN = Kind("memory_unknown", "info", "this system does not say how much is free")
+MEMORY_SCANT = Kind("memory_scant", "warning", "{free} free", fix="close other programs, or use --size 320 --batch 1")
+MEMORY_FREE = Kind("memory_free", "info", "{free} free")
+FOLDER_NOT_WRITABLE = Kind("folder_not_writable", "error", "{folder}: no writing here ({reason})")
+FOLDER_FULL = Kind("folder_full", "error", "{folder}, {free} free")
+FOLDER_NEARLY_FULL = Kind("folder_nearly_full", "warning", "{folder}, {free} free")
+FOLDER_WRITABLE = Kind("folder_writable", "info", "{folder}, {free} free")
+NO_BUNDLED_MODEL = Kind("no_bundled_model", "error", "no model came with this copy of maskwright")
+MODEL_BROKEN = Kind("model_broken", "error", "{reason}")
+MODEL_INTACT = Kind("model_intact", "info", "{model}, {tensors} tensors; finds {classes:8}")
+CHECK_FAILED = Kind("check_failed", "error", "cannot be looked at: {reason}")
 
-    fix  what to run or do; None where nothing is wanted
-    """
 
-    about: str
-    state: State
-    found: str
-    fix: str | None = None
+def doctor() -> list[Issue]:
+    """Look at everything once: info where all is well, a warning where something might be better, an error where
+    something is wrong; `subject` is what was looked at. Nothing is installed, downloaded or left behind.
 
-
-def doctor() -> list[Finding]:
-    """Look at everything once. Nothing is installed, downloaded or left behind.
-
-    >>> [finding.about for finding in doctor() if finding.state == "problem"]
+    >>> [issue.subject for issue in doctor() if issue.severity == "error"]
     []
     """
-    return [finding for check in CHECKS for finding in _survived(check)]
+    return [issue for check in CHECKS for issue in _survived(check)]
 
 
-def _survived(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """What a check finds; one that fails is itself a finding. A doctor who faints at an illness helps nobody."""
+def _survived(check: Callable[[], Iterator[Issue]]) -> Iterator[Issue]:
+    """What a check reports; one that fails is itself reported. A doctor who faints at an illness helps nobody."""
     try:
         yield from check()
     except Exception as error:
         name = check.__name__.strip("_").replace("_", " ")
-        yield Finding(name, "problem", f"cannot be looked at: {type(error).__name__}: {error}".splitlines()[0])
+        yield CHECK_FAILED(name, reason=f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 # --- what is installed --------------------------------------------------------------------------
-def _versions() -> Iterator[Finding]:
-    yield Finding("maskwright", "ok", __version__)
+def _versions() -> Iterator[Issue]:
+    yield VERSION("maskwright", version=__version__)
     first, end = PYTHONS
-    fits = first <= sys.version_info[:2] < end
-    expected = f"{first[0]}.{first[1]} to {end[0]}.{end[1] - 1}"
-    yield Finding(
-        "python",
-        "ok" if fits else "problem",
-        platform.python_version() if fits else f"{platform.python_version()}, where {expected} is wanted",
-        None if fits else f"install Python {expected} and maskwright into it",
-    )
-    yield Finding("system", "ok", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    if first <= sys.version_info[:2] < end:
+        yield VERSION("python", version=platform.python_version())
+    else:
+        expected = f"{first[0]}.{first[1]} to {end[0]}.{end[1] - 1}"
+        fix = f"install Python {expected} and maskwright into it"
+        yield PYTHON_UNSUPPORTED("python", fix=fix, version=platform.python_version(), expected=expected)
+    yield SYSTEM("system", name=platform.system(), release=platform.release(), machine=platform.machine())
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Issue]:
     """torch, numpy and Pillow one by one; the other required packages together when all is well."""
     well = []
     for name, minimum in required():
-        finding = _package(name, minimum)
-        if name in IMPORTED or finding.state != "ok":
-            yield finding
+        issue = _package(name, minimum)
+        if name in IMPORTED or issue.severity != "info":
+            yield issue
         else:
-            well.append(f"{name} {finding.found}")
+            well.append(f"{name} {issue.values['version']}")
     if well:
-        yield Finding("packages", "ok", ", ".join(well))
+        yield PACKAGES_INSTALLED("packages", packages=well)
 
 
 def required() -> list[tuple[str, str]]:
@@ -101,22 +117,22 @@ def required() -> list[tuple[str, str]]:
     return [(match[1].lower(), match[2]) for match in found if match]
 
 
-def _package(name: str, minimum: str) -> Finding:
+def _package(name: str, minimum: str) -> Issue:
     mend = f'pip install --upgrade "{name}>={minimum}"'
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Finding(name, "problem", "not installed", mend)
+        return PACKAGE_MISSING(name, fix=mend)
     if numbers(version) < numbers(minimum):
-        return Finding(name, "problem", f"{version}, where {minimum} or later is wanted", mend)
+        return PACKAGE_TOO_OLD(name, fix=mend, version=version, minimum=minimum)
     if name in IMPORTED:
         try:
             importlib.import_module(IMPORTED[name])
         except Exception as error:  # a library of the system that is missing or does not match: OSError on Windows
             reason = (str(error) or type(error).__name__).splitlines()[0]
             mend = f"pip install --force-reinstall {name}"
-            return Finding(name, "problem", f"{version}, does not load: {reason}", mend)
-    return Finding(name, "ok", version)
+            return PACKAGE_BROKEN(name, fix=mend, version=version, reason=reason)
+    return PACKAGE_INSTALLED(name, version=version)
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -128,39 +144,33 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0]))
 
 
-def _extras() -> Iterator[Finding]:
+def _extras() -> Iterator[Issue]:
     for name, (purpose, needed) in EXTRAS.items():
         try:
-            yield Finding(name, "ok", f"{importlib.metadata.version(name)}, for {purpose}")
+            yield PACKAGE_INSTALLED(name, version=importlib.metadata.version(name), purpose=purpose)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "note", f"not installed; for {purpose}", how_to_install(needed))
+            yield EXTRA_MISSING(name, fix=how_to_install(needed), purpose=purpose)
 
 
 # --- the machine --------------------------------------------------------------------------------
-def _device() -> Iterator[Finding]:
+def _device() -> Iterator[Issue]:
     import torch
 
     from maskwright.engines import hardware
 
     device = hardware.choose_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    yield Finding("device", "ok", f"{device.type} ({name})" if device.type != "mps" else "mps (Apple's GPU)")
+    yield DEVICE_CHOSEN("device", device=device.type, name="Apple's GPU" if device.type == "mps" else name)
     if device.type == "cpu":
         yield _threads(torch.get_num_threads(), _cores())
-        pays = hardware.bf16_pays()
-        yield Finding(
-            "bf16", "ok", "pays here, and is chosen by itself" if pays else "does not pay here; fp32 is chosen"
-        )
+        yield (BF16_PAYS if hardware.bf16_pays() else BF16_DOES_NOT_PAY)("bf16")
     else:
-        precision = hardware.choose_precision("auto", device)
-        yield Finding("precision", "ok", f"{precision} is chosen by itself")
+        yield PRECISION_CHOSEN("precision", precision=hardware.choose_precision("auto", device))
     free = hardware.free_memory(device)
     if free is None:
-        yield Finding("memory", "ok", "this system does not say how much is free")
-    elif free < SCANT_MEMORY:
-        yield Finding("memory", "note", f"{size(free)} free", "close other programs, or use --size 320 --batch 1")
+        yield MEMORY_UNKNOWN("memory")
     else:
-        yield Finding("memory", "ok", f"{size(free)} free")
+        yield (MEMORY_SCANT if free < SCANT_MEMORY else MEMORY_FREE)("memory", free=size(free), bytes=int(free))
 
 
 def _cores() -> int:
@@ -169,38 +179,32 @@ def _cores() -> int:
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
-def _threads(threads: int, cores: int) -> Finding:
-    said = f"{threads} for arithmetic; {cores} processors"
-    if threads == 1 < cores:
-        return Finding("threads", "note", said, "unset OMP_NUM_THREADS, which holds torch to one")
+def _threads(threads: int, cores: int) -> Issue:
     if threads > cores:
-        return Finding("threads", "note", f"{said}: they get in each other's way", f"set OMP_NUM_THREADS={cores}")
-    return Finding("threads", "ok", said)
+        return THREADS_TOO_MANY("threads", fix=f"set OMP_NUM_THREADS={cores}", threads=threads, cores=cores)
+    return (THREADS_TOO_FEW if threads == 1 < cores else THREADS)("threads", threads=threads, cores=cores)
 
 
 # --- folders ------------------------------------------------------------------------------------
-def _folders() -> Iterator[Finding]:
+def _folders() -> Iterator[Issue]:
     cache = fetch.cache_folder()
     yield folder("cache", cache, "set MASKWRIGHT_CACHE to a folder you may write to")
     yield folder("this folder", Path.cwd(), "go to a folder you may write to, or name one with --out")
 
 
-def folder(about: str, place: Path, fix: str) -> Finding:
+def folder(about: str, path: Path, fix: str) -> Issue:
     """Whether one can write there, and how much; a folder that is not there yet is evaluated by the one it will be
     in."""
     try:
-        standing = next(item for item in (place, *place.parents) if item.exists())
+        standing = next(item for item in (path, *path.parents) if item.exists())
         with tempfile.TemporaryFile(dir=standing) as file:
             file.write(b"can this be written?")
         free = shutil.disk_usage(standing).free
     except OSError as error:
-        return Finding(about, "problem", f"{place}: no writing here ({error.strerror or error})", fix)
-    said = f"{place}, {size(free)} free"
-    if free < ROOM:
-        return Finding(about, "problem", said, f"free some room; or {fix}")
-    return (
-        Finding(about, "note", said, f"free some room; or {fix}") if free < SCANT_ROOM else Finding(about, "ok", said)
-    )
+        return FOLDER_NOT_WRITABLE(about, fix=fix, folder=path, reason=error.strerror or str(error))
+    kind = FOLDER_FULL if free < ROOM else FOLDER_NEARLY_FULL if free < SCANT_ROOM else FOLDER_WRITABLE
+    fix = "" if kind is FOLDER_WRITABLE else f"free some room; or {fix}"
+    return kind(about, fix=fix, folder=path, free=size(free), bytes=free)
 
 
 def size(count: float) -> str:
@@ -215,7 +219,7 @@ def size(count: float) -> str:
 
 
 # --- models -------------------------------------------------------------------------------------
-def _models() -> Iterator[Finding]:
+def _models() -> Iterator[Issue]:
     from maskwright.errors import WeightsError
     from maskwright.weights.card import WEIGHTS, read_card
     from maskwright.weights.sources import BUNDLED, bundled_names
@@ -223,19 +227,16 @@ def _models() -> Iterator[Finding]:
     again = how_to_reinstall()
     names = bundled_names()
     if not names:
-        yield Finding("models", "problem", "no model came with this copy of maskwright", again)
+        yield NO_BUNDLED_MODEL("models", fix=again)
     for name in names:
         try:
             card = read_card(BUNDLED / name)
             count = _tensor_count(BUNDLED / name / WEIGHTS)
         except WeightsError as error:
             detail = f": {error.parts['got']}" if "got" in error.parts else ""
-            yield Finding(f"model {name}", "problem", f"{error.headline}{detail}", again)
+            yield MODEL_BROKEN(f"model {name}", fix=again, reason=f"{error.headline}{detail}")
         else:
-            finds = ", ".join(card.classes[:SHOWN])
-            if (more := len(card.classes) - SHOWN) > 0:
-                finds += f" and {more} more"
-            yield Finding(f"model {name}", "ok", f"{card.model}, {count} tensors; finds {finds}")
+            yield MODEL_INTACT(f"model {name}", model=card.model, tensors=count, classes=list(card.classes))
 
 
 def _tensor_count(file: Path) -> int:

@@ -7,6 +7,8 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import FAILED, Console
 
+STATES = {"info": "ok", "warning": "note", "error": "problem"}
+
 
 @click.command(options_metavar="[options]")
 @options.console
@@ -22,23 +24,24 @@ def command(console: Console) -> int:
     from maskwright.api.doctor import doctor
     from maskwright.cli.listing import listing
 
-    findings = doctor()
-    count = {state: sum(finding.state == state for finding in findings) for state in ("ok", "note", "problem")}
+    issues = doctor()
+    console.issues.extend(issues)
+    count = {severity: sum(issue.severity == severity for issue in issues) for severity in STATES}
 
     def tell() -> None:
         rows = [
-            [finding.state, finding.about, finding.found + (f"\n-> {finding.fix}" if finding.fix else "")]
-            for finding in findings
+            [STATES[issue.severity], issue.subject, issue.sentence + (f"\n-> {issue.fix}" if issue.fix else "")]
+            for issue in issues
         ]
         listing(console, ["", "what", "found"], rows)
         console.show()
-        if count["problem"]:
-            console.show(f"{_many(count['problem'], 'problem')}: do what stands behind the arrow.")
+        if count["error"]:
+            console.show(f"{_many(count['error'], 'problem')}: do what stands behind the arrow.")
         else:
-            console.show("All is well." if not count["note"] else f"All is well; {_many(count['note'], 'note')}.")
+            console.show("All is well." if not count["warning"] else f"All is well; {_many(count['warning'], 'note')}.")
 
-    console.result({"well": not count["problem"], "count": count, "findings": findings}, tell)
-    return FAILED if count["problem"] else 0
+    console.result({"well": not count["error"], "count": count}, tell)
+    return FAILED if count["error"] else 0
 
 
 def _many(count: int, noun: str) -> str:
