@@ -18,9 +18,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # so does nohup with a closed terminal
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # tiny networks: two threads that wait for a busy core are slower than one
+# Tiny networks: two threads that wait for a busy core are slower than one, and those that spin slow down all others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _cache = tempfile.TemporaryDirectory(prefix="maskwright-")
 os.environ["MASKWRIGHT_CACHE"] = _cache.name  # what was downloaded here must change no test
