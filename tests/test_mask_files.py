@@ -56,3 +56,16 @@ def test_masks_of_which_a_part_would_be_lost_are_faults(tmp_path, ending, got):
     with pytest.raises(AnnotationError, match="2 of 2 regions are faulty") as caught:
         formats.read(tmp_path)
     assert got in caught.value.parts["got"] and f"a.{ending}" in caught.value.parts["record"]
+
+
+def test_the_frame_of_a_gif_is_no_larger_than_it_says(tmp_path):
+    """Pillow would make it as large as the frame: 20,000 x 8,000 from 100 bytes."""
+    save(tmp_path / "images/a.png"), (tmp_path / "masks").mkdir()
+    Image.fromarray(blocks((4, 4, 1))).save(tmp_path / "masks/a.gif")
+    data = bytearray((tmp_path / "masks/a.gif").read_bytes())
+    frame = data.index(b"\x2c", 13)
+    data[frame + 5 : frame + 9] = (20_000).to_bytes(2, "little") + (8_000).to_bytes(2, "little")
+    (tmp_path / "masks/a.gif").write_bytes(bytes(data))
+    with pytest.raises(AnnotationError, match="1 of 1 regions are faulty") as caught:
+        formats.read(tmp_path)
+    assert caught.value.parts["got"] == "a GIF whose frame is larger than it says"

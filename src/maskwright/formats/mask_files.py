@@ -75,6 +75,8 @@ def _pixels(path: Path, by_color: bool = False) -> np.ndarray:
         with Image.open(path) as picture:
             if deep.is_deep(picture):
                 raise ImageError("a mask in color of 16 bits", fix="save it as gray, of 8 or 16 bits")
+            if picture.format == "GIF" and (picture.height, picture.width) != _size_of(path):
+                raise ImageError("a GIF whose frame is larger than it says", fix="export the mask again")
             if _has_more(picture):
                 raise ImageError("a mask of several frames or pages", fix="save one mask an object: a_0.png, a_1.png")
         with Image.open(path) as picture:
