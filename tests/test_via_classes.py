@@ -24,8 +24,8 @@ def split_set(folder: Path, train: list[Any], val: list[Any]) -> Path:
 
 # --- nothing there ------------------------------------------------------------------------------
 def test_without_regions_there_is_no_attribute():
-    assert via_classes.find([]) == via_classes.Place(None)
-    assert via_classes.find([{}, None, {"class": " "}]) == via_classes.Place(None)
+    assert via_classes.find([]) == via_classes.Location(None)
+    assert via_classes.find([{}, None, {"class": " "}]) == via_classes.Location(None)
 
 
 def test_one_whole_number_is_one_class_however_it_is_written(tmp_path):

@@ -171,14 +171,14 @@ class Console:
                 fix = (
                     "free some room" if error.errno == errno.ENOSPC else "ask its owner for the right, or name another"
                 )
-                told = MaskwrightError(f"the system refuses ({error.strerror})", file=error.filename, fix=fix)
-                return self._end(FAILED, str(told), told.facts())
+                failure = MaskwrightError(f"the system refuses ({error.strerror})", file=error.filename, fix=fix)
+                return self._end(FAILED, str(failure), failure.facts())
             if error.errno == errno.ENAMETOOLONG:
                 name = str(error.filename)
-                told = MaskwrightError(
+                failure = MaskwrightError(
                     "no file can have so long a name", file=f"{name[:60]}...", got=f"{len(name)} characters"
                 )
-                return self._end(WRONG_INPUT, str(told), told.facts())
+                return self._end(WRONG_INPUT, str(failure), failure.facts())
             return self._unexpected(error)
         except Exception as error:
             return self._unexpected(error)

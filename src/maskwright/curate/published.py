@@ -121,9 +121,9 @@ def unpack(archive: Path, target: Path, progress: Progress = silent, most_bytes:
         _check(archive, members, temporary, most_bytes)
         left = most_bytes
         for member in progress(members, total=len(members), label="unpacking"):
-            place = temporary / PurePosixPath(member.filename)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("xb") as sink:
+            target = temporary / PurePosixPath(member.filename)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as sink:
                 # what the archive says of its sizes may be untrue: count what really comes
                 for chunk in _chunks(archive, zipped, member):
                     left -= len(chunk)

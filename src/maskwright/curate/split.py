@@ -74,13 +74,13 @@ def split(
     _enough(dataset, len(usable), len(groups), len(fractions), " and ".join(fractions), otherwise)
     groups = _shuffled(usable, groups, seed)
     parts = _divide(_features(dataset, usable, groups), np.array(list(fractions.values())))
-    place = {
+    split_of = {
         id(usable[member]): tuple(fractions)[part]
         for group, part in zip(groups, parts, strict=True)
         for member in group
     }
     divided = replace(
-        dataset, records=tuple(replace(record, split=place.get(id(record))) for record in dataset.records)
+        dataset, records=tuple(replace(record, split=split_of.get(id(record))) for record in dataset.records)
     )
     return divided.with_issues(*_missing(divided, tuple(fractions)))
 

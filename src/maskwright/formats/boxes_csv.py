@@ -129,10 +129,10 @@ def _root(path: Path) -> Path:
 
 
 def _without_rows(path: Path) -> AnnotationError:
-    places = _xml_folders(path)
-    told = ", ".join(folder.as_posix() for folder in places[:2])
-    if places:
-        what = f"read the XML instead: name {told}"
+    folders = _xml_folders(path)
+    listed = ", ".join(folder.as_posix() for folder in folders[:2])
+    if folders:
+        what = f"read the XML instead: name {listed}"
     else:
         what = "make it anew from the XML that was drawn (`maskwright convert XML_FOLDER OUT.csv --to boxes-csv`)"
     return AnnotationError(

@@ -104,8 +104,8 @@ def _one_a_image(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Dr
             continue
         if not _drawn(draft) or not _drawn(first):
             empty += 1
-            kept, other = (draft, first) if _drawn(draft) else (first, draft)
-            found[path] = replace(kept, split=kept.split or other.split, group=kept.group or other.group)
+            drawn, other = (draft, first) if _drawn(draft) else (first, draft)
+            found[path] = replace(drawn, split=drawn.split or other.split, group=drawn.group or other.group)
         elif join and draft.image.name == first.image.name and draft.regions is not None and first.regions is not None:
             joined += 1
             first.regions.absorb(draft.regions)

@@ -84,7 +84,7 @@ def _objects(record: Record) -> tuple[list[str], np.ndarray]:
 
 def fullest(datasets: Sequence[Dataset]) -> int:
     """Which of several that say the same says most: with outlines, then of the most images, then the first."""
-    return max(range(len(datasets)), key=lambda place: (datasets[place].has_masks, len(datasets[place]), -place))
+    return max(range(len(datasets)), key=lambda index: (datasets[index].has_masks, len(datasets[index]), -index))
 
 
 def report_unsplit(dataset: Dataset) -> Dataset:
@@ -165,8 +165,8 @@ def inventory(head: Head) -> str:
         if name not in images:
             ending = PurePosixPath(name).suffix.lower() or "endless"
             others[ending] = others.get(ending, 0) + 1
-    told = [f"{len(images)} images"] if images else []
-    told += [f"{count} {ending} file{'s' * (count > 1)}" for ending, count in sorted(others.items())]
+    parts = [f"{len(images)} images"] if images else []
+    parts += [f"{count} {ending} file{'s' * (count > 1)}" for ending, count in sorted(others.items())]
     if head.folders:
-        told.append("folders " + ", ".join(head.folders[:8]) + (", ..." if len(head.folders) > 8 else ""))
-    return ", ".join(told) or "nothing"
+        parts.append("folders " + ", ".join(head.folders[:8]) + (", ..." if len(head.folders) > 8 else ""))
+    return ", ".join(parts) or "nothing"

@@ -54,10 +54,10 @@ def joined(folder: Path, readings: list[Reading]) -> tuple[Dataset | None, list[
     if len(readings) > 1 and not folders.joinable([reading.dataset for reading in readings]):
         if len(datasets) < len(readings) or not folders.agreeing(datasets):
             return None, readings
-        kept = readings[folders.fullest(datasets)]
-        others = [reading.path.name for reading in readings if reading is not kept]
-        left = FILES_AGREE(file=kept.path.name, others=others)
-        readings = [kept]
+        fullest = readings[folders.fullest(datasets)]
+        others = [reading.path.name for reading in readings if reading is not fullest]
+        left = FILES_AGREE(file=fullest.path.name, others=others)
+        readings = [fullest]
     datasets = [reading.result() for reading in readings]
     if len(readings) == 1:
         dataset = datasets[0]

@@ -83,11 +83,11 @@ def sniff(head: Head) -> Evidence | None:
         return None
     if labels is not None:
         return Evidence(0.7, f'a table with the columns "{image}" and "{labels}"')
-    places = [index for index, name in enumerate(names) if name in _classes(names)]
-    cells = [row[place].strip().casefold() for row in rows for place in places if len(row) > place]
+    columns = [index for index, name in enumerate(names) if name in _classes(names)]
+    cells = [row[column].strip().casefold() for row in rows for column in columns if len(row) > column]
     if not cells or sum(cell in (*YES, *NO) for cell in cells) < MOSTLY * len(cells):
         return None
-    return Evidence(0.7, f'a table with a column "{image}", and 0 or 1 for each of {len(places)} classes')
+    return Evidence(0.7, f'a table with a column "{image}", and 0 or 1 for each of {len(columns)} classes')
 
 
 def read(path: Path, faults: Faults) -> Dataset:
@@ -102,7 +102,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         )  # fmt: skip
     finder = ImageFinder(data_root(path), faults, near=path.parent, names=[row[image].strip() for row in rows])
     drafts: dict[Path, Draft] = {}
-    said: dict[Path, tuple[str, ...] | None] = {}
+    labels_of: dict[Path, tuple[str, ...] | None] = {}
     for number, row in enumerate(rows, 1):
         found = finder.image(row[image].strip(), regions=1)
         if found is None:
@@ -111,18 +111,18 @@ def read(path: Path, faults: Faults) -> Dataset:
         mine = _several(row[labels]) if labels is not None else _ticked(row, found.name, number, faults)
         if isinstance(mine, str):
             continue
-        if found.path in said:
+        if found.path in labels_of:
             faults.report(ROWS_JOINED())
-            mine = (*(said[found.path] or ()), *(mine or ()))
-        said[found.path] = mine
+            mine = (*(labels_of[found.path] or ()), *(mine or ()))
+        labels_of[found.path] = mine
         drafts.setdefault(found.path, Draft(found, None, _split(row), (row.get("group") or "").strip() or None))
-    known = {label for item in said.values() for label in item or ()} | (set() if labels else set(_classes(names)))
+    known = {label for item in labels_of.values() for label in item or ()} | (set() if labels else set(_classes(names)))
     data = assemble(data_name(data_root(path)), sorted(known), drafts.values(), "labels_csv", faults)
-    places = {name: index for index, name in enumerate(data.names)}
+    index_of = {name: index for index, name in enumerate(data.names)}
     records = []
     for record in data:
-        mine = said[record.image]
-        own = None if mine is None else tuple(sorted({places[unicodedata.normalize("NFC", item)] for item in mine}))
+        mine = labels_of[record.image]
+        own = None if mine is None else tuple(sorted({index_of[unicodedata.normalize("NFC", item)] for item in mine}))
         records.append(replace(record, labels=own))
     _report_folders(records, data.names, faults)
     return replace(data, records=tuple(records))
@@ -149,16 +149,16 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     losses.add(SKIPPED_IMAGES_LOST, len(dataset.records) - len(records))
     more = [name for name in ("split", "group") if any(getattr(record, name) is not None for record in records)]
     rows: list[list[str]] = []
-    said: set[str] = set()
+    shown: set[str] = set()
     for record, name in zip(records, written_names([record.image for record in records], path), strict=True):
         labels = _said(record, dataset.names, losses)
-        said.update(labels or ())
+        shown.update(labels or ())
         cells = [_kept(name, "file", record), _joined(labels, record)]
         for column in more:
             value = getattr(record, column)
             cells.append("" if value is None else _kept(value, column, record))
         rows.append(cells)
-    losses.add(UNSHOWN_CLASSES_LOST, len(set(dataset.names) - said))
+    losses.add(UNSHOWN_CLASSES_LOST, len(set(dataset.names) - shown))
     write_text(path, tables.written([IMAGE[0], LABELS[0], *more], rows))
 
 

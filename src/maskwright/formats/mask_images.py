@@ -323,10 +323,10 @@ def _from_files(
                 full = bool(drawn.area[0] == size[0] * size[1])  # white all over, or gray objects on white
                 ids = mask_files.read_ids(mask.path, faults, image.name) if full else drawn.dense()[0]
                 grounds[mask.path] = 0 if ids is None else mask_files.ground(ids)
-                each = mask_files.parts(drawn) if connected_components else drawn
-                for row in range(len(each)):
+                objects = mask_files.parts(drawn) if connected_components else drawn
+                for row in range(len(objects)):
                     part = f" part {row}" if connected_components else ""
-                    regions.mask(f'mask "{name}"{part}', mask.label or label, each[row])
+                    regions.mask(f'mask "{name}"{part}', mask.label or label, objects[row])
     return regions
 
 
@@ -379,13 +379,13 @@ def _segments(image: FoundImage, mask: Path, infos: Any, known: dict[int, _Categ
             regions.fault("all", "segments_info", "a list", infos)
         return regions
     numbers, rows = mask_files.rows(ids)
-    place = {number: row for row, number in enumerate(numbers)}
+    row_of = {number: row for row, number in enumerate(numbers)}
     for number, info in enumerate(infos):
         info = info if isinstance(info, dict) else {}
         category = (
             known.get(info["category_id"]) if _hashable(info.get("category_id")) and "category_id" in info else None
         )
-        row = place.get(info["id"]) if _hashable(info.get("id")) and "id" in info else None
+        row = row_of.get(info["id"]) if _hashable(info.get("id")) and "id" in info else None
         if category is None:
             regions.lacks(number, "category_id", "one of the categories", info.get("category_id"))
         elif row is None:

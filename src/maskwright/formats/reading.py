@@ -256,8 +256,8 @@ def _refuse_duplicates(path: Path, data: bytes) -> None:
     """AnnotationError where an object has one key twice, with two values: the first would vanish without a word."""
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        record = dict(pairs)
+        if len(record) < len(pairs):
             seen: dict[str, Any] = {}
             for key, value in pairs:
                 if seen.setdefault(key, value) != value:
@@ -268,7 +268,7 @@ def _refuse_duplicates(path: Path, data: bytes) -> None:
                         expected="each key once",
                         fix="take one of them out, or rename it",
                     )
-        return made
+        return record
 
     json.loads(data, object_pairs_hook=checked)
 

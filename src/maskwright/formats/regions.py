@@ -305,16 +305,16 @@ class Regions:
         """Take over the regions of another record of the same image; those that are here already count once."""
         mine, theirs = set(self._contents()), other._contents()
         new = [row for row, content in enumerate(theirs) if content not in mine]
-        place = {row: len(self.labels) + number for number, row in enumerate(new)}
+        new_rows = {row: len(self.labels) + number for number, row in enumerate(new)}
         self.labels += [other.labels[row] for row in new]
         self._names += [other._names[row] for row in new]
         self._crowd += [other._crowd[row] for row in new]
         self._notes += [other._notes[row] for row in new]
-        self._outlines += [(place[row], parts) for row, parts in other._outlines if row in place]
-        self._boxes += [(place[row], box) for row, box in other._boxes if row in place]
-        self._runs += [(place[row], mask) for row, mask in other._runs if row in place]
-        self._given |= {place[row]: box for row, box in other._given.items() if row in place}
-        self._tiny |= {place[row]: broken for row, broken in other._tiny.items() if row in place}
+        self._outlines += [(new_rows[row], parts) for row, parts in other._outlines if row in new_rows]
+        self._boxes += [(new_rows[row], box) for row, box in other._boxes if row in new_rows]
+        self._runs += [(new_rows[row], mask) for row, mask in other._runs if row in new_rows]
+        self._given |= {new_rows[row]: box for row, box in other._given.items() if row in new_rows}
+        self._tiny |= {new_rows[row]: broken for row, broken in other._tiny.items() if row in new_rows}
         self._elsewhere += other._elsewhere
         self.seen += other.seen
         self.unused_shapes += other.unused_shapes
@@ -387,10 +387,10 @@ class Regions:
         return np.clip(box, 0, [width, height, width, height])
 
     def _row(
-        self, region: object, label: str, crowd: bool, note: Annotation | None, places: np.ndarray | None = None
+        self, region: object, label: str, crowd: bool, note: Annotation | None, points: np.ndarray | None = None
     ) -> int:
-        if places is not None and (places >= -_NEAR).all() and (places <= 1 + _NEAR).all() and max(self.size) > _SMALL:
-            self._tiny[len(self.labels)] = bool((places % 1).any())
+        if points is not None and (points >= -_NEAR).all() and (points <= 1 + _NEAR).all() and max(self.size) > _SMALL:
+            self._tiny[len(self.labels)] = bool((points % 1).any())
         self.labels.append(unicodedata.normalize("NFC", label))
         self._names.append(region)
         self._crowd.append(crowd)

@@ -147,7 +147,7 @@ class _Asked:
     allow_faulty: bool
     options: dict[str, str | bool]
     annotations: str | None
-    place: Any = None  # where the class stands, as all files of the dataset show (`survey` of a format)
+    class_location: Any = None  # where the class stands, as all files of the dataset show (`survey` of a format)
 
     def claims(self, path: Path) -> list[Claim]:
         """Who claims a folder; where annotation files were asked for by name, only those."""
@@ -244,7 +244,9 @@ def _reading(claim: Claim, asked: _Asked) -> Reading:
         for name, value in asked.options.items():
             if name not in FORMATS[claim.format].options:
                 raise _no_option(claim, name, value)
-        surveyed = {} if asked.place is None or not _has_attributes(claim) else {"place": asked.place}
+        surveyed = (
+            {} if asked.class_location is None or not _has_attributes(claim) else {"location": asked.class_location}
+        )
         dataset = read(claim.path, reading.faults, **asked.options, **surveyed)
         reading.dataset = dataset if dataset.format else replace(dataset, format=claim.format)
     except MaskwrightError as error:
@@ -262,7 +264,7 @@ def _surveyed(claims: list[Claim], asked: _Asked) -> _Asked:
     if len(able) < 2:
         return asked
     survey = module_of(able[0].format).survey
-    return replace(asked, place=survey([claim.path for claim in able], asked.options.get("class_attribute")))
+    return replace(asked, class_location=survey([claim.path for claim in able], asked.options.get("class_attribute")))
 
 
 def _no_option(claim: Claim, name: str, value: object) -> DatasetError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 
-def points(places: np.ndarray, orientation: int, size: tuple[int, int]) -> np.ndarray:
+def points(points_xy: np.ndarray, orientation: int, size: tuple[int, int]) -> np.ndarray:
     """k×2 (x, y) in the file's pixels -> the same in the turned image of `size` (EXIF 2.32, tag 0x0112, 5 to 8)."""
     height, width = size
-    x, y = places[:, 0], places[:, 1]
+    x, y = points_xy[:, 0], points_xy[:, 1]
     turned = {5: (y, x), 6: (width - y, x), 7: (width - y, height - x), 8: (y, height - x)}
     return np.stack(turned.get(orientation, (x, y)), 1)
 

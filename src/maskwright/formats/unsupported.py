@@ -117,8 +117,10 @@ def _lines(head: Head) -> list[str]:
 
 def _labelme(head: Head) -> bool:
     if head.is_folder:  # as labelme_json_to_dataset leaves it: p0_json/img.png, label.png
-        made = [head, *(head.child(name) for name in head.folders[:2])]
-        return any(item.path.name.endswith("_json") and {"img.png", "label.png"} <= {*item.files()} for item in made)
+        candidates = [head, *(head.child(name) for name in head.folders[:2])]
+        return any(
+            item.path.name.endswith("_json") and {"img.png", "label.png"} <= {*item.files()} for item in candidates
+        )
     return _has(head, ".json", "imageData") or _has(head, ".json", "shapes", "points") or (
         _has(head, ".json", "shapes", "imagePath")
     )  # fmt: skip
@@ -251,8 +253,8 @@ def _yolo(head: Head) -> bool:
         return "names" in keys and bool(keys & {"train", "val", "nc", "path"})
     if not _every(head, _YOLO):
         return False
-    places = [float(number) for line in _lines(head) for number in line.split()[1:]]
-    return all(-0.5 <= place <= 1.5 for place in places) and any(place % 1 for place in places)
+    numbers = [float(number) for line in _lines(head) for number in line.split()[1:]]
+    return all(-0.5 <= number <= 1.5 for number in numbers) and any(number % 1 for number in numbers)
 
 
 def _texts_of_images(head: Head) -> bool:

@@ -114,7 +114,7 @@ class _Image:
     bytes: int = 0
 
 
-def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_classes.Place:
+def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_classes.Location:
     """Where the class stands, in all files of a dataset alike. A file that cannot be read says so when it is read."""
     regions: list[via_classes.Attributes] = []
     for path in paths:
@@ -124,20 +124,20 @@ def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_cla
 
 
 def read(
-    path: Path, faults: Faults, class_attribute: str | None = None, place: via_classes.Place | None = None
+    path: Path, faults: Faults, class_attribute: str | None = None, location: via_classes.Location | None = None
 ) -> Dataset:
     """class_attribute  the region attribute that holds the class; None: found out, and told where there are several
-    place            what `survey` found, where the dataset has several files
+    location         what `survey` found, where the dataset has several files
     """
     images, options = _images(path, faults)
     root = data_root(path)
     regions = _attributes(images)
-    if place is None:
-        place = via_classes.find(regions, class_attribute, faults.file)
-    attribute = place.report(regions, class_attribute)
+    if location is None:
+        location = via_classes.find(regions, class_attribute, faults.file)
+    attribute = location.report(regions, class_attribute)
     if attribute is not None:
         faults.report(attribute)
-    implied = _implied(images, place, root, faults)
+    implied = _implied(images, location, root, faults)
     finder = ImageFinder(root, faults, near=path.parent, names=[image.filename for image in images])
     drafts, used, written = [], set(), set()
     for image in _present(images, finder, faults):
@@ -146,8 +146,8 @@ def read(
             continue
         regions = Regions(faults, found, whole_pixels=True)
         for region in image.regions:
-            label = implied or _label(region, place, regions)
-            if label is None or not _draw(region, label.strip(), regions, place.note(region.attributes)):
+            label = implied or _label(region, location, regions)
+            if label is None or not _draw(region, label.strip(), regions, location.note(region.attributes)):
                 continue
             used.add(label.strip())
             written.add(label)
@@ -155,7 +155,7 @@ def read(
     for label in sorted(written):
         if label != label.strip():
             faults.report(CLASS_NAME_BLANKS(written=label, name=label.strip()))
-    declared = [name for name in options.get(place.attribute or "", []) if name in used]
+    declared = [name for name in options.get(location.attribute or "", []) if name in used]
     names = dict.fromkeys([*declared, *sorted(used, key=natural)])
     return assemble(data_name(root), names, drafts, "via", faults, join=True)
 
@@ -272,29 +272,29 @@ def _cell(text: str) -> Any:
 
 
 # --- the class --------------------------------------------------------------------------------------
-def _implied(images: list[_Image], place: via_classes.Place, root: Path, faults: Faults) -> str | None:
+def _implied(images: list[_Image], location: via_classes.Location, root: Path, faults: Faults) -> str | None:
     """The class of a file without any attribute: the one that the other files know, or the folder's name."""
-    if any(place.labels(attributes) for attributes in _attributes(images)):
+    if any(location.labels(attributes) for attributes in _attributes(images)):
         return None
-    if not place.known:
+    if not location.known:
         return data_name(root)
-    if len(place.known) > 1 or any(via_classes.values(value) for attributes in _attributes(images)
+    if len(location.known) > 1 or any(via_classes.values(value) for attributes in _attributes(images)
                                    for value in (attributes or {}).values()):  # fmt: skip
         return None  # each region lacks one
-    (label,) = place.known
+    (label,) = location.known
     if any(image.regions for image in images):
         faults.report(CLASS_IMPLIED(name=label))
     return label
 
 
-def _label(region: _Region, place: via_classes.Place, regions: Regions) -> str | None:
+def _label(region: _Region, location: via_classes.Location, regions: Regions) -> str | None:
     """The class as written; None (and a fault) where there is none, or more than one box is ticked."""
-    labels = place.labels(region.attributes)
+    labels = location.labels(region.attributes)
     if len(labels) == 1:
         return labels[0]
     if isinstance(region.shape, dict) and region.shape.get("name") == "point":
         return "point"  # left out below, whatever it is called
-    field = "region_attributes" if place.attribute is None else f"region_attributes.{place.attribute}"
+    field = "region_attributes" if location.attribute is None else f"region_attributes.{location.attribute}"
     regions.lacks(region.number, field, "one class, as other regions have",
                   " and ".join(labels) or "none", "choose its class in VIA and save")  # fmt: skip
     return None

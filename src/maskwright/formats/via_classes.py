@@ -40,7 +40,7 @@ Attributes = Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """attribute  the one that holds the class; None where each class is an attribute of its own, or there are none
     by_key     each class is an attribute of its own
     known      the classes that are in use, over all files, without blanks around them
@@ -77,7 +77,7 @@ class Place:
         return kind(attribute=self.attribute, others=others, count=count, regions=total)
 
 
-def find(regions: Sequence[Attributes], asked: str | None = None, file: object = None) -> Place:
+def find(regions: Sequence[Attributes], asked: str | None = None, file: object = None) -> Location:
     """Where the class stands, from the attributes of all regions of all files.
 
     `asked` where somebody says. Else, of several: one whose values look like classes (they repeat), then one that is
@@ -89,10 +89,10 @@ def find(regions: Sequence[Attributes], asked: str | None = None, file: object =
                               expected=" or ".join(filled) or "none: its regions have no attributes", got=asked,
                               fix=_nearest(asked, filled))  # fmt: skip
     if asked is None and _one_hot(regions):
-        place = Place(None, by_key=True)
-        return Place(None, True, frozenset(name.strip() for region in regions for name in place.labels(region)))
+        location = Location(None, by_key=True)
+        return Location(None, True, frozenset(name.strip() for region in regions for name in location.labels(region)))
     if not filled:
-        return Place(None)
+        return Location(None)
     most = max(len(item) for item in filled.values())
 
     def rank(name: str) -> tuple[bool, bool, int]:
@@ -102,7 +102,7 @@ def find(regions: Sequence[Attributes], asked: str | None = None, file: object =
 
     chosen = max(filled, key=rank) if asked is None else asked
     known = (label for name, labels in filled.items() if _alike(name, chosen) for label in labels)
-    return Place(chosen, known=frozenset(label.strip() for label in known))
+    return Location(chosen, known=frozenset(label.strip() for label in known))
 
 
 def values(value: Any) -> list[str]:

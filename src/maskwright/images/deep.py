@@ -90,8 +90,8 @@ def read(
 
 
 def _counted(_: slice, values: np.ndarray, alpha: np.ndarray | None, nothing: np.generic | None) -> np.ndarray:
-    kept = values if alpha is None else values[alpha > 0]
-    return kept.reshape(-1) if nothing is None else kept[kept != nothing]
+    visible = values if alpha is None else values[alpha > 0]
+    return visible.reshape(-1) if nothing is None else visible[visible != nothing]
 
 
 def _over_white(shown: np.ndarray, alpha: np.ndarray, multiplied: bool) -> np.ndarray:

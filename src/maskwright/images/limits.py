@@ -29,12 +29,12 @@ def check(image: ImageFile.ImageFile, stream: BinaryIO, size: tuple[int, int], n
         raise ImageError("this image has too many pixels", file=name,
                          expected=f"at most {limit_pixels / 1e6:g} megapixels",
                          got=f"{width} × {height}, {pixels / 1e6:.0f} megapixels", fix=fix)  # fmt: skip
-    if pixels * (each := bytes_a_pixel(image)) > allowed:
+    if pixels * (pixel_bytes := bytes_a_pixel(image)) > allowed:
         raise ImageError(
             "this image needs too much memory",
             file=name,
             expected=f"at most {allowed / 1e9:.1f} GB while it is decoded",
-            got=f"{width} × {height} of {each:.0f} bytes a pixel, {pixels * each / 1e9:.1f} GB",
+            got=f"{width} × {height} of {pixel_bytes:.0f} bytes a pixel, {pixels * pixel_bytes / 1e9:.1f} GB",
             fix=fix,
         )
     if "progressive" in image.info:

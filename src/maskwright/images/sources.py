@@ -111,15 +111,15 @@ def open_source(source: Source, window: Window | None = None, limit_pixels: int 
 
 
 # --- finding ------------------------------------------------------------------------------------
-def _expand_one(source: Origin, place: int, follow_links: bool) -> list[Source]:
+def _expand_one(source: Origin, number: int, follow_links: bool) -> list[Source]:
     if isinstance(source, Image):
         return [Source(source.name, _stem(source.name), source)]
     if isinstance(source, bytes | np.ndarray | PilImage.Image):
-        return [Source(f"image {place}", f"image_{place}", source)]
+        return [Source(f"image {number}", f"image_{number}", source)]
     if not isinstance(source, str | Path):
         raise InputError(
             "this cannot be opened as an image",
-            record=f"source {place}",
+            record=f"source {number}",
             expected="a path, an address, bytes, an array, a PIL image or an Image",
             got=type(source).__name__,
         )

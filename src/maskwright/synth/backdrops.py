@@ -38,13 +38,13 @@ def haze(canvas: Canvas, rng: np.random.Generator) -> Place:
     """Big soft blobs of color: a background far out of focus."""
     light = np.zeros((*canvas.size, 3), np.float32) + any_color(rng, (0.1, 0.7), (0.2, 0.9))
     for _ in range(int(rng.integers(2, 5))):
-        share = np.clip(
+        fraction = np.clip(
             0.5
             + rng.uniform(0.3, 1.2) * fractal(rng, canvas.size, cell=rng.uniform(0.2, 0.9), roughness=0.35, finest=10),
             0,
             1,
         )
-        light += share[..., None] * (any_color(rng, (0.05, 0.65), (0.1, 1.0)) - light)
+        light += fraction[..., None] * (any_color(rng, (0.05, 0.65), (0.1, 1.0)) - light)
     canvas.light[:] = light
     lit = sun(rng, 0.3, rng.uniform(0.6, 1)) if rng.random() < 0.5 else indoor(rng, 0.8)
     return Place(lit, canvas.size[0], 2, 2)
@@ -104,8 +104,8 @@ def paint_backdrop(canvas: Canvas, rng: np.random.Generator, pictures: list[np.n
     if pictures and rng.random() < 0.6:
         backdrop, blur = image(canvas, rng, pictures), rng.random() < 0.25
     else:
-        shares = np.array([share for share, _ in PAINTERS.values()])
-        name = list(PAINTERS)[int(rng.choice(len(shares), p=shares / shares.sum()))]
+        fractions = np.array([fraction for fraction, _ in PAINTERS.values()])
+        name = list(PAINTERS)[int(rng.choice(len(fractions), p=fractions / fractions.sum()))]
         backdrop, blur = PAINTERS[name][1](canvas, rng), rng.random() < 0.5
     if blur:
         canvas.light[:] = soften(canvas.light, canvas.size[1] * rng.uniform(0.002, 0.02))

@@ -87,8 +87,8 @@ def _occlude(canvas: Canvas, rng: np.random.Generator, backdrop: Place, balloons
         elbow = (held.x + far * np.cos(at + 0.3), held.y + far * np.sin(at + 0.3))
         palm = (held.x + 1.12 * held.radius * np.cos(at + 0.25), held.y + 1.12 * held.radius * np.sin(at + 0.25))
         sleeve = any_color(rng, (0, 0.8), (0.1, 0.9)) if rng.random() < 0.6 else skin
-        share = 0.9 * held.radius / far
-        cuff = (palm[0] + share * (elbow[0] - palm[0]), palm[1] + share * (elbow[1] - palm[1]))
+        fraction = 0.9 * held.radius / far
+        cuff = (palm[0] + fraction * (elbow[0] - palm[0]), palm[1] + fraction * (elbow[1] - palm[1]))
         limb(canvas, palm, cuff, held.radius * 0.2, held.radius * 0.16, skin, backdrop.light, 0.03)
         limb(canvas, cuff, elbow, held.radius * 0.2, held.radius * 0.3, sleeve, backdrop.light, 0.15)
 
@@ -102,7 +102,7 @@ def _arrange(canvas: Canvas, rng: np.random.Generator, backdrop: Place, hands: l
     plan = rng.choice(
         ["one", "few", "bunch", "bunches", "heap", "chain", "far"], p=[0.29, 0.21, 0.22, 0.08, 0.09, 0.05, 0.06]
     )
-    made: list[Balloon] = []
+    balloons: list[Balloon] = []
     strings: list[list[tuple[float, float]]] = []
     hand = hands[int(rng.integers(len(hands)))] if hands and rng.random() < 0.6 else None
 
@@ -120,12 +120,12 @@ def _arrange(canvas: Canvas, rng: np.random.Generator, backdrop: Place, hands: l
             balloon = party.balloon(rng, x, y, r, rng.uniform(-3, 3) if lying else rng.normal(0, 0.22))
             if lying:
                 _shadow(canvas, balloon, backdrop)
-            elif hand is not None and len(made) == 0:
+            elif hand is not None and len(balloons) == 0:
                 balloon.x, balloon.y = hand[0] + rng.normal(0, 0.6) * r, hand[1] - r * rng.uniform(1.6, 4)
                 strings.append(_string(rng, balloon.end(), hand))
             elif rng.random() < 0.6:
                 strings.append(_string(rng, balloon.end(), (x + rng.normal(0, r), y + r * rng.uniform(2, 7))))
-            made.append(balloon)
+            balloons.append(balloon)
     elif plan in ("bunch", "bunches"):
         for _ in range(1 if plan == "bunch" else int(rng.integers(2, 4))):
             count = int(rng.integers(3, 13)) if plan == "bunches" or rng.random() < 0.8 else int(rng.integers(12, 27))
@@ -140,13 +140,13 @@ def _arrange(canvas: Canvas, rng: np.random.Generator, backdrop: Place, hands: l
                 middle = (hand[0] + rng.normal(0, r), hand[1] - r * rng.uniform(2.5, 6))
             for balloon in _bunch(rng, party, middle, knot, r, count):
                 strings.append(_string(rng, balloon.end(), knot))
-                made.append(balloon)
+                balloons.append(balloon)
     elif plan == "heap":
         r, floor = radius(0.06, 0.2), rng.uniform(0.35, 0.9) * height
         count = int(np.clip(0.9 * width * (height - floor + r) / (np.pi * r * r) * rng.uniform(0.4, 1.1), 4, 30))
         spots = np.stack([rng.uniform(0, width, count), floor + rng.uniform(0, 1, count) * (height - floor)], axis=1)
         for x, y in spots[np.argsort(spots[:, 1])]:
-            made.append(
+            balloons.append(
                 party.balloon(rng, x, y, r * rng.uniform(0.8, 1.2) * (0.75 + 0.4 * y / height), rng.uniform(-3, 3))
             )
     else:  # a garland
@@ -156,11 +156,11 @@ def _arrange(canvas: Canvas, rng: np.random.Generator, backdrop: Place, hands: l
             (rng.uniform(0.6, 1.1) * width, rng.uniform(0.05, 0.9) * height),
         )
         bow = rng.uniform(-0.5, 0.4) * height
-        for share in rng.permutation(np.linspace(0, 1, count)):
-            x = start[0] + share * (end[0] - start[0]) + rng.normal(0, 0.5) * r
-            y = start[1] + share * (end[1] - start[1]) + 4 * bow * share * (1 - share) + rng.normal(0, 0.5) * r
-            made.append(party.balloon(rng, x, y, max(4.0, r * rng.uniform(0.6, 1.25)), rng.uniform(-3, 3)))
-    return made, strings
+        for fraction in rng.permutation(np.linspace(0, 1, count)):
+            x = start[0] + fraction * (end[0] - start[0]) + rng.normal(0, 0.5) * r
+            y = start[1] + fraction * (end[1] - start[1]) + 4 * bow * fraction * (1 - fraction) + rng.normal(0, 0.5) * r
+            balloons.append(party.balloon(rng, x, y, max(4.0, r * rng.uniform(0.6, 1.25)), rng.uniform(-3, 3)))
+    return balloons, strings
 
 
 def _bunch(
@@ -183,16 +183,16 @@ def _bunch(
 def _string(
     rng: np.random.Generator, start: tuple[float, float], end: tuple[float, float]
 ) -> list[tuple[float, float]]:
-    share = np.linspace(0, 1, 14)
+    fraction = np.linspace(0, 1, 14)
     length = np.hypot(end[0] - start[0], end[1] - start[1])
     sag, curl = rng.normal(0, 0.08) * length, rng.uniform(0, 0.015) * length
     x = (
         start[0]
-        + share * (end[0] - start[0])
-        + 4 * sag * share * (1 - share)
-        + curl * np.sin(share * rng.uniform(5, 25))
+        + fraction * (end[0] - start[0])
+        + 4 * sag * fraction * (1 - fraction)
+        + curl * np.sin(fraction * rng.uniform(5, 25))
     )
-    y = start[1] + share * (end[1] - start[1])
+    y = start[1] + fraction * (end[1] - start[1])
     return list(zip(x.tolist(), y.tolist(), strict=True))
 
 

@@ -37,8 +37,8 @@ def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.06:  # black and white, or faded
         gray = picture @ np.array([0.3, 0.59, 0.11], np.float32)
         tint = np.array([1, 1, 1] if rng.random() < 0.5 else [1.06, 1.0, 0.86], np.float32)
-        share = np.float32(rng.choice([1.0, 0.6]))
-        picture = np.clip(picture * (1 - share) + share * gray[..., None] * tint, 0, 255).astype(np.uint8)
+        fraction = np.float32(rng.choice([1.0, 0.6]))
+        picture = np.clip(picture * (1 - fraction) + fraction * gray[..., None] * tint, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         picture = _compressed(picture, int(rng.integers(35, 88)))
     return picture

@@ -115,9 +115,9 @@ class Canvas:
         if owner is not None:
             self.owner[window.rows, window.columns][cover >= 0.5] = owner
 
-    def darken(self, window: Window, share: np.ndarray) -> None:
-        """A shadow: `share` (h×w, 0..1) of the light is taken away."""
-        self.light[window.rows, window.columns] *= (1 - share)[..., None]
+    def darken(self, window: Window, fraction: np.ndarray) -> None:
+        """A shadow: `fraction` (h×w, 0..1) of the light is taken away."""
+        self.light[window.rows, window.columns] *= (1 - fraction)[..., None]
 
     def lines(self, paths: list[list[tuple[float, float]]], width: float, light: np.ndarray, strength: float) -> None:
         """Thin lines (strings, wires) through these points, drawn at twice the size; they own no pixels."""

@@ -86,11 +86,11 @@ def paint_balloon(canvas: Canvas, balloon: Balloon, light: Light, owner: int | N
 def _profile(length: float, taper: float, knot: bool, long: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A surface of revolution: squared half width, and its slope, at steps down the axis (in radii)."""
     down = np.linspace(-1.4, length + 0.6, 900, dtype=np.float32)
-    share = np.clip(down / length, 0, None)
+    fraction = np.clip(down / length, 0, None)
     if long:  # a straight tube with round ends
         squared = 1 - np.clip(-down, 0, None) ** 2 - np.clip(down - length + 0.9, 0, None) ** 2 / 0.81
     else:
-        lower = (1 - share**2) * (1 - taper * np.clip(share, 0, 1) ** 2)
+        lower = (1 - fraction**2) * (1 - taper * np.clip(fraction, 0, 1) ** 2)
         squared = np.where(down < 0, 1 - down**2, lower)
     if knot:
         neck, lip = length - 0.04, length + 0.13
@@ -203,10 +203,10 @@ def _shaded(balloon: Balloon, normal: Normal, lon: np.ndarray, lat: np.ndarray, 
         seen = seen * np.exp(-0.16 * rim)
         if balloon.clear > 0:
             through = behind * (0.25 + 0.75 * balloon.color ** (0.5 + 0.4 * rim))
-            share = balloon.clear * np.exp(-0.5 * rim)
+            fraction = balloon.clear * np.exp(-0.5 * rim)
             if printed is not None:
-                share = share * (1 - printed)
-            seen = seen + share * (through - seen)
+                fraction = fraction * (1 - printed)
+            seen = seen + fraction * (through - seen)
     return seen + _reflected(balloon, normal, light, metal)
 
 

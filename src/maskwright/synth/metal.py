@@ -129,11 +129,11 @@ def _seams(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> None:
         if rng.random() < 0.65:
             r, step = width * rng.uniform(0.008, 0.025), width * rng.uniform(0.08, 0.2)
             side, hexed = rng.choice([-1, 1]) * r * rng.uniform(2, 3.5), rng.random() < 0.6
-            for share in np.arange(rng.uniform(0, 1) * step, max(height, width), step):
+            for offset in np.arange(rng.uniform(0, 1) * step, max(height, width), step):
                 if upright:
-                    x, y = width * (at + lean * share / height) + side, share
+                    x, y = width * (at + lean * offset / height) + side, offset
                 else:
-                    x, y = share, height * (at + lean * share / width) + side
+                    x, y = offset, height * (at + lean * offset / width) + side
                 _bolt(canvas, rng, metal, float(x), float(y), r, hexed)
     for _ in range(int(rng.poisson(0.8))):
         _bolt(

@@ -69,6 +69,6 @@ def shifted(field: np.ndarray, rows: int) -> np.ndarray:
     """The same field moved down by `rows` (up where negative); what comes in repeats the edge."""
     if rows == 0:
         return field
-    kept = field[:-rows] if rows > 0 else field[-rows:]
+    rest = field[:-rows] if rows > 0 else field[-rows:]
     fill = np.repeat(field[:1] if rows > 0 else field[-1:], abs(rows), axis=0)
-    return np.concatenate([fill, kept] if rows > 0 else [kept, fill])
+    return np.concatenate([fill, rest] if rows > 0 else [rest, fill])

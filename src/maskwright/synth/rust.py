@@ -48,13 +48,13 @@ def _patches(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> tuple[np
     whole = RleMasks.from_dense((cover >= 0.5)[None])
     parts = RleMasks(canvas.size, *tracing.parts(whole.counts, canvas.size))
     area = parts.area
-    kept = np.argsort(-area, kind="stable")[:_MOST]
-    kept = np.sort(kept[area[kept] >= _LEAST_SHARE * cover.size])
-    for row, part in enumerate(kept):  # one at a time: together they would fill the memory of a large scene
+    largest = np.argsort(-area, kind="stable")[:_MOST]
+    largest = np.sort(largest[area[largest] >= _LEAST_SHARE * cover.size])
+    for row, part in enumerate(largest):  # one at a time: together they would fill the memory of a large scene
         canvas.owner[parts[part].dense()[0]] = row
     near = soften((canvas.owner >= 0).astype(np.float32), 2.0) > 0.02  # the soft rim of a kept patch, not of a crumb
     cover = np.where(canvas.owner >= 0, cover, np.minimum(cover, 0.49) * near)
-    return cover.astype(np.float32), len(kept)
+    return cover.astype(np.float32), len(largest)
 
 
 def _stain(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.ndarray) -> None:

@@ -138,16 +138,16 @@ class Dataset:
 
     def with_names(self, names: tuple[str, ...]) -> Dataset:
         """The same objects under another list of names that contains all of these (order may differ)."""
-        place = np.array([names.index(name) for name in self.names], np.int64)
+        new_index = np.array([names.index(name) for name in self.names], np.int64)
 
         def move(record: Record) -> Record:
             instances, labels, labelled_classes = record.instances, record.labels, record.labelled_classes
             if instances is not None:
-                instances = replace(instances, classes=place[instances.classes], names=names)
+                instances = replace(instances, classes=new_index[instances.classes], names=names)
             if labels is not None:
-                labels = tuple(int(place[label]) for label in labels)
+                labels = tuple(int(new_index[label]) for label in labels)
             if labelled_classes is not None:
-                labelled_classes = tuple(int(place[label]) for label in labelled_classes)
+                labelled_classes = tuple(int(new_index[label]) for label in labelled_classes)
             return replace(record, instances=instances, labels=labels, labelled_classes=labelled_classes)
 
         ids = _ids_of(names, [self])

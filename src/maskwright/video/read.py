@@ -127,9 +127,9 @@ class Video:
             for packet in self.container.demux(streams):
                 if packet.stream is self.stream:
                     for frame in self._decoded(packet):
-                        made = self._frame(frame, before)
-                        before = made.pts
-                        yield made
+                        upright = self._frame(frame, before)
+                        before = upright.pts
+                        yield upright
                 elif packet.dts is not None:  # the last, empty one only says that the end is reached
                     self._packets.append(packet)
         except self._av.FFmpegError as error:
