@@ -9,6 +9,10 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.errors import RecipeError
+from maskwright.issues import Kind
+
+LICENSE = Kind("license", "info", "license: {license}")
+NEXT_COMMAND = Kind("next_command", "info", "next:    {command}")
 
 
 @click.command(options_metavar="[options]")
@@ -38,10 +42,10 @@ def command(
     if model and for_model and model != for_model:
         raise RecipeError("two networks are named", field="--model", expected=model, got=for_model, fix="name one")
     done = download(what, model or for_model, out=out, progress=console.progress)
-    console.result(done, f"{done.path}")
-    console.say(f"license: {done.license}")
+    console.log(LICENSE(license=done.license))
     if done.kind == "data":
-        console.say(f"next:    maskwright show {done.path}")
+        console.log(NEXT_COMMAND(command=f"maskwright show {done.path}"))
+    console.result(done, f"{done.path}")
     return None
 
 
