@@ -287,6 +287,25 @@ def test_a_model_that_knows_nothing_of_these_classes_is_refused(data: Path) -> N
     assert caught.value.parts["expected"] == "Balloon, cake" and caught.value.parts["got"] == "balloon"
 
 
+def test_a_class_that_the_model_spells_in_another_way_is_refused(data: Path) -> None:
+    """Its objects would all be missed, and all that is found would be false."""
+    whole = formats.read(data)
+    two = replace(whole, names=("balloon", "Cake"), records=tuple(
+        record if record.instances is None else replace(record, instances=relabeled(record.instances))
+        for record in whole
+    ))  # fmt: skip
+    find = Predictor(Seer(("balloon", "cake")))
+    with pytest.raises(DatasetError, match="name one class in two ways") as caught:
+        evaluate(find, two, bootstrap=0)
+    assert (caught.value.parts["expected"], caught.value.parts["got"]) == ("cake", "Cake")
+    assert evaluate(find, two, bootstrap=0, allow_faulty=True).metrics.ground_truths
+
+
+def relabeled(instances: Instances) -> Instances:
+    """Every other one is a cake."""
+    return replace(instances, names=("balloon", "Cake"), classes=np.arange(len(instances)) % 2)
+
+
 def test_validation_images_are_taken_where_there_are_no_test_images(find: Predictor, data: Path) -> None:
     said: list[str] = []
     done = evaluate(find, data, bootstrap=0, say=said.append)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from maskwright.curate.duplicates import Duplicates, find_duplicates
 from maskwright.curate.split import TOO_FEW, split
 from maskwright.errors import DatasetError
 from maskwright.formats.faults import summarized
+from maskwright.formats.reading import spelt_alike
 from maskwright.images.decode import decode, is_deep
 from maskwright.issues import Issues, Kind, Log, warn
 from maskwright.progress import Progress, silent
@@ -313,6 +314,20 @@ def one_name_a_class(usable: Dataset, data: str | Path | Dataset) -> None:
             got=f"classes {' and '.join(issue.values['classes'])} differ only by case or blanks",
             fix=f"{issue.fix}; or keep them apart with --allow-faulty",
         )
+
+
+def same_spelling(known: Sequence[str], labeled: Dataset, data: str | Path | Dataset) -> None:
+    """Refuses a class of the data that differs from one of the model's by case or blanks only: it would count as
+    another, and never be found."""
+    used = [name for name, count in labeled.class_counts().items() if count]
+    for several in spelt_alike([*known, *used]):
+        others = [name for name in several if name not in known]
+        if 0 < len(others) < len(several):
+            raise DatasetError(
+                "the model and the data name one class in two ways", file=data_name(data),
+                expected=", ".join(name for name in several if name in known),
+                got=", ".join(others), fix="rename it in the annotations; or keep them apart with --allow-faulty",
+            )  # fmt: skip
 
 
 def _evaluated_by_outlines(parts: dict[str, Dataset], data: str | Path | Dataset) -> dict[str, Dataset]:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from maskwright import formats
 from maskwright.api import classification_evaluation, detection_evaluation
-from maskwright.api.data import Say, data_name, image_level_labels, relative
+from maskwright.api.data import Say, data_name, image_level_labels, relative, same_spelling
 from maskwright.errors import DatasetError, RecipeError
 from maskwright.evaluation.class_thresholds import DetectionCounts, count_detections
 from maskwright.evaluation.classification_metrics import ClassificationMetrics
@@ -154,6 +154,8 @@ def evaluate(
             expected=", ".join(find.card.classes),
             got=", ".join(part.names) or "no class: nothing is drawn on these images",
         )
+    if not allow_faulty:
+        same_spelling(find.card.classes, part, data)
     other = None if against is None else _other(find, against, options)
     for issue in issues(find.thresholds):
         say(str(issue) if isinstance(find, Classifier) else f"{issue} (AP counts every score)")
