@@ -126,6 +126,37 @@ def voc(folder: Path) -> None:
     (folder / "ImageSets" / "Main" / "val.txt").write_text("b\n", "utf-8")
 
 
+def cvat(folder: Path) -> None:
+    shapes = (
+        '<box label="rust" occluded="1" xtl="3.5" ytl="4" xbr="20" ybr="25" rotation="30.5" group_id="1"></box>\n'
+        '<polygon label="dent" points="2.0,2.0;12,2;12,12"><attribute name="age">old</attribute></polygon>\n'
+        '<polyline label="rust" points="2,2;12,2;12,12;2,2"/>\n<points label="rust" points="3,3"/>\n'
+        '<ellipse label="rust" cx="15" cy="12" rx="5.5" ry="3" rotation="20"/>\n<tag label="dent"/>\n'
+        '<mask label="rust" rle="2, 3, 1, 6" left="3" top="4" width="4" height="3" z_order="0"/>\n'
+    )
+    listed = ""
+    for number, name in enumerate(("a.jpg", "b.png")):
+        annotations.image(folder / name, SIZE)
+        listed += f'<image id="{number}" name="{name}" subset="Train" width="40" height="30">\n{shapes}</image>\n'
+    labels = "<labels><label><name>rust</name></label></labels>"
+    page = f"<annotations>\n<version>1.1</version>\n<meta><task>{labels}</task></meta>\n{listed}</annotations>\n"
+    (folder / "annotations.xml").write_text(page, "utf-8")
+
+
+def cvat_video(folder: Path) -> None:
+    for number in range(0, 12, 2):
+        annotations.image(folder / "images" / f"frame_{number:06d}.png", SIZE)
+    box = '<box frame="{}" outside="{}" keyframe="1" xtl="{}" ytl="4" xbr="20" ybr="25" rotation="{}"/>\n'
+    line = '<polygon frame="{}" outside="{}" points="2,2;{},2;12,12"/>\n'
+    tracks = ""
+    for number, drawn in enumerate((box, line)):
+        shapes = "".join(drawn.format(frame, out, 3 + frame, 350) for frame, out in ((0, 0), (4, 0), (6, 1), (8, 0)))
+        tracks += f'<track id="{number}" label="car">\n{shapes}</track>\n'
+    task = "<start_frame>0</start_frame><stop_frame>10</stop_frame><frame_filter>step=2</frame_filter><size>6</size>"
+    page = f"<meta><task><mode>interpolation</mode>{task}</task></meta>\n{tracks}"
+    (folder / "annotations.xml").write_text(f"<annotations>\n{page}</annotations>\n", "utf-8")
+
+
 def masks(folder: Path) -> None:
     for number in range(3):
         annotations.image(folder / "images" / f"{number}.png", SIZE)
@@ -466,6 +497,8 @@ KINDS = {
         Kind("via-csv", via_csv, labels, "via.csv", (".csv",)),
         Kind("coco", coco, labels, "coco.json", (".json",)),
         Kind("voc", voc, labels, "", (".xml", ".txt"), mutations.break_folder),
+        Kind("cvat", cvat, labels, "annotations.xml", (".xml",)),
+        Kind("cvat-video", cvat_video, labels, "annotations.xml", (".xml",)),
         Kind("masks", masks, labels, "", (".png",), mutations.break_folder),
         Kind("nuclei", nuclei, labels, "", (".png",), mutations.break_folder),
         Kind("class-folders", class_folders, labels, "", (".jpg",), mutations.break_folder),

@@ -47,6 +47,7 @@ from maskwright.formats.reading import (
     read_json,
     written_names,
 )
+from maskwright.formats.shapes import KEYPOINTS_UNUSED
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Instances
 
@@ -61,10 +62,6 @@ CATEGORIES_UNUSED = Kind(
 PARTS_UNUSED = Kind(
     "parts_unused", "warning", "{count} part of an outline with fewer than 3 points cannot be used here: left out",
     "{count} parts of an outline with fewer than 3 points cannot be used here: left out",
-)  # fmt: skip
-KEYPOINTS_UNUSED = Kind(
-    "keypoints_unused", "warning", "{count} set of key points cannot be used here: left out",
-    "{count} sets of key points cannot be used here: left out",
 )  # fmt: skip
 CLASS_IDS_LOST = Kind(
     "class_ids_lost", "warning", "{count} class id cannot be kept", "{count} class ids cannot be kept"

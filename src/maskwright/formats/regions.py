@@ -161,7 +161,7 @@ class Regions:
         """One object as COCO run lengths {"size": [h, w], "counts": str or list}; another size is a fault."""
         self.saw()
         size, counts = segmentation.get("size"), segmentation.get("counts")
-        expected = self.size if self._turn is None else self.size[::-1]
+        expected = self.frame
         if not isinstance(size, list) or _numbers(size) is None or tuple(size) != expected:
             got = " x ".join(map(str, size)) if isinstance(size, list) else size
             size = f"{expected[0]} x {expected[1]} (height x width of the image)"
@@ -268,6 +268,11 @@ class Regions:
     def turned_too(self) -> bool:
         """The regions were turned with their image, as places in pixels."""
         return self._turn is not None
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """(height, width) in which the file's masks are drawn: the image's own, or the unturned one that it states."""
+        return self.size if self._turn is None else (self.size[1], self.size[0])
 
     @property
     def within(self) -> bool:

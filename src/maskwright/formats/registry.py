@@ -57,6 +57,7 @@ class Format:
     writes      it can be written, too
     export      it is made from images and labels, and holds both
     endings     files that are looked at one by one in a folder; () where the format claims whole folders only
+    folder_of   of a folder that it claims as a whole it reads all files with these endings: nobody else is asked
     options     what its `read` takes besides: class_attribute (a region has several, any of which may hold the class),
                 connected_components (masks may tell no objects apart)
     """
@@ -66,6 +67,7 @@ class Format:
     writes: bool = False
     export: bool = False
     endings: tuple[str, ...] = ()
+    folder_of: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -74,6 +76,7 @@ FORMATS = {
                         endings=(".csv", ".tsv")),
     "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders"),
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
+    "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", endings=(".xml",)),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
                          endings=(".csv", ".tsv")),
@@ -83,7 +86,7 @@ FORMATS = {
                        endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
     "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv"),
                   options=("class_attribute",)),
-    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True),
+    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, folder_of=(".xml",)),
 }  # fmt: skip
 
 STRONG = 0.5
@@ -114,7 +117,10 @@ def identify(path: Path | str, format: str | None = None) -> list[Claim]:
     """
     path = Path(path)
     claims = _claims_of(Head(path), format)
+    taken = tuple(ending for claim in claims for ending in FORMATS[claim.format].folder_of)
     for file in _annotation_files(Head(path)) if os.path.isdir(path) else ():  # noqa: PTH112 (never raises)
+        if taken and file.name.lower().endswith(taken):
+            continue
         readable(file)
         claims += _claims_of(Head(file), format)[:1]
     return sorted(claims, key=lambda claim: (-claim.evidence.certainty, claim.path.as_posix()))

@@ -126,10 +126,6 @@ def _labelme(head: Head) -> bool:
     )  # fmt: skip
 
 
-def _cvat(head: Head) -> bool:
-    return _begins_with(head, "annotations") and bool(re.search(r"<(image|track|meta|version)\b", head.text))
-
-
 def _dlib(head: Head) -> bool:
     return _begins_with(head, "dataset") and "<images" in head.text
 
@@ -272,7 +268,6 @@ UNSUPPORTED = {
     "LabelMe": Unsupported(
         _labelme, "convert it to COCO or VOC: labelme's examples have labelme2coco.py and labelme2voc.py"
     ),
-    "CVAT XML": Unsupported(_cvat, "export the task again in CVAT, as COCO 1.0 or Pascal VOC 1.1"),
     "Label Studio JSON": Unsupported(_label_studio, "export the project again in Label Studio, as COCO or Pascal VOC"),
     "Supervisely": Unsupported(_supervisely, 'export it in Supervisely with the app "Export to COCO"'),
     "Open Images CSV": Unsupported(_open_images, _DATUMARO.format("open_images")),

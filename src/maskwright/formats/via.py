@@ -48,6 +48,7 @@ from maskwright.formats.reading import (
     read_table,
     written_names,
 )
+from maskwright.formats.shapes import LINES_UNUSED, POINTS_UNUSED
 from maskwright.geometry import polygons
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Instances
@@ -58,14 +59,6 @@ CLASS_NAME_BLANKS = Kind(
 CLASS_IMPLIED = Kind(
     "class_implied", "warning",
     'its regions have no class: they were read as "{name}", the only class of the other files',
-)  # fmt: skip
-POINTS_UNUSED = Kind(
-    "points_unused", "warning", "{count} point cannot be used here: left out",
-    "{count} points cannot be used here: left out",
-)  # fmt: skip
-LINES_UNUSED = Kind(
-    "lines_unused", "warning", "{count} line cannot be used here: left out",
-    "{count} lines cannot be used here: left out",
 )  # fmt: skip
 HOLES_LOST = Kind("holes_lost", "warning", "{count} hole cannot be kept", "{count} holes cannot be kept")
 UNIONS_LOST = Kind(

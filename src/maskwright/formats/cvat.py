@@ -1,0 +1,163 @@
+"""CVAT XML 1.1: one file for all images of a task, or for the tracks of a video.
+
+Looks like   <annotations><version>1.1</version><image id="0" name="a.jpg" width="640" height="480">
+             <box label="rust" xtl="1.5" ytl="2" xbr="9" ybr="8"/><polygon label="rust" points="1,2;3,4;5,6"/></image>
+             video: <track id="0" label="car"><box frame="0" outside="0" keyframe="1" .../></track>
+Known by     an .xml file with the root <annotations> and <version>, <meta>, <image> or <track>
+Holds        boxes, polygons, ellipses, masks as run lengths; rotated boxes, read as outlines of four corners;
+             attributes, occluded, groups (each shape is an object of its own); tags, which are classes of whole images
+             where nothing is drawn; subsets, as splits; images with no shapes
+Cannot hold  scores, holes in polygons, objects in several parts, empty versus unlabeled
+Not used     points, skeletons, cuboids and open polylines are no objects: left out and counted. A polyline that ends
+             where it begins is an outline
+Video        an image is frame 12 when it is called frame_000012 (or 12); a frame in the task's range that shows nothing
+             is empty. See cvat_tracks.py
+In the wild  no <meta> at all; names with folders; names in any script; several tasks with images of one name
+Coordinates  pixels after EXIF's turn, edges; rotation in degrees, clockwise, around the center
+Source       cvat/apps/dataset_manager/formats/cvat.py (CVAT 2), and the page "XML annotation format" of its manual
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from maskwright.errors import AnnotationError
+from maskwright.formats import cvat_tracks
+from maskwright.formats.cvat_shapes import SHAPES, draw, whole
+from maskwright.formats.image_classes import classified
+from maskwright.formats.reading import (
+    SPLIT_FOLDERS,
+    Draft,
+    Evidence,
+    Faults,
+    Head,
+    ImageFinder,
+    Regions,
+    data_name,
+    data_root,
+    natural,
+    read_xml,
+)
+from maskwright.types import Dataset
+
+_ROOT = re.compile(r"<annotations\b[^>]{0,300}>")
+_INSIDE = re.compile(r"<(version|meta|image|track)\b")
+
+
+def sniff(head: Head) -> Evidence | None:
+    if head.ending != ".xml":
+        return None
+    root = _ROOT.search(head.text)
+    if root is None or not _INSIDE.search(head.text, root.end()):
+        return None
+    return Evidence(0.95, "its root is <annotations>, with images or tracks as CVAT writes them")
+
+
+@dataclass
+class _Found:
+    """What the file showed so far. tags: of whole images."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    tags: dict[Path, tuple[str, ...]] = field(default_factory=dict)
+
+    def draw(self, shape: Element, number: object, label: str | None, regions: Regions, **more: Any) -> None:
+        label = (label or "").strip()
+        if draw(shape, number, label, regions, more) and label:
+            self.used.add(label)
+
+
+def read(path: Path, faults: Faults) -> Dataset:
+    root = read_xml(path)
+    if root.tag != "annotations":
+        raise AnnotationError("not CVAT XML", file=path, field="root", expected="<annotations>", got=f"<{root.tag}>")
+    images, tracks, meta = root.findall("image"), root.findall("track"), root.find("meta")
+    if images and tracks:
+        raise AnnotationError("images and tracks of a video in one file", file=path, expected="one kind of them",
+                              got=f"{len(images)} images and {len(tracks)} tracks",
+                              fix="export each task by itself")  # fmt: skip
+    found = _Found()
+    if tracks or _is_video(meta):
+        _read_tracks(path, tracks, meta, faults, found)
+    else:
+        _read_images(path, images, faults, found)
+    declared = [] if meta is None else [(label.findtext("name") or "").strip() for label in meta.iter("label")]
+    names = [name for name in dict.fromkeys(declared) if name in found.used]
+    names = dict.fromkeys([*names, *sorted(found.used, key=natural)])
+    return classified(data_name(data_root(path)), names, found.drafts, found.tags, "cvat", faults)
+
+
+def _is_video(meta: Element | None) -> bool:
+    return meta is not None and any(item.text == "interpolation" for item in meta.iter("mode"))
+
+
+# --- images -----------------------------------------------------------------------------------------
+def _read_images(path: Path, images: list[Element], faults: Faults, found: _Found) -> None:
+    called = list(_called(images, faults))
+    finder = ImageFinder(data_root(path), faults, near=path.parent, names=[name for name, _ in called])
+    for name, element in called:
+        shapes = [item for item in element if item.tag in SHAPES]
+        image = finder.image(name, regions=len(shapes))
+        if image is None:
+            continue
+        regions = Regions(faults, image, stated=_size(element))
+        for number, shape in enumerate(shapes):
+            found.draw(shape, number, shape.get("label"), regions)
+        split = SPLIT_FOLDERS.get((element.get("subset") or "").strip().casefold())
+        found.drafts.append(Draft(image, regions, split))
+        tags = [(item.get("label") or "").strip() for item in element.findall("tag")]
+        if any(tags):
+            found.tags[image.path] = (*found.tags.get(image.path, ()), *filter(None, tags))
+
+
+def _called(images: list[Element], faults: Faults) -> Iterator[tuple[str, Element]]:
+    """Each image with its name; of two subsets with images of one name, with the folder of its subset."""
+    subsets: dict[str, set[str]] = {}
+    for element in images:
+        subsets.setdefault(element.get("name", ""), set()).add(element.get("subset") or "")
+    for number, element in enumerate(images):
+        name, subset = element.get("name", ""), element.get("subset")
+        if not name.strip():
+            faults.saw()
+            faults.add(f"image {element.get('id', number)}", "name", "the name of an image", "none", "export it again")
+            continue
+        yield (f"{subset}/{name}" if subset and len(subsets[name]) > 1 else name), element
+
+
+def _size(element: Element | None) -> tuple[int, int] | None:
+    """(height, width) as stated; None where it is absent or nonsense."""
+    if element is None:
+        return None
+    sides = [whole(element.get(side) or element.findtext(side)) for side in ("height", "width")]
+    return (sides[0], sides[1]) if sides[0] and sides[1] and max(sides[0], sides[1]) < 10**6 else None
+
+
+# --- video ------------------------------------------------------------------------------------------
+def _read_tracks(path: Path, tracks: list[Element], meta: Element | None, faults: Faults, found: _Found) -> None:
+    root, task = data_root(path), cvat_tracks.one_task(path, meta)
+    range = cvat_tracks.Range.of(task)
+    frames = cvat_tracks.find_frames(root, range, cvat_tracks.mentioned(tracks), faults)
+    shown: dict[int, list[cvat_tracks.Visible]] = {frame: [] for frame in frames.numbers}
+    for item in cvat_tracks.visible(tracks, range, frames.numbers, faults):
+        shown.setdefault(item.frame, []).append(item)
+    names = {frame: frames.name(frame) for frame in sorted(shown)}
+    finder = ImageFinder(root, faults, near=path.parent, names=names.values())
+    if names and (error := cvat_tracks.none_there(path, finder, list(names.values()))) is not None:
+        raise error
+    size = None if meta is None else _size(next(meta.iter("original_size"), None))
+    for frame, name in names.items():
+        image = finder.image(name, regions=len(shown[frame]))
+        if image is None:
+            continue
+        regions = Regions(faults, image, stated=size)
+        for item in shown[frame]:
+            text = item.track.get("id", "?")
+            number = whole(text)
+            track = text if number is None else number
+            found.draw(item.shape, f"of track {track}", item.track.get("label"), regions, track_id=track)
+        found.drafts.append(Draft(image, regions))

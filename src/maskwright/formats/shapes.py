@@ -1,0 +1,65 @@
+"""What several tools draw: rotated boxes, polygons with holes, small masks at a place; and what no task can use."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from maskwright.formats.regions import Regions
+from maskwright.geometry import polygons
+from maskwright.issues import Kind
+from maskwright.types import RleMasks
+
+POINTS_UNUSED = Kind(
+    "points_unused", "warning", "{count} point cannot be used here: left out",
+    "{count} points cannot be used here: left out",
+)  # fmt: skip
+LINES_UNUSED = Kind(
+    "lines_unused", "warning", "{count} line cannot be used here: left out",
+    "{count} lines cannot be used here: left out",
+)  # fmt: skip
+KEYPOINTS_UNUSED = Kind(
+    "keypoints_unused", "warning", "{count} set of key points cannot be used here: left out",
+    "{count} sets of key points cannot be used here: left out",
+)  # fmt: skip
+CUBOIDS_UNUSED = Kind(
+    "cuboids_unused", "warning", "{count} cuboid cannot be used here: left out",
+    "{count} cuboids cannot be used here: left out",
+)  # fmt: skip
+BOXES_ROTATED = Kind(
+    "boxes_rotated", "info", "{count} rotated box was read as an outline of four corners",
+    "{count} rotated boxes were read as outlines of four corners",
+)  # fmt: skip
+
+
+def rotated_box(
+    x: float, y: float, width: float, height: float, degrees: float, around: tuple[float, float]
+) -> np.ndarray:
+    """4×2 corners of the box at (x, y), rotated clockwise as seen on the image, around a point in pixels.
+
+    >>> rotated_box(0, 0, 4, 2, 90, around=(0, 0)).round(6).tolist()
+    [[0.0, 0.0], [0.0, 4.0], [-2.0, 4.0], [-2.0, 0.0]]
+    """
+    angle = np.radians(degrees)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return (polygons.rectangle(x, y, width, height) - around) @ np.array([[cos, sin], [-sin, cos]]) + around
+
+
+def with_holes(outline: np.ndarray, holes: list[np.ndarray]) -> np.ndarray:
+    """One outline that runs from its first point around each hole and back: inside one outline even-odd counts, so the
+    holes stay open, and the way there and back has no area.
+
+    >>> with_holes(polygons.rectangle(0, 0, 4, 4), [polygons.rectangle(1, 1, 2, 2)]).shape
+    (11, 2)
+    """
+    if not holes:
+        return outline
+    ways = [np.concatenate([hole, hole[:1], outline[:1]]) for hole in holes]
+    return np.concatenate([outline, outline[:1], *ways])
+
+
+def placed(regions: Regions, crop: np.ndarray, left: int, top: int) -> RleMasks | None:
+    """The mask of h×w bool `crop` at a place in the image; None where it would reach out of the frame."""
+    height, width = regions.frame
+    if min(left, top) < 0 or left + crop.shape[1] > width or top + crop.shape[0] > height:
+        return None
+    return RleMasks.from_dense(crop[None]).place((left, top), (height, width))
