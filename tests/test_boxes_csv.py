@@ -212,9 +212,7 @@ def test_fractions_are_scaled_to_pixels_and_told(tmp_path, mark):
     rows, header = [row.replace(",", mark) for row in rows], header.replace(",", mark)
     data = formats.read(boxes_csv(tmp_path, *rows, header=header))
     assert boxes(data) == [[10, 15, 30, 30], [0, 0, 40, 30]]
-    assert sentences(data) == (
-        "places are given as fractions of width and height (0 to 1): they were scaled to pixels",
-    )
+    assert sentences(data) == ("coordinates are fractions of width and height (0 to 1): they were scaled to pixels",)
 
 
 def test_a_box_of_the_first_pixel_in_whole_numbers_is_no_fraction(tmp_path):

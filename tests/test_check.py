@@ -120,7 +120,7 @@ def test_tiny_unlabeled_and_broken_images_are_named(tmp_path):
     records.append(Record(broken, (48, 64), records[0].instances))
     notes = {note.code: str(note) for note in found(Dataset("some", ("rust",), tuple(records)))}
     assert "the smallest 2 x 2): tiny.png" in notes["images_tiny"]
-    assert notes["images_unlabeled"] == "1 image is unlabeled: nobody trains on them: tiny.png"
+    assert notes["images_unlabeled"] == "1 image is unlabeled and not used for training: tiny.png"
     assert notes["images_unreadable"] == "1 image cannot be opened: broken.png"
 
 
@@ -210,7 +210,7 @@ def test_a_division_made_here_keeps_copies_together_and_names_them(tmp_path):
         parts = open_data(data, "detect", seed=seed, log=issues)
         side = {record.image.name: name for name, part in parts.items() for record in part}
         assert side["a.png"] == side["c.png"] and side["d.png"] == side["f.png"]
-        assert str(issues[-1]) == "some: the same picture, kept on one side: a.png = c.png, d.png = f.png"
+        assert str(issues[-1]) == "some: the same picture, kept in one part: a.png = c.png, d.png = f.png"
 
 
 # --- real data ----------------------------------------------------------------------------------

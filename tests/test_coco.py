@@ -195,7 +195,7 @@ def framed(folder: Path, *sizes: tuple[int, int], stated: tuple[int, int] | None
 
 def test_width_and_height_exchanged_are_read_where_what_is_drawn_proves_it(tmp_path):
     data = formats.read(framed(tmp_path, (30, 40), (30, 40), stated=None, box=[20, 5, 20, 20]))
-    assert data.instance_count == 2 and sentences(data)[0].startswith("width and height are exchanged in the file")
+    assert data.instance_count == 2 and sentences(data)[0].startswith("width and height are swapped in the file")
 
 
 def test_width_and_height_exchanged_are_refused_where_nothing_proves_it(tmp_path):
@@ -206,7 +206,7 @@ def test_width_and_height_exchanged_are_refused_where_nothing_proves_it(tmp_path
 
 def test_one_size_stated_of_all_images_does_not_count_where_what_is_drawn_proves_it(tmp_path):
     data = formats.read(framed(tmp_path, (30, 40), (50, 60), stated=(8, 8), box=[20, 5, 20, 20]))
-    assert data.instance_count == 2 and sentences(data)[0].startswith("the file says 8 x 8 of every image")
+    assert data.instance_count == 2 and sentences(data)[0].startswith("the file gives 8 x 8 for every image")
     with pytest.raises(AnnotationError, match="28 x 28"):
         formats.read(framed(tmp_path / "small", (30, 40), (50, 60), stated=(28, 28), box=[1, 5, 20, 20]))
 
@@ -293,7 +293,7 @@ def test_what_was_drawn_unturned_is_turned_where_the_file_proves_it(tmp_path, or
     found = only(data)
     assert found.masks is not None and data.records[0].size == (40, 30)
     assert all((item == upright).all() for item in found.masks.dense())
-    assert sentences(data)[0] == '"a.jpg" is turned by EXIF and was annotated unturned: its regions were turned too'
+    assert sentences(data)[0] == '"a.jpg" is rotated by EXIF and was annotated unrotated: its regions were rotated too'
 
 
 def test_a_large_turned_image_is_turned_though_pillow_has_its_own_limit(tmp_path, monkeypatch):
@@ -302,7 +302,7 @@ def test_a_large_turned_image_is_turned_though_pillow_has_its_own_limit(tmp_path
     attacks.image(tmp_path / "a.jpg", (30, 40), 6)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
     data = formats.read(path)
-    assert data.records[0].size == (40, 30) and "is turned by EXIF" in sentences(data)[0]
+    assert data.records[0].size == (40, 30) and "is rotated by EXIF" in sentences(data)[0]
 
 
 @pytest.mark.parametrize(

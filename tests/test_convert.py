@@ -99,7 +99,7 @@ def test_what_the_format_cannot_hold_is_counted(tmp_path, capsys):
 
 def test_images_that_stay_elsewhere_are_mentioned(steel, tmp_path, capsys):
     _, _, err = maskwright(capsys, "convert", steel, tmp_path / "away", "--to", "voc")
-    assert "the images stay where they are" in err
+    assert "the images were not copied" in err
 
 
 def test_nothing_of_the_users_is_replaced(steel, capsys):

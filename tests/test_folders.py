@@ -46,7 +46,7 @@ def test_a_list_names_images_with_their_folders(tmp_path):
     (tmp_path / "val.txt").write_text("c/2.jpg\n", "utf-8")
     data = formats.read(tmp_path)
     assert [record.split for record in data] == ["train", None, "val"]
-    assert sentences(data) == ("1 labeled image stands in no list and no folder of a split, and no training uses them: "
+    assert sentences(data) == ("1 labeled image is in no list and no folder of a split, and is not used for training: "
                             "1.jpg",)  # fmt: skip
     (tmp_path / "val.txt").write_text("b/1.jpg\n", "utf-8")
     assert [record.split for record in formats.read(tmp_path)] == ["train", "val", None]
@@ -74,7 +74,7 @@ def test_names_of_absent_images_and_images_in_no_list_are_counted(tmp_path):
     assert by_split(data) == {"train": ["0.jpg", "1.jpg"], "val": ["2.jpg"], None: ["3.jpg", "4.jpg"]}
     assert sentences(data) == (
         "train.txt names 3 images, 1 of them absent",
-        "2 labeled images stand in no list and no folder of a split, and no training uses them: 3.jpg, 4.jpg",
+        "2 labeled images are in no list and no folder of a split, and are not used for training: 3.jpg, 4.jpg",
     )
 
 
@@ -101,7 +101,7 @@ def test_of_two_files_one_without_a_split_is_named(tmp_path):
     attacks.image(tmp_path / "b.jpg", (31, 40))
     data = formats.read(tmp_path)
     assert by_split(data) == {"train": ["a.jpg"], None: ["b.jpg"]}
-    assert sentences(data)[-1].endswith("no training uses them: b.jpg")
+    assert sentences(data)[-1].endswith("is not used for training: b.jpg")
 
 
 def test_images_beside_the_folders_of_splits_are_counted(tmp_path):
@@ -118,7 +118,7 @@ def test_files_that_say_the_same_count_once(tmp_path):
         formats.write(formats.read(path), path.with_suffix(".csv").with_name("more.json"), "via")
     data = formats.read(tmp_path)
     assert by_split(data) == {"train": ["train.jpg"], "val": ["val.jpg"]} and data.instance_count == 2
-    assert sentences(data) == tuple(f"{split}: more.json was read, not via.json: they say the same"
+    assert sentences(data) == tuple(f"{split}: more.json was read, not via.json: their contents agree"
                                  for split in ("train", "val"))  # fmt: skip
 
 

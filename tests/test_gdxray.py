@@ -76,7 +76,7 @@ def test_a_row_that_is_no_row_is_named(tmp_path):
     ground_truth = "".join("1 1 5 1 5\n" for _ in range(40)) + "1 2 x\n"
     found = read(series(tmp_path / "C0001", 1, ground_truth))
     assert [str(fault) for fault in put_aside(found)] == [
-        "C0001/ground_truth.txt, line 41: row: wanted five numbers: picture, x1, x2, y1, y2, got 1 2 x"
+        "C0001/ground_truth.txt, line 41: row: expected five numbers: picture, x1, x2, y1, y2, got 1 2 x"
     ]
 
 

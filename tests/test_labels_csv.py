@@ -74,7 +74,7 @@ def test_a_class_without_any_image_is_still_a_class(tmp_path):
 def test_several_rows_of_a_image_are_joined(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "a.jpg,dent", "b.jpg,dent", "c.jpg,dent"))
     assert said(data)["a"] == ("dent", "rust")
-    assert "some images stand in several rows: their labels were joined" in sentences(data)
+    assert "some images are in several rows: their labels were joined" in sentences(data)
 
 
 def test_images_in_folders_called_like_other_classes_are_named(tmp_path):

@@ -207,7 +207,7 @@ def test_one_fault_in_twenty_is_put_aside_and_told():
     faults.add('image "b.jpg", region 3', "points", "at least 3 different points", "2")
     done = faults.into(EMPTY)
     assert [str(fault) for fault in put_aside(done)] == [
-        'image "b.jpg", region 3: points: wanted at least 3 different points, got 2'
+        'image "b.jpg", region 3: points: expected at least 3 different points, got 2'
     ]
     assert sentences(done)[0].startswith("1 faulty record was put aside: image")
 
@@ -229,8 +229,8 @@ def test_two_faults_in_twenty_stop_the_reading_unless_allowed():
         "  field     points\n"
         "  expected  3 points\n"
         "  got       2; the first ones:\n"
-        '          image "b.jpg", region 3: points: wanted 3 points, got 2\n'
-        '          image "b.jpg", region 4: points: wanted 3 points, got 1\n'
+        '          image "b.jpg", region 3: points: expected 3 points, got 2\n'
+        '          image "b.jpg", region 4: points: expected 3 points, got 1\n'
         "  fix       draw it again; or put the faulty ones aside with --allow-faulty"
     )
 
@@ -258,8 +258,8 @@ def test_counts_are_told_in_words():
     faults.count(BOXES_CLIPPED)
     faults.count(POINTS_UNUSED)
     assert sentences(faults.issues) == (
-        "13 outlines reached past the edge: cut there",
-        "1 box reached past the edge: cut there",
+        "13 outlines extended past the image edge: clipped",
+        "1 box extended past the image edge: clipped",
         "1 point cannot be used here: left out",
     )
 
@@ -331,7 +331,7 @@ def test_of_several_as_near_none_is_taken_and_all_are_named(tmp_path):
     finder = ImageFinder(tmp_path, faults)
     assert finder.find("two/a.jpg") == tmp_path / "two" / "a.jpg" and not faults.records
     assert ImageFinder(tmp_path, faults).image("a.jpg", regions=2) is None and faults.fraction == 1
-    assert str(faults.records[0]) == 'image "a.jpg": image: wanted one image, got one/a.jpg, two/a.jpg'
+    assert str(faults.records[0]) == 'image "a.jpg": image: expected one image, got one/a.jpg, two/a.jpg'
 
 
 def test_copies_that_are_the_same_to_the_last_byte_are_one_image(tmp_path):

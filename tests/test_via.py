@@ -245,7 +245,7 @@ def test_a_region_without_one_class_is_a_fault_where_others_have_one(tmp_path, v
     data = formats.read(attacks.via(tmp_path, *regions, (SQUARE, {"name": value})))
     assert data.class_counts() == {"rust": 19}
     assert str(put_aside(data)[0]) == (
-        f'image "a.jpg", region 19: region_attributes.name: wanted one class, as other regions have, got {got}'
+        f'image "a.jpg", region 19: region_attributes.name: expected one class, as other regions have, got {got}'
     )
 
 
@@ -301,7 +301,7 @@ def test_outlines_over_the_edge_are_cut_and_counted(tmp_path):
     low, far = {**SQUARE, "all_points_x": [-1, 12, 12, -1]}, {**SQUARE, "all_points_x": [30, 60, 60, 30]}
     data = formats.read(attacks.via(tmp_path, low, far, {**SQUARE, "all_points_x": [20, 40, 40, 20]}, SQUARE))
     assert only(data).boxes.tolist() == [[0, 2, 12, 12], [30, 2, 40, 12], [20, 2, 40, 12], [2, 2, 12, 12]]
-    assert sentences(data) == ("3 outlines reached past the edge: cut there",)
+    assert sentences(data) == ("3 outlines extended past the image edge: clipped",)
 
 
 def second_record(path: Path, *shapes: Any) -> Path:
@@ -377,7 +377,7 @@ def test_a_turned_image_has_its_turned_size(tmp_path):
     (record,) = formats.read(path).records
     assert record.size == (40, 30) and record.instances is not None
     assert record.instances.boxes.tolist() == [[2, 22, 12, 38]]
-    assert sentences(formats.read(path)) == ("1 image with an EXIF turn, taken as annotated after the turn",)
+    assert sentences(formats.read(path)) == ("1 image with an EXIF rotation, read as annotated after the rotation",)
 
 
 def test_coordinates_that_fit_only_the_unturned_image_are_a_fault(tmp_path):
@@ -467,7 +467,7 @@ def test_the_balloons_are_read_without_decoding_a_image(shared, monkeypatch):
     assert data.names == ("balloon",) and data.name == "balloon"
     assert {split: (len(part), part.instance_count) for split, part in data.splits().items()} == {
         "train": (61, 255), "val": (13, 50)}  # fmt: skip
-    assert sentences(data) == ("train: 13 outlines reached past the edge: cut there",) and not put_aside(data)
+    assert sentences(data) == ("train: 13 outlines extended past the image edge: clipped",) and not put_aside(data)
     counts = sorted(len(record.instances or ()) for record in data.splits()["val"])
     assert counts == [1] * 5 + [3] * 2 + [4] + [6] * 2 + [7] * 2 + [9]
 
@@ -475,7 +475,7 @@ def test_the_balloons_are_read_without_decoding_a_image(shared, monkeypatch):
 def test_the_weapons_have_their_class_in_a_checkbox(shared):
     data = formats.read(shared / "data" / "weapons")
     assert (len(data), data.class_counts()) == (80, {"sword": 44, "gun": 46})
-    assert sentences(data) == ("3 outlines reached past the edge: cut there",)
+    assert sentences(data) == ("3 outlines extended past the image edge: clipped",)
 
 
 def test_corrosion_is_read_by_its_split_folders_not_by_the_file_above(shared):

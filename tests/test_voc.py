@@ -124,7 +124,7 @@ def test_a_box_over_the_edge_is_cut_there(tmp_path):
     page(tmp_path, "a", box("rust", -3, 5, 41, 50))
     found = read(tmp_path)
     assert found.records[0].instances.boxes.tolist() == [[0, 5, 40, 30]]
-    assert sentences(found) == ("1 box reached past the edge: cut there",)
+    assert sentences(found) == ("1 box extended past the image edge: clipped",)
 
 
 # --- what is put aside ------------------------------------------------------------------------------

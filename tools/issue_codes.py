@@ -9,6 +9,7 @@ tests/test_issue_codes.py fails where the page and the source differ.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def table(kinds: list[Declared]) -> str:
 
 
 def _cell(kind: Declared) -> str:
-    text = (kind.plural or kind.wording).replace("{fix}", kind.fix or "{fix}")
+    text = re.sub(r"\{(\w+)[!:][^}]*\}", r"{\1}", kind.plural or kind.wording).replace("{fix}", kind.fix or "{fix}")
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 

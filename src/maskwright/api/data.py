@@ -53,7 +53,7 @@ DIVIDED = Kind(
     "no validation images are named: {train} images to train on, {val} held back, near-duplicates together "
     "(seed {seed})",
 )  # fmt: skip
-DUPLICATES_TOGETHER = Kind("duplicates_together", "info", "the same picture, kept on one side: {pairs:5}")
+DUPLICATES_TOGETHER = Kind("duplicates_together", "info", "the same picture, kept in one part: {pairs:5}")
 NOT_COMPARED = Kind(
     "not_compared", "warning", "{count:,} images were not compared: {fix}",
     fix="`maskwright check` finds copies on two sides of the split",

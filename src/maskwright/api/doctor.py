@@ -49,9 +49,9 @@ THREADS_TOO_FEW = Kind(
 THREADS_TOO_MANY = Kind(
     "threads_too_many", "warning", "{threads} for arithmetic; {cores} processors: they get in each other's way"
 )
-BF16_PAYS = Kind("bf16_pays", "info", "pays here, and is chosen by itself")
-BF16_DOES_NOT_PAY = Kind("bf16_does_not_pay", "info", "does not pay here; fp32 is chosen")
-PRECISION_CHOSEN = Kind("precision_chosen", "info", "{precision} is chosen by itself")
+BF16_PAYS = Kind("bf16_pays", "info", "faster here, and used by default")
+BF16_DOES_NOT_PAY = Kind("bf16_does_not_pay", "info", "not faster here; fp32 is used")
+PRECISION_CHOSEN = Kind("precision_chosen", "info", "{precision} is used by default")
 MEMORY_UNKNOWN = Kind("memory_unknown", "info", "this system does not say how much is free")
 MEMORY_SCANT = Kind("memory_scant", "warning", "{free} free", fix="close other programs, or use --size 320 --batch 1")
 MEMORY_FREE = Kind("memory_free", "info", "{free} free")

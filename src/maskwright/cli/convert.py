@@ -27,7 +27,7 @@ SPLITS_LOST = Kind(
     "splits_lost", "warning", "the division into {splits:&} cannot be kept in one file: {fix}", fix="name a folder"
 )
 IMAGES_STAY = Kind(
-    "images_stay", "warning", "the images stay where they are: {fix}",
+    "images_stay", "warning", "the images were not copied: {fix}",
     fix="put them beside OUT, or use --copy-images",
 )  # fmt: skip
 

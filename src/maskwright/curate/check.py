@@ -44,15 +44,15 @@ NEAR_DUPLICATES = Kind(
 )  # fmt: skip
 DATASET_CONTAINED = Kind(
     "dataset_contained", "warning", "all {count} images of {inner} are contained in {outer}[, {equal}]; {fix}",
-    fix="do not evaluate by one what was trained on the other",
+    fix="do not evaluate a model on one that was trained on the other",
 )  # fmt: skip
 DATASETS_OVERLAP = Kind(
     "datasets_overlap", "warning", "{first} and {second} share {count} image[, {equal}]: {pairs:5}; {fix}",
     "{first} and {second} share {count:,} images[, {equal}]: {pairs:5}; {fix}",
-    fix="do not evaluate by one what was trained on the other",
+    fix="do not evaluate a model on one that was trained on the other",
 )  # fmt: skip
 ONE_CLASS_ONLY = Kind(
-    "one_class_only", "warning", "there is one class only ({counts}): a classifier has nothing to tell apart"
+    "one_class_only", "warning", "there is one class only ({counts}): a classifier has nothing to distinguish"
 )
 CLASS_ON_ONE_IMAGE = Kind(
     "class_on_one_image", "warning",
@@ -65,8 +65,8 @@ IMAGES_UNREADABLE = Kind(
     "{count:,} images cannot be opened: {names:5}",
 )  # fmt: skip
 IMAGES_UNLABELED = Kind(
-    "images_unlabeled", "warning", "{count} image is unlabeled: nobody trains on them: {names:5}",
-    "{count:,} images are unlabeled: nobody trains on them: {names:5}",
+    "images_unlabeled", "warning", "{count} image is unlabeled and not used for training: {names:5}",
+    "{count:,} images are unlabeled and not used for training: {names:5}",
 )  # fmt: skip
 IMAGES_WITHOUT_CLASS = Kind(
     "images_without_class", "warning", "{count} image is in no class: {names:5}",
@@ -74,8 +74,8 @@ IMAGES_WITHOUT_CLASS = Kind(
 )  # fmt: skip
 IMAGES_SKIPPED = Kind(
     "images_skipped", "warning",
-    "{count} image is left out, because every region of them is faulty or their size does not fit: {names:5}",
-    "{count:,} images are left out, because every region of them is faulty or their size does not fit: {names:5}",
+    "{count} image is left out, because every region of it is faulty or its size does not match: {names:5}",
+    "{count:,} images are left out, because every region of them is faulty or their size does not match: {names:5}",
 )  # fmt: skip
 IMAGES_EMPTY = Kind(
     "images_empty", "warning",

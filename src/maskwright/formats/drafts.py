@@ -35,19 +35,20 @@ SECOND_RECORDS_JOINED = Kind(
 )  # fmt: skip
 SIZES_EXCHANGED = Kind(
     "sizes_exchanged", "warning",
-    "width and height are exchanged in the file: {count} image read in their own frame, which all that is drawn fits",
-    "width and height are exchanged in the file: {count} images read in their own frame, which all that is drawn fits",
+    "width and height are swapped in the file: {count} image was read at its own size, which fits all that is drawn",
+    "width and height are swapped in the file: {count} images were read at their own size, which fits all that is "
+    "drawn",
 )  # fmt: skip
 SIZES_WRONG = Kind(
     "sizes_wrong", "warning",
-    "the file says {width} x {height} of every image, which is not their size: {count} image read in their own frame, "
-    "which all that is drawn fits",
-    "the file says {width} x {height} of every image, which is not their size: {count} images read in their own frame, "
-    "which all that is drawn fits",
+    "the file gives {width} x {height} for every image, which is wrong: {count} image was read at its own size, which "
+    "fits all that is drawn",
+    "the file gives {width} x {height} for every image, which is wrong: {count} images were read at their own size, "
+    "which fits all that is drawn",
 )  # fmt: skip
 FRACTIONS_SCALED = Kind(
     "fractions_scaled", "warning",
-    "places are given as fractions of width and height (0 to 1): they were scaled to pixels",
+    "coordinates are fractions of width and height (0 to 1): they were scaled to pixels",
 )  # fmt: skip
 
 

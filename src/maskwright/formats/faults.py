@@ -14,11 +14,11 @@ from maskwright.types import Dataset
 MOST_FAULTY = 0.05  # fraction of regions; above it somebody should look before anybody trains
 SHOWN = 5
 
-FAULTY_RECORD = Kind("faulty_record", "warning", "{field}: wanted {expected}, got {got}")
+FAULTY_RECORD = Kind("faulty_record", "warning", "{field}: expected {expected}, got {got}")
 FAULTY_RECORDS = Kind(
     "faulty_records", "warning",
-    "1 faulty record was put aside: {record}: {field}: wanted {expected}, got {got}",
-    "{count} faulty records were put aside, such as {record}: {field}: wanted {expected}, got {got}",
+    "1 faulty record was put aside: {record}: {field}: expected {expected}, got {got}",
+    "{count} faulty records were put aside, such as {record}: {field}: expected {expected}, got {got}",
 )  # fmt: skip
 IMAGES_ABSENT = Kind("images_absent", "warning", "{count} of {named} named images are absent: {images!q:3}")
 

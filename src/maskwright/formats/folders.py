@@ -31,8 +31,8 @@ CLASS_NAMES_ALIKE = Kind(
 )
 IMAGES_IN_NO_SPLIT = Kind(
     "images_in_no_split", "warning",
-    "{count} labeled image stands in no list and no folder of a split, and no training uses them: {images:3}",
-    "{count} labeled images stand in no list and no folder of a split, and no training uses them: {images:3}",
+    "{count} labeled image is in no list and no folder of a split, and is not used for training: {images:3}",
+    "{count} labeled images are in no list and no folder of a split, and are not used for training: {images:3}",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from maskwright.formats.reading import Faults, data_name
 from maskwright.issues import Kind
 from maskwright.types import Dataset
 
-FILES_AGREE = Kind("files_agree", "warning", "{file} was read, not {others}: they say the same")
+FILES_AGREE = Kind("files_agree", "warning", "{file} was read, not {others}: their contents agree")
 FILES_JOINED = Kind("files_joined", "warning", "{count} annotation files of different images were joined: {files:3}")
 
 

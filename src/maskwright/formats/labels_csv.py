@@ -41,7 +41,7 @@ from maskwright.formats.reading import (
 from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
 
-ROWS_JOINED = Kind("rows_joined", "warning", "some images stand in several rows: their labels were joined")
+ROWS_JOINED = Kind("rows_joined", "warning", "some images are in several rows: their labels were joined")
 FOLDERS_DISAGREE = Kind(
     "folders_disagree", "warning",
     "{count} image lies in a folder called like another class than the table's: {labels:1}",

@@ -14,8 +14,8 @@ from maskwright.types import Dataset
 
 LISTED_IMAGES_ABSENT = Kind("listed_images_absent", "warning", "{list} names {named} images, {count} of them absent")
 LISTED_TWICE = Kind(
-    "listed_twice", "warning", "{count} image of {file} stands in {first} too, and is left there",
-    "{count} images of {file} stand in {first} too, and are left there",
+    "listed_twice", "warning", "{count} image of {file} is in {first}, too, and stays there",
+    "{count} images of {file} are in {first}, too, and stay there",
 )  # fmt: skip
 
 

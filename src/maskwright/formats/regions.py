@@ -26,12 +26,12 @@ _SAME_BOX = 0.5  # intersection over union
 _SMALL = 4  # pixels; on a smaller image a box within 0 and 1 may be meant in pixels
 
 OUTLINES_CLIPPED = Kind(
-    "outlines_clipped", "warning", "{count} outline reached past the edge: cut there",
-    "{count} outlines reached past the edge: cut there",
+    "outlines_clipped", "warning", "{count} outline extended past the image edge: clipped",
+    "{count} outlines extended past the image edge: clipped",
 )  # fmt: skip
 BOXES_CLIPPED = Kind(
-    "boxes_clipped", "warning", "{count} box reached past the edge: cut there",
-    "{count} boxes reached past the edge: cut there",
+    "boxes_clipped", "warning", "{count} box extended past the image edge: clipped",
+    "{count} boxes extended past the image edge: clipped",
 )  # fmt: skip
 BOXES_FILLED = Kind(
     "boxes_filled", "warning", "{count} box became a rectangular mask, beside outlines in the same image",
@@ -43,13 +43,13 @@ BOXES_ELSEWHERE = Kind(
     "{count} boxes beside an outline that lies elsewhere, so the outline's own was taken",
 )  # fmt: skip
 IMAGES_TURNED = Kind(
-    "images_turned", "warning", "{count} image with an EXIF turn, taken as annotated after the turn",
-    "{count} images with an EXIF turn, taken as annotated after the turn",
+    "images_turned", "warning", "{count} image with an EXIF rotation, read as annotated after the rotation",
+    "{count} images with an EXIF rotation, read as annotated after the rotation",
 )  # fmt: skip
 CORNERS_SWAPPED = Kind("corners_swapped", "warning", "boxes with swapped corners, put in order: {count} ({records:1})")
 REGIONS_TURNED = Kind(
     "regions_turned", "warning",
-    '"{image}" is turned by EXIF and was annotated unturned: its regions were turned too',
+    '"{image}" is rotated by EXIF and was annotated unrotated: its regions were rotated too',
 )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ class Dataset:
     names    class names; every record's instances use this very tuple
     records  in a stable order (the file's, or by image name)
     format   which reader read it, for messages
-    issues   what was put aside, mended or is worth knowing ("13 outlines reached past the edge: cut there")
+    issues   what was put aside, mended or is worth knowing ("13 outlines extended past the image edge: clipped")
     class_ids  by which number (or text) the annotation file knows each class (COCO), like `names`; () where it has none
     """
 
