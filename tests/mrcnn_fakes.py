@@ -56,10 +56,6 @@ class FakeNetwork:
     def trained_weights(self) -> dict[str, np.ndarray]:
         return {name: value for name, value in self.weights.items() if name.partition("/")[0] in self.trained}
 
-    def train_step(self, batch: Sequence[np.ndarray], lr: float) -> dict[str, float]:
-        self.steps.append((list(batch), lr))
-        return {"loss": 1.0 / len(self.steps), **dict.fromkeys(LOSSES, 0.1)}
-
     def training_losses(self, batch: Sequence[np.ndarray]) -> dict[str, float]:
         return {"loss": 2.0, **dict.fromkeys(LOSSES, 0.2)}
 
@@ -80,6 +76,17 @@ class FakeNetwork:
             "fpn_p2": np.zeros((batch, 4, 4, 2), np.float32),
         }
         return {name: every[name] for name in expected}
+
+
+class FakeSGD:
+    """What mrcnn asks of KerasSGD."""
+
+    def __init__(self, network: FakeNetwork) -> None:
+        self.network = network
+
+    def step(self, batch: Sequence[np.ndarray], lr: float) -> dict[str, float]:
+        self.network.steps.append((list(batch), lr))
+        return {"loss": 1.0 / len(self.network.steps), **dict.fromkeys(LOSSES, 0.1)}
 
 
 class ShapesConfig(Config):
@@ -127,3 +134,4 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> None:
         return KerasModel(FakeNetwork(config), config.LEARNING_RATE)
 
     monkeypatch.setattr(modellib.MaskRCNN, "build", build)
+    monkeypatch.setattr("maskwright.training.keras_sgd.KerasSGD", FakeSGD)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from maskwright.models import ops
+from maskwright.models.detection import box_coder
 from maskwright.models.matterport import layers as tf
-from maskwright.models.matterport import losses as losses
 from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.models.matterport.network import Taps
+from maskwright.training.keras_sgd import KerasSGD
 from maskwright.weights.matterport_h5 import load_into, read_h5
 
 
@@ -94,34 +95,34 @@ def _with_gradient(loss: Tensor, name: str, x: Tensor) -> dict[str, Tensor]:
 
 
 def _smooth_l1(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
-    return _with_gradient(losses.smooth_l1(x["target"], x["pred"].requires_grad_()), "pred", x["pred"])
+    return _with_gradient(tf.smooth_l1(x["target"], x["pred"].requires_grad_()), "pred", x["pred"])
 
 
 def _rpn_class_loss(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
     logits = x["logits"].requires_grad_()
-    return _with_gradient(losses.rpn_class_loss(x["rpn_match"][..., 0], logits), "logits", logits)
+    return _with_gradient(tf.rpn_class_loss(x["rpn_match"][..., 0], logits), "logits", logits)
 
 
 def _rpn_bbox_loss(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
     moves = x["rpn_bbox"].requires_grad_()
-    return _with_gradient(losses.rpn_bbox_loss(x["target_bbox"], x["rpn_match"][..., 0], moves), "rpn_bbox", moves)
+    return _with_gradient(tf.rpn_bbox_loss(x["target_bbox"], x["rpn_match"][..., 0], moves), "rpn_bbox", moves)
 
 
 def _mrcnn_class_loss(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
     logits = x["logits"].requires_grad_()
-    loss = losses.mrcnn_class_loss(x["target_class_ids"], logits, x["active_class_ids"][0])
+    loss = tf.mrcnn_class_loss(x["target_class_ids"], logits, x["active_class_ids"][0])
     return _with_gradient(loss, "logits", logits)
 
 
 def _mrcnn_bbox_loss(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
     moves = x["pred_bbox"].requires_grad_()
-    return _with_gradient(losses.mrcnn_bbox_loss(x["target_bbox"], x["target_class_ids"], moves), "pred_bbox", moves)
+    return _with_gradient(tf.mrcnn_bbox_loss(x["target_bbox"], x["target_class_ids"], moves), "pred_bbox", moves)
 
 
 def _mrcnn_mask_loss(x: dict, given: dict, s: Settings) -> dict[str, Tensor]:
     mask_probs = x["pred_masks"].requires_grad_()
     rows = mask_probs.flatten(0, 1).permute(0, 3, 1, 2)
-    loss = losses.mrcnn_mask_loss(x["target_masks"].flatten(0, 1), x["target_class_ids"].flatten(), rows)
+    loss = tf.mrcnn_mask_loss(x["target_masks"].flatten(0, 1), x["target_class_ids"].flatten(), rows)
     return _with_gradient(loss, "pred_masks", mask_probs)
 
 
@@ -132,12 +133,12 @@ GRAPHS = {
     "detection_targets": _detection_targets,
     "apply_box_deltas": lambda x, given, s: {"boxes": tf.apply_deltas(x["boxes"], x["deltas"])},
     "clip_boxes": lambda x, given, s: {"boxes": tf.clip(x["boxes"], x["window"])},
-    "overlaps": lambda x, given, s: {"iou": tf.overlaps(x["boxes1"], x["boxes2"])},
-    "box_refinement": lambda x, given, s: {"deltas": tf.deltas_to(x["box"], x["gt_box"])},
+    "overlaps": lambda x, given, s: {"iou": ops.box_iou(x["boxes1"], x["boxes2"])},
+    "box_refinement": lambda x, given, s: {"deltas": box_coder.encode(x["box"], x["gt_box"], box_coder.UNIT)},
     "norm_boxes": lambda x, given, s: {"boxes": tf.norm_boxes(x["boxes"], x["shape"].tolist())},
     "denorm_boxes": lambda x, given, s: {"boxes": tf.denorm_boxes(x["boxes"], x["shape"].tolist())},
     "trim_zeros": _trim_zeros,
-    "batch_pack": lambda x, given, s: {"packed": losses.packed(x["x"], x["counts"])},
+    "batch_pack": lambda x, given, s: {"packed": tf.packed(x["x"], x["counts"])},
     "smooth_l1": _smooth_l1,
     "rpn_class_loss": _rpn_class_loss,
     "rpn_bbox_loss": _rpn_bbox_loss,
@@ -154,7 +155,7 @@ def run_training(
     network = MatterportMaskRCNN(make_settings(settings), "training")
     load_into(network, read_h5(weights))
     network.select_layers(layers)
-    names = list(network.trained_weights())
+    names, sgd = list(network.trained_weights()), KerasSGD(network)
     before = {name: network.get_weight(name) for name in names}
     taps = Taps(["rpn_class_logits", "rpn_bbox", "output_rois", "target_class_ids"])
     change: list[np.ndarray] = []
@@ -164,10 +165,10 @@ def run_training(
         if step == 0:
             detections["grad_norm"] = np.array([float(grads[name].double().norm()) for name in names])
         detections["losses"].append([value.item() for value in values.values()])
-        network.descend(grads, learning_rate)
+        sgd.descend(grads, learning_rate)
         change = [network.get_weight(name) - before[name] for name in names]
         detections["change_norm"].append([np.linalg.norm(item) for item in change])
     detections["change"] = np.stack([np.pad(item.ravel()[:8], (0, max(8 - item.size, 0))) for item in change])
     renamed = {"output_rois": "rois"}
-    detections.update({renamed.get(name, name): value.numpy() for name, value in taps.kept.items()})
+    detections.update({renamed.get(name, name): value.numpy() for name, value in taps.outputs.items()})
     return {key: np.array(value) if key in ("losses", "change_norm") else value for key, value in detections.items()}

@@ -10,12 +10,12 @@ from torch import nn
 
 from maskwright.models.backbones.fpn import FeaturePyramid
 from maskwright.models.backbones.mobilenet import MobileNetV2, MobileNetV3Large
-from maskwright.models.backbones.resnet import ResNet
-from maskwright.models.conv import FrozenBatchNorm, SeparableConv
+from maskwright.models.backbones.resnet import FrozenBatchNorm, ResNet, frozen_resnet
+from maskwright.models.conv import SeparableConv
 from maskwright.weights.transfer import transfer
 
 SMALL = {
-    "resnet": lambda: ResNet((1, 1, 1, 1)),
+    "resnet": lambda: ResNet(FrozenBatchNorm, (1, 1, 1, 1)),
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v3_large": MobileNetV3Large,
 }
@@ -106,7 +106,7 @@ def enlivened(network: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "resnet50"])
 def test_a_backbone_gives_torchvisions_maps_from_torchvisions_classifier(torchvision, name):
     theirs = enlivened(getattr(torchvision.models, name)(weights=None))
-    ours = nn.ModuleDict({"backbone": {**SMALL, "resnet50": ResNet}[name]().eval()})
+    ours = nn.ModuleDict({"backbone": {**SMALL, "resnet50": lambda: frozen_resnet("resnet50")}[name]().eval()})
     told = transfer(ours, theirs.state_dict(), (), ("rust",))
     assert not told.fresh
     taps = {"resnet50": ("layer1", "layer2", "layer3", "layer4")}.get(name)

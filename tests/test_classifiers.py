@@ -13,8 +13,7 @@ from maskwright.api.start import start_weights
 from maskwright.errors import MissingExtra, UnknownName
 from maskwright.models import registry
 from maskwright.models.base import Targets, choose_layers
-from maskwright.models.classification.classifier import Classifier
-from maskwright.models.classification.heads import SpreadHead, dropout
+from maskwright.models.classification.classifier import Classifier, SpreadHead, dropout
 from maskwright.weights.transfer import transfer
 
 LIGHT = ("small", "mobilenet_v2", "mobilenet_v3_large")

@@ -175,7 +175,7 @@ def test_models_needs_no_torch():
 
 
 def test_the_test_above_would_notice():
-    assert "torch" in fresh(CALL + "\nimport maskwright.models.builders")
+    assert "torch" in fresh(CALL + "\nimport maskwright.models.detection.mask_rcnn")
 
 
 # --- models --card ----------------------------------------------------------------------------------------------------

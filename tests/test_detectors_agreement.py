@@ -56,7 +56,7 @@ def pair(torchvision: Any, request: pytest.FixtureRequest) -> tuple[str, Any, An
     make = getattr(torchvision.models.detection, THEIRS[request.param])
     theirs = make(weights=None, weights_backbone=None, num_classes=6).eval()
     enliven(theirs, 5)
-    ours = registry.find(request.param).build(classes=5, masks=False).eval()
+    ours = registry.find(request.param).build(classes=5).eval()
     told = transfer.transfer(ours, theirs.state_dict(), tuple("abcde"), tuple("abcde"))
     assert not told.fresh and all(name.endswith("num_batches_tracked") for name in told.unused)
     return request.param, theirs, ours

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from maskwright.errors import WeightsError
 from maskwright.models import starts
-from maskwright.models.backbones import MOBILE
+from maskwright.models.backbones.efficientnet import EfficientNetLite0
 from maskwright.models.conv import DepthwiseConv
 from maskwright.weights import checkpoint, packages
 from maskwright.weights.packages import EFFICIENTNET_LITE0, Packaged, torchvision_name
@@ -66,7 +66,7 @@ def original(tensors: dict[str, Tensor], x: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("size", [(96, 128), (97, 65)])
 def test_the_features_are_those_of_the_original(package, size):
-    network = MOBILE["efficientnet_lite0"]().eval()
+    network = EfficientNetLite0().eval()
     network.load_state_dict({new: value for name, value in package.items() if (new := torchvision_name(name))})
     image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -76,7 +76,7 @@ def test_the_features_are_those_of_the_original(package, size):
 
 
 def test_every_tensor_of_the_package_has_its_place_but_the_classifiers(package):
-    own = set(MOBILE["efficientnet_lite0"]().state_dict())
+    own = set(EfficientNetLite0().state_dict())
     named = {name: torchvision_name(name) for name in package}
     assert set(named.values()) - {None} == own
     assert {name.split(".")[0] for name, new in named.items() if new is None} == {"_conv_head", "_bn1", "_fc"}

@@ -20,7 +20,7 @@ from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import MissingExtra, RecipeError, WeightsError
 from maskwright.models import registry
 from maskwright.models.base import Targets, choose_layers, stands_still, training_mode
-from maskwright.models.external.detectors import SILENT, OneStage, _spared, _spared_points
+from maskwright.models.external.detectors import SILENT, OneStage, _ignored, _ignored_points
 from maskwright.prediction.options import InferenceOptions
 from maskwright.training.defaults import from_options
 from maskwright.weights import sources
@@ -164,17 +164,17 @@ def test_where_objects_may_be_undrawn_there_is_no_background(pair, facts) -> Non
     assert some == drawn  # objects teach as before
 
 
-def test_a_cell_is_spared_by_its_middle() -> None:
+def test_a_cell_is_ignored_by_its_middle() -> None:
     cells = torch.tensor([[0.0, 0, 8, 8], [30, 30, 38, 38], [60, 60, 68, 68]])  # inside, beside, far
     drawn = [[0.0, 0, 28, 28]]
-    assert _spared_points(cells, target(drawn, [0], incomplete=True)).tolist() == [False, False, True]
-    assert _spared_points(cells, target(drawn, [0], crowd=[[0.0, 0, 40, 40]])).tolist() == [False, True, False]
-    assert _spared_points(cells, target([], [], incomplete=True)).all()
+    assert _ignored_points(cells, target(drawn, [0], incomplete=True)).tolist() == [False, False, True]
+    assert _ignored_points(cells, target(drawn, [0], crowd=[[0.0, 0, 40, 40]])).tolist() == [False, True, False]
+    assert _ignored_points(cells, target([], [], incomplete=True)).all()
 
 
-def test_an_anchor_is_spared_by_its_overlap() -> None:
+def test_an_anchor_is_ignored_by_its_overlap() -> None:
     anchors = torch.tensor([[0.0, 0, 28, 28], [60, 60, 68, 68]])
-    assert _spared(anchors, target([[0.0, 0, 28, 28]], [0], crowd=[[0.0, 0, 90, 90]])).tolist() == [False, True]
+    assert _ignored(anchors, target([[0.0, 0, 28, 28]], [0], crowd=[[0.0, 0, 90, 90]])).tolist() == [False, True]
 
 
 def test_boxes_are_float32_whatever_the_network_runs_in(fcos) -> None:
@@ -233,12 +233,12 @@ def test_each_has_published_weights() -> None:
 # --- a run ----------------------------------------------------------------------------------------
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [FCOS, RETINANET, V2])
-def test_a_dozen_steps_learn_one_batch(torchvision, model) -> None:
+def test_sixteen_steps_learn_one_batch(torchvision, model) -> None:
     del torchvision
     torch.manual_seed(0)
     network, images, losses = registry.build("detect", model, None, len(NAMES), 64), network_inputs(2), []
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
-    for _ in range(12):
+    for _ in range(16):
         training_mode(network, train_bn=True)
         loss = torch.stack(list(network.losses(images, [SIZE] * 2, [ONE, TWO]).values())).sum()
         optimizer.zero_grad()

@@ -16,7 +16,8 @@ from maskwright.errors import RecipeError
 from maskwright.models import registry
 from maskwright.models.backbones.vgg import VGG
 from maskwright.models.base import Targets, choose_layers
-from maskwright.models.detection.ssd import SSD300, SSDLITE, _hardest, _match, default_boxes
+from maskwright.models.detection.anchors import default_boxes
+from maskwright.models.detection.ssd import SSD300, SSDLITE, SSDConfig, _hardest, _match
 from maskwright.synth import render_set
 from maskwright.weights import transfer
 from maskwright.weights.sources import published
@@ -28,7 +29,11 @@ ONE = Targets(torch.tensor([[12.0, 8, 60, 56]]), torch.tensor([1]), None, torch.
 
 def built(name: str, classes: int = 2, seed: int = 0) -> Any:
     torch.manual_seed(seed)
-    return registry.find(name).build(classes, masks=False)
+    return registry.find(name).build(classes)
+
+
+def boxes_of(side: int, shapes: list[tuple[int, int]], config: SSDConfig) -> torch.Tensor:
+    return default_boxes(side, shapes, config.ratios, config.scales, config.strides)
 
 
 @pytest.fixture(scope="module")
@@ -44,29 +49,29 @@ def vgg() -> Any:
 # --- default boxes --------------------------------------------------------------------------------
 def test_300_pixels_have_the_8732_boxes_of_the_paper():
     maps = [(side, side) for side in (38, 19, 10, 5, 3, 1)]
-    boxes = default_boxes(300, maps, SSD300)
+    boxes = boxes_of(300, maps, SSD300)
     assert boxes.shape == (8732, 4)
     assert torch.allclose(boxes[0], torch.tensor([4 - 10.5, 4 - 10.5, 4 + 10.5, 4 + 10.5]))
     assert torch.allclose((boxes[-4:, :2] + boxes[-4:, 2:]) / 2, torch.tensor(150.0))
 
 
 def test_no_default_box_is_larger_than_the_input():
-    boxes = default_boxes(320, [(20, 20), (10, 10), (5, 5), (3, 3), (2, 2), (1, 1)], SSDLITE)
+    boxes = boxes_of(320, [(20, 20), (10, 10), (5, 5), (3, 3), (2, 2), (1, 1)], SSDLITE)
     assert len(boxes) == 6 * (400 + 100 + 25 + 9 + 4 + 1)
     assert (boxes[:, 2:] - boxes[:, :2]).max() <= 320 + 1e-3
 
 
 # --- what is learned from --------------------------------------------------------------------------
 def test_no_objects_match_nothing():
-    nearest, labels = _match(default_boxes(64, [(4, 4)], SSDLITE), NOTHING)
-    assert not labels.any() and not nearest.any()
+    matched_idxs, labels = _match(boxes_of(64, [(4, 4)], SSDLITE), NOTHING)
+    assert not labels.any() and not matched_idxs.any()
 
 
 def test_an_object_that_no_box_fits_has_the_best_one():
     reference = torch.tensor([[0.0, 0, 64, 64], [32, 32, 80, 80], [0, 0, 10, 10]])
     target = Targets(torch.tensor([[40.0, 40, 50, 50], [0, 0, 60, 60]]), torch.tensor([0, 1]), None, torch.zeros(0, 4))
-    nearest, labels = _match(reference, target)
-    assert labels.tolist() == [1, 1, 0] and nearest[:2].tolist() == [1, 0]
+    matched_idxs, labels = _match(reference, target)
+    assert labels.tolist() == [1, 1, 0] and matched_idxs[:2].tolist() == [1, 0]
 
 
 def test_the_hardest_background_teaches_three_times_for_each_object():
@@ -177,7 +182,8 @@ def test_coco_s_places_are_known_by_their_number():
 
 
 def test_imagenet_weights_fill_the_body(vgg, lite):
-    told = transfer.transfer(vgg, {f"features.{key}": v for key, v in VGG("16").features.state_dict().items()}, (), ())
+    tensors = {f"features.{name}": value for name, value in VGG("vgg16").features.state_dict().items()}
+    told = transfer.transfer(vgg, tensors, (), ())
     assert not told.unused and not [name for name in told.fresh if name.startswith("backbone.features")]
     assert published("imagenet", "ssd300_vgg16", "vgg16").file.startswith("vgg16_features")  # SSD's own mean
     assert published("imagenet", LITE, "mobilenet_v3_large").file.startswith("mobilenet_v3_large")
@@ -193,9 +199,9 @@ def test_what_imagenet_weights_do_not_hold_learns_with_the_heads(lite, vgg):
 
 
 # --- the way of all networks ----------------------------------------------------------------------
-@pytest.mark.parametrize(("layers", "count"), [("16", 13), ("19", 16)])
-def test_vgg_has_the_maps_it_promises(layers, count):
-    vgg = VGG(layers).eval()
+@pytest.mark.parametrize(("name", "count"), [("vgg16", 13), ("vgg19", 16)])
+def test_vgg_has_the_maps_it_promises(name, count):
+    vgg = VGG(name).eval()
     with torch.no_grad():
         maps = vgg(torch.randn(1, 3, 64, 32))
     assert [tuple(feature_map.shape[1:]) for feature_map in maps] == [

@@ -11,7 +11,7 @@ from torch import nn
 
 from maskwright.api.start import _folder, check_weights
 from maskwright.errors import UnknownName, WeightsError
-from maskwright.models.conv import FrozenBatchNorm
+from maskwright.models.backbones.resnet import FrozenBatchNorm
 from maskwright.models.published import without_eps
 from maskwright.weights.card import WEIGHTS
 

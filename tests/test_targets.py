@@ -15,7 +15,7 @@ from maskwright.models import ops
 from maskwright.models.base import Targets
 from maskwright.models.detection import matcher
 from maskwright.models.detection.anchors import make_anchors
-from maskwright.models.detection.box_coder import decode
+from maskwright.models.detection.box_coder import decode, encode_matched
 
 PLAIN = (1.0, 1.0, 1.0, 1.0)
 ANCHORS = torch.cat(make_anchors((64, 64), [(16, 16), (8, 8)], ((16.0,), (32.0,)), (0.5, 1.0, 2.0)))
@@ -35,7 +35,7 @@ def target(rows=(), patches: torch.Tensor | None = None, crowd=()) -> Targets:
 def test_where_nothing_was_drawn_everything_is_background():
     matched_idxs, labels = matcher.match(ANCHORS, target(), 0.3, 0.7, allow_low_quality_matches=True)
     assert not labels.any() and not matched_idxs.any() and len(labels) == len(ANCHORS)
-    assert not matcher.deltas_for(ANCHORS, target(), matched_idxs, PLAIN).any()
+    assert not encode_matched(ANCHORS, target().boxes, matched_idxs, PLAIN).any()
 
 
 def test_no_boxes_match_nothing():
@@ -121,7 +121,7 @@ def test_the_same_seed_draws_the_same_sample_and_another_seed_another():
 def test_deltas_lead_from_each_box_to_its_own_target():
     told = target([[0, 0, 10, 10], [20, 20, 60, 40]])
     rows, matched_idxs = torch.tensor([[18.0, 22, 50, 44], [1, 1, 9, 9]]), torch.tensor([1, 0])
-    deltas = matcher.deltas_for(rows, told, matched_idxs, PLAIN)
+    deltas = encode_matched(rows, told.boxes, matched_idxs, PLAIN)
     torch.testing.assert_close(decode(rows, deltas, PLAIN), told.boxes[matched_idxs])
 
 

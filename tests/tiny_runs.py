@@ -15,8 +15,7 @@ from maskwright.api.data import open_data
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.models import registry
 from maskwright.models.base import DetectionNetwork, Detections, Targets
-from maskwright.models.classification.classifier import Classifier
-from maskwright.models.classification.heads import MeanHead
+from maskwright.models.classification.classifier import Classifier, MeanHead
 from maskwright.synth import render_set
 from maskwright.tasks.registry import find_task
 from maskwright.training.callbacks import Hooks
@@ -62,7 +61,8 @@ class TinyNetwork(DetectionNetwork):
     """Backbone, pyramid and head of one convolution each. Its detections are the four corners, whatever it is shown."""
 
     class Body(nn.Sequential):
-        strides = (4,)
+        strides: tuple[int, ...] = (4,)
+        channels: tuple[int, ...] = (4,)
 
         def forward(self, images: Tensor) -> list[Tensor]:
             return [super().forward(images)]
@@ -94,7 +94,7 @@ class TinyNetwork(DetectionNetwork):
         ] * len(images)
 
 
-def classifier(classes: int, backbone: str, size: int, multi_label: bool = False) -> Classifier:
+def classifier(backbone: str, classes: int, size: int, multi_label: bool = False) -> Classifier:
     """A classifier of one convolution, to stand in the catalogue's table for `small`."""
     body = TinyNetwork.Body(nn.Conv2d(3, 16, 3, 4), nn.BatchNorm2d(16), nn.ReLU())
     return Classifier(body, MeanHead((16,), classes), classes, multi_label)

@@ -29,7 +29,7 @@ LIMITS = {
     "task_checks_outside_tasks": 62,
     "variables_each_or_place": 102,
     "class_names_used_twice": 15,
-    "imports_inside_models": 69,
+    "imports_inside_models": 50,
 }
 
 

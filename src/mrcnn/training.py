@@ -88,7 +88,10 @@ def fit(
     callbacks: Sequence[Any],
 ) -> None:
     """Trains for these epochs (numbered from 0). The learning rate is read from the optimizer before every step."""
+    from maskwright.training.keras_sgd import KerasSGD
+
     network, history = keras_model.network, keras_model.history
+    sgd = KerasSGD(network)  # a new one for each call, as Keras compiles one
     metrics = ["loss", *LOSSES]
     metrics += [f"val_{name}" for name in metrics] if val is not None else []
     every = Callbacks(callbacks, keras_model, {"epochs": epochs.stop, "steps": steps, "verbose": 1, "metrics": metrics})
@@ -101,7 +104,7 @@ def fit(
         for step in range(steps):
             inputs, _ = next(train)
             every.tell("on_batch_begin", step, {"batch": step, "size": len(inputs[0])})
-            losses = network.train_step(inputs, float(keras_model.optimizer.lr))
+            losses = sgd.step(inputs, float(keras_model.optimizer.lr))
             losses = {name: float(losses[name]) for name in sums}
             if not math.isfinite(losses["loss"]):
                 raise TrainingError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from maskwright.errors import WeightsError
-from maskwright.models.registry import CLASSIFIERS, MODELS, Network
+from maskwright.models.registry import CLASSIFIERS, MODELS, ModelSpec
 from maskwright.models.starts import starts
 from maskwright.weights import sources
 from maskwright.weights.card import WEIGHTS, read_card
@@ -20,13 +20,13 @@ def networks() -> list[dict[str, Any]]:
             "size": network.size,
             "backbones": network.backbones,
             "weights": _starts(name, network),
-            "about": network.words,
+            "about": network.description,
         }
         for name, network in (*MODELS.items(), *CLASSIFIERS.items())
     ]
 
 
-def _starts(name: str, network: Network) -> tuple[str, ...]:
+def _starts(name: str, network: ModelSpec) -> tuple[str, ...]:
     try:
         return starts(name, network.task)
     except WeightsError:  # of a damaged card of a bundled model, which `bundled` tells

@@ -10,7 +10,7 @@ from maskwright.api import matterport
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.models import starts
 from maskwright.models.base import ClassificationNetwork
-from maskwright.models.external.classifier import External
+from maskwright.models.external.backbone import External
 from maskwright.models.published import NORMS_WITHOUT_EPS, without_eps
 from maskwright.progress import Progress, silent
 from maskwright.training.recipe import Recipe

@@ -1,4 +1,4 @@
-"""Which device and which precision: asked for, or chosen by what the machine is good at."""
+"""The device and the precision to run in: as requested, or the faster one of this machine."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """cuda where there is one, else cpu; a device that is asked for and absent is an error.
+    """auto: cuda where there is one, else cpu; a device that the machine lacks is an error.
 
-    mps only where it is asked for: many versions of torch lack operations of ours on it.
+    mps only by name: many versions of torch lack operations of ours on it.
     """
     if name not in DEVICES:
         raise UnknownName("device", name, DEVICES)
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device("cuda" if there["cuda"] else "cpu")
-    if not there[name]:
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    if not available[name]:
         raise RecipeError(f"this machine has no {name}", field="device", expected="auto or cpu", got=name)
     return torch.device(name)
 
@@ -74,7 +74,7 @@ def describe(device: torch.device, precision: str) -> str:
 
 
 def busy() -> str:
-    """ "the machine is busy (load 8.2 on 2 cores), so it may take longer"; "" where it is not, or does not say."""
+    """ "the machine is busy (load 8.2 on 2 cores), so it may take longer"; "" where it is not or this is unknown."""
     load = _load()
     cores = os.cpu_count() or 1
     if load is None or load < 1.5 * cores:
@@ -91,7 +91,7 @@ def _load() -> float | None:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes; None where the system does not say."""
+    """Bytes; None where it is unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     try:

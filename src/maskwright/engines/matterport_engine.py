@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +28,7 @@ def open_h5_model(
     """The network of a weight file, ready to detect, its settings, and its class names without the background.
 
     names  in the order of the class ids 1, 2, ...; None: COCO's where there are 80, else class1, class2, ...
-    What a file does not tell (sizes of the image, thresholds) is as in the original's CocoConfig.
+    What a file does not hold (sizes of the image, thresholds) is as in the original's CocoConfig.
     """
     weights = read_h5(path)
     if weights.classes is None or weights.backbone is None:
@@ -38,10 +40,8 @@ def open_h5_model(
             fix="start a training from it instead: maskwright train --weights",
         )
     own = _names(weights, names)
-    settings = Settings(
-        backbone=weights.backbone,
-        num_classes=weights.classes,
-        **weights.sizes(),  # type: ignore[arg-type]
+    settings = dataclasses.replace(
+        Settings(backbone=weights.backbone, num_classes=weights.classes), **dict[str, Any](weights.sizes())
     )
     network = MatterportMaskRCNN(settings, "inference", precision)
     missing = load_into(network, weights).missing
@@ -102,11 +102,11 @@ class MatterportEngine:
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         """Boxes are whole pixels as the original rounds them; hand in images unscaled to get its very answers."""
         return [
-            self._look(network_input[: size[0], : size[1]])
+            self._detect(network_input[: size[0], : size[1]])
             for network_input, size in zip(network_inputs, sizes, strict=True)
         ]
 
-    def _look(self, image: np.ndarray) -> RawDetections:
+    def _detect(self, image: np.ndarray) -> RawDetections:
         settings = self.network.settings
         pil_image, window, scale, *_ = mold(
             image,
@@ -121,12 +121,12 @@ class MatterportEngine:
         rows = detections["detections"][0]
         rows = rows[rows[:, 4] > 0]
         boxes = unmolded(rows[:, :4], window, pil_image.shape[:2], image.shape[:2])
-        kept = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
-        classes = rows[kept, 4].astype(np.int64)
+        solid = np.flatnonzero((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]))
+        classes = rows[solid, 4].astype(np.int64)
         return RawDetections(
-            boxes[kept][:, [1, 0, 3, 2]].astype(np.float32),
-            rows[kept, 5],
+            boxes[solid][:, [1, 0, 3, 2]].astype(np.float32),
+            rows[solid, 5],
             classes - 1,
-            detections["mrcnn_mask"][0][kept, :, :, classes],
+            detections["mrcnn_mask"][0][solid, :, :, classes],
             "matterport",
         )

@@ -24,11 +24,11 @@ class Engine(Protocol):
     card: Card
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
-        """The image as this engine takes it: samples.fit.fit, unless its network has a resizing of its own."""
+        """The image as this engine takes it: transforms.preprocess.fit, unless its network resizes by itself."""
         ...
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Sequence[Any]:
-        """Look at a batch: RawDetections an image; of a classifier C float32 scores an image.
+        """Predict a batch: RawDetections an image; of a classifier (C,) float32 scores an image.
 
         network_inputs  H×W×3 uint8, all of one shape
         sizes     (height, width) of the image's part of each network input
@@ -38,7 +38,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Explaining(Protocol):
-    """An engine of a classifier that can also say where it looked."""
+    """An engine of a classifier that can also show which parts of an image a score comes from."""
 
     def saliency(
         self, network_input: np.ndarray, size: tuple[int, int], label: int, against: bool = False
@@ -62,8 +62,8 @@ def open_engine(
         name = "matterport" if Path(model).suffix.lower() in (".h5", ".hdf5") else "torch"
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
-    place, needed = ENGINES[name]
-    module, attribute = place.split(":")
+    location, needed = ENGINES[name]
+    module, attribute = location.split(":")
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from maskwright.engines import hardware
 from maskwright.errors import InputError, WeightsError
 from maskwright.models import registry
+from maskwright.models.base import ClassificationNetwork, DetectionNetwork
 from maskwright.models.published import open_published
 from maskwright.models.saliency import grad_cam
 from maskwright.transforms.preprocess import fit, stretch
@@ -35,7 +36,7 @@ def normalize(
     return values.permute(0, 3, 1, 2)  # channels last in memory, as the pixels came
 
 
-def _network(card: Card, folder: Path) -> nn.Module:
+def _network(card: Card, folder: Path) -> DetectionNetwork | ClassificationNetwork:
     """The card's network with fresh weights."""
     try:
         registry.find(card.model, card.task).check_task(card.model, card.task)
@@ -54,9 +55,12 @@ class TorchEngine:
     """Runs a network of ours in torch."""
 
     def __init__(self, network: nn.Module, card: Card, device: str = "auto", precision: str = "auto") -> None:
+        if not isinstance(network, DetectionNetwork | ClassificationNetwork):
+            raise TypeError(f"expected a DetectionNetwork or a ClassificationNetwork, got {type(network).__name__}")
         self.card = card
         self.device = hardware.choose_device(device)
         self.precision = hardware.choose_precision(precision, self.device)
+        # torch's annotations do not know the argument
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
@@ -97,11 +101,10 @@ class TorchEngine:
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Any]:
         self.network.eval()
         with torch.inference_mode(), self.autocast():
-            detections = self.network.predict(
-                normalize(np.stack(network_inputs), self.card, sizes, self.device), list(sizes)
-            )  # type: ignore[operator]
-        if self.card.task == "classify":
-            return list(detections.float().cpu().numpy())
+            images = normalize(np.stack(network_inputs), self.card, sizes, self.device)
+            if isinstance(self.network, ClassificationNetwork):
+                return list(self.network.predict(images, list(sizes)).float().cpu().numpy())
+            detections = self.network.predict(images, list(sizes))
         return [
             RawDetections(
                 detection.boxes.float().cpu().numpy(),
@@ -116,14 +119,15 @@ class TorchEngine:
     def saliency(
         self, network_input: np.ndarray, size: tuple[int, int], label: int, against: bool = False
     ) -> np.ndarray:
-        """Grad-CAM on a classifier's last map: h×w float32 0..1, what spoke for class number `label`, or against it."""
-        self.network.eval()
+        """Grad-CAM on a classifier's last map: (h, w) float32 0..1, what spoke for class `label`, or against it."""
+        network = self.network.eval()
+        assert isinstance(network, ClassificationNetwork), "saliency is of classifiers"
         with torch.no_grad(), self.autocast():
-            seen: list[Tensor] = self.network.backbone(normalize(network_input[None], self.card, [size], self.device))  # type: ignore[operator]
-        maps = [level.float() for level in seen]
+            maps = network.backbone(normalize(network_input[None], self.card, [size], self.device))
+        maps = [level.float() for level in maps]
         with torch.enable_grad():
             last = maps[-1].requires_grad_()
-            score = self.network.head([*maps[:-1], last])[0, label]  # type: ignore[operator]
+            score = network.head([*maps[:-1], last])[0, label]
             return grad_cam(last, -score if against else score).cpu().numpy()
 
     def autocast(self) -> contextlib.AbstractContextManager:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +20,14 @@ HEADS = ("fpn.", "rpn.", "extra.", "box_head.", "mask_head.", "head.")
 
 @dataclass(frozen=True)
 class Targets:
-    """What is annotated on one network input.
+    """The ground truth of one network input.
 
-    boxes    n×4 float32 x1 y1 x2 y2, network input pixels
-    classes  n int64
-    patches  n×S×S float32 | None  each mask inside its own box, 0..1; None where there are only boxes
-    crowd    n×4 or 0×4 float32    regions where nothing is learned
-    labelled_classes   k int64 | None        the classes that were looked for; None: all
-    incomplete   objects may be undrawn: only the surroundings of drawn ones are background
+    boxes             (n, 4) float32 x1 y1 x2 y2, network input pixels
+    classes           (n,) int64, index into the classes of the data
+    patches           (n, S, S) float32 | None  each mask inside its own box, 0..1; None where there are only boxes
+    crowd             (k, 4) float32  regions where nothing is learned
+    labelled_classes  (c,) int64 | None  the classes that were annotated; None: all
+    incomplete        objects may be undrawn: only the surroundings of drawn ones are background
     """
 
     boxes: Tensor
@@ -58,16 +58,40 @@ class Detections:
     mask_probs: Tensor | None = None
 
 
+class Backbone(Protocol):
+    """A module that makes maps of images, finest first.
+
+    strides   network input pixels from cell to cell of each map
+    channels  of each map
+    """
+
+    strides: tuple[int, ...]
+    channels: tuple[int, ...]
+
+    def __call__(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> maps (B, channels, H/stride, W/stride)."""
+        ...
+
+    def stage_of(self, name: str) -> int:
+        """The stage of a parameter, by its name: 1 up to stride 4, then 3, 4, 5 as matterport counts them; 6 where it
+        belongs to a layer that no published backbone has, which is trained with the heads."""
+        ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def eval(self) -> object: ...
+
+
 class Network(nn.Module):
-    """What the training loop asks of every network: losses of a batch, or of what the backbone made of it.
+    """What the training loop asks of every network: losses of a batch, or of the backbone's maps of it.
 
     images     (B, 3, H, W) float, normalized
     sizes      (height, width) of each image's part of its network input; beyond it there is padding
-    targets    what was annotated on each image
+    targets    the ground truth of each image
     generator  draws what is sampled at random, so that a resumed run draws the same
     """
 
-    backbone: Any  # a module from images to maps; has `strides`, `channels` and `stage_of(parameter name)`
+    backbone: Backbone
     trains_from_features = True  # False: the heads need more than `losses_from_features` gets
 
     def losses(
@@ -102,14 +126,21 @@ class DetectionNetwork(Network):
 
 
 class ClassificationNetwork(Network):
-    """A network that classifies whole images."""
+    """A network that classifies whole images: a backbone, and a head from its maps to (B, C) logits."""
 
+    head: nn.Module
+
+    @torch.no_grad()
     def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
         """(B, C) scores, 0..1."""
+        return self.scores_of(self.backbone(images))
+
+    def scores_of(self, features: list[Tensor]) -> Tensor:
+        """The same from the maps of the backbone."""
         raise NotImplementedError
 
 
-def choose_layers(network: nn.Module, layers: str) -> list[str]:
+def choose_layers(network: Network, layers: str) -> list[str]:
     """Make only the named part trainable; returns the names of the parameters that are.
 
     heads             pyramid (or SSD's extra maps), proposal head, box head, mask head; the head of a classifier
@@ -117,8 +148,7 @@ def choose_layers(network: nn.Module, layers: str) -> list[str]:
     all               everything
     anything else     a regular expression that must match a parameter's whole name
     """
-    stage_of: Callable[[str], int] = network.backbone.stage_of  # type: ignore[assignment,union-attr]
-    lowest = {"heads": 9, "3+": 3, "4+": 4, "5+": 5, "all": 0}.get(layers, 0)
+    lowest = {"heads": 6, "3+": 3, "4+": 4, "5+": 5, "all": 0}.get(layers, 0)
     try:
         pattern = None if layers in LAYERS else re.compile(layers)
     except re.error as error:
@@ -128,30 +158,30 @@ def choose_layers(network: nn.Module, layers: str) -> list[str]:
     chosen = []
     for name, parameter in network.named_parameters():
         if pattern is not None:
-            expected = pattern.fullmatch(name) is not None
+            trained = pattern.fullmatch(name) is not None
         else:
-            expected = name.startswith(HEADS) or stage_of(name.removeprefix("backbone.")) >= lowest
-        parameter.requires_grad_(expected)
-        if expected:
+            trained = name.startswith(HEADS) or network.backbone.stage_of(name.removeprefix("backbone.")) >= lowest
+        parameter.requires_grad_(trained)
+        if trained:
             chosen.append(name)
     if not chosen:
         raise RecipeError("no layer has such a name", field="layers", expected=", ".join(LAYERS), got=layers)
     return chosen
 
 
-def training_mode(network: nn.Module, train_bn: bool) -> None:
+def training_mode(network: Network, train_bn: bool) -> None:
     """Switch to training. Batch norms that are not trained (or all, without `train_bn`) keep their statistics; a
-    backbone that stands still drops nothing at random, for its maps may be kept."""
+    backbone that stands still drops nothing at random, as its maps may be cached."""
     network.train()
     if stands_still(network):
-        network.backbone.eval()  # type: ignore[union-attr]
+        network.backbone.eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and not (train_bn and module.weight.requires_grad):
             module.eval()
 
 
-def stands_still(network: nn.Module) -> bool:
-    """Nothing of the backbone is trained, and the heads can be trained on the features it gave."""
-    if not isinstance(network, Network) or not network.trains_from_features:
+def stands_still(network: Network) -> bool:
+    """Nothing of the backbone is trained, and the heads can be trained on its cached maps."""
+    if not network.trains_from_features:
         return False
     return not any(parameter.requires_grad for parameter in network.backbone.parameters())

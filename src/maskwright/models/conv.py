@@ -1,4 +1,4 @@
-"""What networks are built of: norms, convolutions with their norm, a depthwise convolution that trains fast.
+"""What networks are built of: convolutions with their norm, a depthwise convolution that trains fast.
 
 Submodules carry torchvision's names, so its state dicts load key by key.
 """
@@ -6,55 +6,56 @@ Submodules carry torchvision's names, so its state dicts load key by key.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 Norm = Callable[[int], nn.Module]
+Activation = type[nn.ReLU] | type[nn.ReLU6] | type[nn.Hardswish]
 
 
-class FrozenBatchNorm(nn.Module):
-    """Batch norm whose statistics and gains never change: one multiply, one add (torchvision's FrozenBatchNorm2d)."""
+class Conv(Protocol):
+    """PlainConv or SeparableConv, as the pyramid and the proposal head take them."""
 
-    weight: Tensor
-    bias: Tensor
-    running_mean: Tensor
-    running_var: Tensor
+    def __call__(
+        self, inputs: int, outputs: int, kernel: int, norm: Norm | None = None, relu: bool = False
+    ) -> nn.Module: ...
 
-    def __init__(self, channels: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
-        self.register_buffer("weight", torch.ones(channels))
-        self.register_buffer("bias", torch.zeros(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        scale = self.weight * (self.running_var + self.eps).rsqrt()
-        shift = self.bias - self.running_mean * scale
-        return x * scale.view(1, -1, 1, 1).to(x.dtype) + shift.view(1, -1, 1, 1).to(x.dtype)
+def ssdlite_norm(channels: int) -> nn.Module:
+    """SSDLite's: a slow average, as a batch holds few images of much detail."""
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
+
+
+def zero_bias(layer: nn.Module) -> None:
+    """Of a layer that may be built without a bias."""
+    if isinstance(bias := layer.bias, nn.Parameter):
+        nn.init.zeros_(bias)
 
 
 def conv_norm(
-    inputs: int, outputs: int, kernel: int, stride: int, norm: Norm, act: type[nn.Module] | None, groups: int = 1
+    inputs: int, outputs: int, kernel: int, stride: int, norm: Norm, act: Activation | None, groups: int = 1
 ) -> nn.Sequential:
+    """A convolution, its norm, and an activation: torchvision's Conv2dNormActivation. groups > 1: depthwise."""
     if groups > 1:
         parts: list[nn.Module] = [DepthwiseConv(inputs, kernel, stride), norm(outputs)]
     else:
         parts = [nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False), norm(outputs)]
-    return nn.Sequential(*parts, act(inplace=True)) if act else nn.Sequential(*parts)  # type: ignore[call-arg]
+    return nn.Sequential(*parts, act(inplace=True)) if act else nn.Sequential(*parts)
 
 
 class PlainConv(nn.Sequential):
     """A convolution with bias, or without it and with a norm: torchvision's `…0` and `…1` inside a block."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, norm: Norm | None = None, relu: bool = False) -> None:
-        parts: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, bias=norm is None)]
+        conv = nn.Conv2d(inputs, outputs, kernel, 1, kernel // 2, bias=norm is None)
+        nn.init.kaiming_uniform_(conv.weight, a=1)
+        parts: list[nn.Module] = [conv]
         parts += [norm(outputs)] if norm else []
         parts += [nn.ReLU(inplace=True)] if relu else []
         super().__init__(*parts)
-        nn.init.kaiming_uniform_(parts[0].weight, a=1)  # type: ignore[arg-type]
 
 
 class SeparableConv(nn.Sequential):
@@ -66,6 +67,16 @@ class SeparableConv(nn.Sequential):
         parts += [norm(outputs)] if norm else []
         parts += [nn.ReLU(inplace=True)] if relu else []
         super().__init__(*parts)
+
+
+def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """x with TensorFlow's "same" padding around it: ceil(side / stride) values of a convolution, the smaller half of an
+    odd rest at the top and left."""
+    pads: list[int] = []
+    for side in (x.shape[3], x.shape[2]):
+        rest = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        pads += [rest // 2, rest - rest // 2]
+    return F.pad(x, pads)
 
 
 class DepthwiseConv(nn.Conv2d):
@@ -84,23 +95,24 @@ class DepthwiseConv(nn.Conv2d):
         if x.device.type != "cpu" or not torch.is_grad_enabled() or not (x.requires_grad or self.weight.requires_grad):
             return super().forward(x)
         kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        return _Depthwise.apply(x.to(kind), self.weight.to(kind), self.stride[0], self.padding[0])  # type: ignore[return-value]
+        convolved: Tensor = _Depthwise.apply(x.to(kind), self.weight.to(kind), self.stride[0], int(self.padding[0]))
+        return convolved
 
 
 class _Depthwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding = stride, padding
         return F.conv2d(x, weight, None, stride, padding, groups=len(weight))
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
-        x, weight = ctx.saved_tensors
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        (grad,), (x, weight) = grad_outputs, ctx.saved_tensors
         stride, padding = ctx.stride, ctx.padding
         to_x = to_weight = None
         if ctx.needs_input_grad[0]:
-            # the gradient of a convolution is one with the kernel turned round; a stride puts zeros between the values
+            # The gradient of a convolution is one with the kernel turned round; a stride puts zeros between the values.
             around = weight.shape[2] - 1 - padding
             if stride > 1:
                 height, width = (side + 2 * padding - weight.shape[2] + 1 for side in x.shape[2:])
@@ -126,8 +138,8 @@ def _depthwise_weight_gradient(grad: Tensor, x: Tensor, weight: Tensor, stride: 
     tile = weight[:, :, :3, :3]
     rows = []
     for top in range(0, kernel, 3):
-        seen = [padded[:, :, top : top + height, left : left + width] for left in range(0, kernel, 3)]
-        rows.append(torch.cat([_weight_gradient(grad, part, tile, stride, 0) for part in seen], 3))
+        parts = [padded[:, :, top : top + height, left : left + width] for left in range(0, kernel, 3)]
+        rows.append(torch.cat([_weight_gradient(grad, part, tile, stride, 0) for part in parts], 3))
     return torch.cat(rows, 2)[:, :, :kernel, :kernel]
 
 

@@ -1,4 +1,4 @@
-"""What a Mask R-CNN needs beyond torch's own: overlaps, suppression, RoI Align.
+"""What detection needs beyond torch's own operations: IoU, non-maximum suppression, RoI Align.
 
 RoI Align is written as one weighted look-up: every output cell is a sum of at most 16 rows of a table whose rows are
 feature vectors, which is exactly `embedding_bag`. The table holds all pyramid levels of all images, so one call pools
@@ -7,81 +7,97 @@ everything, and its gradient comes for free.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 
 def box_iou(a: Tensor, b: Tensor) -> Tensor:
-    """a×4 and b×4 boxes (x1 y1 x2 y2) -> a×b intersection over union; boxes without area give 0.
+    """(a, 4) and (b, 4) boxes, x1 y1 x2 y2 or y1 x1 y2 x2 in any unit -> (a, b) intersection over union.
 
-    Written by coordinate, not as corners of a×b×2: a fifth of the time. The longer list is better the second one.
+    Boxes without area give 0. The longer list is better the second one.
+
+    >>> box_iou(torch.tensor([[0.0, 0, 2, 2]]), torch.tensor([[0.0, 0, 2, 1], [5.0, 5, 6, 6]]))
+    tensor([[0.5000, 0.0000]])
     """
+    # By coordinate, not as corners of (a, b, 2): a fifth of the time. The floor only keeps 0 / 0 from being no number;
+    # it is far below the areas of normalized boxes (0..1), of which some are smaller than 1e-9.
     x1, y1, x2, y2 = a[:, :, None].unbind(1)
     u1, v1, u2, v2 = b.T.contiguous().unbind(0)
     width = (torch.minimum(x2, u2) - torch.maximum(x1, u1)).clamp_(min=0)
     height = (torch.minimum(y2, v2) - torch.maximum(y1, v1)).clamp_(min=0)
     inter = width.mul_(height)
-    return inter / ((x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1)).sub_(inter).clamp_(min=1e-9)
+    return inter / ((x2 - x1) * (y2 - y1) + (u2 - u1) * (v2 - v1)).sub_(inter).clamp_(min=1e-30)
 
 
 def nms(boxes: Tensor, scores: Tensor, threshold: float, at_once: int = 256) -> Tensor:
-    """Indices of the boxes that greedy suppression keeps, by falling score.
+    """Indices of the boxes that greedy non-maximum suppression keeps, by falling score: (k,) int64.
 
-    The best `at_once` boxes are settled among themselves, what overlaps one that stays is dropped from the rest, and
-    so on with the rest: what is dropped early is never compared again.
+    A box is suppressed where its IoU with a better one that is kept exceeds `threshold`.
+
+    >>> nms(torch.tensor([[0.0, 0, 9, 9], [0.0, 0, 9, 8], [20.0, 20, 29, 29]]), torch.tensor([0.5, 0.9, 0.7]), 0.5)
+    tensor([1, 2])
     """
-    left = scores.argsort(descending=True, stable=True)
-    kept = [left[:0]]
-    while len(left):
-        best, left = left[:at_once], left[at_once:]
-        best = best[_stay(boxes[best], threshold)]
-        kept.append(best)
-        left = left[(box_iou(boxes[best], boxes[left]) <= threshold).all(0)]
-    return torch.cat(kept)
+    # The best `at_once` boxes are settled among themselves, what overlaps one of the kept is dropped from the rest, and
+    # so on with the rest: what is dropped early is never compared again.
+    rest = scores.argsort(descending=True, stable=True)
+    parts = [rest[:0]]
+    while len(rest):
+        best, rest = rest[:at_once], rest[at_once:]
+        best = best[_survivors(boxes[best], threshold)]
+        parts.append(best)
+        rest = rest[(box_iou(boxes[best], boxes[rest]) <= threshold).all(0)]
+    return torch.cat(parts)
 
 
-def _stay(ranked: Tensor, threshold: float) -> Tensor:
-    """Which of the boxes, best first, greedy suppression keeps: n bool.
-
-    It is the one fixed point of "a box stays if no better box that stays overlaps it", reached by iterating that
-    sentence: each round settles at least the next box, in practice nearly all of them.
-    """
-    over = (box_iou(ranked, ranked) > threshold).triu_(1).float()
-    stays = torch.ones(len(ranked), device=ranked.device)
+def _survivors(ranked: Tensor, threshold: float) -> Tensor:
+    """Which of the boxes, best first, greedy suppression keeps: (n,) bool."""
+    # It is the one fixed point of "a box survives if no better survivor overlaps it", reached by iterating that
+    # sentence: each round settles at least the next box, in practice nearly all of them. A loop over boxes would take
+    # a hundred times as long.
+    overlaps = (box_iou(ranked, ranked) > threshold).triu_(1).float()  # row: the better box
+    survives = torch.ones(len(ranked), device=ranked.device)
     while True:
-        after = (stays @ over == 0).float()
-        if torch.equal(after, stays):
-            return stays.bool()
-        stays = after
+        after = (survives @ overlaps == 0).float()
+        if torch.equal(after, survives):
+            return survives.bool()
+        survives = after
 
 
 def nms_by_group(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float) -> Tensor:
-    """Suppression within each group (a class, a pyramid level) only; kept indices by falling score over all groups."""
-    kept = [
+    """Suppression within each group (a class, a pyramid level) only; indices by falling score over all groups."""
+    parts = [
         members[nms(boxes[members], scores[members], threshold)]
         for members in (torch.nonzero(groups == group)[:, 0] for group in groups.unique())
     ]
-    if not kept:
+    if not parts:
         return torch.zeros(0, dtype=torch.long, device=boxes.device)
-    together = torch.cat(kept)
+    together = torch.cat(parts)
     return together[scores[together].argsort(descending=True, stable=True)]
 
 
 def pyramid_levels(
     boxes: Tensor, count: int, canonical: float = 224.0, canonical_level: int = 4, lowest: int = 2
 ) -> Tensor:
-    """Which pyramid level pools each box (Feature Pyramid Networks, equation 1): n int64, 0 is the finest."""
+    """Which pyramid level pools each box: (n,) int64, 0 is the finest.
+
+    >>> pyramid_levels(torch.tensor([[0.0, 0, 32, 32], [0.0, 0, 224, 224], [0.0, 0, 900, 900]]), count=4)
+    tensor([0, 2, 3])
+    """
     side = (boxes[:, 2:] - boxes[:, :2]).prod(1).clamp(min=0).sqrt()
+    # Feature Pyramid Networks, equation 1: a box of ImageNet's 224 pixels goes to P4; torchvision's epsilon
     level = torch.floor(canonical_level + torch.log2(side / canonical + 1e-6))
     return level.clamp(lowest, lowest + count - 1).long() - lowest
 
 
 def feature_table(pyramid: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """All feature vectors as rows: (rows×C, layout).
+    """All feature vectors as rows: (rows, C), and their layout.
 
-    pyramid  levels of B×C×H×W
-    layout   levels×3 int64: first row of the level, height, width; rows go image, line, column
+    pyramid  levels of (B, C, H, W)
+    layout   (levels, 3) int64: first row of the level, height, width; rows go image, line, column
     """
     rows, layout, first = [], [], 0
     for level in pyramid:
@@ -93,13 +109,19 @@ def feature_table(pyramid: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def roi_align(
-    pyramid: list[Tensor], strides: list[int], boxes: Tensor, images: Tensor, levels: Tensor, out: int, samples: int = 2
+    pyramid: list[Tensor],
+    strides: Sequence[int],
+    boxes: Tensor,
+    images: Tensor,
+    levels: Tensor,
+    out: int,
+    samples: int = 2,
 ) -> Tensor:
-    """Mask R-CNN's RoI Align over a pyramid: n×C×out×out.
+    """RoI Align over a pyramid (Mask R-CNN, section 3): (n, C, out, out).
 
-    pyramid  levels of B×C×H×W, strides in network input pixels
-    boxes    n×4 x1 y1 x2 y2, network input pixels
-    images   n int64, which image of the batch;  levels n int64, which level
+    pyramid  levels of (B, C, H, W), strides in network input pixels
+    boxes    (n, 4) x1 y1 x2 y2, network input pixels
+    images   (n,) int64, which image of the batch;  levels  (n,) int64, which level
     samples  points per cell and axis, averaged
 
     The rule is torchvision's roi_align(aligned=False): points are not shifted by half a pixel, a box is at least one
@@ -120,9 +142,9 @@ def roi_align(
 def look_up(
     table: Tensor, first: Tensor, height: Tensor, width: Tensor, y: Tensor, x: Tensor, out: int, samples: int
 ) -> Tensor:
-    """Bilinear values at the grid y × x of each box, averaged over samples×samples points a cell: n×C×out×out.
+    """Bilinear values at the grid y × x of each box, averaged over samples×samples points a cell: (n, C, out, out).
 
-    y, x  n × (out*samples), in cells of the box's own level, where 0 is the middle of the first one
+    y, x  (n, out·samples), in cells of the box's own level, where 0 is the middle of the first one
     """
     n, channels = len(y), table.shape[1]
     if n == 0:
@@ -137,8 +159,8 @@ def look_up(
     index = first.view(n, 1, 1, 1, 1) + ys * width.view(n, 1, 1, 1, 1) + xs
     weight = weights_y * weights_x / samples**2
     points = (samples * 2) ** 2
-    pooled = _LookUp.apply(table, index.reshape(-1, points), weight.reshape(-1, points).to(table.dtype))
-    return pooled.view(n, out, out, channels).permute(0, 3, 1, 2)  # type: ignore[union-attr]
+    pooled: Tensor = _LookUp.apply(table, index.reshape(-1, points), weight.reshape(-1, points).to(table.dtype))
+    return pooled.view(n, out, out, channels).permute(0, 3, 1, 2)
 
 
 class _LookUp(torch.autograd.Function):
@@ -146,15 +168,15 @@ class _LookUp(torch.autograd.Function):
     to bf16 at each step: the gradient of a row is again a look-up, of the cells that used it."""
 
     @staticmethod
-    def forward(ctx, table: Tensor, index: Tensor, weight: Tensor) -> Tensor:  # type: ignore[override]
-        """table rows×C, index and weight cells×points -> cells×C"""
+    def forward(ctx: Any, table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
+        """table (rows, C), index and weight (cells, points) -> (cells, C)"""
         ctx.save_for_backward(index, weight)
         ctx.rows = len(table)
         return F.embedding_bag(index, table, mode="sum", per_sample_weights=weight)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
-        index, weight = ctx.saved_tensors
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        (grad,), (index, weight) = grad_outputs, ctx.saved_tensors
         used, order = index.flatten().sort(stable=True)
         counts = torch.bincount(used, minlength=ctx.rows)
         to_table = F.embedding_bag(

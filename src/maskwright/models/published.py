@@ -8,6 +8,7 @@ from torch import nn
 
 from maskwright.errors import WeightsError
 from maskwright.models import registry
+from maskwright.models.backbones.resnet import FrozenBatchNorm
 from maskwright.weights import checkpoint
 from maskwright.weights.card import Card
 from maskwright.weights.sources import PUBLISHED, published_as
@@ -33,15 +34,15 @@ def card_of(file: Path) -> Card:
             fix="start a training from it: maskwright train DATA --model NAME --weights FILE",
         )
     name = key[1] if key[1] in registry.MODELS else f"torchvision:{key[1]}"
-    row = registry.MODELS[name]
+    spec = registry.MODELS[name]
     return Card(
         name,
-        row.backbones[0],
-        row.task,
+        spec.backbones[0],
+        spec.task,
         COCO,
-        row.size,
-        mean=row.mean,
-        std=row.std,
+        spec.size,
+        mean=spec.mean,
+        std=spec.std,
         license=PUBLISHED[key].license,
         trained_on="COCO, by torchvision",
         started_from=Path(file).name,
@@ -53,14 +54,15 @@ def open_published(file: Path) -> tuple[nn.Module, Card]:
     card = card_of(file)
     network = registry.build(card.task, card.model, card.backbone, len(card.classes), card.size)
     tensors = checkpoint.load(file)
-    told = transfer(network, tensors, coco_classes(tensors), card.classes)
-    if told.fresh or told.classes_fresh:
+    transferred = transfer(network, tensors, coco_classes(tensors), card.classes)
+    missing = transferred.fresh or transferred.classes_fresh
+    if missing:
         raise WeightsError(
             f"the file is not whole weights of {card.model}",
             file=file,
-            field=(told.fresh or told.classes_fresh)[0],
+            field=missing[0],
             expected=f"COCO's {len(COCO)} classes and every layer",
-            got=str(told),
+            got=str(transferred),
         )
     if card.model in NORMS_WITHOUT_EPS:
         without_eps(network)
@@ -68,10 +70,7 @@ def open_published(file: Path) -> tuple[nn.Module, Card]:
 
 
 def without_eps(network: nn.Module) -> None:
-    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance.
-
-    Taken off the stored variance, so that what is trained from them holds it too.
-    """
+    """torchvision trained its first COCO weights with a batch norm that added nothing to the variance."""
     for module in network.modules():
-        if type(module).__name__ == "FrozenBatchNorm":
-            module.running_var -= module.eps  # type: ignore[operator,assignment]
+        if isinstance(module, FrozenBatchNorm):
+            module.leave_out_eps()

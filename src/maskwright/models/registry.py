@@ -4,244 +4,245 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from maskwright.errors import RecipeError, UnknownName
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
     """One row of `maskwright models`.
 
-    builder    "module:function"; called with classes=, backbone=, masks=
-    size       long side of the network input in pixels, the default of --size
-    backbones  the first is the default
-    batch, lr  what training takes when nothing is said (rate for AdamW)
-    plan       other fields of the recipe that are this network's own; stages as (layers, epochs, rate)
-    mean, std  of the three channels, 0..255: taken off and divided by before the network
+    task              segment, detect or classify
+    network           "module:function" that builds it from its backbone: function(backbone, classes, ...)
+    backbone_builders {name: "module:function" that builds a backbone from its name}, the preferred one first; "": the
+                      network takes the name itself
+    size              long side of the network input in pixels, the default of --size
+    batch, lr         defaults of training (lr for AdamW)
+    recipe            other defaults of the recipe that are this network's own; stages as (layers, epochs, lr)
+    pretrained        the kinds of weights that there are
+    mean, std         of the three channels, 0..255: subtracted and divided by before the network
+    description       for the table
     """
 
-    builder: str
     task: str
+    network: str
+    backbone_builders: dict[str, str]
     size: int
-    backbones: tuple[str, ...]
     batch: int
     lr: float
-    words: str
+    description: str
     pretrained: tuple[str, ...] = ()
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
-    plan: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        return tuple(self.backbone_builders)
 
     def check_task(self, name: str, task: str) -> None:
-        """A network without a mask head is refused for outlines."""
+        """A network without a mask head cannot segment."""
         if task == "segment" and self.task == "detect":
-            outlining = [item for item, network in MODELS.items() if network.task == "segment"]
+            segmenting = [item for item, spec in MODELS.items() if spec.task == "segment"]
             raise RecipeError(
                 f"{name} finds boxes and draws no outlines",
                 field="task",
                 expected="detect",
                 got=task,
-                fix=f"--task detect, or a model for outlines: {', '.join(outlining)}",
+                fix=f"--task detect, or a model for outlines: {', '.join(segmenting)}",
             )
 
-    def build(self, classes: int, backbone: str | None = None, **facts: Any) -> Any:
+    def build(self, classes: int, backbone: str | None = None, **options: Any) -> Any:
         """The network with fresh weights; `classes` without background. Imports torch.
 
-        facts  masks=False leaves the mask head out; a classifier wants size= and multi_label=
+        options  masks=False leaves a mask head out; a classifier needs size= and multi_label=
         """
         backbone = backbone or self.backbones[0]
         if backbone not in self.backbones:
             raise UnknownName("backbone", backbone, self.backbones)
-        module, function = self.builder.split(":")
-        make: Callable[..., Any] = getattr(importlib.import_module(module), function)
-        return make(classes=classes, backbone=backbone, **facts)
+        builder = self.backbone_builders[backbone]
+        body = _load(builder)(backbone) if builder else backbone
+        return _load(self.network)(body, classes, **options)
 
+
+def _load(location: str) -> Any:
+    module, _, name = location.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+_BACKBONES = "maskwright.models.backbones"
+_MOBILE = {  # light ones
+    "mobilenet_v3_large": f"{_BACKBONES}.mobilenet:mobilenet",
+    "mobilenet_v2": f"{_BACKBONES}.mobilenet:mobilenet",
+    "efficientnet_lite0": f"{_BACKBONES}.efficientnet:efficientnet",
+}
+_R50: dict[str, Any] = {"size": 1024, "batch": 2, "lr": 1e-4, "pretrained": ("coco", "imagenet")}
+_FROZEN_R50: dict[str, Any] = _R50 | {"backbone_builders": {"resnet50": f"{_BACKBONES}.resnet:frozen_resnet"}}
+_LIVE_R50: dict[str, Any] = _R50 | {"backbone_builders": {"resnet50": f"{_BACKBONES}.resnet:resnet"}}
 
 MODELS = {
-    "small": Network(
-        "maskwright.models.builders:small",
-        "segment",
-        512,
-        ("mobilenet_v3_large", "mobilenet_v2", "efficientnet_lite0"),
-        4,
-        1e-3,
-        "our own for a laptop's CPU: MobileNet, 96-channel pyramid, light heads",
-        ("bundled", "imagenet"),
+    "small": ModelSpec(
+        task="segment",
+        network="maskwright.models.detection.mask_rcnn:small",
+        backbone_builders=_MOBILE,
+        size=512,
+        batch=4,
+        lr=1e-3,
+        description="our own for a laptop's CPU: MobileNet, 96-channel pyramid, light heads",
+        pretrained=("bundled", "imagenet"),
     ),
-    "mask_rcnn_r50": Network(
-        "maskwright.models.builders:mask_rcnn_r50",
-        "segment",
-        1024,
-        ("resnet50",),
-        2,
-        1e-4,
-        "torchvision's maskrcnn_resnet50_fpn; its weights load",
-        ("coco", "imagenet"),
+    "mask_rcnn_r50": ModelSpec(
+        task="segment",
+        network="maskwright.models.detection.mask_rcnn:mask_rcnn",
+        description="torchvision's maskrcnn_resnet50_fpn; its weights load",
+        **_FROZEN_R50,
     ),
-    "mask_rcnn_r50_v2": Network(
-        "maskwright.models.builders:mask_rcnn_r50_v2",
-        "segment",
-        1024,
-        ("resnet50",),
-        2,
-        1e-4,
-        "torchvision's maskrcnn_resnet50_fpn (v2); its weights load",
-        ("coco", "imagenet"),
+    "mask_rcnn_r50_v2": ModelSpec(
+        task="segment",
+        network="maskwright.models.detection.mask_rcnn:mask_rcnn_v2",
+        description="torchvision's maskrcnn_resnet50_fpn (v2); its weights load",
+        **_LIVE_R50,
     ),
-    "matterport": Network(
-        "maskwright.models.matterport.detector:matterport",
-        "segment",
-        1024,
-        ("resnet101", "resnet50"),
-        2,
-        1e-4,
-        "matterport's Mask R-CNN as TensorFlow computed it; its .h5 files load",
+    "matterport": ModelSpec(
+        task="segment",
+        network="maskwright.models.matterport.detector:matterport",
+        backbone_builders={"resnet101": "", "resnet50": ""},
+        size=1024,
+        batch=2,
+        lr=1e-4,
+        description="matterport's Mask R-CNN as TensorFlow computed it; its .h5 files load",
         mean=(123.7, 116.8, 103.9),
         std=(1.0, 1.0, 1.0),
     ),
-    "faster_rcnn_r50": Network(
-        "maskwright.models.builders:faster_rcnn_r50",
-        "detect",
-        1024,
-        ("resnet50",),
-        2,
-        1e-4,
-        "torchvision's fasterrcnn_resnet50_fpn; its weights load",
-        ("coco", "imagenet"),
+    "faster_rcnn_r50": ModelSpec(
+        task="detect",
+        network="maskwright.models.detection.mask_rcnn:faster_rcnn",
+        description="torchvision's fasterrcnn_resnet50_fpn; its weights load",
+        **_FROZEN_R50,
     ),
-    "faster_rcnn_r50_v2": Network(
-        "maskwright.models.builders:faster_rcnn_r50_v2",
-        "detect",
-        1024,
-        ("resnet50",),
-        2,
-        1e-4,
-        "torchvision's fasterrcnn_resnet50_fpn (v2); its weights load",
-        ("coco", "imagenet"),
+    "faster_rcnn_r50_v2": ModelSpec(
+        task="detect",
+        network="maskwright.models.detection.mask_rcnn:faster_rcnn_v2",
+        description="torchvision's fasterrcnn_resnet50_fpn (v2); its weights load",
+        **_LIVE_R50,
     ),
-    "ssd300_vgg16": Network(
-        "maskwright.models.builders:ssd300_vgg16",
-        "detect",
-        320,
-        ("vgg16",),
-        4,
-        1e-4,
-        "torchvision's SSD; its weights load",
-        ("coco", "imagenet"),
+    "ssd300_vgg16": ModelSpec(
+        task="detect",
+        network="maskwright.models.detection.ssd:ssd300",
+        backbone_builders={"vgg16": f"{_BACKBONES}.vgg:SSDVGG"},
+        size=320,
+        batch=4,
+        lr=1e-4,
+        description="torchvision's SSD; its weights load",
+        pretrained=("coco", "imagenet"),
         mean=(0.48235 * 255, 0.45882 * 255, 0.40784 * 255),
         std=(1.0, 1.0, 1.0),
     ),
-    "ssdlite320_mobilenet_v3_large": Network(
-        "maskwright.models.builders:ssdlite320_mobilenet_v3_large",
-        "detect",
-        320,
-        ("mobilenet_v3_large",),
-        8,
-        1e-3,
-        "torchvision's SSDLite, the fastest here; its weights load",
-        ("coco", "imagenet"),
+    "ssdlite320_mobilenet_v3_large": ModelSpec(
+        task="detect",
+        network="maskwright.models.detection.ssd:ssdlite320",
+        backbone_builders={"mobilenet_v3_large": f"{_BACKBONES}.mobilenet:mobilenet_ssdlite"},
+        size=320,
+        batch=8,
+        lr=1e-3,
+        description="torchvision's SSDLite, the fastest here; its weights load",
+        pretrained=("coco", "imagenet"),
         mean=(127.5, 127.5, 127.5),
         std=(127.5, 127.5, 127.5),
     ),
-    **{
-        f"torchvision:{name}": Network(
-            f"maskwright.models.external.detectors:{name}",
-            "detect",
-            1024,
-            ("resnet50",),
-            2,
-            1e-4,
-            f"{words}; needs the package torchvision; its weights load",
-            ("coco", "imagenet"),
-        )
-        for name, words in {
-            "retinanet_resnet50_fpn": "RetinaNet",
-            "retinanet_resnet50_fpn_v2": "RetinaNet, improved",
-            "fcos_resnet50_fpn": "FCOS",
-        }.items()
-    },
+    "torchvision:retinanet_resnet50_fpn": ModelSpec(
+        task="detect",
+        network="maskwright.models.external.detectors:retinanet",
+        description="RetinaNet; needs the package torchvision; its weights load",
+        **_FROZEN_R50,
+    ),
+    "torchvision:retinanet_resnet50_fpn_v2": ModelSpec(
+        task="detect",
+        network="maskwright.models.external.detectors:retinanet_v2",
+        description="RetinaNet, improved; needs the package torchvision; its weights load",
+        **_LIVE_R50,
+    ),
+    "torchvision:fcos_resnet50_fpn": ModelSpec(
+        task="detect",
+        network="maskwright.models.external.detectors:fcos",
+        description="FCOS; needs the package torchvision; its weights load",
+        **_FROZEN_R50,
+    ),
 }
 
 
-_HEAD = {
+# The backbone is frozen, so its maps are computed once, of four views of each image.
+_HEAD: dict[str, Any] = {
     "stages": (("heads", 30, 1e-3),),
     "cached_views": 4,
-}  # what a frozen backbone makes of an image is computed four times
-_CLASSIC = {  # RMSprop at one small rate from the first step to the last, as the tutorials on small sets have it
+}
+# RMSprop at one small lr from the first step to the last, as the tutorials on small sets have it.
+_CLASSIC: dict[str, Any] = {
     "stages": (("heads", 30, 2e-5),),
+    "cached_views": 4,
     "optimizer": "rmsprop",
     "schedule": "constant",
     "warmup_steps": 0,
     "ema": 0.0,
     "weight_decay": 0.0,
 }
+_MEAN_POOLED: dict[str, Any] = {
+    "task": "classify",
+    "network": "maskwright.models.classification.classifier:mean_pooled",
+    "size": 224,
+    "batch": 16,
+    "lr": 1e-3,
+    "recipe": _HEAD,
+}
+_VGG: dict[str, Any] = {
+    "task": "classify",
+    "network": "maskwright.models.classification.classifier:flat",
+    "size": 150,
+    "batch": 20,
+    "lr": 2e-5,
+    "description": "the classic recipe: frozen base, 256 dense units, RMSprop",
+    "pretrained": ("imagenet",),
+    "recipe": _CLASSIC,
+}
 
 CLASSIFIERS = {
-    "small": Network(
-        "maskwright.models.classification.builders:small",
-        "classify",
-        320,
-        ("efficientnet_lite0", "mobilenet_v3_large", "mobilenet_v2"),
-        16,
-        1e-3,
-        "the backbone of the small that finds objects: what comes with the package serves as a start",
-        ("bundled", "imagenet"),
-        plan=_HEAD,
+    "small": ModelSpec(
+        task="classify",
+        network="maskwright.models.classification.classifier:spread_pooled",
+        backbone_builders={"efficientnet_lite0": _MOBILE["efficientnet_lite0"], **_MOBILE},
+        size=320,
+        batch=16,
+        lr=1e-3,
+        description="the backbone of the small that finds objects: what comes with the package serves as a start",
+        pretrained=("bundled", "imagenet"),
+        recipe=_HEAD,
     ),
-    "mobilenet_v2": Network(
-        "maskwright.models.classification.builders:mobilenet_v2",
-        "classify",
-        224,
-        ("mobilenet_v2",),
-        16,
-        1e-3,
-        "torchvision's mobilenet_v2; its weights load",
-        ("imagenet",),
-        plan=_HEAD,
+    "mobilenet_v2": ModelSpec(
+        backbone_builders={"mobilenet_v2": f"{_BACKBONES}.mobilenet:mobilenet_last"},
+        description="torchvision's mobilenet_v2; its weights load",
+        pretrained=("imagenet",),
+        **_MEAN_POOLED,
     ),
-    "mobilenet_v3_large": Network(
-        "maskwright.models.classification.builders:mobilenet_v3_large",
-        "classify",
-        224,
-        ("mobilenet_v3_large",),
-        16,
-        1e-3,
-        "torchvision's mobilenet_v3_large; its weights load",
-        ("imagenet", "bundled"),
-        plan=_HEAD,
+    "mobilenet_v3_large": ModelSpec(
+        backbone_builders={"mobilenet_v3_large": f"{_BACKBONES}.mobilenet:mobilenet_last"},
+        description="torchvision's mobilenet_v3_large; its weights load",
+        pretrained=("imagenet", "bundled"),
+        **_MEAN_POOLED,
     ),
-    "resnet50": Network(
-        "maskwright.models.classification.builders:resnet50",
-        "classify",
-        224,
-        ("resnet50",),
-        16,
-        1e-3,
-        "torchvision's resnet50; its weights load",
-        ("imagenet",),
-        plan=_HEAD,
+    "resnet50": ModelSpec(
+        backbone_builders={"resnet50": f"{_BACKBONES}.resnet:resnet_last"},
+        description="torchvision's resnet50; its weights load",
+        pretrained=("imagenet",),
+        **_MEAN_POOLED,
     ),
-    **{
-        name: Network(
-            "maskwright.models.classification.builders:vgg",
-            "classify",
-            150,
-            (name,),
-            20,
-            2e-5,
-            "the classic recipe: frozen base, 256 dense units, RMSprop",
-            ("imagenet",),
-            plan=_HEAD | _CLASSIC,
-        )
-        for name in ("vgg16", "vgg19")
-    },
+    "vgg16": ModelSpec(backbone_builders={"vgg16": f"{_BACKBONES}.vgg:VGGLast"}, **_VGG),
+    "vgg19": ModelSpec(backbone_builders={"vgg19": f"{_BACKBONES}.vgg:VGGLast"}, **_VGG),
 }
 
 
-def find(name: str, task: str = "segment") -> Network:
+def find(name: str, task: str = "segment") -> ModelSpec:
     """The row of a network; `small` names one for objects and one for classes.
 
     A classifier may also be another package's: torchvision:NAME, timm:NAME. Of detectors the table has torchvision's
@@ -250,9 +251,10 @@ def find(name: str, task: str = "segment") -> Network:
     table = CLASSIFIERS if task == "classify" else MODELS
     if name not in table and name.startswith(EXTERNAL):
         _check_external(name, task)
-        words = "another package's network, as an extra"
-        return Network(
-            "maskwright.models.external.classifier:classifier", task, 224, (name,), 16, 1e-3, words, plan=_HEAD
+        return ModelSpec(
+            backbone_builders={name: "maskwright.models.external.backbone:External"},
+            description="another package's network, as an extra",
+            **_MEAN_POOLED,
         )
     if name not in table:
         raise UnknownName("model", name, table, "`maskwright models` lists them all")
@@ -282,14 +284,12 @@ def _check_external(name: str, task: str) -> None:
         fix = f"--model {OURS[name]}, which is the same network" if name in OURS else "--task detect, and one of these"
     else:
         headline, fix = f"{name} names whole images and finds no objects", "--task classify, or one of these"
-    fitting = [
-        item for item, network in MODELS.items() if network.task == ("segment" if task == "segment" else "detect")
-    ]
+    fitting = [item for item, spec in MODELS.items() if spec.task == ("segment" if task == "segment" else "detect")]
     raise RecipeError(headline, field="model", expected=", ".join(fitting), got=f"{name} with --task {task}", fix=fix)
 
 
 def task_of(model: str) -> str:
-    """What a network is for where nobody says; `small`, which serves every task, outlines.
+    """The task of a network where none is given; `small`, which serves every task, segments.
 
     >>> task_of("ssd300_vgg16"), task_of("vgg16"), task_of("small")
     ('detect', 'classify', 'segment')
@@ -302,8 +302,10 @@ def task_of(model: str) -> str:
 
 
 def build(task: str, model: str, backbone: str | None, classes: int, size: int, multi_label: bool = False) -> Any:
-    """The network that a card or a recipe speaks of, with fresh weights."""
-    row = find(model, task)
+    """The network that a card or a recipe names, with fresh weights."""
+    spec = find(model, task)
     if task == "classify":
-        return row.build(classes, backbone, size=size, multi_label=multi_label)
-    return row.build(classes, backbone, masks=task == "segment")
+        return spec.build(classes, backbone, size=size, multi_label=multi_label)
+    if spec.task == "detect":
+        return spec.build(classes, backbone)
+    return spec.build(classes, backbone, masks=task == "segment")

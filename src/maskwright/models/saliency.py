@@ -1,4 +1,4 @@
-"""Where a classifier looked: Grad-CAM (Selvaraju et al. 2017)."""
+"""The parts of an image that a class score comes from: Grad-CAM (Selvaraju et al. 2017)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from maskwright.errors import WeightsError
 
 
 def grad_cam(features: Tensor, score: Tensor, keep_graph: bool = False) -> Tensor:
-    """How much each place of a map spoke for a score: h×w float32, 0..1; all 0 where nothing did.
+    """How much each cell of a map contributes to a score: (h, w) float32, 0..1; all 0 where none does.
 
     features    1×C×h×w or C×h×w, a map of the network that `score` was computed from, with gradients on
     score       one number: the logit of a class (before softmax or sigmoid, where gradients do not fade)

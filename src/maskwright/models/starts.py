@@ -18,13 +18,13 @@ def starts(model: str, task: str, backbone: str = "") -> tuple[str, ...]:
     >>> starts("mask_rcnn_r50", "segment"), starts("vgg16", "classify")
     (('coco', 'imagenet', 'none'), ('imagenet', 'none'))
     """
-    row = registry.find(model, task)
+    spec = registry.find(model, task)
     backbone = backbone or default_backbone(model, task)
     if backbone.startswith(registry.EXTERNAL):
         return ("imagenet", "none")  # the other package fetches its own
     fitting = {
-        "coco": "coco" in row.pretrained and sources.fits("coco", model, backbone),
-        "imagenet": "imagenet" in row.pretrained and sources.fits("imagenet", model, backbone),
+        "coco": "coco" in spec.pretrained and sources.fits("coco", model, backbone),
+        "imagenet": "imagenet" in spec.pretrained and sources.fits("imagenet", model, backbone),
         "bundled": bool(bundled_for(model, task, backbone)),
     }
     return (*(kind for kind, fits in fitting.items() if fits), "none")

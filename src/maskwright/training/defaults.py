@@ -55,7 +55,7 @@ def default_recipe(options: dict[str, Any]) -> Recipe:
     task = options.get("task") or registry.task_of(model)
     network = registry.find(model, task)
     weights = options.get("weights") or at_hand(model, task, options.get("backbone") or "")
-    plan = {"size": network.size, "batch": network.batch, "weights": weights, **network.plan}
+    plan = {"size": network.size, "batch": network.batch, "weights": weights, **network.recipe}
     stages = tuple(Stage(*item) for item in plan.pop("stages", ())) or tuple(
         msgspec.structs.replace(stage, lr=network.lr) for stage in Recipe().stages
     )

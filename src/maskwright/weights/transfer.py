@@ -62,7 +62,7 @@ CLASS_ROWS = (
     (r"mask_head\.mrcnn_mask", 1),
 )
 
-COCO_NAMES = tuple(  # the 90 places of COCO's category ids; - where an id was never used
+COCO_NAMES = tuple(  # by COCO's 90 category ids; - where an id was never used
     """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, -, stop sign,
     parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, -, backpack,
     umbrella, -, -, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat, baseball
@@ -150,35 +150,36 @@ def transfer(
     """
     tensors = rename(tensors)
     own = network.state_dict()
-    told = Transferred(unused=[name for name in tensors if name not in own])
-    rows, named = [(0, 0)], False
+    result = Transferred(unused=[name for name in tensors if name not in own])
+    rows, by_name = [(0, 0)], False  # (row here, row in the source) of background and of each class that both have
     for index, name in enumerate(names, 1):
         if name in source_names:
             rows.append((index, source_names.index(name) + 1))
-            told.classes_kept.append(name)
+            result.classes_kept.append(name)
         elif len(names) == len(source_names) == 1:
             rows.append((1, 1))
-            told.classes_kept.append(f"{name} (from {source_names[0]})")
+            result.classes_kept.append(f"{name} (from {source_names[0]})")
         else:
-            told.classes_fresh.append(name)
+            result.classes_fresh.append(name)
     for name, value in own.items():
-        given = tensors.get(name)
-        each = _rows_per_class(name)
-        boxes = len(value) // (each * (len(names) + 1)) if each else 0  # more than one in SSD's heads only
-        whole = (boxes * each * (len(source_names) + 1), *value.shape[1:])  # its shape with the source's classes
-        if given is not None and each and source_names and given.shape == whole:
-            named = True
-            mine = value.unflatten(0, (boxes, len(names) + 1, each))  # a view, also of channels-last kernels
-            theirs = given.unflatten(0, (boxes, len(source_names) + 1, each))
-            for to, source in rows:
-                mine[:, to].copy_(theirs[:, source])
-            told.kept += 1
-        elif given is not None and given.shape == value.shape:
-            value.copy_(given)
-            told.kept += 1
+        tensor = tensors.get(name)
+        per_class = _rows_per_class(name)
+        # more than one in SSD's heads only: a sequence of class rows for each default box of a cell
+        boxes = len(value) // (per_class * (len(names) + 1)) if per_class else 0
+        source_shape = (boxes * per_class * (len(source_names) + 1), *value.shape[1:])
+        if tensor is not None and per_class and source_names and tensor.shape == source_shape:
+            by_name = True
+            here = value.unflatten(0, (boxes, len(names) + 1, per_class))  # a view, also of channels-last kernels
+            source = tensor.unflatten(0, (boxes, len(source_names) + 1, per_class))
+            for row, source_row in rows:
+                here[:, row].copy_(source[:, source_row])
+            result.kept += 1
+        elif tensor is not None and tensor.shape == value.shape:
+            value.copy_(tensor)
+            result.kept += 1
         elif not name.endswith("num_batches_tracked"):
-            told.fresh.append(name)
-    if not named:  # no head fitted, so no class kept its row whatever its name
-        told.classes_kept, told.classes_fresh = [], list(names)
+            result.fresh.append(name)
+    if not by_name:  # no head fitted, so no class kept its row whatever its name
+        result.classes_kept, result.classes_fresh = [], list(names)
     network.load_state_dict(own)
-    return told
+    return result

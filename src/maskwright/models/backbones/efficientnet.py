@@ -7,19 +7,9 @@ trained with it: with a stride of 2 an even side is padded by one pixel less, on
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from maskwright.models.backbones.mobilenet import InvertedResidualV2, MobileNet, norm_v3
-from maskwright.models.conv import DepthwiseConv, Norm
-
-
-def same_padding(x: Tensor, kernel: int) -> Tensor:
-    """x with the zeros around it that a convolution of stride 2 needs to give ceil(side / 2) values, as TensorFlow."""
-    pads = []
-    for side in (x.shape[3], x.shape[2]):
-        total = kernel - 2 + side % 2
-        pads += [total // 2, total - total // 2]
-    return F.pad(x, pads)
+from maskwright.models.backbones.mobilenet import InvertedResidualV2, MobileNet, initialized, norm_v3
+from maskwright.models.conv import DepthwiseConv, Norm, same_padding
 
 
 class _HalvingConv(nn.Conv2d):
@@ -29,7 +19,7 @@ class _HalvingConv(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, 2, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(same_padding(input, self.kernel_size[0]))
+        return super().forward(same_padding(input, self.kernel_size[0], 2))
 
 
 class _HalvingDepthwise(DepthwiseConv):
@@ -39,7 +29,7 @@ class _HalvingDepthwise(DepthwiseConv):
         super().__init__(channels, kernel, 2, padding=0)
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(same_padding(input, self.kernel_size[0]))
+        return super().forward(same_padding(input, self.kernel_size[0], 2))
 
 
 class EfficientNetLite0(MobileNet):
@@ -66,3 +56,9 @@ class EfficientNetLite0(MobileNet):
                 blocks.append(InvertedResidualV2(inputs, outputs, 2 if halves else 1, expand, norm, kernel, depthwise))
                 inputs = outputs
         self.features = nn.Sequential(*blocks)
+
+
+# --- by name ----------------------------------------------------------------------------------------
+def efficientnet(name: str) -> nn.Module:
+    assert name == "efficientnet_lite0"
+    return initialized(EfficientNetLite0())

@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models.conv import Norm, conv_norm
+from maskwright.models.conv import Norm, conv_norm, ssdlite_norm
+
+NEW = 6  # the stage of layers that no published backbone has: they are trained with the heads
 
 
 class InvertedResidualV2(nn.Module):
@@ -42,7 +44,9 @@ class SqueezeExcitation(nn.Module):
 
 
 class InvertedResidualV3(nn.Module):
-    def __init__(self, inputs, kernel, wide, outputs, squeeze, hard, stride, norm: Norm) -> None:
+    def __init__(
+        self, inputs: int, kernel: int, wide: int, outputs: int, squeeze: int, hard: int, stride: int, norm: Norm
+    ) -> None:
         super().__init__()
         act = nn.Hardswish if hard else nn.ReLU
         layers: list[nn.Module] = [] if wide == inputs else [conv_norm(inputs, wide, 1, 1, norm, act)]
@@ -62,10 +66,10 @@ def _divisible(channels: float, by: int = 8) -> int:
 
 
 class MobileNet(nn.Module):
-    """Blocks in one `features` list; `taps` name the last block of each stride."""
+    """Blocks in one `features` list; `taps` are the last blocks of strides 4, 8, 16, 32, whose outputs are the maps."""
 
     taps: tuple[int, ...]
-    strides = (4, 8, 16, 32)
+    strides: tuple[int, ...] = (4, 8, 16, 32)
     channels: tuple[int, ...]
     features: nn.Sequential
 
@@ -77,10 +81,10 @@ class MobileNet(nn.Module):
                 maps.append(x)
         return maps
 
-    @classmethod
-    def stage_of(cls, name: str) -> int:
+    def stage_of(self, name: str) -> int:
+        """1 up to stride 4, then 3, 4, 5 (a parameter's name: features.7.block.0.0.weight)."""
         block = int(name.split(".")[1])
-        stage = next((i for i, tap in enumerate(cls.taps) if block <= tap), len(cls.taps) - 1)
+        stage = next((i for i, tap in enumerate(self.taps) if block <= tap), len(self.taps) - 1)
         return stage + 2 if stage else 1
 
 
@@ -115,7 +119,7 @@ class MobileNetV3Large(MobileNet):
 
     def __init__(self, norm: Norm = norm_v3) -> None:
         super().__init__()
-        table = (  # inputs, kernel, expanded, outputs, squeeze, hard-swish, stride (table 1 of the paper)
+        table = (  # inputs, kernel, expanded, outputs, squeeze, hard-swish, stride: table 1 of the paper
             (16, 3, 16, 16, 0, 0, 1),
             (16, 3, 64, 24, 0, 0, 2),
             (24, 3, 72, 24, 0, 0, 1),
@@ -134,3 +138,89 @@ class MobileNetV3Large(MobileNet):
         )
         blocks = [conv_norm(3, 16, 3, 2, norm, nn.Hardswish), *(InvertedResidualV3(*row, norm=norm) for row in table)]
         self.features = nn.Sequential(*blocks)
+
+
+class MobileNetV2Last(MobileNetV2):
+    """The ImageNet network up to its last map: with the 1x1 convolution to 1280 channels that ends it."""
+
+    strides, channels = (32,), (1280,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features.append(conv_norm(320, 1280, 1, 1, nn.BatchNorm2d, nn.ReLU6))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.features(x)]
+
+
+class MobileNetV3LargeLast(MobileNetV3Large):
+    """The ImageNet network up to its last map: with the 1x1 convolution to 960 channels that ends it."""
+
+    strides, channels = (32,), (960,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features.append(conv_norm(160, 960, 1, 1, norm_v3, nn.Hardswish))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.features(x)]
+
+
+class SSDLiteMobileNetV3(MobileNetV3Large):
+    """SSDLite's: its last blocks half as wide, maps of strides 16 (inside block 13) and 32 (MobileNetV3, 6.3)."""
+
+    strides, channels = (16, 32), (672, 480)
+
+    def __init__(self) -> None:
+        super().__init__(ssdlite_norm)
+        self.features = nn.Sequential(
+            *list(self.features)[:13],
+            InvertedResidualV3(112, 5, 672, 80, 1, 1, 2, ssdlite_norm),
+            InvertedResidualV3(80, 5, 480, 80, 1, 1, 1, ssdlite_norm),
+            InvertedResidualV3(80, 5, 480, 80, 1, 1, 1, ssdlite_norm),
+            conv_norm(80, 480, 1, 1, ssdlite_norm, nn.Hardswish),
+        )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, std=0.03)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.features[:13](x)
+        expand, *rest = _block(self.features[13])  # the first map is the expansion of this block, before its stride
+        fine = expand(x)
+        x = fine
+        for layer in rest:
+            x = layer(x)
+        return [fine, self.features[14:](x)]
+
+    def stage_of(self, name: str) -> int:
+        return NEW if int(name.split(".")[1]) >= 13 else super().stage_of(name)
+
+
+def _block(layer: nn.Module) -> nn.Sequential:
+    assert isinstance(layer, InvertedResidualV3)
+    return layer.block
+
+
+# --- by name ----------------------------------------------------------------------------------------
+def mobilenet(name: str) -> nn.Module:
+    """mobilenet_v2 or mobilenet_v3_large, all four maps."""
+    return initialized({"mobilenet_v2": MobileNetV2, "mobilenet_v3_large": MobileNetV3Large}[name]())
+
+
+def mobilenet_last(name: str) -> nn.Module:
+    """The same for classifiers: the last map only."""
+    return initialized({"mobilenet_v2": MobileNetV2Last, "mobilenet_v3_large": MobileNetV3LargeLast}[name]())
+
+
+def mobilenet_ssdlite(name: str) -> nn.Module:
+    assert name == "mobilenet_v3_large"
+    return SSDLiteMobileNetV3()
+
+
+def initialized(backbone: nn.Module) -> nn.Module:
+    """With fresh convolutions, scaled for ReLU."""
+    for layer in backbone.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+    return backbone

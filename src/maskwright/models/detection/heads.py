@@ -1,4 +1,4 @@
-"""The second stage: the box head names and refines each proposal, the mask head draws it at 28x28."""
+"""The second stage: the box head classifies and refines each proposal, the mask head segments it at 28x28."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models.conv import Norm, PlainConv
+from maskwright.models.conv import Norm, PlainConv, zero_bias
 
 
 class BoxHead(nn.Module):
-    """7x7 features -> `convs` 3x3 and `depth` dense layers -> scores of all classes and background, deltas.
+    """(n, C, 7, 7) -> `convs` 3x3 and `depth` dense layers -> class logits and deltas of every class.
 
     Class 0 of the outputs is background; class c of the data is c + 1 here.
     """
@@ -26,7 +26,7 @@ class BoxHead(nn.Module):
         self.bbox_pred = nn.Linear(hidden, (classes + 1) * 4)
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        """pooled n×C×7×7 -> class logits n×(classes+1), deltas n×(classes+1)×4"""
+        """pooled (n, C, 7, 7) -> class logits (n, classes+1), deltas (n, classes+1, 4)"""
         hidden = self.convs(pooled).flatten(1)
         for layer in self.dense:
             hidden = F.relu(layer(hidden))
@@ -34,7 +34,11 @@ class BoxHead(nn.Module):
 
 
 class MaskHead(nn.Module):
-    """14x14 features -> 3x3 convolutions -> doubled -> one 28x28 logit map a class (and an unused one)."""
+    """(n, C, 14, 14) -> 3x3 convolutions -> doubled -> one 28x28 logit map a class (and an unused one).
+
+    One map a class and a sigmoid, not one softmax over classes: classification is the box head's task (Mask R-CNN,
+    table 2b).
+    """
 
     def __init__(self, width: int, classes: int, convs: int = 4, norm: Norm | None = None) -> None:
         super().__init__()
@@ -43,13 +47,13 @@ class MaskHead(nn.Module):
         self.mask_fcn_logits = nn.Conv2d(width, classes + 1, 1)
         for layer in (self.conv5_mask, self.mask_fcn_logits):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            zero_bias(layer)
 
     def forward(self, pooled: Tensor, classes: Tensor) -> Tensor:
-        """pooled n×C×14×14, classes n (data classes) -> each row's own logits n×28×28"""
-        hidden = F.relu(self.conv5_mask(self.convs(pooled)))
-        # only the row's own map is computed: with 80 classes that is an eightieth of the last layer's work
-        weight = self.mask_fcn_logits.weight[classes + 1, :, 0, 0]
-        bias = self.mask_fcn_logits.bias[classes + 1]  # type: ignore[index]
-        logits = torch.einsum("nchw,nc->nhw", hidden, weight.to(hidden.dtype))
-        return logits.float() + bias[:, None, None].float()
+        """pooled (n, C, 14, 14), classes (n,) of the data -> logits (n, 28, 28), each row of its own class"""
+        hidden = F.relu(self.conv5_mask(self.convs(pooled)))  # (n, C, 28, 28)
+        # Only the row's own map is computed: with 80 classes that is an eightieth of the last layer's work.
+        weight, bias = self.mask_fcn_logits.weight, self.mask_fcn_logits.bias
+        assert bias is not None
+        logits = torch.einsum("nchw,nc->nhw", hidden, weight[classes + 1, :, 0, 0].to(hidden.dtype))
+        return logits.float() + bias[classes + 1, None, None].float()

@@ -1,4 +1,4 @@
-"""Mask R-CNN (He et al. 2017), readable like the paper's figure: backbone, pyramid, proposals, box head, mask head."""
+"""Mask R-CNN (He et al. 2017): backbone, pyramid, proposals, box head, mask head; last, the networks built of it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.models import ops
-from maskwright.models.base import DetectionNetwork, Detections, Targets
+from maskwright.models.backbones.fpn import FeaturePyramid
+from maskwright.models.base import Backbone, DetectionNetwork, Detections, Targets
+from maskwright.models.conv import SeparableConv
 from maskwright.models.detection import matcher
 from maskwright.models.detection.anchors import make_anchors
-from maskwright.models.detection.box_coder import clip, decode
+from maskwright.models.detection.box_coder import UNIT, clip, decode, encode_matched
 from maskwright.models.detection.heads import BoxHead, MaskHead
 from maskwright.models.detection.rpn import ProposalConfig, ProposalHead, proposal_losses, propose
 
-DELTAS_RPN = (1.0, 1.0, 1.0, 1.0)
-DELTAS_BOX = (10.0, 10.0, 5.0, 5.0)
+BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # of the box head's deltas: proposals are close, so their deltas are small
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class MaskRCNNConfig:
     rpn_positive_fraction: float = 0.5
     roi_batch_size_per_image: int = 512  # proposals that are trained on
     roi_positive_fraction: float = 0.25
-    masks_per_image: int = 128  # positive proposals whose mask is trained: with every one of them, torchvision's rule
+    masks_per_image: int = 128  # positive proposals whose mask is trained; 128 is all of them, as in torchvision
     score_thresh: float = 0.05
     nms_thresh: float = 0.5
     detections_per_image: int = 100
@@ -56,8 +57,8 @@ class MaskRCNN(DetectionNetwork):
 
     def __init__(
         self,
-        backbone: nn.Module,
-        fpn: nn.Module,
+        backbone: Backbone,
+        fpn: FeaturePyramid,
         rpn: ProposalHead,
         box_head: BoxHead,
         mask_head: MaskHead | None,
@@ -88,13 +89,14 @@ class MaskRCNN(DetectionNetwork):
         counts = [len(boxes) for boxes in proposals]
         detections = []
         for boxes, scores, delta, size in zip(proposals, probs.split(counts), deltas.split(counts), sizes, strict=True):
-            refined = clip(decode(boxes[:, None], delta, DELTAS_BOX), size)[:, 1:]  # (n, classes, 4)
+            refined = clip(decode(boxes[:, None], delta, BOX_WEIGHTS), size)[:, 1:]  # (n, classes, 4)
             scores = scores[:, 1:]  # (n, classes): without background
-            solid = ((refined[..., 2:] - refined[..., :2]) >= 1e-2).all(-1)
+            solid = (refined[..., 2:] - refined[..., :2] >= 1e-2).all(-1)  # not clipped away in the padding
+            # Every class of a proposal may be detected, not only its best: average precision ranks them all.
             rows, classes = ((scores > self.config.score_thresh) & solid).nonzero(as_tuple=True)
-            kept = ops.nms_by_group(refined[rows, classes], scores[rows, classes], classes, self.config.nms_thresh)
-            kept = kept[: self.config.detections_per_image]
-            rows, classes = rows[kept], classes[kept]
+            best = ops.nms_by_group(refined[rows, classes], scores[rows, classes], classes, self.config.nms_thresh)
+            best = best[: self.config.detections_per_image]
+            rows, classes = rows[best], classes[best]
             detections.append(Detections(refined[rows, classes], scores[rows, classes], classes))
         return detections
 
@@ -136,14 +138,14 @@ class MaskRCNN(DetectionNetwork):
         targets: list[Targets],
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """Of a sample of the anchors of each image."""
+        """rpn_cls and rpn_box, of a sample of each image's anchors (Faster R-CNN, 3.1.2 and 3.1.3)."""
         boxes = torch.cat(anchors)  # (k, 4), all levels
         labels, expected = [], []
         for target in targets:
             matched_idxs, matches = matcher.match(boxes, target, 0.3, 0.7, allow_low_quality_matches=True)
             size, fraction = self.config.rpn_batch_size_per_image, self.config.rpn_positive_fraction
             labels.append(matcher.sample(matches, size, fraction, generator))
-            expected.append(matcher.deltas_for(boxes, target, matched_idxs, DELTAS_RPN))
+            expected.append(encode_matched(boxes, target.boxes, matched_idxs, UNIT))
         rpn_cls, rpn_box = proposal_losses(
             torch.cat(objectness, 1).flatten(),  # (B·k,)
             torch.cat(deltas, 1).flatten(0, 1),  # (B·k, 4)
@@ -155,8 +157,9 @@ class MaskRCNN(DetectionNetwork):
     def sample_proposals(
         self, proposals: Tensor, target: Targets, generator: torch.Generator | None
     ) -> SampledProposals:
-        """Proposals of one image and its ground-truth boxes, of which a sample is trained on."""
-        boxes = torch.cat([proposals, target.boxes])
+        """A sample of one image's proposals and ground-truth boxes: an object from IoU 0.5 on (section 3.1)."""
+        # The ground truth among them, or the heads would see no object before the proposals are good.
+        boxes = torch.cat([proposals, target.boxes])  # (n, 4)
         matched_idxs, labels = matcher.match(boxes, target, 0.5, 0.5, allow_low_quality_matches=False)
         size, fraction = self.config.roi_batch_size_per_image, self.config.roi_positive_fraction
         labels = matcher.sample(labels, size, fraction, generator)
@@ -170,17 +173,18 @@ class MaskRCNN(DetectionNetwork):
         targets: list[Targets],
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """Of the box head and the mask head."""
+        """cls, box and mask, of the sampled proposals: the multi-task loss of section 3."""
         boxes = [image.boxes for image in sampled]
         logits, deltas = self.box_head(self.pool(pyramid, boxes, 7))  # (n, classes+1), (n, classes+1, 4)
         pairs = list(zip(sampled, targets, strict=True))
         classes = torch.cat([matcher.class_labels(target, *image[1:]) for image, target in pairs])  # (n,) 0: background
         expected = torch.cat(
-            [matcher.deltas_for(image.boxes, target, image.matched_idxs, DELTAS_BOX) for image, target in pairs]
+            [encode_matched(image.boxes, target.boxes, image.matched_idxs, BOX_WEIGHTS) for image, target in pairs]
         )  # (n, 4)
         logits = matcher.among_labelled_classes(logits, classes, _image_of_each(boxes), targets)
         positive = (classes > 0).nonzero()[:, 0]
         own = deltas[positive, classes[positive]]  # (positives, 4): a box is refined for its own class
+        # Both per sampled proposal, positive or not, so that an image with one object does not outweigh one with ten.
         losses = {
             "cls": F.cross_entropy(logits, classes) if len(classes) else logits.sum() * 0,
             "box": F.smooth_l1_loss(own, expected[positive], beta=1 / 9, reduction="sum") / max(len(classes), 1),
@@ -197,6 +201,7 @@ class MaskRCNN(DetectionNetwork):
         targets: list[Targets],
         generator: torch.Generator | None,
     ) -> Tensor:
+        """Only of positive proposals, and each only of the map of its own class (section 3)."""
         boxes, classes, masks = [], [], []
         for image, target in zip(sampled, targets, strict=True):
             rows = (image.labels == 1).nonzero()[:, 0] if target.patches is not None else image.labels.new_zeros(0)
@@ -208,7 +213,7 @@ class MaskRCNN(DetectionNetwork):
                 matched_idxs = image.matched_idxs[rows]
                 classes.append(target.classes[matched_idxs])
                 masks.append(matcher.mask_targets(image.boxes[rows], target, matched_idxs))  # (n, 28, 28)
-        if not masks:  # a loss of 0 that still reaches every parameter
+        if not masks:  # a loss of 0 that still reaches every parameter: an optimizer step is the same for every batch
             return torch.stack([parameter.sum() * 0 for parameter in mask_head.parameters()]).sum()
         logits = mask_head(self.pool(pyramid, boxes, 14), torch.cat(classes))  # (n, 28, 28)
         return F.binary_cross_entropy_with_logits(logits, torch.cat(masks))
@@ -217,7 +222,7 @@ class MaskRCNN(DetectionNetwork):
     def anchors(self, pyramid: list[Tensor]) -> list[Tensor]:
         """Per level (k, 4), network input pixels."""
         shapes = [(level.shape[2], level.shape[3]) for level in pyramid]
-        finest: int = self.backbone.strides[0]  # type: ignore[index,assignment]
+        finest = self.backbone.strides[0]
         network_input = (shapes[0][0] * finest, shapes[0][1] * finest)
         config = self.config.rpn_inference
         anchors = make_anchors(network_input, shapes, config.sizes, config.ratios)
@@ -227,11 +232,71 @@ class MaskRCNN(DetectionNetwork):
         """RoI Align of every image's boxes on the levels but the last: (n, C, side, side), image after image."""
         levels = pyramid[:-1]
         rois = torch.cat(boxes)
-        level_of_each = ops.pyramid_levels(rois, len(levels))
-        strides: list[int] = list(self.backbone.strides)  # type: ignore[arg-type]
-        return ops.roi_align(levels, strides, rois, _image_of_each(boxes), level_of_each, side)
+        level_of_each = ops.pyramid_levels(rois, len(levels))  # (n,)
+        return ops.roi_align(levels, self.backbone.strides, rois, _image_of_each(boxes), level_of_each, side)
 
 
 def _image_of_each(boxes: list[Tensor]) -> Tensor:
     """(n,) which image of the batch each box belongs to, image after image."""
     return torch.cat([torch.full((len(rows),), index, device=rows.device) for index, rows in enumerate(boxes)])
+
+
+# --- networks ---------------------------------------------------------------------------------------
+def small(backbone: Backbone, classes: int, masks: bool = True) -> MaskRCNN:
+    """Our own network for a CPU: at most 7 million parameters.
+
+    Where it differs from the paper, and why: separable convolutions in the pyramid and the proposal head (most of the
+    work lies at stride 4), anchors from 24 px (users' defects are small), 128 RoIs and 400 proposals an image, 10 masks
+    trained an image (all of them would take half of a step).
+    """
+    width = 96
+    sizes = tuple((float(side),) for side in (24, 48, 96, 192, 384))
+    config = MaskRCNNConfig(
+        rpn_training=ProposalConfig(sizes, pre_nms_top_n=400, post_nms_top_n=400),
+        rpn_inference=ProposalConfig(sizes, pre_nms_top_n=300, post_nms_top_n=200),
+        roi_batch_size_per_image=128,
+        rpn_batch_size_per_image=128,
+        masks_per_image=10,
+    )
+    return MaskRCNN(
+        backbone,
+        FeaturePyramid(backbone.channels, width, nn.BatchNorm2d, SeparableConv),
+        ProposalHead(width, anchors=3, conv=SeparableConv),
+        BoxHead(width, classes, hidden=256),
+        MaskHead(width, classes, convs=3) if masks else None,
+        config,
+    )
+
+
+def mask_rcnn(backbone: Backbone, classes: int, masks: bool = True) -> MaskRCNN:
+    """torchvision's maskrcnn_resnet50_fpn: no norm in pyramid and heads."""
+    return MaskRCNN(
+        backbone,
+        FeaturePyramid(backbone.channels, 256, None),
+        ProposalHead(256, anchors=3),
+        BoxHead(256, classes, hidden=1024),
+        MaskHead(256, classes) if masks else None,
+        MaskRCNNConfig(),
+    )
+
+
+def mask_rcnn_v2(backbone: Backbone, classes: int, masks: bool = True) -> MaskRCNN:
+    """torchvision's maskrcnn_resnet50_fpn_v2 (Li et al. 2021): norms everywhere, deeper proposal and box heads."""
+    return MaskRCNN(
+        backbone,
+        FeaturePyramid(backbone.channels, 256, nn.BatchNorm2d),
+        ProposalHead(256, anchors=3, depth=2),
+        BoxHead(256, classes, hidden=1024, depth=1, convs=4, norm=nn.BatchNorm2d),
+        MaskHead(256, classes, convs=4, norm=nn.BatchNorm2d) if masks else None,
+        MaskRCNNConfig(),
+    )
+
+
+def faster_rcnn(backbone: Backbone, classes: int) -> MaskRCNN:
+    """torchvision's fasterrcnn_resnet50_fpn."""
+    return mask_rcnn(backbone, classes, masks=False)
+
+
+def faster_rcnn_v2(backbone: Backbone, classes: int) -> MaskRCNN:
+    """torchvision's fasterrcnn_resnet50_fpn_v2."""
+    return mask_rcnn_v2(backbone, classes, masks=False)

@@ -1,4 +1,4 @@
-"""The region proposal network (Ren et al. 2015): where there may be something."""
+"""The region proposal network (Faster R-CNN, Ren et al. 2015): where there may be an object of any class."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.models import ops
-from maskwright.models.conv import PlainConv
-from maskwright.models.detection.box_coder import clip, decode
+from maskwright.models.conv import Conv, PlainConv, zero_bias
+from maskwright.models.detection.box_coder import UNIT, clip, decode
 
 
 class ProposalHead(nn.Module):
     """3x3 convolutions shared by all levels, then objectness and deltas for each anchor of a cell."""
 
-    def __init__(self, width: int, anchors: int, depth: int = 1, conv: type[nn.Sequential] = PlainConv) -> None:
+    def __init__(self, width: int, anchors: int, depth: int = 1, conv: Conv = PlainConv) -> None:
         super().__init__()
-        self.conv = nn.Sequential(*(conv(width, width, 3, None, True) for _ in range(depth)))  # type: ignore[call-arg]
+        self.conv = nn.Sequential(*(conv(width, width, 3, relu=True) for _ in range(depth)))
         self.cls_logits = nn.Conv2d(width, anchors, 1)
         self.bbox_pred = nn.Conv2d(width, anchors * 4, 1)
         for layer in (self.cls_logits, self.bbox_pred):
             nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+            zero_bias(layer)
 
     def forward(self, pyramid: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Per level: objectness B×k logits and deltas B×k×4, in the anchors' order."""
+        """Per level: objectness logits (B, k) and deltas (B, k, 4), in the anchors' order."""
         logits, deltas = [], []
         for level in pyramid:
             hidden = self.conv(level)
@@ -65,20 +65,22 @@ def propose(
         boxes, scores = [], []
         for anchor, logit, delta in zip(anchors, logits, deltas, strict=True):
             score, best = logit[image].topk(min(config.pre_nms_top_n, len(anchor)))
-            box = clip(decode(anchor[best], delta[image, best], (1.0, 1.0, 1.0, 1.0)), size)
-            real = ((box[:, 2] - box[:, 0] >= 1e-3) & (box[:, 3] - box[:, 1] >= 1e-3)).nonzero()[:, 0]
-            real = real[ops.nms(box[real], score[real], config.nms_thresh)[: config.post_nms_top_n]]
-            boxes.append(box[real])
-            scores.append(score[real])
+            box = clip(decode(anchor[best], delta[image, best], UNIT), size)  # (k, 4)
+            # Clipped away in the padding, or not a number: neither can be pooled.
+            solid = (box[:, 2:] - box[:, :2] >= 1e-3).all(1).nonzero()[:, 0]
+            # Within a level only, as in torchvision: boxes of two levels rarely overlap enough to suppress each other.
+            solid = solid[ops.nms(box[solid], score[solid], config.nms_thresh)[: config.post_nms_top_n]]
+            boxes.append(box[solid])
+            scores.append(score[solid])
         best = torch.cat(scores).argsort(descending=True, stable=True)[: config.post_nms_top_n]
         images.append(torch.cat(boxes)[best])
     return images
 
 
 def proposal_losses(logits: Tensor, deltas: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy over the sampled anchors, smooth L1 over the positive ones, both per sampled anchor.
+    """Cross entropy over the sampled anchors, smooth L1 over the positive ones, both per sampled anchor (equation 1).
 
-    logits n, deltas n×4, labels n (1 object, 0 background, -1 not sampled), targets n×4
+    logits (n,), deltas (n, 4), labels (n,) 1 object, 0 background, -1 not sampled; targets (n, 4)
     """
     sampled, positive = labels >= 0, labels == 1
     count = sampled.sum().clamp(min=1)

@@ -33,17 +33,17 @@ def convolve(
     tensor([ 8., 12., 12.,  8.])
     """
     depth, _, side, _ = kernel.shape
-    weights = kernel.permute(2, 3, 1, 0).flatten(0, 1)  # one matrix C×D for each place of the kernel
+    weights = kernel.permute(2, 3, 1, 0).flatten(0, 1)  # one matrix C×D for each cell of the kernel
     lines = x.permute(0, 2, 3, 1)[:, ::stride, ::stride]
     batch, height, width, _ = lines.shape
-    if side > 1:  # as rows one after the other, each place of the kernel is one step along them
+    if side > 1:  # as rows one after the other, each cell of the kernel is one step along them
         rest = side // 2
         lines = F.pad(lines, (0, 0, rest, rest, rest, rest + 1))
     wide = width + side - 1
-    detections = x.new_empty(batch, height, width, depth) if onto is None else onto.permute(0, 2, 3, 1)
+    result = x.new_empty(batch, height, width, depth) if onto is None else onto.permute(0, 2, 3, 1)
     count = min(max(BAND // (wide * depth), 1), height)
     band = x.new_empty(count * wide, depth)
-    for rows, image in zip(lines.flatten(1, 2), detections, strict=True):
+    for rows, image in zip(lines.flatten(1, 2), result, strict=True):
         for top in range(0, height, count):
             out = image[top : top + count]
             product = band[: len(out) * wide]
@@ -54,7 +54,7 @@ def convolve(
             _finish(inner, out, shift, scale, onto is not None)
             if relu:
                 out.relu_()
-    return detections.permute(0, 3, 1, 2)
+    return result.permute(0, 3, 1, 2)
 
 
 def _finish(product: Tensor, out: Tensor, shift: Tensor, scale: Tensor | None, add: bool) -> None:

@@ -17,14 +17,13 @@ from torch.nn import functional as F
 from maskwright.errors import RecipeError
 from maskwright.models.base import DetectionNetwork, Detections, Targets
 from maskwright.models.detection import matcher
+from maskwright.models.detection.box_coder import encode_matched
 from maskwright.models.matterport import layers as tf
-from maskwright.models.matterport import layout
-from maskwright.models.matterport.boxes import normalized
-from maskwright.models.matterport.model import Answers, MatterportMaskRCNN, Settings
-from maskwright.models.matterport.network import Weights
+from maskwright.models.matterport.model import GroundTruth, MatterportMaskRCNN, Settings
 
 ANCHORS_PER_IMAGE = 256
-GROUPS = (  # where each Keras layer stands in the state dict, the first rule that matches
+RPN_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # RPN_BBOX_STD_DEV is 0.1, 0.1, 0.2, 0.2
+GROUPS = (  # of the Keras layers in the state dict, the first rule that matches
     (r"fpn_.*", "fpn"),
     (r"rpn_.*", "rpn"),
     (r"mrcnn_mask.*", "mask_head"),
@@ -33,8 +32,11 @@ GROUPS = (  # where each Keras layer stands in the state dict, the first rule th
 )
 
 
-def matterport(classes: int, backbone: str = "resnet101", masks: bool = True) -> Matterport:
-    """The network with fresh weights; every class of at least 0.05 is told, as average precision needs it."""
+def matterport(backbone: str, classes: int, masks: bool = True) -> Matterport:
+    """The network with fresh weights. It detects from a score of 0.05, as average precision needs it.
+
+    backbone  resnet50 or resnet101
+    """
     if not masks:
         raise RecipeError(
             "matterport's network always draws outlines",
@@ -46,10 +48,11 @@ def matterport(classes: int, backbone: str = "resnet101", masks: bool = True) ->
     return Matterport(Settings(backbone, classes + 1, detection_min_confidence=0.05))
 
 
-class Body(nn.ModuleDict):
+class KerasResNet(nn.ModuleDict):
     """The layers of the ResNet, by Keras' names; called, it gives C2..C5 of B×3×H×W."""
 
-    strides = (4, 8, 16, 32)
+    strides: tuple[int, ...] = (4, 8, 16, 32)
+    channels: tuple[int, ...] = (256, 512, 1024, 2048)
 
     def __init__(self, layers: dict[str, nn.Module], maps: Callable[[Tensor], list[Tensor]]) -> None:
         super().__init__(layers)
@@ -58,8 +61,7 @@ class Body(nn.ModuleDict):
     def forward(self, images: Tensor) -> list[Tensor]:
         return self.maps(images)
 
-    @staticmethod
-    def stage_of(name: str) -> int:
+    def stage_of(self, name: str) -> int:
         """3, 4, 5 of a parameter's name; 1 for what comes before."""
         stage = re.match(r"(?:res|bn)([345])", name)
         return int(stage[1]) if stage else 1
@@ -70,7 +72,6 @@ class Matterport(DetectionNetwork):
 
     paste_mode = "matterport"
     keras: MatterportMaskRCNN
-    backbone: Body
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -78,22 +79,22 @@ class Matterport(DetectionNetwork):
         self.__dict__["keras"] = keras  # no submodule: each weight has one name in the state dict
         for _, group in GROUPS:
             own: dict[str, nn.Module] = {name: part for name, part in keras.parts.items() if group_of(name) == group}
-            self.add_module(group, Body(own, keras.maps) if group == "backbone" else nn.ModuleDict(own))
+            self.add_module(group, KerasResNet(own, keras.maps) if group == "backbone" else nn.ModuleDict(own))
 
-    # --- use --------------------------------------------------------------------------------------
+    # --- prediction --------------------------------------------------------------------------------------
     @torch.no_grad()
     def predict(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Detections]:
         size = (images.shape[2], images.shape[3])
         windows = tf.norm_boxes(images.new_tensor([[0, 0, *part] for part in sizes], dtype=torch.float32), size)
-        anchors = self._normalized_anchors(images)
-        rows, mask_probs = self.keras.look(images.to(self.keras.dtype), anchors, windows, float(size[0] * size[1]))
+        anchors = self.keras.normalized_anchors(size).expand(len(images), -1, -1)
+        rows, mask_probs = self.keras.predict(images.to(self.keras.dtype), anchors, windows, float(size[0] * size[1]))
         scale = rows.new_tensor([size[0], size[1], size[0], size[1]]) - 1.0
         detections = []
-        for found, probs in zip(rows, mask_probs, strict=True):
-            real = ((found[:, 4] > 0) & (found[:, 2:4] > found[:, :2]).all(1)).nonzero()[:, 0]
-            boxes = found[real, :4] * scale + found.new_tensor([0.0, 0.0, 1.0, 1.0])
-            classes = found[real, 4].long()
-            detections.append(Detections(boxes[:, [1, 0, 3, 2]], found[real, 5], classes - 1, probs[real, classes]))
+        for row, probs in zip(rows, mask_probs, strict=True):  # (N, 6), (M, C, h, w)
+            solid = ((row[:, 4] > 0) & (row[:, 2:4] > row[:, :2]).all(1)).nonzero()[:, 0]
+            boxes = row[solid, :4] * scale + row.new_tensor([0.0, 0.0, 1.0, 1.0])
+            classes = row[solid, 4].long()
+            detections.append(Detections(boxes[:, [1, 0, 3, 2]], row[solid, 5], classes - 1, probs[solid, classes]))
         return detections
 
     # --- training ---------------------------------------------------------------------------------
@@ -105,8 +106,9 @@ class Matterport(DetectionNetwork):
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """rpn_cls, rpn_box, cls, box, mask: the original's five losses under the names of our others."""
-        size = (features[0].shape[2] * Body.strides[0], features[0].shape[3] * Body.strides[0])
-        anchors = torch.from_numpy(layout.anchors(self.keras.settings, size)).to(features[0].device, torch.float32)
+        finest = self.backbone.strides[0]
+        size = (features[0].shape[2] * finest, features[0].shape[3] * finest)
+        anchors = self.keras.pixel_anchors(size)
         images = torch.arange(len(targets), device=anchors.device)
 
         def class_loss(ids: Tensor, logits: Tensor) -> Tensor:
@@ -116,21 +118,21 @@ class Matterport(DetectionNetwork):
         named = self.keras.five_losses(
             list(features),
             tf.norm_boxes(anchors, size).expand(len(targets), -1, -1),
-            self._answers(anchors, targets, size, generator),
+            self._ground_truth(anchors, targets, size, generator),
             float(size[0] * size[1]),
             class_loss=class_loss,
             generator=generator,
         )
         return dict(zip(("rpn_cls", "rpn_box", "cls", "box", "mask"), named.values(), strict=True))
 
-    def _answers(
+    def _ground_truth(
         self,
         anchors: Tensor,
         targets: list[Targets],
         size: tuple[int, int],
         generator: torch.Generator | None,
-    ) -> Answers:
-        """What was drawn, in the original's form: padded rows, crowds among them with the class -1."""
+    ) -> GroundTruth:
+        """The targets in the original's form: padded rows, crowds among them with the class -1."""
         anchors_xyxy = anchors[:, [1, 0, 3, 2]]
         count = max(max(len(target.boxes) + len(target.crowd) for target in targets), 1)
         matches, deltas, ids, boxes, masks = [], [], [], [], []
@@ -138,20 +140,20 @@ class Matterport(DetectionNetwork):
             matched_idxs, labels = matcher.match(anchors_xyxy, target, 0.3, 0.7, allow_low_quality_matches=True)
             labels = matcher.sample(labels, ANCHORS_PER_IMAGE, 0.5, generator)
             chosen = (labels == 1).nonzero()[:, 0]
-            moves = matcher.deltas_for(anchors_xyxy[chosen], target, matched_idxs[chosen], (10.0, 10.0, 5.0, 5.0))
+            moves = encode_matched(anchors_xyxy[chosen], target.boxes, matched_idxs[chosen], RPN_WEIGHTS)
             matches.append(torch.where(labels == 0, -1, torch.where(labels == 1, 1, 0)))
             deltas.append(tf.padded(moves[:, [1, 0, 3, 2]], ANCHORS_PER_IMAGE))
-            drawn = torch.cat([target.boxes, target.crowd])[:, [1, 0, 3, 2]]
+            annotated = torch.cat([target.boxes, target.crowd])[:, [1, 0, 3, 2]]
             ids.append(
                 tf.padded(torch.cat([target.classes + 1, target.classes.new_full((len(target.crowd),), -1)]), count)
             )
-            boxes.append(tf.padded(tf.norm_boxes(drawn, size), count))
+            boxes.append(tf.padded(tf.norm_boxes(annotated, size), count))
             side = 1 if target.patches is None else target.patches.shape[1]
-            patches = drawn.new_zeros((0, side, side)) if target.patches is None else target.patches
+            patches = annotated.new_zeros((0, side, side)) if target.patches is None else target.patches
             masks.append(tf.padded(patches, count).permute(1, 2, 0))
         side = max(mask.shape[0] for mask in masks)
         masks = [mask if mask.shape[0] == side else mask.new_zeros((side, side, count)) for mask in masks]
-        return Answers(
+        return GroundTruth(
             torch.stack(matches),
             torch.stack(deltas),
             torch.stack(ids),
@@ -160,11 +162,6 @@ class Matterport(DetectionNetwork):
             torch.tensor([int(target.patches is not None) for target in targets], device=anchors.device),
             [matcher.NEAR if target.incomplete else -1.0 for target in targets],
         )
-
-    def _normalized_anchors(self, images: Tensor) -> Tensor:
-        size = (images.shape[2], images.shape[3])
-        own = normalized(layout.anchors(self.keras.settings, size), size)
-        return torch.from_numpy(own).to(images.device).expand(len(images), -1, -1)
 
 
 def group_of(layer: str) -> str:
@@ -175,7 +172,6 @@ def state_of(keras: MatterportMaskRCNN, layers: set[str]) -> dict[str, Tensor]:
     """The weights of these layers under the names of Matterport's state dict."""
     return {
         f"{group_of(name)}.{name}.{weight}": value.detach()
-        for name, part in keras.parts.items()
-        if name in layers and isinstance(part, Weights)
-        for weight, value in part.named().items()
+        for name, weight, value in keras.named_weights()
+        if name in layers
     }

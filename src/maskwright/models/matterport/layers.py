@@ -1,4 +1,4 @@
-"""matterport's own arithmetic between the convolutions: padding, boxes, proposals, pooling, detections, targets.
+"""matterport's own arithmetic between the convolutions: boxes, proposals, pooling, detections, targets, losses.
 
 Boxes are y1 x1 y2 x2, normalized (0..1, y2 and x2 inside the box), in float32 and in the order of the original's
 operations, because the last bit decides which side of an edge or of a pyramid level a box falls on.
@@ -15,38 +15,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from maskwright.models import ops
+from maskwright.models.detection import box_coder, matcher
 
-# Multiplying by a power of two changes no bit of an overlap, but keeps tiny normalized areas away from ops.box_iou's
-# floor of 1e-9.
-GROW = 1024.0
-
-
-def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """B×C×H×W with TensorFlow's 'same' padding around it: the smaller half of an odd rest at the top and left."""
-    pads: list[int] = []
-    for side in (x.shape[3], x.shape[2]):
-        rest = max((-(-side // stride) - 1) * stride + kernel - side, 0)
-        pads += [rest // 2, rest - rest // 2]
-    return F.pad(x, pads)
+EPSILON = 1e-7  # Keras' own: probabilities stay this far from 0 and 1
 
 
 # --- boxes ------------------------------------------------------------------------------------------
 def apply_deltas(boxes: Tensor, deltas: Tensor) -> Tensor:
-    """n×4 boxes moved by (dy, dx, log dh, log dw)."""
-    y1, x1, y2, x2 = boxes.unbind(-1)
-    dy, dx, dh, dw = deltas.unbind(-1)
-    height, width = y2 - y1, x2 - x1
-    middle_y, middle_x = y1 + 0.5 * height + dy * height, x1 + 0.5 * width + dx * width
-    height, width = height * dh.exp(), width * dw.exp()
-    y1, x1 = middle_y - 0.5 * height, middle_x - 0.5 * width
-    return torch.stack([y1, x1, y1 + height, x1 + width], -1)
-
-
-def deltas_to(boxes: Tensor, ground_truth: Tensor) -> Tensor:
-    """The deltas that turn n×4 boxes into n×4 ground truth: apply_deltas' inverse."""
-    side, ground_truth_side = boxes[:, 2:] - boxes[:, :2], ground_truth[:, 2:] - ground_truth[:, :2]
-    middle, ground_truth_middle = boxes[:, :2] + 0.5 * side, ground_truth[:, :2] + 0.5 * ground_truth_side
-    return torch.cat([(ground_truth_middle - middle) / side, (ground_truth_side / side).log()], 1)
+    """(n, 4) boxes moved by (dy, dx, log dh, log dw)."""
+    center, side = box_coder.decode_centered(boxes, deltas)
+    first = center - 0.5 * side
+    # not center + 0.5 side as box_coder.decode has it: it differs in the last bit, and the original adds the side
+    return torch.cat([first, first + side], -1)
 
 
 def clip(boxes: Tensor, window: Tensor) -> Tensor:
@@ -68,11 +48,6 @@ def denorm_boxes(boxes: Tensor, size: tuple[float, float]) -> Tensor:
     return torch.round(boxes * scale + boxes.new_tensor([0.0, 0.0, 1.0, 1.0])).int()
 
 
-def overlaps(a: Tensor, b: Tensor) -> Tensor:
-    """a×b intersection over union."""
-    return ops.box_iou(a * GROW, b * GROW)
-
-
 def trim_zeros(boxes: Tensor) -> tuple[Tensor, Tensor]:
     """The rows that are not all zero, and which these are."""
     real = boxes.abs().sum(1) != 0
@@ -82,18 +57,18 @@ def trim_zeros(boxes: Tensor) -> tuple[Tensor, Tensor]:
 def suppress(boxes: Tensor, threshold: float, count: int, block: int = 1024) -> Tensor:
     """Indices of the first `count` boxes that greedy suppression keeps; the boxes come best first.
 
-    Block by block, so that what is never looked at costs nothing: 6000 boxes at once would be 36 million overlaps.
+    Block by block, so that boxes beyond the last one cost nothing: 6000 boxes at once would be 36 million overlaps.
     """
-    kept = torch.zeros(0, dtype=torch.long, device=boxes.device)
+    best = torch.zeros(0, dtype=torch.long, device=boxes.device)
     for start in range(0, len(boxes), block):
-        free = torch.arange(start, min(start + block, len(boxes)), device=boxes.device)
-        if len(kept):
-            free = free[~(overlaps(boxes[free], boxes[kept]) > threshold).any(1)]
-        falling = -free.float()
-        kept = torch.cat([kept, free[ops.nms(boxes[free] * GROW, falling, threshold)]])
-        if len(kept) >= count:
+        rest = torch.arange(start, min(start + block, len(boxes)), device=boxes.device)
+        if len(best):
+            rest = rest[~(ops.box_iou(boxes[rest], boxes[best]) > threshold).any(1)]
+        scores = -rest.float()  # best first, as they came
+        best = torch.cat([best, rest[ops.nms(boxes[rest], scores, threshold)]])
+        if len(best) >= count:
             break
-    return kept[:count]
+    return best[:count]
 
 
 def padded(rows: Tensor, count: int) -> Tensor:
@@ -105,17 +80,17 @@ def padded(rows: Tensor, count: int) -> Tensor:
 def propose(
     probs: Tensor, deltas: Tensor, anchors: Tensor, std: Tensor, limit: int, count: int, threshold: float
 ) -> Tensor:
-    """The region proposals: B×count×4, best first, zero rows at the end.
+    """The region proposals: (B, count, 4), best first, zero rows at the end.
 
-    probs B×L×2 (background, object), deltas B×L×4, anchors B×L×4;  limit: how many anchors are looked at
+    probs B×L×2 (background, object), deltas B×L×4, anchors B×L×4;  limit: of the anchors, by score
     """
     window = anchors.new_tensor([0.0, 0.0, 1.0, 1.0])
-    detections = []
+    proposals = []
     for score, delta, anchor in zip(probs[..., 1], deltas * std, anchors, strict=True):
         best = score.argsort(descending=True, stable=True)[:limit]
         boxes = clip(apply_deltas(anchor[best], delta[best]), window)
-        detections.append(padded(boxes[suppress(boxes.detach(), threshold, count)], count))
-    return torch.stack(detections)
+        proposals.append(padded(boxes[suppress(boxes.detach(), threshold, count)], count))
+    return torch.stack(proposals)
 
 
 def detect(
@@ -138,11 +113,11 @@ def detect(
         rows = torch.arange(len(classes), device=classes.device)
         scores = prob[rows, classes]
         boxes = clip(apply_deltas(roi, delta[rows, classes] * std), window)
-        keep = classes > 0
+        likely = classes > 0  # only the best class of a proposal is detected, unlike in the paper
         if confidence:
-            keep &= scores >= confidence
-        rows = keep.nonzero()[:, 0]
-        rows = rows[ops.nms_by_group(boxes[rows] * GROW, scores[rows], classes[rows], threshold)].sort().values
+            likely &= scores >= confidence
+        rows = likely.nonzero()[:, 0]
+        rows = rows[ops.nms_by_group(boxes[rows], scores[rows], classes[rows], threshold)].sort().values
         rows = rows[scores[rows].argsort(descending=True, stable=True)][:count]
         detections.append(padded(torch.cat([boxes[rows], classes[rows, None].float(), scores[rows, None]], 1), count))
     return torch.stack(detections)
@@ -192,14 +167,15 @@ def pool(table: Tensor, layout: Tensor, boxes: Tensor, area: float, out: int) ->
 
 
 def rows_in_use(boxes: Tensor) -> int:
-    """How many of N rows (B×N×4) one must look at: all real ones of every image, and one zero row for the others."""
+    """How many of N rows (B×N×4) must be computed: all real ones of every image, and one zero row for the others."""
     real = (boxes != 0).any(2).any(0).nonzero()[:, 0]
     return min(int(real[-1]) + 2 if len(real) else 1, boxes.shape[1])
 
 
 # --- training targets -------------------------------------------------------------------------------
-class Targets(NamedTuple):
-    """What the proposals of a batch should have said; every column B×T×..., positives first, zero rows last."""
+class ProposalTargets(NamedTuple):
+    """What the proposals of a batch should have predicted; every column (B, T, ...), positive ones first, zero rows
+    last."""
 
     rois: Tensor
     class_ids: Tensor
@@ -220,48 +196,45 @@ def detection_targets(
     mini: bool,
     near: Sequence[float] | None = None,
     generator: torch.Generator | None = None,
-) -> Targets:
-    """Choose `count` proposals an image and say what each should have been.
+) -> ProposalTargets:
+    """A sample of `count` proposals an image, and what each should have predicted.
 
     proposals  B×N×4;  class_ids  B×G (0: no object, negative: crowd);  boxes  B×G×4;  masks  B×h×w×G
     mini       the masks fill their boxes instead of the image
-    near       B: background must overlap an object by at least this; None: by nothing
+    near       B: background must overlap an object by at least this IoU; None: 0
     """
     images = []
-    near = [-1.0] * len(proposals) if near is None else near
-    for roi, ids, box, mask, least in zip(proposals, class_ids, boxes, masks, near, strict=True):
+    near = [0.0] * len(proposals) if near is None else near
+    for roi, ids, box, mask, min_iou in zip(proposals, class_ids, boxes, masks, near, strict=True):
         roi, _ = trim_zeros(roi)
         real = trim_zeros(box)[1]
         crowd = box[real & (ids < 0)]
         real &= ids > 0
         ids, box, mask = ids[real], box[real], mask.permute(2, 0, 1)[real]
         with torch.no_grad():
-            overlap = overlaps(roi, box)
-            best = _largest(overlap)
-            positive = (best >= 0.5).nonzero()[:, 0]
-            free = _largest(overlaps(roi, crowd)) < 0.001
-            negative = ((best < 0.5) & (best >= least) & free).nonzero()[:, 0]
-            positive = _shuffled(positive, generator)[: int(count * positive_fraction)]
-            expected = int(np.float32(1.0 / positive_fraction) * np.float32(len(positive))) - len(positive)
-            negative = _shuffled(negative, generator)[: max(expected, 0)]
-            own = overlap[positive].argmax(1) if len(box) else positive
+            iou = ops.box_iou(box, roi)  # (G, N)
+            matched_idxs, labels = matcher.match_by_iou(iou, 0.5, 0.5, allow_low_quality_matches=False)
+            in_crowd = (ops.box_iou(crowd, roi) >= 0.001).any(0)
+            background = (labels == 0) & ~in_crowd
+            if min_iou > 0:
+                background &= (iou >= min_iou).any(0)
+            positive = _shuffled((labels == 1).nonzero()[:, 0], generator)[: int(count * positive_fraction)]
+            # a third of the proposals are positive whatever `count` is, as in the original: few objects, few proposals
+            negatives = int(np.float32(1.0 / positive_fraction) * np.float32(len(positive))) - len(positive)
+            negative = _shuffled(background.nonzero()[:, 0], generator)[: max(negatives, 0)]
+            own = matched_idxs[positive]
         chosen = roi[positive]
-        deltas = deltas_to(chosen, box[own]) / std
-        seen = _mask_targets(chosen.detach(), box[own], mask, own, mask_side, mini)
+        deltas = box_coder.encode_matched(chosen, box, own, box_coder.UNIT) / std
+        mask_targets = _mask_targets(chosen.detach(), box[own], mask, own, mask_side, mini)
         images.append(
             (
                 padded(torch.cat([chosen, roi[negative]]), count),
                 padded(ids[own][:, None], count)[:, 0],
                 padded(deltas, count),
-                padded(seen, count),
+                padded(mask_targets, count),
             )
         )
-    return Targets(*(torch.stack(column) for column in zip(*images, strict=True)))
-
-
-def _largest(overlap: Tensor) -> Tensor:
-    """Row maxima, -1 where there are no columns."""
-    return F.pad(overlap, (1, 0), value=-1.0).amax(1)
+    return ProposalTargets(*(torch.stack(column) for column in zip(*images, strict=True)))
 
 
 def _shuffled(rows: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -276,3 +249,58 @@ def _mask_targets(rois: Tensor, ground_truth: Tensor, masks: Tensor, own: Tensor
     height, width = (torch.full_like(own, length) for length in masks.shape[1:])
     table = masks.reshape(-1, 1).float()
     return torch.round(crop_and_resize(table, own * height * width, height, width, rois, side)[:, 0])
+
+
+# --- losses: each a mean over the whole batch, 0 where nothing contributes ---------------------------
+def smooth_l1(target: Tensor, predicted: Tensor) -> Tensor:
+    """Per coordinate: 0.5 d² below 1, d - 0.5 above."""
+    return F.smooth_l1_loss(predicted, target, reduction="none")
+
+
+def _mean(values: Tensor) -> Tensor:
+    return values.mean() if values.numel() else values.sum()
+
+
+def rpn_class_loss(match: Tensor, logits: Tensor) -> Tensor:
+    """match B×L (1 object, -1 background, 0 neither), logits B×L×2."""
+    sampled = match != 0
+    return _mean(F.cross_entropy(logits[sampled], (match[sampled] == 1).long(), reduction="none"))
+
+
+def rpn_bbox_loss(target: Tensor, match: Tensor, predicted: Tensor) -> Tensor:
+    """target B×T×4: row k belongs to the k-th positive anchor of its image; match B×L, predicted B×L×4."""
+    positive = match == 1
+    return _mean(smooth_l1(packed(target, positive.sum(1)), predicted[positive]))
+
+
+def packed(rows: Tensor, counts: Tensor) -> Tensor:
+    """The first counts[i] rows of each image, one after the other."""
+    return rows[torch.arange(rows.shape[1], device=rows.device) < counts[:, None]]
+
+
+def mrcnn_class_loss(target: Tensor, logits: Tensor, active: Tensor) -> Tensor:
+    """target B×N, logits B×N×C; active C: 1 for the classes that the first image's dataset has.
+
+    A row counts where the class it *predicts* is active.
+    """
+    weight = active.to(logits)[logits.argmax(2)]
+    loss = F.cross_entropy(logits.flatten(0, 1), target.flatten().long(), reduction="none") * weight.flatten()
+    total = weight.sum()
+    return loss.sum() / total if total else loss.sum()
+
+
+def mrcnn_bbox_loss(target: Tensor, class_ids: Tensor, predicted: Tensor) -> Tensor:
+    """target B×N×4, class_ids B×N, predicted B×N×C×4: the positive rows, each by its own class."""
+    positive = class_ids > 0
+    own = predicted[positive]
+    own = own[torch.arange(len(own), device=own.device), class_ids[positive].long()]
+    return _mean(smooth_l1(target[positive], own))
+
+
+def mrcnn_mask_loss(target: Tensor, class_ids: Tensor, predicted: Tensor) -> Tensor:
+    """target n×h×w, class_ids n, predicted n×C×h×w (probabilities): binary cross entropy of the positive rows."""
+    positive = class_ids > 0
+    own = predicted[positive]
+    own = own[torch.arange(len(own), device=own.device), class_ids[positive].long()]
+    held = own.clamp(EPSILON, 1 - EPSILON)
+    return _mean(F.binary_cross_entropy_with_logits(torch.log(held / (1 - held)), target[positive], reduction="none"))

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from maskwright.errors import RecipeError
-from maskwright.models.matterport.boxes import pyramid_anchors
+from maskwright.models.matterport.boxes import normalized, pyramid_anchors
 
 Mode = Literal["training", "inference"]
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
@@ -139,8 +139,8 @@ class Part(NamedTuple):
 
 _PYRAMID = """fpn_c5p5 fpn_p5upsampled fpn_c4p4 fpn_p4add fpn_p4upsampled fpn_c3p3 fpn_p3add fpn_p3upsampled fpn_c2p2
     fpn_p2add fpn_p5 fpn_p2 fpn_p3 fpn_p4 fpn_p6 rpn_model """
-# Keras sorts layers by depth in the graph, then by when they were made: the two modes have two orders.
-# act+1 is the first activation after the backbone's (the third, a softmax, stands inside mrcnn_class).
+# Keras sorts layers by depth in the graph, then by creation: the two modes have two orders.
+# act+1 is the first activation after the backbone's (the third, a softmax, is inside mrcnn_class).
 _ORDER = {
     "inference": """rpn_class rpn_bbox input_anchors ROI input_image_meta roi_align_classifier
         mrcnn_class_conv1 mrcnn_class_bn1 act+1 mrcnn_class_conv2 mrcnn_class_bn2 act+2 pool_squeeze
@@ -158,7 +158,7 @@ _ORDER = {
 
 
 def parts(settings: Settings, mode: Mode = "inference") -> list[Part]:
-    """Every layer in the order of the original's `keras_model.layers`; the three of `rpn_model` stand in its place."""
+    """Every layer in the order of the original's `keras_model.layers`; the three of `rpn_model` in its place."""
     known = {part.name: part for part in _heads(settings)}
     first = 1 + 2 * sum(BLOCKS[settings.backbone])  # activations of the backbone
     listed = list(_backbone(settings))
@@ -263,6 +263,11 @@ def anchors(settings: Settings, size: tuple[int, int]) -> np.ndarray:
     )
 
 
+def normalized_anchors(settings: Settings, size: tuple[int, int]) -> np.ndarray:
+    """The same in 0..1, float32."""
+    return normalized(anchors(settings, size), size)
+
+
 def map_sizes(settings: Settings, size: tuple[int, int]) -> list[tuple[int, int]]:
     """(height, width) of each level's map."""
     return [(math.ceil(size[0] / stride), math.ceil(size[1] / stride)) for stride in settings.backbone_strides]
@@ -271,5 +276,5 @@ def map_sizes(settings: Settings, size: tuple[int, int]) -> list[tuple[int, int]
 def anchor_count(settings: Settings, size: tuple[int, int]) -> int:
     """How many anchors an image of (height, width) has."""
     step = settings.rpn_anchor_stride
-    places = sum(math.ceil(rows / step) * math.ceil(columns / step) for rows, columns in map_sizes(settings, size))
-    return places * len(settings.rpn_anchor_ratios)
+    cells = sum(math.ceil(rows / step) * math.ceil(columns / step) for rows, columns in map_sizes(settings, size))
+    return cells * len(settings.rpn_anchor_ratios)

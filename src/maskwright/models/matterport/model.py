@@ -1,7 +1,7 @@
 """Mask R-CNN as matterport/Mask_RCNN computes it: TensorFlow's padding and pooling, Caffe's strides, Keras' names.
 
 Arrays come and go in the original's shapes: channels last, boxes y1 x1 y2 x2. `detect` is what `keras_model.predict`
-gave, `run` any of its layers by name, `train_step` one step of its SGD.
+gave, `run` any of its layers by name, `gradients` those of its loss.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from maskwright.errors import RecipeError, UnknownName
 from maskwright.models import ops
 from maskwright.models.matterport import layers as tf
 from maskwright.models.matterport import layout
-from maskwright.models.matterport import losses as rules
-from maskwright.models.matterport.boxes import normalized
 from maskwright.models.matterport.layout import LOSSES, Layer, Mode, Settings
 from maskwright.models.matterport.network import NO_TAPS, MatterportNetwork, Rows, Taps
 
@@ -35,12 +33,16 @@ PREDICTED = {  # what keras_model.predict gives in inference mode, in its order 
 }
 
 
-class Answers(NamedTuple):
-    """What the network should say of a batch.
+class GroundTruth(NamedTuple):
+    """What the network should predict for a batch.
 
-    match      B×L: 1 object, -1 background, 0 of no account;  deltas  B×T×4: row k is of an image's k-th object anchor
-    class_ids  B×G, 0 for rows without an object, negative for crowds;  boxes  B×G×4 normalized;  masks  B×h×w×G
-    outlined   B of 1 and 0: images where only boxes are known teach no masks;  near  B: see tf.detection_targets
+    match      (B, L) of the anchors: 1 object, -1 background, 0 neither
+    deltas     (B, T, 4): row k is of an image's k-th object anchor
+    class_ids  (B, G), 0 for rows without an object, negative for crowds
+    boxes      (B, G, 4) normalized
+    masks      (B, h, w, G)
+    outlined   (B,) of 1 and 0: no mask is trained on images where only boxes are known
+    near       B numbers, see tf.detection_targets
     """
 
     match: Tensor
@@ -65,11 +67,17 @@ class MatterportMaskRCNN(MatterportNetwork):
     def __init__(self, settings: Settings, mode: Mode = "inference", precision: str = "fp32") -> None:
         super().__init__(settings, mode, precision)
         self.generator = torch.Generator()  # draws the proposals to train on
-        self._velocity: dict[str, Tensor] = {}
 
     def layers(self) -> list[Layer]:
         """Every layer in file order: (name, weight names, shapes in Keras' order); `rpn_model` holds six weights."""
         return layout.layers(self.settings, self.mode)
+
+    def pixel_anchors(self, size: tuple[int, int]) -> Tensor:
+        """(L, 4) of an image of (height, width): by level, row, column, ratio."""
+        return self._tensor(layout.anchors(self.settings, size))
+
+    def normalized_anchors(self, size: tuple[int, int]) -> Tensor:
+        return self._tensor(layout.normalized_anchors(self.settings, size))
 
     # --- detection ----------------------------------------------------------------------------------
     def detect(self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -79,8 +87,8 @@ class MatterportMaskRCNN(MatterportNetwork):
         Returns  detections B×N×6 (box, class, score), mrcnn_class B×R×C, mrcnn_bbox B×R×C×4, mrcnn_mask B×N×h×w×C,
                  rois B×R×4, rpn_class B×L×2, rpn_bbox B×L×4
         """
-        detections = self.run(molded, metas, anchors, list(PREDICTED.values()))
-        return {name: detections[layer] for name, layer in PREDICTED.items()}
+        outputs = self.run(molded, metas, anchors, list(PREDICTED.values()))
+        return {name: outputs[layer] for name, layer in PREDICTED.items()}
 
     def run(
         self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None, expected: Sequence[str]
@@ -88,18 +96,18 @@ class MatterportMaskRCNN(MatterportNetwork):
         """The outputs of the named layers (res2c_out, fpn_p2, ROI, mrcnn_mask ...), in the original's shapes."""
         taps = Taps(expected)
         with torch.inference_mode():
-            self._look(molded, np.asarray(metas), anchors, taps)
-        absent = [name for name in expected if name not in taps.kept]
+            self._predict_arrays(molded, np.asarray(metas), anchors, taps)
+        absent = [name for name in expected if name not in taps.outputs]
         if absent:
-            raise UnknownName("layer to look at", absent[0], [layer.name for layer in self.layers()])
-        return {name: _channels_last(name, taps.kept[name]) for name in expected}
+            raise UnknownName("layer", absent[0], [layer.name for layer in self.layers()])
+        return {name: _channels_last(name, taps.outputs[name]) for name in expected}
 
-    def _look(self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None, taps: Taps) -> None:
+    def _predict_arrays(self, molded: np.ndarray, metas: np.ndarray, anchors: np.ndarray | None, taps: Taps) -> None:
         area, size = _molded_shape(metas)
         windows = tf.norm_boxes(self._tensor(metas[:, 7:11]), size)
-        self.look(self._images(molded), self._anchors(anchors, molded), windows, area, taps)
+        self.predict(self._images(molded), self._anchors(anchors, molded), windows, area, taps)
 
-    def look(
+    def predict(
         self, images: Tensor, anchors: Tensor, windows: Tensor, area: float, taps: Taps = NO_TAPS
     ) -> tuple[Tensor, Tensor]:
         """Detections B×N×6, and soft masks B×M×C×h×w of the first M of them (the others are zero rows).
@@ -113,7 +121,7 @@ class MatterportMaskRCNN(MatterportNetwork):
         taps("ROI", rois)
         table = ops.feature_table(levels[:4])
         del levels
-        _, scores, deltas = self.classify(table, rois, area, taps)
+        _, scores, deltas = self.classify_boxes(table, rois, area, taps)
         detections = tf.detect(
             rois,
             scores,
@@ -126,7 +134,7 @@ class MatterportMaskRCNN(MatterportNetwork):
         )
         taps("mrcnn_detection", detections)
         rows = self.rows(detections[..., :4])
-        mask_probs = self.draw(table, detections[:, : rows.used, :4], area, taps.over(rows))
+        mask_probs = self.predict_masks(table, detections[:, : rows.used, :4], area, taps.over(rows))
         return detections, mask_probs.unflatten(0, (len(detections), -1))
 
     def _propose(self, probs: Tensor, moves: Tensor, anchors: Tensor, count: int) -> Tensor:
@@ -137,11 +145,10 @@ class MatterportMaskRCNN(MatterportNetwork):
 
     # --- training -----------------------------------------------------------------------------------
     def select_layers(self, which: str) -> list[str]:
-        """Train these only: heads, 3+, 4+, 5+, all, or a pattern of whole names; SGD starts anew. Gives their names."""
+        """Train these only: heads, 3+, 4+, 5+, all, or a pattern of whole names. Returns their names."""
         chosen = set(layout.selected(list(self.parts), which))
         for name, part in self.parts.items():
             part.requires_grad_(name in chosen)
-        self._velocity.clear()
         return [name for name in self.parts if name in chosen]
 
     def trained_weights(self) -> dict[str, Tensor]:
@@ -166,24 +173,24 @@ class MatterportMaskRCNN(MatterportNetwork):
         self._check_anchors(match.shape[1], size)
         active = self._tensor(metas[0, 12:])
         images = self._images(batch[0])
-        detections = self.five_losses(
+        losses = self.five_losses(
             self.maps(images, taps),
             self._anchors(None, batch[0]),
-            Answers(match.view(match.shape[:2]), rpn_target, ids.long(), tf.norm_boxes(boxes, size), masks),
+            GroundTruth(match.view(match.shape[:2]), rpn_target, ids.long(), tf.norm_boxes(boxes, size), masks),
             area,
-            class_loss=lambda ids, logits: rules.mrcnn_class_loss(ids, logits, active),
+            class_loss=lambda ids, logits: tf.mrcnn_class_loss(ids, logits, active),
             proposals=None if s.use_rpn_rois else tf.norm_boxes(self._tensor(batch[7]), size),
             mini=s.use_mini_mask,
             generator=self.generator,
             taps=taps,
         )
-        return {"loss": sum(detections.values(), self.decay()), **detections}
+        return {"loss": sum(losses.values(), self.decay()), **losses}
 
     def five_losses(
         self,
         maps: list[Tensor],
         anchors: Tensor,
-        answers: Answers,
+        truth: GroundTruth,
         area: float,
         *,
         class_loss: Callable[[Tensor, Tensor], Tensor],
@@ -205,42 +212,40 @@ class MatterportMaskRCNN(MatterportNetwork):
         if proposals is None:
             proposals = self._propose(probs, moves, anchors, s.post_nms_rois_training)
         taps("ROI", proposals)
-        ground_truth = tf.detection_targets(
+        sampled = tf.detection_targets(
             proposals,
-            answers.class_ids,
-            answers.boxes,
-            answers.masks,
+            truth.class_ids,
+            truth.boxes,
+            truth.masks,
             count=s.train_rois_per_image,
             positive_fraction=s.roi_positive_ratio,
             std=self._tensor(s.bbox_std_dev),
             mask_side=s.mask_shape[0],
             mini=mini,
-            near=answers.near,
+            near=truth.near,
             generator=generator,
         )
-        taps("output_rois", ground_truth.rois)
-        taps("target_class_ids", ground_truth.class_ids)
+        taps("output_rois", sampled.rois)
+        taps("target_class_ids", sampled.class_ids)
         table = ops.feature_table(levels[:4])
-        logits, _, deltas = self.classify(table, ground_truth.rois, area, taps)
+        logits, _, deltas = self.classify_boxes(table, sampled.rois, area, taps)
         # only positive rows count in the mask loss, and they come first
-        drawn = int((ground_truth.class_ids > 0).sum(1).max()) if self.frozen else ground_truth.rois.shape[1]
-        mask_probs = self.draw(
-            table, ground_truth.rois[:, :drawn], area, taps.over(Rows(len(ground_truth.rois), drawn, drawn))
+        positives = int((sampled.class_ids > 0).sum(1).max()) if self.frozen else sampled.rois.shape[1]
+        mask_probs = self.predict_masks(
+            table, sampled.rois[:, :positives], area, taps.over(Rows(len(sampled.rois), positives, positives))
         )
-        outlined = (
-            ground_truth.class_ids if answers.outlined is None else ground_truth.class_ids * answers.outlined[:, None]
-        )
-        detections = {
-            "rpn_class_loss": rules.rpn_class_loss(answers.match, rpn_logits),
-            "rpn_bbox_loss": rules.rpn_bbox_loss(answers.deltas, answers.match, moves),
-            "mrcnn_class_loss": class_loss(ground_truth.class_ids, logits),
+        outlined = sampled.class_ids if truth.outlined is None else sampled.class_ids * truth.outlined[:, None]
+        losses = {
+            "rpn_class_loss": tf.rpn_class_loss(truth.match, rpn_logits),
+            "rpn_bbox_loss": tf.rpn_bbox_loss(truth.deltas, truth.match, moves),
+            "mrcnn_class_loss": class_loss(sampled.class_ids, logits),
             # no stop: as in the original, this loss also pulls the proposals, through the deltas they should have
-            "mrcnn_bbox_loss": rules.mrcnn_bbox_loss(ground_truth.deltas, ground_truth.class_ids, deltas),
-            "mrcnn_mask_loss": rules.mrcnn_mask_loss(
-                ground_truth.masks[:, :drawn].flatten(0, 1), outlined[:, :drawn].flatten(), mask_probs
+            "mrcnn_bbox_loss": tf.mrcnn_bbox_loss(sampled.deltas, sampled.class_ids, deltas),
+            "mrcnn_mask_loss": tf.mrcnn_mask_loss(
+                sampled.masks[:, :positives].flatten(0, 1), outlined[:, :positives].flatten(), mask_probs
             ),
         }
-        return {name: loss * s.loss_weights.get(name, 1.0) for name, loss in detections.items()}
+        return {name: loss * s.loss_weights.get(name, 1.0) for name, loss in losses.items()}
 
     def decay(self) -> Tensor:
         """L2 of the trained weights: weight_decay · mean of the squares of each, gamma and beta left out."""
@@ -256,28 +261,11 @@ class MatterportMaskRCNN(MatterportNetwork):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The losses, and the gradient of `loss` for every trained weight, before clipping."""
         losses, weights = self.training_losses(batch, taps), self.trained_weights()
-        detections = torch.autograd.grad(losses["loss"], list(weights.values()), allow_unused=True)
+        grads = torch.autograd.grad(losses["loss"], list(weights.values()), allow_unused=True)
         return losses, {
             name: torch.zeros_like(weight) if grad is None else grad
-            for (name, weight), grad in zip(weights.items(), detections, strict=True)
+            for (name, weight), grad in zip(weights.items(), grads, strict=True)
         }
-
-    def train_step(self, batch: Sequence[np.ndarray], lr: float) -> dict[str, float]:
-        """One step of SGD with momentum on a batch, gradients clipped by their common norm. The losses before it."""
-        losses, grads = self.gradients(batch)
-        self.descend(grads, lr)
-        return {name: value.item() for name, value in losses.items()}
-
-    @torch.no_grad()
-    def descend(self, grads: dict[str, Tensor], lr: float) -> None:
-        """v = momentum·v - lr·g; w = w + v, where g is scaled so that the norm over all stays within the limit."""
-        limit = self.settings.gradient_clip_norm
-        norm = torch.stack([grad.square().sum() for grad in grads.values()]).sum().sqrt()
-        scale = limit / norm if limit and norm >= limit else 1.0
-        for name, weight in self.trained_weights().items():
-            velocity = self._velocity.setdefault(name, torch.zeros_like(weight))
-            velocity.mul_(self.settings.learning_momentum).sub_(grads[name] * scale * lr)
-            weight.add_(velocity)
 
     # --- arrays -------------------------------------------------------------------------------------
     def _tensor(self, values: object) -> Tensor:
@@ -302,7 +290,7 @@ class MatterportMaskRCNN(MatterportNetwork):
         batch, size = len(molded), molded.shape[1:3]
         own = layout.anchor_count(self.settings, size)
         if anchors is None:
-            anchors = normalized(layout.anchors(self.settings, size), size)
+            anchors = layout.normalized_anchors(self.settings, size)
             anchors = np.broadcast_to(anchors, (batch, *anchors.shape))
         if anchors.shape != (batch, own, 4):
             raise RecipeError("the anchors do not fit the image", expected=(batch, own, 4), got=anchors.shape)

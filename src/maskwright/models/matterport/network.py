@@ -1,11 +1,11 @@
 """The tensors of matterport's Mask R-CNN: backbone, pyramid, RPN and heads, with weights under Keras' names.
 
-Any layer's output can be looked at by the original's name (`Taps`).
+The output of any layer can be had by the original's name (`Taps`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,17 +14,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.models.matterport import bands as bands
+from maskwright.models.conv import same_padding
+from maskwright.models.matterport import bands, layout, winograd
 from maskwright.models.matterport import layers as tf
-from maskwright.models.matterport import layout
-from maskwright.models.matterport import winograd as winograd
 from maskwright.models.matterport.layout import Mode, Part, Settings
 
 EPSILON, MOMENTUM = 1e-3, 0.99  # of batch normalisation, Keras' defaults
 
 
 class Weights(nn.Module):
-    """The weights of one Keras layer, under Keras' names, in torch's order of axes."""
+    """The weights of one Keras layer, under Keras' names, in torch's order of axes: those of its kind."""
+
+    kernel: Tensor
+    bias: Tensor
+    gamma: Tensor
+    beta: Tensor
+    moving_mean: Tensor
+    moving_variance: Tensor
 
     def __init__(self, part: Part, mode: Mode) -> None:
         super().__init__()
@@ -45,9 +51,6 @@ class Weights(nn.Module):
     def named(self) -> dict[str, Tensor]:
         """Weight name -> tensor, in Keras' order."""
         return {**dict(self.named_parameters()), **dict(self.named_buffers())}
-
-    def __getattr__(self, name: str) -> Tensor:  # every attribute of ours is a tensor, and type checkers may know it
-        return super().__getattr__(name)  # type: ignore[return-value]
 
 
 def to_torch(value: Tensor) -> Tensor:
@@ -79,20 +82,20 @@ class Rows(NamedTuple):
 
 
 class Taps:
-    """Which layers' outputs are asked for by name, and those seen so far (`kept`, torch's order of axes)."""
+    """The layers whose outputs are wanted (`names`), and those outputs so far (`outputs`, torch's order of axes)."""
 
-    def __init__(self, asked: Iterable[str] = (), rows: Rows | None = None) -> None:
-        self.asked, self.rows = frozenset(asked), rows
-        self.kept: dict[str, Tensor] = {}
+    def __init__(self, names: Iterable[str] = (), rows: Rows | None = None) -> None:
+        self.names, self.rows = frozenset(names), rows
+        self.outputs: dict[str, Tensor] = {}
 
     def __call__(self, name: str, value: Tensor) -> None:
-        if name in self.asked:  # a copy: much is computed in place
-            self.kept[name] = value.detach().clone() if self.rows is None else self.rows.spread(value.detach())
+        if name in self.names:  # a copy: much is computed in place
+            self.outputs[name] = value.detach().clone() if self.rows is None else self.rows.spread(value.detach())
 
     def over(self, rows: Rows) -> Taps:
         """The same taps for layers that work on rows."""
-        taps = Taps(self.asked, rows)
-        taps.kept = self.kept
+        taps = Taps(self.names, rows)
+        taps.outputs = self.outputs
         return taps
 
 
@@ -100,7 +103,7 @@ NO_TAPS = Taps()
 
 
 class MatterportNetwork(nn.Module):
-    """The computation, tensors in and out; model.py makes the two verbs of it."""
+    """The computation, tensors in and out; model.py predicts and trains with it."""
 
     def __init__(self, settings: Settings, mode: Mode, precision: str) -> None:
         super().__init__()
@@ -112,7 +115,15 @@ class MatterportNetwork(nn.Module):
         self._ready: dict[tuple[str, str | None, torch.dtype], tuple[list[tuple[int, int]], Tensor, Tensor]] = {}
 
     def _part(self, name: str) -> Weights:
-        return self.parts[name]  # type: ignore[return-value]
+        part = self.parts[name]
+        assert isinstance(part, Weights)
+        return part
+
+    def named_weights(self) -> Iterator[tuple[str, str, Tensor]]:
+        """(layer, weight, tensor in torch's order of axes) of every layer that has weights."""
+        for name in self.parts:
+            for weight, value in self._part(name).named().items():
+                yield name, weight, value
 
     def get_weight(self, name: str) -> np.ndarray:
         """A copy of `conv1/kernel:0` in Keras' order of axes."""
@@ -143,7 +154,7 @@ class MatterportNetwork(nn.Module):
         return name.startswith(("res", "conv1") if exact else "conv1")
 
     def _kernel(self, name: str, norm: str | None) -> tuple[Tensor, Tensor]:
-        """Kernel and bias, the normalisation multiplied in. Outside training they are kept until a weight changes."""
+        """Kernel and bias, the normalisation multiplied in. Outside training they are cached until a weight changes."""
         training = torch.is_grad_enabled()
         weights = [value for part in (name, norm) if part for value in self._part(part).named().values()]
         stamp = [(value.data_ptr(), value._version) for value in weights]
@@ -181,7 +192,7 @@ class MatterportNetwork(nn.Module):
 
     def _conv(self, x: Tensor, name: str, norm: str | None, taps: Taps, stride: int = 1, padding: int = 0) -> Tensor:
         """A convolution (of rows: a dense layer) and the normalisation after it."""
-        apart = norm if not self.frozen or name in taps.asked or self._apart(name) else None
+        apart = norm if not self.frozen or name in taps.names or self._apart(name) else None
         kernel, bias = self._kernel(name, None if apart else norm)
         if self._in_bands(name):
             x = bands.convolve(x, kernel, bias, stride=stride)
@@ -219,14 +230,14 @@ class MatterportNetwork(nn.Module):
         relu: bool = True,
         onto: tuple[str, Tensor] | None = None,
     ) -> Tensor:
-        """relu(normalized convolution + onto) of the backbone, in one pass where nobody looks at what is between.
+        """relu(normalized convolution + onto) of the backbone, in one pass unless an output between is wanted.
 
         at  3b_branch2a;  onto  what the sum is called, and the shortcut (which may be written over)
         """
         name, norm = f"res{at}", f"bn{at}"
         added, shortcut = onto or ("", None)
         own = self._part(name)
-        if self.frozen and self._in_bands(name) and not taps.asked & {name, norm, added}:
+        if self.frozen and self._in_bands(name) and not taps.names & {name, norm, added}:
             scale, shift = self._affine(norm, torch.float64)
             shift = shift + own.bias * scale
             return bands.convolve(x, own.kernel, shift.float(), scale.float(), shortcut, stride=stride, relu=relu)
@@ -255,14 +266,14 @@ class MatterportNetwork(nn.Module):
 
     # --- the first stage ----------------------------------------------------------------------------
     def maps(self, images: Tensor, taps: Taps = NO_TAPS) -> list[Tensor]:
-        """B×3×H×W -> C2..C5, strides 4..32. The stride stands in the first 1×1 of a block."""
+        """B×3×H×W -> C2..C5, strides 4..32. The stride is in the first 1×1 of a block, as in Caffe."""
         _check_sides(images)
         taps("input_image", images)
         x = F.relu_(self._conv(images, "conv1", "bn_conv1", taps, 2, 3))
         taps("activation_1", x)
         x = F.max_pool2d(x, 3, 2, ceil_mode=True)  # 'same': sides are even, so the bottom and right lack a line
         taps("max_pooling2d_1", x)
-        detections, blocks = [], 0
+        maps, blocks = [], 0
         for stage, count in enumerate(layout.BLOCKS[self.settings.backbone], start=2):
             for block in range(count):
                 at, blocks = f"{stage}{chr(ord('a') + block)}", blocks + 1
@@ -275,8 +286,8 @@ class MatterportNetwork(nn.Module):
                     x = self._unit(x, f"{at}_branch1", taps, stride, relu=False)
                 x = self._unit(inner, f"{at}_branch2c", taps, onto=(f"add_{blocks}", x))
                 taps(f"res{at}_out", x)
-            detections.append(x)
-        return detections
+            maps.append(x)
+        return maps
 
     def pyramid(self, maps: list[Tensor], taps: Taps = NO_TAPS) -> list[Tensor]:
         """C2..C5 -> P2..P6, strides 4..64. Takes the maps out of their list, so that memory is free early."""
@@ -297,11 +308,11 @@ class MatterportNetwork(nn.Module):
         """P2..P6 -> logits B×L×2 (background, object), probabilities B×L×2, deltas B×L×4: level, row, column, ratio."""
         logits, deltas, stride = [], [], self.settings.rpn_anchor_stride
         for level in levels:
-            level, padding = (level, 1) if stride == 1 else (tf.same_padding(level, 3, stride), 0)
+            level, padding = (level, 1) if stride == 1 else (same_padding(level, 3, stride), 0)
             hidden = F.relu_(self._conv(level, "rpn_conv_shared", None, NO_TAPS, stride, padding))
-            for name, detections, width in (("rpn_class_raw", logits, 2), ("rpn_bbox_pred", deltas, 4)):
+            for name, outputs, width in (("rpn_class_raw", logits, 2), ("rpn_bbox_pred", deltas, 4)):
                 value = self._conv(hidden, name, None, NO_TAPS).permute(0, 2, 3, 1)
-                detections.append(value.reshape(len(value), -1, width).float())
+                outputs.append(value.reshape(len(value), -1, width).float())
         raw, moves = torch.cat(logits, 1), torch.cat(deltas, 1)
         probs = raw.softmax(2)
         taps("rpn_class_logits", raw)
@@ -314,7 +325,7 @@ class MatterportNetwork(nn.Module):
         """Which of B×N boxes the heads must compute: all where they feed batch statistics."""
         return Rows(len(boxes), tf.rows_in_use(boxes) if self.frozen else boxes.shape[1], boxes.shape[1])
 
-    def classify(
+    def classify_boxes(
         self, table: tuple[Tensor, Tensor], rois: Tensor, area: float, taps: Taps = NO_TAPS
     ) -> tuple[Tensor, Tensor, Tensor]:
         """B×N rois -> class logits B×N×C, probabilities B×N×C, deltas B×N×C×4.
@@ -322,21 +333,21 @@ class MatterportNetwork(nn.Module):
         table  ops.feature_table([P2, P3, P4, P5]);  area  of the image in pixels
         """
         rows = self.rows(rois)
-        told = taps.over(rows)
+        row_taps = taps.over(rows)
         x = tf.pool(*table, rois[:, : rows.used], area, self.settings.pool_size)
-        told("roi_align_classifier", x)
+        row_taps("roi_align_classifier", x)
         x = x.permute(0, 2, 3, 1).flatten(1)
         for step in (1, 2):
-            x = F.relu_(self._conv(x, f"mrcnn_class_conv{step}", f"mrcnn_class_bn{step}", told))
-        told("pool_squeeze", x)
-        logits = rows.spread(self._conv(x, "mrcnn_class_logits", None, told).float())
-        deltas = rows.spread(self._conv(x, "mrcnn_bbox_fc", None, told).float()).unflatten(2, (-1, 4))
+            x = F.relu_(self._conv(x, f"mrcnn_class_conv{step}", f"mrcnn_class_bn{step}", row_taps))
+        row_taps("pool_squeeze", x)
+        logits = rows.spread(self._conv(x, "mrcnn_class_logits", None, row_taps).float())
+        deltas = rows.spread(self._conv(x, "mrcnn_bbox_fc", None, row_taps).float()).unflatten(2, (-1, 4))
         probs = logits.softmax(2)
         taps("mrcnn_class", probs)
         taps("mrcnn_bbox", deltas)
         return logits, probs, deltas
 
-    def draw(self, table: tuple[Tensor, Tensor], boxes: Tensor, area: float, taps: Taps = NO_TAPS) -> Tensor:
+    def predict_masks(self, table: tuple[Tensor, Tensor], boxes: Tensor, area: float, taps: Taps = NO_TAPS) -> Tensor:
         """B×N boxes -> (B·N)×C×h×w probabilities that a cell belongs to an object of that class."""
         x = tf.pool(*table, boxes, area, self.settings.mask_pool_size)
         taps("roi_align_mask", x)

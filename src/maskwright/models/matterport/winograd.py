@@ -31,9 +31,9 @@ def convolve(x: Tensor, matrices: Tensor, bias: Tensor) -> Tensor:
     lines = x.permute(0, 2, 3, 1)
     batch, height, width, channels = lines.shape
     depth, across = matrices.shape[2], -(-width // 2)
-    detections = x.new_empty(batch, height, width, depth)
+    result = x.new_empty(batch, height, width, depth)
     down = min(max(BAND // (16 * across * depth), 1), -(-height // 2))  # pairs of lines at once
-    for image, out in zip(lines, detections, strict=True):
+    for image, out in zip(lines, result, strict=True):
         for top in range(0, height, 2 * down):
             pairs = min(down, -(-(height - top) // 2))
             first, last = max(top - 1, 0), min(top + 2 * pairs + 1, height)
@@ -43,17 +43,17 @@ def convolve(x: Tensor, matrices: Tensor, bias: Tensor) -> Tensor:
             sums = sums.transpose(1, 2).reshape(16, pairs * across, channels)
             products = torch.bmm(sums, matrices).view(4, 4, pairs, across, depth)
             _gather(products, bias, out[top : top + 2 * pairs])
-    return detections.permute(0, 3, 1, 2)
+    return result.permute(0, 3, 1, 2)
 
 
 def _spread(x: Tensor, axis: int) -> Tensor:
     """Along an axis of 2n + 2, the four sums of each of its n windows of 4: 4 × n at its place."""
     count = x.shape[axis] // 2 - 1
     a, b, c, d = (x.narrow(axis, start, 2 * count - 1).unfold(axis, 1, 2).squeeze(-1) for start in range(4))
-    detections = x.new_empty(*x.shape[:axis], 4, count, *x.shape[axis + 1 :])
+    result = x.new_empty(*x.shape[:axis], 4, count, *x.shape[axis + 1 :])
     for index, (one, other, sign) in enumerate(((a, c, -1), (b, c, 1), (c, b, -1), (b, d, -1))):
-        torch.add(one, other, alpha=sign, out=detections.select(axis, index))
-    return detections
+        torch.add(one, other, alpha=sign, out=result.select(axis, index))
+    return result
 
 
 def _gather(products: Tensor, bias: Tensor, out: Tensor) -> None:
@@ -65,5 +65,5 @@ def _gather(products: Tensor, bias: Tensor, out: Tensor) -> None:
         at[0].add_(at[1]).add_(at[2]).add_(bias)
         at[1].sub_(at[2]).sub_(at[3]).add_(bias)
         for column in range(2):
-            place = out[row::2, column::2]
-            place.copy_(at[column, : place.shape[0], : place.shape[1]])
+            outputs = out[row::2, column::2]
+            outputs.copy_(at[column, : outputs.shape[0], : outputs.shape[1]])
