@@ -3,7 +3,7 @@
     python examples/sort_parts.py runs/rust belt/ sorted/ 60
 
 A classifier; the folder into which the camera writes; where the images are moved, into a folder for each prediction;
-after how many seconds without an image it ends (never, where nothing is said). Ctrl-C ends it too, and the next call
+after how many seconds without an image it ends (never, where none is given). Ctrl-C ends it too, and the next call
 goes on where this one stopped.
 """
 
@@ -11,14 +11,19 @@ import sys
 import time
 from pathlib import Path
 
-from maskwright.api.watch import watch
+import maskwright
 
 model, belt, into = sys.argv[1:4]
 patience = float(sys.argv[4]) if len(sys.argv) > 4 else float("inf")
-came = watch(model, belt, out=into, sort_into=into, move=True, stop=lambda: time.monotonic() - last > patience)
-last, counts = time.monotonic(), {}
 
-for part in came:
+
+def waited() -> bool:
+    return time.monotonic() - last > patience
+
+
+parts = maskwright.watch(model, belt, out=into, sort_into=into, move=True, stop=waited)
+last, counts = time.monotonic(), {}
+for part in parts:
     folder = Path(part.sorted).parent.name
     counts[folder] = counts.get(folder, 0) + 1
     last = time.monotonic()

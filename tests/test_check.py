@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from maskwright import formats
-from maskwright.api.check import check_data
+from maskwright.api.check import check as check_data
 from maskwright.api.data import open_data
 from maskwright.cli.main import main
 from maskwright.curate.check import check

@@ -10,7 +10,7 @@ from PIL import Image
 from reported import sentences
 
 from maskwright import formats
-from maskwright.api.check import check_data
+from maskwright.api.check import check as check_data
 from maskwright.cli.main import main
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from maskwright import formats
-from maskwright.cli.convert import FILES
+from maskwright.api.convert import TARGETS
 from maskwright.cli.main import main
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
@@ -45,7 +45,7 @@ def maskwright(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[
     return end.value.code, *capsys.readouterr()
 
 
-@pytest.mark.parametrize("to", [to for to in FILES if to != "labels-csv"])
+@pytest.mark.parametrize("to", [to for to in TARGETS if to != "labels-csv"])
 def test_a_folder_of_each_format_reads_as_the_same_data(steel, tmp_path, capsys, to):
     out = tmp_path / "other"
     code, text, err = maskwright(capsys, "convert", steel, out, "--to", to, "--copy-images")

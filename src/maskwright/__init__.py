@@ -1,7 +1,7 @@
 """Train, check, evaluate and run instance segmentation on a small set of your own annotated images.
 
-Every public name stands in the table below and is loaded when it is first used, so `import maskwright` costs
-nothing: no torch, no numpy, no device chosen, no thread started.
+Every public name is in the table below and is loaded when it is first used, so `import maskwright` costs nothing:
+no torch, no numpy, no device chosen, no thread started.
 """
 
 from __future__ import annotations
@@ -11,48 +11,124 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_PUBLIC = {  # name -> where it lives
-    "Dataset": "maskwright.types",
-    "InferenceOptions": "maskwright.prediction.options",
-    "Instances": "maskwright.types",
-    "MaskwrightError": "maskwright.errors",
-    "Image": "maskwright.types",
-    "RleMasks": "maskwright.types",
-    "demo": "maskwright.api.demo",
-    "evaluate": "maskwright.api.evaluate",
-    "predict_video": "maskwright.api.video",
-    "cross_validate": "maskwright.api.cross_validate",
-    "load": "maskwright.prediction.predictor",
-    "load_ipython_extension": "maskwright.notebook",
-    "predict": "maskwright.api.predict",
-    "read": "maskwright.formats.registry",
-    "splash": "maskwright.api.splash",
-    "train": "maskwright.api.train",
+_PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the module itself
+    "read": "maskwright.formats.registry:read",
+    "write": "maskwright.formats.registry:write",
+    "identify": "maskwright.formats.registry:identify",
+    "show": "maskwright.api.show:show",
+    "check": "maskwright.api.check:check",
+    "split": "maskwright.api.split:split",
+    "convert": "maskwright.api.convert:convert",
+    "download": "maskwright.api.download:download",
+    "render": "maskwright.synth:render",
+    "render_set": "maskwright.synth:render_set",
+    "train": "maskwright.api.train:train",
+    "cross_validate": "maskwright.api.cross_validate:cross_validate",
+    "load": "maskwright.prediction.predictor:load",
+    "load_screening": "maskwright.api.predict:load_screening",
+    "predict": "maskwright.api.predict:predict",
+    "splash": "maskwright.api.splash:splash",
+    "predict_video": "maskwright.api.video:predict_video",
+    "predict_videos": "maskwright.api.video:predict_videos",
+    "watch": "maskwright.api.watch:watch",
+    "evaluate": "maskwright.api.evaluate:evaluate",
+    "threshold": "maskwright.api.threshold:threshold",
+    "demo": "maskwright.api.demo:demo",
+    "doctor": "maskwright.api.doctor:doctor",
+    "draw_outlines": "maskwright.drawing.outlines:draw",
+    "draw_splash": "maskwright.drawing.splash:splash",
+    "interop": "maskwright.interop:",
+    "detection_metrics": "maskwright.evaluation.detection:evaluate",
+    "detection_difference": "maskwright.evaluation.detection:difference",
+    "classification_metrics": "maskwright.evaluation.classification:evaluate",
+    "choose_threshold": "maskwright.evaluation.operating_point:choose",
+    "roc": "maskwright.evaluation.ranking:roc",
+    "fit_temperature": "maskwright.evaluation.calibration:fit_temperature",
+    "reliability": "maskwright.evaluation.calibration:reliability",
+    "mcnemar": "maskwright.evaluation.comparing:mcnemar",
+    "wilson": "maskwright.evaluation.intervals:wilson",
+    "Aim": "maskwright.evaluation.operating_point:Aim",
+    "Dataset": "maskwright.types:Dataset",
+    "Image": "maskwright.types:Image",
+    "ImageLabels": "maskwright.types:ImageLabels",
+    "InferenceOptions": "maskwright.prediction.options:InferenceOptions",
+    "Instances": "maskwright.types:Instances",
+    "Issue": "maskwright.issues:Issue",
+    "Issues": "maskwright.issues:Issues",
+    "IssueWarning": "maskwright.issues:IssueWarning",
+    "MaskwrightError": "maskwright.errors:MaskwrightError",
+    "Record": "maskwright.types:Record",
+    "RleMasks": "maskwright.types:RleMasks",
+    "COCO_CLASSES": "maskwright.engines.matterport_engine:COCO",
+    "load_ipython_extension": "maskwright.notebook:load_ipython_extension",
 }
 
 if TYPE_CHECKING:
+    from maskwright import interop as interop
+    from maskwright.api.check import check as check
+    from maskwright.api.convert import convert as convert
     from maskwright.api.cross_validate import cross_validate as cross_validate
     from maskwright.api.demo import demo as demo
+    from maskwright.api.doctor import doctor as doctor
+    from maskwright.api.download import download as download
     from maskwright.api.evaluate import evaluate as evaluate
+    from maskwright.api.predict import load_screening as load_screening
     from maskwright.api.predict import predict as predict
+    from maskwright.api.show import show as show
     from maskwright.api.splash import splash as splash
+    from maskwright.api.split import split as split
+    from maskwright.api.threshold import threshold as threshold
     from maskwright.api.train import train as train
     from maskwright.api.video import predict_video as predict_video
+    from maskwright.api.video import predict_videos as predict_videos
+    from maskwright.api.watch import watch as watch
+    from maskwright.drawing.outlines import draw as _draw_outlines
+    from maskwright.drawing.splash import splash as _draw_splash
+    from maskwright.engines.matterport_engine import COCO as _coco_classes
     from maskwright.errors import MaskwrightError as MaskwrightError
+    from maskwright.evaluation.calibration import fit_temperature as fit_temperature
+    from maskwright.evaluation.calibration import reliability as reliability
+    from maskwright.evaluation.classification import evaluate as _classification_metrics
+    from maskwright.evaluation.comparing import mcnemar as mcnemar
+    from maskwright.evaluation.detection import difference as _detection_difference
+    from maskwright.evaluation.detection import evaluate as _detection_metrics
+    from maskwright.evaluation.intervals import wilson as wilson
+    from maskwright.evaluation.operating_point import Aim as Aim
+    from maskwright.evaluation.operating_point import choose as _choose_threshold
+    from maskwright.evaluation.ranking import roc as roc
+    from maskwright.formats.registry import identify as identify
     from maskwright.formats.registry import read as read
+    from maskwright.formats.registry import write as write
+    from maskwright.issues import Issue as Issue
+    from maskwright.issues import Issues as Issues
+    from maskwright.issues import IssueWarning as IssueWarning
     from maskwright.notebook import load_ipython_extension as load_ipython_extension
     from maskwright.prediction.options import InferenceOptions as InferenceOptions
     from maskwright.prediction.predictor import load as load
+    from maskwright.synth import render as render
+    from maskwright.synth import render_set as render_set
     from maskwright.types import Dataset as Dataset
     from maskwright.types import Image as Image
+    from maskwright.types import ImageLabels as ImageLabels
     from maskwright.types import Instances as Instances
+    from maskwright.types import Record as Record
     from maskwright.types import RleMasks as RleMasks
+
+    draw_outlines = _draw_outlines
+    draw_splash = _draw_splash
+    detection_metrics = _detection_metrics
+    detection_difference = _detection_difference
+    classification_metrics = _classification_metrics
+    choose_threshold = _choose_threshold
+    COCO_CLASSES = _coco_classes
 
 
 def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    module, _, attribute = _PUBLIC[name].partition(":")
+    loaded = importlib.import_module(module)
+    return getattr(loaded, attribute) if attribute else loaded
 
 
 def __dir__() -> list[str]:

@@ -167,6 +167,16 @@ def shortened(name: str, most: int) -> str:
     return os.fsdecode(head) + mark
 
 
+def refuse_filled(folder: Path) -> None:
+    """A folder to be written must be new or empty: nothing of the user's is ever replaced."""
+    try:
+        filled = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise OutputError("cannot be looked into", file=folder, got=error.strerror) from error
+    if filled:
+        raise OutputError("this is there already, and would be replaced", file=folder, fix="name a new folder")
+
+
 def numbered(stem: str, most: int) -> Iterator[str]:
     """`stem`, then stem_2, stem_3, ... without end, each of at most `most` bytes: to choose a free name among.
 

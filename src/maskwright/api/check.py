@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from maskwright import formats
-from maskwright.curate.check import check, shared
+from maskwright.api.reading import ReadOptions, dataset_of
+from maskwright.curate import check as checks
 from maskwright.curate.duplicates import Duplicates, Pair, find_duplicates
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
-from maskwright.issues import Issue, Kind
+from maskwright.issues import Issue, Kind, as_json
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset
 
@@ -23,8 +25,8 @@ TOO_MANY_FAULTS = Kind(
 
 
 @dataclass(frozen=True)
-class Checked:
-    """data: what was read; issues: of each by its name, and under "" what several share."""
+class CheckResult:
+    """data: the datasets that were read; issues: those of each by its name, and under "" what several share."""
 
     data: tuple[Dataset, ...]
     issues: dict[str, tuple[Issue, ...]]
@@ -34,68 +36,70 @@ class Checked:
         """A metric measured on these data would be wrong."""
         return any(issue.severity == "error" for issues in self.issues.values() for issue in issues)
 
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "serious": self.serious,
+            "data": [
+                {
+                    "name": dataset.name,
+                    "format": dataset.format,
+                    "images": len(dataset),
+                    "states": dataset.state_counts(),
+                    "splits": {name: len(part) for name, part in dataset.splits().items()},
+                    "classes": dataset.class_counts(),
+                    "issues": [as_json(issue) for issue in self.issues[dataset.name]],
+                }
+                for dataset in self.data
+            ],
+            "shared": [as_json(issue) for issue in self.issues.get("", ())],
+        }
 
-def check_data(
-    data: str | Path | Dataset,
-    *,
-    class_attribute: str | None = None,
-    connected_components: bool = False,
-    annotations: str | None = None,
-    follow_links: bool = False,
-    progress: Progress = silent,
-) -> Checked:
+
+def check(data: str | Path | Dataset, *, progress: Progress = silent, **reading: Unpack[ReadOptions]) -> CheckResult:
     """Everything that is wrong or worth knowing, in one dataset or in several below one folder.
 
     A folder may hold several (class folders, boxes, a TFRecord of the same images): each is checked, and images that
-    two of them share are named. Faulty regions are issues here, however many they are. class_attribute,
-    connected_components, annotations and follow_links: see formats.read.
+    two of them share are named. Faulty regions are issues here, however many they are. Nothing is changed.
 
-    >>> check_data("rust/").serious
+    reading  as for maskwright.read
+
+    >>> maskwright.check("rust/").serious
     False
     """
-    several = (
-        [data]
-        if isinstance(data, Dataset)
-        else _data_sets(
-            Path(data).expanduser(),
-            {
-                "class_attribute": class_attribute,
-                "connected_components": connected_components,
-                "annotations": annotations,
-                "follow_links": follow_links,
-            },
-        )
-    )
-    images = [record.image for item in several for record in item]
-    duplicates = find_duplicates(images, progress=progress)
-    starts = [sum(map(len, several[:index])) for index in range(len(several) + 1)]
+    if isinstance(data, Dataset):
+        datasets = [dataset_of(data, **reading)]
+    else:
+        datasets = _datasets(Path(data).expanduser(), reading)
+    duplicates = find_duplicates([record.image for dataset in datasets for record in dataset], progress=progress)
+    starts = [sum(map(len, datasets[:index])) for index in range(len(datasets))]
+    located = list(zip(datasets, starts, strict=True))
     issues: dict[str, tuple[Issue, ...]] = {}
-    for item, start in zip(several, starts, strict=False):
-        issues[item.name] = check(item, _part(duplicates, [(start, len(item))]))
-    across = [
-        issue
-        for one in range(len(several))
-        for other in range(one + 1, len(several))
-        for issue in shared(
-            several[one].records,
-            several[other].records,
-            (several[one].name, several[other].name),
-            _part(duplicates, [(starts[one], len(several[one])), (starts[other], len(several[other]))]),
+    for dataset, start in located:
+        issues[dataset.name] = checks.check(dataset, _part(duplicates, [(start, len(dataset))]))
+    if len(datasets) > 1:
+        issues[""] = tuple(
+            issue
+            for (one, first), (other, second) in itertools.combinations(located, 2)
+            for issue in checks.shared(
+                one.records,
+                other.records,
+                (one.name, other.name),
+                _part(duplicates, [(first, len(one)), (second, len(other))]),
+            )
         )
-    ]
-    return Checked(tuple(several), issues | ({"": tuple(across)} if len(several) > 1 else {}))
+    return CheckResult(tuple(datasets), issues)
 
 
 def _part(duplicates: Duplicates, stretches: Sequence[tuple[int, int]]) -> Duplicates:
     """The duplicates among some stretches (start, length) of the images, numbered anew."""
-    places = [index for start, length in stretches for index in range(start, start + length)]
-    anew = {place: number for number, place in enumerate(places)}
+    indices = [index for start, length in stretches for index in range(start, start + length)]
+    anew = {index: number for number, index in enumerate(indices)}
     pairs = [
         replace(pair, first=anew[pair.first], second=anew[pair.second])
         for pair in duplicates.pairs
         if pair.first in anew and pair.second in anew
     ]
-    images = tuple(duplicates.images[place] for place in places)
+    images = tuple(duplicates.images[index] for index in indices)
     unread = set(duplicates.unread)
     return Duplicates(images, tuple(sorted(pairs, key=_order)), tuple(image for image in images if image in unread))
 
@@ -105,7 +109,7 @@ def _order(pair: Pair) -> tuple[int, int]:
 
 
 # --- reading ------------------------------------------------------------------------------------
-def _data_sets(path: Path, options: dict[str, Any]) -> list[Dataset]:
+def _datasets(path: Path, options: ReadOptions) -> list[Dataset]:
     """What the folder itself is read as, then each folder in it that holds a dataset of its own."""
     if not Head(path).is_folder:
         return [_read(path, options)]
@@ -115,7 +119,7 @@ def _data_sets(path: Path, options: dict[str, Any]) -> list[Dataset]:
     except DatasetError as caught:
         error = caught  # perhaps because there are several
     taken = {record.image for item in found for record in item}
-    for name in () if options["annotations"] else Head(path).folders:
+    for name in () if options.get("annotations") else Head(path).folders:
         ordinary = {*SPLIT_FOLDERS, *LABEL_FOLDERS, *(item.casefold() for item in IMAGE_FOLDERS)}
         inside = path / name
         if name.casefold() in ordinary or any(inside in image.parents for image in taken) or not _holds(inside):
@@ -130,17 +134,17 @@ def _data_sets(path: Path, options: dict[str, Any]) -> list[Dataset]:
 
 def _holds(folder: Path) -> bool:
     """A dataset stands here, or in its train and test."""
-    places = [folder, *(folder / name for name in Head(folder).folders if name.casefold() in SPLIT_FOLDERS)]
-    return any(claim.evidence.dataset for place in places for claim in formats.identify(place))
+    folders = [folder, *(folder / name for name in Head(folder).folders if name.casefold() in SPLIT_FOLDERS)]
+    return any(claim.evidence.dataset for path in folders for claim in formats.identify(path))
 
 
-def _read(path: Path, options: dict[str, Any]) -> Dataset:
+def _read(path: Path, options: ReadOptions) -> Dataset:
     """With all its faults; that there are too many of them is an issue."""
     try:
         return formats.read(path, **options)
     except AnnotationError as error:
         try:
-            dataset = formats.read(path, allow_faulty=True, **options)
+            dataset = formats.read(path, **{**options, "allow_faulty": True})
         except AnnotationError:
             raise error from None  # not a matter of single records
         return replace(dataset, issues=(TOO_MANY_FAULTS(reason=error.headline), *dataset.issues))

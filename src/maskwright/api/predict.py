@@ -19,7 +19,6 @@ from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Classifier, Predictor, load, load_unless_loaded
 from maskwright.prediction.screening import Screened, Screening
 from maskwright.progress import Progress, silent
-from maskwright.text import listed
 from maskwright.types import Image, ImageLabels, Instances
 
 IMAGE_NOT_READ = Kind("image_not_read", "error", "{error}")
@@ -120,7 +119,7 @@ def report(predicted: Predicted, out: str | Path | None, log: Log) -> None:
     if any(image.files for image in predicted.images):
         log(PICTURES_WRITTEN(folder=str(out)))
     if any(image.sorted for image in predicted.images):
-        log(IMAGES_SORTED(counts=listed(predicted.predictions())))
+        log(IMAGES_SORTED(counts=predicted.predictions()))
 
 
 # --- what may be asked for --------------------------------------------------------------------------------------------

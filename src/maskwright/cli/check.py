@@ -9,10 +9,9 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import FAILED, Console
-from maskwright.issues import as_json
 
 if TYPE_CHECKING:
-    from maskwright.api.check import Checked
+    from maskwright.api.check import CheckResult
 
 SHOWN = 5  # faulty records; the others are counted
 
@@ -21,7 +20,7 @@ SHOWN = 5  # faulty records; the others are counted
 @options.data
 @options.class_attribute
 @options.connected_components
-@options.annotations
+@options.annotation_files
 @options.follow_links
 @options.console
 def command(data: Path, console: Console, **reading: Any) -> int:
@@ -35,47 +34,28 @@ def command(data: Path, console: Console, **reading: Any) -> int:
     \b
       maskwright check party/
     """
-    from maskwright.api.check import check_data
+    from maskwright.api.check import check
 
-    checked = check_data(data, progress=console.progress, **reading)
-    console.result(_facts(checked), lambda: _tell(checked, console))
-    return FAILED if checked.serious else 0
-
-
-def _facts(checked: Checked) -> dict[str, object]:
-    return {
-        "serious": checked.serious,
-        "data": [
-            {
-                "name": record.name,
-                "format": record.format,
-                "images": len(record),
-                "states": record.state_counts(),
-                "splits": {name: len(part) for name, part in record.splits().items()},
-                "classes": record.class_counts(),
-                "issues": [as_json(issue) for issue in checked.issues[record.name]],
-            }
-            for record in checked.data
-        ],
-        "shared": [as_json(issue) for issue in checked.issues.get("", ())],
-    }
+    result = check(data, progress=console.progress, **reading)
+    console.result(result.to_dict(), lambda: _show(result, console))
+    return FAILED if result.serious else 0
 
 
-def _tell(checked: Checked, console: Console) -> None:
-    for record in checked.data:
-        format = "" if record.name.endswith(f"({record.format})") else f" ({record.format})"
-        classes = ", ".join(f"{name} {count:,}" for name, count in record.class_counts().items())
-        console.show(f"{record.name}{format}: {len(record):,} images; {classes or 'no classes'}")
-        _list(checked, record.name, console)
-    if len(checked.data) > 1:
+def _show(result: CheckResult, console: Console) -> None:
+    for dataset in result.data:
+        format = "" if dataset.name.endswith(f"({dataset.format})") else f" ({dataset.format})"
+        classes = ", ".join(f"{name} {count:,}" for name, count in dataset.class_counts().items())
+        console.show(f"{dataset.name}{format}: {len(dataset):,} images; {classes or 'no classes'}")
+        _list(result, dataset.name, console)
+    if len(result.data) > 1:
         console.show("Together")
-        _list(checked, "", console)
+        _list(result, "", console)
 
 
-def _list(checked: Checked, name: str, console: Console) -> None:
+def _list(result: CheckResult, name: str, console: Console) -> None:
     from maskwright.formats.faults import FAULTY_RECORD
 
-    issues = checked.issues[name]
+    issues = result.issues[name]
     records = FAULTY_RECORD.among(issues)
     left_out = {*records[SHOWN:]}
     for issue in issues:

@@ -44,11 +44,7 @@ from maskwright.cli.train import seconds
 @options.out("Where run folders are made.", default=Path("runs"), show_default=True)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Of the arithmetic.  [default: auto]")
-@options.class_attribute
-@options.connected_components
-@options.annotations
-@options.follow_links
-@options.allow_faulty
+@options.reading
 @options.seed
 @options.console
 def command(data: Path, console: Console, **chosen: Any) -> None:

@@ -39,11 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--coco", "twelve", is_flag=True, help="Print COCO's twelve lines too.")
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
-@options.class_attribute
-@options.connected_components
-@options.annotations
-@options.follow_links
-@options.allow_faulty
+@options.reading
 @options.inference("size", "tile", "names", "device", "precision")
 @options.seed
 @options.console

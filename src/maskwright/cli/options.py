@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from maskwright.cli.console import Console
-from maskwright.errors import OutputError, RecipeError
+from maskwright.errors import RecipeError
 from maskwright.issues import Kind
 
 WRITTEN_ELSEWHERE = Kind(
@@ -77,7 +77,7 @@ connected_components = click.option(
     is_flag=True,
     help="Masks that tell no objects apart: each connected part is one object.",
 )
-annotations = click.option(
+annotation_files = click.option(
     "--annotations",
     metavar="NAME",
     help="Of a folder read only annotation files of this name, in train, val and test alike; * stands for anything.",
@@ -88,6 +88,13 @@ follow_links = click.option(
 follow_source_links = click.option(
     "--follow-links", is_flag=True, help="Follow links in a folder that lead out of it; otherwise they are named."
 )
+
+
+def reading(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How annotation files are read: the `ReadOptions`."""
+    return class_attribute(connected_components(annotation_files(follow_links(allow_faulty(function)))))
+
+
 data = click.argument("data", type=click.Path(path_type=Path))
 
 
@@ -205,13 +212,3 @@ def new_data(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*arguments, out=out or named, **options)
 
     return with_out
-
-
-def refuse_filled(folder: Path) -> None:
-    """A folder to be written must be new or empty: nothing of the user's is ever replaced."""
-    try:
-        filled = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    except OSError as error:
-        raise OutputError("cannot be looked into", file=folder, got=error.strerror) from error
-    if filled:
-        raise OutputError("this is there already, and would be replaced", file=folder, fix="name a new folder")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--keep/--no-keep", default=True, help="Write it into the model's card, or only show it.  [default: keep]"
 )
 @options.allow_faulty
-@options.annotations
+@options.annotation_files
 @options.follow_links
 @options.inference("tile", "names", "device")
 @options.console

@@ -98,7 +98,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )
 @options.class_attribute
 @click.option("--connected-components", is_flag=True, default=None, help="In masks each connected part is one object.")
-@options.annotations
+@options.annotation_files
 @click.option("--follow-links", is_flag=True, default=None, help="Follow links that lead out of DATA.")
 @click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
 @options.console

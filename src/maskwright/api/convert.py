@@ -1,0 +1,202 @@
+"""Convert: the same annotations in another format."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Unpack
+
+from maskwright import files, formats
+from maskwright.api.reading import ReadOptions, dataset_of
+from maskwright.curate.copies import copy_image, with_copies
+from maskwright.errors import DatasetError, RecipeError, UnknownName
+from maskwright.formats.faults import summarized
+from maskwright.issues import Issue, Kind, Log, warn
+from maskwright.progress import Progress, silent
+from maskwright.types import Dataset
+
+PART_NOT_WRITTEN = Kind(
+    "part_not_written", "warning", "{count} unlabeled or skipped images cannot be kept ({file} is not written)"
+)
+SPLITS_LOST = Kind(
+    "splits_lost", "warning", "the division into {splits:&} cannot be kept in one file: {fix}", fix="name a folder"
+)
+IMAGES_STAY = Kind(
+    "images_stay", "warning", "the images were not copied: {fix}",
+    fix="put them beside OUT, or use --copy-images",
+)  # fmt: skip
+
+Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv"]
+
+
+class Target(NamedTuple):
+    """How a format is written.
+
+    name    in the registry of formats
+    ending  of a file
+    whole   the name of its file in a folder
+    split   the name of the file of one split; "" where the format names the splits itself
+    """
+
+    name: str
+    ending: str
+    whole: str
+    split: str
+
+
+TARGETS = {
+    "voc": Target("voc", ".xml", "", ""),
+    "coco": Target("coco", ".json", "annotations.json", "annotations_{}.json"),
+    "via": Target("via", ".json", "via_region_data.json", "via_region_data_{}.json"),
+    "boxes-csv": Target("boxes_csv", ".csv", "labels.csv", "{}_labels.csv"),
+    "tfrecord": Target("tfrecord", ".record", "data.record", "{}.record"),
+    "labels-csv": Target("labels_csv", ".csv", "labels.csv", ""),
+}
+
+
+@dataclass(frozen=True)
+class ConvertResult:
+    """The files written, and how much is in them."""
+
+    files: tuple[Path, ...]
+    images: int
+    objects: int
+    labels: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"files": self.files, "images": self.images, "objects": self.objects, "labels": self.labels}
+
+
+def convert(
+    data: str | Path | Dataset,
+    out: str | Path,
+    to: Format,
+    *,
+    copy_images: bool = False,
+    progress: Progress = silent,
+    log: Log = warn,
+    **reading: Unpack[ReadOptions],
+) -> ConvertResult:
+    """Write the annotations in another format, and report what it cannot hold.
+
+    out      a new folder, with one file for each of train, val and test (labels-csv: a column); or one file (.json,
+             .csv, .record, .xml)
+    to       voc, coco, via, boxes-csv, tfrecord or labels-csv
+    copy_images  copy the images beside what is written (a TFRecord holds them)
+    reading  as for maskwright.read
+
+    >>> maskwright.convert("party/", "party.json", "coco").objects
+    83
+    """
+    out = Path(out)
+    if to not in TARGETS:
+        raise UnknownName("format that can be written", to, TARGETS)
+    files.refuse_filled(out)
+    dataset = dataset_of(data, **reading)
+    if not _writable(dataset, to):
+        raise _nothing_to_write(dataset, data, to)
+    single = _is_file(out, to)
+    images = (out.parent if single else out) / ("JPEGImages" if to == "voc" else "images")
+    copy_images = copy_images and to != "tfrecord"
+    if copy_images:
+        files.refuse_filled(images)
+    issues = summarized(dataset.issues)
+    written: list[Path] = []
+    with _all_or_none(out, *[images] * copy_images):
+        if copy_images and to != "voc":
+            dataset = _copied_by_split(dataset, images, progress)
+        for file, part in _parts(dataset, out, to, single):
+            if not _writable(part, to):
+                issues.append(PART_NOT_WRITTEN(count=len(part), file=file.name))
+                continue
+            lost = formats.write(part, file, TARGETS[to].name)
+            issues += lost if single else [issue.within(file.name) for issue in lost]
+            written.append(file)
+        if copy_images and to == "voc":  # which knows images by their stems only, and writes its folder anew
+            for record in progress(dataset.records, total=len(dataset), label="copying images", unit="images"):
+                copy_image(record.image, images / record.image.name)
+    issues += _left_behind(dataset, out.parent if single else out, to, single, copy_images)
+    for issue in issues:
+        log(issue)
+    labels = sum(len(record.labels or ()) for record in dataset)
+    return ConvertResult(tuple(written), len(dataset), dataset.instance_count, labels)
+
+
+def _left_behind(dataset: Dataset, folder: Path, to: Format, single: bool, copied: bool) -> Iterator[Issue]:
+    if single and TARGETS[to].split and len(dataset.splits()) > 1:
+        yield SPLITS_LOST(splits=[*dataset.splits()])
+    beside = all(folder.resolve() in record.image.resolve().parents for record in dataset)
+    if not copied and to != "tfrecord" and not beside:
+        yield IMAGES_STAY()
+
+
+@contextlib.contextmanager
+def _all_or_none(*paths: Path) -> Iterator[None]:
+    """All of these new files and folders, or none of them."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
+
+
+def _writable(dataset: Dataset, to: Format) -> bool:
+    """The format can hold something of these annotations."""
+    labels = to == "labels-csv"
+    return any(record.instances is not None or (labels and record.labels is not None) for record in dataset)
+
+
+def _nothing_to_write(dataset: Dataset, data: str | Path | Dataset, to: Format) -> DatasetError:
+    file = dataset.name if isinstance(data, Dataset) else data
+    if to == "labels-csv":
+        return DatasetError(
+            "there are no labels to write", file=file, expected="labeled images", got="unlabeled images"
+        )
+    labeled = any(record.labels is not None for record in dataset)
+    return DatasetError(
+        "there are no objects to write",
+        file=file,
+        expected="outlines or boxes",
+        got="images with a class each" if labeled else "unlabeled images",
+        fix="--to labels-csv" if labeled else None,
+    )
+
+
+def _is_file(out: Path, to: Format) -> bool:
+    """One file, by its ending; an ending of another format is a mistake."""
+    ending = TARGETS[to].ending
+    if out.suffix.lower() == ending or (to == "tfrecord" and out.suffix.lower() == ".tfrecord"):
+        return True
+    if out.suffix.lower() in {target.ending for target in TARGETS.values()}:
+        raise RecipeError(
+            "OUT is a file of another format", field="OUT", expected=f"a folder, or *{ending}", got=out.name
+        )
+    return False
+
+
+def _parts(dataset: Dataset, out: Path, to: Format, single: bool) -> list[tuple[Path, Dataset]]:
+    """What goes into which file."""
+    target = TARGETS[to]
+    if single or not target.split:
+        return [(out if single else out / target.whole, dataset)]
+    parts = [(out / target.split.format(name), part) for name, part in dataset.splits().items()]
+    rest = dataset.where(lambda record: record.split is None)
+    if len(rest):
+        parts.append((out / target.whole, rest))
+    return parts
+
+
+def _copied_by_split(dataset: Dataset, folder: Path, progress: Progress) -> Dataset:
+    """The same records with their images in `folder`, by split."""
+    copied = []
+    for split in (*dataset.splits(), None):
+        part = dataset.where(lambda record, split=split: record.split == split)
+        if len(part):
+            copied += with_copies(part, folder / split if split else folder, progress).records
+    return replace(dataset, records=tuple(copied))
