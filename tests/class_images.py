@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskwright.transforms.preprocess import stretch
+from maskwright.transforms.preprocess import preprocess_square
 from maskwright.weights.card import Card
 
 COLORS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
@@ -34,7 +34,7 @@ class Taster:
     def __init__(self, names: tuple[str, ...] = ("green", "red"), **facts: object) -> None:
         self.card = Card("small", "none", "classify", names, 32, **facts)  # type: ignore[arg-type]
 
-    fit = staticmethod(stretch)
+    fit = staticmethod(preprocess_square)
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         means = [network_input.reshape(-1, 3).mean(0) for network_input in network_inputs]

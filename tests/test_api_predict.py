@@ -28,7 +28,7 @@ from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset, Instances, Record, RleMasks
 from maskwright.weights.card import read_card, write_card
-from maskwright.weights.image_hashes import image_hash, packed
+from maskwright.weights.image_hashes import image_hash, pack
 
 EVERYTHING = ("json", "csv", "coco", "masks", "crops")
 
@@ -423,7 +423,7 @@ def test_images_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path
 
 def known(folder: Path, images: list[Path], **more: str) -> Path:
     """A model whose card knows these images, in a folder of no run."""
-    hashes = packed(image_hash(image) for image in images)
+    hashes = pack(image_hash(image) for image in images)
     model_folder(folder)
     write_card(msgspec.structs.replace(read_card(folder), training_images=hashes, **more), folder)
     return folder
@@ -450,7 +450,7 @@ def test_a_card_knows_training_images_in_other_folders_and_under_other_names(dat
 
 def test_a_card_knows_the_images_that_chose_the_epoch(data: Path, tmp_path: Path) -> None:
     images = sorted((data / "val").glob("*.jpg"))
-    model = known(tmp_path / "model", [], validation_images=packed(image_hash(image) for image in images))
+    model = known(tmp_path / "model", [], validation_images=pack(image_hash(image) for image in images))
     assert (lambda done: (done.trained, done.chose))(evaluate(model, data / "val", bootstrap=0)) == (0, 2)
 
 

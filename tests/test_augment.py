@@ -11,7 +11,7 @@ from PIL import Image
 
 from maskwright.errors import RecipeError
 from maskwright.transforms import augment
-from maskwright.transforms.augment import NOTHING, PATCH, Augment, Sample, view
+from maskwright.transforms.augment import NO_AUGMENTATION, PATCH, Augment, Sample, view
 from maskwright.transforms.preprocess import PADDING
 from maskwright.transforms.training_images import Cutout, TrainingImage
 
@@ -58,8 +58,8 @@ def test_a_image_without_objects_gives_none(seed):
 
 def test_settings_that_change_nothing_keep_the_image_as_it_is():
     plain = noise()
-    assert np.array_equal(seen(plain, NOTHING).network_input, plain.pixels)
-    sample = seen(image((10, 5, 30, 40), (50, 20, 90, 60)), NOTHING)
+    assert np.array_equal(seen(plain, NO_AUGMENTATION).network_input, plain.pixels)
+    sample = seen(image((10, 5, 30, 40), (50, 20, 90, 60)), NO_AUGMENTATION)
     assert sample.boxes.tolist() == [[10, 5, 30, 40], [50, 20, 90, 60]] and sample.name == "a.jpg"
     assert sample.patches is not None and (sample.patches == 255).all() and sample.patches.shape == (2, PATCH, PATCH)
 
@@ -68,7 +68,7 @@ def test_the_image_itself_is_left_alone():
     plain, donor = image((10, 5, 30, 40)), image((10, 5, 30, 40), color=GREEN)
     before = plain.pixels.copy(), donor.pixels.copy()
     for seed in range(10):
-        seen(plain, msgspec.structs.replace(NOTHING, copy_paste=1.0, copy_paste_max=2), seed, donor)
+        seen(plain, msgspec.structs.replace(NO_AUGMENTATION, copy_paste=1.0, copy_paste_max=2), seed, donor)
     assert np.array_equal(plain.pixels, before[0]) and np.array_equal(donor.pixels, before[1])
 
 
@@ -87,7 +87,7 @@ def test_another_seed_gives_another_view():
 
 @pytest.mark.parametrize("axis", ["flip", "flip_vertical"])
 def test_a_flip_mirrors_and_twice_it_is_the_image_again(axis):
-    settings = msgspec.structs.replace(NOTHING, **{axis: 1.0})
+    settings = msgspec.structs.replace(NO_AUGMENTATION, **{axis: 1.0})
     plain, along = noise(), 1 if axis == "flip" else 0
     once = seen(plain, settings).network_input
     assert np.array_equal(once, np.flip(plain.pixels, along))
@@ -99,7 +99,7 @@ def test_a_flip_takes_boxes_and_masks_with_it():
     mask = np.zeros((35, 20), np.uint8)
     mask[:, :10] = mask[0] = 255
     plain = TrainingImage(noise().pixels, (Cutout((10, 5), mask, 1, True),), "a")
-    sample = seen(plain, msgspec.structs.replace(NOTHING, flip=1.0))
+    sample = seen(plain, msgspec.structs.replace(NO_AUGMENTATION, flip=1.0))
     assert sample.boxes.tolist() == [[66, 5, 86, 40]] and sample.classes.tolist() == [1]
     assert np.array_equal(placed(sample, 0), mask[:, ::-1] > 0)
 
@@ -134,12 +134,12 @@ def test_a_view_of_a_image_with_a_large_object_shows_it(seed):
 
 
 def test_crowds_are_regions_not_objects():
-    sample = seen(image((10, 5, 30, 40), label=-1), NOTHING)
+    sample = seen(image((10, 5, 30, 40), label=-1), NO_AUGMENTATION)
     assert len(sample.boxes) == 0 and sample.crowd.tolist() == [[10, 5, 30, 40]] and sample.patches is None
 
 
 def test_objects_known_by_their_boxes_have_no_patches():
-    sample = seen(image((10, 5, 30, 40), drawn=False), NOTHING)
+    sample = seen(image((10, 5, 30, 40), drawn=False), NO_AUGMENTATION)
     assert sample.boxes.tolist() == [[10, 5, 30, 40]] and sample.patches is None
 
 
@@ -154,7 +154,7 @@ def test_images_of_any_shape_have_views(size):
 
 
 # --- pasting --------------------------------------------------------------------------------------
-PASTE = msgspec.structs.replace(NOTHING, copy_paste=1.0, copy_paste_max=1)
+PASTE = msgspec.structs.replace(NO_AUGMENTATION, copy_paste=1.0, copy_paste_max=1)
 
 
 @given(SEEDS)
@@ -210,9 +210,9 @@ def test_objects_pasted_among_some_known_by_their_boxes_do_not_make_rectangles_o
 # --- color ---------------------------------------------------------------------------------------
 def test_color_leaves_boxes_alone_and_gray_is_gray():
     plain = image((10, 5, 30, 40))
-    colored = seen(plain, msgspec.structs.replace(NOTHING, color_jitter=1.0), 3)
+    colored = seen(plain, msgspec.structs.replace(NO_AUGMENTATION, color_jitter=1.0), 3)
     assert colored.boxes.tolist() == [[10, 5, 30, 40]] and not np.array_equal(colored.network_input, plain.pixels)
-    gray = seen(plain, msgspec.structs.replace(NOTHING, gray=1.0)).network_input.astype(int)
+    gray = seen(plain, msgspec.structs.replace(NO_AUGMENTATION, gray=1.0)).network_input.astype(int)
     assert abs(gray - gray[..., :1]).max() <= 1
 
 
@@ -236,7 +236,7 @@ def test_a_tile_is_shown_at_the_scale_at_which_it_fills_the_input():
     """A 512×768 image in tiles of 64×96: what is 20 px large stays so on a 64×96 network input."""
     large = image((400, 300, 420, 320), size=(512, 768))
     part = TrainingImage(large.pixels, large.cutouts, large.name, tile=(64, 96))
-    settings = msgspec.structs.replace(NOTHING, zoom=(1.0, 1.0))
+    settings = msgspec.structs.replace(NO_AUGMENTATION, zoom=(1.0, 1.0))
     shown = [seen(part, settings, seed) for seed in range(300)]
     sides = [sample.boxes[0, 2:] - sample.boxes[0, :2] for sample in shown if len(sample.boxes)]
     assert 200 < len(sides) < 290, "most views are laid around an object"
@@ -247,7 +247,7 @@ def test_a_tile_is_shown_at_the_scale_at_which_it_fills_the_input():
 def test_a_tile_without_turns_never_leaves_the_image(seed):
     white = image((400, 300, 420, 320), (2, 2, 20, 20), size=(512, 768), around=(200, 200, 200))
     part = TrainingImage(white.pixels, white.cutouts, white.name, tile=(64, 96))
-    settings = msgspec.structs.replace(NOTHING, zoom=(0.6, 1.6), flip=0.5)
+    settings = msgspec.structs.replace(NO_AUGMENTATION, zoom=(0.6, 1.6), flip=0.5)
     inside = seen(part, settings, seed).network_input[1:-1, 1:-1]
     assert ((inside == (200, 200, 200)).all(2) | (inside[..., 0] >= 200)).all()
 

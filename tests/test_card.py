@@ -124,7 +124,7 @@ def test_a_classifier_looks_at_no_tiles(tmp_path):
 
 def test_a_card_of_many_megabytes_is_not_read(tmp_path):
     (tmp_path / CARD).write_bytes(b" " * 16_000_001)
-    with pytest.raises(WeightsError, match="this is no card"):
+    with pytest.raises(WeightsError, match="this is not a model card"):
         read_card(tmp_path)
 
 
@@ -141,6 +141,6 @@ def test_what_is_no_card_is_said(tmp_path, data):
 
 def test_a_folder_without_a_card_is_no_model(tmp_path):
     for folder, got in ((tmp_path, "no card.json in it"), (tmp_path / "none", "no such folder")):
-        with pytest.raises(WeightsError, match="no model here") as caught:
+        with pytest.raises(WeightsError, match="this is not a model folder") as caught:
             read_card(folder)
         assert caught.value.parts["got"] == got

@@ -23,7 +23,7 @@ from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.evaluation.operating_point import Aim
 from maskwright.prediction import predictor
 from maskwright.prediction.predictor import Classifier, Predictor
-from maskwright.transforms.preprocess import stretch
+from maskwright.transforms.preprocess import preprocess_square
 from maskwright.types import Dataset, Image, ImageLabels, Record, ResizeTransform
 from maskwright.weights import card as cards
 from maskwright.weights.card import CARD, WEIGHTS, Card, read_card, write_card
@@ -39,7 +39,7 @@ class Mute:
         self.card = card
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
-        return stretch(image, size)
+        return preprocess_square(image, size)
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         rust = [float(network_input.mean() / 255) for network_input in network_inputs]

@@ -34,8 +34,8 @@ from maskwright.training.callbacks import OnEpochEnd
 from maskwright.training.defaults import CLASSIFICATION_AUGMENT, from_options
 from maskwright.training.loader import Loader, ViewOptions, input_size
 from maskwright.training.recipe_io import read_recipe, write_recipe
-from maskwright.transforms.augment import NOTHING
-from maskwright.transforms.preprocess import stretch
+from maskwright.transforms.augment import NO_AUGMENTATION
+from maskwright.transforms.preprocess import preprocess_square
 from maskwright.types import Dataset, Image, Record
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import WEIGHTS, read_card
@@ -131,7 +131,7 @@ def losses(run: Trained) -> list[float]:
 
 def unvaried(folder: Path, plan: dict) -> Path:
     """A recipe file that leaves the images as they are: then one view and many are the same."""
-    write_recipe(msgspec.structs.replace(from_options(None, **plan), augment=NOTHING), folder / "plain.toml")
+    write_recipe(msgspec.structs.replace(from_options(None, **plan), augment=NO_AUGMENTATION), folder / "plain.toml")
     return folder / "plain.toml"
 
 
@@ -224,7 +224,7 @@ def test_one_image_in_two_classes_is_named(tmp_path: Path) -> None:
 
 
 def test_a_image_of_any_shape_fills_the_square() -> None:
-    network_input, placement = stretch(Image(np.full((2, 9, 3), 7, np.uint8)), 32)
+    network_input, placement = preprocess_square(Image(np.full((2, 9, 3), 7, np.uint8)), 32)
     assert network_input.shape == (32, 32, 3)
     assert (network_input == 7).all()
     assert (placement.scale_y, placement.scale_x) == (16.0, 32 / 9)

@@ -211,7 +211,7 @@ def test_weights_go_to_the_cache_where_training_looks(server, capsys):
     entry = sources.PUBLISHED["imagenet", "mobilenet_v2"]
     assert code == 0 and out == f"{entry.cached}\n" and "license: BSD-3-Clause" in err
     assert entry.cached.read_bytes() == TENSORS
-    assert sources.obtained(sources.published("imagenet", "small", "mobilenet_v2")) == entry.cached
+    assert sources.download(sources.published("imagenet", "small", "mobilenet_v2")) == entry.cached
 
 
 def test_weights_go_to_a_folder_and_nowhere_else(server, capsys, home):
@@ -232,7 +232,7 @@ def test_weights_that_were_damaged_are_fetched_again(server, capsys):
 def test_other_bytes_under_the_right_name_are_refused(server, capsys):
     next(server.iterdir()).write_bytes(b"something else")
     code, _, err = maskwright(capsys, "download", "imagenet", "mobilenet_v2")
-    assert code == 1 and "what came is not the file that was expected" in err
+    assert code == 1 and "the downloaded file is not the expected one" in err
     assert not sources.PUBLISHED["imagenet", "mobilenet_v2"].cached.exists()
 
 
@@ -295,7 +295,7 @@ def test_without_a_network_the_way_out_is_told(capsys, monkeypatch):
     monkeypatch.setattr(fetch, "urlopen", lost)
     code, _, err = maskwright(capsys, "download", "coco", "mask_rcnn_r50")
     target = sources.PUBLISHED["coco", "mask_rcnn_r50"].cached
-    assert code == 1 and f'put the file by hand at "{target}"' in err and "--weights" not in err
+    assert code == 1 and f'download it manually to "{target}"' in err and "--weights" not in err
 
 
 # --- doctor -----------------------------------------------------------------------------------------------------------

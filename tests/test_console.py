@@ -129,7 +129,7 @@ def test_a_command_may_choose_its_exit_code():
          "MaskwrightError: here: the system refuses (Permission denied)\n"
          "  fix       ask its owner for the right, or name another\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 1,
-         "MaskwrightError: the system refuses (No space left on device)\n  fix       free some room\n"),
+         "MaskwrightError: the system refuses (No space left on device)\n  fix       free some space\n"),
         (KeyError("x"), 70, "Something unexpected happened (KeyError: 'x'). Run the same command with --debug to see "
                             "where, and please report it.\n"),
         (MemoryError(), 70, "Something unexpected happened (MemoryError). Run the same command with --debug to see "

@@ -119,7 +119,7 @@ def test_labels_do_not_lie_on_each_other(image):
     boxes = np.tile([[60, 50, 100, 90]], (30, 1))
     taken: list[outlines.Rect] = []
     for box in boxes:
-        rect = outlines._place((40, 14), box, 2.0, (160, 120), taken)
+        rect = outlines._label_position((40, 14), box, 2.0, (160, 120), taken)
         if rect is not None:
             taken.append(rect)
     assert 3 <= len(taken) < 30
@@ -169,7 +169,7 @@ def test_a_long_caption_keeps_both_ends():
 
 
 def test_letters_no_face_knows_become_plain_ones(monkeypatch):
-    monkeypatch.setattr("maskwright.drawing.lettering._face", lambda names, size: None)
+    monkeypatch.setattr("maskwright.drawing.lettering._installed", lambda names, size: None)
     assert readable("Löcher 鉄", 12)[0] == "Locher ?"
 
 

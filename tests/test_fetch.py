@@ -214,7 +214,7 @@ def test_silence_counts_as_cut(server, tmp_path, monkeypatch):
     monkeypatch.setattr(fetching, "urlopen", falls_silent)
     with pytest.raises(FetchError, match="failed 4 times") as caught:
         fetch(f"{server.address}/file.bin", tmp_path / "a", SUM)
-    assert caught.value.parts["got"] == "nothing came for 30 seconds"
+    assert caught.value.parts["got"] == "no data for 30 seconds"
     assert waits == [30.0] * 4
 
 
@@ -248,8 +248,8 @@ def test_what_came_is_kept_for_the_next_call(server, tmp_path):
         fetch(f"{server.address}/file.bin", tmp_path / "a", SUM)
     assert str(caught.value) == (
         f"FetchError: {server.address}/file.bin: the download failed 4 times\n"
-        "  got       4,000 of 700,001 bytes came\n"
-        f'  fix       put the file by hand at "{tmp_path / "a"}"'
+        "  got       4,000 of 700,001 bytes were received\n"
+        f'  fix       download it manually to "{tmp_path / "a"}"'
     )
     assert left(tmp_path) == ["a.part"]
     fetch(f"{server.address}/file.bin", tmp_path / "a", SUM)
@@ -257,7 +257,7 @@ def test_what_came_is_kept_for_the_next_call(server, tmp_path):
 
 
 def test_a_wrong_checksum_leaves_nothing_behind(server, tmp_path):
-    with pytest.raises(FetchError, match="not the file that was expected") as caught:
+    with pytest.raises(FetchError, match="not the expected one") as caught:
         fetch(f"{server.address}/file.bin", tmp_path / "a", "0" * 64)
     assert caught.value.parts["got"] == f"sha256 {SUM}"
     assert left(tmp_path) == []
@@ -269,13 +269,13 @@ def test_a_wrong_size_is_refused_before_it_is_read(server, tmp_path):
     server.length = False
     with pytest.raises(FetchError) as caught:
         fetch(f"{server.address}/file.bin", tmp_path / "a", size=10)
-    assert caught.value.parts["got"] == "more than the 10 bytes that were expected"
+    assert caught.value.parts["got"] == "more than the expected 10 bytes"
 
 
 def test_an_address_that_is_not_there_is_asked_once(server, tmp_path):
     with pytest.raises(FetchError) as caught:
         fetch(f"{server.address}/none", tmp_path / "a")
-    assert caught.value.parts["got"] == "the server answers 404 Not Found"
+    assert caught.value.parts["got"] == "the server responds 404 Not Found"
     assert len(server.asked) == 1
 
 
@@ -312,7 +312,7 @@ def test_bytes_are_read_up_to_a_limit(server):
     for server.length in (True, False):
         with pytest.raises(FetchError) as caught:
             read_bytes(f"{server.address}/file.bin", limit=len(DATA) - 1)
-        assert caught.value.parts["got"] == "it is longer than 0.7 MB"
+        assert caught.value.parts["got"] == "it is larger than 0.7 MB"
 
 
 def test_half_a_image_is_asked_for_again(server):
@@ -387,7 +387,7 @@ def test_a_redirect_to_another_kind_of_address_is_not_followed(server, tmp_path,
 
 def test_a_redirect_never_leads_from_https_to_http():
     asked = urllib.request.Request("https://example.org/a")
-    with pytest.raises(fetching._Refused, match="from https to http"):
+    with pytest.raises(fetching._PermanentError, match="from https to http"):
         fetching._OnTheWeb().redirect_request(asked, None, 302, "", {}, "http://example.org/a")
     onward = fetching._OnTheWeb().redirect_request(asked, None, 302, "", {}, "https://example.net/b")
     assert onward is not None and onward.full_url == "https://example.net/b"

@@ -8,11 +8,11 @@ import pytest
 
 from maskwright.errors import ImageError
 from maskwright.weights.card import Card, read_card, write_card
-from maskwright.weights.image_hashes import MOST, image_hash, packed, unpacked
+from maskwright.weights.image_hashes import MAX_HASHES, image_hash, pack, unpack
 
 
 def test_no_images_are_no_characters() -> None:
-    assert packed([]) == "" and unpacked("") == []
+    assert pack([]) == "" and unpack("") == []
 
 
 def test_the_hash_is_of_the_contents_not_of_the_name(tmp_path: Path) -> None:
@@ -24,14 +24,14 @@ def test_the_hash_is_of_the_contents_not_of_the_name(tmp_path: Path) -> None:
 
 def test_what_is_packed_is_unpacked_and_fits_a_card(tmp_path: Path) -> None:
     hashes = [f"{number:08d}" for number in (5, 3, 5, 1)]
-    assert unpacked(packed(hashes)) == sorted(set(hashes))
-    write_card(Card("small", "tiny", "segment", ("a",), 64, training_images=packed(hashes)), tmp_path)
-    assert unpacked(read_card(tmp_path).training_images) == sorted(set(hashes))
+    assert unpack(pack(hashes)) == sorted(set(hashes))
+    write_card(Card("small", "tiny", "segment", ("a",), 64, training_images=pack(hashes)), tmp_path)
+    assert unpack(read_card(tmp_path).training_images) == sorted(set(hashes))
 
 
 def test_of_very_many_a_few_kilobytes_are_kept() -> None:
-    many = [f"{number:08d}" for number in range(3 * MOST)]
-    assert len(unpacked(packed(reversed(many)))) == MOST and len(packed(many)) <= 33_000
+    many = [f"{number:08d}" for number in range(3 * MAX_HASHES)]
+    assert len(unpack(pack(reversed(many)))) == MAX_HASHES and len(pack(many)) <= 33_000
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:

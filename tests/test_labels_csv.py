@@ -256,5 +256,5 @@ def test_semicolons_tabs_quotes_and_capitals_are_read(tmp_path, header):
 
 
 def test_two_columns_of_one_class_are_refused(tmp_path):
-    with pytest.raises(AnnotationError, match="two columns of one name"):
+    with pytest.raises(AnnotationError, match="two columns have the same name"):
         formats.read(table(tmp_path, "a.jpg,0,1,1", header="file,dent,rust,dent"))

@@ -12,7 +12,7 @@ import pytest
 from maskwright.errors import MissingExtra, UnknownName, WeightsError
 from maskwright.extras import how_to_install
 from maskwright.models.matterport.layout import Layer, Settings, layers, parts
-from maskwright.weights.matterport_h5 import Loaded, load_into, read_h5, write_h5
+from maskwright.weights.matterport_h5 import LoadReport, load_into, read_h5, write_h5
 
 h5py = pytest.importorskip("h5py")
 
@@ -107,7 +107,7 @@ def test_the_layout_is_keras_own(written):
 def test_a_file_tells_what_it_holds(written, tmp_path):
     held = read_h5(written)
     assert (held.backbone, held.classes, held.mode, held.ratios, held.keras) == ("resnet50", 3, "inference", 3, "2.2.4")
-    assert held.describe() == "resnet50, 3 classes with the background, inference mode, 7 layers with weights"
+    assert held.describe() == "resnet50, 3 classes including background, inference mode, 7 layers with weights"
     write_h5(Little(backbone="resnet101"), tmp_path / "b.h5")
     assert read_h5(tmp_path / "b.h5").backbone == "resnet101"
 
@@ -189,7 +189,7 @@ def test_excluded_layers_stay_as_they_are(written):
     assert heads[2] not in [layer.name for layer in network.layers()]
     network._layers.append(Layer("mrcnn_bbox", (), ()))
     report = load_into(network, read_h5(written), by_name=True, exclude=heads)
-    assert isinstance(report, Loaded)
+    assert isinstance(report, LoadReport)
     assert report.excluded == ["mrcnn_class_logits", "mrcnn_bbox_fc", "mrcnn_mask"]
     assert network.weights["conv1/bias:0"].any()
     assert not network.weights["mrcnn_mask/bias:0"].any()
@@ -206,9 +206,10 @@ def test_a_wrong_number_of_classes_is_named_and_nothing_is_changed(written):
         "record": "mrcnn_class_logits",
         "field": "NUM_CLASSES",
         "expected": "shapes [(5, 5), (5,)]",
-        "got": "shapes [(5, 3), (3,)] (resnet50, 3 classes with the background, inference mode, 7 layers with weights)",
+        "got": "shapes [(5, 3), (3,)] (resnet50, 3 classes including background, inference mode, "
+        "7 layers with weights)",
         "fix": "set NUM_CLASSES = 3, or exclude=['mrcnn_class_logits', 'mrcnn_bbox_fc', 'mrcnn_bbox', 'mrcnn_mask'] "
-        "to train these anew",
+        "to train these layers from scratch",
     }
     assert not any(value.any() for value in network.weights.values())
 
@@ -235,7 +236,7 @@ def test_missing_layers_are_reported_by_name_and_refused_by_order(written):
     network = Little(seed=None)
     network._layers.append(Layer("fpn_p2", ("fpn_p2/kernel:0",), ((1,),)))
     assert load_into(network, read_h5(written)).missing == ["fpn_p2"]
-    with pytest.raises(WeightsError, match="lacks fpn_p2") as error:
+    with pytest.raises(WeightsError, match="missing fpn_p2") as error:
         load_into(network, read_h5(written), by_name=False)
     assert error.value.parts["fix"] == "load it with by_name=True"
 
@@ -246,7 +247,7 @@ def test_an_unknown_layer_to_exclude_offers_the_nearest(written):
 
 
 def test_no_file_a_external_one_and_a_truncated_one(written, tmp_path):
-    with pytest.raises(WeightsError, match="no such file of weights"):
+    with pytest.raises(WeightsError, match="the weights file does not exist"):
         read_h5(tmp_path / "none.h5")
     (tmp_path / "page.h5").write_text("<html>404</html>")
     whole = written.read_bytes()
@@ -275,7 +276,7 @@ def test_no_damaged_byte_lets_another_error_out(written, tmp_path):
 def test_hdf5_without_weights_a_missing_data_set_and_no_numbers(tmp_path, written):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("images")
-    with pytest.raises(WeightsError, match="holds no Keras weights") as error:
+    with pytest.raises(WeightsError, match="has no Keras weights") as error:
         read_h5(tmp_path / "other.h5")
     assert error.value.parts["got"] == "groups images"
     with h5py.File(written, "a") as file:
@@ -284,7 +285,7 @@ def test_hdf5_without_weights_a_missing_data_set_and_no_numbers(tmp_path, writte
         read_h5(written)
     with h5py.File(written, "a") as file:
         file["conv1/conv1/kernel:0"] = np.zeros(3, np.int32)
-    with pytest.raises(WeightsError, match="not of numbers"):
+    with pytest.raises(WeightsError, match="not floating-point"):
         read_h5(written)
 
 
@@ -303,7 +304,7 @@ def test_a_small_file_that_claims_gigabytes_is_refused(tmp_path):
         group = file.create_group("conv1")
         group.attrs["weight_names"] = [b"conv1/kernel:0"]
         group.create_dataset("conv1/kernel:0", (2**30,), "f4", chunks=True, compression="gzip")
-    with pytest.raises(WeightsError, match="far more than it can"):
+    with pytest.raises(WeightsError, match="claims to contain far more than it can"):
         read_h5(tmp_path / "bomb.h5")
 
 

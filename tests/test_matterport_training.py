@@ -148,7 +148,7 @@ def test_as_many_classes_keep_their_heads(file, network):
         assert np.array_equal(network.keras.get_weight(f"{name}/kernel:0"), held[name][0][1])
     assert network.keras.get_weight("rpn_class_raw/bias:0").shape == (6,)
     assert np.array_equal(network.keras.get_weight("rpn_class_raw/kernel:0"), held["rpn_model"][2][1])
-    assert "classes kept: sword, gun" in told and "3 classes with the background" in told
+    assert "classes kept: sword, gun" in told and "3 classes including background" in told
 
 
 def test_other_classes_start_anew(file):

@@ -92,5 +92,5 @@ def test_none_leaves_the_image_alone():
 
 
 def test_other_modes_are_refused():
-    with pytest.raises(ValueError, match='no resizing mode "stretch"'):
+    with pytest.raises(ValueError, match='unknown resizing mode "stretch"'):
         mold(np.zeros((9, 9, 3), np.uint8), 64, 64, mode="stretch")

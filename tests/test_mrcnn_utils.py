@@ -83,7 +83,7 @@ def test_resizing_up_fades_at_the_rim_only():
 
 
 def test_an_unknown_mode_is_named():
-    with pytest.raises(ValueError, match='no resizing mode "stretch"'):
+    with pytest.raises(ValueError, match='unknown resizing mode "stretch"'):
         utils.resize_image(np.zeros((4, 4, 3), np.uint8), mode="stretch")
 
 

@@ -15,7 +15,7 @@ from maskwright.api.evaluate import evaluate
 from maskwright.api.predict import predict
 from maskwright.api.train import train
 from maskwright.cli.main import main
-from maskwright.escaping import spelt
+from maskwright.escaping import percent_encoded
 from maskwright.prediction.predictor import Predictor
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are not bytes there")
@@ -32,7 +32,7 @@ def odd(tmp_path: Path) -> Path:
     first = min(folder.glob("*.jpg"))
     first.rename(folder / ODD)
     file = folder / "via_region_data.json"
-    file.write_text(file.read_text("utf-8").replace(first.name, spelt(ODD)), encoding="utf-8")
+    file.write_text(file.read_text("utf-8").replace(first.name, percent_encoded(ODD)), encoding="utf-8")
     return tmp_path / "party"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import solid_boxes
 
 from maskwright.transforms import preprocess as module
-from maskwright.transforms.preprocess import MULTIPLE, PADDING, covered, fit, postprocess
+from maskwright.transforms.preprocess import PADDING, STRIDE, covered, postprocess, preprocess
 from maskwright.types import Image, RawDetections, ResizeTransform
 
 SIDES = st.integers(1, 400)
@@ -35,8 +35,8 @@ def raw(boxes, scores=None, mask_probs: bool = True, classes=None) -> RawDetecti
 # --- nothing --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("mask_probs", [True, False])
 def test_nothing_found_is_nothing_restored(mask_probs):
-    _, placement = fit(image(30, 40), 64)
-    detections = postprocess(raw([], mask_probs=mask_probs), placement, ("rust",), 0.5)
+    _, transform = preprocess(image(30, 40), 64)
+    detections = postprocess(raw([], mask_probs=mask_probs), transform, ("rust",), 0.5)
     assert len(detections) == 0 and detections.boxes.shape == (0, 4) and detections.names == ("rust",)
     assert detections.scores is not None and len(detections.scores) == 0
     if mask_probs:
@@ -48,12 +48,10 @@ def test_nothing_found_is_nothing_restored(mask_probs):
 # --- onto the network input ------------------------------------------------------------------------------
 @given(SIDES, SIDES, INPUTS)
 def test_the_long_side_fills_the_input_whose_sides_divide_by_64(height, width, size):
-    network_input, placement = fit(image(height, width), size)
-    assert network_input.dtype == np.uint8 and network_input.shape[:2] == placement.input_size
-    assert (
-        network_input.shape[0] % MULTIPLE == network_input.shape[1] % MULTIPLE == 0 and max(network_input.shape) == size
-    )
-    rows, columns = covered(placement)
+    network_input, transform = preprocess(image(height, width), size)
+    assert network_input.dtype == np.uint8 and network_input.shape[:2] == transform.input_size
+    assert network_input.shape[0] % STRIDE == network_input.shape[1] % STRIDE == 0 and max(network_input.shape) == size
+    rows, columns = covered(transform)
     assert max(rows, columns) == size and min(rows, columns) >= 1
     assert (network_input[:rows, :columns] == 200).all()
     assert (network_input[rows:] == PADDING).all() and (network_input[:, columns:] == PADDING).all()
@@ -64,23 +62,23 @@ def test_the_long_side_fills_the_input_whose_sides_divide_by_64(height, width, s
     [((1, 1), (64, 64)), ((3, 5000), (64, 64)), ((5000, 3), (64, 64)), ((1, 65), (64, 64)), ((48, 64), (64, 64))],
 )
 def test_images_of_unusual_shapes_have_a_input_too(size, expected):
-    network_input, placement = fit(image(*size), 64)
+    network_input, transform = preprocess(image(*size), 64)
     assert network_input.shape[:2] == expected
-    rows, columns = covered(placement)
+    rows, columns = covered(transform)
     assert (network_input[:rows, :columns] == 200).all()
 
 
 def test_a_image_of_the_input_s_size_keeps_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
-    network_input, placement = fit(Image(pixels), 128)
+    network_input, transform = preprocess(Image(pixels), 128)
     assert np.array_equal(network_input, pixels)
-    assert (placement.scale_x, placement.scale_y) == (1, 1)
+    assert (transform.scale_x, transform.scale_y) == (1, 1)
 
 
 def test_the_image_itself_is_left_alone():
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels.flags.writeable = False
-    network_input, _ = fit(Image(pixels), 64)
+    network_input, _ = preprocess(Image(pixels), 64)
     network_input[:] = 9
     assert not pixels.any()
 
@@ -90,23 +88,23 @@ def test_the_image_itself_is_left_alone():
 def test_restore_is_fit_the_other_way_round(data, height, width, size):
     """Boxes come back within a hundredth of a pixel, held inside the image."""
     drawn = np.clip(data.draw(solid_boxes(size=(height, width))), 0, [width, height, width, height])
-    _, placement = fit(image(height, width), size)
-    detections = postprocess(raw(placement.boxes_to_input(drawn), mask_probs=False), placement, ("rust",))
+    _, transform = preprocess(image(height, width), size)
+    detections = postprocess(raw(transform.boxes_to_input(drawn), mask_probs=False), transform, ("rust",))
     np.testing.assert_allclose(detections.boxes, drawn, atol=0.01)
     assert (detections.boxes >= 0).all() and (detections.boxes <= [width, height, width, height]).all()
 
 
 @given(st.integers(20, 300), st.integers(20, 300), INPUTS, st.data())
 def test_what_lies_in_a_box_of_the_image_lies_in_its_box_on_the_input(height, width, size, data):
-    """A bright rectangle is seen on the network input within a pixel of where the placement says."""
+    """A bright rectangle is seen on the network input within a pixel of where the transform says."""
     x1, y1 = data.draw(st.integers(0, width - 15)), data.draw(st.integers(0, height - 15))
     x2, y2 = data.draw(st.integers(x1 + 10, width)), data.draw(st.integers(y1 + 10, height))
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[y1:y2, x1:x2] = 255
-    network_input, placement = fit(Image(pixels), size)
-    rows, columns = covered(placement)
+    network_input, transform = preprocess(Image(pixels), size)
+    rows, columns = covered(transform)
     bright = network_input[:rows, :columns, 0] >= 128
-    expected = placement.boxes_to_input(np.array([[x1, y1, x2, y2]], np.float32))[0]
+    expected = transform.boxes_to_input(np.array([[x1, y1, x2, y2]], np.float32))[0]
     if (expected[2:] - expected[:2]).min() < 3:
         return  # less than a few pixels of the network input: too little to be bright
     across, down = np.flatnonzero(bright.any(0)), np.flatnonzero(bright.any(1))
@@ -114,9 +112,9 @@ def test_what_lies_in_a_box_of_the_image_lies_in_its_box_on_the_input(height, wi
 
 
 def test_a_full_soft_mask_covers_its_box_in_the_image():
-    _, placement = fit(image(300, 400), 128)
+    _, transform = preprocess(image(300, 400), 128)
     detections = postprocess(
-        raw(placement.boxes_to_input(np.array([[100, 60, 240, 200]], np.float32))), placement, ("rust",)
+        raw(transform.boxes_to_input(np.array([[100, 60, 240, 200]], np.float32))), transform, ("rust",)
     )
     assert detections.masks is not None
     dense = detections.masks.dense()[0]
@@ -125,16 +123,16 @@ def test_a_full_soft_mask_covers_its_box_in_the_image():
 
 
 def test_only_rows_from_the_threshold_up_are_restored_in_their_order():
-    _, placement = fit(image(64, 64), 64)
+    _, transform = preprocess(image(64, 64), 64)
     boxes = [[0, 0, 9, 9], [10, 10, 19, 19], [20, 20, 29, 29]]
-    detections = postprocess(raw(boxes, scores=[0.5, 0.49, 0.9], classes=[1, 0, 0]), placement, ("rust", "dent"), 0.5)
+    detections = postprocess(raw(boxes, scores=[0.5, 0.49, 0.9], classes=[1, 0, 0]), transform, ("rust", "dent"), 0.5)
     assert detections.boxes[:, 0].tolist() == [0, 20] and detections.labels == ["dent", "rust"]
     assert detections.masks is not None and len(detections.masks) == 2
 
 
 def test_boxes_over_the_edge_are_held_inside_the_image():
-    placement = ResizeTransform((30, 40), (64, 64), 1.6, 1.6)
-    detections = postprocess(raw([[-20, -5, 500, 500]]), placement, ("rust",))
+    transform = ResizeTransform((30, 40), (64, 64), 1.6, 1.6)
+    detections = postprocess(raw([[-20, -5, 500, 500]]), transform, ("rust",))
     assert detections.boxes.tolist() == [[0, 0, 40, 30]]
     assert detections.masks is not None and detections.masks.area[0] >= 30 * 40 - 4  # a corner pixel may round away
 

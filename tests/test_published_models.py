@@ -146,7 +146,7 @@ def test_weights_of_coco_are_downloaded_once_and_used(home, shelf, monkeypatch, 
 def test_a_class_of_the_file_keeps_its_row(home, shelf, monkeypatch):
     tensors = coco_tensors(LITE)
     entry = offer(monkeypatch, shelf, ("coco", LITE), tensors)
-    sources.obtained(entry)
+    sources.download(entry)
     network, card = open_published(entry.cached)
     from maskwright.weights.transfer import COCO_NAMES
 
@@ -162,7 +162,7 @@ def test_a_file_that_is_not_whole_weights_is_refused(home, shelf, monkeypatch):
     tensors = coco_tensors(LITE)
     tensors.pop(next(iter(tensors)))
     entry = offer(monkeypatch, shelf, ("coco", LITE), tensors)
-    sources.obtained(entry)
+    sources.download(entry)
     with pytest.raises(WeightsError, match="is not whole weights of ssdlite320"):
         open_published(entry.cached)
 
@@ -199,7 +199,7 @@ def test_without_a_network_the_address_and_the_place_are_told(home, monkeypatch,
     with pytest.raises(FetchError) as caught:
         maskwright.load(name)
     assert caught.value.parts["file"].endswith(target.name)
-    assert caught.value.parts["fix"] == f'put the file by hand at "{target}"; or: {sources.NEEDS_NO_NETWORK}'
+    assert caught.value.parts["fix"] == f'download it manually to "{target}"; or: {sources.NEEDS_NO_NETWORK}'
     with pytest.raises(SystemExit) as end:
         main(["predict", name, "x.jpg"])
     assert end.value.code == 1 and "Traceback" not in capsys.readouterr().err

@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_the_image_and_no_empty_file(tmp_path: Path, monkeypa
 def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"an image")
     (tmp_path / "red").write_bytes(b"")
-    with pytest.raises(OutputError, match=r"cannot be written|a file stands where a folder is wanted"):
+    with pytest.raises(OutputError, match=r"cannot be written|there is a file where a folder is needed"):
         Sorter(tmp_path).sort(tmp_path / "x.png", "red")
 
 

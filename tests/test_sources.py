@@ -225,7 +225,7 @@ def test_a_web_address_is_a_image(server):
 def test_a_web_address_that_is_not_there_is_a_fetch_error(server):
     with pytest.raises(FetchError) as caught:
         open_source(expand([f"{server}/none.png"])[0])
-    assert caught.value.parts["got"] == "the server answers 404 Not Found"
+    assert caught.value.parts["got"] == "the server responds 404 Not Found"
 
 
 def test_a_web_image_has_a_limit(server, monkeypatch):

@@ -109,6 +109,6 @@ def test_other_packages_networks_start_at_random_unless_their_weights_are_asked_
 def test_a_damaged_file_in_the_cache_is_named_and_not_silently_replaced(nothing_is_downloaded):
     entry = sources.published("coco", "mask_rcnn_r50", "resnet50")
     cache(entry)
-    with pytest.raises(WeightsError, match="is not what was published") as caught:
-        sources.obtained(entry)
+    with pytest.raises(WeightsError, match="is not the published one") as caught:
+        sources.download(entry)
     assert caught.value.parts["file"] == str(entry.cached) and nothing_is_downloaded == []

@@ -14,7 +14,7 @@ from maskwright import suggestions
 from maskwright.cli.main import PLACES, commands, main
 from maskwright.cli.misspelt import long_options
 from maskwright.errors import RecipeError, UnknownName, WeightsError
-from maskwright.suggestions import ELSEWHERE, nearest, option_meant
+from maskwright.suggestions import SYNONYMS, nearest, option_meant
 from maskwright.training.defaults import from_options
 from maskwright.weights import sources
 
@@ -115,7 +115,7 @@ def test_an_argument_written_as_an_option_is_said_to_have_its_place(capsys):
 
 def test_every_word_of_other_tools_leads_to_an_option_that_some_command_has():
     known = {name for command in PLACES for name in long_options(commands.get_command(None, command))}  # type: ignore[arg-type]
-    for word, ours in ELSEWHERE.items():
+    for word, ours in SYNONYMS.items():
         assert set(ours) <= known, word
         assert word not in known or option_meant(word, [word, *ours]) in ours
 
@@ -148,11 +148,11 @@ def test_a_model_without_images_is_told_to_name_some(capsys, tmp_path):
 def test_a_image_in_the_models_place_is_called_one(capsys, tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"")
     err = said(capsys, "predict", str(tmp_path / "x.jpg"), "y.jpg")
-    assert "this is an image, and a model was wanted" in err
+    assert "this is an image, but a model is expected" in err
     with pytest.raises(RecipeError, match="this is an image"):
         sources.model_folder("nowhere.JPEG")
 
 
 def test_an_endless_name_is_compared_with_nothing(monkeypatch):
-    monkeypatch.setattr(suggestions, "_slips", lambda one, other: pytest.fail("compared"))
+    monkeypatch.setattr(suggestions, "_edit_distance", lambda one, other: pytest.fail("compared"))
     assert suggestions.nearest("small" * 5000, ["small", "mask_rcnn_r50"]) is None

@@ -44,7 +44,7 @@ def test_a_comma_divides_decimals_only_between_semicolons():
     [
         ("file,labels\nc,d.jpg,rust\n", "a row is too long"),
         ("file,labels\na.jpg\n", "a row is too short"),
-        ("file,File,labels\na.jpg,b.jpg,rust\n", "two columns of one name"),
+        ("file,File,labels\na.jpg,b.jpg,rust\n", "two columns have the same name"),
         ("files,labels\na.jpg,rust\n", "a column is missing"),
         ('file,labels\n"a.jpg" x,rust\n', "not a CSV file"),
     ],

@@ -150,7 +150,7 @@ def test_a_bad_checksum_names_the_record(tmp_path):
     data = bytearray(path.read_bytes())
     data[-20] ^= 1
     path.write_bytes(data)
-    with pytest.raises(AnnotationError, match="a record does not have its checksum") as caught:
+    with pytest.raises(AnnotationError, match="the checksum of a record is wrong") as caught:
         formats.read(path)
     assert caught.value.parts["record"] == "record 2"
 

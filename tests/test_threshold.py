@@ -19,7 +19,7 @@ from maskwright.cli.main import main
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim
 from maskwright.prediction.predictor import Predictor
-from maskwright.transforms.preprocess import fit
+from maskwright.transforms.preprocess import preprocess
 from maskwright.types import Dataset, Instances, RawDetections, Record, RleMasks
 from maskwright.weights import sources
 from maskwright.weights.card import Card, read_card
@@ -35,7 +35,7 @@ class Light:
     def __init__(self, card: Card) -> None:
         self.card = card
 
-    fit = staticmethod(fit)
+    fit = staticmethod(preprocess)
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         return [RawDetections(BOX, np.array([network_input.mean() / 255], np.float32), np.array([0]), None)

@@ -19,7 +19,7 @@ from maskwright.errors import RecipeError
 from maskwright.prediction import tiles
 from maskwright.prediction.predictor import Classifier, Predictor
 from maskwright.training.recipe import Recipe
-from maskwright.transforms.preprocess import fit
+from maskwright.transforms.preprocess import preprocess
 from maskwright.types import Image, Instances, RawDetections, RleMasks
 from maskwright.weights.card import Card
 
@@ -35,7 +35,7 @@ class Finder:
         self.masks = masks
         self.seen: list[tuple[int, int]] = []
 
-    fit = staticmethod(fit)
+    fit = staticmethod(preprocess)
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         self.seen += sizes

@@ -339,7 +339,7 @@ def test_no_right_to_write_is_said(data: Path, tmp_path: Path, monkeypatch: pyte
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
-    with pytest.raises(OutputError, match="no right to write here"):
+    with pytest.raises(OutputError, match="no permission to write here"):
         trainer(data, tmp_path / "run").run()
 
 
@@ -434,7 +434,7 @@ def test_folders_made_for_a_file_that_did_not_come_go_with_it(tmp_path: Path) ->
 
 def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="a file stands where a folder is wanted"):
+    with pytest.raises(OutputError, match="there is a file where a folder is needed"):
         files.write_text(tmp_path / "file" / "a.txt", "x")
 
 

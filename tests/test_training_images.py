@@ -10,7 +10,7 @@ from PIL import Image
 from strategies import masks
 
 from maskwright.errors import ImageError
-from maskwright.transforms.training_images import ROOM, Cutout, load
+from maskwright.transforms.training_images import OVERSIZE, Cutout, load
 from maskwright.types import Instances, Record, RleMasks, Window
 
 NAMES = ("rust", "dent")
@@ -61,7 +61,7 @@ def test_a_small_image_is_not_enlarged(image):
 
 
 def test_a_large_image_is_shrunk_to_the_input_and_some_room(image):
-    assert load(record(image[0]), 32).pixels.shape[1] == 32 * ROOM
+    assert load(record(image[0]), 32).pixels.shape[1] == 32 * OVERSIZE
 
 
 @given(dense=masks(size=(60, 80)))
@@ -93,7 +93,7 @@ def test_a_shrunk_mask_lies_where_the_mask_lay(image, dense, size):
 def test_a_rectangle_shrunk_by_two_is_half_as_large(image):
     dense = np.zeros((1, 60, 80), bool)
     dense[0, 20:40, 10:50] = True
-    (cutout,) = load(record(image[0], dense), int(40 / ROOM) + 1).cutouts
+    (cutout,) = load(record(image[0], dense), int(40 / OVERSIZE) + 1).cutouts
     assert abs(cutout.corner[0] - 5) <= 1 and abs(cutout.corner[1] - 10) <= 1
     assert abs(np.count_nonzero(cutout.mask) - 200) < 40
 
@@ -119,7 +119,7 @@ def test_a_crowd_has_no_class(image):
 def test_images_of_unusual_shapes_are_loaded(tmp_path, size):
     Image.new("RGB", size[::-1], (9, 9, 9)).save(tmp_path / "a.png")
     loaded = load(record(tmp_path / "a.png", np.ones((1, *size), bool), size=size), 64)
-    assert max(loaded.pixels.shape) <= max(64 * ROOM, 3) and min(loaded.pixels.shape) >= 1
+    assert max(loaded.pixels.shape) <= max(64 * OVERSIZE, 3) and min(loaded.pixels.shape) >= 1
     assert painted(loaded.cutouts, loaded.pixels.shape[:2]).all() and len(loaded.cutouts) == 1
 
 

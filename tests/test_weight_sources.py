@@ -13,8 +13,8 @@ def test_cached_weights_that_are_not_what_their_name_promises_are_refused(tmp_pa
     entry = sources.PUBLISHED["imagenet", "mobilenet_v2"]
     entry.cached.parent.mkdir(parents=True)
     entry.cached.write_bytes(b"other tensors")
-    with pytest.raises(WeightsError, match="not what was published") as caught:
-        sources.obtained(entry)
+    with pytest.raises(WeightsError, match="not the published one") as caught:
+        sources.download(entry)
     assert caught.value.parts["file"] == str(entry.cached) and "delete it" in caught.value.parts["fix"]
     assert caught.value.parts["expected"] == "sha256 b0353104..."
     assert entry.cached.read_bytes() == b"other tensors", "nobody's file is removed unasked"

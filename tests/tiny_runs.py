@@ -22,7 +22,7 @@ from maskwright.training.callbacks import Hooks
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.trainer import Trainer
-from maskwright.transforms.preprocess import fit
+from maskwright.transforms.preprocess import preprocess
 from maskwright.types import Dataset, Instances, RawDetections, Record, RleMasks
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, write_card
@@ -140,7 +140,7 @@ class Seer:
         self.card = Card("small", "none", "segment" if masks else "detect", names, 128)
         self.masks, self.half = masks, half
 
-    fit = staticmethod(fit)
+    fit = staticmethod(preprocess)
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[RawDetections]:
         count = len(self.card.classes)

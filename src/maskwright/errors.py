@@ -1,21 +1,21 @@
-"""Every error maskwright raises, and nothing else.
+"""All exceptions that maskwright raises.
 
     MaskwrightError
-    ├── InputError          a file, record or value the user gave is wrong
-    │   ├── ImageError      an image cannot be read (truncated, fake, giant)
-    │   ├── AnnotationError an annotation file or a record of it
-    │   ├── DatasetError    the data as a whole (no images, no instances, unknown class, several annotation files)
+    ├── InputError          a file, record or value given by the user is invalid
+    │   ├── ImageError      an image cannot be read (truncated, not an image, too large)
+    │   ├── AnnotationError an annotation file or a record of it is invalid
+    │   ├── DatasetError    the dataset as a whole (no images, no objects, unknown class, several annotation files)
     │   ├── WeightsError    a checkpoint, state dict or card
     │   ├── RecipeError     a training recipe or option
     │   ├── ShapeError      arrays of the wrong shape, type or length given to a constructor; also a ValueError
-    │   └── UnknownName     a name that is in no table; offers the nearest
-    ├── OutputError         something could not be written (no rights, disk full)
-    ├── FetchError          a download that failed
+    │   └── UnknownName     a name that does not exist; suggests the nearest
+    ├── OutputError         something cannot be written (no permission, disk full)
+    ├── FetchError          a download failed
     ├── MissingExtra        an optional package is not installed
-    └── TrainingError       training cannot go on (loss not a number)
+    └── TrainingError       training cannot continue (the loss is NaN)
 
-An error is made of named parts (file, record, field, wanted, got, fix); the message is built from them here,
-and `--json` carries the same parts.
+An error consists of named parts (file, record, field, expected, got, fix); the message is built from them here, and
+`--json` has the same parts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ PARTS = ("record", "field", "expected", "got", "fix")
 
 
 class MaskwrightError(Exception):
-    """The root of the tree. `headline` says what is wrong in one sentence; the parts say where and how to mend it."""
+    """The base class of all errors.
+
+    headline  what is wrong, in one sentence
+    file      the file, folder or URL
+    record    the record in it, such as an image, region, row or tensor
+    field     the field, column or option
+    expected  what would be valid
+    got       what was given instead
+    fix       how to fix it
+    """
 
     def __init__(
         self,
@@ -63,28 +72,28 @@ class MaskwrightError(Exception):
         lines += [f"  {name:<10}{_indented(self.parts[name])}" for name in PARTS if name in self.parts]
         return "\n".join(lines)
 
-    def __reduce__(self):  # so that an error crosses from a worker process whole
-        return (_remake, (type(self), self.headline, self.parts))
+    def __reduce__(self):  # pickles completely, for errors in worker processes
+        return (_restore, (type(self), self.headline, self.parts))
 
     def facts(self) -> dict[str, str]:
-        """The same parts for machines."""
+        """The parts as a dict, for `--json`."""
         return {"error": type(self).__name__, "message": self.headline, **self.parts}
 
 
 def _indented(part: str) -> str:
-    """Further lines of a part stand under its first one, so that no name in it can fake a line of ours."""
+    """Indent further lines of a part, so that a name with line breaks cannot imitate another part."""
     first, *further = part.split("\n")
     return "".join([harmless(first), *(f"\n          {harmless(line.strip())}" for line in further)])
 
 
-def _remake(kind: type[MaskwrightError], headline: str, parts: dict[str, str]) -> MaskwrightError:
+def _restore(kind: type[MaskwrightError], headline: str, parts: dict[str, str]) -> MaskwrightError:
     error = kind.__new__(kind)
     MaskwrightError.__init__(error, headline, **parts)
     return error
 
 
 class InputError(MaskwrightError):
-    """Something the user gave is wrong."""
+    """A file, record or value given by the user is invalid."""
 
 
 class ImageError(InputError):
@@ -92,11 +101,11 @@ class ImageError(InputError):
 
 
 class AnnotationError(InputError):
-    """An annotation file, or a record of it, is wrong."""
+    """An annotation file, or a record of it, is invalid."""
 
 
 class DatasetError(InputError):
-    """The data as a whole cannot be used as asked."""
+    """The dataset as a whole cannot be used for this."""
 
 
 class WeightsError(InputError):
@@ -104,15 +113,20 @@ class WeightsError(InputError):
 
 
 class RecipeError(InputError):
-    """A training recipe or an option of it is wrong."""
+    """A training recipe or option is invalid."""
 
 
 class ShapeError(InputError, ValueError):
-    """An array of the wrong shape, type or length; what was expected and what was given are named."""
+    """An array has the wrong shape, type or length; names the expected and the actual one."""
 
 
 class UnknownName(InputError):
-    """A name that stands in no table; offers the nearest one.
+    """A name that does not exist; suggests the nearest one.
+
+    kind   what is named: "model", "class"
+    known  the existing names
+    where  where they are listed, as text
+    meant  the suggestion; default: the nearest of `known`
 
     >>> raise UnknownName("model", "mask_rcnn_r5O", ["mask_rcnn_r50", "small"], "`maskwright models` lists them all")
     Traceback (most recent call last):
@@ -131,7 +145,7 @@ class UnknownName(InputError):
 
 
 class OutputError(MaskwrightError):
-    """Something could not be written."""
+    """Something cannot be written."""
 
 
 class FetchError(MaskwrightError):
@@ -143,4 +157,4 @@ class MissingExtra(MaskwrightError):
 
 
 class TrainingError(MaskwrightError):
-    """Training cannot go on."""
+    """Training cannot continue."""

@@ -1,8 +1,8 @@
-r"""Text from outside (names of files and classes, tags, what a server says) as a terminal may show it.
+r"""Escapes untrusted text (names of files and classes, tags, server responses) for the terminal.
 
-Escaped   control characters (\x1b begins colors, titles and cleared screens; \n fakes lines), marks that turn the
-          direction of writing, line separators; what is left of a file name's bytes that are no UTF-8 (\xe9)
-Kept      every letter of every script, and the backslash itself: Windows paths stay readable
+Escaped   control characters (\x1b starts escape sequences, \n imitates lines), bidirectional control characters, line
+          separators, bytes of file names that are not UTF-8 (\xe9)
+Kept      letters of all scripts, and the backslash: Windows paths stay readable
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 
 
 def harmless(text: str, lines: bool = False) -> str:
-    r"""The text with everything that a terminal would obey spelt out; with `lines` its line feeds are kept.
+    r"""The text with control characters escaped; `lines=True` keeps line feeds.
 
     >>> print(harmless("a\x1b[31m.jpg: 99 balloon\n"))
     a\x1b[31m.jpg: 99 balloon\n
     """
     if lines:
         return "\n".join(harmless(line) for line in text.split("\n"))
-    return text if text.isascii() and text.isprintable() else _HARMFUL.sub(_spelt, text)
+    return text if text.isascii() and text.isprintable() else _HARMFUL.sub(_escape, text)
 
 
-def spelt(name: str) -> str:
-    """A name for a file of UTF-8: bytes that are none as in addresses (caf%E9.jpg), which readers decode again.
+def percent_encoded(name: str) -> str:
+    """A file name as UTF-8 text: bytes that are not UTF-8 are percent-encoded, and decoded again by the readers.
 
-    >>> spelt("café.jpg"), spelt("caf\udce9 100%.jpg")
+    >>> percent_encoded("café.jpg"), percent_encoded("caf\udce9 100%.jpg")
     ('café.jpg', 'caf%E9 100%25.jpg')
     """
     if not _BYTES.search(name):
         return name
-    return re.sub("[%\ud800-\udfff]", lambda detections: f"%{ord(detections[0]) & 0xFF:02X}", name)
+    return re.sub("[%\ud800-\udfff]", lambda match: f"%{ord(match[0]) & 0xFF:02X}", name)
 
 
-def _spelt(detections: re.Match[str]) -> str:
-    character = detections[0]
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
     if short := {"\n": r"\n", "\r": r"\r", "\t": r"\t"}.get(character):
         return short
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte of a file name that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # Python's surrogate escape of a byte that is not UTF-8
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,6 +1,6 @@
-"""Downloads: with progress, a checksum, taken up again where they broke off, and a way out for who is offline.
+"""Downloads with progress, checksum and resume, and errors that say what to do without a network.
 
-What has arrived lies in "<name>.part" beside the target and is moved there when it is whole and has the right sum.
+Data are written to "<name>.part" beside the target, which is moved there when it is complete and its checksum correct.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from maskwright.progress import Progress, silent
 
 TRIES = 4
 PAUSE = 1.0
-"""Seconds before the second try; each further pause is twice as long."""
+"""Seconds before the second attempt; each further pause is twice as long."""
 TIMEOUT = 30.0
-"""Seconds without a single byte after which a connection counts as lost."""
+"""Seconds without data after which a connection counts as lost."""
 CHUNK = 1 << 18
 
 Result = TypeVar("Result")
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: MASKWRIGHT_CACHE, or the platform's own place for such files. Not created here."""
+    """The folder for downloads: MASKWRIGHT_CACHE, or the platform's cache folder. It is not created here."""
     if chosen := os.environ.get("MASKWRIGHT_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -49,7 +49,7 @@ def cache_folder() -> Path:
 
 
 def name_of(url: str) -> str:
-    """The file name an address ends in.
+    """The file name at the end of a URL.
 
     >>> name_of("https://example.org/a/r50%20v2.pth?download=1")
     'r50 v2.pth'
@@ -65,207 +65,207 @@ def fetch(
     size: int | None = None,
     offline: str = "",
 ) -> Path:
-    """Download `url` to the file `target`, unless it lies there already (with that checksum, where one is given).
+    """Download `url` to the file `target`, unless it exists (with that checksum, if one is given).
 
-    sha256   its 64 hexadecimal digits, or the first of them (at least 8: what stands in torchvision's file names);
-             with it, a download that an earlier call left unfinished is taken up again
-    size     bytes, where known beforehand; a file of another size is refused
-    offline  what one can do without a network, for the message
+    sha256   64 hexadecimal digits, or the first of them (at least 8, as in torchvision's file names); with it an
+             unfinished download is resumed
+    size     expected size in bytes; a file of another size is rejected
+    offline  advice for the error message without a network
+
+    FetchError if the download fails or the checksum is wrong, OutputError if the file cannot be written.
 
     >>> fetch("https://example.org/r50.safetensors", cache_folder() / "r50.safetensors", sha256="9c1e...")
     """
     if sha256 is not None:
         sha256 = sha256.lower()
-        if not re.fullmatch(r"[0-9a-f]{8,64}", sha256):  # fewer would let nearly anything pass
-            raise ValueError(f"sha256 wants 8 to 64 hexadecimal digits, got {sha256!r}")
+        if not re.fullmatch(r"[0-9a-f]{8,64}", sha256):  # with fewer digits nearly any file would pass
+            raise ValueError(f"sha256 must be 8 to 64 hexadecimal digits, got {sha256!r}")
     target = Path(target)
-    if target.is_file() and (sha256 is None or _sum(target).startswith(sha256)):
+    if target.is_file() and (sha256 is None or _sha256(target).startswith(sha256)):
         return target
     part = target.with_name(target.name + ".part")
-    with writing(target) as temporary:  # it says disk errors in words; what broke off stays in `part`
-        _own(part)
-        if sha256 is None:  # nothing would show whether an old part is of this very file
+    with writing(target) as temporary:  # explains disk errors; an unfinished download stays in `part`
+        _remove_link(part)
+        if sha256 is None:  # nothing could verify that an old part is of the same file
             part.unlink(missing_ok=True)
         download = _Download(url, part, size, progress or silent, checked=sha256 is not None)
-        fix = f'put the file by hand at "{target}"' + (f"; or: {offline}" if offline else "")
+        fix = f'download it manually to "{target}"' + (f"; or: {offline}" if offline else "")
         resumed = part.exists()
-        _insist(download.go_on, url, fix)
-        if sha256 is not None and resumed and not _sum(part).startswith(sha256):  # the old part was of another file
+        _retry(download.resume, url, fix)
+        if sha256 is not None and resumed and not _sha256(part).startswith(sha256):  # the old part was of another file
             part.unlink()
-            _insist(download.go_on, url, fix)
-        if sha256 is not None and not (got := _sum(part)).startswith(sha256):
+            _retry(download.resume, url, fix)
+        if sha256 is not None and not (got := _sha256(part)).startswith(sha256):
             part.unlink()
             expected = f"sha256 {sha256}{'...' if len(sha256) < 64 else ''}"
             got = f"sha256 {got}"
             raise FetchError(
-                "what came is not the file that was expected", file=url, expected=expected, got=got, fix=fix
+                "the downloaded file is not the expected one", file=url, expected=expected, got=got, fix=fix
             )
         part.replace(temporary)
     return target
 
 
-def _own(part: Path) -> None:
-    """Take away what bears the part's name and is not a file of its own: in a shared folder anybody may have put a
-    link there, and what it leads to would be written over."""
+def _remove_link(part: Path) -> None:
+    """Remove `part` if it is a link: in a shared folder somebody could have put one there, and its target would be
+    overwritten."""
     with contextlib.suppress(FileNotFoundError):
-        found = part.lstat()
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        status = part.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             part.unlink()
 
 
 def read_bytes(url: str, limit: int) -> bytes:
-    """The bytes at an address, at most `limit` of them: for single images, which are kept in memory only."""
+    """Download at most `limit` bytes into memory, for single images; FetchError if there are more or it fails."""
 
     def read() -> bytes:
         data = bytearray()
-        with _open(url) as answer:
-            expected = answer.length
-            for chunk in _chunks(answer):
+        with _open(url) as response:
+            expected = response.length
+            for chunk in _chunks(response):
                 data += chunk
                 if len(data) > limit:
-                    raise _Refused(f"it is longer than {limit / 1e6:g} MB")
+                    raise _PermanentError(f"it is larger than {limit / 1e6:g} MB")
         if expected is not None and len(data) < expected:
-            raise _Lost(f"{len(data):,} of {expected:,} bytes came")
+            raise _TemporaryError(f"{len(data):,} of {expected:,} bytes were received")
         return bytes(data)
 
-    return _insist(read, url, "check the address; or download it by hand and name the file")
+    return _retry(read, url, "check the address; or download it manually and name the file")
 
 
-# --- how it is done -----------------------------------------------------------------------------
-class _Lost(Exception):
-    """It failed, and may go better next time."""
+# --- inside -------------------------------------------------------------------------------------
+class _TemporaryError(Exception):
+    """A temporary failure: worth another attempt."""
 
 
-class _NoSuchRange(_Lost):
-    """The server's 416: it has no bytes from there on."""
+class _RangeError(_TemporaryError):
+    """HTTP 416: the server has no bytes from that position on."""
 
 
-class _Refused(Exception):
-    """It failed, and will fail again."""
+class _PermanentError(Exception):
+    """A permanent failure."""
 
 
-def _insist(work: Callable[[], Result], url: str, fix: str) -> Result:
-    """Do it; when the connection is lost, a few times more."""
+def _retry(work: Callable[[], Result], url: str, fix: str) -> Result:
+    """Call `work`, and again up to TRIES times when the connection is lost."""
     reason: Exception | None = None
     for attempt in range(TRIES):
         if attempt:
             time.sleep(PAUSE * 2 ** (attempt - 1))
         try:
             return work()
-        except _Lost as lost:
+        except _TemporaryError as lost:
             reason = lost
-        except _Refused as refused:
+        except _PermanentError as refused:
             raise FetchError("this cannot be downloaded", file=url, got=refused, fix=fix) from refused
     raise FetchError(f"the download failed {TRIES} times", file=url, got=reason, fix=fix) from reason
 
 
 @dataclass
 class _Download:
-    """One file on its way; `go_on` continues where the part file ends."""
+    """The download of one file; `resume` continues at the end of the part file."""
 
     url: str
     part: Path
     size: int | None
     progress: Progress
-    checked: bool  # a checksum will tell whether what was put together is right
-    version: str | None = None  # what the server calls this version of the file (ETag or date)
+    checked: bool  # the result is verified with a checksum
+    version: str | None = None  # the server's identifier of this version of the file (ETag or date)
 
-    def go_on(self) -> None:
-        have = self.part.stat().st_size if self.part.exists() and (self.checked or self.version) else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        if have and self.version:  # continue only if it is still the same file, else send it from the start
+    def resume(self) -> None:
+        received = self.part.stat().st_size if self.part.exists() and (self.checked or self.version) else 0
+        headers = {"Range": f"bytes={received}-"} if received else {}
+        if received and self.version:  # continue only if the file is unchanged, else send it from the start
             headers["If-Range"] = self.version
         try:
-            with _open(self.url, headers) as answer:
-                self._receive(answer, have)
-        except _NoSuchRange:
+            with _open(self.url, headers) as response:
+                self._receive(response, received)
+        except _RangeError:
             self.part.unlink(missing_ok=True)
             raise
 
-    def _receive(self, answer: http.client.HTTPResponse, have: int) -> None:
-        if answer.status != 206 or not (answer.headers["Content-Range"] or "").startswith(f"bytes {have}-"):
-            have = 0  # the server sends the file from its start
-        total = self.size if answer.length is None else have + answer.length
+    def _receive(self, response: http.client.HTTPResponse, received: int) -> None:
+        if response.status != 206 or not (response.headers["Content-Range"] or "").startswith(f"bytes {received}-"):
+            received = 0  # the server sends the file from its start
+        total = self.size if response.length is None else received + response.length
         if self.size is not None and total != self.size:
-            raise _Refused(f"{total:,} bytes, where {self.size:,} were expected")
-        tag = answer.headers["ETag"]
-        self.version = tag if tag and not tag.startswith("W/") else answer.headers["Last-Modified"]
-        coming = None if total is None else total - have
-        with open(self.part, "ab" if have else "wb", opener=_no_link) as file:
-            for chunk in self.progress(_chunks(answer), total=coming, label=name_of(self.url), unit="B"):
+            raise _PermanentError(f"{total:,} bytes instead of {self.size:,}")
+        tag = response.headers["ETag"]
+        self.version = tag if tag and not tag.startswith("W/") else response.headers["Last-Modified"]
+        remaining = None if total is None else total - received
+        with open(self.part, "ab" if received else "wb", opener=_no_link) as file:
+            for chunk in self.progress(_chunks(response), total=remaining, label=name_of(self.url), unit="B"):
                 file.write(chunk)
-                have += len(chunk)
-                if total is not None and have > total:
-                    raise _Refused(f"more than the {total:,} bytes that were expected")
-        if total is not None and have < total:
-            raise _Lost(f"{have:,} of {total:,} bytes came")
+                received += len(chunk)
+                if total is not None and received > total:
+                    raise _PermanentError(f"more than the expected {total:,} bytes")
+        if total is not None and received < total:
+            raise _TemporaryError(f"{received:,} of {total:,} bytes were received")
 
 
 @contextlib.contextmanager
 def _network() -> Iterator[None]:
-    """Whatever a network does -> _Lost or _Refused."""
+    """Convert all network errors to _TemporaryError or _PermanentError."""
     try:
         yield
     except HTTPError as error:
         error.close()
         if error.code == 416:
-            raise _NoSuchRange("the server has fewer bytes than are here already") from error
-        kind = _Lost if error.code in (408, 425, 429, 500, 502, 503, 504) else _Refused
-        raise kind(f"the server answers {error.code} {error.reason}") from error
+            raise _RangeError("the server has fewer bytes than were already downloaded") from error
+        kind = _TemporaryError if error.code in (408, 425, 429, 500, 502, 503, 504) else _PermanentError
+        raise kind(f"the server responds {error.code} {error.reason}") from error
     except URLError as error:
-        hopeless = (
-            str,
-            socket.gaierror,
-            ConnectionRefusedError,
-            ssl.SSLCertVerificationError,
-        )  # str: not a host at all
+        # str: the address has no host
+        permanent = (str, socket.gaierror, ConnectionRefusedError, ssl.SSLCertVerificationError)
         if isinstance(error.reason, socket.gaierror):
-            raise _Refused("the server was not found; is there a network?") from error
-        raise (_Refused if isinstance(error.reason, hopeless) else _Lost)(str(error.reason)) from error
+            raise _PermanentError("the server was not found; is there a network connection?") from error
+        raise (_PermanentError if isinstance(error.reason, permanent) else _TemporaryError)(
+            str(error.reason)
+        ) from error
     except TimeoutError as error:
-        raise _Lost(f"nothing came for {TIMEOUT:g} seconds") from error
+        raise _TemporaryError(f"no data for {TIMEOUT:g} seconds") from error
     except (http.client.InvalidURL, ValueError) as error:
-        raise _Refused(f"this is no address: {error}") from error
+        raise _PermanentError(f"this is not a valid URL: {error}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise _Lost(str(error) or type(error).__name__) from error
+        raise _TemporaryError(str(error) or type(error).__name__) from error
 
 
 def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
-class _OnTheWeb(HTTPRedirectHandler):
-    """Follows a server to other http and https addresses only, and never from https to what anybody can read."""
+class _WebRedirectHandler(HTTPRedirectHandler):
+    """Follows redirects to http and https only, and never from https to http."""
 
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
         before, after = (urlsplit(url).scheme.lower() for url in (req.full_url, newurl))
         if after not in ("http", "https") or (before, after) == ("https", "http"):
-            raise _Refused(f"the server sends on from {before} to {after}: {newurl}")
+            raise _PermanentError(f"the server redirects from {before} to {after}: {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def urlopen(asked: Request, timeout: float) -> http.client.HTTPResponse:
-    return build_opener(_OnTheWeb).open(asked, timeout=timeout)
+def urlopen(request: Request, timeout: float) -> http.client.HTTPResponse:
+    return build_opener(_WebRedirectHandler).open(request, timeout=timeout)
 
 
 def _open(url: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
     if not url.lower().startswith(("http://", "https://")):
-        raise _Refused("only http and https addresses can be downloaded")
-    address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")  # people type blanks and umlauts
+        raise _PermanentError("only http and https addresses can be downloaded")
+    address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")  # people type blanks and accented letters
     with _network():
-        asked = {"User-Agent": "maskwright", "Accept-Encoding": "identity", **(headers or {})}
-        return urlopen(Request(address, headers=asked), timeout=TIMEOUT)
+        request = {"User-Agent": "maskwright", "Accept-Encoding": "identity", **(headers or {})}
+        return urlopen(Request(address, headers=request), timeout=TIMEOUT)
 
 
-def _chunks(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     while True:
         with _network():
-            chunk = answer.read1(CHUNK)
+            chunk = response.read1(CHUNK)
         if not chunk:
             return
         yield chunk
 
 
-def _sum(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

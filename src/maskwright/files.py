@@ -1,4 +1,4 @@
-"""Writing so that nothing half-written is ever seen, reading of files only, and disk errors said in words."""
+"""Atomic writes, reading of regular files only, and understandable errors of the file system."""
 
 from __future__ import annotations
 
@@ -25,33 +25,35 @@ LFS_POINTER = b"version https://git-lfs"
 
 def _explain(error: OSError, path: Path) -> OutputError:
     if error.errno == errno.ENOSPC:
-        return OutputError("the disk is full", file=path, fix="free some room, or choose another folder with --out")
+        return OutputError("the disk is full", file=path, fix="free some space, or choose another folder with --out")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return OutputError("no right to write here", file=path, fix="choose another folder with --out")
+        return OutputError("no permission to write here", file=path, fix="choose another folder with --out")
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return OutputError("a file stands where a folder is wanted", file=path, fix="choose another folder")
+        return OutputError("there is a file where a folder is needed", file=path, fix="choose another folder")
     return OutputError(f"cannot be written ({error.strerror or error})", file=path, fix="choose another folder")
 
 
 @contextlib.contextmanager
 def writing(path: Path | str) -> Iterator[Path]:
-    """A temporary path beside `path`; moved into place when the block ends well, removed when it does not.
+    """A temporary path beside `path` that replaces it when the block succeeds, and is removed when it fails.
+
+    Missing folders are created. OutputError for a full disk, missing permissions and other errors of the file system.
 
     >>> with writing("runs/demo/report.html") as temporary:
     ...     temporary.write_text(page)
     """
     path = Path(path)
     temporary: Path | None = None
-    new = _absent(path.parent)
+    created = _absent(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
-        prefix = f".{shortened(path.name, 220)}."  # with room for what makes it temporary
+        prefix = f".{shortened(path.name, 220)}."  # leaves space for the random part
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        mode = 0o666 & ~_umask()  # mkstemp gives 600; a report is for everybody who may read the folder
+        mode = 0o666 & ~_umask()  # mkstemp gives 600, but the file is for everybody who can read the folder
         temporary.chmod(mode)
         temporary.replace(path)
         temporary = None
@@ -61,15 +63,15 @@ def writing(path: Path | str) -> Iterator[Path]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-        _remove_empty(new)
+        _remove_empty(created)
 
 
 @contextlib.contextmanager
 def writing_folder(path: Path | str) -> Iterator[Path]:
-    """The same for a whole folder (a model, a rendered dataset): complete, or not there."""
+    """`writing` for a whole folder, such as a model or a rendered dataset: complete or absent."""
     path = Path(path)
     temporary: Path | None = None
-    new = _absent(path.parent)
+    created = _absent(path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = f".{shortened(path.name, 220)}."
@@ -89,11 +91,11 @@ def writing_folder(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-        _remove_empty(new)
+        _remove_empty(created)
 
 
 def _absent(folder: Path) -> list[Path]:
-    """The folder and those above it that are not there yet, the deepest first."""
+    """The folder and its parents that do not exist yet, deepest first."""
     absent = []
     while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110 (never raises)
         absent.append(folder)
@@ -102,18 +104,18 @@ def _absent(folder: Path) -> list[Path]:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Folders that were made for something that did not come."""
+    """Remove folders that were created for a file that was not written."""
     for folder in folders:
         try:
             folder.rmdir()
         except FileNotFoundError:
             continue
-        except OSError:  # something is in it: all is well
+        except OSError:  # not empty
             return
 
 
 def claim(path: Path | str) -> bool:
-    """Make an empty file where nothing was. False where something is, also where two ask at the same moment.
+    """Create an empty file. False if there is one already; of simultaneous callers only one gets True.
 
     >>> claim("runs/party/run.json"), claim("runs/party/run.json")
     (True, False)
@@ -130,39 +132,39 @@ def claim(path: Path | str) -> bool:
 
 
 def sweep(folder: Path | str) -> list[Path]:
-    """Remove what `writing` leaves in a folder when the process is killed in the middle; what was removed.
+    """Remove the temporary files that `writing` leaves in a folder when the process is killed; returns them.
 
-    Only names that it gives: `.state.safetensors.k3v9_x2a.safetensors` beside `state.safetensors`.
+    Only files with its names: `.state.safetensors.k3v9_x2a.safetensors` beside `state.safetensors`.
     """
-    swept = []
+    removed = []
     with contextlib.suppress(OSError):
         for path in sorted(Path(folder).iterdir()):
-            found = _TEMPORARY.fullmatch(path.name)
-            if found and found["name"].endswith(found["suffix"]) and path.is_file():
-                with contextlib.suppress(OSError):  # in use elsewhere, or not ours to remove
+            match = _TEMPORARY.fullmatch(path.name)
+            if match and match["name"].endswith(match["suffix"]) and path.is_file():
+                with contextlib.suppress(OSError):  # in use, or no permission
                     path.unlink()
-                    swept.append(path)
-    return swept
+                    removed.append(path)
+    return removed
 
 
 def write_text(path: Path | str, text: str) -> None:
-    r"""UTF-8. A file's name that is no text (Linux allows any bytes) is escaped: what Python calls \udce9 stands there
-    as these six letters, which JSON takes for the same name again."""
+    r"""Write UTF-8 atomically. File names that are not UTF-8 (Linux allows any bytes) are escaped: Python's \udce9 is
+    written as these six characters, which JSON reads back as the same name."""
     with writing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def shortened(name: str, most: int) -> str:
-    """A name of at most `most` bytes: what is too long is cut, and gets a mark that tells it from others cut alike.
+def shortened(name: str, max_bytes: int) -> str:
+    """A file name of at most `max_bytes` bytes; longer ones are truncated and end in a checksum, to remain distinct.
 
-    Disks hold 255 bytes a name: 80 Chinese letters have 240.
+    File systems allow 255 bytes: 80 Chinese characters have 240.
     """
     data = os.fsencode(name)
-    if len(data) <= most:
+    if len(data) <= max_bytes:
         return name
     mark = f"~{zlib.crc32(data):08x}"
-    head = data[: most - len(mark)]
-    while head and data[len(head)] & 0xC0 == 0x80:  # in the middle of a letter
+    head = data[: max_bytes - len(mark)]
+    while head and data[len(head)] & 0xC0 == 0x80:  # within a character
         head = head[:-1]
     return os.fsdecode(head) + mark
 
@@ -190,11 +192,11 @@ def numbered(stem: str, most: int) -> Iterator[str]:
 
 # --- reading ------------------------------------------------------------------------------------
 class NotAFile(OSError):
-    """A device, a pipe or a socket: reading it might never end."""
+    """A device, pipe or socket, which could block forever when read."""
 
 
 def open_file(path: Path | str) -> BufferedReader:
-    """Open a file to read its bytes; what is no file, also behind a link, is a NotAFile (an OSError)."""
+    """Open a regular file for reading bytes; NotAFile (an OSError) for a device, pipe or socket, also behind a link."""
     mode = Path(path).stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise NotAFile(errno.EINVAL, "a device, pipe or socket, not a file", str(path))
@@ -202,7 +204,7 @@ def open_file(path: Path | str) -> BufferedReader:
 
 
 def is_lfs_pointer(path: Path | str) -> bool:
-    """Git left a line of text in place of this file, which it keeps elsewhere: `git lfs pull` fetches it."""
+    """Whether the file is a Git LFS pointer; `git lfs pull` fetches its content."""
     with open_file(path) as stream:
         return stream.read(len(LFS_POINTER)) == LFS_POINTER
 
@@ -214,7 +216,7 @@ def _umask() -> int:
 
 
 def contained(folder: Path, name: str) -> Path | None:
-    """`folder/name` when that stays inside `folder`, else None: annotation files may not reach out of their folder."""
+    """`folder/name` if it is inside `folder`, else None: annotation files must not refer to files outside."""
     candidate = folder / name.replace("\\", "/")
     try:
         candidate.resolve().relative_to(folder.resolve())

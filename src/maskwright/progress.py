@@ -1,4 +1,4 @@
-"""Progress: how a function that takes long lets somebody watch, without printing anything itself."""
+"""Progress reporting of long-running functions, which never print themselves."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Item = TypeVar("Item")
 
 
 class Progress(Protocol):
-    """Any callable that hands an iterable on, and may show on the way how far it is.
+    """A callable that passes an iterable through and may display the progress, like tqdm.
 
-    items  what is worked through; handed on unchanged and in order
-    total  how many there will be, None when nobody knows; with unit "B" the sum of the lengths of the items
-    label  what is going on ("training", "decoding", a file's name)
-    unit   what is counted: "" for the items themselves, "B" when items are pieces of bytes
+    items  passed through unchanged and in order
+    total  number of items, None if unknown; with unit "B" the sum of their lengths
+    label  the activity ("training", "decoding", a file name)
+    unit   what is counted: "" for items, "B" for bytes if the items are chunks of bytes
 
     >>> for image in progress(images, total=len(images), label="predicting"): ...
     """
@@ -25,7 +25,7 @@ class Progress(Protocol):
 
 
 def silent(items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "") -> Iterable[Item]:
-    """The default everywhere: shows nothing."""
+    """The default: displays nothing."""
     return items
 
 

@@ -1,11 +1,11 @@
-"""What was probably meant by a name nobody knows: a slip of the keyboard, or another tool's word."""
+"""Suggestions for unknown names: typing errors, and the option names of other tools."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-ELSEWHERE = {  # what other tools call it -> what it is called here, the first that the command has
+SYNONYMS = {  # option of another tool -> options here; the first that the command has is suggested
     "conf": ("threshold",),
     "conf-thres": ("threshold",),
     "conf-threshold": ("threshold",),
@@ -49,58 +49,58 @@ ELSEWHERE = {  # what other tools call it -> what it is called here, the first t
 }
 
 
-LONGEST = 100  # letters; no name of ours comes near
+MAX_LENGTH = 100  # longer names get no suggestion
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant: a slip of the keyboard away, or its beginning; None where no name is.
+    """The known name that was probably meant: within a few typing errors, or one that begins with `name`; else None.
 
-    Never the very name that was given, and rather none than a far-fetched one.
+    Never `name` itself.
 
     >>> nearest("mask_rcnn_r5O", ["mask_rcnn_r50"]), nearest("thresh", ["threshold"]), nearest("model", ["move"])
     ('mask_rcnn_r50', 'threshold', None)
     """
-    asked = _spelled(name)
-    if len(asked) > LONGEST:  # nobody's slip, and counting slips takes time by the square of the length
+    given = _normalized(name)
+    if len(given) > MAX_LENGTH:  # the edit distance takes quadratic time
         return None
     ranked = []
     for item in known:
-        other = _spelled(item)
-        slips = _slips(asked, other)
-        begun = len(asked) >= 3 and other.startswith(asked)
-        if item != name and (begun or slips <= max(len(asked) // 4, 1) < max(len(asked), len(other))):
-            alike = difflib.SequenceMatcher(None, asked, other).ratio()
-            ranked.append((min(slips, 2) if begun else slips, -alike, item))
+        other = _normalized(item)
+        distance = _edit_distance(given, other)
+        is_prefix = len(given) >= 3 and other.startswith(given)
+        if item != name and (is_prefix or distance <= max(len(given) // 4, 1) < max(len(given), len(other))):
+            similarity = difflib.SequenceMatcher(None, given, other).ratio()
+            ranked.append((min(distance, 2) if is_prefix else distance, -similarity, item))
     return min(ranked)[2] if ranked else None
 
 
-def _spelled(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.casefold().replace("_", "-").replace(" ", "-").strip("-")
 
 
-def _slips(one: str, other: str) -> int:
-    """Letters left out, put in, changed, or exchanged with their neighbor (Damerau and Levenshtein)."""
-    before, last = [], list(range(len(other) + 1))
-    for row, letter in enumerate(one, 1):
-        this = [row]
-        for column, detections in enumerate(other, 1):
-            cost = min(last[column] + 1, this[-1] + 1, last[column - 1] + (letter != detections))
-            if row > 1 and column > 1 and (letter, one[row - 2]) == (other[column - 2], detections):
-                cost = min(cost, before[column - 2] + 1)
-            this.append(cost)
-        before, last = last, this
+def _edit_distance(first: str, second: str) -> int:
+    """Insertions, deletions, substitutions and transpositions of adjacent letters (Damerau-Levenshtein distance)."""
+    before_last, last = [], list(range(len(second) + 1))
+    for row, letter in enumerate(first, 1):
+        current = [row]
+        for column, other in enumerate(second, 1):
+            cost = min(last[column] + 1, current[-1] + 1, last[column - 1] + (letter != other))
+            if row > 1 and column > 1 and (letter, first[row - 2]) == (second[column - 2], other):
+                cost = min(cost, before_last[column - 2] + 1)
+            current.append(cost)
+        before_last, last = last, current
     return last[-1]
 
 
 def option_meant(name: str, options: Iterable[str]) -> str | None:
-    """The option (all without dashes in front) that `name` probably stands for; None where none is likely.
+    """The option that `name` probably means, all without leading dashes; None if there is none.
 
     >>> option_meant("conf", ["json", "threshold"]), option_meant("epoch", ["epochs"]), option_meant("model", ["move"])
     ('threshold', 'epochs', None)
     """
     options = list(options)
     key = name.lstrip("-").replace("_", "-").casefold()
-    for ours in ELSEWHERE.get(key, ()):
-        if ours in options:
-            return ours
+    for option in SYNONYMS.get(key, ()):
+        if option in options:
+            return option
     return nearest(key, options)

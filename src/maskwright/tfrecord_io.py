@@ -1,10 +1,10 @@
-"""TFRecord files and the protocol buffers in them: what TensorBoard's events and TensorFlow's examples share.
+"""TFRecord files and the protocol buffers in them, used by TensorBoard's events and TensorFlow's examples.
 
     file     record record record ...
     record   length (8 bytes) | its checksum (4) | body | the body's checksum (4), all little-endian
     body     one protocol buffer: fields, each a key (number << 3 | kind) and a value
 
-The checksum is CRC-32C, turned and shifted ("masked"). Layout as in tensorflow/core/lib/io/record_writer.h and
+The checksum is CRC-32C, rotated and shifted ("masked"). Layout as in tensorflow/core/lib/io/record_writer.h and
 protobuf.dev/programming-guides/encoding.
 """
 
@@ -22,17 +22,17 @@ import numpy as np
 from maskwright.errors import AnnotationError
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-"""Kinds of fields: a number of any length, 8 bytes, a length and as many bytes, 4 bytes."""
+"""Wire types of fields: variable-length number, 8 bytes, length-delimited bytes, 4 bytes."""
 
 
 # --- checksum -----------------------------------------------------------------------------------
-# The register is linear over XOR: the checksum of a long text is the XOR of what each byte leaves behind after all
-# bytes that follow it. So a block of 64 bytes is 64 look-ups at once, and neighboring blocks are joined in pairs.
+# CRC is linear over XOR: the checksum of a message is the XOR of the contributions of its bytes, each advanced over the
+# bytes that follow it. A block of 64 bytes is therefore 64 table look-ups at once; adjacent blocks are joined in pairs.
 BLOCK = 64
 
 
-def _step() -> np.ndarray:
-    """256 uint32: what one byte leaves in an empty register (the Castagnoli polynomial, bits reversed)."""
+def _byte_table() -> np.ndarray:
+    """256 uint32: the register after one byte, from 0 (Castagnoli polynomial, bits reversed)."""
     value = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         value = (value >> 1) ^ np.where(value & 1, np.uint32(0x82F63B78), np.uint32(0))
@@ -40,14 +40,14 @@ def _step() -> np.ndarray:
 
 
 @functools.cache
-def _short_table() -> list[int]:
-    return _step().tolist()
+def _byte_list() -> list[int]:
+    return _byte_table().tolist()
 
 
 @functools.cache
-def _in_block() -> np.ndarray:
-    """BLOCK×256 uint32: what a byte at this place of a block leaves at the block's end."""
-    step = _step()
+def _block_table() -> np.ndarray:
+    """BLOCK×256 uint32: contribution of a byte at each index of a block to the register at the end of the block."""
+    step = _byte_table()
     rows = [step]
     for _ in range(BLOCK - 1):
         rows.append(step[rows[-1] & 0xFF] ^ (rows[-1] >> 8))
@@ -55,38 +55,38 @@ def _in_block() -> np.ndarray:
 
 
 @functools.cache
-def _past(level: int) -> np.ndarray:
-    """4×256 uint32: what each byte of a register becomes when BLOCK << level zero bytes follow."""
+def _advance_table(level: int) -> np.ndarray:
+    """4×256 uint32: each byte of a register, advanced over BLOCK << level zero bytes."""
     if level:
-        return _moved(_past(level - 1), _past(level - 1))
-    table = _step()
+        return _apply(_advance_table(level - 1), _advance_table(level - 1))
+    table = _byte_table()
     value = np.arange(256, dtype=np.uint32) << np.array([[0], [8], [16], [24]], np.uint32)
     for _ in range(BLOCK):
         value = table[value & 0xFF] ^ (value >> 8)
     return value
 
 
-def _moved(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _apply(table: np.ndarray, values: np.ndarray) -> np.ndarray:
     parts = (table[index][(values >> 8 * index) & 0xFF] for index in range(4))
     return functools.reduce(np.bitwise_xor, parts)
 
 
 def crc32c(data: bytes) -> int:
-    """The Castagnoli checksum, about 100 MB a second.
+    """The CRC-32C (Castagnoli) checksum, at about 100 MB/s.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
     """
     if len(data) < BLOCK:
-        table, value = _short_table(), 0xFFFFFFFF
+        table, value = _byte_list(), 0xFFFFFFFF
         for byte in data:
             value = table[(value ^ byte) & 0xFF] ^ (value >> 8)
         return value ^ 0xFFFFFFFF
-    lead = -len(data) % BLOCK  # zeros in front leave an empty register empty
+    lead = -len(data) % BLOCK  # leading zeros leave a register of 0 unchanged
     blocks = np.frombuffer(bytes(lead) + data, np.uint8).copy()
-    blocks[lead : lead + 4] ^= 0xFF  # the register begins with ones
-    # row by row: the table of one place stays in the processor's cache
-    table, blocks = _in_block(), blocks.reshape(-1, BLOCK).T
+    blocks[lead : lead + 4] ^= 0xFF  # the initial register is all ones
+    # Row by row: the table of one index stays in the processor's cache.
+    table, blocks = _block_table(), blocks.reshape(-1, BLOCK).T
     values = table[0][blocks[0]]
     for index in range(1, BLOCK):
         values ^= table[index][blocks[index]]
@@ -94,12 +94,13 @@ def crc32c(data: bytes) -> int:
     while len(values) > 1:
         if len(values) % 2:
             values = np.concatenate([np.zeros(1, np.uint32), values])
-        values = _moved(_past(level), values[::2]) ^ values[1::2]
+        values = _apply(_advance_table(level), values[::2]) ^ values[1::2]
         level += 1
     return int(values[0]) ^ 0xFFFFFFFF
 
 
 def masked(data: bytes) -> bytes:
+    """The masked checksum, 4 bytes."""
     value = crc32c(data)
     return struct.pack("<I", (((value >> 15) | (value << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
@@ -112,12 +113,12 @@ def frame(body: bytes) -> bytes:
 
 
 def begins_like_records(head: bytes) -> bool:
-    """The first 12 bytes of a file are a length and its checksum."""
+    """Whether the first 12 bytes of a file are a length and its checksum."""
     return len(head) >= 12 and masked(head[:8]) == head[8:12]
 
 
 def read_records(path: Path) -> Iterator[bytes]:
-    """The bodies, one after another; AnnotationError, with the record's number, where one is cut or changed."""
+    """The bodies of all records; AnnotationError names a record that is truncated or damaged."""
     try:
         with path.open("rb") as stream:
             yield from _records(stream, path)
@@ -132,37 +133,37 @@ def _records(stream: BinaryIO, path: Path) -> Iterator[bytes]:
         number += 1
         head = stream.read(12)
         if len(head) < 12:
-            raise _cut(path, number, "12 bytes of length and checksum", len(head))
+            raise _truncated(path, number, "12 bytes of length and checksum", len(head))
         if not begins_like_records(head):
             raise AnnotationError(
-                "a record's length does not have its checksum", file=path, record=f"record {number}",
+                "the checksum of a record's length is wrong", file=path, record=f"record {number}",
                 expected=masked(head[:8]).hex(), got=head[8:].hex(),
-                fix="copy the file again; a compressed file is unpacked first (gunzip)",
+                fix="copy the file again; decompress a compressed file first (gunzip)",
             )  # fmt: skip
         length = struct.unpack("<Q", head[:8])[0]
         left -= 12
         if length + 4 > left:
-            raise _cut(path, number, f"{length + 4:,} more bytes", left)
+            raise _truncated(path, number, f"{length + 4:,} more bytes", left)
         body, checksum = stream.read(length), stream.read(4)
         left -= length + 4
         if masked(body) != checksum:
             raise AnnotationError(
-                "a record does not have its checksum", file=path, record=f"record {number}",
+                "the checksum of a record is wrong", file=path, record=f"record {number}",
                 expected=masked(body).hex(), got=checksum.hex(), fix="the file was changed or damaged: copy it again",
             )  # fmt: skip
         yield body
 
 
-def _cut(path: Path, number: int, expected: str, got: int) -> AnnotationError:
+def _truncated(path: Path, number: int, expected: str, got: int) -> AnnotationError:
     return AnnotationError(
         "the file ends in the middle of a record", file=path, record=f"record {number}", expected=expected,
-        got=f"the end after {got:,}", fix="copy or make the file again",
+        got=f"the end after {got:,}", fix="copy or create the file again",
     )  # fmt: skip
 
 
 # --- protocol buffers ---------------------------------------------------------------------------
 def varint(value: int) -> bytes:
-    """A number from 0 to 2**64 - 1, seven bits a byte, the lowest first.
+    """A number from 0 to 2**64 - 1 as a varint: seven bits per byte, lowest first.
 
     >>> varint(300).hex()
     'ac02'
@@ -175,12 +176,12 @@ def varint(value: int) -> bytes:
 
 
 def field(number: int, data: bytes) -> bytes:
-    """A field of bytes: a text, or a message in the message."""
+    """A length-delimited field: text, or an embedded message."""
     return varint(number << 3 | BYTES) + varint(len(data)) + data
 
 
 def read_varints(data: bytes) -> list[int]:
-    """All numbers of a packed list; ValueError where the last one is cut or one has more than 64 bits."""
+    """All numbers of a packed list; ValueError if the last is truncated or one has more than 64 bits."""
     numbers, position = [], 0
     while position < len(data):
         number, position = _varint_at(data, position)
@@ -192,7 +193,7 @@ def _varint_at(data: bytes, position: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
-            raise ValueError("a number that is cut off")
+            raise ValueError("a truncated number")
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
@@ -202,7 +203,7 @@ def _varint_at(data: bytes, position: int) -> tuple[int, int]:
 
 
 def read_fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(number, kind, value) of each field, a VARINT's value as its own bytes; ValueError where it is no message."""
+    """(number, wire type, value) of each field, the value as bytes; ValueError if it is not a message."""
     position = 0
     while position < len(message):
         key, position = _varint_at(message, position)
@@ -215,7 +216,7 @@ def read_fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
         elif kind in (FIXED64, FIXED32):
             position += 8 if kind == FIXED64 else 4
         else:
-            raise ValueError(f"a field of the unknown kind {kind}")
+            raise ValueError(f"a field of the unknown wire type {kind}")
         if position > len(message):
-            raise ValueError("a field that is cut off")
+            raise ValueError("a truncated field")
         yield key >> 3, kind, message[start:position]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.geometry import bilinear
-from maskwright.transforms.mold import enlarged, mold
+from maskwright.transforms.mold import mold, scaled
 
 
 def resize(
@@ -70,7 +70,7 @@ def _resize_as_version_2(image: np.ndarray, min_dim: int | None, max_dim: int | 
     scale: Any = max(1, min_dim / min(height, width)) if min_dim else 1
     if max_dim and round(max(height, width) * scale) > max_dim:
         scale = max_dim / max(height, width)
-    image = enlarged(image, scale)
+    image = scaled(image, scale)
     return image, (0, 0, *image.shape[:2]), scale, [(0, 0), (0, 0), (0, 0)]
 
 

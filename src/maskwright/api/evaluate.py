@@ -21,7 +21,7 @@ from maskwright.progress import Progress, silent
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.card import Card, read_card
-from maskwright.weights.image_hashes import image_hash, unpacked
+from maskwright.weights.image_hashes import image_hash, unpack
 from maskwright.weights.sources import model_folder
 
 Figured = TypeVar("Figured", DetectionMetrics, ClassificationMetrics)
@@ -276,7 +276,7 @@ def seen(part: Dataset, model: object) -> tuple[int, int]:
     run names, and by the hashes in its card, which know an image in any folder and under any name."""
     card = model.card if isinstance(model, Predictor) else _card(model)
     trained, chose = (
-        {*files, *unpacked(hashes)}
+        {*files, *unpack(hashes)}
         for files, hashes in zip(
             _files_of_run(model),
             ("", "") if card is None else (card.training_images, card.validation_images),

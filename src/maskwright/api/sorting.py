@@ -64,7 +64,7 @@ class Sorter:
                 target.open("xb").close()  # ours from here on, whoever else sorts into this folder
             except FileExistsError:
                 if not folder.is_dir():
-                    raise OutputError("a file stands where a folder is wanted", file=folder) from None
+                    raise OutputError("there is a file where a folder is needed", file=folder) from None
                 continue
             except OSError as error:
                 raise OutputError("cannot be written", file=target, got=error.strerror or error) from error

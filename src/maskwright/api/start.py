@@ -91,7 +91,7 @@ def start_weights(
         return _start_from_package(network, weights, PACKAGED[weights, backbone], names)
     if weights in starts.DOWNLOADED:
         offline = starts.without_network(model, task, backbone)
-        file = sources.obtained(sources.published(weights, model, backbone), offline, progress)
+        file = sources.download(sources.published(weights, model, backbone), offline, progress)
     if matterport.is_h5(file):
         return matterport.start_from_h5(network, file, names)
     folder = _folder(weights, model, backbone, names, runs, task)

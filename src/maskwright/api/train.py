@@ -36,7 +36,7 @@ from maskwright.training.run_folder import RunFolder
 from maskwright.training.trainer import Trainer
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
-from maskwright.weights.image_hashes import packed, unpacked
+from maskwright.weights.image_hashes import pack, unpack
 
 PRETRAINED_PACKAGE_MISSING = Kind(
     "pretrained_package_missing",
@@ -224,8 +224,8 @@ def _engine(plan: Recipe, parts: dict[str, Dataset], held: dict[str, dict[str, s
         names,
         plan.size,
         trained_on=f"{parts['train'].name}: {len(parts['train'])} images",
-        training_images=packed([*unpacked(held["train"]["images"]), *unpacked(started_on)]),
-        validation_images=packed(unpacked(held["val"]["images"])),
+        training_images=pack([*unpack(held["train"]["images"]), *unpack(started_on)]),
+        validation_images=pack(unpack(held["val"]["images"])),
         started_from=plan.weights,
         maskwright=__version__,
         window=common_window(parts["train"]),

@@ -169,7 +169,7 @@ class Console:
                 return READER_GONE
             if error.errno in REFUSED:  # not our fault, wherever it happened
                 fix = (
-                    "free some room" if error.errno == errno.ENOSPC else "ask its owner for the right, or name another"
+                    "free some space" if error.errno == errno.ENOSPC else "ask its owner for the right, or name another"
                 )
                 failure = MaskwrightError(f"the system refuses ({error.strerror})", file=error.filename, fix=fix)
                 return self._end(FAILED, str(failure), failure.facts())

@@ -96,7 +96,7 @@ def command(
             console.show(str(done.shown))
         for point in done.card.operating_points if done.card else ():
             console.show(f"operating point of {point.name}:")
-            for sentence in point.told:
+            for sentence in point.summary:
                 console.show(f"  {sentence}")
         if done.card and done.card.temperature != 1:
             console.show(f"scores at temperature {done.card.temperature:.2f}, fitted when it was trained")

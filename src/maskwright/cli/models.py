@@ -11,7 +11,7 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.cli.listing import line_width, listing, wrapped
-from maskwright.weights.card import HASH
+from maskwright.weights.card import HASH_LENGTH
 
 PAGE = "MODEL_CARD.md"
 TITLES = {
@@ -134,7 +134,7 @@ def _card(name: str, console: Console) -> None:
 def _counted(facts: Mapping[str, Any]) -> dict[str, Any]:
     """How many images, instead of all their hashes."""
     fields = ("training_images", "validation_images")
-    return {key: len(value) // HASH or "" if key in fields else value for key, value in facts.items()}
+    return {key: len(value) // HASH_LENGTH or "" if key in fields else value for key, value in facts.items()}
 
 
 def _page(folder: Path) -> str | None:

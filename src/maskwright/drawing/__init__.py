@@ -1,1 +1,1 @@
-"""Pictures for people: outlines on an image, color splash, contact sheets. Arrays in, arrays out."""
+"""Visualization: outlines on an image, color splash, saliency maps, contact sheets. Arrays in, arrays out."""

@@ -1,4 +1,4 @@
-"""Which color an object gets: distinct, safe for color-blind eyes, and the same every time."""
+"""Colors of objects: distinct, safe for color-blind readers, and always the same for a class."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from maskwright.types.instances import Instances
 
 Color = tuple[int, int, int]
 
-# The seven hues of Okabe and Ito (2008), chosen to differ for every common kind of color-blindness.
-# Their order here puts the ones that read best on images first; black, the eighth, would vanish in shadows.
+# Seven colors of Okabe and Ito (2008), distinguishable with every common kind of color blindness, ordered by legibility
+# on photographs. Their eighth, black, is left out: it would vanish in shadows.
 PALETTE: tuple[Color, ...] = (
     (86, 180, 233),  # sky blue
     (230, 159, 0),  # orange
@@ -22,7 +22,7 @@ PALETTE: tuple[Color, ...] = (
 
 
 def color_of(index: int) -> Color:
-    """The color of class (or object) number `index`; after seven they come again, lighter, then darker.
+    """The color of class (or object) number `index`; after seven they repeat, lighter, then darker.
 
     >>> color_of(0), color_of(7)
     ((86, 180, 233), (162, 214, 243))
@@ -38,14 +38,14 @@ def color_of(index: int) -> Color:
 
 
 def colors_of(instances: Instances) -> list[Color]:
-    """One color an object: by class, or by its row where the data know only one class."""
+    """One color per object: by class, or by row if there is only one class."""
     if len(instances.names) > 1:
         return [color_of(int(index)) for index in instances.classes]
     return [color_of(row) for row in range(len(instances))]
 
 
 def ink_on(color: Color) -> Color:
-    """Near-black or white, whichever reads better on `color` (WCAG 2 contrast ratio).
+    """Near-black or white, whichever has more contrast on `color` (WCAG 2 contrast ratio).
 
     >>> ink_on((240, 228, 66)), ink_on((0, 60, 110))
     ((17, 17, 17), (255, 255, 255))

@@ -1,4 +1,4 @@
-"""Type on pictures: Pillow's own face for ASCII, a face of this computer for other scripts."""
+"""Fonts for labels: Pillow's own for ASCII, an installed font for other scripts."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from maskwright.escaping import harmless
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# As Linux, macOS and Windows name them; the first one that is present is taken.
+# File names on Linux, macOS and Windows; the first font that is installed is used.
 _EUROPEAN = ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf", "Arial.ttf", "arial.ttf")
 _EAST_ASIAN = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "msyh.ttc",
                "YuGothM.ttc", "malgun.ttf", "Arial Unicode.ttf")  # fmt: skip
 
 
 def readable(text: str, size: int) -> tuple[str, Font]:
-    """The text and a face that can draw it, `size` pixels high.
+    """(text, font that can draw it, `size` pixels high).
 
-    Pillow's own face knows ASCII only. Where this computer has no face for other letters, accents are dropped
-    and what is left unknown becomes "?": better a plain label than a row of empty frames.
+    Pillow's own font has only ASCII. If no font for other letters is installed, accents are dropped and other
+    characters become "?", instead of empty boxes.
     """
     text = harmless(text)
     if text.isascii():
-        return text, _own(size)
+        return text, _default(size)
     eastern = any(ord(letter) >= 0x2E80 for letter in text)
-    face = _face(_EAST_ASIAN if eastern else _EUROPEAN + _EAST_ASIAN, size)
-    if face is not None:
-        return text, face
-    bare = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    return bare.encode("ascii", "replace").decode("ascii"), _own(size)
+    font = _installed(_EAST_ASIAN if eastern else _EUROPEAN + _EAST_ASIAN, size)
+    if font is not None:
+        return text, font
+    base = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    return base.encode("ascii", "replace").decode("ascii"), _default(size)
 
 
 @lru_cache(maxsize=32)
-def _own(size: int) -> Font:
+def _default(size: int) -> Font:
     return ImageFont.load_default(size=size)
 
 
 @lru_cache(maxsize=32)
-def _face(names: tuple[str, ...], size: int) -> Font | None:
+def _installed(names: tuple[str, ...], size: int) -> Font | None:
     for name in names:
         try:
             return ImageFont.truetype(name, size)
@@ -50,15 +50,15 @@ def _face(names: tuple[str, ...], size: int) -> Font | None:
 
 
 def shorten(text: str, font: Font, width: float) -> str:
-    """`text`, cut in its middle so that it is at most `width` pixels wide; both ends tell most.
+    """`text` shortened in the middle so that it is at most `width` pixels wide.
 
     >>> shorten("corroded_bridge_pier_0001.jpg", readable("", 14)[1], 120)
     'corroded...001.jpg'
     """
     if font.getlength(text) <= width:
         return text
-    for kept in range(len(text) - 1, 0, -1):
-        short = text[: (kept + 1) // 2] + "..." + text[len(text) - kept // 2 :]
-        if font.getlength(short) <= width:
-            return short
+    for length in range(len(text) - 1, 0, -1):
+        shortened = text[: (length + 1) // 2] + "..." + text[len(text) - length // 2 :]
+        if font.getlength(shortened) <= width:
+            return shortened
     return ""

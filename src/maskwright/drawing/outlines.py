@@ -16,8 +16,8 @@ from maskwright.drawing.lettering import Font, readable
 from maskwright.types.image import Image
 from maskwright.types.instances import Instances
 
-FILL = 0.22  # fraction of the object's color inside its outline: enough to see, little enough to evaluate the image by
-HALO = 0.55  # darkness of the thin rim around lines, so that they show on a ground of their own color
+FILL = 0.22  # opacity of an object's color inside its outline: visible, but the image remains recognizable
+HALO = 0.55  # darkness of the thin border around lines, so that they stand out from a background of their own color
 
 Rect = tuple[float, float, float, float]  # x1 y1 x2 y2
 
@@ -32,17 +32,17 @@ def draw(
     width: float | None = None,
     shown_in: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """The image with every object outlined, lightly filled and named; H×W×3 uint8, the image itself is left alone.
+    """Draw outlines, a light fill and a label for every object; returns a new image, H×W×3 uint8.
 
-    image      an Image, or H×W×3 uint8 RGB
-    instances  outlined by their masks; by their boxes where there are none, or a mask is empty
-    scores     write each score behind the class name, where there are scores
-    colors    one (red, green, blue) an object; by class if None (by object where there is a single class)
-    labels     one text an object, "" for none; the class names if None
-    width      of the lines in pixels; a fraction of the image's size if None
-    shown_in   (width, height) that the picture will be reduced to: lines and letters are then readable there
+    image      an Image, or H×W×3 uint8 RGB; not changed
+    instances  outlined by their masks; by their boxes without masks, or where a mask is empty
+    scores     append the score to the class name, if there are scores
+    colors     one (red, green, blue) per object; default: by class (by object if there is a single class)
+    labels     one text per object, "" for none; default: the class names
+    width      line width in pixels; default: in proportion to the size of the image
+    shown_in   (width, height) that the picture will be reduced to: lines and labels are sized to be legible there
 
-    Small objects are drawn over large ones. A label that finds no free place is left out rather than piled up.
+    Small objects are drawn over large ones. A label that would overlap others everywhere is left out.
 
     >>> draw(image, detections[detections.scores > 0.5])
     """
@@ -50,9 +50,10 @@ def draw(
     pil_image = PilImage.fromarray(np.array(pixels, np.uint8))  # a copy
     scale = math.sqrt(pil_image.width * pil_image.height)
     boxes = instances.boxes.astype(np.float64)
-    typical = math.sqrt(float(np.median(_areas(boxes)))) if len(boxes) else scale
-    # Specks on a large image are not hidden under lines and plates that are made for the image.
-    line, size = max(1.8, min(scale / 330, typical / 10)), round(min(max(11.0, min(scale / 48, typical * 1.2)), 96))
+    median_side = math.sqrt(float(np.median(_areas(boxes)))) if len(boxes) else scale
+    # Small objects on a large image must not be hidden by lines and labels sized for the image.
+    line = max(1.8, min(scale / 330, median_side / 10))
+    size = round(min(max(11.0, min(scale / 48, median_side * 1.2)), 96))
     if shown_in is not None:
         reduced = min(shown_in[0] / pil_image.width, shown_in[1] / pil_image.height, 2.0)
         line, size = 3.2 / reduced, max(round(24 / reduced), 6)
@@ -62,11 +63,11 @@ def draw(
 
     by_area = np.argsort(-_areas(boxes), kind="stable")
     for row in map(int, by_area):
-        cut = _cut(instances, row, pil_image.size, line)
-        if cut is None:
+        cropped = _crop(instances, row, pil_image.size, line)
+        if cropped is None:
             _draw_box(pil_image, boxes[row], colors[row], line)
         else:
-            _draw_mask(pil_image, *cut, colors[row], line)
+            _draw_mask(pil_image, *cropped, colors[row], line)
 
     taken: list[Rect] = []
     for row in map(int, by_area[::-1]):
@@ -86,10 +87,10 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 
 
 # --- masks ------------------------------------------------------------------------------------------------------------
-def _cut(
+def _crop(
     instances: Instances, row: int, image_size: tuple[int, int], line: float
 ) -> tuple[np.ndarray, int, int] | None:
-    """One mask in its own box and a margin for the line: h×w bool, left, top; None where nothing is drawn by mask."""
+    """One mask cropped to its box with a margin for the line: (h×w bool, left, top); None without a mask."""
     if instances.masks is None:
         return None
     mask = instances.masks[row]
@@ -103,22 +104,22 @@ def _cut(
 
 def _draw_mask(image: PilImage.Image, mask: np.ndarray, left: int, top: int, color: Color, line: float) -> None:
     blur = 0.5 + 0.6 * line
-    soft = PilImage.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(blur))
-    peak = soft.getextrema()[1]
-    if isinstance(peak, (int, float)) and 0 < peak < 250:  # thinner than the blur: a hair must not lose its outline
-        soft = soft.point([min(255, round(level * 255 / peak)) for level in range(256)])
+    blurred = PilImage.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(blur))
+    peak = blurred.getextrema()[1]
+    if isinstance(peak, (int, float)) and 0 < peak < 250:  # thinner than the blur: keep the outline of thin objects
+        blurred = blurred.point([min(255, round(level * 255 / peak)) for level in range(256)])
     at = (left, top)
-    image.paste(color, at, soft.point([round(level * FILL) for level in range(256)]))
-    image.paste((0, 0, 0), at, soft.point(_band(blur, line / 2 + max(0.7, line * 0.3), HALO)))
-    image.paste(color, at, soft.point(_band(blur, line / 2, 1.0)))
+    image.paste(color, at, blurred.point([round(level * FILL) for level in range(256)]))
+    image.paste((0, 0, 0), at, blurred.point(_band(blur, line / 2 + max(0.7, line * 0.3), HALO)))
+    image.paste(color, at, blurred.point(_band(blur, line / 2, 1.0)))
 
 
 @lru_cache(maxsize=32)
 def _band(blur: float, reach: float, strength: float) -> list[int]:
-    """Gray level of a blurred mask -> how opaque a band is that reaches `reach` pixels to both sides of its edge.
+    """Gray level of a blurred mask -> opacity of a band that extends `reach` pixels to both sides of the mask's edge.
 
-    Across a straight edge a Gaussian blur is the normal distribution, so its inverse tells each pixel's distance
-    from the edge, to a fraction of a pixel: the line comes out anti-aliased and equally thick in all directions.
+    Across a straight edge a Gaussian blur gives the normal distribution, so its inverse gives the distance of a pixel
+    from the edge with subpixel accuracy: the line is anti-aliased and equally thick in all directions.
     """
     normal = NormalDist(sigma=blur)
     distances = [abs(normal.inv_cdf(min(max(level / 255, 1e-4), 1 - 1e-4))) for level in range(256)]
@@ -128,12 +129,12 @@ def _band(blur: float, reach: float, strength: float) -> list[int]:
 # --- boxes ------------------------------------------------------------------------------------------------------------
 def _draw_box(image: PilImage.Image, box: np.ndarray, color: Color, line: float) -> None:
     pen = ImageDraw.Draw(image)
-    thick, rim = max(1, round(line)), max(1, round(line * 0.3))
-    half = thick // 2
+    thickness, border = max(1, round(line)), max(1, round(line * 0.3))
+    half = thickness // 2
     left, top = np.floor(box[:2]).astype(int).tolist()
     right, bottom = (np.ceil(box[2:]).astype(int) - 1).tolist()
     right, bottom = max(right, left), max(bottom, top)
-    for grow, width, ink in ((half + rim, thick + 2 * rim, (24, 24, 24)), (half, thick, color)):
+    for grow, width, ink in ((half + border, thickness + 2 * border, (24, 24, 24)), (half, thickness, color)):
         pen.rectangle((left - grow, top - grow, right + grow, bottom + grow), outline=ink, width=width)
 
 
@@ -142,15 +143,15 @@ def _draw_label(
     image: PilImage.Image, text: str, box: np.ndarray, color: Color, line: float, size: int, taken: list[Rect]
 ) -> None:
     text, font = readable(text, size)
-    rect = _place(_plate(text, font, size), box, line, image.size, taken)
+    rect = _label_position(_plate(text, font, size), box, line, image.size, taken)
     if rect is None:
         return
     taken.append(rect)
     pen = ImageDraw.Draw(image)
     pen.rectangle((rect[0], rect[1], rect[2] - 1, rect[3] - 1), fill=color)
     middle = ((rect[0] + rect[2]) / 2, (rect[1] + rect[3]) / 2)
-    rise, fall = _rise_and_fall(font, size)
-    pen.text((middle[0], middle[1] + (rise - fall) / 2), text, fill=ink_on(color), font=font, anchor="ms")
+    ascent, descent = _ascent_and_descent(font, size)
+    pen.text((middle[0], middle[1] + (ascent - descent) / 2), text, fill=ink_on(color), font=font, anchor="ms")
 
 
 def _plate(text: str, font: Font, size: int) -> tuple[int, int]:
@@ -158,16 +159,16 @@ def _plate(text: str, font: Font, size: int) -> tuple[int, int]:
     return math.ceil(font.getlength(text) + size * 0.6), round(size * 1.32)
 
 
-def _rise_and_fall(font: Font, size: int) -> tuple[float, float]:
-    """How far letters reach above and (half, for most have no tail) below their base line: what a plate centers."""
+def _ascent_and_descent(font: Font, size: int) -> tuple[float, float]:
+    """Extent of letters above the baseline and, halved because most have no descender, below it; for centering."""
     _, top, _, bottom = font.getbbox("dpHx", anchor="ls")
     return -top if top < 0 else size * 0.75, max(bottom, 0) * 0.55
 
 
-def _place(
+def _label_position(
     plate: tuple[int, int], box: np.ndarray, line: float, image: tuple[int, int], taken: list[Rect]
 ) -> Rect | None:
-    """The first free one of: above the box, inside its top, below it, beside it, its middle; None if all are taken."""
+    """The first free of: above the box, inside its top, below it, beside it, its center; None if all overlap labels."""
     width, height = plate
     x1, y1, x2, y2 = box
     gap = line
@@ -179,11 +180,11 @@ def _place(
         left = round(min(max(x, 0), max(image[0] - width, 0)))
         top = round(min(max(y, 0), max(image[1] - height, 0)))
         rect = (left, top, left + width, top + height)
-        far = abs(left - x) > width or abs(top - y) > height * 1.5  # pushed back into the image, away from its object
-        if not far and not any(_overlap(rect, other) for other in taken):
+        far = abs(left - x) > width or abs(top - y) > height * 1.5  # moved back into the image, away from its object
+        if not far and not any(_overlap(rect, second) for second in taken):
             return rect
     return None
 
 
-def _overlap(one: Rect, other: Rect) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _overlap(first: Rect, second: Rect) -> bool:
+    return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]

@@ -1,4 +1,4 @@
-"""A saliency maps over an image: where a classifier looked."""
+"""Overlay a saliency map on an image: which regions a classifier's score depends on."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from PIL import Image as PilImage
 
 from maskwright.types.image import Image
 
-# Its lightness only ever rises, so it reads without any color; blue to yellow, which every common kind of
-# color-blindness tells apart.
+# Lightness increases monotonically, so it is legible in gray; blue to yellow is distinguishable with every common kind
+# of color blindness.
 RAMP = (
     (0.0, (18, 26, 86)),
     (0.35, (104, 52, 136)),
@@ -16,17 +16,17 @@ RAMP = (
     (0.85, (247, 168, 52)),
     (1.0, (255, 240, 150)),
 )
-GRAY = 0.6  # fraction of the image's color that is taken out, so that the heat's colors are the only strong ones
+GRAY = 0.6  # fraction of the image's saturation that is removed, so that the map's colors stand out
 
 
 def ramp(saliency: np.ndarray) -> np.ndarray:
-    """Values 0..1 of any shape -> the same shape and red, green, blue, float64 0..255.
+    """Values 0..1 of any shape -> the same shape × (red, green, blue), float64 0..255.
 
     >>> ramp(np.array([0.0, 1.0])).tolist()
     [[18.0, 26.0, 86.0], [255.0, 240.0, 150.0]]
     """
-    places = [index for index, _ in RAMP]
-    return np.stack([np.interp(saliency, places, [color[band] for _, color in RAMP]) for band in range(3)], axis=-1)
+    levels = [level for level, _ in RAMP]
+    return np.stack([np.interp(saliency, levels, [color[band] for _, color in RAMP]) for band in range(3)], axis=-1)
 
 
 def overlay(
@@ -36,30 +36,30 @@ def overlay(
     covered: tuple[float, float] = (1.0, 1.0),
     strength: float = 0.75,
 ) -> np.ndarray:
-    """The image with the heat over it; H×W×3 uint8, the image itself is left alone.
+    """Overlay a saliency map; returns a new image, H×W×3 uint8.
 
-    image     an Image, or H×W×3 uint8 RGB
-    saliency      h×w 0..1 of any size, as models.saliency.grad_cam gives it
-    covered   (height, width) fractions of the map that the image fills, from the top left; less than 1 where the
-              network saw the image on a larger network input
-    strength  0..1, how opaque the hottest place is; cold places stay the image
+    image     an Image, or H×W×3 uint8 RGB; not changed
+    saliency  h×w 0..1 of any size, as from models.saliency.grad_cam
+    covered   (height, width) fractions of the map that the image covers, from the top left; below 1 if the network
+              input was padded
+    strength  0..1, opacity where the map is 1; where it is 0 the image is visible
 
     >>> overlay(image, grad_cam(maps, score).numpy())
     """
     pixels = image.pixels if isinstance(image, Image) else image
     height, width = pixels.shape[:2]
-    warm = _enlarged(np.clip(np.nan_to_num(np.asarray(saliency, np.float32)), 0, 1), (height, width), covered)[
-        ..., None
-    ]
+    saliency = np.clip(np.nan_to_num(np.asarray(saliency, np.float32)), 0, 1)
+    saliency = _resize(saliency, (height, width), covered)[..., None]
     color = pixels.astype(np.float32)
     gray = color @ np.array([0.299, 0.587, 0.114], np.float32)
-    ground = color + GRAY * (gray[..., None] - color)
-    opacity = strength * np.sqrt(warm)  # lukewarm places must show too
-    return np.rint(ground + opacity * (ramp(warm[..., 0]).astype(np.float32) - ground)).clip(0, 255).astype(np.uint8)
+    muted = color + GRAY * (gray[..., None] - color)
+    opacity = strength * np.sqrt(saliency)  # medium values must be visible too
+    blended = muted + opacity * (ramp(saliency[..., 0]).astype(np.float32) - muted)
+    return np.rint(blended).clip(0, 255).astype(np.uint8)
 
 
-def _enlarged(saliency: np.ndarray, size: tuple[int, int], covered: tuple[float, float]) -> np.ndarray:
-    """h×w -> size, smoothly; the image's part only."""
+def _resize(saliency: np.ndarray, size: tuple[int, int], covered: tuple[float, float]) -> np.ndarray:
+    """The covered part of h×w, bicubic to `size`."""
     box = (0.0, 0.0, saliency.shape[1] * covered[1], saliency.shape[0] * covered[0])
     resized = PilImage.fromarray(saliency).resize((size[1], size[0]), PilImage.Resampling.BICUBIC, box=box)
     return np.asarray(resized).clip(0, 1)

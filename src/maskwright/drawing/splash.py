@@ -1,4 +1,4 @@
-"""Color splash: the objects keep their color, the rest of the image turns gray."""
+"""Color splash: objects in color on a gray image."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from maskwright.types.image import Image
 from maskwright.types.instances import Instances
 from maskwright.types.masks import RleMasks
 
-EDGE = 0.7  # pixels of blur on the border between gray and color: hides the stairs, keeps the shape
+EDGE = 0.7  # blur in pixels of the border between gray and color: anti-aliased, but not visibly blurred
 
 
 def splash(image: Image | np.ndarray, instances: Instances, invert: bool = False) -> np.ndarray:
-    """The objects in color on a gray image (with `invert` gray objects on a colored one); H×W×3 uint8.
+    """Objects in color on a gray image, or with `invert` gray objects on a color image; H×W×3 uint8.
 
-    Objects without masks keep their whole box. No objects: the image is gray all over, and that is an answer too.
+    Without masks the whole boxes are in color. Without objects the whole image is gray.
 
     >>> splash(image, detections[detections.scores > 0.7])
     """
@@ -29,7 +29,7 @@ def splash(image: Image | np.ndarray, instances: Instances, invert: bool = False
 
 
 def side_by_side(left: np.ndarray, right: np.ndarray, gap: int | None = None) -> np.ndarray:
-    """Two pictures next to each other on white, `gap` pixels apart; a lower one is set in the middle."""
+    """Two pictures next to each other on white, `gap` pixels apart, centered vertically."""
     gap = max(4, round(max(left.shape[1], right.shape[1]) / 100)) if gap is None else gap
     height = max(left.shape[0], right.shape[0])
     page = np.full((height, left.shape[1] + gap + right.shape[1], 3), 255, np.uint8)
@@ -40,7 +40,7 @@ def side_by_side(left: np.ndarray, right: np.ndarray, gap: int | None = None) ->
 
 
 def gray(pixels: np.ndarray) -> np.ndarray:
-    """H×W×3 uint8 sRGB -> H×W uint8: as bright as the colors look (Rec. 709 luminance of linear light).
+    """H×W×3 uint8 sRGB -> H×W uint8 with the same luminance (Rec. 709, linear light).
 
     >>> gray(np.array([[[255, 0, 0], [0, 255, 0], [128, 128, 128]]], np.uint8))
     array([[127, 220, 128]], dtype=uint8)
@@ -50,23 +50,23 @@ def gray(pixels: np.ndarray) -> np.ndarray:
 
 
 def _tables() -> tuple[np.ndarray, np.ndarray]:
-    """The sRGB curve as tables: 3×256 weighted linear light of each channel's level; 4096 steps of light -> level."""
+    """The sRGB curve as tables: 3×256 weighted linear light per channel and level; 4096 light values -> level."""
     level = np.arange(256) / 255
     linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
     light = np.arange(4096) / 4095
-    back = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    level_of_light = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     weights = np.array([[0.2126], [0.7152], [0.0722]])
-    return (weights * linear).astype(np.float32), np.rint(back * 255).astype(np.uint8)
+    return (weights * linear).astype(np.float32), np.rint(level_of_light * 255).astype(np.uint8)
 
 
 _TO_LINEAR, _TO_SRGB = _tables()
 
 
 def _color_fraction(instances: Instances, size: tuple[int, int]) -> np.ndarray:
-    """H×W float32: how much of each pixel stays colored, soft for about a pixel at the borders."""
+    """H×W float32, 0..1: how much of its color each pixel keeps; anti-aliased over about a pixel at borders."""
     masks = instances.masks if instances.masks is not None else RleMasks.from_boxes(instances.boxes, size)
     if not len(masks):
         return np.zeros(size, np.float32)
     inside = masks.union().dense()[0]
-    soft = PilImage.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(EDGE))
-    return np.asarray(soft, np.float32) / 255
+    blurred = PilImage.fromarray(inside.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(EDGE))
+    return np.asarray(blurred, np.float32) / 255

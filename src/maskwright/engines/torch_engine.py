@@ -17,7 +17,7 @@ from maskwright.models import registry
 from maskwright.models.base import ClassificationNetwork, DetectionNetwork
 from maskwright.models.published import open_published
 from maskwright.models.saliency import grad_cam
-from maskwright.transforms.preprocess import fit, stretch
+from maskwright.transforms.preprocess import preprocess, preprocess_square
 from maskwright.types import Image, RawDetections, ResizeTransform
 from maskwright.weights import checkpoint
 from maskwright.weights.card import CARD, WEIGHTS, Card, read_card
@@ -64,7 +64,7 @@ class TorchEngine:
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
-        return stretch(image, size) if self.card.task == "classify" else fit(image, size)
+        return preprocess_square(image, size) if self.card.task == "classify" else preprocess(image, size)
 
     @classmethod
     def prepare(

@@ -238,8 +238,8 @@ def _once(path: Path, names: list[str]) -> None:
     """One column a class, and one of each other thing."""
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
-        raise AnnotationError("two columns of one name", file=path, record="line 1", field=twice, expected="one",
-                              got=", ".join(names), fix="take one of them out, or rename it")  # fmt: skip
+        raise AnnotationError("two columns have the same name", file=path, record="line 1", field=twice, expected="one",
+                              got=", ".join(names), fix="remove or rename one of them")  # fmt: skip
 
 
 def _split(row: dict[str, str]) -> str | None:

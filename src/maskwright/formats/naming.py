@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from maskwright.errors import DatasetError
-from maskwright.escaping import spelt
+from maskwright.escaping import percent_encoded
 
 LONGEST = 32_767  # characters of a path, on the system that takes the longest: what is longer names nothing
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,40}://[^/\\]*", re.IGNORECASE)  # two letters or more: C:/ is a drive
@@ -134,9 +134,9 @@ def written_name(image: Path, path: Path) -> str:
     """How a written annotation file names an image: the way down from its own folder, or the bare name; bytes that are
     no UTF-8 as %E9, which `read_names` decodes."""
     try:
-        return spelt(image.resolve().relative_to(path.parent.resolve()).as_posix())
+        return percent_encoded(image.resolve().relative_to(path.parent.resolve()).as_posix())
     except ValueError:
-        return spelt(image.name)
+        return percent_encoded(image.name)
 
 
 def written_names(images: Sequence[Path], path: Path) -> list[str]:

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
-from maskwright.escaping import spelt
+from maskwright.escaping import percent_encoded
 from maskwright.formats import folders, links, unsupported, wrapped
 from maskwright.formats.joining import Reading, completed, joined, undecided
 from maskwright.formats.listing import is_label_folder
@@ -211,7 +211,7 @@ def read(
     if scope.issue is not None:
         dataset = dataset.with_issues(scope.issue)
     # what folders and files call the data and their classes may be no text; it goes into cards and tables
-    dataset = replace(dataset, name=spelt(dataset.name), names=tuple(map(spelt, dataset.names)))
+    dataset = replace(dataset, name=percent_encoded(dataset.name), names=tuple(map(percent_encoded, dataset.names)))
     return folders.report_alike(folders.report_unsplit(dataset))
 
 

@@ -28,7 +28,7 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 import numpy as np
 
 from maskwright.errors import AnnotationError, DatasetError, OutputError
-from maskwright.escaping import spelt
+from maskwright.escaping import percent_encoded
 from maskwright.files import writing, writing_folder
 from maskwright.formats import lists, voc_masks
 from maskwright.formats.listing import is_label_folder
@@ -341,9 +341,10 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     with writing_folder(path) as temporary:
         (temporary / "Annotations").mkdir()
         for record in records:
-            _xml(record, losses).write(temporary / "Annotations" / f"{spelt(record.image.stem)}.xml", encoding="utf-8")
+            stem = percent_encoded(record.image.stem)
+            _xml(record, losses).write(temporary / "Annotations" / f"{stem}.xml", encoding="utf-8")
         for split in ("train", "val", "test"):
-            stemmed = [spelt(record.image.stem) for record in records if record.split == split]
+            stemmed = [percent_encoded(record.image.stem) for record in records if record.split == split]
             if stemmed:
                 (temporary / "ImageSets" / "Main").mkdir(parents=True, exist_ok=True)
                 text = "".join(f"{stem}\n" for stem in stemmed)
@@ -354,7 +355,7 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
     instances = record.instances
     assert instances is not None
     root = Element("annotation")
-    SubElement(root, "filename").text = spelt(record.image.name)
+    SubElement(root, "filename").text = percent_encoded(record.image.name)
     size = SubElement(root, "size")
     for side, value in zip(("width", "height", "depth"), (record.size[1], record.size[0], 3), strict=True):
         SubElement(size, side).text = str(value)

@@ -14,7 +14,7 @@ import numpy as np
 
 from maskwright.errors import RecipeError
 from maskwright.types import Dataset, Record
-from maskwright.weights.image_hashes import image_hash, short, unpacked
+from maskwright.weights.image_hashes import image_hash, shorten, unpack
 
 FIX = "put them back, or start a new run from it: --weights RUN/last"
 
@@ -49,7 +49,7 @@ def label_hash(record: Record, names: tuple[str, ...]) -> str:
             made.update(
                 b"masks" + drawn.masks.offsets.astype("<i8").tobytes() + drawn.masks.counts.astype("<i8").tobytes()
             )
-    return short(made.digest())
+    return shorten(made.digest())
 
 
 def check_unchanged(
@@ -71,8 +71,8 @@ def check_unchanged(
     now = contents(parts)
     for what in ("images", "labels"):
         for which, listed in names.items():
-            before = unpacked(begun["contents"].get(which, {}).get(what, ""))
-            after = unpacked(now[which][what])
+            before = unpack(begun["contents"].get(which, {}).get(what, ""))
+            after = unpack(now[which][what])
             if before == after:
                 continue
             others = [name for name, one, other in zip(listed, before, after, strict=False) if one != other] or listed

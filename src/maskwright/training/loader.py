@@ -19,7 +19,7 @@ import torch
 
 from maskwright.models.base import Targets
 from maskwright.training.feature_cache import FeatureCache, Key
-from maskwright.transforms.augment import NOTHING, Augment, Sample, view
+from maskwright.transforms.augment import NO_AUGMENTATION, Augment, Sample, view
 from maskwright.transforms.training_images import TrainingImage, load
 from maskwright.types import Dataset, Record, Window
 
@@ -55,7 +55,7 @@ class ViewOptions:
     """
 
     size: int
-    augment: Augment = NOTHING
+    augment: Augment = NO_AUGMENTATION
     tile: int = 0
     window: tuple[float, float] | None = None
 
@@ -99,7 +99,7 @@ class Loader:
     def unaugmented(self, record: Record) -> Batch:
         """A batch of one image as it is, for the loss on validation images."""
         image = load(record, self.views.size, self.window, self.views.tile)
-        return collate([view(image, self.network_input, NOTHING, np.random.default_rng(0))])
+        return collate([view(image, self.network_input, NO_AUGMENTATION, np.random.default_rng(0))])
 
     def names(self, batch: Batch | CachedBatch) -> list[str]:
         """The images of a batch, for messages."""

@@ -1,7 +1,6 @@
-"""One view of a training image: geometry, pasted objects, color. Boxes and masks follow the pixels.
+"""Augmented views of training images: geometry, copy-paste, color. Boxes and masks are transformed with the pixels.
 
-A view is a function of the image, the settings and a random generator, nothing else: the same seed gives the same view
-whichever thread makes it.
+A view depends only on the image, the settings and a random generator: the same seed gives the same view in any thread.
 """
 
 from __future__ import annotations
@@ -16,19 +15,21 @@ from maskwright.errors import RecipeError
 from maskwright.transforms.preprocess import PADDING
 from maskwright.transforms.training_images import Cutout, TrainingImage
 
-PATCH = 56  # side of the mask patches: twice what the mask head draws
-AIMED = 0.75  # of the views of a large image's tiles are laid around an object; most tiles of such images show none
+PATCH = 56  # side of mask patches: twice the mask head's output
+OBJECT_TILES = 0.75  # fraction of tiles of a large image that are placed on an object: most positions show none
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Augmentation of training images. flip, flip_vertical, gray, blur and copy_paste are probabilities, 0..1.
 
-    zoom            (low, high) factor on the scale at which the image fits the network input
-    rotate          degrees, to both sides, in half of the views
-    shear           degrees by which vertical lines may lean, to both sides
-    shift           the image is moved by at most this fraction of the network input, in any direction
-    color_jitter    strength of changes in brightness, contrast, hue and saturation: 0 none, 1 strong
-    copy_paste      fraction of views that get up to `copy_paste_max` objects of another image
+    zoom          (min, max) factor of the scale at which the image fits the network input
+    rotate        maximum angle in degrees, in both directions, in half of the views
+    shear         maximum angle in degrees by which vertical lines are inclined, in both directions
+    shift         maximum translation as a fraction of the network input, in any direction
+    color_jitter  strength of changes of brightness, contrast, hue and saturation: 0 none, 1 strong
+    copy_paste    probability of pasting up to `copy_paste_max` objects of another image
+
+    RecipeError names a value that is out of range.
     """
 
     flip: float = 0.5
@@ -63,31 +64,32 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise RecipeError(
                 "a number is out of range",
                 field="augment.zoom",
-                expected="two factors from 0.05 to 20, the smaller one first",
+                expected="two factors from 0.05 to 20, in ascending order",
                 got=self.zoom,
             )
         if self.copy_paste and self.copy_paste_max < 1:
             raise RecipeError(
-                "pasting needs an object",
+                "copy-paste needs at least one object",
                 field="augment.copy_paste_max",
                 expected="at least 1, or copy_paste = 0",
                 got=self.copy_paste_max,
             )
 
 
-NOTHING = Augment(0.0, 0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0)
+NO_AUGMENTATION = Augment(0.0, 0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """What the network is shown, and what it should say.
+    """One training sample: network input and targets.
 
-    network_input   H×W×3 uint8
-    boxes    n×4 float32, network input pixels     classes  n int64; of a classifier the image's labels, and no boxes
-    patches  n×56×56 uint8 | None, 0..255: each mask inside its own box; None where only boxes are known
-    crowd    m×4 float32: regions where nothing is learned
-    name     the image, for messages
-    labelled_classes, incomplete  as in Record: what was looked for on the image
+    network_input     H×W×3 uint8
+    boxes             n×4 float32, x1 y1 x2 y2 in network input pixels
+    classes           n int64; for a classifier the labels of the image, without boxes
+    patches           n×56×56 uint8 | None, 0..255: each mask inside its box; None if there are only boxes
+    crowd             m×4 float32: regions that are ignored in training
+    name              name of the image, for messages
+    labelled_classes, incomplete  as in Record: the classes that were annotated on the image
     """
 
     network_input: np.ndarray
@@ -107,19 +109,19 @@ def view(
     random: np.random.Generator,
     donor: TrainingImage | None = None,
 ) -> Sample:
-    """A random view of `image` on a network input of (height, width); `donor` lends objects to paste."""
-    matrix, objects = _look(image, input_size, settings, random)
-    for _ in range(3):  # a view without any object of an image that has some teaches little: look again a few times
+    """A random view of `image` on a network input of (height, width), with objects of `donor` for copy-paste."""
+    matrix, objects = _random_view(image, input_size, settings, random)
+    for _ in range(3):  # a view without objects of an image that has some is of little use: retry
         if image.cutouts and not objects and not image.tile:
-            matrix, objects = _look(image, input_size, settings, random)
+            matrix, objects = _random_view(image, input_size, settings, random)
     network_input = _warp(image.pixels, matrix, input_size)
     if donor is not None and random.random() < settings.copy_paste:
         objects = _paste(network_input, objects, donor, settings, random)
-    network_input = _recolour(network_input, settings, random)
+    network_input = _jitter_color(network_input, settings, random)
     return _sample(network_input, objects, image)
 
 
-def _look(
+def _random_view(
     image: TrainingImage, network_input: tuple[int, int], settings: Augment, random: np.random.Generator
 ) -> tuple[np.ndarray, list[Cutout]]:
     matrix = _random_matrix(image, network_input, settings, random)
@@ -132,49 +134,49 @@ def _random_matrix(
 ) -> np.ndarray:
     """2×3: image pixels -> network input pixels."""
     size = image.pixels.shape[:2]
-    shown = image.tile or size
-    fits = min(network_input[0] / shown[0], network_input[1] / shown[1])
-    scale = fits * np.exp(random.uniform(*np.log(settings.zoom)))
+    visible = image.tile or size
+    fit_scale = min(network_input[0] / visible[0], network_input[1] / visible[1])
+    scale = fit_scale * np.exp(random.uniform(*np.log(settings.zoom)))
     angle = np.deg2rad(random.uniform(-settings.rotate, settings.rotate)) if random.random() < 0.5 else 0.0
     mirror = np.array(
         [-1.0 if random.random() < settings.flip else 1.0, -1.0 if random.random() < settings.flip_vertical else 1.0]
     )
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale * mirror
+    linear = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale * mirror
     if settings.shear:
-        turn = turn @ np.array([[1.0, np.tan(np.deg2rad(random.uniform(-settings.shear, settings.shear)))], [0.0, 1.0]])
-    middle = turn @ (np.array([size[1], size[0]]) / 2)
+        linear = linear @ np.array(
+            [[1.0, np.tan(np.deg2rad(random.uniform(-settings.shear, settings.shear)))], [0.0, 1.0]]
+        )
+    middle = linear @ (np.array([size[1], size[0]]) / 2)
     extent = np.array([size[1], size[0]]) * scale
-    room = (
-        np.array([network_input[1], network_input[0]]) - extent
-    )  # negative where the image is larger: then it is a crop
-    offset = room * random.uniform(-0.5, 0.5, 2)
+    free = np.array([network_input[1], network_input[0]]) - extent  # negative if the image is larger: then it is a crop
+    offset = free * random.uniform(-0.5, 0.5, 2)
     targets = [cutout for cutout in image.cutouts if cutout.label >= 0] if image.tile else []
-    if targets and random.random() < AIMED:
+    if targets and random.random() < OBJECT_TILES:
         cutout = targets[int(random.integers(len(targets)))]
-        target = turn @ (np.array(cutout.corner) + np.array(cutout.mask.shape[::-1]) / 2) - middle
+        target = linear @ (np.array(cutout.corner) + np.array(cutout.mask.shape[::-1]) / 2) - middle
         offset = np.array([network_input[1], network_input[0]]) * random.uniform(-0.4, 0.4, 2) - target
-        offset = np.clip(offset, -abs(room) / 2, abs(room) / 2)
+        offset = np.clip(offset, -abs(free) / 2, abs(free) / 2)
     center = np.array([network_input[1], network_input[0]]) / 2 + offset
     if settings.shift:
         center += np.array([network_input[1], network_input[0]]) * random.uniform(-settings.shift, settings.shift, 2)
-    return np.concatenate([turn, (center - middle)[:, None]], 1)
+    return np.concatenate([linear, (center - middle)[:, None]], 1)
 
 
 def _inverse(
     matrix: np.ndarray, offset_to: tuple[float, float] = (0, 0), offset_from: tuple[float, float] = (0, 0)
 ) -> tuple[float, ...]:
-    """Pillow's six numbers for network input -> source, for windows whose corners lie at the given offsets."""
-    turn = np.linalg.inv(matrix[:, :2])
-    shift = turn @ (np.array(offset_to) - matrix[:, 2]) - np.array(offset_from)
-    return (turn[0, 0], turn[0, 1], shift[0], turn[1, 0], turn[1, 1], shift[1])
+    """Pillow's six coefficients for network input -> source, for windows whose corners are at the given offsets."""
+    linear = np.linalg.inv(matrix[:, :2])
+    shift = linear @ (np.array(offset_to) - matrix[:, 2]) - np.array(offset_from)
+    return (linear[0, 0], linear[0, 1], shift[0], linear[1, 0], linear[1, 1], shift[1])
 
 
 def _warp(pixels: np.ndarray, matrix: np.ndarray, network_input: tuple[int, int]) -> np.ndarray:
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    by = 1  # bilinear sampling skips pixels when shrinking: halve by averaging first
+    by = 1  # bilinear sampling skips pixels when shrinking: reduce by averaging first
     if scale < 0.6:
         by = max(int(1 / scale), 1) if scale < 0.5 else 2
-    image, corner = _under(pixels, matrix, (0, 0), network_input, by)
+    image, corner = _visible_part(pixels, matrix, (0, 0), network_input, by)
     if by > 1:
         image = image.reduce(by)
         matrix, corner = np.concatenate([matrix[:, :2] * by, matrix[:, 2:]], 1), (corner[0] / by, corner[1] / by)
@@ -189,26 +191,27 @@ def _warp(pixels: np.ndarray, matrix: np.ndarray, network_input: tuple[int, int]
     )
 
 
-def _under(
+def _visible_part(
     pixels: np.ndarray, matrix: np.ndarray, at: tuple[int, int], size: tuple[int, int], by: int = 1
 ) -> tuple[Image.Image, tuple[float, float]]:
-    """The part of an image that a window of the network input shows, and its corner: of a large image the rest is not
-    copied.
+    """The part of an image that is visible in a window of the network input, and its corner (left, top).
 
-    at, size  (left, top) and (height, width) of the window;  by  the corner is a multiple of it
+    at    (left, top) of the window
+    size  (height, width) of the window
+    by    the corner is a multiple of this
     """
     height, width = pixels.shape[:2]
     across, down = np.array([0, size[1]]) + at[0], np.array([0, size[0]]) + at[1]
     ends = np.array([[x, y] for x in across for y in down], float)
     back = (ends - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    room = 2 * by + 2
-    left, top = np.clip(np.floor(back.min(0)).astype(int) - room, 0, [width - 1, height - 1]) // by * by
-    right, bottom = np.clip(np.ceil(back.max(0)).astype(int) + room, [left + 1, top + 1], [width, height])
+    free = 2 * by + 2
+    left, top = np.clip(np.floor(back.min(0)).astype(int) - free, 0, [width - 1, height - 1]) // by * by
+    right, bottom = np.clip(np.ceil(back.max(0)).astype(int) + free, [left + 1, top + 1], [width, height])
     return Image.fromarray(pixels[top:bottom, left:right]), (int(left), int(top))
 
 
 def _move(cutout: Cutout, matrix: np.ndarray, network_input: tuple[int, int]) -> Cutout | None:
-    """The object as it lies on the network input, cut to what is visible; None where too little is."""
+    """The object on the network input, clipped to it; None if too little of it is visible."""
     height, width = cutout.mask.shape
     left, top = cutout.corner
     corners = np.array([[left, top], [left + width, top], [left, top + height], [left + width, top + height]], float)
@@ -233,7 +236,7 @@ def _move(cutout: Cutout, matrix: np.ndarray, network_input: tuple[int, int]) ->
 
 
 def tight(cutout: Cutout, at_least: float = 1.0) -> Cutout | None:
-    """The same object with a mask cut to its own bounds; None when fewer than `at_least` pixels are left."""
+    """The object with its mask cropped to its bounding box; None if it has fewer than `at_least` pixels."""
     mask = cutout.mask
     if np.count_nonzero(mask) < at_least:
         return None
@@ -255,8 +258,8 @@ def _paste(
     settings: Augment,
     random: np.random.Generator,
 ) -> list[Cutout]:
-    """Draw some of the donor's outlined objects onto the network input (in place); what they hide is cut from the
-    others."""
+    """Paste some of the donor's outlined objects onto the network input (in place), and remove the pixels they cover
+    from the masks of the others."""
     candidates = [cutout for cutout in donor.cutouts if cutout.drawn and cutout.label >= 0]
     count = min(len(candidates), int(random.integers(1, settings.copy_paste_max + 1))) if candidates else 0
     for pick in random.permutation(len(candidates))[:count]:
@@ -268,7 +271,7 @@ def _paste(
         if pasted is None:
             continue
         (left, top), (height, width) = pasted.corner, pasted.mask.shape
-        source, corner = _under(donor.pixels, matrix, (left, top), (height, width))
+        source, corner = _visible_part(donor.pixels, matrix, (left, top), (height, width))
         pixels = np.asarray(
             source.transform(
                 (width, height),
@@ -277,16 +280,16 @@ def _paste(
                 Image.Resampling.BILINEAR,
             )
         )
-        mask_probs = (
+        opacity = (
             np.asarray(Image.fromarray(pasted.mask).filter(ImageFilter.GaussianBlur(0.7)), np.float32)[..., None] / 255
         )
         below = network_input[top : top + height, left : left + width]
-        below[:] = (below * (1 - mask_probs) + pixels * mask_probs).astype(np.uint8)
-        objects = [kept for item in objects if (kept := _hide(item, pasted)) is not None] + [pasted]
+        below[:] = (below * (1 - opacity) + pixels * opacity).astype(np.uint8)
+        objects = [kept for item in objects if (kept := _remove_covered(item, pasted)) is not None] + [pasted]
     return objects
 
 
-def _hide(below: Cutout, above: Cutout) -> Cutout | None:
+def _remove_covered(below: Cutout, above: Cutout) -> Cutout | None:
     (x, y), (h, w) = below.corner, below.mask.shape
     (ax, ay), (ah, aw) = above.corner, above.mask.shape
     left, top, right, bottom = max(x, ax), max(y, ay), min(x + w, ax + aw), min(y + h, ay + ah)
@@ -300,7 +303,7 @@ def _hide(below: Cutout, above: Cutout) -> Cutout | None:
 
 
 # --- color -----------------------------------------------------------------------------------------
-def _recolour(network_input: np.ndarray, settings: Augment, random: np.random.Generator) -> np.ndarray:
+def _jitter_color(network_input: np.ndarray, settings: Augment, random: np.random.Generator) -> np.ndarray:
     strength = settings.color_jitter
     if strength:
         gamma = np.exp(random.normal(0, 0.25 * strength))
@@ -324,13 +327,13 @@ def _recolour(network_input: np.ndarray, settings: Augment, random: np.random.Ge
 
 # --- the sample ---------------------------------------------------------------------------------------
 def _sample(network_input: np.ndarray, objects: list[Cutout], image: TrainingImage) -> Sample:
-    real, crowd = [item for item in objects if item.label >= 0], [item for item in objects if item.label < 0]
-    outlined = all(item.drawn for item in real)  # one known only by its box would teach that objects are rectangles
-    patches = np.stack([patch(item.mask) for item in real]) if real and outlined else None
-    labels = np.array([item.label for item in real] if image.labels is None else image.labels, np.int64)
+    targets, crowd = [item for item in objects if item.label >= 0], [item for item in objects if item.label < 0]
+    outlined = all(item.drawn for item in targets)  # a mask from a box would teach that objects are rectangles
+    patches = np.stack([patch(item.mask) for item in targets]) if targets and outlined else None
+    labels = np.array([item.label for item in targets] if image.labels is None else image.labels, np.int64)
     return Sample(
         network_input,
-        _bounds(real),
+        _bounds(targets),
         labels,
         patches,
         _bounds(crowd),
@@ -341,7 +344,7 @@ def _sample(network_input: np.ndarray, objects: list[Cutout], image: TrainingIma
 
 
 def patch(mask: np.ndarray) -> np.ndarray:
-    """56×56 uint8 of a mask in its own box."""
+    """A mask cropped to its box as 56×56 uint8, 0..255."""
     return np.asarray(Image.fromarray(mask).resize((PATCH, PATCH), Image.Resampling.BILINEAR))
 
 

@@ -1,5 +1,4 @@
-"""matterport's way of making an image fit its network (utils.resize_image): four modes, with the image in the
-middle."""
+"""matterport's resizing of images (utils.resize_image): four modes, with the image centered."""
 
 from __future__ import annotations
 
@@ -15,13 +14,13 @@ Padding = list[tuple[int, int]]
 
 
 class Molded(NamedTuple):
-    """A resized image and how it came to be.
+    """A resized image and its transformation.
 
-    image    H×W×C, of the image's dtype
-    window   (y1, x1, y2, x2) of the image in it
-    scale    by which both sides grew
-    padding  [(top, bottom), (left, right), (0, 0)], zeros
-    crop     (y, x, height, width) of the piece that was kept, in mode "crop" only
+    image    H×W×C, dtype of the input
+    window   (y1, x1, y2, x2) of the original image in it
+    scale    factor of both sides
+    padding  [(top, bottom), (left, right), (0, 0)], filled with zeros
+    crop     (y, x, height, width) of the part that is kept, in mode "crop" only
     """
 
     image: np.ndarray
@@ -36,11 +35,11 @@ def mold(
 ) -> Molded:
     """Resize an image H×W×C.
 
-    min_dim    the short side is enlarged to this; nothing is made smaller for it
+    min_dim    the short side is enlarged to this, never reduced
     max_dim    in mode "square" the long side is at most this
-    min_scale  enlarge at least so many times, whatever min_dim says
-    mode       "square": padded to max_dim × max_dim; "pad64": padded to multiples of 64;
-               "crop": a random min_dim × min_dim piece (Python's `random`); "none": left alone
+    min_scale  lower limit of the scale, even if min_dim gives a smaller one
+    mode       "square": padded to max_dim × max_dim; "pad64": padded to multiples of 64; "crop": a random
+               min_dim × min_dim crop (Python's `random`); "none": unchanged
     """
     height, width = image.shape[:2]
     none = [(0, 0), (0, 0), (0, 0)]
@@ -53,27 +52,27 @@ def mold(
         scale = min_scale
     if max_dim and mode == "square" and round(max(height, width) * scale) > max_dim:
         scale = max_dim / max(height, width)
-    image = enlarged(image, scale)
+    image = scaled(image, scale)
     height, width = image.shape[:2]
     if mode == "square":
         assert max_dim, 'mode "square" needs max_dim'
         padding = [_halves(max_dim - height), _halves(max_dim - width), (0, 0)]
     elif mode == "pad64":
-        assert min_dim and min_dim % 64 == 0, f'mode "pad64" needs a min_dim that 64 divides, not {min_dim}'
+        assert min_dim and min_dim % 64 == 0, f'mode "pad64" needs a min_dim that is a multiple of 64, not {min_dim}'
         padding = [_halves(-height % 64), _halves(-width % 64), (0, 0)]
     elif mode == "crop":
         assert min_dim, 'mode "crop" needs min_dim'
         y, x = random.randint(0, height - min_dim), random.randint(0, width - min_dim)
-        piece = image[y : y + min_dim, x : x + min_dim]
-        return Molded(piece, (0, 0, min_dim, min_dim), scale, none, (y, x, min_dim, min_dim))
+        cropped = image[y : y + min_dim, x : x + min_dim]
+        return Molded(cropped, (0, 0, min_dim, min_dim), scale, none, (y, x, min_dim, min_dim))
     else:
-        raise ValueError(f'no resizing mode "{mode}": there are "square", "pad64", "crop" and "none"')
+        raise ValueError(f'unknown resizing mode "{mode}"; expected "square", "pad64", "crop" or "none"')
     top, left = padding[0][0], padding[1][0]
     return Molded(np.pad(image, padding[: image.ndim]), (top, left, top + height, left + width), scale, padding)
 
 
-def enlarged(image: np.ndarray, scale: float) -> np.ndarray:
-    """Both sides times `scale`; gray levels are cut to whole ones, not rounded."""
+def scaled(image: np.ndarray, scale: float) -> np.ndarray:
+    """Resize both sides by `scale`; integer dtypes are truncated, not rounded."""
     if scale == 1:
         return image
     size = round(image.shape[0] * scale), round(image.shape[1] * scale)

@@ -1,4 +1,4 @@
-"""A labeled image made ready for training: shrunk once, each object's mask cut to its own box."""
+"""Annotated images prepared for training: reduced once, each mask cropped to its box."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from PIL import Image
 from maskwright.images.decode import decode
 from maskwright.types import Record, Window
 
-ROOM = 1.5  # images are kept this much larger than the network input, so that zooming in still finds detail
+OVERSIZE = 1.5  # images are kept this much larger than the network input, so that zooming in shows detail
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cutout:
-    """One object in pixel coordinates of its (shrunk) image.
+    """One object in pixel coordinates of its (reduced) image.
 
-    corner   (left, top) of the mask's top left pixel
-    mask     h×w uint8, 0 or 255; for an object known only by its box it is full
-    label    class index; -1 for a crowd, where nothing is learned
-    drawn    somebody drew an outline (else only a box is known)
+    corner  (left, top) of the mask
+    mask    h×w uint8, 0 or 255; full if the object has only a box
+    label   class index; -1 for a crowd, which is ignored in training
+    drawn   the object has an outline (else only a box)
     """
 
     corner: tuple[int, int]
@@ -31,9 +31,14 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingImage:
-    """pixels H×W×3 uint8 RGB, and what lies on them (sought and missed as in Record), or the labels of it all.
+    """An image with its objects or labels, ready for augmentation.
 
-    tile  (height, width) of the part that fills a network input, where that is not the whole image
+    pixels            H×W×3 uint8 RGB
+    cutouts           the objects
+    name              name of the image, for messages
+    labelled_classes, incomplete  as in Record
+    labels            class indices of the image, for a classifier
+    tile              (height, width) of the part that fills a network input, if that is not the whole image
     """
 
     pixels: np.ndarray
@@ -46,15 +51,17 @@ class TrainingImage:
 
 
 def load(record: Record, size: int, window: Window | None = None, tile: int = 0) -> TrainingImage:
-    """Decode the record's image and shrink it (never enlarge) so that its long side is at most ROOM * size.
+    """Decode the image of a record and reduce it (never enlarge) so that its long side is at most OVERSIZE * size.
 
-    tile  of an image larger than so many image pixels this is the side that becomes ROOM * size
-    An image with labels is for a classifier, which sees it stretched onto a square.
+    window  gray values shown as black and white, for 16-bit images
+    tile    of an image larger than this many pixels, a tile of this side becomes OVERSIZE * size
+
+    An image with labels is for a classifier, and is resized to a square.
     """
     image = decode(record.image, window=window)
     height, width = image.size
     tiled = 0 < tile < max(height, width)
-    scale = min(1.0, ROOM * size / (tile if tiled else max(height, width)))
+    scale = min(1.0, OVERSIZE * size / (tile if tiled else max(height, width)))
     new = (max(round(height * scale), 1), max(round(width * scale), 1))
     if record.labels is not None:
         new = (max(new), max(new))
@@ -81,27 +88,27 @@ def _cutouts(record: Record, size: tuple[int, int], new: tuple[int, int]):
     patches = None if instances.masks is None else instances.masks.patches(outer)
     crowd = instances.crowd if instances.crowd is not None else np.zeros(len(instances), bool)
     for row, box in enumerate(outer):
-        small = np.concatenate([np.floor(box[:2] * scale[:2]), np.ceil(box[2:] * scale[2:] - 1e-6)]).astype(int)
-        width, height = int(small[2] - small[0]), int(small[3] - small[1])
+        reduced_box = np.concatenate([np.floor(box[:2] * scale[:2]), np.ceil(box[2:] * scale[2:] - 1e-6)]).astype(int)
+        width, height = int(reduced_box[2] - reduced_box[0]), int(reduced_box[3] - reduced_box[1])
         if width < 1 or height < 1:
             continue
         if patches is None:
             mask = np.full((height, width), 255, np.uint8)
         else:
-            mask = _shrink(patches[row], box, scale, small)
+            mask = _shrink(patches[row], box, scale, reduced_box)
         label = -1 if crowd[row] else int(instances.classes[row])
-        yield Cutout((int(small[0]), int(small[1])), mask, label, patches is not None)
+        yield Cutout((int(reduced_box[0]), int(reduced_box[1])), mask, label, patches is not None)
 
 
-def _shrink(patch: np.ndarray, box: np.ndarray, scale: np.ndarray, small: np.ndarray) -> np.ndarray:
-    """The patch (its own whole-pixel box in the image) seen on the shrunk image's pixel grid."""
+def _shrink(patch: np.ndarray, box: np.ndarray, scale: np.ndarray, reduced_box: np.ndarray) -> np.ndarray:
+    """The patch of a box in the image, resampled to the pixel grid of the reduced image."""
     image = Image.fromarray(patch.astype(np.uint8) * 255)
     if scale[0] == scale[1] == 1.0:
         return np.asarray(image)
-    left, top = small[0] / scale[0] - box[0], small[1] / scale[1] - box[1]
-    right, bottom = small[2] / scale[0] - box[0], small[3] / scale[1] - box[1]
+    left, top = reduced_box[0] / scale[0] - box[0], reduced_box[1] / scale[1] - box[1]
+    right, bottom = reduced_box[2] / scale[0] - box[0], reduced_box[3] / scale[1] - box[1]
     inside = (max(left, 0.0), max(top, 0.0), min(right, image.width), min(bottom, image.height))
-    size = (int(small[2] - small[0]), int(small[3] - small[1]))
-    reduced = np.asarray(image.resize(size, Image.Resampling.BOX, box=inside))
-    mask = np.where(reduced >= 128, 255, 0).astype(np.uint8)
-    return mask if mask.any() else np.where(reduced == reduced.max(), 255, 0).astype(np.uint8)
+    size = (int(reduced_box[2] - reduced_box[0]), int(reduced_box[3] - reduced_box[1]))
+    resized = np.asarray(image.resize(size, Image.Resampling.BOX, box=inside))
+    mask = np.where(resized >= 128, 255, 0).astype(np.uint8)
+    return mask if mask.any() else np.where(resized == resized.max(), 255, 0).astype(np.uint8)

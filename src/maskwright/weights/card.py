@@ -1,4 +1,4 @@
-"""A model folder's facts, without torch: `card.json` beside `weights.safetensors`."""
+"""The model card `card.json` beside `weights.safetensors`: read and written without torch."""
 
 from __future__ import annotations
 
@@ -16,56 +16,63 @@ from maskwright.errors import WeightsError
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 VERSION = 1
 TASKS = ("segment", "detect", "classify")
-LARGEST = 16_000_000  # bytes of a card.json; ours have a few kilobytes
-LARGEST_NUMBER = 1e20  # no trained network holds a weight as large; a damaged disk writes some
-HASH = 8  # characters of an image's hash, see weights/image_hashes.py
+MAX_BYTES = 16_000_000  # of a card.json; usual are a few kilobytes
+MAX_WEIGHT = 1e20  # larger weights come from damaged files, not from training
+HASH_LENGTH = 8  # characters of an image's hash, see weights/image_hashes.py
 
-RANGES = {  # of the card's single numbers, both ends included
+RANGES = {  # of numeric fields, both ends included
     "size": (32, 8192),
     "threshold": (0, 1),
     "tile": (0, 65536),
     "temperature": (1e-3, 1e3),
 }
 CHANNELS = {"mean": (0, 255), "std": (1e-3, 1e4)}
-MOST_CLASSES = 30_000  # the widest head that is built before the weights are compared with it
-WINDOW = 1e9  # no gray value of any image is as large
+MAX_CLASSES = 30_000  # limits the head that is built before the weights are compared with it
+MAX_GRAY = 1e9  # larger than any gray value of an image
 
 
 class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """From which score on a classifier says a class; chosen by `maskwright threshold`.
+    """The score threshold of one class of a classifier; chosen by `maskwright threshold`.
 
-    name       the class that is sought
-    chosen_on  which images chose it, in words
-    told       what it does, costs and promises, one sentence each
-    aim        what it was chosen for, in words; "" in cards from before
+    name       the class
+    threshold  an image is of the class from this score
+    chosen_on  the images it was chosen on, as text
+    summary    counts, metrics and guaranteed recall, one sentence each
+    aim        what it was chosen for, as text
     """
 
     name: str
     threshold: float
     chosen_on: str = ""
-    told: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
     aim: str = ""
 
     def sentences(self) -> list[str]:
-        return list(self.told)
+        return list(self.summary)
 
 
 class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one must know to use a model.
+    """Everything needed to use a model.
 
-    size       long side of the network input in pixels
-    threshold  objects below this score are not shown
-    thresholds of a detector: {class: the score from which its objects are shown}; classes without one have `threshold`
-    thresholds_chosen_on  which images chose them, in words
-    mean, std  of the three channels, in 0..255, taken off and divided by before the network
-    window     fixed gray window (low, high) the training images had, None for ordinary images
-    tile       side in image pixels of the tiles it was trained on and looks at larger images in; 0: whole images
-    multi_label  of a classifier: an image may show none or several of the classes
-    temperature  of a classifier: its logits are divided by it, fitted on the validation images
-    operating_points  of a classifier: classes with a threshold of their own; where an image shows one class, at most
-                      one
-    training_images, validation_images  short content hashes (weights/image_hashes.py), eight characters each, of the
-               images it was trained on, and of those that chose its best epoch
+    model, backbone       names of the network and its backbone
+    task                  "segment", "detect" or "classify"
+    classes               class names
+    size                  long side of the network input in pixels
+    threshold             score threshold: detections below it are left out
+    thresholds            of a detector: class name -> score threshold; classes without one use `threshold`
+    thresholds_chosen_on  the images they were chosen on, as text
+    mean, std             of the three channels, 0..255: the network input is normalized with them
+    window                fixed gray window (low, high) of the training images, None for 8-bit images
+    tile                  side in image pixels of the tiles it was trained on, in which it processes larger images;
+                          0: whole images
+    multi_label           of a classifier: an image may have none or several labels
+    temperature           of a classifier: its logits are divided by it; fitted on the validation images
+    operating_points      of a classifier: classes with their own score threshold; without multi_label at most one
+    license, trained_on, started_from  license, data and initial weights, as text
+    training_images, validation_images  concatenated content hashes (weights/image_hashes.py), eight characters each,
+                          of the training images, and of the images that the best epoch was chosen on
+    metrics               metrics on the validation images
+    maskwright, version   version of maskwright, and of this format
     """
 
     model: str
@@ -94,19 +101,21 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_card(folder: Path) -> Card:
-    """The card of a model folder."""
+    """The card of a model folder; WeightsError if it is missing, unreadable or has values out of range."""
     file = Path(folder) / CARD
     if not file.is_file():
         raise WeightsError(
-            "no model here",
+            "this is not a model folder",
             file=folder,
             expected=f"a folder with {CARD} and {WEIGHTS}",
             got="no such folder" if not Path(folder).exists() else f"no {CARD} in it",
             fix="name a run's best folder, such as runs/NAME/best; or `bundled`",
         )
     try:
-        if (size := file.stat().st_size) > LARGEST:
-            raise WeightsError("this is no card", file=file, expected=f"at most {LARGEST:,} bytes", got=f"{size:,}")
+        if (size := file.stat().st_size) > MAX_BYTES:
+            raise WeightsError(
+                "this is not a model card", file=file, expected=f"at most {MAX_BYTES:,} bytes", got=f"{size:,}"
+            )
         data = file.read_bytes()
         version = msgspec.json.decode(data).get("version")
         if version != VERSION:
@@ -123,26 +132,26 @@ def read_card(folder: Path) -> Card:
         raise WeightsError(
             "the card cannot be read", file=file, expected="JSON as maskwright writes it", got=error
         ) from error
-    for field, expected, got in _faults(card):
+    for field, expected, got in _invalid_values(card):
         raise WeightsError(
             "a value of the card is out of range",
             file=file,
             field=field,
             expected=expected,
             got=got,
-            fix="put back what maskwright wrote there, or train again",
+            fix="restore the card as maskwright wrote it, or train again",
         )
     return card
 
 
-def _faults(card: Card) -> Iterator[tuple[str, str, object]]:
-    """(field, wanted, got) of each value that no model of ours can have; an edited or damaged card has some."""
+def _invalid_values(card: Card) -> Iterator[tuple[str, str, object]]:
+    """(field, expected, got) of each value that is out of range, as in an edited or damaged card."""
     if card.task not in TASKS:
         yield "task", ", ".join(TASKS), card.task
-    if not 0 < len(card.classes) <= MOST_CLASSES:
-        yield "classes", f"1 to {MOST_CLASSES} names", len(card.classes)
-    if twice := [name for name, count in Counter(card.classes).items() if count > 1]:
-        yield "classes", "each name once", ", ".join(map(repr, twice[:3]))
+    if not 0 < len(card.classes) <= MAX_CLASSES:
+        yield "classes", f"1 to {MAX_CLASSES} names", len(card.classes)
+    if duplicates := [name for name, count in Counter(card.classes).items() if count > 1]:
+        yield "classes", "unique names", ", ".join(map(repr, duplicates[:3]))
     for field, (low, high) in RANGES.items():
         if not low <= (value := getattr(card, field)) <= high:
             yield field, f"{low:g} to {high:g}", value
@@ -150,14 +159,14 @@ def _faults(card: Card) -> Iterator[tuple[str, str, object]]:
         values = getattr(card, field)
         if not all(low <= value <= high for value in values):
             yield field, f"three numbers from {low:g} to {high:g}", list(values)
-    if card.window is not None and not -WINDOW <= card.window[0] < card.window[1] <= WINDOW:
-        yield "window", "two gray values, the lower one first", list(card.window)
-    if 0 < card.tile < 64 or (card.tile and card.task == "classify"):  # a classifier takes whole images
+    if card.window is not None and not -MAX_GRAY <= card.window[0] < card.window[1] <= MAX_GRAY:
+        yield "window", "two gray values in ascending order", list(card.window)
+    if 0 < card.tile < 64 or (card.tile and card.task == "classify"):  # classifiers have no tiles
         yield "tile", "0" if card.task == "classify" else "0, or 64 and more", card.tile
     if card.operating_points and card.task != "classify":
-        yield "operating_points", "none, they are a classifier's", len(card.operating_points)
+        yield "operating_points", "none: they are for classifiers", len(card.operating_points)
     if card.thresholds and card.task == "classify":
-        yield "thresholds", "none, they are a detector's", len(card.thresholds)
+        yield "thresholds", "none: they are for detectors", len(card.thresholds)
     for name, value in card.thresholds.items():
         if name not in card.classes:
             yield "thresholds", ", ".join(card.classes[:8]), name
@@ -169,9 +178,10 @@ def _faults(card: Card) -> Iterator[tuple[str, str, object]]:
         if not 0 <= point.threshold <= 1:
             yield f"operating_points[{number}].threshold", "0 to 1", point.threshold
     for field in ("training_images", "validation_images"):
-        if not re.fullmatch(rf"([\w-]{{{HASH}}})*", getattr(card, field), re.ASCII):
-            yield field, f"hashes of {HASH} characters", f"{len(getattr(card, field))} characters"
+        if not re.fullmatch(rf"([\w-]{{{HASH_LENGTH}}})*", getattr(card, field), re.ASCII):
+            yield field, f"hashes of {HASH_LENGTH} characters", f"{len(getattr(card, field))} characters"
 
 
 def write_card(card: Card, folder: Path) -> None:
+    """Write card.json atomically."""
     files.write_text(Path(folder) / CARD, msgspec.json.format(msgspec.json.encode(card), indent=2).decode() + "\n")

@@ -1,6 +1,6 @@
-"""Parameters in and out: safetensors; other people's .pth only as plain tensors. No pickle is ever executed.
+"""Reads and writes parameters: safetensors, and .pth files with plain tensors only. No pickle is ever executed.
 
-What comes in is numbers a network can have: dense, real, finite, and no more of them than the file can hold.
+Only tensors that a network can have are accepted: dense, real, finite, and not larger than the file can contain.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from torch import Tensor
 
 from maskwright import files
 from maskwright.errors import WeightsError
-from maskwright.weights.card import LARGEST_NUMBER
+from maskwright.weights.card import MAX_WEIGHT
 
-SWELLING = 8  # a file unpacks to at most so many times its size: halves become floats, two tensors share their memory
+MAX_EXPANSION = 8  # of a file when unpacked: float16 becomes float32, and tensors can share memory
 
 
 def save(tensors: dict[str, Tensor], path: Path, half: bool = False) -> None:
-    """Write tensors atomically; with `half` in 16 bits, all but norms and biases, which are few and weigh on all."""
+    """Write tensors atomically as safetensors; with `half` as float16, except norms and biases (one-dimensional)."""
 
     def pack(tensor: Tensor) -> Tensor:
         tensor = tensor.detach().cpu().contiguous()
@@ -38,7 +38,7 @@ def save(tensors: dict[str, Tensor], path: Path, half: bool = False) -> None:
 
 
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """safetensors' own writer, whose errors (a full disk) are none of Python's; here they are OSErrors."""
+    """Write safetensors; its I/O errors, such as a full disk, are raised as OSError."""
     try:
         save_file(tensors, path, metadata)
     except SafetensorError as error:
@@ -47,56 +47,58 @@ def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | Non
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors, .pth or .pt file; floating ones of less than 32 bits come back as float32."""
+    """All tensors of a .safetensors, .pth or .pt file; 16-bit and 8-bit floating-point tensors become float32.
+
+    WeightsError if the file is missing, unreadable, or has anything but plain finite tensors.
+    """
     path = Path(path)
     if not path.is_file():
-        raise WeightsError("no such file of weights", file=path)
+        raise WeightsError("the weights file does not exist", file=path)
     check_fetched(path)
     tensors = _load_safetensors(path) if _is_safetensors(path) else _load_torch(path)
     for name, tensor in tensors.items():
-        if fault := _not_plain(tensor):
+        if kind := _not_plain(tensor):
             raise WeightsError(
-                "a tensor of these weights is none that a network holds",
-                file=path, record=name, expected="a dense tensor of real numbers", got=fault,
+                "these weights have a tensor that is not plain",
+                file=path, record=name, expected="a dense tensor of real numbers", got=kind,
                 fix="save it again as torch.save(model.state_dict(), path)",
             )  # fmt: skip
     _check_size(sum(_bytes_of(tensor) for tensor in tensors.values()), path)
-    whole = {name: tensor.float() if _is_short(tensor) else tensor for name, tensor in tensors.items()}
-    check_finite(whole, path)
-    return whole
+    as_float32 = {name: tensor.float() if _is_short(tensor) else tensor for name, tensor in tensors.items()}
+    check_finite(as_float32, path)
+    return as_float32
 
 
 def check_fetched(path: Path) -> None:
-    """Refuse what Git LFS leaves in place of weights: nothing is wrong with the model, its file was not fetched."""
+    """Raise for a Git LFS pointer in place of the weights."""
     if files.is_lfs_pointer(path):
-        raise WeightsError("a Git LFS pointer, not the weights themselves", file=path,
+        raise WeightsError("this is a Git LFS pointer, not the weights", file=path,
                            fix="fetch the content: git lfs pull")  # fmt: skip
 
 
 def check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse NaN, infinities, and numbers of a size that comes from a damaged disk only: a network that holds them
-    finds nothing, and does so without a word."""
+    """Raise for NaN, infinity, and numbers above MAX_WEIGHT: with them a network would silently detect nothing."""
     for name, tensor in tensors.items():
         if not tensor.is_floating_point() or not tensor.numel():
             continue
         low, high = (float(value) for value in torch.aminmax(tensor))  # NaN where there is one
-        if not -LARGEST_NUMBER <= low <= high <= LARGEST_NUMBER:
+        if not -MAX_WEIGHT <= low <= high <= MAX_WEIGHT:
             raise WeightsError(
-                "the weights are not all numbers",
+                "the weights are not all finite",
                 file=path,
                 record=name,
                 expected="finite numbers",
                 got="nan" if math.isnan(low) else f"{low:g} to {high:g}",
-                fix="copy the file again from where it is whole, or train again",
+                fix="copy the file again from an intact one, or train again",
             )
 
 
 def _not_plain(tensor: Tensor) -> str | None:
-    """What is wrong with it: nothing may be computed with it before that is known."""
+    """What the tensor is if it is not plain, else None; checked before anything is computed with it."""
     if tensor.layout != torch.strided or tensor.is_nested:
         return f"a {str(tensor.layout).removeprefix('torch.')} tensor"
     if tensor.device.type != "cpu":
-        return f"a tensor on the device {tensor.device.type}, without its numbers"
+        return f"a tensor on the device {tensor.device.type}, without values"
     if tensor.is_quantized or tensor.is_complex():
         return f"a tensor of {str(tensor.dtype).removeprefix('torch.')}"
     stored = tensor.untyped_storage().nbytes()
@@ -115,9 +117,9 @@ def _bytes_of(tensor: Tensor) -> int:
 
 def _check_size(unpacked: int, path: Path) -> None:
     size = path.stat().st_size
-    if unpacked > SWELLING * size + 2**20:
+    if unpacked > MAX_EXPANSION * size + 2**20:
         raise WeightsError(
-            "the file says it holds far more than it can", file=path, expected=f"{size} bytes", got=unpacked
+            "the file claims to contain far more than it can", file=path, expected=f"{size} bytes", got=unpacked
         )
 
 
@@ -130,30 +132,30 @@ def _is_safetensors(path: Path) -> bool:
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except Exception as error:  # of its own kind, torch's or Python's, by what is wrong with the header
+    except Exception as error:  # depending on the damage, an exception of safetensors, torch or Python
         raise WeightsError(
             "the weights cannot be read",
             file=path,
-            expected="a whole safetensors file",
+            expected="a complete safetensors file",
             got=error,
-            fix="copy the file again; a stopped download or a full disk cuts files short",
+            fix="copy the file again: an interrupted download or a full disk truncates files",
         ) from error
 
 
-def _what_it_is(error: Exception) -> str:
-    """In our words: torch's own advise people to run whatever is in the file."""
-    asked = re.search(r"GLOBAL (\S+)", str(error))
-    if asked is not None:
-        return f"a pickle that asks for {asked[1]}"
+def _describe(error: Exception) -> str:
+    """What the file is; torch's own message would suggest executing it."""
+    requested = re.search(r"GLOBAL (\S+)", str(error))
+    if requested is not None:
+        return f"a pickle that asks for {requested[1]}"
     if isinstance(error, pickle.UnpicklingError):
-        return "a pickle that needs more than tensors"
+        return "a pickle of more than tensors"
     if "zip archive" in str(error):
-        return "a file of torch.save's that was cut off or changed"
+        return "a truncated or modified file of torch.save"
     return "a file that torch.save did not write"
 
 
 def _check_zip(path: Path) -> None:
-    """torch.save compresses nothing; a zip of zeros that somebody made would unpack to a thousand times its size."""
+    """Raise for a zip bomb: torch.save does not compress, but a zip of zeros could unpack to a thousandfold."""
     with (
         contextlib.suppress(zipfile.BadZipFile, OSError, ValueError, NotImplementedError),
         zipfile.ZipFile(path) as file,
@@ -165,15 +167,15 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
     _check_zip(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of strange pickles, of which the error says enough
+            warnings.simplefilter("ignore", UserWarning)  # about unusual pickles: the error says enough
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # foreign bytes make the reader raise anything: struct.error, AssertionError, EOFError()
+    except Exception as error:  # unexpected bytes raise anything: struct.error, AssertionError, EOFError()
         raise WeightsError(
-            "these weights are not plain tensors, and nothing else is ever executed",
+            "these weights are not plain tensors; other pickles are never executed",
             file=path,
             expected="a state dict saved by torch.save, or safetensors",
-            got=_what_it_is(error),
-            fix="copy the file again where it was cut off; else save it again as torch.save(model.state_dict(), path)",
+            got=_describe(error),
+            fix="copy the file again if it is truncated, else save it again: torch.save(model.state_dict(), path)",
         ) from error
     for key in ("model", "state_dict", "model_state_dict"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
@@ -184,6 +186,6 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in loaded.items())
     ):
         raise WeightsError(
-            "this file holds no state dict", file=path, expected="names and tensors", got=type(loaded).__name__
+            "this file has no state dict", file=path, expected="names and tensors", got=type(loaded).__name__
         )
     return loaded

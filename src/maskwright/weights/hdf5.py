@@ -1,7 +1,7 @@
-"""What may be read of an HDF5 file: datasets that lie in the file itself, as large as the file can hold, all finite.
+"""Safe reading of HDF5: only datasets in the file itself, not larger than the file can contain, all finite.
 
-HDF5 can name any other file as the place of its data (external links, external storage, virtual datasets): weights
-that somebody hands on could so read what lies on the disk of whoever loads them.
+HDF5 can refer to other files (external links, external storage, virtual datasets): a weights file from somebody else
+could read any file on the computer that loads it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from maskwright.errors import WeightsError
-from maskwright.weights.card import LARGEST_NUMBER
+from maskwright.weights.card import MAX_WEIGHT
 
-SWELLING = 20  # a file unpacks to at most so many times its own size
-_HEAP = b"GCOL\x01\0\0\0"  # a collection of texts of any length: signature, version, reserved
+MAX_EXPANSION = 20  # of a file when unpacked
+_HEAP = b"GCOL\x01\0\0\0"  # global heap collection, for variable-length strings: signature, version, reserved
 
 
 def check_heaps(path: Path) -> None:
-    """Refuse a file whose texts have no end: in a damaged collection the HDF5 library walks on the spot for ever.
+    """Raise for a damaged global heap collection, in which the HDF5 library would loop forever.
 
-    A collection holds objects behind one another: index (2 bytes, 0 for the room that is left), references (2), four
-    reserved, size (8); the size of the room counts this header, that of a text does not and is filled up to 8 bytes.
+    A collection is a sequence of objects: index (2 bytes, 0 for free space), references (2), reserved (4), size (8).
+    The size of the free space includes this header; that of a string does not, and is padded to 8 bytes.
     """
     if path.stat().st_size == 0:
         return
@@ -41,16 +41,16 @@ def check_heaps(path: Path) -> None:
                     raise WeightsError(
                         "the weights cannot be read",
                         file=path,
-                        expected="an HDF5 file whose parts follow each other",
+                        expected="an HDF5 file with intact heap objects",
                         got=f"one of {size} bytes at byte {index}",
-                        fix="copy the file again; a stopped download or a full disk cuts files short",
+                        fix="copy the file again: an interrupted download or a full disk truncates files",
                     )
                 index += step
             start = data.find(_HEAP, start + 1)
 
 
 def member(group: Any, name: str, path: Path) -> Any:
-    """`group[name]`, along hard links only; a dataset must hold its numbers itself. KeyError where nothing is."""
+    """`group[name]`, following hard links only; a dataset must contain its data. KeyError if there is none."""
     import h5py
 
     item = group.file if name.startswith("/") else group
@@ -63,13 +63,13 @@ def member(group: Any, name: str, path: Path) -> Any:
             raise _outside(path, name, kind)
         item = item[part]
     if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-        raise _outside(path, name, "numbers that lie in other files")
+        raise _outside(path, name, "data in other files")
     return item
 
 
 def _outside(path: Path, name: str, got: str) -> WeightsError:
     return WeightsError(
-        "the file refers to what does not lie in it",
+        "the file refers to data outside of it",
         file=path,
         record=name,
         expected="weights in the file itself",
@@ -79,28 +79,28 @@ def _outside(path: Path, name: str, got: str) -> WeightsError:
 
 
 def check_size(values: Iterable[Any], path: Path) -> None:
-    """Refuse a small file that says it holds gigabytes, before anything is unpacked.
+    """Raise for a small file that claims to contain gigabytes, before anything is unpacked.
 
-    values  every dataset as often as it is named: each time makes an array of its own
+    values  all datasets, repeated if they are referenced repeatedly: each reference becomes an array
     """
     size, total = path.stat().st_size, sum(value.size * max(value.dtype.itemsize, 4) for value in values)
-    if total > SWELLING * size + 2**20:
+    if total > MAX_EXPANSION * size + 2**20:
         raise WeightsError(
-            "the file says it holds far more than it can", file=path, expected=f"{size} bytes", got=total
+            "the file claims to contain far more than it can", file=path, expected=f"{size} bytes", got=total
         )
 
 
 def numbers(value: Any, name: str, path: Path) -> np.ndarray:
-    """A dataset as float32."""
-    with np.errstate(over="ignore"):  # of float64: infinite, and refused below
+    """A dataset as float32; WeightsError unless all values are finite."""
+    with np.errstate(over="ignore"):  # float64 overflows to infinity, which is rejected below
         array = np.asarray(value[()], np.float32)
-    if array.size and not (np.abs(array) <= LARGEST_NUMBER).all():
+    if array.size and not (np.abs(array) <= MAX_WEIGHT).all():
         raise WeightsError(
-            "the weights are not all numbers",
+            "the weights are not all finite",
             file=path,
             record=name,
             expected="finite numbers",
             got=f"{array.min():g} to {array.max():g}",
-            fix="copy the file again from where it is whole",
+            fix="copy the file again from an intact one",
         )
     return array

@@ -1,8 +1,8 @@
-"""Which images a model was trained on, in a few kilobytes of its card: short hashes of their files.
+"""Short hashes of a model's training images, a few kilobytes in its card.
 
-A hash is of the file's bytes, so an image is known again under any name and in any folder; an image that was saved anew
-is another one (`maskwright check` finds those that look the same). 48 bits: among ten thousand images and four thousand
-hashes one agrees by chance once in seven million times.
+The hash is of the bytes of the file, so an image is recognized under any name and in any folder, but not after it was
+saved again (`maskwright check` finds images that look the same). With 48 bits the probability that any of ten thousand
+images agrees by chance with any of four thousand hashes is one in seven million.
 """
 
 from __future__ import annotations
@@ -13,35 +13,34 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maskwright.errors import ImageError
-from maskwright.weights.card import HASH
+from maskwright.weights.card import HASH_LENGTH
 
-MOST = (
-    4096  # of very large sets these are kept, the smallest hashes, an even choice: enough to notice, too few to count
-)
+MAX_HASHES = 4096  # of larger sets only the smallest hashes are kept, a uniform sample: enough to detect an overlap
 
 
 def image_hash(path: Path) -> str:
-    """Eight characters of the file's contents."""
+    """The hash of a file's contents, eight characters; ImageError if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
-            return short(hashlib.file_digest(file, "blake2b").digest())
+            return shorten(hashlib.file_digest(file, "blake2b").digest())
     except OSError as error:
         raise ImageError("this image cannot be read", file=path, got=error.strerror or error) from error
 
 
-def short(digest: bytes) -> str:
-    """The first 48 bits, as eight characters that JSON, a shell and a file name take as they are."""
-    return base64.urlsafe_b64encode(digest[: HASH * 3 // 4]).decode("ascii")
+def shorten(digest: bytes) -> str:
+    """The first 48 bits of a digest as eight characters, URL-safe base64."""
+    return base64.urlsafe_b64encode(digest[: HASH_LENGTH * 3 // 4]).decode("ascii")
 
 
-def packed(hashes: Iterable[str]) -> str:
-    """As a card holds them: each once, in order, at most MOST.
+def pack(hashes: Iterable[str]) -> str:
+    """Concatenate hashes for the card: unique, sorted, at most MAX_HASHES.
 
-    >>> packed(["bbbbbbbb", "aaaaaaaa", "bbbbbbbb"])
+    >>> pack(["bbbbbbbb", "aaaaaaaa", "bbbbbbbb"])
     'aaaaaaaabbbbbbbb'
     """
-    return "".join(sorted(set(hashes))[:MOST])
+    return "".join(sorted(set(hashes))[:MAX_HASHES])
 
 
-def unpacked(text: str) -> list[str]:
-    return [text[start : start + HASH] for start in range(0, len(text), HASH)]
+def unpack(text: str) -> list[str]:
+    """Split concatenated hashes."""
+    return [text[start : start + HASH_LENGTH] for start in range(0, len(text), HASH_LENGTH)]

@@ -1,4 +1,4 @@
-"""Where weights come from, by name: bundled, coco, imagenet, last, best, none, a path. Knows files, no torch."""
+"""Resolves names of weights to files: bundled, coco, imagenet, published models, run folders, paths. No torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maskwright.weights.card import CARD, WEIGHTS, read_card
 from maskwright.weights.packages import PACKAGED
 
 BUNDLED = Path(__file__).parent / "bundled"
-STARTS = ("small",)  # bundled models to train from: of most images they say nonsense
+STARTS = ("small",)  # bundled models that are only for training from; useless for prediction on most images
 HUB = "https://download.pytorch.org/models/"
 MATTERPORT = "https://github.com/matterport/Mask_RCNN/releases/download/"
 NEEDS_NO_NETWORK = "the bundled model, `balloons`, needs no network"
@@ -23,9 +23,11 @@ NEEDS_NO_NETWORK = "the bundled model, `balloons`, needs no network"
 
 @dataclass(frozen=True)
 class Published:
-    """A file of weights one can download: from torchvision's shelf, or from a release of matterport's (`release`).
+    """A weights file that can be downloaded: from torchvision, or from a release of matterport's repository.
 
-    backbone  the only one it is for; "" where the network's name says all
+    holds     short description
+    release   of matterport's repository; "" for torchvision
+    backbone  the only backbone it fits; "" if it follows from the name of the network
     """
 
     file: str
@@ -41,14 +43,13 @@ class Published:
 
     @property
     def sha256(self) -> str | None:
-        """The first eight hexadecimal digits, which torchvision writes into its files' names; None where no one has
-        published a sum."""
+        """The first eight hexadecimal digits, which torchvision's file names contain; None if none is published."""
         digits = re.search(r"-([0-9a-f]{8})\.pth$", self.file)
         return None if digits is None else digits[1]
 
     @property
     def cached(self) -> Path:
-        """Where it lies once downloaded."""
+        """Its path in the cache."""
         return fetch.cache_folder() / "weights" / self.file
 
 
@@ -110,7 +111,7 @@ PUBLISHED = {  # (weights, model without "torchvision:", or backbone) -> file
     ("imagenet", "mobilenet_v2"): Published(
         "mobilenet_v2-b0353104.pth", 14, "BSD-3-Clause; trained on ImageNet", "backbone"
     ),
-    # trained with the mean and deviation of SSD, which are not those of torchvision's other weights
+    # trained with SSD's mean and std, which differ from those of torchvision's other weights
     ("imagenet", "ssd300_vgg16"): Published(
         "vgg16_features-amdegroot-88682ab5.pth", 528, "CC-BY-4.0 (Oxford's VGG16); trained on ImageNet", "backbone"
     ),
@@ -120,18 +121,18 @@ PUBLISHED = {  # (weights, model without "torchvision:", or backbone) -> file
 
 
 def bundled_names() -> list[str]:
-    """The models that came with the package."""
+    """The names of the models in the package."""
     return sorted(folder.name for folder in BUNDLED.iterdir() if (folder / CARD).is_file()) if BUNDLED.is_dir() else []
 
 
 def bundled_with(backbone: str) -> list[Path]:
-    """The bundled models on a backbone, the generally trained one first: its layers serve other networks too."""
+    """The folders of bundled models with a backbone, models for training from first."""
     folders = [BUNDLED / name for name in sorted(bundled_names(), key=lambda name: name not in STARTS)]
     return [folder for folder in folders if read_card(folder).backbone == backbone]
 
 
 def usable_names() -> list[str]:
-    """Every name that stands for a model one can use as it is: bundled ones, published ones, runs in `runs`."""
+    """All names of models that can predict: bundled, published, and runs in `runs`."""
     bundled = [name for name in bundled_names() if name not in STARTS]
     published = [name for kind, name in PUBLISHED if kind == "coco"]
     files = [item.file for item in PUBLISHED.values() if item.release]
@@ -141,10 +142,11 @@ def usable_names() -> list[str]:
 
 
 def model_folder(model: str | Path) -> Path:
-    """What a person means: the folder (card and weights) of a bundled name, a model folder, a run folder, `runs/NAME`;
-    or the file of a published model, which need not be here yet (see `obtained`).
+    """Resolve a model name or path, without downloading.
 
-    matterport's .h5 file stands for itself.
+    Returns the folder (card and weights) of a bundled model, a model folder, the best model of a run folder or of
+    `runs/NAME`; a matterport .h5 file itself; or the cache path of a published model, which may not exist yet (see
+    `model_file`). UnknownName, RecipeError or WeightsError says what was given instead.
 
     >>> model_folder("mask_rcnn_r50").name, model_folder("mask_rcnn_balloon").name
     ('maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth', 'mask_rcnn_balloon.h5')
@@ -162,7 +164,7 @@ def model_folder(model: str | Path) -> Path:
         return entry.cached
     if path.suffix.lower() in IMAGE_ENDINGS and not path.is_dir():
         raise RecipeError(
-            "this is an image, and a model was wanted",
+            "this is an image, but a model is expected",
             file=model,
             field="MODEL",
             expected="a model first, then images",
@@ -175,28 +177,28 @@ def model_folder(model: str | Path) -> Path:
                 "this run has no model yet",
                 file=run,
                 expected=f"best/{CARD} and best/{WEIGHTS}",
-                got="a run that was stopped early, or is still in its first epoch",
+                got="a run that was stopped early or is still in its first epoch",
                 fix=f"maskwright train --resume {run}, or name another run",
             )
         raise UnknownName("model", str(model), usable_names(), "`maskwright models` lists more; or a run's folder")
     raise WeightsError(
-        "no model here",
+        "this is not a model",
         file=model,
         expected=f"a folder with {CARD} and {WEIGHTS}",
-        got="a file" if path.is_file() else "a folder without them" if path.is_dir() else "nothing there",
-        fix="name a run's folder, such as runs/NAME; `maskwright models` lists what came with the package",
+        got="a file" if path.is_file() else "a folder without them" if path.is_dir() else "no such file or folder",
+        fix="name a run folder, such as runs/NAME; `maskwright models` lists the bundled models",
     )
 
 
 def model_file(model: str | Path, progress: Progress = silent) -> Path:
-    """As `model_folder`, and it is here: a published model is downloaded where it is not in the cache yet."""
+    """As `model_folder`, but a published model is downloaded if it is not in the cache."""
     path = model_folder(model)
     key = None if path.exists() else published_as(path)
-    return path if key is None else obtained(PUBLISHED[key], NEEDS_NO_NETWORK, progress)
+    return path if key is None else download(PUBLISHED[key], NEEDS_NO_NETWORK, progress)
 
 
 def _in_folder(path: Path) -> Path | None:
-    """The model in a model folder, or the best of a run's folder."""
+    """The model folder itself, or the best model of a run folder; None if it is neither."""
     for folder in (path, path / "best"):
         if (folder / CARD).is_file() and (folder / WEIGHTS).is_file():
             return folder
@@ -204,7 +206,7 @@ def _in_folder(path: Path) -> Path | None:
 
 
 def _named(name: str) -> Published | None:
-    """The published model of this name: coco, a network's name, or a file of matterport's with or without ending."""
+    """The published model of this name: coco, a network, or a file of matterport's with or without suffix."""
     if name in ("coco", "mask_rcnn_coco"):
         return PUBLISHED["coco", "mask_rcnn_r50" if name == "coco" else "matterport"]
     for (kind, network), entry in PUBLISHED.items():
@@ -216,12 +218,12 @@ def _named(name: str) -> Published | None:
 
 
 def published_as(file: Path) -> tuple[str, str] | None:
-    """("coco", "mask_rcnn_r50") of a file by its name; None for files that nobody published, and for backbones."""
+    """The key in PUBLISHED of a file name, such as ("coco", "mask_rcnn_r50"); None for other files and backbones."""
     return next((key for key, item in PUBLISHED.items() if item.file == Path(file).name and key[0] != "imagenet"), None)
 
 
 def fits(weights: str, model: str, backbone: str) -> bool:
-    """There is a file of `coco` or `imagenet` weights for this network, to download or in a package."""
+    """Whether there are `coco` or `imagenet` weights for a network, to download or in a package."""
     if (weights, backbone) in PACKAGED:
         return True
     model = model.removeprefix("torchvision:")
@@ -230,7 +232,7 @@ def fits(weights: str, model: str, backbone: str) -> bool:
 
 
 def published(weights: str, model: str, backbone: str) -> Published:
-    """Which file of `coco` or `imagenet` weights is for a network."""
+    """The published `coco` or `imagenet` weights for a network; WeightsError if there are none."""
     model = model.removeprefix("torchvision:")
     entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
     if entry is None or entry.backbone not in ("", backbone):
@@ -238,23 +240,23 @@ def published(weights: str, model: str, backbone: str) -> Published:
     return entry
 
 
-def obtained(entry: Published, offline: str = "", progress: Progress = silent) -> Path:
-    """The file of an entry: from the cache, where it must be what was published, or downloaded.
+def download(entry: Published, offline: str = "", progress: Progress = silent) -> Path:
+    """The file of a published entry: from the cache, with its checksum verified, or downloaded.
 
-    offline  what one can do without a network, for the message
+    offline  advice for the error message without a network
     """
     file = entry.cached
     if not file.is_file():
         return fetch.fetch(entry.url, file, entry.sha256, progress, offline=offline)
     if entry.sha256 is not None:
         with file.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if not found.startswith(entry.sha256):
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        if not digest.startswith(entry.sha256):
             raise WeightsError(
-                "the downloaded file is not what was published",
+                "the cached file is not the published one",
                 file=file,
                 expected=f"sha256 {entry.sha256}...",
-                got=f"sha256 {found}",
-                fix="delete it and ask for it again; a full disk or a copy that broke off leaves such a file",
+                got=f"sha256 {digest}",
+                fix="delete it and download it again; a full disk or an interrupted copy leaves such a file",
             )
     return file
