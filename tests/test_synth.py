@@ -10,7 +10,7 @@ from reported import put_aside
 from maskwright import formats
 from maskwright.errors import OutputError, RecipeError, UnknownName
 from maskwright.synth import KINDS, render, render_set
-from maskwright.synth.canvas import NOBODY, SMALLEST_SEEN, Canvas, ellipse
+from maskwright.synth.canvas import MIN_PIXELS, NOBODY, Canvas, ellipse
 from maskwright.synth.noise import fractal, shifted
 
 SIZE = (96, 128)
@@ -93,7 +93,7 @@ def test_no_pixel_belongs_to_two_objects_and_no_object_is_a_crumb(kind):
     for seed in range(5):
         found = render(kind, seed, SIZE).instances
         assert found.masks.dense().sum(axis=0).max(initial=0) <= 1
-        assert (found.masks.area >= SMALLEST_SEEN).all()
+        assert (found.masks.area >= MIN_PIXELS).all()
 
 
 def test_what_stands_before_an_object_is_cut_out_of_its_mask():

@@ -1,4 +1,4 @@
-"""Rendered scenes with exact masks: something to try everything with, and something to learn from."""
+"""Rendered scenes with exact ground-truth masks, for tests, demos and pretraining."""
 
 from maskwright.synth.scene import KINDS, Scene, render, render_set
 

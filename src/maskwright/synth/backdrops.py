@@ -1,4 +1,4 @@
-"""What stands behind the balloons: one of the places, something out of focus, or a real image."""
+"""Backgrounds of balloon scenes: a rendered setting, something out of focus, or a real image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from maskwright.synth.places import Place, indoor, ramp, sun
 
 
 def lamps(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """Party lights out of focus in the dark."""
+    """Out-of-focus lights in the dark."""
     height, width = canvas.size
     dark = rng.uniform(0.02, 0.25)
     canvas.light[:] = ramp(
@@ -35,7 +35,7 @@ def lamps(canvas: Canvas, rng: np.random.Generator) -> Place:
 
 
 def haze(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """Big soft blobs of color: a background far out of focus."""
+    """Large blurred areas of color: a background far out of focus."""
     light = np.zeros((*canvas.size, 3), np.float32) + any_color(rng, (0.1, 0.7), (0.2, 0.9))
     for _ in range(int(rng.integers(2, 5))):
         fraction = np.clip(
@@ -46,19 +46,19 @@ def haze(canvas: Canvas, rng: np.random.Generator) -> Place:
         )
         light += fraction[..., None] * (any_color(rng, (0.05, 0.65), (0.1, 1.0)) - light)
     canvas.light[:] = light
-    lit = sun(rng, 0.3, rng.uniform(0.6, 1)) if rng.random() < 0.5 else indoor(rng, 0.8)
-    return Place(lit, canvas.size[0], 2, 2)
+    light_source = sun(rng, 0.3, rng.uniform(0.6, 1)) if rng.random() < 0.5 else indoor(rng, 0.8)
+    return Place(light_source, canvas.size[0], 2, 2)
 
 
 def studio(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """White or one-colored paper."""
+    """White or single-colored paper."""
     tone = linear(1, 1, 1) * rng.uniform(0.75, 1.1) if rng.random() < 0.55 else any_color(rng, (0.05, 0.45), (0.5, 1))
     canvas.light[:] = ramp(canvas, tone * rng.uniform(0.8, 1.1), tone * rng.uniform(0.8, 1.1))
     return Place(indoor(rng, rng.uniform(0.7, 1)), canvas.size[0], 1, 3)
 
 
 def static(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """Colored 1/f noise: any texture at all."""
+    """Colored 1/f noise: an arbitrary texture."""
     rough = rng.uniform(0.4, 0.85)
     stretch = (rng.uniform(0.5, 2), rng.uniform(0.5, 2))
     planes = [fractal(rng, canvas.size, cell=rng.uniform(0.1, 0.9), roughness=rough, stretch=stretch) for _ in range(3)]
@@ -69,7 +69,7 @@ def static(canvas: Canvas, rng: np.random.Generator) -> Place:
 
 
 def image(canvas: Canvas, rng: np.random.Generator, pictures: list[np.ndarray]) -> Place:
-    """A real image, cut and mirrored at random."""
+    """A real image, randomly cropped and mirrored."""
     picture = pictures[int(rng.integers(len(pictures)))]
     height, width = canvas.size
     scale = max(height / picture.shape[0], width / picture.shape[1])
@@ -77,13 +77,18 @@ def image(canvas: Canvas, rng: np.random.Generator, pictures: list[np.ndarray]) 
     tall, wide = height / scale, width / scale
     y, x = rng.uniform(0, picture.shape[0] - tall), rng.uniform(0, picture.shape[1] - wide)
     image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR, (x, y, x + wide, y + tall))
-    shown = np.asarray(image)[:, :: int(rng.choice([-1, 1]))]
-    canvas.light[:] = (np.linspace(0, 1, 256, dtype=np.float32) ** 2.2)[shown]
+    cropped = np.asarray(image)[:, :: int(rng.choice([-1, 1]))]
+    canvas.light[:] = (np.linspace(0, 1, 256, dtype=np.float32) ** 2.2)[cropped]
     mean = canvas.light.mean()
-    lit = sun(rng, 0.3, 0.9) if rng.random() < 0.5 else indoor(rng, 0.8)
+    light_source = sun(rng, 0.3, 0.9) if rng.random() < 0.5 else indoor(rng, 0.8)
     strength = np.float32(np.clip(0.45 + 1.6 * mean, 0.4, 1.15))
-    lit = replace(lit, key=lit.key * strength, sky=lit.sky * strength, ground=lit.ground * strength)
-    return Place(lit, height, int(rng.random() < 0.25), 2)
+    light_source = replace(
+        light_source,
+        key=light_source.key * strength,
+        sky=light_source.sky * strength,
+        ground=light_source.ground * strength,
+    )
+    return Place(light_source, height, int(rng.random() < 0.25), 2)
 
 
 PAINTERS: dict[str, tuple[float, Callable[[Canvas, np.random.Generator], Place]]] = {
@@ -100,7 +105,7 @@ PAINTERS: dict[str, tuple[float, Callable[[Canvas, np.random.Generator], Place]]
 
 
 def paint_backdrop(canvas: Canvas, rng: np.random.Generator, pictures: list[np.ndarray]) -> Place:
-    """Fill the network input with some place; with `pictures` six times in ten with one of these images."""
+    """Paint a random background; with `pictures` in 60 % of scenes one of these images."""
     if pictures and rng.random() < 0.6:
         backdrop, blur = image(canvas, rng, pictures), rng.random() < 0.25
     else:
@@ -113,7 +118,7 @@ def paint_backdrop(canvas: Canvas, rng: np.random.Generator, pictures: list[np.n
 
 
 def _tinted(light: Light, canvas: Canvas) -> Light:
-    """Things take on the colors of the place: half of what comes from above and below is what stands there."""
-    few = canvas.light[::12, ::12]
-    top, bottom = few[: len(few) // 2].mean(axis=(0, 1)), few[len(few) // 2 :].mean(axis=(0, 1))
+    """Ambient light takes on the colors of the background: half of it from above and half from below."""
+    samples = canvas.light[::12, ::12]
+    top, bottom = samples[: len(samples) // 2].mean(axis=(0, 1)), samples[len(samples) // 2 :].mean(axis=(0, 1))
     return replace(light, sky=0.5 * light.sky + 0.4 * top, ground=0.5 * light.ground + 0.4 * bottom)

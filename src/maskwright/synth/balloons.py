@@ -1,4 +1,4 @@
-"""Balloon scenes: one at a time, in bunches, in heaps, on strings, held by people, far away in the sky."""
+"""Balloon scenes: single balloons, bunches, heaps, on strings, held by people, distant in the sky."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NAMES = ("balloon",)
 
 
 def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndarray], empty: bool) -> list[int]:
-    """Paint a whole scene; gives the class of each balloon, whose rows in `network input.owner` are 0, 1, ..
+    """Paint a scene; returns the class of each balloon. Their pixels in `canvas.owner` are 0, 1, ...
 
-    Place, things, balloons and people in front each have their own stream of chance, so that an empty scene
-    is the same scene without its balloons.
+    Background, objects, balloons and people in front have separate random generators, so that an empty scene is the
+    same scene without balloons.
     """
     behind, things, inside, front = (np.random.default_rng(stream) for stream in chance.spawn(4))
     backdrop = paint_backdrop(canvas, behind, pictures)
@@ -39,18 +39,18 @@ def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndar
     return [0] * len(balloons)
 
 
-# --- who stands about ----------------------------------------------------------------------------
+# --- people and objects --------------------------------------------------------------------------
 def _furnish(canvas: Canvas, rng: np.random.Generator, backdrop: Place) -> list[tuple[float, float]]:
-    """Round things and people behind the balloons; gives the people's hands."""
+    """Paint round objects and people behind the balloons; returns the positions of hands."""
     height, width = canvas.size
     for _ in range(int(rng.integers(-1, backdrop.things + 1))):
         round_thing(canvas, rng, backdrop.light, backdrop.ground)
     if rng.random() < 0.35:
         return []
-    near = height * np.exp(rng.uniform(np.log(0.2), np.log(1.3)))  # how tall the nearest person is
+    near = height * np.exp(rng.uniform(np.log(0.2), np.log(1.3)))  # height of the nearest person
     hands = []
     sizes = np.sort(near * rng.uniform(0.55, 1.0, int(rng.integers(0, backdrop.people + 1))))
-    for tall in sizes:  # the farther, the smaller, and the first painted
+    for tall in sizes:  # distant people are smaller and painted first
         feet = (
             backdrop.ground
             + (height * 1.02 - backdrop.ground) * rng.uniform(0.2, 1)
@@ -61,7 +61,7 @@ def _furnish(canvas: Canvas, rng: np.random.Generator, backdrop: Place) -> list[
 
 
 def _occlude(canvas: Canvas, rng: np.random.Generator, backdrop: Place, balloons: list[Balloon]) -> None:
-    """Sometimes something stands before the balloons: a person, a head, a post, a hand."""
+    """Sometimes paint something in front of the balloons: a person, a head, a post, a hand."""
     height, width = canvas.size
     if rng.random() < 0.18 and backdrop.people:
         tall = height * rng.uniform(0.5, 1.5)
@@ -72,7 +72,7 @@ def _occlude(canvas: Canvas, rng: np.random.Generator, backdrop: Place, balloons
     reachable = [
         balloon for balloon in balloons if 0.07 * short < balloon.radius < 0.3 * short and 0 < balloon.x < width
     ]
-    if reachable and rng.random() < 0.15:  # fingers round one of them
+    if reachable and rng.random() < 0.15:  # fingers around one of them
         held = reachable[int(rng.integers(len(reachable)))]
         skin, at = linear(0.92, 0.7, 0.58) * rng.uniform(0.3, 1), rng.uniform(0.3, 2.8)
         for step in range(4):
@@ -93,12 +93,12 @@ def _occlude(canvas: Canvas, rng: np.random.Generator, backdrop: Place, balloons
         limb(canvas, cuff, elbow, held.radius * 0.2, held.radius * 0.3, sleeve, backdrop.light, 0.15)
 
 
-# --- where the balloons are ----------------------------------------------------------------------
+# --- arrangement ---------------------------------------------------------------------------------
 def _arrange(canvas: Canvas, rng: np.random.Generator, backdrop: Place, hands: list[tuple[float, float]]):
-    """Balloons in the order of painting (far ones first), and the paths of their strings."""
+    """(balloons in painting order, distant ones first; paths of their strings)."""
     height, width = canvas.size
     short = min(height, width)
-    party = Party.some(rng)
+    party = Party.sample(rng)
     plan = rng.choice(
         ["one", "few", "bunch", "bunches", "heap", "chain", "far"], p=[0.29, 0.21, 0.22, 0.08, 0.09, 0.05, 0.06]
     )
@@ -166,7 +166,7 @@ def _arrange(canvas: Canvas, rng: np.random.Generator, backdrop: Place, hands: l
 def _bunch(
     rng: np.random.Generator, party: Party, middle: tuple[float, float], knot: tuple[float, float], r: float, count: int
 ):
-    """Balloons that push each other apart in a ball, nearest last; knots point to where the strings meet."""
+    """Balloons in a ball that push each other apart, nearest last; their knots point to where the strings meet."""
     spots = rng.normal(0, r * count ** (1 / 3), (count, 3))
     spacing = r * rng.uniform(1.5, 2.1)
     for _ in range(24):
@@ -197,7 +197,7 @@ def _string(
 
 
 def _shadow(canvas: Canvas, balloon: Balloon, backdrop: Place) -> None:
-    """What a balloon that lies on the ground takes of the light there."""
+    """The shadow of a balloon on the ground."""
     r, (tx, _, _) = balloon.radius, backdrop.light.towards
     window = canvas.around(balloon.x - tx * r * 0.8, balloon.y + r, 2 * r)
     if window is None:

@@ -1,4 +1,4 @@
-"""From light to an image: exposure, white balance, lens, sensor, tone."""
+"""Camera model: exposure, white balance, lens, sensor noise, tone curve."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ _STEPS = 4096
 
 
 def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """H×W×3 linear light (1 = white) -> H×W×3 uint8 as a hand-held camera would have written it."""
+    """H×W×3 linear light (1 = white) -> H×W×3 uint8 as from a hand-held camera."""
     height, width = light.shape[:2]
     exposure = 2 ** rng.normal(0.05, 0.28)
     balance = np.exp(rng.normal(0, 0.055, 3) * np.array([1, 0.35, 1])).astype(np.float32)
     light = light * (exposure * balance).astype(np.float32)
     gray = light @ np.array([0.25, 0.65, 0.1], np.float32)
-    light = np.maximum(
-        light + np.float32(rng.uniform(0.02, 0.38)) * (gray[..., None] - light), 0
-    )  # few videos are so loud
+    # Real images are less saturated.
+    light = np.maximum(light + np.float32(rng.uniform(0.02, 0.38)) * (gray[..., None] - light), 0)
     if rng.random() < 0.5:  # vignette
         y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
         x = np.linspace(-1, 1, width, dtype=np.float32)[None]
         light *= (1 - rng.uniform(0.08, 0.4) * (x * x + y * y) / 2 * np.sqrt(x * x + y * y))[..., None]
-    if rng.random() < 0.35:  # glare of the lens: bright parts spread a little
+    if rng.random() < 0.35:  # lens glare: bright areas spread
         light = light + np.float32(rng.uniform(0.02, 0.1)) * soften(light, width / 25)
     if rng.random() < 0.4:
         light = soften(light, rng.uniform(0.6, 0.9) if rng.random() < 0.8 else rng.uniform(1.0, 1.8))
@@ -40,12 +39,12 @@ def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         fraction = np.float32(rng.choice([1.0, 0.6]))
         picture = np.clip(picture * (1 - fraction) + fraction * gray[..., None] * tint, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
-        picture = _compressed(picture, int(rng.integers(35, 88)))
+        picture = _jpeg(picture, int(rng.integers(35, 88)))
     return picture
 
 
 def _tone(rng: np.random.Generator) -> np.ndarray:
-    """Light 0..2 in 4096 steps -> uint8: screen gamma, a shoulder for highlights, some contrast."""
+    """Tone curve, light 0..2 in 4096 steps -> uint8: gamma, a shoulder for highlights, contrast."""
     light = np.linspace(0, 2, _STEPS)
     shoulder = rng.uniform(0.6, 0.95)
     over = np.maximum(light - shoulder, 0)
@@ -56,7 +55,7 @@ def _tone(rng: np.random.Generator) -> np.ndarray:
     return np.clip(255 * value + 0.5, 0, 255).astype(np.uint8)
 
 
-def _compressed(picture: np.ndarray, quality: int) -> np.ndarray:
+def _jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "JPEG", quality=quality)
     return np.asarray(Image.open(stream))

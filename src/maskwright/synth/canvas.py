@@ -1,4 +1,4 @@
-"""The picture being painted: light per pixel, and whose pixel it is."""
+"""The canvas of a scene: light per pixel, and the object that each pixel belongs to."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from maskwright.synth.noise import fractal
 from maskwright.types import Instances, RleMasks
 
 NOBODY = -1
-SMALLEST_SEEN = 12  # pixels; of an object that shows less nobody would say that it is there
+MIN_PIXELS = 12  # objects with fewer visible pixels are not annotated
 
 
 def linear(*srgb: float) -> np.ndarray:
-    """A color as people name it (0..1, as on a screen) -> amounts of light, float32."""
+    """sRGB color, 0..1 -> linear light, float32 (gamma 2.2)."""
     return np.clip(np.asarray(srgb, np.float32), 0, 1) ** np.float32(2.2)
 
 
 def any_color(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> np.ndarray:
-    """A random hue with saturation and value out of these ranges, as light."""
+    """A random hue with saturation and value in these ranges (HSV), as linear light."""
     hue, s, v = rng.random() * 6, rng.uniform(*saturation), rng.uniform(*value)
     wheel = np.clip(np.abs((hue + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
     return linear(*(v * (1 - s + s * wheel)))
@@ -29,14 +29,15 @@ def any_color(rng: np.random.Generator, saturation: tuple[float, float], value: 
 
 @dataclass(frozen=True)
 class Light:
-    """What falls on everything of one scene.
+    """The light sources of a scene.
 
-    towards  3: unit vector to the lamp or sun; x right, y down, z to the viewer
-    key      3: its light;  sky, ground: light from above and below
-    back     0..1: how much shines through thin things from behind
-    windows  reflections on glossy things are panes, not spots
-    lamps    m×3: unit vectors to further, weaker lamps
-    pane     (half width, half height, bars) of a reflected window
+    towards      3: unit vector to the main light; x right, y down, z toward the viewer
+    key          3: color of the main light
+    sky, ground  3: ambient light from above and below
+    back         0..1: light that passes through thin objects from behind
+    windows      highlights on glossy objects are window panes, not spots
+    lamps        m×3: unit vectors to further, weaker lights
+    pane         (half width, half height, bars) of a reflected window
     """
 
     towards: np.ndarray
@@ -49,7 +50,7 @@ class Light:
     pane: tuple[float, float, float] = (0.2, 0.3, 0.015)
 
     def falls(self, normal: tuple[np.ndarray, np.ndarray, np.ndarray], wrap: float = 0.2) -> np.ndarray:
-        """h×w×3: light that a matt surface with these normals gets; `wrap` softens the shadow's edge."""
+        """h×w×3: light on a diffuse surface with these normals; `wrap` softens the edge of its shadow."""
         nx, ny, nz = normal
         facing = nx * self.towards[0] + ny * self.towards[1] + nz * self.towards[2]
         facing = np.clip((facing + wrap) / (1 + wrap), 0, 1)[..., None]
@@ -59,7 +60,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the network input: rows, columns, and the coordinates of its pixel centers (h×1 and 1×w)."""
+    """A part of the canvas: rows, columns, and the coordinates of its pixel centers (x 1×w, y h×1)."""
 
     rows: slice
     columns: slice
@@ -72,7 +73,12 @@ class Window:
 
 
 class Canvas:
-    """light: H×W×3 float32, linear, 1 = white. owner: H×W int16, row of the object seen there, or NOBODY."""
+    """The image being painted.
+
+    size   (height, width)
+    light  H×W×3 float32, linear, 1 = white
+    owner  H×W int16, index of the visible object, or NOBODY
+    """
 
     def __init__(self, size: tuple[int, int], rng: np.random.Generator) -> None:
         self.size = size
@@ -81,7 +87,7 @@ class Canvas:
         self._rough = fractal(rng, size, cell=0.1, roughness=0.7, finest=1.5)
 
     def window(self, left: float, top: float, right: float, bottom: float) -> Window | None:
-        """The part of these edges that lies on the network input; None where nothing does."""
+        """The window with these edges, clipped to the canvas; None if it is outside."""
         x1, y1 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
         x2, y2 = min(self.size[1], int(np.ceil(right)) + 1), min(self.size[0], int(np.ceil(bottom)) + 1)
         if x1 >= x2 or y1 >= y2:
@@ -94,21 +100,21 @@ class Canvas:
         return self.window(x - reach, y - reach, x + reach, y + reach)
 
     def whole(self) -> Window:
-        found = self.window(0, 0, self.size[1] - 1, self.size[0] - 1)
-        assert found is not None
-        return found
+        window = self.window(0, 0, self.size[1] - 1, self.size[0] - 1)
+        assert window is not None
+        return window
 
     def rough(self, window: Window) -> np.ndarray:
-        """h×w fine noise for cloth, paint, fur: one field for the whole scene, cut where it is wanted."""
+        """h×w fine noise for cloth, paint, fur: the window of one field for the whole scene."""
         return self._rough[window.rows, window.columns]
 
     def behind(self, window: Window) -> np.ndarray:
         return self.light[window.rows, window.columns]
 
     def paint(self, window: Window, cover: np.ndarray, light: np.ndarray, owner: int | None = NOBODY) -> None:
-        """Lay `light` (h×w×3 or 3) over the window where `cover` (h×w, 0..1) says.
+        """Blend `light` (h×w×3 or 3) over the window with opacity `cover` (h×w, 0..1).
 
-        From half cover on the pixel belongs to `owner`; None leaves it to whom it belonged (strings, shadows).
+        Pixels with a cover of at least 0.5 get the owner `owner`; None leaves owners unchanged (strings, shadows).
         """
         under = self.light[window.rows, window.columns]
         under += cover[..., None] * (light - under)
@@ -116,11 +122,11 @@ class Canvas:
             self.owner[window.rows, window.columns][cover >= 0.5] = owner
 
     def darken(self, window: Window, fraction: np.ndarray) -> None:
-        """A shadow: `fraction` (h×w, 0..1) of the light is taken away."""
+        """A shadow: reduce the light by `fraction` (h×w, 0..1)."""
         self.light[window.rows, window.columns] *= (1 - fraction)[..., None]
 
     def lines(self, paths: list[list[tuple[float, float]]], width: float, light: np.ndarray, strength: float) -> None:
-        """Thin lines (strings, wires) through these points, drawn at twice the size; they own no pixels."""
+        """Thin lines (strings, wires) through these points, drawn at twice the size; owners are unchanged."""
         points = [(2 * x, 2 * y) for path in paths for x, y in path]
         if not points:
             return
@@ -138,13 +144,13 @@ class Canvas:
         self.paint(window, drawn, light, owner=None)
 
     def instances(self, classes: list[int], names: tuple[str, ...]) -> Instances:
-        """The visible part of objects 0..n-1. Pieces of fewer than SMALLEST_SEEN pixels are left out."""
-        seen = np.bincount(self.owner[self.owner >= 0].ravel(), minlength=len(classes))
+        """The visible parts of objects 0..n-1. Connected parts with fewer than MIN_PIXELS pixels are left out."""
+        visible = np.bincount(self.owner[self.owner >= 0].ravel(), minlength=len(classes))
         rows, masks = [], []
-        for row in np.flatnonzero(seen >= SMALLEST_SEEN).tolist():
+        for row in np.flatnonzero(visible >= MIN_PIXELS).tolist():
             mask = RleMasks.from_dense((self.owner == row)[None])
             pieces = RleMasks(self.size, *tracing.parts(mask.counts, self.size))
-            large = pieces.area >= SMALLEST_SEEN
+            large = pieces.area >= MIN_PIXELS
             if large.any():
                 rows.append(row)
                 masks.append(mask if large.all() else pieces[large].union())
@@ -155,7 +161,7 @@ class Canvas:
 
 
 def ellipse(window: Window, x: float, y: float, rx: float, ry: float, tilt: float = 0.0, soft: float = 1.0):
-    """cover h×w of a filled ellipse, and its (across, down) coordinates, 1 at the rim."""
+    """(cover h×w of a filled ellipse, its coordinates across and down), 1 at the boundary."""
     x, y, rx, ry, cos, sin = (float(number) for number in (x, y, rx, ry, np.cos(tilt), np.sin(tilt)))
     dx, dy = window.x - x, window.y - y
     u, v = (dx * cos + dy * sin) / rx, (-dx * sin + dy * cos) / ry
@@ -165,7 +171,7 @@ def ellipse(window: Window, x: float, y: float, rx: float, ry: float, tilt: floa
 
 
 def rectangle(window: Window, x1: float, y1: float, x2: float, y2: float, round_: float = 0.0, soft: float = 1.0):
-    """cover h×w of a rectangle with corners rounded by `round_` pixels."""
+    """Cover h×w of a rectangle with corners rounded by `round_` pixels."""
     dx = np.abs(window.x - (x1 + x2) / 2) - ((x2 - x1) / 2 - round_)
     dy = np.abs(window.y - (y1 + y2) / 2) - ((y2 - y1) / 2 - round_)
     outside = np.sqrt(np.maximum(dx, 0) ** 2 + np.maximum(dy, 0) ** 2)

@@ -1,4 +1,4 @@
-"""Rooms and walls."""
+"""Indoor backgrounds: rooms and walls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from maskwright.synth.places import Place, bricks, indoor, planks, sun, wall_ton
 
 
 def wall(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """A surface seen straight on: bricks, boards, plaster, stone, curtain."""
+    """A frontal surface: bricks, boards, plaster, stone, curtain."""
     window, size = canvas.whole(), canvas.size
     rough = fractal(rng, size, cell=rng.uniform(0.1, 0.6), roughness=0.65, finest=1.5)
     kind = rng.choice(["bricks", "boards", "plaster", "stone", "curtain"])
@@ -35,7 +35,7 @@ def wall(canvas: Canvas, rng: np.random.Generator) -> Place:
 
 
 def room(canvas: Canvas, rng: np.random.Generator) -> Place:
-    """A wall with doors, windows, pictures; a floor; furniture before it."""
+    """A wall with windows and pictures, a floor, and furniture in front."""
     height, width = canvas.size
     whole, light = canvas.whole(), indoor(rng, rng.uniform(0.45, 0.95))
     tone = wall_tone(rng)
@@ -64,7 +64,7 @@ def room(canvas: Canvas, rng: np.random.Generator) -> Place:
 
 
 def _hang(canvas: Canvas, rng: np.random.Generator, x: float, y: float, wide: float, tall: float) -> None:
-    """A window to the outside, or a picture, with its frame and its shadow."""
+    """A window or a picture on the wall, with frame and shadow."""
     x1, y1, x2, y2 = x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2
     window = canvas.window(x1 - 8, y1 - 8, x2 + 8, y2 + 8)
     if window is None:
@@ -75,16 +75,16 @@ def _hang(canvas: Canvas, rng: np.random.Generator, x: float, y: float, wide: fl
     inner = rectangle(window, x1 + border, y1 + border, x2 - border, y2 - border)
     down = np.clip((window.y - y1) / tall, 0, 1)
     lumps = soften(canvas.rough(window), wide * rng.uniform(0.02, 0.1))
-    near = np.clip((down - rng.uniform(0.3, 0.7) + 0.12 * lumps) * 12, 0, 1)[..., None]  # something before a sky
+    near = np.clip((down - rng.uniform(0.3, 0.7) + 0.12 * lumps) * 12, 0, 1)[..., None]  # foreground and sky
     if rng.random() < 0.45:
         far = linear(0.85, 0.93, 1) * rng.uniform(0.8, 1.5)
-        shown = far + near * (linear(0.45, 0.6, 0.35) * rng.uniform(0.4, 1.4) - far)
+        view = far + near * (linear(0.45, 0.6, 0.35) * rng.uniform(0.4, 1.4) - far)
         bars = np.minimum(np.abs(window.x - x), np.abs(window.y - y))
         inner = inner * np.clip(bars - border * 0.4 + 0.5, 0, 1)
     else:
         far, front = any_color(rng, (0.0, 0.6), (0.3, 0.95)), any_color(rng, (0.1, 0.8), (0.1, 0.8))
-        shown = far + near * (front - far)
-    canvas.paint(window, inner, np.clip(shown * (1 + 0.1 * lumps[..., None]), 0, 2))
+        view = far + near * (front - far)
+    canvas.paint(window, inner, np.clip(view * (1 + 0.1 * lumps[..., None]), 0, 2))
 
 
 def _paint_furniture(canvas: Canvas, rng: np.random.Generator, floor: float) -> None:

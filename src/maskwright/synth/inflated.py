@@ -1,4 +1,4 @@
-"""One balloon: its outline, its surface, and how light lies on it."""
+"""One balloon: outline, surface and shading."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ ROUND, FLAT = ("round", "pear", "long"), ("heart", "star", "disc", "blob")
 
 @dataclass
 class Balloon:
-    """One balloon as it will be painted.
+    """The parameters of one balloon.
 
-    x, y     the middle of its widest part, image pixels;  radius half its width
-    tilt     radians; 0 hangs with the knot down, positive turns the knot to the left
-    length   ROUND shapes: from the widest part to the neck, in radii
-    taper    0 egg .. 0.95 cone towards the neck
+    x, y     center of the widest part, image pixels
+    radius   half the width
+    color    3, linear light
+    tilt     radians; at 0 the knot is at the bottom, positive values turn it to the left
+    shape    one of ROUND or FLAT
+    length   of ROUND shapes: from the widest part to the neck, in radii
+    taper    0 egg-shaped .. 0.95 conical toward the neck
     finish   "latex", "pearl", "chrome", "foil", "matt"
-    clear    0 opaque .. 0.8 one sees through it
-    ink      h×w×4 picture (linear light, cover) printed around it, or None
+    clear    0 opaque .. 0.8 transparent
+    ink      h×w×4 print around it (linear light, cover), or None
+    spin     rotation of the print, 0..1
     soft     width of the outline's blur in pixels (1 is sharp)
+    wrinkle  4 random numbers for the creases of foil
     """
 
     x: float
@@ -45,7 +50,7 @@ class Balloon:
     wrinkle: np.ndarray = field(default_factory=lambda: np.zeros(4))
 
     def end(self) -> tuple[float, float]:
-        """Where the string is tied."""
+        """Position of the knot, where the string is tied."""
         reach = self.radius * (
             self.length + 0.12 if self.shape in ROUND else {"star": 0.5, "blob": 0.6}.get(self.shape, 0.95)
         )
@@ -53,7 +58,7 @@ class Balloon:
 
 
 def paint_balloon(canvas: Canvas, balloon: Balloon, light: Light, owner: int | None) -> None:
-    """Paint it over what is there; its pixels become those of `owner`."""
+    """Paint a balloon; its pixels get the owner `owner`."""
     reach = balloon.radius * (max(1.0, balloon.length) + 0.35 if balloon.shape in ROUND else 1.25) + balloon.soft + 1
     window = canvas.around(balloon.x, balloon.y, reach)
     if window is None:
@@ -61,30 +66,30 @@ def paint_balloon(canvas: Canvas, balloon: Balloon, light: Light, owner: int | N
     dx, dy = (window.x - balloon.x) / balloon.radius, (window.y - balloon.y) / balloon.radius
     cos, sin = np.float32(np.cos(balloon.tilt)), np.float32(np.sin(balloon.tilt))
     across, down = dx * cos + dy * sin, dy * cos - dx * sin
-    surface = _turned if balloon.shape in ROUND else _pillow
+    surface = _revolved if balloon.shape in ROUND else _pillow
     cover, (nx, ny, nz), lon, lat = surface(balloon, across, down)
     rows, columns = np.flatnonzero(cover.any(axis=1)), np.flatnonzero(cover.any(axis=0))
     if not len(rows):
         return
-    # from here on only the balloon's own rows and columns
-    cut = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    # Continue with the rows and columns of the balloon only.
+    visible = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     top, left = window.rows.start, window.columns.start
     window = Window(
-        slice(top + cut[0].start, top + cut[0].stop),
-        slice(left + cut[1].start, left + cut[1].stop),
-        window.x[:, cut[1]],
-        window.y[cut[0]],
+        slice(top + visible[0].start, top + visible[0].stop),
+        slice(left + visible[1].start, left + visible[1].stop),
+        window.x[:, visible[1]],
+        window.y[visible[0]],
     )
-    cover, nx, ny, nz, lon, lat = (field[cut] for field in (cover, nx, ny, nz, lon, lat))
-    normal = (nx * cos - ny * sin, nx * sin + ny * cos, nz)  # back to the image's axes
-    seen = _shaded(balloon, normal, lon, lat, light, canvas.behind(window))
-    canvas.paint(window, cover, seen, owner)
+    cover, nx, ny, nz, lon, lat = (field[visible] for field in (cover, nx, ny, nz, lon, lat))
+    normal = (nx * cos - ny * sin, nx * sin + ny * cos, nz)  # in image coordinates
+    emitted = _shaded(balloon, normal, lon, lat, light, canvas.behind(window))
+    canvas.paint(window, cover, emitted, owner)
 
 
 # --- outlines ------------------------------------------------------------------------------------
 @cache
 def _profile(length: float, taper: float, knot: bool, long: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A surface of revolution: squared half width, and its slope, at steps down the axis (in radii)."""
+    """A surface of revolution: (positions along the axis in radii, squared half width there, its slope)."""
     down = np.linspace(-1.4, length + 0.6, 900, dtype=np.float32)
     fraction = np.clip(down / length, 0, None)
     if long:  # a straight tube with round ends
@@ -101,8 +106,8 @@ def _profile(length: float, taper: float, knot: bool, long: bool) -> tuple[np.nd
     return down, squared, np.gradient(squared, down).astype(np.float32)
 
 
-def _turned(balloon: Balloon, across: np.ndarray, down: np.ndarray):
-    """cover, normal and (longitude, latitude), all h×w, of a surface of revolution."""
+def _revolved(balloon: Balloon, across: np.ndarray, down: np.ndarray):
+    """(cover, normal, longitude, latitude) of a surface of revolution, all h×w."""
     steps, squared, slopes = _profile(
         round(balloon.length, 2), round(balloon.taper, 2), balloon.knot, balloon.shape == "long"
     )
@@ -118,43 +123,43 @@ def _turned(balloon: Balloon, across: np.ndarray, down: np.ndarray):
 
 
 @cache
-def _rim(shape: str, variant: int) -> np.ndarray:
-    """Distance of the rim from the middle at 720 angles (0 points right, clockwise), the largest 1."""
+def _outline(shape: str, variant: int) -> np.ndarray:
+    """Radius of the outline at 720 angles (0 points right, clockwise), scaled to a maximum of 1."""
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     if shape == "disc":
-        rim = np.ones(720)
+        outline = np.ones(720)
     elif shape == "star":
         points = 5 if variant % 4 else 6
         phase = (angle + np.pi / 2) % (2 * np.pi / points) - np.pi / points
         inner = 0.45 + 0.05 * (variant % 3)
         edge = np.abs(phase) / (np.pi / points)  # 0 at the notch, 1 at the tip
-        rim = inner / ((1 - edge) + inner * edge)
+        outline = inner / ((1 - edge) + inner * edge)
     elif shape == "heart":
         t = np.linspace(0, 2 * np.pi, 4000)
         x = 16 * np.sin(t) ** 3
         y = -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)) - 1.5
         at = np.arctan2(y, x) % (2 * np.pi)
         order = np.argsort(at)
-        rim = np.interp(angle, at[order], np.hypot(x, y)[order], period=2 * np.pi)
-    else:  # some figure: a fish, a cloud, a number seen from the side
+        outline = np.interp(angle, at[order], np.hypot(x, y)[order], period=2 * np.pi)
+    else:  # an arbitrary figure
         rng = np.random.default_rng(variant)
-        rim = 1.0 + sum(rng.normal(0, 0.32 / k) * np.cos(k * angle + rng.uniform(0, 6.3)) for k in range(2, 7))
-        rim = np.clip(rim, 0.35, None)
-    width = {"heart": 14, "star": 15}.get(shape, 7)  # corners of foil are never sharp
+        outline = 1.0 + sum(rng.normal(0, 0.32 / k) * np.cos(k * angle + rng.uniform(0, 6.3)) for k in range(2, 7))
+        outline = np.clip(outline, 0.35, None)
+    width = {"heart": 14, "star": 15}.get(shape, 7)  # corners of foil balloons are rounded
     kernel = np.hanning(2 * width + 1)
-    rim = np.convolve(np.concatenate([rim[-width:], rim, rim[:width]]), kernel / kernel.sum(), "valid")
-    return (rim / rim.max()).astype(np.float32)
+    outline = np.convolve(np.concatenate([outline[-width:], outline, outline[:width]]), kernel / kernel.sum(), "valid")
+    return (outline / outline.max()).astype(np.float32)
 
 
 def _pillow(balloon: Balloon, across: np.ndarray, down: np.ndarray):
-    """The same for foil: two sheets welded along a rim and blown up, with creases running in from the seam."""
-    rim = _rim(balloon.shape, int(balloon.wrinkle[0] * 12))
+    """The same for foil: two sheets welded along their outline and inflated, with creases at the seam."""
+    outline = _outline(balloon.shape, int(balloon.wrinkle[0] * 12))
     angle = np.arctan2(down, across)
     at = angle / (2 * np.pi) % 1 * 720
     low = at.astype(np.int32)
-    here = rim[low % 720] + (at - low) * (rim[(low + 1) % 720] - rim[low % 720])
+    here = outline[low % 720] + (at - low) * (outline[(low + 1) % 720] - outline[low % 720])
     distance = np.sqrt(across * across + down * down)
-    slope = np.gradient(rim, 2 * np.pi / 720)[low % 720] / np.maximum(here, 0.05)
+    slope = np.gradient(outline, 2 * np.pi / 720)[low % 720] / np.maximum(here, 0.05)
     inside = (here - distance) / np.sqrt(1 + slope * slope)
     cover = np.clip(inside * (balloon.radius / balloon.soft) + 0.5, 0, 1)
     depth = np.clip(inside / (1.0 if balloon.shape == "disc" else 0.62), 0, 1)
@@ -176,7 +181,7 @@ def _pillow(balloon: Balloon, across: np.ndarray, down: np.ndarray):
 
 # --- light ---------------------------------------------------------------------------------------
 def _shaded(balloon: Balloon, normal: Normal, lon: np.ndarray, lat: np.ndarray, light: Light, behind: np.ndarray):
-    """h×w×3 light that comes from each point of the balloon."""
+    """h×w×3: light from each point of the balloon."""
     nx, ny, nz = normal
     body = np.broadcast_to(balloon.color.astype(np.float32), (*nx.shape, 3))
     printed = None
@@ -188,31 +193,31 @@ def _shaded(balloon: Balloon, normal: Normal, lon: np.ndarray, lat: np.ndarray, 
         printed = ink[..., 3:]
         body = body + printed * (ink[..., :3] - body)
     metal = balloon.finish in ("chrome", "foil")
-    rim = np.clip(1 / (nz + 0.18) - 0.85, 0, 4)[..., None]  # how much more skin one looks through near the outline
+    thickness = np.clip(1 / (nz + 0.18) - 0.85, 0, 4)[..., None]  # thickness of the skin along the line of sight
     lit = light.falls(normal, wrap=0.15 if metal else 0.45)
-    seen = body * lit
+    emitted = body * lit
     if not metal:
-        # the far side glows: light that came in behind and was colored by the skin
+        # Light that enters at the back is colored by the skin.
         tx, ty, _ = light.towards
         far = np.clip(0.5 - 0.5 * (nx * tx + ny * ty), 0, 1)[..., None] ** 1.5
-        skin = body ** (1 + 0.35 * rim)
+        skin = body ** (1 + 0.35 * thickness)
         thin = 0.35 if balloon.finish == "matt" else 1.0
-        seen = seen * (0.72 + 0.28 * nz[..., None]) + thin * skin * (
+        emitted = emitted * (0.72 + 0.28 * nz[..., None]) + thin * skin * (
             light.key * (0.22 + 0.55 * light.back) * (0.3 + far)
         )
-        seen = seen * np.exp(-0.16 * rim)
+        emitted = emitted * np.exp(-0.16 * thickness)
         if balloon.clear > 0:
-            through = behind * (0.25 + 0.75 * balloon.color ** (0.5 + 0.4 * rim))
-            fraction = balloon.clear * np.exp(-0.5 * rim)
+            through = behind * (0.25 + 0.75 * balloon.color ** (0.5 + 0.4 * thickness))
+            fraction = balloon.clear * np.exp(-0.5 * thickness)
             if printed is not None:
                 fraction = fraction * (1 - printed)
-            seen = seen + fraction * (through - seen)
-    return seen + _reflected(balloon, normal, light, metal)
+            emitted = emitted + fraction * (through - emitted)
+    return emitted + _reflected(balloon, normal, light, metal)
 
 
 def _reflected(balloon: Balloon, normal: Normal, light: Light, metal: bool) -> np.ndarray:
     nx, ny, nz = normal
-    rx, ry, rz = 2 * nz * nx, 2 * nz * ny, 2 * nz * nz - 1  # the viewer's ray, thrown back
+    rx, ry, rz = 2 * nz * nx, 2 * nz * ny, 2 * nz * nz - 1  # reflected view ray
     grazing = (1 - nz) ** 4
     skyward = np.clip(0.5 - 0.62 * ry, 0, 1)[..., None]
     around = light.sky * skyward + light.ground * (1 - skyward)
@@ -226,23 +231,23 @@ def _reflected(balloon: Balloon, normal: Normal, light: Light, metal: bool) -> n
             0.5 + 0.5 * tint
         )
     gloss = {"latex": 0.5, "pearl": 0.7, "matt": 0.12}.get(balloon.finish, 0.5)
-    seen = (gloss * (0.03 + 0.5 * grazing))[..., None] * around
-    if balloon.finish == "pearl":  # a wide silky sheen
+    emitted = (gloss * (0.03 + 0.5 * grazing))[..., None] * around
+    if balloon.finish == "pearl":  # a wide sheen
         lx, ly, lz = light.towards
         silk = np.clip(rx * lx + ry * ly + rz * lz, 0, 1) ** 5
-        seen = seen + (0.35 * silk)[..., None] * (0.35 + 0.65 * balloon.color) * light.key
-    return seen + _spots(balloon, rx, ry, rz, light)
+        emitted = emitted + (0.35 * silk)[..., None] * (0.35 + 0.65 * balloon.color) * light.key
+    return emitted + _spots(balloon, rx, ry, rz, light)
 
 
 def _spots(balloon: Balloon, rx: np.ndarray, ry: np.ndarray, rz: np.ndarray, light: Light) -> np.ndarray:
-    """Images of the lamps: a bright spot or the panes of a window, and a weaker one upside down on the far wall."""
+    """Highlights of the lights: spots or window panes, and weaker inverted ones reflected inside."""
     power = {"matt": 0.06, "pearl": 0.7}.get(balloon.finish, 1.0)
     lx, ly, lz = light.towards
     towards = np.clip(rx * lx + ry * ly + rz * lz, 0, 1)
     sharp = 60 if balloon.finish == "matt" else 260
     spot = 1.1 * towards**sharp + 0.16 * towards ** (sharp // 8)
     if light.windows:
-        # two axes across the lamp's direction; the pane is a rectangle there, with a cross of bars
+        # Two axes perpendicular to the light; the pane is a rectangle there, with crossed bars.
         flat = max(float(np.hypot(lx, lz)), 1e-3)
         ax, az = float(lz) / flat, -float(lx) / flat
         u, v = rx * ax + rz * az, rx * float(ly * az) + ry * float(lz * ax - lx * az) - rz * float(ly * ax)
@@ -260,7 +265,7 @@ def _spots(balloon: Balloon, rx: np.ndarray, ry: np.ndarray, rz: np.ndarray, lig
 
 
 def print_texture(cover: np.ndarray, ink: np.ndarray, radius: float) -> np.ndarray:
-    """A print for `Balloon.ink`: cover h×w 0..1 (whole turn × whole height) at about the size it will be seen."""
+    """A print for `Balloon.ink` from cover h×w 0..1 (full height × full circumference), at its visible size."""
     wide = int(np.clip(3.2 * radius, 24, cover.shape[1]))
     high = max(8, wide * cover.shape[0] // cover.shape[1])
     small = np.clip(resized(cover, (high, wide)), 0, 1)

@@ -1,4 +1,4 @@
-"""Sheets, plates and pipes, new or painted, with what lies on them; and where water will get in."""
+"""Metal surfaces: sheets, plates and pipes, bare or painted, with dirt on them; and where they rust easily."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ _PAINTS = np.array([
 
 @dataclass
 class Metal:
-    """What can rust. cover: H×W where metal is; weak: H×W how easily it rusts there; light: from where (x, y)."""
+    """Metal that can rust.
+
+    cover  H×W, 0..1: where there is metal
+    weak   H×W: how easily it rusts
+    light  (x, y) direction of the light
+    """
 
     cover: np.ndarray
     weak: np.ndarray
@@ -55,7 +60,7 @@ def build_metal(canvas: Canvas, rng: np.random.Generator) -> Metal:
             shade = shade * (0.78 + 0.26 * wave)[..., None]
             metal.weak += 0.25 * (wave < -0.5)
         canvas.paint(whole, metal.cover, shade)
-        if plan == "plate":  # water stays at edges, longest at the lower one
+        if plan == "plate":  # water stays at edges, longest at the lower edge
             rim = np.minimum(np.minimum(whole.x - x1, x2 - whole.x), np.minimum(whole.y - y1, (y2 - whole.y) * 0.6))
             metal.weak += 1.3 * np.exp(-np.clip(rim, 0, None) / (0.05 * width))
         elif rng.random() < 0.4:
@@ -65,7 +70,7 @@ def build_metal(canvas: Canvas, rng: np.random.Generator) -> Metal:
 
 
 def _skin(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
-    """H×W×3: what the sound surface looks like: paint, zinc, bare steel."""
+    """H×W×3: the intact surface: paint, zinc, bare steel."""
     size, whole = canvas.size, canvas.whole()
     broad = fractal(rng, size, cell=0.8, roughness=0.45, finest=6)[..., None]
     kind = rng.choice(["paint", "paint", "paint", "zinc", "steel"])
@@ -76,12 +81,12 @@ def _skin(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
         if rng.random() < 0.25:
             tone = any_color(rng, (0.0, 0.6), (0.3, 0.95))
         shade = 1 + 0.07 * broad + 0.02 * canvas.rough(whole)[..., None]
-        if rng.random() < 0.3:  # a second color below or beside
+        if rng.random() < 0.3:  # a second color
             edge = np.clip((whole.y - size[0] * rng.uniform(0.2, 0.8) + 0 * whole.x) * rng.choice([-1, 1]), 0, 1)[
                 ..., None
             ]
             tone = tone + edge * (any_color(rng, (0.0, 0.6), (0.2, 0.95)) - tone)
-    elif kind == "zinc":  # crystals of zinc: plates of even gray
+    elif kind == "zinc":  # zinc crystals: facets of uniform gray
         grain = _crystals(rng, size, size[1] * rng.uniform(0.01, 0.04))
         tone, shade = linear(0.62, 0.65, 0.68), 1 + 0.09 * grain[..., None] + 0.06 * broad
     else:
@@ -92,7 +97,7 @@ def _skin(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
 
 
 def _crystals(rng: np.random.Generator, size: tuple[int, int], cell: float) -> np.ndarray:
-    """H×W in -1.6..1.6: each pixel has the tone of the seed nearest to it; one seed in each cell of a grid."""
+    """H×W in -1.6..1.6: Voronoi cells of one random seed per grid cell, each with its own tone."""
     y, x = np.mgrid[0 : size[0] : 2, 0 : size[1] : 2].astype(np.float32) / np.float32(cell) + 1
     rows, columns = int(y.max()) + 3, int(x.max()) + 3
     seeds, tones = (
@@ -175,7 +180,7 @@ def _bolt(canvas: Canvas, rng: np.random.Generator, metal: Metal, x: float, y: f
 
 
 def _pipes(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> None:
-    """Round bars across the image, with flanges."""
+    """Pipes across the image, with flanges."""
     height, width = canvas.size
     whole = canvas.whole()
     upright = rng.random() < 0.4
@@ -201,14 +206,14 @@ def _pipes(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> None:
 
 
 def dirty(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> None:
-    """What looks a little like rust and is not: grime, tape, cables, scratches, shadows."""
+    """Paint distractors that resemble rust: grime, tape, labels, scratches."""
     height, width = canvas.size
     whole = canvas.whole()
     grime = np.clip(
         fractal(rng, canvas.size, cell=0.4, roughness=0.6, stretch=(rng.uniform(1, 3), 1)) - rng.uniform(0, 1.6), 0, 1
     )
     canvas.paint(whole, rng.uniform(0.1, 0.6) * grime * metal.cover, linear(0.25, 0.22, 0.19), owner=None)
-    for _ in range(int(rng.poisson(0.7))):  # a label or a stripe of tape, sometimes brown or orange
+    for _ in range(int(rng.poisson(0.7))):  # a label or strip of tape, sometimes brown or orange
         x, y, wide = rng.uniform(0, width), rng.uniform(0, height), width * rng.uniform(0.05, 0.25)
         window = canvas.around(x, y, wide)
         if window is not None:
@@ -220,7 +225,7 @@ def dirty(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> None:
 
 
 def cross(canvas: Canvas, rng: np.random.Generator) -> None:
-    """What lies over metal and rust alike: a cable, the shadow of something."""
+    """Paint over metal and rust: a cable, a shadow."""
     height, width = canvas.size
     whole = canvas.whole()
     if rng.random() < 0.12:

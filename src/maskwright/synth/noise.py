@@ -1,4 +1,4 @@
-"""Random fields: clouds, plaster, foliage, grain. All float32, mean 0, spread about 1."""
+"""Random fields for clouds, plaster, foliage, grain: float32, mean 0, standard deviation about 1."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ def fractal(
     finest: float = 2.0,
     stretch: tuple[float, float] = (1.0, 1.0),
 ) -> np.ndarray:
-    """H×W float32 noise whose largest lumps are `cell` of the long side, and whose smallest are `finest` pixels.
+    """Fractal noise, H×W float32.
 
-    roughness  strength of each octave against the one before (0.3 soft clouds, 0.8 gravel)
-    stretch    (down, across): lumps are this many times longer in that direction
+    cell       size of the largest structures, as a fraction of the long side
+    finest     size of the smallest structures in pixels
+    roughness  amplitude of each octave relative to the previous one (0.3 soft clouds, 0.8 gravel)
+    stretch    (down, across): factors by which structures are elongated
 
     >>> fractal(np.random.default_rng(0), (48, 64)).shape
     (48, 64)
@@ -31,25 +33,25 @@ def fractal(
     octaves = max(1, int(math.log2(lump / finest)))
     field = rng.standard_normal((math.ceil(height / lump) + 2, math.ceil(width / lump) + 2), np.float32)
     strength = 1.0
-    for _ in range(octaves):  # doubling a small field again and again costs a third more than its last step
+    for _ in range(octaves):  # repeated doubling costs only a third more than the last step
         strength *= roughness
         field = resized(field, (2 * field.shape[0], 2 * field.shape[1]))
         field = field + np.float32(strength) * rng.standard_normal(field.shape, np.float32)
     lump /= 2**octaves
-    shown = (0.0, 0.0, min(width / lump, field.shape[1]), min(height / lump, field.shape[0]))
-    field = resized(field, size, shown)
+    region = (0.0, 0.0, min(width / lump, field.shape[1]), min(height / lump, field.shape[0]))
+    field = resized(field, size, region)
     field = field - field.mean()
     return field / max(float(field.std()), 1e-6)
 
 
 def resized(field: np.ndarray, size: Size, box: tuple[float, float, float, float] | None = None) -> np.ndarray:
-    """H×W float32 by bicubic interpolation; `box` is the part of the source to take."""
+    """Resize to H×W float32 by bicubic interpolation; `box` is the region of the source."""
     image = Image.fromarray(np.ascontiguousarray(field, np.float32))
     return np.asarray(image.resize((size[1], size[0]), Image.Resampling.BICUBIC, box))
 
 
 def soften(picture: np.ndarray, radius: float) -> np.ndarray:
-    """H×W×3 (or H×W) float32 out of focus by about `radius` pixels: shrunk by averaging, enlarged smoothly."""
+    """Blur H×W×3 (or H×W) float32 by about `radius` pixels: reduced by averaging, enlarged bicubically."""
     if radius < 0.6:
         return picture
     height, width = picture.shape[:2]
@@ -66,7 +68,7 @@ def soften(picture: np.ndarray, radius: float) -> np.ndarray:
 
 
 def shifted(field: np.ndarray, rows: int) -> np.ndarray:
-    """The same field moved down by `rows` (up where negative); what comes in repeats the edge."""
+    """The field shifted down by `rows` (up if negative); the edge is repeated."""
     if rows == 0:
         return field
     rest = field[:-rows] if rows > 0 else field[-rows:]

@@ -1,4 +1,4 @@
-"""Places under the sky."""
+"""Outdoor backgrounds: sky, park, street."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from maskwright.synth.places import Place, bricks, ramp, sun, wall_tone
 
 
 def _paint_sky(canvas: Canvas, rng: np.random.Generator) -> float:
-    """Fills the network input with sky; gives how warm the sun is."""
+    """Fill the canvas with sky; returns how warm the sunlight is, 0..1."""
     mood = rng.random()
     if mood < 0.55:  # blue
         zenith = linear(rng.uniform(0.05, 0.35), rng.uniform(0.3, 0.6), rng.uniform(0.65, 0.95))
@@ -50,7 +50,7 @@ def sky(canvas: Canvas, rng: np.random.Generator) -> Place:
 
 
 def _paint_trees(canvas: Canvas, rng: np.random.Generator, base: float) -> None:
-    """Foliage whose crowns end irregularly above row `base`."""
+    """Foliage with irregular crowns above row `base`."""
     height, width = canvas.size
     crowns = fractal(rng, (2, width), cell=rng.uniform(0.15, 0.5), roughness=0.6, finest=3)[0]
     top = base - height * (rng.uniform(0.05, 0.45) + rng.uniform(0.03, 0.12) * crowns)
@@ -59,19 +59,19 @@ def _paint_trees(canvas: Canvas, rng: np.random.Generator, base: float) -> None:
     )
     rows = np.arange(height, dtype=np.float32)[:, None]
     cover = np.clip((rows - top[None]) / 6 + 0.8 * leaves, 0, 1)
-    if rng.random() < 0.4:  # sky seen through the leaves
+    if rng.random() < 0.4:  # sky visible through the leaves
         cover *= np.clip(2.0 + 1.2 * leaves, 0, 1)
     hue = linear(rng.uniform(0.12, 0.5), rng.uniform(0.3, 0.6), rng.uniform(0.05, 0.3))
     if rng.random() < 0.12:
         hue = linear(rng.uniform(0.5, 0.85), rng.uniform(0.3, 0.55), 0.15)
     clumps = soften(leaves, width * 0.012)
-    lit = 0.85 + 0.45 * clumps - 0.35 * shifted(clumps, -round(0.02 * height))  # each clump darker below
+    lit = 0.85 + 0.45 * clumps - 0.35 * shifted(clumps, -round(0.02 * height))  # clumps are darker at the bottom
     shade = np.clip(lit + 0.4 * leaves, 0.06, 2.4)[..., None]
     canvas.paint(canvas.whole(), cover, shade * hue)
 
 
 def _paint_ground(canvas: Canvas, rng: np.random.Generator, horizon: float, kind: str) -> None:
-    """Grass, sand, paving or water from the horizon down, finer towards the horizon."""
+    """Grass, sand, paving or water below the horizon, finer toward the horizon."""
     height, width = canvas.size
     start = int(np.clip(horizon, 0, height - 2))
     rows = height - start
@@ -133,7 +133,7 @@ def park(canvas: Canvas, rng: np.random.Generator) -> Place:
 
 
 def _paint_facade(canvas: Canvas, rng: np.random.Generator, x1: float, x2: float, y1: float, y2: float) -> None:
-    """A house front with rows of windows."""
+    """A building front with rows of windows."""
     window = canvas.window(x1, y1, x2, y2)
     if window is None:
         return

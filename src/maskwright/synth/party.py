@@ -1,4 +1,4 @@
-"""Balloons of one party resemble each other: colors, finish, prints."""
+"""Common properties of the balloons of one scene: colors, finish, prints."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ WORDS = [
 
 @dataclass(frozen=True)
 class Party:
-    """What the balloons of one scene have in common.
+    """Common properties of the balloons of one scene.
 
-    palette, finish, length, taper, soft   as in `Balloon`, before each differs a little
-    foil, printed                          fraction of foil metrics; share with a print, 0..1
-    clear                                  how transparent a typical one is, 0..0.6
+    palette                       colors to choose from
+    finish, length, taper, soft   as in `Balloon`, before individual variation
+    foil, printed                 fraction of foil balloons, of balloons with a print; 0..1
+    clear                         typical transparency, 0..0.6
     """
 
     palette: list[Color]
@@ -46,7 +47,7 @@ class Party:
     soft: float
 
     @classmethod
-    def some(cls, rng: np.random.Generator) -> Party:
+    def sample(cls, rng: np.random.Generator) -> Party:
         few = [LATEX[index] for index in rng.permutation(len(LATEX))[: int(rng.integers(1, 4))]]
         return cls(
             palette=few if rng.random() < 0.45 else LATEX,
@@ -60,7 +61,7 @@ class Party:
         )
 
     def balloon(self, rng: np.random.Generator, x: float, y: float, radius: float, tilt: float) -> Balloon:
-        """One more of them, there."""
+        """A balloon with these properties at (x, y)."""
         shape, finish, palette = "round", self.finish, self.palette
         length = max(1.0, self.length + rng.normal(0, 0.05))
         if rng.random() < self.foil:
@@ -96,7 +97,7 @@ def _print(rng: np.random.Generator, color: np.ndarray, radius: float) -> np.nda
 
 @cache
 def _design(which: int, variant: int) -> np.ndarray:
-    """256×512 cover 0..1 of a print round the whole balloon; the front is at column 0 and again at the middle."""
+    """256×512 cover 0..1 of a print around the balloon; the front is at columns 0 and 256."""
     rng = np.random.default_rng([which, variant])
     image = Image.new("L", (512, 256))
     draw = ImageDraw.Draw(image)

@@ -1,4 +1,4 @@
-"""People, as far as one sees them at a glance: standing, walking, holding something up."""
+"""Simple people: standing, walking, holding something up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from maskwright.synth.solids import Point, ball, limb
 
 @dataclass(frozen=True)
 class _Looks:
-    """skin, hair, top, trousers: 3 float32, light each sends back. bare: legs below the shorts are skin."""
+    """Colors as linear light, 3 float32 each. bare: shorts, so that the legs below have the color of skin."""
 
     skin: np.ndarray
     hair: np.ndarray
@@ -22,7 +22,7 @@ class _Looks:
     skirt: bool
 
     @classmethod
-    def some(cls, rng: np.random.Generator) -> _Looks:
+    def sample(cls, rng: np.random.Generator) -> _Looks:
         return cls(
             skin=linear(*(np.array([0.97, 0.78, 0.67]) * rng.uniform(0.35, 1.0) ** np.array([0.6, 1.0, 1.2]))),
             hair=linear(0.32, 0.22, 0.14) * rng.choice([0.15, 0.5, 1.2, 3.5]),
@@ -34,8 +34,8 @@ class _Looks:
 
 
 def person(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, feet: float, tall: float) -> Point:
-    """Somebody `tall` pixels high with the feet at row `feet`; gives where one hand is."""
-    looks = _Looks.some(rng)
+    """Paint a person of height `tall` pixels with the feet at row `feet`; returns the position of one hand."""
+    looks = _Looks.sample(rng)
     head, wide = tall * rng.uniform(0.062, 0.085), tall * rng.uniform(0.08, 0.12)
     shoulder, hip, lean = feet - tall * 0.8, feet - tall * 0.47, tall * rng.normal(0, 0.03)
     _legs(canvas, rng, light, looks, x, feet, tall, wide)
@@ -45,7 +45,7 @@ def person(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, fee
     neck = (x + lean, shoulder - tall * 0.02)
     limb(canvas, neck, (x + lean * 1.3, shoulder - head * 1.2), head * 0.55, head * 0.5, looks.skin, light, 0.02)
     hands = []
-    raised = int(rng.integers(3)) - 1  # which arm is held up: left, none, right
+    raised = int(rng.integers(3)) - 1  # raised arm: left, none, right
     for side in (-1, 1):
         joint = (x + lean + side * wide * 0.92, shoulder + wide * 0.35)
         hands.append(_arm(canvas, rng, light, looks, joint, side, tall, side == raised))
@@ -100,7 +100,7 @@ def _arm(
     tall: float,
     raised: bool,
 ) -> Point:
-    """Upper arm, forearm, hand; gives where the hand is."""
+    """Upper arm, forearm, hand; returns the position of the hand."""
     if raised:
         angle = rng.uniform(-0.6, 1.3)
         elbow = (joint[0] + side * tall * 0.12 * np.cos(angle), joint[1] - tall * 0.13 * np.sin(angle))
@@ -127,7 +127,7 @@ def _print(canvas: Canvas, rng: np.random.Generator, x: float, shoulder: float, 
 def face(
     canvas: Canvas, rng: np.random.Generator, light: Light, looks: _Looks, x: float, y: float, head: float
 ) -> None:
-    """A head of radius `head` with hair; turned away, or with a face where it is large enough to be seen."""
+    """A head of radius `head` with hair; turned away, or with a face if it is large enough."""
     turn, away, hair, skin = rng.uniform(-0.45, 0.45), rng.random() < 0.3, looks.hair, looks.skin
     if rng.random() < 0.4:  # long hair
         ball(canvas, x - turn * head * 0.4, y + head * 0.45, head * 0.92, head * 1.35, hair, light)

@@ -1,4 +1,4 @@
-"""What the places behind the balloons have in common: how they are lit, and what walls are made of."""
+"""Common to all backgrounds: lighting, and materials of walls."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from maskwright.synth.canvas import Canvas, Light, any_color, linear
 
 @dataclass(frozen=True)
 class Place:
-    """light: how things here are lit. ground: row where the floor begins (height where none is seen).
+    """A painted background.
 
-    people, things: how many of them suit the place, at most.
+    light           the light sources
+    ground          row where the floor begins (the height if none is visible)
+    people, things  maximum numbers of people and round objects to add
     """
 
     light: Light
@@ -74,7 +76,7 @@ _WALLS = (
 
 
 def wall_tone(rng: np.random.Generator) -> np.ndarray:
-    """What people paint walls with: seldom loud."""
+    """A color of painted walls, rarely saturated."""
     if rng.random() < 0.2:
         return any_color(rng, (0.05, 0.5), (0.35, 0.95))
     tone = np.array(_WALLS[int(rng.integers(len(_WALLS)))])
@@ -82,7 +84,7 @@ def wall_tone(rng: np.random.Generator) -> np.ndarray:
 
 
 def bricks(x: np.ndarray, y: np.ndarray, long: float, rng: np.random.Generator) -> np.ndarray:
-    """h×w shading of a brick wall: joints, and each brick a little different."""
+    """h×w shading of a brick wall: mortar joints, and bricks of varying brightness."""
     high = max(long / rng.uniform(2.2, 3.5), 2.0)
     row = np.floor(y / high)
     column = x / max(long, 4.0) + 0.5 * (row % 2)
@@ -96,7 +98,7 @@ def bricks(x: np.ndarray, y: np.ndarray, long: float, rng: np.random.Generator) 
 
 
 def planks(x: np.ndarray, wide: float, rough: np.ndarray) -> np.ndarray:
-    """Boards side by side along the other axis."""
+    """Shading of parallel boards of width `wide` along x."""
     u = x / wide
     noise = np.sin(np.floor(u) * 91.7) * 43758.5453
     edge = np.minimum(u % 1, 1 - u % 1) * wide

@@ -1,7 +1,7 @@
-"""Rust on metal: painted plates, pipes, corrugated sheet, seams and bolts, and where the water gets in.
+"""Rust on metal: painted plates, pipes, corrugated sheet, seams and bolts.
 
-A patch of rust is an object: one connected part. Stains that ran down from it are stained paint, not rust,
-and belong to nobody; so do dirt, shadows and brown paint.
+Each connected patch of rust is one object. Stains that run down from it are not rust and not annotated; neither are
+dirt, shadows and brown paint.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from maskwright.types import RleMasks
 __all__ = ["NAMES", "develop", "paint"]
 
 NAMES = ("rust",)
-_MOST, _LEAST_SHARE = 40, 0.00025  # patches in an image; the smallest patch as a fraction of it
+_MAX_PATCHES, _MIN_FRACTION = 40, 0.00025  # patches per image; smallest patch as a fraction of the image
 
 
 def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndarray], empty: bool) -> list[int]:
-    """Fill the network input with rusty metal; gives the class of each patch."""
+    """Paint rusty metal; returns the class of each patch."""
     behind, things, decay, front = (np.random.default_rng(stream) for stream in chance.spawn(4))
     metal = build_metal(canvas, behind)
     dirty(canvas, things, metal)
@@ -38,7 +38,7 @@ def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndar
 
 # --- rust ----------------------------------------------------------------------------------------
 def _patches(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> tuple[np.ndarray, int]:
-    """H×W cover of rust; its connected parts become the objects, crumbs too small for anybody are left sound."""
+    """(H×W cover of rust, number of objects); its connected parts are the objects, without those that are too small."""
     ragged = rng.uniform(0.42, 0.68)
     field = rng.uniform(0.6, 1.1) * fractal(rng, canvas.size, cell=rng.uniform(0.12, 0.5), roughness=ragged, finest=1.5)
     field = np.where(metal.cover > 0.5, field + rng.uniform(0.5, 1.3) * metal.weak, -9).astype(np.float32)
@@ -48,17 +48,17 @@ def _patches(canvas: Canvas, rng: np.random.Generator, metal: Metal) -> tuple[np
     whole = RleMasks.from_dense((cover >= 0.5)[None])
     parts = RleMasks(canvas.size, *tracing.parts(whole.counts, canvas.size))
     area = parts.area
-    largest = np.argsort(-area, kind="stable")[:_MOST]
-    largest = np.sort(largest[area[largest] >= _LEAST_SHARE * cover.size])
-    for row, part in enumerate(largest):  # one at a time: together they would fill the memory of a large scene
+    largest = np.argsort(-area, kind="stable")[:_MAX_PATCHES]
+    largest = np.sort(largest[area[largest] >= _MIN_FRACTION * cover.size])
+    for row, part in enumerate(largest):  # one at a time, to limit the memory for a large scene
         canvas.owner[parts[part].dense()[0]] = row
-    near = soften((canvas.owner >= 0).astype(np.float32), 2.0) > 0.02  # the soft rim of a kept patch, not of a crumb
+    near = soften((canvas.owner >= 0).astype(np.float32), 2.0) > 0.02  # keep the soft edges of objects only
     cover = np.where(canvas.owner >= 0, cover, np.minimum(cover, 0.49) * near)
     return cover.astype(np.float32), len(largest)
 
 
 def _stain(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.ndarray) -> None:
-    """Rusty water has run down from each patch, and left a tint."""
+    """Stains of rusty water below each patch."""
     height, width = canvas.size
     streaks = np.clip(
         fractal(rng, (2, width), cell=0.08, roughness=0.75, finest=1.5)[0] + rng.uniform(-0.8, 0.4), 0, 1.5
@@ -76,7 +76,7 @@ def _stain(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.nda
 
 
 def _corrode(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.ndarray) -> None:
-    """Color, pits and flakes of the rust itself, and the broken edge of the paint round it."""
+    """Color, pits and relief of the rust, and the edge of the paint around it."""
     size = canvas.size
     fine = fractal(rng, size, cell=0.06, roughness=0.8, finest=1.2)
     broad = fractal(rng, size, cell=rng.uniform(0.15, 0.4), roughness=0.6, finest=2)
@@ -92,10 +92,10 @@ def _corrode(canvas: Canvas, rng: np.random.Generator, metal: Metal, cover: np.n
     down, across = np.gradient(relief)
     lx, ly = metal.light
     shade = np.clip(1 - 0.22 * (across * lx + down * ly), 0.35, 1.8)[..., None]
-    under = soften(canvas.light, 6).mean(axis=-1, keepdims=True)  # rust on the dark side of a pipe is dark
+    under = soften(canvas.light, 6).mean(axis=-1, keepdims=True)  # rust is dark on the dark side of a pipe
     level = np.clip(0.45 + 1.1 * under, 0.3, 1.25)
     down, across = np.gradient(soften(cover, 1.5))
     lip = np.clip(2.2 * (across * lx + down * ly), -0.5, 0.6)[..., None] * metal.cover[..., None]
-    canvas.light *= 1 + lip  # paint stands a little above, and catches the light
+    canvas.light *= 1 + lip  # the edge of the paint is slightly raised
     fraction = cover[..., None]
     canvas.light += fraction * ((color * shade * level).astype(np.float32) - canvas.light)

@@ -1,4 +1,4 @@
-"""The two solids that people and things are made of: round bars and ellipsoids, lit like everything else."""
+"""Shaded solids that people and objects consist of: tapered cylinders and ellipsoids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def limb(
     rough: float = 0.1,
     soft: float = 1.0,
 ) -> None:
-    """A tapered round bar from `start` to `end`: arms, legs, trunks, poles."""
+    """Paint a tapered cylinder from `start` (radius r0) to `end` (radius r1): arms, legs, trunks, poles."""
     reach = max(r0, r1) + 2
     window = canvas.window(
         min(start[0], end[0]) - reach,
@@ -57,7 +57,7 @@ def ball(
     gloss: float = 0.0,
     soft: float = 1.0,
 ):
-    """A solid ellipsoid; gives (window, cover, u, v) for whatever is drawn on it, or None."""
+    """Paint an ellipsoid; returns (window, cover, u, v) for painting on it, or None if it is outside."""
     window = canvas.around(x, y, max(rx, ry) + 2)
     if window is None:
         return None

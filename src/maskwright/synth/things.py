@@ -1,4 +1,4 @@
-"""Round things that are no balloons, and poles to stand before them."""
+"""Distractors: round objects that are not balloons, and poles in front."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maskwright.synth.solids import ball, limb
 
 
 def toy_ball(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: float, r: float) -> None:
-    """Football, basketball, beach ball, tennis ball: seams or panels, and a dull skin."""
+    """Football, basketball, beach ball or tennis ball: seams or panels on a matt surface."""
     kind = rng.choice(["panels", "seams", "gores"])
     base = any_color(rng, (0.0, 0.9), (0.5, 1))
     if kind == "panels":
@@ -97,7 +97,7 @@ def lamp(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: fl
 
 
 def disc(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: float, r: float) -> None:
-    """Flat round things: plate, clock, road sign, wheel, painted spot."""
+    """Flat round objects: plate, clock, road sign, wheel, painted spot."""
     kind = rng.choice(["plate", "clock", "sign", "wheel", "spot"], p=[0.25, 0.25, 0.2, 0.1, 0.2])
     window = canvas.around(x, y, r + 2)
     if window is None:
@@ -145,7 +145,7 @@ def disc(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: fl
 
 
 def umbrella(canvas: Canvas, rng: np.random.Generator, light: Light, x: float, y: float, r: float) -> None:
-    """Half a dome of gores on a stick."""
+    """An umbrella: half a dome of gores on a stick."""
     window = canvas.around(x, y, r + 2)
     if window is None:
         return
@@ -175,7 +175,7 @@ ROUND_THINGS: tuple[tuple[str, Callable[[Canvas, np.random.Generator, Light, flo
 
 
 def round_thing(canvas: Canvas, rng: np.random.Generator, light: Light, ground: float) -> None:
-    """One of them: mostly where one would expect it, sometimes anywhere."""
+    """Paint a random round object, mostly in a plausible position."""
     height, width = canvas.size
     where, draw = ROUND_THINGS[int(rng.integers(len(ROUND_THINGS)))]
     r = width * float(np.exp(rng.uniform(np.log(0.012), np.log(0.11))))

@@ -1,7 +1,7 @@
-"""Radiographs of welds: a bead in steel, what is wrong in it, and the video that saw it.
+"""Radiographs of welds: a bead in steel with defects, and the exposure.
 
-Everything is thickness in millimetres of steel; at the end Beer and Lambert turn it into light on the video.
-Faults are steel that is missing, so the video is darker there.
+Everything is a thickness of steel in millimeters, which the Beer-Lambert law converts to exposure. Defects are missing
+steel, so the radiograph is darker there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from maskwright.synth.canvas import NOBODY, SMALLEST_SEEN, Canvas, Window
+from maskwright.synth.canvas import MIN_PIXELS, NOBODY, Canvas, Window
 from maskwright.synth.noise import fractal, soften
 
 __all__ = ["NAMES", "develop", "paint"]
@@ -19,7 +19,7 @@ PORE, CRACK, SLAG = range(3)
 
 
 class _Plate:
-    """The steel under the beam. missing: H×W mm taken away by faults; classes: of the faults, in order."""
+    """The steel plate. missing: H×W mm removed by defects; classes: of the defects, in order."""
 
     def __init__(self, canvas: Canvas, rng: np.random.Generator) -> None:
         self.canvas, self.missing, self.classes = canvas, np.zeros(canvas.size, np.float32), []
@@ -31,18 +31,18 @@ class _Plate:
         along = np.arange(width, dtype=np.float32) - width / 2
         self.center = self.middle + self.slope * along + 0.03 * self.half * wobble[0]
         self.wide = self.half * (1 + 0.05 * wobble[1])
-        self.unit = min(canvas.size) / 480  # so that faults grow with the image
+        self.unit = min(canvas.size) / 480  # defects scale with the image
 
     def spot(self, rng: np.random.Generator, spread: float = 0.8) -> tuple[float, float]:
-        """Some place in the bead."""
+        """A random position in the bead."""
         x = rng.uniform(0.02, 0.98) * self.canvas.size[1]
         column = min(int(x), self.canvas.size[1] - 1)
         return x, float(self.center[column] + spread * rng.uniform(-1, 1) * self.wide[column])
 
-    def take(self, window: Window, depth: np.ndarray, kind: int, least: float) -> None:
-        """A fault: `depth` mm are missing (h×w); it reaches as far as at least `least` mm are."""
-        covered = depth >= least
-        if covered.sum() < SMALLEST_SEEN:
+    def take(self, window: Window, depth: np.ndarray, kind: int, min_depth: float) -> None:
+        """Add a defect: `depth` mm are missing (h×w); its mask is where at least `min_depth` mm are missing."""
+        covered = depth >= min_depth
+        if covered.sum() < MIN_PIXELS:
             return
         self.missing[window.rows, window.columns] += depth
         self.canvas.owner[window.rows, window.columns][covered] = len(self.classes)
@@ -50,32 +50,31 @@ class _Plate:
 
 
 def paint(canvas: Canvas, chance: np.random.SeedSequence, pictures: list[np.ndarray], empty: bool) -> list[int]:
-    """Fill the network input with the light on the video (gray); gives the class of each fault."""
-    steel, faults, video = (np.random.default_rng(stream) for stream in chance.spawn(3))
+    """Paint the radiograph (gray); returns the class of each defect."""
+    steel, defects, exposure = (np.random.default_rng(stream) for stream in chance.spawn(3))
     plate = _Plate(canvas, steel)
     canvas.owner[:] = NOBODY
     thickness = _bead(plate, steel)
     extra = _markers(canvas, plate, steel)
     if not empty:
-        _faults(plate, faults)
+        _defects(plate, defects)
     absorbed = 0.055 * np.maximum(thickness - soften(plate.missing, 0.7), 0) + extra
     height, width = canvas.size
     x, y = np.linspace(-1, 1, width)[None], np.linspace(-1, 1, height)[:, None]
-    beam = 1 + video.normal(0, 0.06) * x + video.normal(0, 0.05) * y - video.uniform(0, 0.07) * (x * x + y * y)
-    beam = beam * (1 + 0.02 * fractal(video, canvas.size, cell=0.6, roughness=0.4, finest=12))
+    beam = 1 + exposure.normal(0, 0.06) * x + exposure.normal(0, 0.05) * y - exposure.uniform(0, 0.07) * (x * x + y * y)
+    beam = beam * (1 + 0.02 * fractal(exposure, canvas.size, cell=0.6, roughness=0.4, finest=12))
     exposed = beam * np.exp(-absorbed)
     low, high = np.exp(-float(np.percentile(absorbed, 99.7))), np.exp(-float(np.percentile(absorbed, 1)))
-    gray = 0.8 - video.uniform(0.35, 0.65) * (exposed - low) / max(
-        high - low, 1e-6
-    )  # a negative: more beam, darker video
-    if video.random() < 0.15:
+    # A negative: more radiation is darker.
+    gray = 0.8 - exposure.uniform(0.35, 0.65) * (exposed - low) / max(high - low, 1e-6)
+    if exposure.random() < 0.15:
         gray = 0.95 - gray
     canvas.light[:] = np.clip(gray, 0, 1).astype(np.float32)[..., None]
     return plate.classes
 
 
 def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Video grain, scanner lines, scratches: H×W×3 uint8 with three equal channels."""
+    """Grain, scanner lines, scratches: H×W×3 uint8 with three equal channels."""
     gray = soften(light[..., 0], rng.uniform(0.6, 1.0)) if rng.random() < 0.7 else light[..., 0]
     size = gray.shape
     grain = 0.7 * soften(rng.standard_normal(size, np.float32), 0.8) + 0.3 * rng.standard_normal(size, np.float32)
@@ -85,7 +84,7 @@ def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     picture = np.clip(255 * gray + 0.5, 0, 255).astype(np.uint8)
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
-    for _ in range(int(rng.poisson(0.7))):  # scratches of the video are light, thin, and nobody's fault
+    for _ in range(int(rng.poisson(0.7))):  # scratches of the radiograph are bright and thin, and not annotated
         x, y = rng.uniform(0, size[1]), rng.uniform(0, size[0])
         end = (x + rng.normal(0, 0.1) * size[1], y + rng.normal(0, 0.2) * size[0])
         tone = int(np.clip(picture[min(int(y), size[0] - 1), min(int(x), size[1] - 1)] + rng.uniform(10, 35), 0, 255))
@@ -93,9 +92,9 @@ def develop(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.repeat(np.asarray(image)[..., None], 3, axis=2)
 
 
-# --- the sound weld ------------------------------------------------------------------------------
+# --- the intact weld -----------------------------------------------------------------------------
 def _bead(plate: _Plate, rng: np.random.Generator) -> np.ndarray:
-    """H×W mm: plate, raised bead with ripples left by each drop of metal, notch along its toes."""
+    """H×W mm: plate, raised bead with ripples, notch along its toes."""
     height, width = plate.canvas.size
     y = np.arange(height, dtype=np.float32)[:, None]
     across = (y - plate.center[None]) / plate.wide[None]
@@ -108,11 +107,11 @@ def _bead(plate: _Plate, rng: np.random.Generator) -> np.ndarray:
     uneven = fractal(rng, (height, width), cell=0.25, roughness=0.5, finest=4)
     waves = np.sin(2 * np.pi * arc / ripple + 1.2 * uneven)
     thickness = base + crown * crest * (1 + 0.05 * uneven) + rng.uniform(0.05, 0.3) * waves * np.sqrt(inside)
-    if rng.random() < 0.6:  # root run, seen through as a narrower brighter band
+    if rng.random() < 0.6:  # root run: a narrower band of more steel
         thickness += rng.uniform(0.4, 1.5) * np.exp(-((across / rng.uniform(0.2, 0.45)) ** 2) * 2) * (1 + 0.15 * uneven)
     toe = np.exp(-(((np.abs(across) - 1) / 0.06) ** 2))
     thickness -= rng.uniform(0, 0.5) * toe * np.clip(0.5 + 0.6 * uneven, 0, 1)
-    for _ in range(int(rng.poisson(1.2))):  # spatter: drops that froze beside the bead
+    for _ in range(int(rng.poisson(1.2))):  # spatter beside the bead
         cx, cy, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(2, 7) * plate.unit
         window = plate.canvas.around(cx, cy, r + 1)
         if window is not None:
@@ -122,7 +121,7 @@ def _bead(plate: _Plate, rng: np.random.Generator) -> np.ndarray:
 
 
 def _markers(canvas: Canvas, plate: _Plate, rng: np.random.Generator) -> np.ndarray:
-    """H×W absorption of what lies on the plate: lead letters, wires of the penetrameter."""
+    """H×W absorption of markers on the plate: lead letters, wires of the image quality indicator."""
     height, width = canvas.size
     image = Image.new("L", (width, height))
     draw = ImageDraw.Draw(image)
@@ -142,7 +141,7 @@ def _markers(canvas: Canvas, plate: _Plate, rng: np.random.Generator) -> np.ndar
             [(at, y), (at - 9 * plate.unit, y + 16 * plate.unit), (at + 9 * plate.unit, y + 16 * plate.unit)], fill=230
         )
     lead = np.asarray(image, np.float32) / 255 * rng.uniform(0.35, 0.8)
-    if rng.random() < 0.5:  # seven wires across the bead, each thinner than the last
+    if rng.random() < 0.5:  # seven wires across the bead, of decreasing thickness
         left, step = rng.uniform(0.05, 0.7) * width, 0.03 * width
         wires = Image.new("L", (2 * width, 2 * height))
         draw = ImageDraw.Draw(wires)
@@ -158,8 +157,8 @@ def _markers(canvas: Canvas, plate: _Plate, rng: np.random.Generator) -> np.ndar
     return lead
 
 
-# --- what is wrong in it -------------------------------------------------------------------------
-def _faults(plate: _Plate, rng: np.random.Generator) -> None:
+# --- defects -------------------------------------------------------------------------------------
+def _defects(plate: _Plate, rng: np.random.Generator) -> None:
     for _ in range(int(rng.poisson(1.0))):
         _cluster(plate, rng)
     for _ in range(int(rng.integers(0, 6))):
@@ -174,7 +173,7 @@ def _faults(plate: _Plate, rng: np.random.Generator) -> None:
 
 
 def _cluster(plate: _Plate, rng: np.random.Generator) -> None:
-    """Gas that could not get out: many pores at one place, or in a row."""
+    """Cluster porosity: many pores close together, or in a row."""
     x, y = plate.spot(rng, 0.5)
     shape = (rng.uniform(0.2, 0.5), rng.uniform(0.15, 0.4)) if rng.random() < 0.6 else (1.8, 0.04)
     for _ in range(int(rng.integers(5, 22))):
@@ -183,7 +182,7 @@ def _cluster(plate: _Plate, rng: np.random.Generator) -> None:
 
 
 def _pore(plate: _Plate, rng: np.random.Generator, x: float, y: float, r: float) -> None:
-    """A bubble: as much steel is missing as the sphere is deep."""
+    """A gas pore: an ellipsoidal void."""
     window = plate.canvas.around(x, y, 2.2 * r + 2)
     if window is None:
         return
@@ -196,7 +195,7 @@ def _pore(plate: _Plate, rng: np.random.Generator, x: float, y: float, r: float)
 
 
 def _slag(plate: _Plate, rng: np.random.Generator) -> None:
-    """Frozen slag: an uneven, long patch along the bead; or a straight dark line where the flank did not melt."""
+    """A slag inclusion: an irregular elongated patch along the bead; or lack of fusion, a straight dark line."""
     x, y = plate.spot(rng, 0.55)
     flank = rng.random() < 0.3
     long = plate.half * (rng.uniform(0.5, 1.6) if flank else rng.uniform(0.18, 0.7))
@@ -211,12 +210,12 @@ def _slag(plate: _Plate, rng: np.random.Generator) -> None:
     lumps = fractal(rng, window.shape, cell=0.12, roughness=0.6, finest=2)
     body = 1 - u * u - v * v + (0.2 if flank else 0.45) * lumps * (np.abs(u) < 1.1)
     deep = np.clip(body * 3, 0, 1) * (1 + 0.25 * lumps) * rng.uniform(1.0, 2.6)
-    inner = (u * u + v * v) < 2.2  # crumbs far from the patch are not of it
+    inner = (u * u + v * v) < 2.2  # without separate fragments
     plate.take(window, (np.clip(deep, 0, None) * inner).astype(np.float32), SLAG, 0.15)
 
 
 def _crack(plate: _Plate, rng: np.random.Generator) -> None:
-    """A thin line that wanders, widens, thins out, and now and then forks."""
+    """A crack: a thin irregular line of varying width, sometimes with branches."""
     along = rng.random() < 0.65
     x, y = plate.spot(rng, 0.3 if along else 0.6)
     length = plate.half * (rng.uniform(0.8, 3.2) if along else rng.uniform(0.4, 1.1))
@@ -243,7 +242,7 @@ def _crack(plate: _Plate, rng: np.random.Generator) -> None:
     window = plate.canvas.window(*(points.min(0) - 5), *(points.max(0) + 5))
     if window is None:
         return
-    scale = 4  # drawn four times as large, so that hair lines have soft edges
+    scale = 4  # drawn at four times the size, for anti-aliasing
     image = Image.new("L", (scale * window.shape[1], scale * window.shape[0]))
     draw = ImageDraw.Draw(image)
     origin = np.array([window.columns.start, window.rows.start])
