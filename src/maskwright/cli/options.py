@@ -25,7 +25,7 @@ def console(function: Callable[..., Any]) -> Callable[..., Any]:
     """--json, --quiet, --debug; the function gets `console` instead of the three."""
 
     @click.option("--json", "as_json", is_flag=True, help="Results as one JSON document on stdout.")
-    @click.option("--quiet", is_flag=True, help="No remarks, no progress bars.")
+    @click.option("--quiet", is_flag=True, help="No warnings, no progress bars.")
     @click.option("--debug", is_flag=True, help="Show where an error came from.")
     @click.pass_context
     @functools.wraps(function)
