@@ -388,6 +388,6 @@ def test_a_redirect_to_another_kind_of_address_is_not_followed(server, tmp_path,
 def test_a_redirect_never_leads_from_https_to_http():
     asked = urllib.request.Request("https://example.org/a")
     with pytest.raises(fetching._PermanentError, match="from https to http"):
-        fetching._OnTheWeb().redirect_request(asked, None, 302, "", {}, "http://example.org/a")
-    onward = fetching._OnTheWeb().redirect_request(asked, None, 302, "", {}, "https://example.net/b")
+        fetching._WebRedirectHandler().redirect_request(asked, None, 302, "", {}, "http://example.org/a")
+    onward = fetching._WebRedirectHandler().redirect_request(asked, None, 302, "", {}, "https://example.net/b")
     assert onward is not None and onward.full_url == "https://example.net/b"

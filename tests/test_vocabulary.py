@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PLACES = ("docs", "examples", "README.md", "CONTRIBUTING.md")  # src/maskwright follows when it is clean
+PLACES = ("docs", "examples", "README.md", "CONTRIBUTING.md", "src/maskwright")
 ENDINGS = (".py", ".md", ".html", ".ipynb", ".toml")
 SYNTH = "src/maskwright/synth/"  # a renderer paints on a canvas
+CODE = "src/"
 
 TERMS = {  # what is searched for -> the standard term
     r"films?": "video",
@@ -32,12 +33,21 @@ TERMS = {  # what is searched for -> the standard term
     r"learnt": "learned, trained",
     r"canvas(?:es)?": "network input",
     r"colours?|greys?|licences?": "color, gray, license",
-    r"the house|rooms?|floors?": "packages, layers",
+    r"the house": "General, Architecture",
+    r"proposal_box": "rpn_box",
+    r"maskwright[./](?:samples|photos|pictures|jobs|verbs|records|film)": "transforms, images, drawing, api, models.base",
+    r"verbs": "models/base.py",
+    r"(?:its|these|those|no|all|best|true|correct|missed) finds": "detections",
+    r"taken up again": "resumed",
+    r"ways? out": "how to fix it",
+    r"soft masks?": "mask probabilities",
+    r"stretched masks?": "paste_mode",
 }
+DOCS_TERMS = {r"rooms?|floors?": "packages, layers"}  # ordinary words in code: np.floor, the room of a scene
 KEPT = (  # names that others gave
     r"animals and rooms",  # what images show
     r"coco_same_photo_two_ids|(?:intake|rel)-[\w-]+",  # folders of the shared data
-    r"[\"']photos?[\"']",  # folder names that people use
+    r"[\"']photos?[\"']|images\|photos",  # folder names that people use
     r"Photoshop|ground_truths|photometric\w*|PhotometricInterpretation|true_positive|dtype",
 )
 
@@ -47,10 +57,8 @@ def findings(text: str, path: str) -> Iterator[str]:
     for number, line in enumerate(text.splitlines(), 1):
         for kept in KEPT:
             line = re.sub(kept, "", line)
-        for term, standard in TERMS.items():
+        for term, standard in (TERMS if path.startswith(CODE) else TERMS | DOCS_TERMS).items():
             if "canvas" in term and path.startswith(SYNTH):
-                continue
-            if "rooms" in term and path.startswith(SYNTH):
                 continue
             for found in re.finditer(rf"(?<![A-Za-z])(?:{term})(?![A-Za-z0-9])", line, re.IGNORECASE):
                 yield f"{path}:{number}: {found[0]} -> {standard}"
@@ -76,3 +84,10 @@ def test_the_search_would_notice():
     ]
     assert list(findings("a canvas of a room", "src/maskwright/synth/scene.py")) == []
     assert len(list(findings("live_norms = 'photo'", "README.md"))) == 1
+    assert list(findings("One of its finds; it finds objects.", "src/maskwright/api/x.py")) == [
+        "src/maskwright/api/x.py:1: its finds -> detections"
+    ]
+    assert [list(findings("np.floor(x)", path)) for path in ("src/maskwright/x.py", "docs/x.md")] == [
+        [],
+        ["docs/x.md:1: floor -> packages, layers"],
+    ]

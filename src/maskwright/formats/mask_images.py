@@ -174,7 +174,7 @@ def _report_grounds(grounds: dict[Path, int], path: Path, faults: Faults) -> Non
 
 
 def _refuse_exchanged(pairs: list[Pair], path: Path) -> None:
-    """The images are drawn, and the masks are not: small photos would give thousands of objects."""
+    """The images are drawn, and the masks are not: small images would give thousands of objects."""
     several = [(image, masks[0].path) for image, masks, _ in pairs if masks]
     several = several[:: max(1, len(several) // 3)][:3]
     sized = [mask for image, mask in several if mask_files.measured_mask(mask, Faults(path), image.name) == image.size]

@@ -170,7 +170,7 @@ class _Finds:
         return np.divide(both, union, out=np.zeros(both.shape), where=union > 0)
 
     def _parts(self, finds: np.ndarray, shared: Box) -> tuple[RleMasks | np.ndarray, np.ndarray, np.ndarray]:
-        """What of these finds lies in the shared box, its area, and the area of all of each."""
+        """What of these detections lies in the shared box, its area, and the area of all of each."""
         tile = int(self.tile[finds[0]])
         masks = self.detections[tile].masks
         if masks is None:
@@ -209,7 +209,7 @@ class _Finds:
         return objects, np.array([part for _, _, part in settled])
 
     def _masks(self, taken: list[np.ndarray]) -> RleMasks | None:
-        """One mask for each object: the union of those of its finds."""
+        """One mask for each object: the union of those of its detections."""
         if self.detections[0].masks is None:
             return None
         finds = np.sort(np.concatenate(taken))

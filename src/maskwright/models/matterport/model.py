@@ -110,7 +110,7 @@ class MatterportMaskRCNN(MatterportNetwork):
     def predict(
         self, images: Tensor, anchors: Tensor, windows: Tensor, area: float, taps: Taps = NO_TAPS
     ) -> tuple[Tensor, Tensor]:
-        """Detections B×N×6, and soft masks B×M×C×h×w of the first M of them (the others are zero rows).
+        """Detections B×N×6, and mask probabilities B×M×C×h×w of the first M of them (the others are zero rows).
 
         images B×3×H×W, anchors B×L×4 and windows B×4 normalized;  area  of the image in pixels
         """
