@@ -35,7 +35,7 @@ TERMS = {  # what is searched for -> the standard term
     r"colours?|greys?|licences?": "color, gray, license",
     r"the house": "General, Architecture",
     r"proposal_box": "rpn_box",
-    r"maskwright[./](?:samples|photos|pictures|jobs|verbs|records|film)": "transforms, images, drawing, api, models.base",
+    r"maskwright[./](?:samples|photos|pictures|jobs|verbs|records|film)": "transforms, images, drawing, api",
     r"verbs": "models/base.py",
     r"(?:its|these|those|no|all|best|true|correct|missed) finds": "detections",
     r"taken up again": "resumed",

@@ -27,8 +27,8 @@ def command(
 ) -> None:
     """Fetch weights or a published dataset, unless it is here already.
 
-    WHAT is coco or imagenet (weights, for the network or backbone MODEL), or the name of a dataset. What broke off is
-    taken up again by the same command.
+    WHAT is coco or imagenet (weights, for the network or backbone MODEL), or the name of a dataset. The same command
+    resumes an interrupted download.
 
     \b
       maskwright download --list
