@@ -20,7 +20,6 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345
 KITTI = "Car 0.00 0 -0.20 712.40 143.00 810.73 307.92 1.89 0.48 1.20 1.84 1.47 8.41 0.01"
 FILES = {
     "LabelMe": ("a.json", LABELME),
-    "Label Studio JSON": ("a.json", [{"id": 1, "annotations": [{"completed_by": 1, "result": []}], "data": {}}]),
     "Supervisely": ("ann/a.jpg.json", {"size": {"height": 4, "width": 6}, "objects": [{"classTitle": "rust"}]}),
     "Open Images CSV": ("a.csv", "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax\na,x,/m/0,1,0,1,0,1\n"),
     "a table of boxes without column names (keras-retinanet)": ("a.csv", "a.jpg,1,2,3,4.5,rust\nb.jpg,,,,,\n"),
@@ -164,8 +163,6 @@ def test_images_that_are_git_lfs_pointers_are_told_so(tmp_path):
         ("kitti", "KITTI"),
         *((f"labelme_{kind}", "LabelMe") for kind in ("all_primitives", "embedded_photo", "flags_classification",
                                                        "polygon_group_id", "rectangles")),
-        *((f"labelstudio_{kind}", "Label Studio JSON") for kind in ("brush_json_min", "json_min_tiny",
-                                                                     "polygons_small", "rotated")),
         ("supervisely_project", "Supervisely"),
         ("vott_json_tiny", "VoTT JSON"),
         *((f"yolo_{kind}", "YOLO") for kind in ("labelstudio_mixed", "obb_dota8", "roboflow", "segments_gappy_ids")),
@@ -180,7 +177,7 @@ def test_what_is_read_in_the_zoo_is_taken_for_no_other_tools(shared):
     read = [
         case
         for case in (shared / "data/zoo").iterdir()
-        if case.name.startswith(("class_", "coco_", "csv_", "cvat_", "mask", "tfrecord", "via", "voc"))
+        if case.name.startswith(("class_", "coco_", "csv_", "cvat_", "labelstudio_", "mask", "tfrecord", "via", "voc"))
     ]
     known = {case.name: str(error) for case in read if (error := unsupported.error(case)) is not None}
     # cvat_video_tracks holds obj.names of another export, too

@@ -157,6 +157,36 @@ def cvat_video(folder: Path) -> None:
     (folder / "annotations.xml").write_text(f"<annotations>\n{page}</annotations>\n", "utf-8")
 
 
+def label_studio(folder: Path) -> None:
+    values = [
+        ("rectanglelabels", {"x": 5.5, "y": 10, "width": 40, "height": 30, "rotation": 0}),
+        ("rectanglelabels", {"x": 50, "y": 40, "width": 20, "height": 10, "rotation": 30.5}),
+        ("ellipselabels", {"x": 50, "y": 50, "radiusX": 10, "radiusY": 20, "rotation": 0}),
+        ("polygonlabels", {"points": [[10, 10], [50, 10.5], [50, 60]], "closed": True}),
+        ("brushlabels", {"format": "rle", "rle": [0, 0, 18, 192, 58, 219, 109, 182, 3, 128, 0, 0, 255]}),
+        ("keypointlabels", {"x": 3, "y": 3, "width": 1}),
+    ]
+    size = {"original_width": 40, "original_height": 30, "image_rotation": 0}
+    result = [{"id": f"r{number}", "type": kind, "from_name": "label", "to_name": "image", **size,
+               "value": value | {kind: ["rust"]}} for number, (kind, value) in enumerate(values)]  # fmt: skip
+    choice = {"id": "c", "type": "choices", "from_name": "choice", "value": {"choices": ["good"]}}
+    records = []
+    for number, name in enumerate(("a.jpg", "1a2b3c4d-b.png")):
+        annotations.image(folder / name.split("-")[-1], SIZE)
+        one = {"id": number, "completed_by": 1, "result": [*result, choice], "was_cancelled": False}
+        records.append({"id": number, "data": {"image": f"/data/upload/1/{name}"}, "annotations": [one, one]})
+    written(folder / "project.json", records)
+
+
+def label_studio_min(folder: Path) -> None:
+    annotations.image(folder / "a.jpg", SIZE)
+    box = {"x": 5, "y": 10, "width": 40, "height": 30, "rotation": 0, "rectanglelabels": ["rust"],
+           "original_width": 40, "original_height": 30}  # fmt: skip
+    written(
+        folder / "least.json", [{"id": 1, "image": "/data/a.jpg", "label": [box], "choice": "good", "annotator": 1}]
+    )
+
+
 def masks(folder: Path) -> None:
     for number in range(3):
         annotations.image(folder / "images" / f"{number}.png", SIZE)
@@ -499,6 +529,8 @@ KINDS = {
         Kind("voc", voc, labels, "", (".xml", ".txt"), mutations.break_folder),
         Kind("cvat", cvat, labels, "annotations.xml", (".xml",)),
         Kind("cvat-video", cvat_video, labels, "annotations.xml", (".xml",)),
+        Kind("label-studio", label_studio, labels, "project.json", (".json",)),
+        Kind("label-studio-min", label_studio_min, labels, "least.json", (".json",)),
         Kind("masks", masks, labels, "", (".png",), mutations.break_folder),
         Kind("nuclei", nuclei, labels, "", (".png",), mutations.break_folder),
         Kind("class-folders", class_folders, labels, "", (".jpg",), mutations.break_folder),

@@ -78,6 +78,7 @@ FORMATS = {
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", endings=(".xml",)),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
+    "label_studio": Format("Label Studio JSON and JSON-MIN", "maskwright.formats.label_studio", endings=(".json",)),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
                          endings=(".csv", ".tsv")),
     "mask_images": Format("mask images beside the images (ids, palette, one file an object)",

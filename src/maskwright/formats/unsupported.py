@@ -130,13 +130,6 @@ def _dlib(head: Head) -> bool:
     return _begins_with(head, "dataset") and "<images" in head.text
 
 
-def _label_studio(head: Head) -> bool:
-    if head.ending != ".json":
-        return False
-    tasks = re.search(r'"(completed_by|from_name|lead_time|annotation_id|original_width|completions)"', head.text)
-    return bool(tasks) or bool(re.search(r'"format":\s*"rle"', head.text))  # a brush's runs fill the first kilobytes
-
-
 def _supervisely(head: Head) -> bool:
     if head.is_folder:
         return {"ann", "img"} <= {*head.folders}
@@ -268,7 +261,6 @@ UNSUPPORTED = {
     "LabelMe": Unsupported(
         _labelme, "convert it to COCO or VOC: labelme's examples have labelme2coco.py and labelme2voc.py"
     ),
-    "Label Studio JSON": Unsupported(_label_studio, "export the project again in Label Studio, as COCO or Pascal VOC"),
     "Supervisely": Unsupported(_supervisely, 'export it in Supervisely with the app "Export to COCO"'),
     "Open Images CSV": Unsupported(_open_images, _DATUMARO.format("open_images")),
     "a table of boxes without column names (keras-retinanet)": Unsupported(
