@@ -80,7 +80,7 @@ def coco_tensors(model: str) -> dict:
     """The state of a network with COCO's 90 places, as torchvision's files have them."""
     torch.manual_seed(0)
     row = registry.MODELS[model]
-    return row.build(90, masks=row.task == "segment").state_dict()
+    return registry.build(row.task, model, None, 90, row.size).state_dict()
 
 
 def small_h5(path: Path, classes: int) -> None:
