@@ -62,10 +62,10 @@ def test_the_matrix_holds_every_count():
     counts = np.array([[7, 2], [0, 3]])
     drawn = charts.matrix(Matrix("m", ["no", "yes"], counts))
     assert re.findall(r"<title>(.*?)</title>", drawn) == [
-        "no, called no: 7 of 9",
-        "no, called yes: 2 of 9",
-        "yes, called no: 0 of 3",
-        "yes, called yes: 3 of 3",
+        "no, predicted no: 7 of 9",
+        "no, predicted yes: 2 of 9",
+        "yes, predicted no: 0 of 3",
+        "yes, predicted yes: 3 of 3",
     ]
     assert drawn.count('class="right"') == 2 and drawn.count('class="wrong"') == 1
 

@@ -110,7 +110,7 @@ def test_a_column_is_in_all_rows_or_in_none():
 
 
 def test_masks_must_be_of_the_images_size():
-    with pytest.raises(AnnotationError, match="not of the image's size"):
+    with pytest.raises(AnnotationError, match="does not have the size of the image"):
         interop.from_rows(interop.to_rows(one_cat()), NAMES, (5, 5))
 
 

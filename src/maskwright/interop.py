@@ -1,6 +1,6 @@
-"""Instances to and from what other programs use: rows of dicts, CSV, pandas, supervision, COCO results.
+"""Instances to and from the formats of other programs: rows of dicts, CSV, pandas, supervision, COCO results.
 
-The types know none of these; supervision and pandas are imported when first asked for.
+supervision and pandas are imported when first used.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ CSV_COLUMNS = ("image", "class", "score", "x1", "y1", "x2", "y2", "area", "crowd
 
 # --- rows of dicts ----------------------------------------------------------------------------------
 def to_rows(instances: Instances) -> list[dict[str, Any]]:
-    """One dict an object, ready for JSON; `from_rows` undoes it exactly.
+    """One dict per object, for JSON; `from_rows` is the exact inverse.
 
-    class  name                    score  0..1 (absent where a person drew them)
-    box    [x1, y1, x2, y2] in image pixels
-    area   pixels of the mask, or of the box where there is no mask
-    segmentation  COCO run lengths {"size": [h, w], "counts": text} of the mask (absent without masks)
-    crowd  true or false (absent where the column does not exist)
+    class         class name
+    score         0..1; absent for annotations
+    box           [x1, y1, x2, y2] in image pixels
+    area          in pixels, of the mask, or of the box if there is no mask
+    segmentation  COCO run lengths {"size": [h, w], "counts": text} of the mask; absent without masks
+    crowd         true or false; absent if the instances have no crowd column
 
     >>> to_rows(Instances(np.array([[0, 0, 3, 2]]), np.array([0]), np.array([0.9]), None, ("cat",)))
     [{'class': 'cat', 'score': 0.9, 'box': [0.0, 0.0, 3.0, 2.0], 'area': 6.0}]
@@ -49,11 +50,13 @@ def from_rows(
     rows: Sequence[Mapping[str, Any]], names: Sequence[str] | None = None, size: tuple[int, int] | None = None,
     *, file: object = None,
 ) -> Instances:  # fmt: skip
-    """The other way; `area` is not read. A column must be in all rows or in none.
+    """Instances from rows; `area` is not read. A key must be in all rows or in none.
 
-    names  default: the classes in order of first appearance
-    size   (height, width) of the image: with it no rows give an empty masks column, and masks must be of it
-    file   where the rows came from, for messages
+    names  class names; default: the classes in order of first appearance
+    size   (height, width) of the image: masks must have it, and without rows there is an empty masks column
+    file   origin of the rows, for error messages
+
+    AnnotationError names the row and key that cannot be read, UnknownName a class that is not in `names`.
     """
     expected = {"class": "a name", "box": "[x1, y1, x2, y2], four numbers", "score": "a number 0..1",
               "segmentation": '{"size": [h, w], "counts": ...}', "crowd": "true or false"}  # fmt: skip
@@ -82,15 +85,15 @@ def from_rows(
 
 # --- tables -----------------------------------------------------------------------------------------
 def to_csv(images: Sequence[Instances], image_names: Sequence[str]) -> str:
-    """All objects of all images as CSV text with a header; masks are left out (their area is there).
+    """All objects of all images as CSV text with a header, without masks (only their area).
 
-    Lines end in a line feed. A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    Lines end in a line feed. Names that a spreadsheet would take for a formula are prefixed with an apostrophe.
     """
     return tables.written(CSV_COLUMNS, ([row[key] for key in CSV_COLUMNS] for row in _flat_rows(images, image_names)))
 
 
 def predictions_to_csv(predictions: Sequence[ImageLabels], image_names: Sequence[str]) -> str:
-    """One line an image: image, label (several are joined by |), and a column of scores for each class."""
+    """One line per image: image, label (several are joined by |), and one column of scores per class."""
     names = predictions[0].names if predictions else ()
     rows = (
         [image, tables.joined(image_labels.labels, "|"), *(f"{score:.5f}" for score in image_labels.scores)]
@@ -100,7 +103,7 @@ def predictions_to_csv(predictions: Sequence[ImageLabels], image_names: Sequence
 
 
 def to_frame(images: Sequence[Instances], image_names: Sequence[str]) -> Any:
-    """The same table as a pandas DataFrame."""
+    """The table of `to_csv` as a pandas DataFrame."""
     try:
         import pandas  # type: ignore[import-not-found]
     except ImportError as error:
@@ -114,9 +117,9 @@ def to_coco_results(
     image_ids: Sequence[int | str],
     category_ids: Mapping[str, int | str] | None = None,
 ) -> list[dict[str, Any]]:
-    """COCO's results list: image_id, category_id, bbox [x, y, width, height], score, segmentation where there is one.
+    """COCO's results list: image_id, category_id, bbox [x, y, width, height], score, segmentation if there are masks.
 
-    category_ids  class name -> id; default: place among the names, from 1
+    category_ids  class name -> id; default: index of the name, from 1
     """
     results = []
     for instances, image in zip(images, image_ids, strict=True):
@@ -126,16 +129,16 @@ def to_coco_results(
                 raise UnknownName("category", row["class"], ids)
             x1, y1, x2, y2 = row["box"]
             number = image if isinstance(image, str) else int(image)
-            one = {"image_id": number, "category_id": ids[row["class"]], "bbox": [x1, y1, x2 - x1, y2 - y1],
+            result = {"image_id": number, "category_id": ids[row["class"]], "bbox": [x1, y1, x2 - x1, y2 - y1],
                    "score": row.get("score", 1.0)}  # fmt: skip
-            results.append({**one, "segmentation": row["segmentation"]} if "segmentation" in row else one)
+            results.append({**result, "segmentation": row["segmentation"]} if "segmentation" in row else result)
     return results
 
 
 def to_coco_images(
     image_names: Sequence[str], sizes: Sequence[tuple[int, int]], names: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """The table beside a results list that numbers images and classes from 1: COCO's images and categories.
+    """COCO's images and categories for a results list, with ids from 1.
 
     sizes  (height, width) of each image
     """
@@ -148,7 +151,7 @@ def to_coco_images(
 
 # --- supervision ------------------------------------------------------------------------------------
 def to_supervision(instances: Instances) -> Any:
-    """As supervision.Detections, the class names in data["class_name"]. Its masks are dense: n full frames of bool."""
+    """To supervision.Detections, with class names in data["class_name"] and dense masks: n full images of bool."""
     try:
         import supervision  # type: ignore[import-not-found]
     except ImportError as error:
@@ -163,18 +166,18 @@ def to_supervision(instances: Instances) -> Any:
 
 
 def from_supervision(detections: Any, names: Sequence[str] | None = None) -> Instances:
-    """From supervision.Detections; supervision itself is not needed.
+    """From supervision.Detections; supervision itself need not be installed.
 
-    names  default: those in data["class_name"], at the places their class_id says; a place nobody names is "class 3",
-           and detections without class_id are all of one class, "object"
+    names  class names; default: those in data["class_name"], indexed by class_id. A missing name becomes "class 3",
+           and detections without class_id are of one class, "object"
     """
     number = len(detections.xyxy)
     classes = np.zeros(number, np.int64) if detections.class_id is None else np.asarray(detections.class_id, np.int64)
     if number and classes.min() < 0:
         raise AnnotationError("a class number is negative", field="class_id", expected="0 or more", got=classes.min())
     if names is None:
-        most = int(classes.max()) + 1 if number else 0
-        known = ["object"] if detections.class_id is None else [f"class {index}" for index in range(most)]
+        count = int(classes.max()) + 1 if number else 0
+        known = ["object"] if detections.class_id is None else [f"class {index}" for index in range(count)]
         given_names = (detections.data or {}).get("class_name", ())
         for class_index, name in zip(classes.tolist(), given_names, strict=False):
             known[class_index] = str(name)
@@ -218,7 +221,7 @@ def _masks(segmentations: list[dict], size: tuple[int, int] | None, file: object
     first = size if size is not None else tuple(segmentations[0]["size"])
     for number, segmentation in enumerate(segmentations, start=1):
         if tuple(segmentation["size"]) != tuple(first):
-            raise AnnotationError("a mask is not of the image's size", file=file, record=f"row {number}",
+            raise AnnotationError("a mask does not have the size of the image", file=file, record=f"row {number}",
                                   field="segmentation", expected=list(first), got=segmentation["size"])  # fmt: skip
     try:
         return RleMasks.from_coco(segmentations)
@@ -248,7 +251,7 @@ def _is_box(value: Any) -> bool:
 
 
 def _is_mask(value: Any) -> bool:
-    """The outside only; the run lengths are checked where they are read."""
+    """Checks the structure only; the run lengths are checked when they are read."""
     size = value.get("size") if isinstance(value, Mapping) else None
-    whole = isinstance(size, list | tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
-    return whole and isinstance(value.get("counts"), str | bytes | list)
+    is_size = isinstance(size, list | tuple) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
+    return is_size and isinstance(value.get("counts"), str | bytes | list)

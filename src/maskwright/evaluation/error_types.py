@@ -20,7 +20,7 @@ CLASS, LOCATION, BOTH, DUPLICATE, BACKGROUND = "class", "location", "both", "dup
 def error_types(
     detections: Instances, ground_truth: Instances, matched: Sequence[int], kind: str = "mask"
 ) -> list[str]:
-    """One entry a detection: "" where it is a true positive, else what is wrong with it.
+    """One entry per detection: "" for a true positive, else the type of error.
 
     matched  the ground-truth row of each detection, -1 where it matches none at IoU 0.5
     kind     "mask" or "box": what is compared; boxes also where an object has no mask
@@ -36,8 +36,8 @@ def error_types(
     overlap = iou(detections, ground_truth, kind)
     same = np.array(detections.labels, object)[:, None] == np.array(ground_truth.labels, object)[None]
     types = []
-    for row, partner in enumerate(matched):
-        if partner >= 0:
+    for row, matched_row in enumerate(matched):
+        if matched_row >= 0:
             types.append("")
             continue
         own = overlap[row][same[row]].max(initial=0.0)

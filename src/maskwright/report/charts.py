@@ -1,4 +1,4 @@
-"""Charts as inline SVG. Colors, type and strokes come from the page's style sheet, so they follow light and dark."""
+"""Charts as inline SVG. Colors, fonts and strokes are in the style sheet of the page, for light and dark mode."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from markupsafe import Markup, escape
 
 from maskwright.report.sections import Bars, Interval, Lines, PrecisionRecall, Series
 
-WIDTH = 880  # of every chart's own coordinates; the page scales it to its column
-HUES = 7  # the style sheet knows this many series colors; dashes tell the next ones apart
-MOST_POINTS = 80  # of one series with a mark and a value to point at; longer ones are only a line
+WIDTH = 880  # of every chart in its own coordinates; the page scales it to its column
+HUES = 7  # number of series colors in the style sheet; further series are dashed
+MAX_POINTS = 80  # series with more points have no markers and tooltips
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Frame:
 
 
 def lines(section: Lines) -> Markup:
-    """Several series over one x axis, each named at its end."""
+    """A line chart of several series, each labeled at its end."""
     points = [point for series in section.series for point in _points(series)]
     if not points:
         return nothing()
@@ -51,7 +51,7 @@ def lines(section: Lines) -> Markup:
 
 
 def precision_recall(section: PrecisionRecall) -> Markup:
-    """Curves on the unit square."""
+    """Precision-recall curves on the unit square."""
     if not any(_points(series) for series in section.curves):
         return nothing()
     frame = Frame(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
@@ -69,7 +69,7 @@ def precision_recall(section: PrecisionRecall) -> Markup:
 
 
 def bars(section: Bars) -> Markup:
-    """Level bars with the name before and the value behind each; whiskers show intervals."""
+    """Horizontal bars with names and values; whiskers show intervals."""
     if not section.values:
         return nothing()
     known = [value for value in section.values.values() if value is not None and math.isfinite(value)]
@@ -101,7 +101,7 @@ def bars(section: Bars) -> Markup:
 
 
 def strip(value: float | None, interval: Interval | None, most: float = 1.0) -> Markup:
-    """A small scale from 0 to `most` with the value as a dot and its interval as a line; for tables."""
+    """A small scale from 0 to `most` with the value as a dot and the interval as a line, for tables."""
     if value is None or not math.isfinite(value):
         return Markup("")
 
@@ -121,7 +121,7 @@ def nothing() -> Markup:
 
 # --- numbers ----------------------------------------------------------------------------------------------------------
 def ticks(low: float, high: float, about: int, *, whole: bool = False) -> list[float]:
-    """Round numbers in low..high, 1, 2 or 5 times a power of ten apart, close to `about` of them.
+    """About `about` round numbers in low..high, spaced by 1, 2, 2.5 or 5 times a power of ten.
 
     >>> ticks(0, 1.3, 5), ticks(1, 24, 6, whole=True)
     ([0.0, 0.5, 1.0], [5.0, 10.0, 15.0, 20.0])
@@ -146,13 +146,13 @@ def number_text(value: float) -> str:
 
 
 def _nice_range(values: Sequence[float]) -> Interval:
-    """A range for an axis: from 0 unless the values lie far from it, and up to a round number."""
+    """A range for an axis: from 0 unless the values are far from it, up to a round number."""
     low, high = min(values), max(values)
     if 0 <= low < 0.7 * high:
         low = 0.0
-    if high - low < 1e-9 * max(1.0, abs(high)):  # all alike: the line runs through the middle
-        around = max(abs(high) * 0.1, 1e-9) if high else 1.0
-        low, high = (0.0, 1.0) if high == 0 else (low - around, high + around)
+    if high - low < 1e-9 * max(1.0, abs(high)):  # constant values: the line runs through the middle
+        margin = max(abs(high) * 0.1, 1e-9) if high else 1.0
+        low, high = (0.0, 1.0) if high == 0 else (low - margin, high + margin)
     step = ticks(low, high, 5)
     width = step[1] - step[0]
     return (0.0 if low == 0 else math.floor(low / width + 1e-9) * width), math.ceil(high / width - 1e-9) * width
@@ -166,7 +166,7 @@ def _points(series: Series) -> list[tuple[float, float]]:
 
 # --- parts ------------------------------------------------------------------------------------------------------------
 def svg(parts: Sequence[str], height: int, label: str) -> Markup:
-    return Markup(  # every text in the parts is escaped where it is put in
+    return Markup(  # all texts in the parts are escaped
         f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
         f"{''.join(parts)}</svg>"
     )
@@ -200,7 +200,7 @@ def hue(number: int) -> str:
 
 
 def path_of(series: Series, number: int, frame: Frame, marks: bool = True) -> str:
-    """One series: a path with gaps where y is no number, and marks that tell their value when pointed at."""
+    """One series as a path with gaps where y is not finite, and markers with tooltips."""
     path, pen_up = [], True
     for x, y in zip(series.x, series.y, strict=True):
         if not (math.isfinite(x) and math.isfinite(y)):
@@ -211,7 +211,7 @@ def path_of(series: Series, number: int, frame: Frame, marks: bool = True) -> st
         pen_up = False
     parts = [f'<path class="line {hue(number)}" d="{"".join(path)}"/>']
     points = _points(series)
-    if marks and len(points) <= MOST_POINTS:
+    if marks and len(points) <= MAX_POINTS:
         for x, y in points:
             inside = min(max(y, frame.y[0]), frame.y[1])
             parts.append(
@@ -221,7 +221,7 @@ def path_of(series: Series, number: int, frame: Frame, marks: bool = True) -> st
 
 
 def dot(frame: Frame, x: float, y: float, number: int, radius: float, tooltip: str) -> str:
-    """A dot that says `told` when pointed at."""
+    """A dot with a tooltip."""
     return (
         f'<circle class="mark {hue(number)}" cx="{frame.at_x(x):.1f}" cy="{frame.at_y(y):.1f}" r="{radius}">'
         f"<title>{escape(tooltip)}</title></circle>"
@@ -233,19 +233,19 @@ def words(kind: str, x: float, y: float, text: str, anchor: str = "start") -> st
 
 
 def _end_labels(series: Sequence[Series], frame: Frame) -> str:
-    """Names where the lines end, pushed apart so that none covers another."""
+    """Names at the ends of lines, moved apart so that they do not overlap."""
     ends = [(frame.at_y(min(max(points[-1][1], frame.y[0]), frame.y[1])), number)
             for number, one_series in enumerate(series) if (points := _points(one_series))]  # fmt: skip
     gap, parts, below = 16.0, [], frame.bottom + 8
-    places: dict[int, float] = {}
-    for y, number in sorted(ends, reverse=True):  # from the bottom upwards
-        below = places[number] = min(y, below - gap)
+    label_y: dict[int, float] = {}
+    for y, number in sorted(ends, reverse=True):  # upward from the bottom
+        below = label_y[number] = min(y, below - gap)
     above = frame.top - gap
-    for _, number in sorted(ends):  # and back down where the top was passed
-        above = places[number] = max(places[number], above + gap)
+    for _, number in sorted(ends):  # and down again from the top edge
+        above = label_y[number] = max(label_y[number], above + gap)
     for _, number in ends:
         name = shortened(series[number].name, 18)
-        parts.append(words(f"series {hue(number)}", frame.right + 10, places[number] + 4, name))
+        parts.append(words(f"series {hue(number)}", frame.right + 10, label_y[number] + 4, name))
     return "".join(parts)
 
 

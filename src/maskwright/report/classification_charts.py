@@ -1,4 +1,4 @@
-"""Charts of whole-image classes: confusion matrix, ROC, reliability diagram, scores on both sides of a threshold."""
+"""Charts of image classification: confusion matrix, ROC curve, reliability diagram, histograms of scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIFTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 
 # --- confusion matrix -------------------------------------------------------------------------------------------------
 def matrix(section: Matrix) -> Markup:
-    """Each row colored by fractions of itself: blue where right, orange where wrong; counts in the cells."""
+    """Cells colored by their fraction of the row, blue if correct, orange if wrong, with counts."""
     counts = np.asarray(section.counts)
     if not counts.size:
         return nothing()
@@ -48,7 +48,7 @@ def matrix(section: Matrix) -> Markup:
         else:
             parts.append(words("name", x, top - 10, shortened(name, max(4, int(side / 7))), "middle"))
     parts.append(words("label", left, 14, "predicted"))
-    parts.append(words("label", left - 12, top - 10, "is", "end"))
+    parts.append(words("label", left - 12, top - 10, "ground truth", "end"))
     for row, name in enumerate(section.names):
         y = top + side * row
         total = int(counts[row].sum())
@@ -65,8 +65,8 @@ def _cell(
 ) -> str:
     count = int(counts[row, column])
     fraction = count / total if total else 0.0
-    told = f"{names[row]}, called {names[column]}: {count} of {total}"
-    parts = [f"<g><title>{escape(told)}</title>"]
+    tooltip = f"{names[row]}, predicted {names[column]}: {count} of {total}"
+    parts = [f"<g><title>{escape(tooltip)}</title>"]
     if count:
         kind = "right" if row == column else "wrong"
         parts.append(f'<rect class="{kind}" x="{x + 1:.1f}" y="{y + 1:.1f}" width="{side - 2:.1f}" '
@@ -84,7 +84,7 @@ def _cell(
 
 # --- on the unit square -----------------------------------------------------------------------------------------------
 def roc(section: Roc) -> Markup:
-    """Curves over the diagonal of pure chance."""
+    """ROC curves with the diagonal of random guessing."""
     if not any(len(series.x) for series in section.curves):
         return nothing()
     frame = _square()
@@ -93,27 +93,27 @@ def roc(section: Roc) -> Markup:
         parts.append(path_of(series, number, frame, marks=False))
         chosen = section.points.get(series.name)
         if chosen is not None:
-            told = f"{series.name}: false positive rate {chosen[0]:.3f}, recall {chosen[1]:.3f}"
-            parts.append(dot(frame, *chosen, number, 4.5, told))
+            tooltip = f"{series.name}: false positive rate {chosen[0]:.3f}, recall {chosen[1]:.3f}"
+            parts.append(dot(frame, *chosen, number, 4.5, tooltip))
     parts.append(legend(section.curves, frame.right + 28, frame.top + 12))
     return svg(parts, 360, f"{section.heading}: recall over false positive rate")
 
 
 def calibration(section: Calibration) -> Markup:
-    """A dot a bin with its interval, the diagonal of scores that keep their word, and how many images below."""
-    there = np.flatnonzero(np.asarray(section.count) > 0)
-    if not len(there):
+    """One dot per bin with its interval, the diagonal of perfect calibration, and a histogram below."""
+    filled = np.flatnonzero(np.asarray(section.count) > 0)
+    if not len(filled):
         return nothing()
     frame = _square()
-    parts = [axes(frame, FIFTHS, FIFTHS, "", "share that is right"), _diagonal(frame)]
-    for index in map(int, there):
+    parts = [axes(frame, FIFTHS, FIFTHS, "", "fraction correct"), _diagonal(frame)]
+    for index in map(int, filled):
         x, y = frame.at_x(float(section.score[index])), float(section.fraction[index])
         interval = section.intervals[index]
         if interval is not None:
             low, high = frame.at_y(interval[0]), frame.at_y(interval[1])
             parts.append(f'<path class="whisker" opacity=".55" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
-        told = f"scores around {section.score[index]:.2f}: {y:.2f} right, {int(section.count[index])} images"
-        parts.append(dot(frame, float(section.score[index]), y, 0, 5, told))
+        tooltip = f"scores around {section.score[index]:.2f}: {y:.2f} correct, {int(section.count[index])} images"
+        parts.append(dot(frame, float(section.score[index]), y, 0, 5, tooltip))
     most = int(np.max(section.count))
     base, high = frame.bottom + 92, 52.0
     for index, count in enumerate(np.asarray(section.count).tolist()):
@@ -125,7 +125,7 @@ def calibration(section: Calibration) -> Markup:
     parts.append(f'<path class="axis" d="M{frame.left} {base:.1f}H{frame.right}"/>')
     parts.append(words("label", frame.right, base + 19, "score", "end"))
     parts.append(words("label", frame.left, base + 19, "images"))
-    return svg(parts, math.ceil(base + 28), f"{section.heading}: share that is right over score")
+    return svg(parts, math.ceil(base + 28), f"{section.heading}: fraction correct over score")
 
 
 def _square() -> Frame:
@@ -138,7 +138,7 @@ def _diagonal(frame: Frame) -> str:
 
 # --- scores -----------------------------------------------------------------------------------------------------------
 def scores(section: Scores) -> Markup:
-    """What is sought upwards, everything else downwards, so that neither hides the other."""
+    """Histograms of scores: one upward, one downward, so that neither hides the other."""
     (name_up, up), (name_down, down) = section.up, section.down
     if not len(up) + len(down):
         return nothing()
@@ -157,8 +157,8 @@ def scores(section: Scores) -> Markup:
             if count:
                 x1, x2 = frame.at_x(float(edges[index])), frame.at_x(float(edges[index + 1]))
                 end = frame.at_y(sign * count)
-                told = f"{edges[index]:.2f} to {edges[index + 1]:.2f}: {count} {name_up if sign > 0 else name_down}"
-                parts.append(_bar(kind, x1 + 1, min(end, middle), x2 - x1 - 2, abs(end - middle), told))
+                tooltip = f"{edges[index]:.2f} to {edges[index + 1]:.2f}: {count} {name_up if sign > 0 else name_down}"
+                parts.append(_bar(kind, x1 + 1, min(end, middle), x2 - x1 - 2, abs(end - middle), tooltip))
     parts.append(f'<path class="axis" d="M{frame.left} {middle:.1f}H{frame.right}"/>')
     for value in FIFTHS:
         parts.append(words("tick", frame.at_x(value), frame.bottom + 19, f"{value:g}", "middle"))
@@ -176,15 +176,15 @@ def scores(section: Scores) -> Markup:
 
 
 def _edges(bins: int, threshold: float | None) -> np.ndarray:
-    """Of about `bins` bars over 0..1; the threshold is one of them, so that no bar stands on both its sides."""
+    """The edges of about `bins` bins over 0..1; the threshold is one of them, so that no bin crosses it."""
     if threshold is None or not 0 < threshold < 1:
         return np.linspace(0, 1, bins + 1)
     left = min(max(round(bins * threshold), 1), bins - 1)
     return np.concatenate([np.linspace(0, threshold, left + 1), np.linspace(threshold, 1, bins - left + 1)[1:]])
 
 
-def _bar(kind: str, x: float, y: float, wide: float, tall: float, told: str) -> str:
+def _bar(kind: str, x: float, y: float, wide: float, tall: float, tooltip: str) -> str:
     return (
         f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{max(wide, 1):.1f}" height="{max(tall, 0.5):.1f}">'
-        f"<title>{escape(told)}</title></rect>"
+        f"<title>{escape(tooltip)}</title></rect>"
     )

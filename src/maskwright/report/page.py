@@ -1,7 +1,7 @@
-"""One self-contained HTML page: no file beside it, nothing from the network.
+"""Renders sections to one self-contained HTML page, without other files or network requests.
 
-Pages with images carry one script (enlarging them, moving the score threshold); the page's own policy admits it by its
-hash and no other, and no request.
+Pages with images have one script (enlarging images, moving the score threshold); their content security policy allows
+only this script, by its hash, and no requests.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from maskwright import __version__
 from maskwright.report import charts, classification_charts
 from maskwright.report.sections import Gallery, Section, Viewer
 
-MOST_PIXELS, LONGEST = 800_000, 4096  # of a picture on the page, and of its longer side
+MOST_PIXELS, MAX_SIDE = 800_000, 4096  # of a picture on the page, and of its longer side
 WEIGHT = 10_000_000  # bytes that the pictures of one section may take, in base64
 STEPS = ((1.0, 84), (1.0, 74), (0.8, 74), (0.65, 70), (0.5, 66), (0.4, 60))  # (scale, JPEG quality), tried in turn
 
 
 def render(title: str, sections: Sequence[Section], subtitle: str = "") -> str:
-    """The page as text; write it with `files.write_text`.
+    """The HTML of a report; write it with `files.write_text`.
 
     >>> page = render("party", [Facts("Data", {"images": 61, "objects": 255})], subtitle="trained on 2 cores")
     >>> files.write_text("runs/party/report.html", page)
@@ -72,9 +72,9 @@ def _template() -> jinja2.Template:
 
 
 def picture(pixels: np.ndarray, among: int = 1) -> str:
-    """H×W×3 uint8 -> a data URI, not larger than the page needs, smaller where it is one `among` many."""
+    """H×W×3 uint8 -> a data URI, reduced to what the page needs; smaller if it is one `among` many."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    largest = min(1.0, LONGEST / max(image.size), math.sqrt(MOST_PIXELS / (image.width * image.height)))
+    largest = min(1.0, MAX_SIDE / max(image.size), math.sqrt(MOST_PIXELS / (image.width * image.height)))
     data = b""
     for scale, quality in STEPS:
         size = (max(1, round(image.width * largest * scale)), max(1, round(image.height * largest * scale)))
@@ -89,7 +89,7 @@ def picture(pixels: np.ndarray, among: int = 1) -> str:
 
 
 def _viewer_data(section: Viewer) -> Markup:
-    """JSON for the page's script; no "<" in it, so no name can end the element it lies in."""
+    """JSON for the script of the page, without "<", so that no name can close its element."""
     data = {
         "thresholds": section.thresholds,
         "images": [
@@ -107,7 +107,7 @@ def _viewer_data(section: Viewer) -> Markup:
 
 
 def value_text(value: Any) -> str:
-    """Any fact as people write it: True -> yes, 0.6123 -> 0.612, [640, 480] -> 640, 480, None -> a dash."""
+    """A value as text: True -> yes, 0.6123 -> 0.612, [640, 480] -> 640, 480, None -> a dash."""
     if value is None:
         return "–"
     if isinstance(value, (bool, np.bool_)):
@@ -128,11 +128,11 @@ def _is_number(value: object) -> bool:
 
 
 def _with_anchors(sections: Sequence[Section]) -> list[tuple[str, Section]]:
-    """Each section with an id of its own for the links at the top."""
-    taken: dict[str, int] = {}
+    """Each section with a unique id for the links at the top."""
+    used: dict[str, int] = {}
     anchored = []
     for section in sections:
         name = re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or "section"
-        taken[name] = taken.get(name, 0) + 1
-        anchored.append((name if taken[name] == 1 else f"{name}-{taken[name]}", section))
+        used[name] = used.get(name, 0) + 1
+        anchored.append((name if used[name] == 1 else f"{name}-{used[name]}", section))
     return anchored

@@ -1,7 +1,6 @@
-"""What a report can hold. Each section is a plain record of facts; `page` draws it.
+"""The sections of a report: plain records, rendered by `page`.
 
-Every section has a heading, and a `note` of a sentence or two below it. Empty sections are ordinary:
-they say that there is nothing.
+Every section has a heading and a `note`, one or two sentences below it. Sections may be empty.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One measured number, with its interval where it has one.
+    """One metric, with its interval if there is one.
 
-    >>> Metric("mask AP", 0.612, (0.544, 0.671), "13 images, 50 objects")
+    >>> MetricRow("mask AP", 0.612, (0.544, 0.671), "13 images, 50 objects")
     """
 
     name: str
@@ -30,7 +29,7 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """A line of a chart: as many x as y; y that is no finite number leaves a gap."""
+    """A line of a chart: x and y of the same length; non-finite y leaves a gap."""
 
     name: str
     x: Sequence[float] | np.ndarray
@@ -39,7 +38,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """H×W×3 uint8 and what stands below it."""
+    """An image, H×W×3 uint8, with a caption."""
 
     pixels: np.ndarray
     caption: str = ""
@@ -47,7 +46,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and values: the data, the recipe, the computer."""
+    """Names and values, such as those of the data, the recipe, the computer."""
 
     heading: str
     facts: Mapping[str, object]
@@ -56,7 +55,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class MetricTable:
-    """Measured numbers between 0 and `most`, each with its interval drawn."""
+    """Metrics between 0 and `most`, each with its interval drawn."""
 
     heading: str
     metrics: Sequence[MetricRow]
@@ -67,7 +66,7 @@ class MetricTable:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of anything: numbers to the right, None empty."""
+    """A table of any values: numbers are right-aligned, None is empty."""
 
     heading: str
     columns: Sequence[str]
@@ -77,7 +76,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Losses or metrics by epoch. `range_y` fixes the axis (AP: 0..1), otherwise it fits the data."""
+    """Losses or metrics by epoch. `range_y` is the range of the y axis (AP: 0..1); default: that of the data."""
 
     heading: str
     series: Sequence[Series]
@@ -89,7 +88,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRecall:
-    """Precision (y) over recall (x), 0..1, one series a class; `points` marks a chosen (recall, precision) on each."""
+    """Precision (y) over recall (x), 0..1, one series per class; `points` marks an operating point on each."""
 
     heading: str
     curves: Sequence[Series]
@@ -99,7 +98,7 @@ class PrecisionRecall:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """One bar a name, from 0; None where nothing could be measured."""
+    """One bar per name, from 0; None if undefined."""
 
     heading: str
     values: Mapping[str, float | None]
@@ -111,7 +110,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matrix:
-    """Confusion matrix, K×K counts: row = what it is, column = what was said."""
+    """Confusion matrix, K×K counts: row = ground truth, column = predicted."""
 
     heading: str
     names: Sequence[str]
@@ -122,7 +121,7 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Roc:
-    """Recall (y) over false positive rate (x), 0..1, one series a class; `points` as for PrecisionRecall."""
+    """Recall (y) over false positive rate (x), 0..1, one series per class; `points` as for PrecisionRecall."""
 
     heading: str
     curves: Sequence[Series]
@@ -132,9 +131,9 @@ class Roc:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Reliability diagram: in each bin the mean score (x), how many were right (y) with its interval, and the count.
+    """Reliability diagram: for each bin mean score (x), fraction of correct predictions (y) with interval, and count.
 
-    NaN and None where a bin is empty.
+    NaN and None for empty bins.
     """
 
     heading: str
@@ -148,7 +147,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """Scores of two kinds of image as histograms over 0..1, one upwards, one downwards, and the threshold across them.
+    """Two histograms of scores over 0..1, one upward, one downward, with the score threshold.
 
     up, down  (name, scores)
     """
@@ -163,7 +162,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Images with captions: the worst, the best, the doubtful. `pairs`: each picture is two side by side."""
+    """Images with captions. `pairs`: each picture is two images side by side."""
 
     heading: str
     pictures: Sequence[Picture]
@@ -212,7 +211,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Warnings:
-    """What a reader must know before believing the rest."""
+    """Warnings about the data and the metrics."""
 
     warnings: Sequence[str]
     heading: str = "Worth knowing"

@@ -1,4 +1,4 @@
-"""Weights that come as an ordinary Python package: found among the installed files, checked, never imported."""
+"""Weights in Python packages: located among the installed files and verified; the package is never imported."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Packaged:
         return f"{self.package}=={self.version}"
 
     def path(self) -> Path | None:
-        """Where the file lies, checked against its sum; None where the package is not installed.
+        """The path of the file, with its checksum verified; None if the package is not installed.
 
-        Raises WeightsError where the file is missing or is not what was published.
+        WeightsError if the file is missing or is not the published one.
         """
         return _checked(self)
 
