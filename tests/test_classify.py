@@ -212,7 +212,7 @@ def test_a_copy_is_never_on_both_sides(images: Path, tmp_path: Path) -> None:
                  if record.image.parent.name == name and record.image.stem in ("copy", f"{name}_0")]  # fmt: skip
         assert len(sides) == 2
         assert len(set(sides)) == 1
-    assert "the same picture, kept on one side" in " ".join(told)
+    assert "the same picture, kept in one part" in " ".join(told)
 
 
 def test_one_image_in_two_classes_is_named(tmp_path: Path) -> None:
@@ -374,4 +374,4 @@ def test_rust_is_read_and_its_copies_stay_together(shared: Path) -> None:
     assert len(side) == 155
     for one, other in (("rust.29.jpg", "rust.76.jpg"), ("norust.1.jpg", "norust.56.jpg")):
         assert side[one] == side[other]
-    assert any("the same picture, kept on one side" in line for line in told)
+    assert any("the same picture, kept in one part" in line for line in told)
