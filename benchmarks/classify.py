@@ -96,11 +96,11 @@ def plain(data: Path, measured: int) -> dict:
     from torch.nn import functional as F
 
     from maskwright import formats
-    from maskwright.api.data import for_task
+    from maskwright.tasks.registry import find_task
     from maskwright.training.defaults import CLASSIFICATION_AUGMENT
     from maskwright.training.loader import Loader, ViewOptions
 
-    parts = for_task(formats.read(data), "classify").usable().splits()
+    parts = find_task("classify").prepare(formats.read(data)).usable().splits()
     loader = Loader(parts["train"], ViewOptions(SIDE, CLASSIFICATION_AUGMENT), BATCH)
     held = list(Loader(parts["val"], ViewOptions(SIDE), BATCH).epoch(0))
     model = network()

@@ -24,7 +24,7 @@ from PIL import Image as PilImage
 import maskwright
 from maskwright import formats
 from maskwright.images.decode import decode
-from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.detector import Detector
 from maskwright.types import Image, Instances, Record, RleMasks
 
 PARTY = Path(os.environ.get("MASKWRIGHT_SHARED", "../shared")) / "data" / "balloon" / "val"
@@ -71,7 +71,7 @@ def main() -> None:
     chosen = parser.parse_args()
     images = [shrunk(record) for record in formats.read(PARTY)]
     engine = maskwright.load("balloons").engine
-    alone = Predictor(engine, threshold=0.5)
+    alone = Detector(engine, threshold=0.5)
     sheet = np.full((chosen.side, chosen.side, 3), 120, np.uint8)
     objects, by_image, count = [], np.zeros(3, int), 0
     each = [told(alone(image), masks) for image, masks in images]
@@ -85,7 +85,7 @@ def main() -> None:
     print("each image alone: {} found, {} twice, {} finds".format(*by_image))
     for tile in (chosen.tile, 0):
         began = time.monotonic()
-        metrics = told(Predictor(engine, threshold=0.5, tile=tile)(Image(sheet)), ground_truth)
+        metrics = told(Detector(engine, threshold=0.5, tile=tile)(Image(sheet)), ground_truth)
         words = "{} found, {} twice, {} finds".format(*metrics)
         how = f"tiles of {tile}" if tile else "the sheet whole"
         print(f"{how}: {words}; {time.monotonic() - began:.0f} s, peak memory {memory()}", flush=True)

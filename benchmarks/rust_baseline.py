@@ -24,12 +24,12 @@ import numpy as np
 from PIL import Image
 
 from maskwright import formats
-from maskwright.api.classification_evaluation import metrics_of
-from maskwright.api.cross_validate import grouped
-from maskwright.api.data import for_task
 from maskwright.curate import split
 from maskwright.images.decode import decode
 from maskwright.progress import silent
+from maskwright.tasks.base import EvaluationOptions
+from maskwright.tasks.classification.data import group_duplicates, prepare
+from maskwright.tasks.classification.evaluation import pool
 from maskwright.types import Dataset, ImageLabels
 
 BINS = 8
@@ -74,12 +74,12 @@ def main() -> None:
         import sklearn  # noqa: F401
     except ImportError:
         sys.exit("scikit-learn is not installed: nothing is measured (pip install scikit-learn)")
-    data = grouped(for_task(formats.read(asked.data), "classify").usable(), silent)
+    data = group_duplicates(prepare(formats.read(asked.data)).usable(), silent)
     told = {}
     for space in ("RGB", "HSV"):
         began = time.perf_counter()
         parts = evaluated(data, space, asked.k, asked.repeats, asked.seed, asked.strength)
-        metrics = metrics_of(parts, data.names, False, 1000, asked.seed)
+        metrics = pool(parts, EvaluationOptions(seed=asked.seed))
         seconds = time.perf_counter() - began
         shown = {"accuracy": metrics.accuracy, "AUC": metrics.auc, "AP": metrics.ap}
         shown |= {f"recall {per_class.name}": per_class.recall for per_class in metrics.classes}

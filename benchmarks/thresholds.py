@@ -29,13 +29,14 @@ import torch
 
 import maskwright
 from maskwright import formats
-from maskwright.api import detection_evaluation
-from maskwright.api.data import for_task, open_data
+from maskwright.api.data import open_data
 from maskwright.curate import split as dividing
 from maskwright.evaluation.class_thresholds import choose_for_classes, count_detections
 from maskwright.evaluation.matching import Matches
-from maskwright.prediction.predictor import load
+from maskwright.prediction.loading import load
 from maskwright.progress import silent
+from maskwright.tasks.base import EvaluationOptions
+from maskwright.tasks.registry import find_task
 
 SHARED = Path(os.environ.get("MASKWRIGHT_SHARED", "../shared"))
 SETS = {
@@ -114,7 +115,7 @@ RULES: dict[str, Callable[[Matches], Limits]] = {"0.5": half, "old": old, "new":
 def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Columns of the validation images and of the held-out third."""
     place, task = SETS[name]
-    whole = for_task(formats.read(SHARED / "data" / place), task).usable()
+    whole = find_task(task).prepare(formats.read(SHARED / "data" / place)).usable()
     kept, held = next(iter(dividing.k_fold(whole, 3, 1, 0, "near-duplicate", silent)))
     rest = replace(whole, records=tuple(replace(record, split=None) for record in kept.records))
     parts = open_data(rest, task, seed=0)
@@ -125,7 +126,7 @@ def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     find = load(trained.model)
     told = {}
     for which, part in (("val", parts["val"]), ("held out", held)):
-        kind = detection_evaluation.evaluate(find, part, bootstrap=0, seed=0, progress=silent).metrics.best_kind
+        kind = find_task(task).evaluate(find, part, EvaluationOptions(bootstrap=0)).metrics.best_kind
         assert kind is not None
         told[which] = columns(kind.matches)
     return told | {"cpu minutes": chosen.minutes}

@@ -13,9 +13,9 @@ folder = sys.argv[1]
 k = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 10.0
 
-evaluated = maskwright.cross_validate(folder, k=k, time_budget=60 * minutes, say=print)
+evaluated = maskwright.cross_validate(folder, k=k, time_budget=60 * minutes, log=print)
 
-for number, metrics in enumerate(evaluated.each, 1):
+for number, metrics in enumerate(evaluated.folds, 1):
     print(f"fold {number}: {metrics.images} images, mask AP50 {metrics.mask and metrics.mask.AP50}")
 mask = evaluated.pooled.mask
 if mask is not None and mask.AP50 is not None:

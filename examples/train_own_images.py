@@ -12,13 +12,13 @@ import maskwright
 folder = sys.argv[1]
 minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
 
-trained = maskwright.train(folder, time_budget=60 * minutes, say=print)
+trained = maskwright.train(folder, time_budget=60 * minutes, log=print)
 evaluated = maskwright.evaluate(trained.folder, folder)
 
 mask = evaluated.metrics.mask
 if mask is not None and mask.AP50 is not None:
     low, high = mask.intervals["AP50"] or (mask.AP50, mask.AP50)
     print(
-        f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) on {evaluated.metrics.images} images ({evaluated.which})"
+        f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) on {evaluated.metrics.images} images ({evaluated.split})"
     )
 print(f"the model is in {trained.model}, the page about it is {trained.folder / 'report.html'}")

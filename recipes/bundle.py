@@ -16,8 +16,8 @@ import msgspec
 
 from maskwright.api.evaluate import evaluate
 from maskwright.evaluation.detection_metrics import DetectionMetrics
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import load
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, read_card, write_card
 

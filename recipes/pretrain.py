@@ -81,7 +81,7 @@ def main() -> None:
     data = Dataset.join("small", drawn + others, partial=True)
     print(f"{len(data)} images, {data.instance_count} objects, {len(data.names)} classes")
     plan = {"resume": chosen.resume} if chosen.resume else {"recipe": chosen.recipe, "name": "small"}
-    trained = maskwright.train(data, out=chosen.out, validate=False, say=print, **plan)
+    trained = maskwright.train(data, out=chosen.out, validate=False, log=print, **plan)
     keep(trained.folder / "best", Dataset.join("small", drawn, partial=True).names)
 
 

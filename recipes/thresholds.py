@@ -35,7 +35,7 @@ def main() -> None:
     torch.set_num_threads(1)
     folded = maskwright.cross_validate(
         chosen.data, k=chosen.k, recipe=chosen.recipe, weights=chosen.weights, time_budget=60 * chosen.minutes,
-        workers=0, bootstrap=0, clock=time.process_time, out=chosen.out, say=print,
+        workers=0, bootstrap=0, clock=time.process_time, out=chosen.out, log=print,
     )  # fmt: skip
     kind = folded.pooled.best_kind
     assert kind is not None

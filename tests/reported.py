@@ -23,3 +23,10 @@ def put_aside(data: Dataset) -> list[Issue]:
     """The records that were put aside (`subject` is the record, `values` are field, expected and got), and the images
     that are absent."""
     return [*FAULTY_RECORD.among(data.issues), *IMAGES_ABSENT.among(data.issues)]
+
+
+class Lines(list[str]):
+    """A log that keeps the sentences."""
+
+    def __call__(self, issue: Issue) -> None:
+        self.append(str(issue))

@@ -13,17 +13,20 @@ import msgspec
 import numpy as np
 import pytest
 from PIL import Image
+from reported import Lines, sentences
 from tiny_runs import SIZE, Seer, model_folder, party
 
 from maskwright import formats, interop
-from maskwright.api.detection_evaluation import doubts
 from maskwright.api.evaluate import evaluate
 from maskwright.api.predict import Predicted, predict
 from maskwright.api.splash import splash
 from maskwright.errors import DatasetError, ImageError, OutputError, UnknownName
 from maskwright.issues import Issues, IssueWarning
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.loading import load
+from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.thresholds import SCORE_THRESHOLD
+from maskwright.tasks.detection.evaluation import data_issues
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset, Instances, Record, RleMasks
@@ -47,7 +50,7 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def find() -> Predictor:
-    return Predictor(Seer())
+    return Detector(Seer())
 
 
 def pixels_of(path: Path) -> np.ndarray:
@@ -120,8 +123,8 @@ def test_an_unknown_class_gets_the_nearest_one(find: Predictor, images: Path) ->
 
 
 def test_the_threshold_decides_what_is_shown(images: Path) -> None:
-    assert predict(Predictor(Seer(), threshold=0.85), images / "a.png").counts() == {"balloon": 1}
-    assert predict(Predictor(Seer(), threshold=0.95), images / "a.png").counts() == {}
+    assert predict(Detector(Seer(), threshold=0.85), images / "a.png").counts() == {"balloon": 1}
+    assert predict(Detector(Seer(), threshold=0.95), images / "a.png").counts() == {}
 
 
 def test_a_kind_of_result_nobody_knows_gets_the_nearest_one(find: Predictor, images: Path, tmp_path: Path) -> None:
@@ -190,14 +193,14 @@ def test_crops_show_the_image_where_the_object_is_and_nothing_else(
 
 
 def test_boxes_alone_are_saved_as_their_boxes(images: Path, tmp_path: Path) -> None:
-    done, out = saved(Predictor(Seer(masks=False)), images, tmp_path, *EVERYTHING)
+    done, out = saved(Detector(Seer(masks=False)), images, tmp_path, *EVERYTHING)
     x1, y1, x2, y2 = done.images[0].instances.boxes[0]
     mask = pixels_of(out / "masks" / "a_1_balloon.png")
     assert np.count_nonzero(mask) == (np.ceil(x2) - np.floor(x1)) * (np.ceil(y2) - np.floor(y1))
 
 
 def test_nothing_found_is_written_as_nothing(images: Path, tmp_path: Path) -> None:
-    done, out = saved(Predictor(Seer(), threshold=0.99), images, tmp_path, *EVERYTHING)
+    done, out = saved(Detector(Seer(), threshold=0.99), images, tmp_path, *EVERYTHING)
     assert done.counts() == {}
     assert json.loads(read(out / "predictions.json"))[0]["detections"] == []
     assert json.loads(read(out / "coco_results.json")) == []
@@ -208,7 +211,7 @@ def test_nothing_found_is_written_as_nothing(images: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", ["../escape", "a/b", 'q"?*:<>|', "a\\b", "nul\0", "."])
 def test_a_class_name_cannot_reach_out_of_the_folder(images: Path, tmp_path: Path, name: str) -> None:
     """Models come from other people; so do their class names."""
-    _, out = saved(Predictor(Seer((name,))), images, tmp_path, *EVERYTHING)
+    _, out = saved(Detector(Seer((name,))), images, tmp_path, *EVERYTHING)
     (mask,) = (out / "masks").iterdir()
     assert mask.parent == out / "masks" and not set(mask.name) & set('<>:"/\\|?*\0')
     assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out"]
@@ -230,7 +233,7 @@ def colors(pixels: np.ndarray) -> np.ndarray:
 def test_splash_keeps_colors_inside_and_grays_outside(images: Path, tmp_path: Path, invert: bool) -> None:
     """Away from the soft border, and but for what JPEG adds: a gray pixel's channels differ by little."""
     Image.new("RGB", (SIZE[1], SIZE[0]), (200, 40, 40)).save(images / "a.png")
-    find = Predictor(Seer(half=False))
+    find = Detector(Seer(half=False))
     done = splash(find, images / "a.png", out=tmp_path / "out", invert=invert)
     drawn = colors(pixels_of(done.images[0].files[0]))
     masks = done.images[0].instances.masks
@@ -269,7 +272,7 @@ def test_splash_names_a_image_that_cannot_be_read_and_goes_on(find: Predictor, i
 
 def test_splash_says_from_which_score_on(images: Path, tmp_path: Path) -> None:
     issues = Issues()
-    splash(Predictor(Seer(), threshold=0.8), str(images / "a.png"), out=tmp_path / "out", log=issues)
+    splash(Detector(Seer(), threshold=0.8), str(images / "a.png"), out=tmp_path / "out", log=issues)
     assert str(SCORE_THRESHOLD.among(issues)[0]) == "objects: threshold 0.8, as asked"
 
 
@@ -283,7 +286,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_that_knows_nothing_of_these_classes_is_refused(data: Path) -> None:
     with pytest.raises(DatasetError, match="knows none of the classes") as caught:
-        evaluate(Predictor(Seer(("Balloon", "cake"))), data)
+        evaluate(Detector(Seer(("Balloon", "cake"))), data)
     assert caught.value.parts["expected"] == "Balloon, cake" and caught.value.parts["got"] == "balloon"
 
 
@@ -294,7 +297,7 @@ def test_a_class_that_the_model_spells_in_another_way_is_refused(data: Path) -> 
         record if record.instances is None else replace(record, instances=relabeled(record.instances))
         for record in whole
     ))  # fmt: skip
-    find = Predictor(Seer(("balloon", "cake")))
+    find = Detector(Seer(("balloon", "cake")))
     with pytest.raises(DatasetError, match="name one class in two ways") as caught:
         evaluate(find, two, bootstrap=0)
     assert (caught.value.parts["expected"], caught.value.parts["got"]) == ("cake", "Cake")
@@ -307,9 +310,9 @@ def relabeled(instances: Instances) -> Instances:
 
 
 def test_validation_images_are_taken_where_there_are_no_test_images(find: Predictor, data: Path) -> None:
-    said: list[str] = []
-    done = evaluate(find, data, bootstrap=0, say=said.append)
-    assert (done.which, len(done.data)) == ("val", 2)
+    said = Lines()
+    done = evaluate(find, data, bootstrap=0, log=said)
+    assert (done.split, len(done.data)) == ("val", 2)
     assert said == ["evaluating on 2 images (val)", "objects: threshold 0.5, the model's own (AP counts every score)"]
     assert done.facts()["thresholds"] == [{"name": "objects", "threshold": 0.5, "from": "model"}]
 
@@ -332,11 +335,11 @@ def without_outlines(data: Dataset, count: int) -> Dataset:
 
 
 def test_images_with_boxes_only_evaluate_no_masks_and_hinder_none(find: Predictor, data: Path) -> None:
-    said: list[str] = []
+    said = Lines()
     mixed = without_outlines(formats.read(data), 3)
-    done = evaluate(find, mixed, split="all", bootstrap=0, say=said.append)
+    done = evaluate(find, mixed, split="all", bootstrap=0, log=said)
     alone = evaluate(find, replace(mixed, records=mixed.records[3:]), split="all", bootstrap=0)
-    assert done.metrics.mask is not None and done.metrics.images == len(done.data) == len(done.detections) == 5
+    assert done.metrics.mask is not None and done.metrics.images == len(done.data) == len(done.predictions) == 5
     assert done.metrics.facts() == alone.metrics.facts()
     assert said[-1] == "3 of them have boxes and no outlines: left out, masks are evaluated"
 
@@ -348,7 +351,7 @@ def test_without_any_outline_boxes_alone_are_evaluated(find: Predictor, data: Pa
 
 def test_finds_below_the_threshold_count_too(data: Path) -> None:
     """AP is about the order of all finds; a threshold would cut the curve short."""
-    high, low = (evaluate(Predictor(Seer(), threshold=item), data, bootstrap=0).metrics for item in (0.99, 0.0))
+    high, low = (evaluate(Detector(Seer(), threshold=item), data, bootstrap=0).metrics for item in (0.99, 0.0))
     assert high.detections == low.detections > 0
 
 
@@ -374,7 +377,7 @@ def test_coco_results_carry_the_ids_of_the_coco_file_they_are_about(data: Path, 
     ground_truth["categories"] = [{"id": 17, "name": "balloon"}, {"id": 3, "name": "cake"}]
     (data / "ground truth.json").write_text(json.dumps(ground_truth), encoding="utf-8")
     try:
-        done = evaluate(Predictor(Seer(("cake", "balloon"))), data / "ground truth.json", bootstrap=0, out=tmp_path)
+        done = evaluate(Detector(Seer(("cake", "balloon"))), data / "ground truth.json", bootstrap=0, out=tmp_path)
     finally:
         (data / "ground truth.json").unlink()
     results = json.loads(read(tmp_path / "coco_results.json"))
@@ -408,8 +411,8 @@ def ran(folder: Path, data: Path, train: list[str], val: list[str]) -> Path:
 def test_images_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path: Path) -> None:
     names = [f"val/{path.name}" for path in sorted((data / "val").glob("*.jpg"))]
     run = ran(tmp_path / "run", data, ["train/x.jpg"], names[:1])
-    said: list[str] = []
-    done = evaluate(run, data / "val", bootstrap=0, out=tmp_path / "out", say=said.append)  # named by another path
+    said = Lines()
+    done = evaluate(run, data / "val", bootstrap=0, out=tmp_path / "out", log=said)  # named by another path
     assert (done.trained, done.chose) == (0, 1)
     assert said[2] == (
         "1 of these 2 images chose the epoch that was kept: the metrics are optimistic; "
@@ -418,7 +421,7 @@ def test_images_that_chose_the_epoch_flatter_and_it_is_said(data: Path, tmp_path
     assert json.loads(read(tmp_path / "out" / "evaluation.json"))["images_seen"] == {
         "trained_on": 0, "chose_the_epoch": 1}  # fmt: skip
     assert "the metrics are optimistic" in read(tmp_path / "out" / "evaluation.html")
-    assert evaluate(run / "last", data / "val", bootstrap=0).warnings == []  # nobody chose the last one
+    assert evaluate(run / "last", data / "val", bootstrap=0).issues == ()  # nobody chose the last one
 
 
 def known(folder: Path, images: list[Path], **more: str) -> Path:
@@ -440,8 +443,10 @@ def test_a_card_knows_training_images_in_other_folders_and_under_other_names(dat
     for evaluated in (model, load(model)):
         done = evaluate(evaluated, tmp_path / "elsewhere", bootstrap=0)
         assert (done.trained, done.chose) == (1, 0)
-        assert done.warnings == ["1 of these 2 images were used to train this model: the metrics measure memorization"]
-    assert evaluate(known(tmp_path / "other", []), tmp_path / "elsewhere", bootstrap=0).warnings == []
+        assert sentences(done.issues) == (
+            "1 of these 2 images were used to train this model: the metrics measure memorization",
+        )
+    assert evaluate(known(tmp_path / "other", []), tmp_path / "elsewhere", bootstrap=0).issues == ()
     with images[0].open("rb") as same, (tmp_path / "elsewhere" / "renamed.jpg").open("ab") as changed:
         assert same.read(1)
         changed.write(b"x")
@@ -458,8 +463,8 @@ def test_images_with_more_objects_than_coco_counts_are_told() -> None:
     boxes = np.tile(np.array([[0, 0, 4, 4]], np.float32), (101, 1))
     few, many = (Instances(boxes[:n], np.zeros(n, int), None, None, ("pore",)) for n in (100, 101))
     records = [Record(Path(f"{index}.png"), (9, 9), item) for index, item in enumerate((few, many, None))]
-    assert doubts(Dataset("welds", ("pore",), (records[0], records[2]))) == ()
-    assert doubts(Dataset("welds", ("pore",), tuple(records))) == (
+    assert sentences(data_issues(Dataset("welds", ("pore",), (records[0], records[2])))) == ()
+    assert sentences(data_issues(Dataset("welds", ("pore",), tuple(records)))) == (
         "1 image has more than 100 objects of a class (at most 101); COCO's metrics count the 100 surest detections of "
         "each image and class, so the rest of them is missed by rule",
     )
@@ -468,16 +473,20 @@ def test_images_with_more_objects_than_coco_counts_are_told() -> None:
 def test_one_image_or_one_series_gives_no_interval_and_it_is_said() -> None:
     none = Instances.empty(("pore",))
     several = tuple(Record(Path(f"{number}.png"), (9, 9), none, group="W0001") for number in range(3))
-    assert doubts(Dataset("welds", ("pore",), several)) == (
+    assert sentences(data_issues(Dataset("welds", ("pore",), several))) == (
         "metrics of 3 images of one group, such as a series, have no intervals",
     )
-    assert doubts(Dataset("welds", ("pore",), several[:1])) == ("metrics of one image have no intervals",)
+    assert sentences(data_issues(Dataset("welds", ("pore",), several[:1]))) == (
+        "metrics of one image have no intervals",
+    )
 
 
 def test_training_images_make_the_metrics_optimistic(data: Path, tmp_path: Path) -> None:
     names = [f"train/{path.name}" for path in sorted((data / "train").glob("*.jpg"))]
     done = evaluate(ran(tmp_path / "run", data, names, []), data, split="all", bootstrap=0)
-    assert done.warnings == ["6 of these 8 images were used to train this model: the metrics measure memorization"]
+    assert sentences(done.issues) == (
+        "6 of these 8 images were used to train this model: the metrics measure memorization",
+    )
 
 
 def test_images_of_one_name_in_two_folders_stay_two(find: Predictor, data: Path, tmp_path: Path) -> None:
@@ -516,5 +525,5 @@ def test_a_link_into_nothing_is_a_image_that_cannot_be_read(find: Predictor, ima
 
 
 def test_a_detector_of_boxes_is_not_evaluated_by_masks(data: Path) -> None:
-    metrics = evaluate(Predictor(Seer(masks=False)), data, bootstrap=0).metrics
+    metrics = evaluate(Detector(Seer(masks=False)), data, bootstrap=0).metrics
     assert metrics.mask is None and metrics.reasons == {"mask": "not requested"}

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reported import sentences
 from tiny_runs import model_folder, party
 
-from maskwright.api.class_thresholds import keep_class_thresholds
 from maskwright.errors import WeightsError
 from maskwright.evaluation.class_thresholds import DEFAULT_THRESHOLD, choose_for_classes, count_detections
 from maskwright.evaluation.matching import Matches
 from maskwright.prediction import thresholds
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import load
+from maskwright.tasks.detection.class_thresholds import choose_class_thresholds
 from maskwright.transforms.preprocess import postprocess
 from maskwright.types import RawDetections, ResizeTransform
 from maskwright.weights.card import Card, read_card, write_card
@@ -141,9 +142,9 @@ def test_a_model_says_which_score_of_which_class_is_in_use():
     assert [str(item) for item in thresholds.of_detector(card, 0.6)] == ["objects: threshold 0.6, as asked"]
     many = tuple(f"class {number}" for number in range(40))
     card = msgspec.structs.replace(card, classes=many, thresholds=dict.fromkeys(many, 0.25))
-    assert thresholds.lines(thresholds.of_detector(card, None)) == [
-        "40 classes: a threshold for each, 0.25 to 0.25 (16 validation images)"
-    ]
+    assert sentences(thresholds.issues(thresholds.of_detector(card, None))) == (
+        "40 classes: a threshold for each, 0.25 to 0.25 (16 validation images)",
+    )
 
 
 def test_a_card_with_thresholds_that_cannot_be_is_refused(tmp_path: Path):
@@ -156,11 +157,11 @@ def test_a_card_with_thresholds_that_cannot_be_is_refused(tmp_path: Path):
 def test_the_thresholds_of_a_run_go_into_its_card(tmp_path: Path):
     folder = model_folder(tmp_path / "best")
     data = party(tmp_path / "images", 3)
-    told = keep_class_thresholds(folder, data)
+    told = choose_class_thresholds(folder, data)
     card = read_card(folder)
-    assert told == f"thresholds by 3 validation images: balloon {card.thresholds['balloon']:.3f}"
+    assert str(told) == f"thresholds by 3 validation images: balloon {card.thresholds['balloon']:.3f}"
     assert card.thresholds_chosen_on == "3 validation images, for the best F1"
     assert load(folder).limits == card.thresholds and load(folder, InferenceOptions(threshold=0.9)).limits == {
         "balloon": 0.9
     }
-    assert keep_class_thresholds(folder, data.where(lambda record: False)) is None
+    assert choose_class_thresholds(folder, data.where(lambda record: False)) is None

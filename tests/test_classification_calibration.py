@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from maskwright.evaluation.calibration import Temperature, logits_of, scores_of
-from maskwright.prediction.predictor import Classifier
+from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.tasks.classification import calibration
 from maskwright.tasks.classification.calibration import calibrate, enough
 from maskwright.types import Dataset, Image, ImageLabels, Record
@@ -22,7 +22,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch, rust: np.ndarray, **fact
     """A model that gives these scores, image for image."""
     write_card(Card("small", "none", "classify", NAMES, 32, **facts), folder)
 
-    class Says(Classifier):
+    class Says(ImageClassifier):
         def __init__(self, card: Card) -> None:
             self.card, self.temperature, self.points = card, card.temperature, {}
 

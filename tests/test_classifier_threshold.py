@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from PIL import Image as PilImage
+from reported import sentences
 
 from maskwright import formats
 from maskwright.api import evaluate as evaluating
@@ -21,8 +22,9 @@ from maskwright.cli.main import main
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.evaluation.operating_point import Aim
-from maskwright.prediction import predictor
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction import loading
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.transforms.preprocess import preprocess_square
 from maskwright.types import Dataset, Image, ImageLabels, Record, ResizeTransform
 from maskwright.weights import card as cards
@@ -71,8 +73,8 @@ def model(folder: Path, made: Card | None = None) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in (predictor, job, evaluating):
-        monkeypatch.setattr(module, "load", lambda folder, *_, **__: Classifier(Light(read_card(Path(folder)))))
+    for module in (loading, job, evaluating):
+        monkeypatch.setattr(module, "load", lambda folder, *_, **__: ImageClassifier(Light(read_card(Path(folder)))))
     return model(tmp_path / "runs" / "rust" / "best")
 
 
@@ -100,8 +102,8 @@ def test_with_several_labels_each_class_may_have_a_threshold():
 
 def test_a_threshold_that_is_asked_for_takes_the_place_of_the_cards():
     made = card(operating_points=(cards.OperatingPoint("rust", 0.2),))
-    assert Classifier(Light(made)).points == {"rust": 0.2}
-    assert Classifier(Light(made), threshold=0.6).points == {"rust": 0.6}
+    assert ImageClassifier(Light(made)).points == {"rust": 0.2}
+    assert ImageClassifier(Light(made), threshold=0.6).points == {"rust": 0.6}
 
 
 def test_a_card_from_before_is_read_as_before(tmp_path):
@@ -117,7 +119,7 @@ def test_a_card_from_before_is_read_as_before(tmp_path):
 def test_the_threshold_is_kept_and_used_from_then_on(run, tmp_path):
     images = data(tmp_path)
     chosen = threshold(run, images, Aim.of(recall=1.0))
-    assert (chosen.point.name, chosen.point.true_positives, chosen.point.false_positives, chosen.which) == (
+    assert (chosen.point.name, chosen.point.true_positives, chosen.point.false_positives, chosen.split) == (
         "rust",
         3,
         1,
@@ -126,7 +128,7 @@ def test_the_threshold_is_kept_and_used_from_then_on(run, tmp_path):
     (kept,) = read_card(run).operating_points
     assert (kept.name, kept.threshold, kept.chosen_on) == ("rust", chosen.point.threshold, "5 images (val)")
     assert kept.sentences()[2].startswith('3 images of "rust", none missed: with 95 % confidence')
-    find = Classifier(Light(read_card(run)))
+    find = ImageClassifier(Light(read_card(run)))
     assert [find(record.image).labels[0] for record in images] == ["rust"] * 4 + ["norust"]
 
 
@@ -217,8 +219,8 @@ def test_mistakes_are_shown_with_what_spoke_for_them(run, tmp_path):
 
 def test_an_engine_that_cannot_say_where_it_looked_gives_no_saliency():
     image = Image(np.zeros((9, 8, 3), np.uint8))
-    assert Classifier(Mute(card())).saliency(image, "rust") is None
-    saliency = Classifier(Light(card())).saliency(image, "rust", against=True)
+    assert ImageClassifier(Mute(card())).saliency(image, "rust") is None
+    saliency = ImageClassifier(Light(card())).saliency(image, "rust", against=True)
     assert saliency is not None and saliency[-1, -1] == 1.0
 
 
@@ -233,11 +235,11 @@ def test_an_answer_of_no_is_shown_with_what_spoke_against(run, tmp_path):
 # --- temperature ----------------------------------------------------------------------------------
 def test_scores_in_use_are_at_the_cards_temperature():
     image = Image(np.full((20, 20, 3), 230, np.uint8))
-    raw = Classifier(Light(card()))(image).scores
-    cool = Classifier(Light(card(temperature=3.0)))(image).scores
+    raw = ImageClassifier(Light(card()))(image).scores
+    cool = ImageClassifier(Light(card(temperature=3.0)))(image).scores
     np.testing.assert_allclose(cool, scores_of(logits_of(raw[None]) / 3)[0], rtol=1e-5)
     assert raw[1] > cool[1] > 0.5
-    several = Classifier(Light(card(multi_label=True, temperature=3.0)))(image).scores
+    several = ImageClassifier(Light(card(multi_label=True, temperature=3.0)))(image).scores
     assert several[1] == pytest.approx(1 / (1 + np.exp(-logits_of(raw[None], True)[0, 1] / 3)), rel=1e-5)
 
 
@@ -270,10 +272,12 @@ def test_training_images_of_the_other_model_are_reported(run, tmp_path):
     other = model(tmp_path / "runs" / "other" / "best")
     told_run(other, tmp_path, train=["image_0.png"], val=[])
     done = evaluate(str(run), data(tmp_path, "test"), bootstrap=0, against=str(other))
-    assert done.warnings == [f"1 of these 5 images were used to train {other}: the metrics measure memorization"]
+    assert sentences(done.issues) == (
+        f"1 of these 5 images were used to train {other}: the metrics measure memorization",
+    )
 
 
 def test_detectors_are_not_compared_this_way(run, tmp_path):
-    finder = Predictor(Light(msgspec.structs.replace(card(), task="detect")))
-    with pytest.raises(RecipeError, match="compared only where both say what whole images show"):
-        evaluate(Classifier(Light(card())), data(tmp_path, "test"), against=finder)
+    finder = Detector(Light(msgspec.structs.replace(card(), task="detect")))
+    with pytest.raises(RecipeError, match="compared only where both classify whole images"):
+        evaluate(ImageClassifier(Light(card())), data(tmp_path, "test"), against=finder)

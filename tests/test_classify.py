@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as PilImage
+from reported import Lines
 
 from maskwright import formats
 from maskwright.api.cross_validate import cross_validate
-from maskwright.api.data import for_task, open_data
+from maskwright.api.data import open_data
 from maskwright.api.evaluate import evaluate
 from maskwright.api.predict import predict
 from maskwright.api.splash import splash
@@ -28,8 +29,10 @@ from maskwright.errors import DatasetError, OutputError, RecipeError, WeightsErr
 from maskwright.evaluation.operating_point import Aim
 from maskwright.issues import Issues
 from maskwright.models import registry
+from maskwright.prediction.image_classifier import ImageClassifier
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import Classifier, load
+from maskwright.tasks.registry import find_task
 from maskwright.training.callbacks import OnEpochEnd
 from maskwright.training.defaults import CLASSIFICATION_AUGMENT, from_options
 from maskwright.training.loader import Loader, ViewOptions, input_size
@@ -136,8 +139,8 @@ def unvaried(folder: Path, plan: dict) -> Path:
 
 
 def test_the_first_line_says_what_is_started_from(images: Path, tmp_path: Path) -> None:
-    told: list[str] = []
-    train(images, out=tmp_path, say=told.append, **{**QUICK, "epochs": 1, "steps_per_epoch": 1})
+    told = Lines()
+    train(images, out=tmp_path, log=told, **{**QUICK, "epochs": 1, "steps_per_epoch": 1})
     assert told[1] == "weights: none, all layers start at random"
 
 
@@ -145,9 +148,9 @@ def test_a_classifier_goes_on_from_another_by_class_name(run: Trained, tmp_path:
     """The classes of the new data stand in another order."""
     data = formats.read(class_images.save(tmp_path / "more", 3))
     turned = data.with_names(("red", "green"))
-    told: list[str] = []
+    told = Lines()
     plan = {**QUICK, "weights": str(run.model), "epochs": 1, "steps_per_epoch": 1, "lr": 1e-9}
-    again = train(turned, out=tmp_path, say=told.append, validate=False, **plan)
+    again = train(turned, out=tmp_path, log=told, validate=False, **plan)
     mine, theirs = (checkpoint.load(model / WEIGHTS)["head.out.bias"] for model in (again.model, run.model))
     torch.testing.assert_close(mine, theirs.flip(0), atol=1e-4, rtol=1e-3)
 
@@ -196,7 +199,7 @@ def test_drawn_objects_become_labels_and_an_empty_image_has_none() -> None:
 
     drawn = Dataset("drawn", ("cat", "dog"), records(2, ("cat", "dog")))
     empty = replace(drawn.records[0], instances=drawn.records[0].instances[:0])  # type: ignore[index]
-    seen = for_task(replace(drawn, records=(*drawn.records, empty)), "classify")
+    seen = find_task("classify").prepare(replace(drawn, records=(*drawn.records, empty)))
     assert [record.labels for record in seen] == [(0,), (1,), ()]
     assert all(record.instances is None for record in seen)
 
@@ -205,8 +208,8 @@ def test_a_copy_is_never_on_both_sides(images: Path, tmp_path: Path) -> None:
     folder = class_images.save(tmp_path / "duplicates", 5)
     for name in ("red", "green"):
         PilImage.open(folder / name / f"{name}_0.png").save(folder / name / "copy.png")
-    told: list[str] = []
-    parts = open_data(folder, "classify", say=told.append)
+    told = Lines()
+    parts = open_data(folder, "classify", log=told)
     for name in ("red", "green"):
         sides = [which for which, part in parts.items() for record in part
                  if record.image.parent.name == name and record.image.stem in ("copy", f"{name}_0")]  # fmt: skip
@@ -218,8 +221,8 @@ def test_a_copy_is_never_on_both_sides(images: Path, tmp_path: Path) -> None:
 def test_one_image_in_two_classes_is_named(tmp_path: Path) -> None:
     folder = class_images.save(tmp_path / "both", 5)
     PilImage.open(folder / "red" / "red_0.png").save(folder / "green" / "green_9.png")
-    told: list[str] = []
-    open_data(folder, "classify", say=told.append)
+    told = Lines()
+    open_data(folder, "classify", log=told)
     assert "both: 1 image is labeled in two ways (green and red): green_9.png = red_0.png" in told
 
 
@@ -231,7 +234,7 @@ def test_a_image_of_any_shape_fills_the_square() -> None:
 
 
 def test_the_loader_gives_squares_and_labels(images: Path) -> None:
-    data = for_task(formats.read(images), "classify").usable()
+    data = find_task("classify").prepare(formats.read(images)).usable()
     assert input_size(data, 40) == (40, 40)
     batch = next(Loader(data, ViewOptions(40, CLASSIFICATION_AUGMENT), 4).epoch(0))
     assert batch.network_inputs.shape == (4, 40, 40, 3)
@@ -242,7 +245,7 @@ def test_the_loader_gives_squares_and_labels(images: Path) -> None:
 # --- use ------------------------------------------------------------------------------------------
 def test_a_image_gets_a_image_labels(run: Trained, images: Path) -> None:
     find = load(run.folder)
-    assert isinstance(find, Classifier)
+    assert isinstance(find, ImageClassifier)
     said = find(str(images / "red" / "red_0.png"))
     assert said.labels == ("red",)
     assert float(said.scores.sum()) == pytest.approx(1.0, abs=1e-5)
@@ -288,7 +291,7 @@ def test_evaluation_gives_metrics_and_pages(run: Trained, images: Path, tmp_path
 
 
 def test_only_what_the_run_held_back_is_evaluated(run: Trained, images: Path) -> None:
-    assert evaluate(run.folder, images, bootstrap=0).which == "held back by the run"
+    assert evaluate(run.folder, images, bootstrap=0).split == "held back by the run"
 
 
 def test_a_class_the_model_was_not_trained_on_is_named(run: Trained, tmp_path: Path) -> None:
@@ -301,7 +304,7 @@ def test_each_image_is_evaluated_once_by_a_fold_that_never_saw_it(images: Path, 
     done = cross_validate(images, k=2, out=tmp_path, **{**QUICK, "epochs": 1, "steps_per_epoch": 2})
     assert done.pooled.images == 16
     assert len(set(done.pooled.image_names)) == 16
-    assert [metrics.images for metrics in done.each] == [8, 8]
+    assert [metrics.images for metrics in done.folds] == [8, 8]
 
 
 def test_several_labels_a_image_are_learnt_and_evaluated(tmp_path: Path) -> None:
@@ -318,7 +321,7 @@ def test_several_labels_a_image_are_learnt_and_evaluated(tmp_path: Path) -> None
 
 def test_a_threshold_is_chosen_on_the_images_that_the_run_held_back(run: Trained, images: Path) -> None:
     chosen = threshold(run.folder, images, Aim.of(recall=1.0), name="red", keep=False)
-    assert (chosen.which, chosen.point.recall, chosen.point.false_positives) == (
+    assert (chosen.split, chosen.point.recall, chosen.point.false_positives) == (
         "held back by the run to validate",
         1.0,
         0,
@@ -338,7 +341,7 @@ def test_the_engine_says_where_a_classifier_looked(run: Trained) -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[:, :32], image[:, 32:] = class_images.COLORS["red"], class_images.COLORS["green"]
     find = load(run.folder)
-    assert isinstance(find, Classifier)
+    assert isinstance(find, ImageClassifier)
     for name, against, side in (("red", False, 0), ("green", False, 1), ("red", True, 1)):
         saliency = find.saliency(Image(image), name, against)
         assert saliency is not None and (saliency.dtype, saliency.max()) == (np.float32, 1.0)
@@ -368,8 +371,8 @@ def test_the_commands_work_on_classes(images: Path, tmp_path: Path, monkeypatch,
 
 # --- real images ----------------------------------------------------------------------------------
 def test_rust_is_read_and_its_copies_stay_together(shared: Path) -> None:
-    told: list[str] = []
-    parts = open_data(shared / "data" / "rust" / "download", "classify", say=told.append)
+    told = Lines()
+    parts = open_data(shared / "data" / "rust" / "download", "classify", log=told)
     side = {record.image.name: which for which, part in parts.items() for record in part}
     assert len(side) == 155
     for one, other in (("rust.29.jpg", "rust.76.jpg"), ("norust.1.jpg", "norust.56.jpg")):

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from PIL import Image
+from reported import sentences
 from tiny_runs import TINY, model_folder, party
 
 from maskwright import formats
 from maskwright.api.cross_validate import _started_from, cross_validate
 from maskwright.api.data import relative
 from maskwright.errors import DatasetError
+from maskwright.issues import Issues
 from maskwright.training.recipe_io import write_recipe
 from maskwright.training.run_folder import RunFolder
 
@@ -26,8 +28,8 @@ def test_every_image_is_evaluated_once_by_a_model_that_never_saw_it(tmp_path: Pa
     data = formats.read(tmp_path / "party")
     done = cross_validate(tmp_path / "party", k=2, bootstrap=20, out=tmp_path / "runs", recipe=TINY)
     assert sorted(done.pooled.image_names) == sorted(record.image.name for record in data)
-    assert done.pooled.ground_truths == data.instance_count == sum(metrics.ground_truths for metrics in done.each)
-    for folder, metrics in zip(done.folders, done.each, strict=True):
+    assert done.pooled.ground_truths == data.instance_count == sum(metrics.ground_truths for metrics in done.folds)
+    for folder, metrics in zip(done.folders, done.folds, strict=True):
         taught = {Path(name).name for name in RunFolder(folder).facts()["images"]["train"]}
         assert taught and not taught & set(metrics.image_names)
 
@@ -80,9 +82,9 @@ def test_every_fold_starts_from_the_run_that_was_newest_before_the_first(tmp_pat
     """`last` would else be the fold before, which learned from the images that this one is evaluated by."""
     first = model_folder(tmp_path / "runs" / "first" / "last")
     data = party(tmp_path / "party", 4)
-    said: list[str] = []
-    assert _started_from(data, "last", tmp_path / "runs", said.append) == {"weights": first} and not said
-    assert _started_from(data, "bundled", tmp_path / "runs", said.append) == {}
+    said = Issues()
+    assert _started_from(data, "last", tmp_path / "runs", said) == {"weights": first} and not said
+    assert _started_from(data, "bundled", tmp_path / "runs", said) == {}
 
 
 @pytest.mark.parametrize("file", [False, True])
@@ -115,6 +117,8 @@ def test_a_start_that_saw_the_images_is_said(tmp_path: Path):
     root = data.records[0].image.parent.parent
     images = {"train": [relative(record.image, root) for record in data.records[:3]]}
     (first.parent / "run.json").write_text(json.dumps({"data": str(root), "images": images}))
-    said: list[str] = []
-    _started_from(data, first, tmp_path / "runs", said.append)
-    assert said == ["3 of these 4 images were training images of the initial weights: the metrics are optimistic"]
+    said = Issues()
+    _started_from(data, first, tmp_path / "runs", said)
+    assert sentences(said) == (
+        "3 of these 4 images were training images of the initial weights: the metrics are optimistic",
+    )

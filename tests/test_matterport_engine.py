@@ -11,8 +11,8 @@ import torch
 from maskwright.engines.matterport_engine import COCO, MatterportEngine, open_h5_model
 from maskwright.errors import WeightsError
 from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import load
 from maskwright.weights.matterport_h5 import load_into, read_h5, write_h5
 
 pytest.importorskip("h5py")

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from reported import Lines
 from tiny_runs import party
 
 import maskwright
@@ -186,7 +187,7 @@ def test_without_weights_it_starts_at_random():
 @pytest.mark.slow
 def test_a_run_starts_from_a_h5_and_is_saved_as_one(file, tmp_path):
     party(tmp_path / "party", 4)
-    lines: list[str] = []
+    lines = Lines()
     trained = maskwright.train(
         tmp_path / "party",
         weights=file,
@@ -198,7 +199,7 @@ def test_a_run_starts_from_a_h5_and_is_saved_as_one(file, tmp_path):
         device="cpu",
         precision="fp32",
         out=tmp_path / "runs",
-        say=lines.append,
+        log=lines,
     )
     assert "--weights is matterport's file, so --model matterport --backbone resnet50" in lines
     predictor = maskwright.load(

@@ -16,11 +16,11 @@ from maskwright.api.predict import predict
 from maskwright.api.train import train
 from maskwright.cli.main import main
 from maskwright.escaping import percent_encoded
-from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.detector import Detector
 
 pytestmark = pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are not bytes there")
 
-FIND = Predictor(Seer(("balloon",)), threshold=0.5)  # type: ignore[arg-type]
+FIND = Detector(Seer(("balloon",)), threshold=0.5)  # type: ignore[arg-type]
 ODD = os.fsdecode(b"caf\xe9 100%.jpg")
 
 

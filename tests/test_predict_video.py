@@ -23,7 +23,9 @@ from maskwright.drawing.colors import color_of
 from maskwright.errors import ImageError, MissingExtra, OutputError, UnknownName, WeightsError
 from maskwright.extras import how_to_install
 from maskwright.issues import Issues
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.loading import load
+from maskwright.prediction.predictor import Predictor
 from maskwright.types import Instances
 from maskwright.video.read import Video, is_video
 
@@ -67,7 +69,7 @@ def make(tmp_path: Path) -> Make:
 
 @pytest.fixture
 def find() -> Predictor:
-    return Predictor(Seer())
+    return Detector(Seer())
 
 
 def times(path: Path) -> list[float]:

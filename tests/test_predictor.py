@@ -21,8 +21,10 @@ from maskwright.engines.protocol import open_engine
 from maskwright.engines.torch_engine import normalize
 from maskwright.errors import DatasetError, ImageError, MaskwrightError, RecipeError, UnknownName, WeightsError
 from maskwright.models import registry
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import Predictor, load, load_unless_loaded
+from maskwright.prediction.predictor import Predictor
 from maskwright.transforms.preprocess import preprocess
 from maskwright.types import Dataset, Image, Instances, RawDetections, Window
 from maskwright.weights.card import Card
@@ -95,7 +97,7 @@ def alike(a: Instances, b: Instances) -> bool:
 
 # --- one image ------------------------------------------------------------------------------------
 def test_on_a_image_of_nothing_nothing_is_found():
-    detections = Predictor(RedFinder())(image())
+    detections = Detector(RedFinder())(image())
     assert (
         len(detections) == 0
         and detections.masks is not None
@@ -105,21 +107,21 @@ def test_on_a_image_of_nothing_nothing_is_found():
 
 
 def test_what_is_found_lies_where_it_is_in_the_image():
-    detections = Predictor(RedFinder())(image(10, 20, 60, 40))
+    detections = Detector(RedFinder())(image(10, 20, 60, 40))
     assert detections.labels == ["dent"] and detections.names == ("rust", "dent")
     np.testing.assert_allclose(detections.boxes, [[10, 20, 60, 40]], atol=1.01)
     assert detections.masks is not None and detections.masks.dense()[0, 21:39, 11:59].all()
 
 
 def test_threshold_and_size_are_the_card_s_unless_said():
-    find = Predictor(RedFinder())
+    find = Detector(RedFinder())
     assert (find.threshold, find.size) == (0.5, 128)
-    assert len(Predictor(RedFinder(), threshold=0.0)(image(10, 20, 60, 40))) == 2
-    assert Predictor(RedFinder(), threshold=0.95, size=64).size == 64
+    assert len(Detector(RedFinder(), threshold=0.0)(image(10, 20, 60, 40))) == 2
+    assert Detector(RedFinder(), threshold=0.95, size=64).size == 64
 
 
 def test_an_array_a_path_and_the_bytes_of_a_image_are_the_same_image(tmp_path):
-    find, given = Predictor(RedFinder()), image(10, 20, 60, 40)
+    find, given = Detector(RedFinder()), image(10, 20, 60, 40)
     path = tmp_path / "a.png"
     PilImage.fromarray(given.pixels).save(path)
     expected = find(given)
@@ -130,26 +132,26 @@ def test_an_array_a_path_and_the_bytes_of_a_image_are_the_same_image(tmp_path):
 
 def test_deep_gray_is_seen_through_the_window_that_the_model_learnt_with(tmp_path):
     PilImage.fromarray(np.full((4, 4), 500, np.uint16)).save(tmp_path / "gray.png")
-    opened = Predictor(RedFinder(msgspec.structs.replace(CARD, window=(0.0, 1000.0)))).open(tmp_path / "gray.png")
+    opened = Detector(RedFinder(msgspec.structs.replace(CARD, window=(0.0, 1000.0)))).open(tmp_path / "gray.png")
     assert opened.window == Window(0, 1000) and (opened.pixels == 128).all()
 
 
 def test_what_is_no_image_is_said(tmp_path):
     with pytest.raises(DatasetError):
-        Predictor(RedFinder())(tmp_path / "none.jpg")
+        Detector(RedFinder())(tmp_path / "none.jpg")
     with pytest.raises(ImageError):
-        Predictor(RedFinder())(np.zeros((0, 0, 3), np.uint8))
+        Detector(RedFinder())(np.zeros((0, 0, 3), np.uint8))
 
 
 # --- many -----------------------------------------------------------------------------------------
 def test_no_images_give_no_results():
     engine = RedFinder()
-    assert list(Predictor(engine).batches([])) == [] and engine.batches == []
+    assert list(Detector(engine).batches([])) == [] and engine.batches == []
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4, 100])
 def test_a_batch_of_mixed_shapes_gives_the_same_as_one_by_one(batch):
-    find = Predictor(RedFinder())
+    find = Detector(RedFinder())
     together = list(find.batches(MIXED, batch))
     assert [given for given, _ in together] == MIXED
     assert all(same(detections, find(given)) for given, detections in together)
@@ -158,7 +160,7 @@ def test_a_batch_of_mixed_shapes_gives_the_same_as_one_by_one(batch):
 
 def test_neighbors_of_one_input_shape_are_looked_at_together():
     engine = RedFinder()
-    list(Predictor(engine).batches([image()] * 5 + [image(size=(20, 80))] * 2 + [image()], batch=4))
+    list(Detector(engine).batches([image()] * 5 + [image(size=(20, 80))] * 2 + [image()], batch=4))
     assert engine.batches == [4, 1, 2, 1]
 
 
@@ -169,7 +171,7 @@ def test_results_come_while_images_are_still_read():
         while True:
             yield image()
 
-    results = Predictor(RedFinder()).batches(endless(), batch=2)
+    results = Detector(RedFinder()).batches(endless(), batch=2)
     assert [len(next(results)[1]) for _ in range(3)] == [0, 0, 0]
 
 
@@ -281,7 +283,7 @@ GIVEN = {"threshold": 0.9, "size": 640, "tile": 512, "device": "cpu", "precision
 def test_an_option_given_together_with_a_loaded_model_is_an_error(option):
     written = f"{option}={GIVEN[option]!r}"
     with pytest.raises(RecipeError) as caught:
-        load_unless_loaded(Predictor(RedFinder()), InferenceOptions(**{option: GIVEN[option]}))
+        load_unless_loaded(Detector(RedFinder()), InferenceOptions(**{option: GIVEN[option]}))
     assert caught.value.parts == {
         "field": option,
         "expected": "no InferenceOptions together with a loaded model",
@@ -291,7 +293,7 @@ def test_an_option_given_together_with_a_loaded_model_is_an_error(option):
 
 
 def test_a_loaded_model_without_options_is_used_as_it_is():
-    find = Predictor(RedFinder(), threshold=0.9)
+    find = Detector(RedFinder(), threshold=0.9)
     assert load_unless_loaded(find) is find and find.threshold == 0.9
 
 
@@ -318,4 +320,4 @@ def test_no_function_ignores_an_option_of_a_loaded_model(call, tmp_path):
                 "evaluate": evaluate}[call]  # fmt: skip
     data = Dataset("none", ("rust",), ()) if call == "evaluate" else tmp_path
     with pytest.raises(RecipeError, match="already loaded"):
-        function(Predictor(RedFinder()), data, options=InferenceOptions(threshold=0.9))
+        function(Detector(RedFinder()), data, options=InferenceOptions(threshold=0.9))

@@ -27,8 +27,8 @@ from maskwright.issues import Issues, IssueWarning
 from maskwright.models import registry
 from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.models.published import COCO, card_of, open_published
+from maskwright.prediction.loading import START_IS_NO_DETECTOR
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import START_IS_NO_DETECTOR
 from maskwright.weights import sources
 from maskwright.weights.matterport_h5 import write_h5
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from reported import Lines
 from safetensors.torch import load_file
 from tiny_runs import TINY, party, trainer
 
@@ -362,12 +363,12 @@ def test_ctrl_c_leaves_a_run_to_go_on_with(few: Path, whole: Path) -> None:
     assert code == 130
     assert f"maskwright train --resume {halted}" in rest
     assert "Traceback" not in rest and rest.rstrip().endswith("Stopped.")
-    said: list[str] = []
+    said = Lines()
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    trained = train(resume=halted, say=said.append)
+    trained = train(resume=halted, log=said)
     torch.set_num_threads(before)
-    assert any(line.startswith("going on with") for line in said)
+    assert any(line.startswith("resuming ") for line in said)
     assert trained.epochs == 3
     assert_same(whole, halted)
 

@@ -17,7 +17,7 @@ def data(side: int, image: int, count: int = 3) -> Dataset:
 
 
 def test_tiny_objects_on_large_images_get_the_tile_that_shows_them_well() -> None:
-    assert advice(data(16, 4096), 512) == (
+    assert str(advice(data(16, 4096), 512)) == (
         "half of the objects are less than 2 pixels large on this network input: "
         "--tile 256 would show them 16 times as large"
     )

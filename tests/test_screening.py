@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import class_images
+import msgspec
 import numpy as np
 import pytest
 from class_images import Taster
@@ -18,7 +19,8 @@ from maskwright.api.screening_page import decided_by, threshold_of
 from maskwright.cli.main import main
 from maskwright.errors import OutputError, RecipeError, UnknownName, WeightsError
 from maskwright.issues import Issues
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.prediction.screening import Screening
 from maskwright.types import Image
 
@@ -28,7 +30,7 @@ def flat(red: int, green: int) -> Image:
 
 
 def screening(name: str | None = "red", threshold: float | None = None, **card: object) -> Screening:
-    return Screening(Classifier(Taster(**card)), Predictor(Seer()), name, threshold)  # type: ignore[arg-type]
+    return Screening(ImageClassifier(Taster(**card)), Detector(Seer()), name, threshold)  # type: ignore[arg-type]
 
 
 class Counter(Seer):
@@ -54,16 +56,16 @@ def test_a_image_that_is_called_so_gets_its_objects() -> None:
 
 def test_the_detector_is_asked_about_nothing_else() -> None:
     engine = Counter()
-    look = Screening(Classifier(Taster()), Predictor(engine), "red")
+    look = Screening(ImageClassifier(Taster()), Detector(engine), "red")
     done = predict(look, [flat(150, 50), flat(50, 150), flat(0, 150), flat(200, 0)])
     assert (engine.seen, done.spared, len(done.images)) == (2, 2, 4)
 
 
 def test_the_operating_point_of_the_classifier_decides() -> None:
-    screen = Classifier(Taster())  # type: ignore[arg-type]
+    screen = ImageClassifier(Taster())  # type: ignore[arg-type]
     assert screening()(flat(60, 140)).looked is False
     screen.points = {"red": 0.2}
-    low = Screening(screen, Predictor(Seer()))
+    low = Screening(screen, Detector(Seer()))
     said = low(flat(60, 140))
     assert (low.name, said.looked, said.image_labels.labels) == ("red", True, ("red",))
     assert threshold_of(low) == 0.2
@@ -79,15 +81,15 @@ def test_a_threshold_that_is_asked_for_goes_first() -> None:
 
 
 def test_the_class_that_both_models_know_is_screened_for() -> None:
-    assert Screening(Classifier(Taster()), Predictor(Seer(("red",)))).name == "red"
+    assert Screening(ImageClassifier(Taster()), Detector(Seer(("red",)))).name == "red"
 
 
 def test_images_of_16_bits_are_seen_by_each_through_its_own_window(tmp_path: Path) -> None:
     PilImage.fromarray(np.full((48, 64), 30000, np.uint16)).save(tmp_path / "x.png")
-    look = Screening(Classifier(Taster(window=(0.0, 65535.0))), Predictor(Seer(("red",))), threshold=0.1)
+    look = Screening(ImageClassifier(Taster(window=(0.0, 65535.0))), Detector(Seer(("red",))), threshold=0.1)
     seer = Seer(("red",))
-    seer.card = Taster(("red",), window=(29000.0, 31000.0)).card
-    other = Screening(Classifier(Taster(window=(0.0, 65535.0))), Predictor(seer), threshold=0.1)
+    seer.card = msgspec.structs.replace(seer.card, window=(29000.0, 31000.0))
+    other = Screening(ImageClassifier(Taster(window=(0.0, 65535.0))), Detector(seer), threshold=0.1)
     assert look.look(tmp_path / "x.png")[1].looked
     image, _ = other.look(tmp_path / "x.png")
     assert int(image.pixels[0, 0, 0]) in (127, 128)
@@ -96,7 +98,7 @@ def test_images_of_16_bits_are_seen_by_each_through_its_own_window(tmp_path: Pat
 # --- what is refused ------------------------------------------------------------------------------------
 def test_a_detector_cannot_screen() -> None:
     with pytest.raises(WeightsError) as caught:
-        Screening(Predictor(Seer()), Predictor(Seer()))
+        Screening(Detector(Seer()), Detector(Seer()))
     assert caught.value.parts == {
         "field": "--screen",
         "expected": "a classifier, trained with --task classify",
@@ -105,8 +107,8 @@ def test_a_detector_cannot_screen() -> None:
 
 
 def test_a_classifier_cannot_follow() -> None:
-    with pytest.raises(WeightsError, match="this one says what a whole image shows") as caught:
-        Screening(Classifier(Taster()), Classifier(Taster()))
+    with pytest.raises(WeightsError, match="this one classifies whole images") as caught:
+        Screening(ImageClassifier(Taster()), ImageClassifier(Taster()))
     assert caught.value.parts["field"] == "--then"
 
 
@@ -170,7 +172,7 @@ def test_the_command_says_how_many_images_were_spared(images: Path, tmp_path: Pa
 def test_models_of_the_wrong_kind_end_with_their_names(images: Path, tmp_path: Path, capsys) -> None:
     model = model_folder(tmp_path / "boxes", task="detect")
     assert ran("predict", "--screen", model, "--then", model, images / "red", "-o", tmp_path / "out") == 2
-    assert "WeightsError: the model that screens must say what a whole image shows" in capsys.readouterr().err
+    assert "WeightsError: the model that screens must classify whole images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [["--screen", "a"], ["--then", "b"], ["--screen-class", "red"], ["--move"]])
@@ -186,6 +188,6 @@ def test_a_model_without_images_is_refused(capsys) -> None:
 
 def test_masks_are_no_use_where_there_is_only_a_classifier(images: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError):
-        predict(Classifier(Taster()), images / "red", out=tmp_path, save=("masks",))
+        predict(ImageClassifier(Taster()), images / "red", out=tmp_path, save=("masks",))
     with pytest.raises(RecipeError):
-        predict(Classifier(Taster()), images / "red", classes=["red"])
+        predict(ImageClassifier(Taster()), images / "red", classes=["red"])

@@ -18,9 +18,10 @@ from maskwright.api.predict import predict
 from maskwright.api.sorting import Sorter, folder_name
 from maskwright.errors import OutputError
 from maskwright.issues import Issues
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
 
-FIND = Classifier(Taster())  # type: ignore[arg-type]
+FIND = ImageClassifier(Taster())  # type: ignore[arg-type]
 
 
 def tree(folder: Path) -> list[str]:
@@ -127,8 +128,8 @@ def test_what_is_no_file_cannot_be_sorted(tmp_path: Path) -> None:
 
 
 def test_a_detector_sorts_by_what_it_found(images: Path, tmp_path: Path) -> None:
-    predict(Predictor(Seer()), images / "red_0.png", sort_into=tmp_path / "s")
-    predict(Predictor(Seer(), threshold=1.0), images / "red_1.png", sort_into=tmp_path / "s")
+    predict(Detector(Seer()), images / "red_0.png", sort_into=tmp_path / "s")
+    predict(Detector(Seer(), threshold=1.0), images / "red_1.png", sort_into=tmp_path / "s")
     assert tree(tmp_path / "s") == ["balloon+cake/red_0.png", "nothing/red_1.png"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reported import Lines
 from tiny_runs import model_folder
 
 from maskwright import formats
@@ -18,7 +19,7 @@ from maskwright.api.threshold import threshold
 from maskwright.cli.main import main
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim
-from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.detector import Detector
 from maskwright.transforms.preprocess import preprocess
 from maskwright.types import Dataset, Instances, RawDetections, Record, RleMasks
 from maskwright.weights import sources
@@ -45,7 +46,7 @@ class Light:
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = model_folder(tmp_path / "runs" / "rust" / "best", ("rust", "dent"), "detect")
-    monkeypatch.setattr(job, "load", lambda folder, *_, **__: Predictor(Light(read_card(folder))))
+    monkeypatch.setattr(job, "load", lambda folder, *_, **__: Detector(Light(read_card(folder))))
     return folder
 
 
@@ -65,7 +66,7 @@ def data(
 # --- the job --------------------------------------------------------------------------------------
 def test_the_threshold_is_kept_in_the_card_with_what_it_does(model, tmp_path):
     chosen = threshold(model, data(tmp_path), Aim.of(recall=1.0))
-    assert (chosen.point.true_positives, chosen.point.false_positives, chosen.images, chosen.which) == (3, 1, 5, "val")
+    assert (chosen.point.true_positives, chosen.point.false_positives, chosen.images, chosen.split) == (3, 1, 5, "val")
     assert chosen.point.threshold == pytest.approx(0.2, abs=0.01) and chosen.kept == model / "card.json"
     card = read_card(model)
     assert card.threshold == chosen.point.threshold
@@ -76,7 +77,7 @@ def test_the_threshold_is_kept_in_the_card_with_what_it_does(model, tmp_path):
 def test_the_model_then_shows_just_these_finds(model, tmp_path):
     images = data(tmp_path)
     point = threshold(model, images, Aim.of(precision=1.0)).point
-    find = Predictor(Light(read_card(model)))
+    find = Detector(Light(read_card(model)))
     assert [len(find(record.image)) for record in images] == [1, 1, 0, 0, 0]
     assert (point.true_positives, point.false_positives, point.false_negatives) == (2, 0, 1)
 
@@ -90,10 +91,10 @@ def test_a_look_changes_nothing(model, tmp_path):
 def test_a_bundled_model_is_left_as_it_is(model, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "BUNDLED", model.parent)
     monkeypatch.setattr(job, "BUNDLED", model.parent)
-    said: list[str] = []
+    said = Lines()
     before = (model / "card.json").read_bytes()
-    assert threshold(model, data(tmp_path), Aim.of(recall=1.0), say=said.append).kept is None
-    assert said[-1].startswith("this model's file is left as it is: say --threshold 0.2")
+    assert threshold(model, data(tmp_path), Aim.of(recall=1.0), log=said).kept is None
+    assert said[-1].startswith("this model's file is left as it is: give --threshold 0.2")
     assert (model / "card.json").read_bytes() == before
 
 
@@ -102,7 +103,7 @@ def test_a_class_of_several_gets_a_threshold_of_its_own_and_the_others_keep_thei
     point = threshold(model, data(tmp_path), Aim.of(precision=1.0), name="rust").point
     card = read_card(model)
     assert card.threshold == before.threshold and card.thresholds == {"rust": point.threshold}
-    find = Predictor(Light(card))
+    find = Detector(Light(card))
     assert find.limits == {"rust": point.threshold, "dent": before.threshold}
     assert [len(find(record.image)) for record in data(tmp_path)] == [1, 1, 0, 0, 0]
     assert str(find.thresholds[0]).startswith(f"rust: threshold {point.threshold:.4g}, the operating point chosen on 5")
@@ -131,8 +132,8 @@ def test_validation_images_choose_and_test_images_never_do(model, tmp_path):
 
 
 def test_without_named_parts_all_images_choose_and_a_word_says_so(model, tmp_path):
-    said: list[str] = []
-    assert threshold(model, data(tmp_path, None), Aim.of(recall=1.0), say=said.append).which == "all"
+    said = Lines()
+    assert threshold(model, data(tmp_path, None), Aim.of(recall=1.0), log=said).split == "all"
     assert said[1] == (
         "no images are named for validation: the model must not have been trained on these, "
         "and they cannot evaluate it afterwards"
@@ -140,8 +141,8 @@ def test_without_named_parts_all_images_choose_and_a_word_says_so(model, tmp_pat
 
 
 def test_training_images_are_taken_on_demand_with_a_warning(model, tmp_path):
-    said: list[str] = []
-    threshold(model, data(tmp_path, "train"), Aim.of(recall=1.0), split="train", say=said.append)
+    said = Lines()
+    threshold(model, data(tmp_path, "train"), Aim.of(recall=1.0), split="train", log=said)
     assert said[1].startswith("the model was trained on these images")
 
 
@@ -152,7 +153,7 @@ def test_images_that_the_run_held_back_choose_where_none_are_named(model, tmp_pa
     facts = {"data": str(tmp_path.resolve()), "images": held}
     (model.parent / "run.json").write_text(json.dumps(facts), encoding="utf-8")
     chosen = threshold(model, tmp_path, Aim.of(recall=1.0))
-    assert (chosen.images, chosen.which) == (3, "held back by the run to validate")
+    assert (chosen.images, chosen.split) == (3, "held back by the run to validate")
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def test_the_command_says_what_the_threshold_does_costs_and_promises(model, tmp_
         "To guarantee 0.99, 299 with none missed are needed.",
         f"kept in {model / 'card.json'}",
     ]
-    assert err.splitlines()[0] == "choosing on 5 images (val)"
+    assert err.splitlines()[0] == "choosing on 5 images (val), for rust"
 
 
 def test_the_same_as_json(model, tmp_path, capsys, monkeypatch):
@@ -209,15 +210,15 @@ def test_a_recall_that_no_threshold_reaches_says_what_can_be_had(model, tmp_path
 def test_images_with_boxes_only_choose_no_threshold_for_masks(tmp_path, monkeypatch):
     """They are left out, and the others keep their own groups."""
     folder = model_folder(tmp_path / "runs" / "rust" / "best", ("rust",), "segment")
-    monkeypatch.setattr(job, "load", lambda folder, *_, **__: Predictor(Light(read_card(folder))))
+    monkeypatch.setattr(job, "load", lambda folder, *_, **__: Detector(Light(read_card(folder))))
     whole = data(tmp_path)
     drawn = [
         replace(record, instances=replace(record.instances, masks=RleMasks.from_boxes(record.instances.boxes, SIZE)))
         for record in whole.records[2:]
     ]
     bare = [replace(record, group="series") for record in whole.records[:2]]
-    said: list[str] = []
-    done = threshold(folder, replace(whole, records=(*bare, *drawn)), Aim.of(f1=True), say=said.append)
-    assert done.images == 3 and "2 of them have boxes and no outlines: left out" in said
+    said = Lines()
+    done = threshold(folder, replace(whole, records=(*bare, *drawn)), Aim.of(f1=True), log=said)
+    assert done.images == 3 and "2 of them have boxes and no outlines: left out, masks are evaluated" in said
     alone = threshold(folder, replace(whole, records=tuple(drawn)), Aim.of(f1=True))
     assert done.point.facts() == alone.point.facts()

@@ -14,7 +14,9 @@ from maskwright.api.predict import predict
 from maskwright.api.watch import watch
 from maskwright.issues import Issues
 from maskwright.prediction import thresholds
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
+from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.screening import Screening
 from maskwright.prediction.thresholds import SCORE_THRESHOLD
 from maskwright.types import Image
@@ -29,8 +31,8 @@ def words(find: Predictor | Screening) -> list[str]:
     return [str(threshold) for threshold in find.thresholds]
 
 
-def classifier(asked: float | None = None, **card: object) -> Classifier:
-    return Classifier(Taster(**card), asked)  # type: ignore[arg-type]
+def classifier(asked: float | None = None, **card: object) -> ImageClassifier:
+    return ImageClassifier(Taster(**card), asked)  # type: ignore[arg-type]
 
 
 def detector(**card: object) -> Card:
@@ -85,7 +87,7 @@ def test_a_detector_says_it_in_the_same_way(metrics, told):
 
 
 def test_a_detector_too_says_what_was_asked_for():
-    assert words(Predictor(Seer(), 0.7)) == ["objects: threshold 0.7, as asked"]  # type: ignore[arg-type]
+    assert words(Detector(Seer(), 0.7)) == ["objects: threshold 0.7, as asked"]  # type: ignore[arg-type]
 
 
 # --- where it is said ---------------------------------------------------------------------------
@@ -107,7 +109,7 @@ def test_predict_says_it_and_every_result_carries_it(tmp_path):
 
 
 def test_two_models_say_both():
-    find = Screening(classifier(operating_points=(RED,)), Predictor(Seer()))  # type: ignore[arg-type]
+    find = Screening(classifier(operating_points=(RED,)), Detector(Seer()))  # type: ignore[arg-type]
     own = "objects: threshold 0.5, the model's own"
     assert words(find) == [TOLD, own]
     find.threshold = 0.9

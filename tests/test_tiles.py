@@ -17,7 +17,8 @@ from tiny_runs import party
 import maskwright
 from maskwright.errors import RecipeError
 from maskwright.prediction import tiles
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.training.recipe import Recipe
 from maskwright.transforms.preprocess import preprocess
 from maskwright.types import Image, Instances, RawDetections, RleMasks
@@ -111,7 +112,7 @@ def test_a_mask_placed_in_a_larger_image_is_cropped_back(dense: np.ndarray, left
 @given(scenes(), st.booleans())
 def test_every_object_is_found_once_whatever_seam_it_lies_on(scene: tuple[Image, np.ndarray], with_masks: bool) -> None:
     image, boxes = scene
-    detections = Predictor(Finder(with_masks, tile=SIDE))(image)
+    detections = Detector(Finder(with_masks, tile=SIDE))(image)
     order, expected = np.lexsort(detections.boxes.T), np.lexsort(boxes.T)
     assert np.array_equal(detections.boxes[order], boxes[expected])
     if detections.masks is not None:
@@ -142,7 +143,7 @@ def test_a_look_at_the_whole_image_takes_nothing_away(scene: tuple[Image, np.nda
     object to
     another. What a tile shows whole stays; what every tile cuts may be taken for a piece of such a thing."""
     image, boxes = scene
-    detections = Predictor(Finder(with_masks), tile=SIDE)(image)
+    detections = Detector(Finder(with_masks), tile=SIDE)(image)
     for box in boxes:
         if clear_of_seams(box, image.size):
             assert (np.abs(detections.boxes - box).max(1) <= 4).any()
@@ -161,7 +162,7 @@ def test_a_large_find_of_the_whole_image_takes_no_small_object_by_way_of_its_pie
 def test_an_object_larger_than_a_tile_is_joined_from_its_parts() -> None:
     pixels = np.zeros((300, 600, 3), np.uint8)
     pixels[40:260, 30:570, 0] = 1
-    detections = Predictor(Finder(tile=SIDE))(Image(pixels))
+    detections = Detector(Finder(tile=SIDE))(Image(pixels))
     assert detections.boxes.tolist() == [[30, 40, 570, 260]]
     assert detections.masks is not None and detections.masks.area.tolist() == [220 * 540]
 
@@ -169,7 +170,7 @@ def test_an_object_larger_than_a_tile_is_joined_from_its_parts() -> None:
 def test_two_objects_that_touch_at_a_seam_stay_two() -> None:
     pixels = np.zeros((128, 300, 3), np.uint8)
     pixels[30:90, 60:110, 0], pixels[30:90, 110:160, 0] = 1, 3
-    detections = Predictor(Finder(tile=SIDE))(Image(pixels))
+    detections = Detector(Finder(tile=SIDE))(Image(pixels))
     assert sorted(detections.boxes.tolist()) == [[60, 30, 110, 90], [110, 30, 160, 90]]
 
 
@@ -212,31 +213,31 @@ def test_a_part_that_ends_before_the_seam_is_joined_where_another_goes_on() -> N
 def test_a_model_trained_on_whole_images_sees_the_whole_image_too() -> None:
     image = Image(np.zeros((200, 400, 3), np.uint8))
     whole, trained = Finder(), Finder(tile=SIDE)
-    Predictor(whole, tile=SIDE)(image)
-    Predictor(trained)(image)
+    Detector(whole, tile=SIDE)(image)
+    Detector(trained)(image)
     assert (64, 128) in whole.seen and (64, 128) not in trained.seen
 
 
 def test_a_image_no_larger_than_a_tile_is_looked_at_once_and_0_asks_for_the_whole() -> None:
     small, large = Image(np.zeros((SIDE, SIDE, 3), np.uint8)), Image(np.zeros((300, 300, 3), np.uint8))
     finder = Finder(tile=SIDE)
-    Predictor(finder)(small)
-    Predictor(finder, tile=0)(large)
+    Detector(finder)(small)
+    Detector(finder, tile=0)(large)
     assert finder.seen == [(SIDE, SIDE)] * 2
-    assert len(Predictor(finder)(large)) == 0
+    assert len(Detector(finder)(large)) == 0
 
 
 def test_tiles_that_make_no_sense_are_refused() -> None:
     with pytest.raises(RecipeError, match="such small tiles show nothing"):
-        Predictor(Finder(), tile=10)
+        Detector(Finder(), tile=10)
     with pytest.raises(RecipeError, match="a tile's side is in whole pixels"):
-        Predictor(Finder(), tile="256")  # type: ignore[arg-type]
+        Detector(Finder(), tile="256")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="cover too few of its tiles"):
         Recipe(tile=256, cached_views=2)
     evaluate = Finder()
     evaluate.card = Card("small", "none", "classify", NAMES, SIDE)
     with pytest.raises(RecipeError, match="a classifier takes whole images"):
-        Classifier(evaluate, tile=256)
+        ImageClassifier(evaluate, tile=256)
 
 
 def test_a_model_trained_on_tiles_looks_at_larger_images_in_tiles(tmp_path: Path) -> None:

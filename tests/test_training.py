@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
+from reported import Lines
 from tiny_runs import TINY, TinyNetwork, party, trainer
 
 from maskwright import files
@@ -497,7 +498,7 @@ def test_saves_come_in_the_middle_of_an_epoch_too(data: Path, tmp_path: Path, mo
 # --- the page ---------------------------------------------------------------------------------------
 def test_the_report_needs_at_least_an_epoch(data: Path, tmp_path: Path) -> None:
     run = trainer(data, tmp_path / "run")
-    training_report.write(tmp_path / "run", run, open_data(data, "segment"))
+    training_report.write(tmp_path / "run", run, find_task("segment"), open_data(data, "segment"))
     assert not (tmp_path / "run" / "report.html").exists()
 
 
@@ -615,10 +616,16 @@ def test_the_command_that_goes_on_can_be_typed_where_a_folder_has_blanks(
     def interrupted(self: Trainer) -> None:
         raise KeyboardInterrupt
 
-    said: list[str] = []
+    said = Lines()
     party(tmp_path / "data")
     monkeypatch.setattr(Trainer, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "data", out=tmp_path / "my runs", name="one", weights="none", say=said.append)
-    command = shlex.split(said[-1].removeprefix("stopped; to go on: "))
+        train(
+            tmp_path / "data",
+            out=tmp_path / "my runs",
+            name="one",
+            weights="none",
+            log=said,
+        )
+    command = shlex.split(said[-1].removeprefix("stopped; to resume: "))
     assert command == ["maskwright", "train", "--resume", str(tmp_path / "my runs" / "one")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reported import Lines
 from tiny_runs import TINY, party
 
 from maskwright.api.train import train
@@ -16,8 +17,8 @@ def test_a_page_has_a_curve_and_training_images(tmp_path: Path, group: str | Non
     """Also where all images are of one series, so that none can be held back."""
     data = party(tmp_path / "party")
     data = replace(data, records=tuple(replace(record, group=group, split=None) for record in data))
-    told: list[str] = []
-    done = train(data, recipe=TINY, out=tmp_path / "runs", validate=validate, say=told.append)
+    told = Lines()
+    done = train(data, recipe=TINY, out=tmp_path / "runs", validate=validate, log=told)
     page = (done.folder / "report.html").read_text(encoding="utf-8")
     held_back = validate and group is None
     assert "Nothing to show yet" not in page

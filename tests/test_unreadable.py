@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from class_images import Taster
 from PIL import Image
-from reported import sentences
+from reported import Lines, sentences
 from tiny_runs import Seer, party
 
 from maskwright import formats
@@ -18,13 +18,14 @@ from maskwright.api.cross_validate import cross_validate
 from maskwright.api.data import open_data
 from maskwright.api.evaluate import evaluate
 from maskwright.api.train import train
-from maskwright.api.unreadable import left_out, readable
+from maskwright.curate.unreadable import left_out, readable
 from maskwright.errors import ImageError
 from maskwright.issues import Issues
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.types import Dataset
 
-FIND = Predictor(Seer(("balloon",)), threshold=0.5)  # type: ignore[arg-type]
+FIND = Detector(Seer(("balloon",)), threshold=0.5)  # type: ignore[arg-type]
 SAID = "1 image cannot be read and is left out: balloons_00000.jpg (this image is damaged or incomplete)"
 
 
@@ -64,8 +65,10 @@ def test_a_training_comes_to_its_end(data, tmp_path):
 
 def test_it_is_not_evaluated_on(data, tmp_path):
     done = evaluate(FIND, data, bootstrap=0, out=tmp_path / "out")
-    assert len(done.data) == len(done.detections) == 7 and done.metrics.images == 7
-    assert SAID in done.warnings and "balloons_00000.jpg" in (tmp_path / "out" / "evaluation.html").read_text("utf-8")
+    assert len(done.data) == len(done.predictions) == 7 and done.metrics.images == 7
+    assert SAID in sentences(done.issues) and "balloons_00000.jpg" in (tmp_path / "out" / "evaluation.html").read_text(
+        "utf-8"
+    )
 
 
 def test_a_classifier_is_not_evaluated_on_it(tmp_path):
@@ -73,14 +76,22 @@ def test_a_classifier_is_not_evaluated_on_it(tmp_path):
     data = formats.read(images)
     first = data.records[0].image
     first.write_bytes(first.read_bytes()[:60])
-    done = evaluate(Classifier(Taster()), data, bootstrap=0)  # type: ignore[arg-type]
-    assert len(done.data) == len(done.detections) == len(data) - 1 and first.name in done.warnings[0]
+    done = evaluate(ImageClassifier(Taster()), data, bootstrap=0)  # type: ignore[arg-type]
+    assert len(done.data) == len(done.predictions) == len(data) - 1 and first.name in str(done.issues[0])
 
 
 def test_the_folds_do_without_it(data, tmp_path):
-    lines: list[str] = []
+    lines = Lines()
     done = cross_validate(
-        data, k=2, size=64, epochs=1, batch=2, out=tmp_path / "runs", weights="none", say=lines.append, bootstrap=0
+        data,
+        k=2,
+        size=64,
+        epochs=1,
+        batch=2,
+        out=tmp_path / "runs",
+        weights="none",
+        log=lines,
+        bootstrap=0,
     )
     assert done.pooled.images == 7 and f"{data.name}: {SAID}" in lines
 

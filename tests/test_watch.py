@@ -18,9 +18,10 @@ from maskwright.api.results import Prediction
 from maskwright.api.watch import EMPTY, Unread, watch
 from maskwright.cli.main import main
 from maskwright.errors import DatasetError, OutputError
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
 
-FIND = Classifier(Taster())  # type: ignore[arg-type]
+FIND = ImageClassifier(Taster())  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +183,7 @@ def test_another_image_of_the_same_name_is_another_image(belt: Path, tmp_path: P
     for hour, name in enumerate(("red_0.png", "green_0.png")):
         (belt / "shot.png").write_bytes(images[name])
         os.utime(belt / "shot.png", (hour, hour))
-        watched(belt, tmp_path / "out", 1, Predictor(Seer()))
+        watched(belt, tmp_path / "out", 1, Detector(Seer()))
     assert sorted(path.name for path in (tmp_path / "out").glob("*.jpg")) == ["shot.jpg", "shot_2.jpg"]
 
 
@@ -241,7 +242,7 @@ def ran(*arguments: object) -> int:
 
 def test_ctrl_c_ends_a_watch_well(belt: Path, tmp_path: Path, images: dict, monkeypatch, capsys) -> None:
     (belt / "red_0.png").write_bytes(images["red_0.png"])
-    monkeypatch.setattr("maskwright.prediction.predictor.load", lambda *model, **settings: FIND)
+    monkeypatch.setattr("maskwright.prediction.loading.load", lambda *model, **settings: FIND)
     waits = []
 
     def sleep(seconds: float) -> None:

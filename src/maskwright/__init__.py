@@ -24,7 +24,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "render_set": "maskwright.synth:render_set",
     "train": "maskwright.api.train:train",
     "cross_validate": "maskwright.api.cross_validate:cross_validate",
-    "load": "maskwright.prediction.predictor:load",
+    "load": "maskwright.prediction.loading:load",
     "load_screening": "maskwright.api.predict:load_screening",
     "predict": "maskwright.api.predict:predict",
     "splash": "maskwright.api.splash:splash",
@@ -103,8 +103,8 @@ if TYPE_CHECKING:
     from maskwright.issues import Issues as Issues
     from maskwright.issues import IssueWarning as IssueWarning
     from maskwright.notebook import load_ipython_extension as load_ipython_extension
+    from maskwright.prediction.loading import load as load
     from maskwright.prediction.options import InferenceOptions as InferenceOptions
-    from maskwright.prediction.predictor import load as load
     from maskwright.synth import render as render
     from maskwright.synth import render_set as render_set
     from maskwright.types import Dataset as Dataset

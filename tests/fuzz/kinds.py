@@ -456,8 +456,8 @@ def model(folder: Path) -> None:
 
 
 def load_model(folder: Path) -> None:
+    from maskwright.prediction.loading import load
     from maskwright.prediction.options import InferenceOptions
-    from maskwright.prediction.predictor import load
 
     load(folder, InferenceOptions(device="cpu", precision="fp32"))
 

@@ -1,5 +1,4 @@
-"""Folds: k-fold cross-validation. Every image is evaluated once, by a model that never saw it or its
-near-duplicates."""
+"""k-fold cross-validation: every image is evaluated once, by a model that never saw it or its near-duplicates."""
 
 from __future__ import annotations
 
@@ -7,32 +6,43 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
 
-from maskwright import formats
-from maskwright.api import classification_evaluation, detection_evaluation
-from maskwright.api.data import Say, data_name, for_task, multi_label, one_name_a_class, outlined
-from maskwright.api.evaluate import Figured, evaluate, seen
+from maskwright.api.data import data_name, dataset_of, one_name_a_class
+from maskwright.api.evaluate import Evaluated, evaluate, seen
 from maskwright.api.start import newest
 from maskwright.api.train import train
-from maskwright.api.unreadable import readable
-from maskwright.curate import split as dividing
-from maskwright.curate.duplicates import find_duplicates, joined
+from maskwright.curate.split import k_fold
+from maskwright.curate.unreadable import readable
 from maskwright.errors import DatasetError
+from maskwright.issues import Issues, Kind, Log, warn
 from maskwright.models import registry
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import load
 from maskwright.progress import Progress, silent
+from maskwright.tasks.base import EvaluationOptions, Metrics, Task
+from maskwright.tasks.registry import find_task
 from maskwright.training.recipe import Recipe
 from maskwright.training.recipe_io import read_recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 
+FOLD_STARTED = Kind(
+    "fold_started", "info", "fold {number} of {folds}: {train} images to train on, {held_back} to evaluate by"
+)
+START_KNOWS_IMAGES = Kind(
+    "start_knows_images",
+    "warning",
+    "{count} of these {total} images were training images of the initial weights: the metrics are optimistic",
+)
+
 
 @dataclass(frozen=True)
-class CrossValidated(Generic[Figured]):
-    """pooled: metrics over all images, each evaluated by the fold that held it back; each: the folds' own metrics."""
+class CrossValidated(Generic[Metrics]):
+    """pooled   metrics over all images, each evaluated by the fold that held it back
+    folds    the metrics of each fold;  folders  its run
+    """
 
-    pooled: Figured
-    each: list[Figured]
+    pooled: Metrics
+    folds: list[Metrics]
     folders: list[Path]
 
 
@@ -50,7 +60,7 @@ def cross_validate(
     annotations: str | None = None,
     follow_links: bool = False,
     progress: Progress = silent,
-    say: Say = lambda line: None,
+    log: Log = warn,
     **options: Any,
 ) -> CrossValidated[Any]:
     """Train and evaluate k times; `options` as for train (a time_budget counts for each fold).
@@ -64,91 +74,78 @@ def cross_validate(
     0.99
     """
     faulty = bool(options.get("allow_faulty"))
-    whole = (
-        data
-        if isinstance(data, Dataset)
-        else formats.read(
-            data,
-            allow_faulty=faulty,
-            class_attribute=class_attribute,
-            connected_components=connected_components,
-            annotations=annotations,
-            follow_links=follow_links,
-        )
+    whole = dataset_of(
+        data,
+        allow_faulty=faulty,
+        class_attribute=class_attribute,
+        connected_components=connected_components,
+        annotations=annotations,
+        follow_links=follow_links,
     )
-    task = _task(options)
-    usable = for_task(whole, task).usable()
-    usable, left_out = readable(usable, None, progress)
+    task = find_task(_task(options))
+    usable, left_out = readable(task.prepare(whole).usable(), None, progress)
     if left_out is not None:
-        say(str(left_out.within(whole.name)))
-    several = task == "classify" and multi_label(usable)
+        log(left_out.within(whole.name))
     if not faulty:
         one_name_a_class(usable, data)
+    usable, rule = task.fold_rule(usable, progress)
+    fewer = "fewer folds (--k), or label images that are no copies and of no common group"
+    folds = _evaluable(k_fold(usable, k, repeats, seed, rule, progress, fewer), task, data)
+    for issue in task.data_issues(usable):
+        log(issue)
+    options |= _started_from(usable, options.get("weights") or _recipe(options).weights, Path(out), log)
     name = name or f"{whole.name}-folds"
     parts: list[tuple[Dataset, list[Any]]] = []
-    each: list[Any] = []
+    metrics: list[Any] = []
     folders: list[Path] = []
-    rule: dividing.Rule = "near-duplicate"
-    if task == "classify":  # known by their group, copies count together in the intervals too
-        usable, rule = grouped(usable, progress), lambda record: None
-    fewer = "fewer folds (--k), or label images that are no copies and of no common group"
-    divided = dividing.k_fold(usable, k, repeats, seed, rule, progress, fewer)
-    if task == "segment":
-        divided = _evaluated_by_outlines(divided, data)
-    for doubt in detection_evaluation.doubts(usable):
-        say(doubt)
-    options |= _started_from(usable, options.get("weights") or _recipe(options).weights, Path(out), say)
-    for number, (kept, held) in enumerate(divided, 1):
-        say(f"fold {number} of {k * repeats}: {len(kept)} images to train on, {len(held)} to evaluate by")
-        together = replace(whole, records=kept.records, issues=())
+    for number, (kept, held_back) in enumerate(folds, 1):
+        log(FOLD_STARTED(number=number, folds=k * repeats, train=len(kept), held_back=len(held_back)))
         trained = train(
-            together, out=out, name=f"{name}-{number}", seed=seed, validate=False, progress=progress, say=say, **options
-        )
-        plan = RunFolder(trained.folder).recipe()
-        find = load(trained.folder / "last", InferenceOptions(device=plan.device, precision=plan.precision))
-        evaluated = evaluate(find, held, split="all", bootstrap=0, progress=progress)
-        parts.append((evaluated.data, evaluated.detections))
-        each.append(evaluated.metrics)
+            replace(whole, records=kept.records, issues=()),
+            out=out, name=f"{name}-{number}", seed=seed, validate=False, progress=progress, log=log, **options,
+        )  # fmt: skip
+        evaluated = _evaluate_last(trained.folder, held_back, progress)
+        parts.append((evaluated.data, evaluated.predictions))
+        metrics.append(evaluated.metrics)
         folders.append(trained.folder)
-    if task == "classify":
-        return CrossValidated(
-            classification_evaluation.metrics_of(parts, usable.names, several, bootstrap, seed), each, folders
-        )
-    return CrossValidated(detection_evaluation.metrics_of(parts, usable.names, bootstrap, seed), each, folders)
+    return CrossValidated(task.pool(parts, EvaluationOptions(bootstrap, seed)), metrics, folders)
 
 
-def _started_from(data: Dataset, weights: Any, runs: Path, say: Say) -> dict[str, Any]:
-    """Weights that are the same for every fold: a fold that began from the one before would know its images."""
+def _evaluate_last(run: Path, data: Dataset, progress: Progress) -> Evaluated[Any]:
+    plan = RunFolder(run).recipe()
+    predictor = load(run / "last", InferenceOptions(device=plan.device, precision=plan.precision))
+    return evaluate(predictor, data, split="all", bootstrap=0, progress=progress, log=Issues())
+
+
+def _started_from(data: Dataset, weights: Any, runs: Path, log: Log) -> dict[str, Any]:
+    """Weights that are the same for every fold: a fold that started from the one before would know its images."""
     if weights in ("last", "best"):
         weights = newest(weights, runs)
     if weights is None or not Path(weights).is_dir():
         return {}
     if trained_on := sum(seen(data, weights)):
-        say(
-            f"{trained_on} of these {len(data)} images were training images of the initial weights: "
-            "the metrics are optimistic"
-        )
+        log(START_KNOWS_IMAGES(count=trained_on, total=len(data)))
     return {"weights": weights}
 
 
-def _evaluated_by_outlines(
-    divided: list[tuple[Dataset, Dataset]], data: str | Path | Dataset
+def _evaluable(
+    folds: list[tuple[Dataset, Dataset]], task: Task, data: str | Path | Dataset
 ) -> list[tuple[Dataset, Dataset]]:
-    """Images that have boxes and no outlines teach; no mask is evaluated on them."""
-    evaluated = [(kept, outlined(held)) for kept, held in divided]
-    if bare := sum(not len(held) for _, held in evaluated):
+    """Images that have boxes and no outlines are trained on; no mask is evaluated on them."""
+    folds = [(train, task.evaluable(held_back)) for train, held_back in folds]
+    if empty := sum(not len(held_back) for _, held_back in folds):
         raise DatasetError(
             "too few images with outlines",
             file=data_name(data),
             expected="one or more in every fold, to evaluate masks by",
-            got=f"{bare} of {len(evaluated)} folds without",
+            got=f"{empty} of {len(folds)} folds without",
             fix="fewer folds (--k), more outlines, or --task detect",
         )
-    return evaluated
+    return folds
 
 
 def _task(options: dict[str, Any]) -> str:
-    """What is said, else what the recipe says, else what the model is for."""
+    """The task of the options, else of the recipe, else of the model."""
     if options.get("recipe") is not None and not options.get("task"):
         return _recipe(options).task
     return options.get("task") or registry.task_of(options.get("model") or "small")
@@ -157,18 +154,3 @@ def _task(options: dict[str, Any]) -> str:
 def _recipe(options: dict[str, Any]) -> Recipe:
     base = options.get("recipe") or Recipe()
     return base if isinstance(base, Recipe) else read_recipe(Path(base))
-
-
-def grouped(data: Dataset, progress: Progress) -> Dataset:
-    """The same images, near-duplicates in one group each; a group that the data name swallows what is joined to it."""
-    images = [record.image for record in data]
-    links = [(pair.first, pair.second) for pair in find_duplicates(images, progress=progress).pairs]
-    first: dict[str, int] = {}
-    links += [
-        (first.setdefault(record.group, index), index) for index, record in enumerate(data) if record.group is not None
-    ]
-    records = list(data.records)
-    for number, places in enumerate(joined(len(records), links)):
-        for place in places:
-            records[place] = replace(records[place], group=f"group {number}")
-    return replace(data, records=tuple(records))

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from maskwright import formats
-from maskwright.api.unreadable import readable
 from maskwright.curate.check import conflicts, empty, leaks, paired, spellings
 from maskwright.curate.duplicates import Duplicates, find_duplicates
 from maskwright.curate.split import TOO_FEW, split
+from maskwright.curate.unreadable import readable
 from maskwright.errors import DatasetError
 from maskwright.formats.faults import summarized
 from maskwright.formats.reading import spelt_alike
 from maskwright.images.decode import decode, is_deep
 from maskwright.issues import Issues, Kind, Log, warn
 from maskwright.progress import Progress, silent
-from maskwright.types import Dataset, Instances, Record
+from maskwright.tasks.classification.data import is_multi_label
+from maskwright.tasks.detection.data import with_outlines
+from maskwright.tasks.registry import find_task
+from maskwright.types import Dataset, Record
 
 MOST_COMPARED = 3000  # images with named splits that are compared before a training, about ten seconds of work
 
@@ -58,7 +61,6 @@ NOT_COMPARED = Kind(
     "not_compared", "warning", "{count:,} images were not compared: {fix}",
     fix="`maskwright check` finds copies on two sides of the split",
 )  # fmt: skip
-LABELS_OF_OBJECTS = Kind("labels_of_objects", "info", "an image's labels are the classes drawn on it")
 
 
 def open_data(
@@ -81,23 +83,19 @@ def open_data(
     divided 80 / 20 with near-duplicates kept together, and `log` is told. Without `validate` everything that is not
     named val or test is trained on, and nothing is evaluated on the way.
     """
-    whole = (
-        data
-        if isinstance(data, Dataset)
-        else formats.read(
-            data,
-            allow_faulty=allow_faulty,
-            class_attribute=class_attribute,
-            connected_components=connected_components,
-            annotations=annotations,
-            follow_links=follow_links,
-        )
+    whole = dataset_of(
+        data,
+        allow_faulty=allow_faulty,
+        class_attribute=class_attribute,
+        connected_components=connected_components,
+        annotations=annotations,
+        follow_links=follow_links,
     )
     report(whole, log)
     for issue in empty(whole):
         log(issue.within(whole.name))
-    usable = for_task(whole, task).usable()
-    if task == "segment" and (bare := len(usable) - len(outlined(usable))):
+    usable = find_task(task).prepare(whole).usable()
+    if task == "segment" and (bare := len(usable) - len(with_outlines(usable))):
         log(BOXES_WITHOUT_OUTLINES(whole.name, count=bare))
     _enough(whole, usable, data)
     if not allow_faulty:
@@ -207,69 +205,13 @@ def common_window(data: Dataset) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
+def dataset_of(data: str | Path | Dataset, **reading: Any) -> Dataset:
+    """The data as they are, or read from their path; `reading` as for formats.read."""
+    return data if isinstance(data, Dataset) else formats.read(data, **reading)
+
+
 def data_name(data: str | Path | Dataset) -> str:
     return data.name if isinstance(data, Dataset) else str(data)
-
-
-def for_task(data: Dataset, task: str) -> Dataset:
-    """The data as the task sees them: boxes only for detect; labels of whole images for classify."""
-    if task == "classify":
-        return image_level_labels(data)
-    if any(record.labels is not None for record in data):
-        raise DatasetError(
-            "these images carry a class each, and no objects",
-            file=data.name,
-            expected="outlines or boxes",
-            got=data.format,
-            fix="--task classify, or draw outlines, for example in VIA",
-        )
-    if task == "segment" and not data.has_masks and data.instance_count:
-        raise DatasetError(
-            "these objects have boxes and no outlines",
-            file=data.name,
-            expected="outlines, for --task segment",
-            got=data.format,
-            fix="train a box detector with --task detect, or draw outlines",
-        )
-    if task == "detect":
-        return replace(
-            data,
-            records=tuple(
-                record if record.instances is None else replace(record, instances=_boxes_only(record.instances))
-                for record in data
-            ),
-        )
-    return data
-
-
-def outlined(data: Dataset) -> Dataset:
-    """The images on which masks can be evaluated: their objects have outlines, or there are none."""
-    return data.where(
-        lambda record: record.instances is None or not len(record.instances) or record.instances.masks is not None
-    )
-
-
-def image_level_labels(data: Dataset) -> Dataset:
-    """Each labeled image with labels of its own; where objects were drawn, the classes of its objects."""
-    if all(record.labels is not None for record in data):
-        return data
-
-    def labels(record: Record) -> tuple[int, ...] | None:
-        if record.labels is not None or record.instances is None:
-            return record.labels
-        return tuple(np.unique(record.instances.classes).tolist())
-
-    records = tuple(replace(record, labels=labels(record), instances=None) for record in data)
-    return replace(data, records=records).with_issues(LABELS_OF_OBJECTS())
-
-
-def multi_label(data: Dataset) -> bool:
-    """An image has none or several of the classes."""
-    return any(len(record.labels) != 1 for record in data if record.labels is not None)
-
-
-def _boxes_only(instances: Instances) -> Instances:
-    return replace(instances, masks=None)
 
 
 def _enough(whole: Dataset, usable: Dataset, data: str | Path | Dataset) -> None:
@@ -293,7 +235,7 @@ def _enough(whole: Dataset, usable: Dataset, data: str | Path | Dataset) -> None
 def _two_classes(usable: Dataset, data: str | Path | Dataset) -> None:
     """A classifier must have something to tell apart."""
     counts = {name: count for name, count in usable.class_counts().items() if count}
-    if len(counts) > 1 or (counts and multi_label(usable)):
+    if len(counts) > 1 or (counts and is_multi_label(usable)):
         return
     raise DatasetError(
         "there is one class only: nothing to tell apart" if counts else "no image is in any class",
@@ -332,7 +274,7 @@ def same_spelling(known: Sequence[str], labeled: Dataset, data: str | Path | Dat
 
 def _evaluated_by_outlines(parts: dict[str, Dataset], data: str | Path | Dataset) -> dict[str, Dataset]:
     """val and test without the images that have boxes and no outlines: those only teach."""
-    evaluated = {name: outlined(part) for name, part in parts.items() if name != "train"}
+    evaluated = {name: with_outlines(part) for name, part in parts.items() if name != "train"}
     if not len(evaluated["val"]):
         raise DatasetError(
             "no val image has outlines to evaluate masks by",
@@ -369,9 +311,3 @@ def relative(record_path: Path, root: Path | None) -> str:
         return Path(os.path.relpath(record_path.resolve(), root.resolve())).as_posix()
     except ValueError:
         return record_path.resolve().as_posix()
-
-
-def names_of(data: Dataset) -> list[str]:
-    """Each image's own name; with as much of its path as tells it from the others where that is not enough."""
-    names = [record.image.name for record in data]
-    return names if len(set(names)) == len(names) else [record.image.as_posix() for record in data]

@@ -5,19 +5,22 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from maskwright import files, formats
-from maskwright.api.data import Say
+from maskwright.api.data import Say, as_lines
 from maskwright.api.evaluate import Evaluated, evaluate
 from maskwright.api.results import write_picture
 from maskwright.api.train import Trained, train
 from maskwright.drawing import outlines
 from maskwright.drawing import splash as splashing
 from maskwright.errors import OutputError
+from maskwright.issues import Issues
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import Predictor, load
+from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
 from maskwright.synth.scene import render_set
@@ -77,11 +80,11 @@ def demo(
         device=device,
         precision=precision,
         progress=progress,
-        say=lambda line: say(f"     {line}"),
+        log=as_lines(lambda line: say(f"     {line}")),
     )
     say("4/5  evaluating the best epoch, with intervals")
     find = load(trained.model, InferenceOptions(device=device, precision=precision))
-    evaluated = evaluate(find, data, split="val", seed=seed, progress=progress)
+    evaluated = evaluate(find, data, split="val", seed=seed, progress=progress, log=Issues())
     say("5/5  drawing, splashing, counting")
     gallery, counts = _draw(find, evaluated.data, out, progress)
     files.write_text(out / PAGE, _page(trained, evaluated, gallery, counts, time.monotonic() - began))
@@ -100,7 +103,7 @@ def _clear(out: Path) -> None:
 
 
 def _draw(
-    find: Predictor, held: Dataset, out: Path, progress: Progress
+    find: Predictor[Any], held: Dataset, out: Path, progress: Progress
 ) -> tuple[list[sections.Picture], dict[str, int]]:
     """Pictures of the first held-out images (image, outlines, splash), and the counts on all of them."""
     gallery, counts = [], {}

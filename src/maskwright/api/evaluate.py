@@ -2,101 +2,101 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from maskwright import formats
-from maskwright.api import classification_evaluation, detection_evaluation
-from maskwright.api.data import Say, data_name, image_level_labels, relative, same_spelling
-from maskwright.errors import DatasetError, RecipeError
-from maskwright.evaluation.class_thresholds import DetectionCounts, count_detections
-from maskwright.evaluation.classification_metrics import ClassificationMetrics
+from maskwright.api.data import data_name, dataset_of, relative, same_spelling
+from maskwright.errors import DatasetError
 from maskwright.evaluation.comparing import McNemar
-from maskwright.evaluation.detection_metrics import DetectionMetrics
+from maskwright.issues import Issue, Kind, Log, warn
+from maskwright.prediction import thresholds
+from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
-from maskwright.prediction.predictor import Classifier, Predictor, load, load_unless_loaded
-from maskwright.prediction.thresholds import Threshold, issues
+from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.thresholds import Threshold
 from maskwright.progress import Progress, silent
+from maskwright.tasks.base import Evaluation, EvaluationOptions, Metrics, ReportContext
+from maskwright.tasks.registry import find_task
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.card import Card, read_card
 from maskwright.weights.image_hashes import image_hash, unpack
 from maskwright.weights.sources import model_folder
 
-Figured = TypeVar("Figured", DetectionMetrics, ClassificationMetrics)
+EVALUATING_ON = Kind("evaluating_on", "info", "evaluating on {count} images ({split})")
+EVALUATED_ON_TRAINING_IMAGES = Kind(
+    "evaluated_on_training_images",
+    "warning",
+    "{count} of these {total} images were used to train {model}: the metrics measure memorization",
+    fix="evaluate on images that the model was not trained on",
+)
+EVALUATED_ON_SELECTION_IMAGES = Kind(
+    "evaluated_on_selection_images",
+    "warning",
+    "{count} of these {total} images chose the epoch that was kept[ in {model}]: the metrics are optimistic; {fix}",
+    fix="evaluate by images that nobody looked at (a test folder), or by `maskwright cross-validate`",
+)
+EVALUATED_ON_THRESHOLD_IMAGES = Kind(
+    "evaluated_on_threshold_images",
+    "warning",
+    "such images chose the operating point too: what it does here, it was chosen for",
+)
 
 
 @dataclass(frozen=True)
-class Evaluated(Generic[Figured]):
-    """metrics (see evaluation.metrics; of a classifier, evaluation.image_labels_metrics), the images they are about,
-    and what was found on each.
+class Evaluated(Generic[Metrics]):
+    """An evaluation and its circumstances.
 
-    model    what it is called on its page
-    thresholds  of the model as it is used; an object detector's AP counts objects of every score
-    shown    of a detector: right and false positives and misses at those thresholds
-    card     of a classifier: the operating points and the temperature that these metrics were taken at
-    against  another classifier on the same images
-    doubts   what else the metrics cannot say
+    evaluation  metrics, images and predictions (tasks.base.Evaluation)
+    model       its name in the report;  split  which images these are
+    thresholds  the score thresholds of the model; the AP of a detector counts detections of every score
+    trained, chose  how many of the images the model was trained on, and how many chose its best epoch
+    against     the comparison with another classifier on the same images
+    issues      what the metrics cannot say
     """
 
-    metrics: Figured
-    data: Dataset
-    detections: list[Any]
-    which: str
+    evaluation: Evaluation[Metrics]
+    model: str
+    split: str
+    thresholds: tuple[Threshold, ...] = ()
     trained: int = 0
     chose: int = 0
     against: McNemar | None = None
-    doubts: tuple[str, ...] = ()
-    card: Card | None = None
-    thresholds: tuple[Threshold, ...] = ()
-    shown: DetectionCounts | None = None
-    model: str = ""
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.evaluation.metrics
+
+    @property
+    def data(self) -> Dataset:
+        return self.evaluation.data
+
+    @property
+    def predictions(self) -> list[Any]:
+        return self.evaluation.predictions
 
     def facts(self) -> dict[str, Any]:
-        seen = {"trained_on": self.trained, "chose_the_epoch": self.chose}
-        used = {} if self.card is None else classification_evaluation.in_use(self.card)
-        compared = {} if self.against is None else {"against": self.against.facts()}
-        told = [threshold.facts() for threshold in self.thresholds]
+        metrics: Any = self.metrics
         return {
             "model": self.model,
             "data": self.data.name,
-            "split": self.which,
-            "images_seen": seen,
-            "thresholds": told,
-            **({} if self.shown is None else {"shown": self.shown.facts()}),
-            **used,
-            **self.metrics.facts(),
-            **compared,
+            "split": self.split,
+            "images_seen": {"trained_on": self.trained, "chose_the_epoch": self.chose},
+            "thresholds": [threshold.facts() for threshold in self.thresholds],
+            **self.evaluation.facts,
+            **metrics.facts(),
+            **({} if self.against is None else {"against": self.against.facts()}),
         }
-
-    @property
-    def warnings(self) -> list[str]:
-        """What the metrics cannot say, one sentence each."""
-        told = _doubts(self.trained, self.chose, len(self.data), "this model")
-        if self.chose and self.card is not None and self.card.operating_points:
-            told.append("such images chose the operating point too: what it does here, it was chosen for")
-        return [*told, *self.doubts]
-
-
-def _doubts(trained: int, chose: int, images: int, model: str) -> list[str]:
-    told, whose = [], "" if model == "this model" else f" in {model}"
-    if trained:
-        told.append(f"{trained} of these {images} images were used to train {model}: the metrics measure memorization")
-    if chose:
-        told.append(
-            f"{chose} of these {images} images chose the epoch that was kept{whose}: the metrics are optimistic; "
-            "evaluate by images that nobody looked at (a test folder), or by `maskwright cross-validate`"
-        )
-    return told
 
 
 def evaluate(
-    model: str | Path | Predictor,
+    model: str | Path | Predictor[Any],
     data: str | Path | Dataset,
     *,
     split: str | None = None,
-    against: str | Path | Predictor | None = None,
+    against: str | Path | Predictor[Any] | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
     out: str | Path | None = None,
@@ -107,13 +107,13 @@ def evaluate(
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
     progress: Progress = silent,
-    say: Say = lambda line: None,
+    log: Log = warn,
 ) -> Evaluated[Any]:
     """Evaluate a model by COCO's metrics, each with a 95 % interval over images; a classifier by accuracy, AUC and
     more.
 
     split  which part of the data: test where there is one, else val, else what the run held back, else everything
-    against  another classifier: McNemar's test says whether one is better on these images
+    against  another classifier: McNemar's test tells whether one is better on these images
     out    a folder for evaluation.json, evaluation.html and coco_results.json (with the data's own COCO ids where they
            have some; else with coco_images.json, which says what the numbers mean)
 
@@ -122,110 +122,86 @@ def evaluate(
     >>> maskwright.evaluate("runs/rust", "rust/").metrics.accuracy
     0.97
     """
-    whole = (
-        data
-        if isinstance(data, Dataset)
-        else formats.read(
-            data,
-            allow_faulty=allow_faulty,
-            class_attribute=class_attribute,
-            connected_components=connected_components,
-            annotations=annotations,
-            follow_links=follow_links,
-        )
+    whole = dataset_of(
+        data,
+        allow_faulty=allow_faulty,
+        class_attribute=class_attribute,
+        connected_components=connected_components,
+        annotations=annotations,
+        follow_links=follow_links,
     )
-    find = load_unless_loaded(model, options, progress)
-    if isinstance(find, Classifier):
-        whole = image_level_labels(whole)
-    part, which = _part(whole, split, model, data)
+    predictor = load_unless_loaded(model, options, progress)
+    task = find_task(predictor.card.task)
+    part, which = _part(task.prepare_evaluation(whole), split, model, data)
     part = part.usable()
+    _check_usable(part, which, predictor.card, data_name(data))
+    if not allow_faulty:
+        same_spelling(predictor.card.classes, part, data)
+    log(EVALUATING_ON(count=len(part), split=which))
+    other = None if against is None else _other(predictor, against, options)
+    for issue in thresholds.issues(predictor.thresholds):
+        log(replace(issue, wording=issue.wording + task.threshold_note))
+    evaluating = EvaluationOptions(bootstrap, seed, progress, log)
+    evaluation = task.evaluate(predictor, part, evaluating)
+    trained, chose = seen(evaluation.data, model)
+    issues = [*_issues(trained, chose, len(evaluation.data), "this model")]
+    if chose and predictor.card.operating_points:
+        issues.append(EVALUATED_ON_THRESHOLD_IMAGES())
+    issues += evaluation.issues
+    comparison = None
+    if other is not None:
+        names = _label(model, "the first"), _label(against, "the second")
+        second = task.evaluate(other, evaluation.data, EvaluationOptions(0, 0, progress, log))
+        comparison = task.compare(evaluation, second, names)
+        issues += _issues(*seen(evaluation.data, against), len(evaluation.data), names[1])
+    label = _label(model, predictor.card.model)
+    evaluated: Evaluated[Any] = Evaluated(
+        evaluation, label, which, predictor.thresholds, trained, chose, comparison, tuple(issues)
+    )
+    if out is not None:
+        context = ReportContext(evaluated.facts(), which, issues, comparison)
+        task.write_report(evaluation, predictor, Path(out), context)
+    for issue in issues:
+        log(issue)
+    return evaluated
+
+
+def _check_usable(part: Dataset, which: str, card: Card, file: str) -> None:
     if not len(part):
         raise DatasetError(
-            "there is nothing to evaluate the model by",
-            file=data_name(data),
-            expected="labeled images",
-            got=f"0 in {which}",
+            "there is nothing to evaluate the model by", file=file, expected="labeled images", got=f"0 in {which}"
         )
-    say(f"evaluating on {len(part)} images ({which})")
-    if not set(find.card.classes) & set(part.names):
+    if not set(card.classes) & set(part.names):
         raise DatasetError(
             "the model knows none of the classes in these data",
-            file=data_name(data),
-            expected=", ".join(find.card.classes),
+            file=file,
+            expected=", ".join(card.classes),
             got=", ".join(part.names) or "no class: nothing is drawn on these images",
         )
-    if not allow_faulty:
-        same_spelling(find.card.classes, part, data)
-    other = None if against is None else _other(find, against, options)
-    for issue in issues(find.thresholds):
-        say(str(issue) if isinstance(find, Classifier) else f"{issue} (AP counts every score)")
-    label = _label(model, find.card.model)
-    if isinstance(find, Classifier):
-        predictions = classification_evaluation.evaluate(find, part, bootstrap, seed, progress)
-        part = predictions.data
-        compared, doubts = None, predictions.warnings
-        if other is not None:
-            labels = _label(model, "the first"), _label(against, "the second")
-            compared = classification_evaluation.compared(predictions.metrics, other, part, labels, progress)
-            doubts += tuple(_doubts(*seen(part, against), len(part), labels[1]))
-        trained, chose = seen(part, model)
-        told: Evaluated[Any] = Evaluated(
-            predictions.metrics,
-            part,
-            predictions.detections,
-            which,
-            trained,
-            chose,
-            against=compared,
-            doubts=doubts,
-            card=find.card,
-            thresholds=find.thresholds,
-            model=label,
-        )
-        if out is not None:
-            classification_evaluation.write(
-                predictions.metrics, told.facts(), part, Path(out), find, told.warnings, compared
-            )
-    else:
-        objects = detection_evaluation.evaluate(find, part, bootstrap, seed, progress, say)
-        trained, chose = seen(objects.data, model)
-        told = Evaluated(
-            objects.metrics,
-            objects.data,
-            objects.detections,
-            which,
-            trained,
-            chose,
-            doubts=(*objects.warnings, *detection_evaluation.doubts(objects.data)),
-            shown=None if (kind := objects.metrics.best_kind) is None else count_detections(kind.matches, find.limits),
-            thresholds=find.thresholds,
-            model=label,
-        )
-        if out is not None:
-            detection_evaluation.write(objects, told.facts(), Path(out), find, which, told.warnings)
-    for warning in told.warnings:
-        say(warning)
-    return told
 
 
-def _other(find: Predictor, against: str | Path | Predictor, options: InferenceOptions) -> Classifier:
-    """The model to compare with: only classifiers are, image by image."""
+def _issues(trained: int, chose: int, images: int, model: str) -> list[Issue]:
+    issues = []
+    if trained:
+        issues.append(EVALUATED_ON_TRAINING_IMAGES(count=trained, total=images, model=model))
+    if chose:
+        other = "" if model == "this model" else model
+        issues.append(EVALUATED_ON_SELECTION_IMAGES(count=chose, total=images, model=other))
+    return issues
+
+
+def _other(
+    predictor: Predictor[Any], against: str | Path | Predictor[Any], options: InferenceOptions
+) -> Predictor[Any]:
+    """The model to compare with, where both can be compared."""
     where = InferenceOptions(device=options.device, precision=options.precision)
     other = against if isinstance(against, Predictor) else load(against, where)
-    for which, item in (("MODEL", find), ("against", other)):
-        if not isinstance(item, Classifier):
-            raise RecipeError(
-                "two models are compared only where both say what whole images show",
-                field=which,
-                expected="classify",
-                got=item.card.task,
-                fix="evaluate both, and compare their AP by the intervals",
-            )
-    assert isinstance(other, Classifier)
+    for which, model in (("MODEL", predictor), ("against", other)):
+        find_task(model.card.task).check_comparable(which)
     return other
 
 
-def _label(model: str | Path | Predictor | None, otherwise: str) -> str:
+def _label(model: object, otherwise: str) -> str:
     return str(model) if isinstance(model, (str, Path)) else otherwise
 
 

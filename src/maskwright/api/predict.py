@@ -12,14 +12,15 @@ import numpy as np
 from maskwright.api import screening_page
 from maskwright.api.results import SAVED, WHOLE, Predicted, Prediction, write_all, write_each
 from maskwright.api.sorting import Sorter
-from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName, WeightsError
+from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName
 from maskwright.images.sources import Origin, Source, expand
 from maskwright.issues import Kind, Log, warn
+from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
-from maskwright.prediction.predictor import Classifier, Predictor, load, load_unless_loaded
-from maskwright.prediction.screening import Screened, Screening
+from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.screening import Screening
 from maskwright.progress import Progress, silent
-from maskwright.types import Image, ImageLabels, Instances
+from maskwright.types import Image, Instances
 
 IMAGE_NOT_READ = Kind("image_not_read", "error", "{error}")
 FILES_WRITTEN = Kind("files_written", "info", "written: {files}")
@@ -60,7 +61,7 @@ def predict(
     class_indices = check_request(predictor, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
     images = expand(sources, follow_links)
-    if out is not None and pictures and not isinstance(predictor, Classifier):
+    if out is not None and pictures and predictor.kind.objects:
         refuse_own_folder(images, Path(out))
     if sorter is not None:
         sorter.check(images)
@@ -130,7 +131,7 @@ def check_request(
     for kind in save:
         if kind not in SAVED:
             raise UnknownName("kind of result", kind, SAVED)
-        if isinstance(predictor, Classifier) and kind not in WHOLE:
+        if not predictor.kind.objects and kind not in WHOLE:
             raise OutputError(
                 "this model classifies whole images and detects no objects",
                 field=f"--save-{kind}",
@@ -139,7 +140,7 @@ def check_request(
             )
     if save and out is None:
         raise OutputError("there is no folder to save into", field="--out", expected="a folder", got="none")
-    if isinstance(predictor, Classifier) and classes:
+    if not predictor.kind.objects and classes:
         raise RecipeError("a classifier always chooses among all its classes", field="classes", got=", ".join(classes))
     return class_indices_of(predictor, classes)
 
@@ -151,18 +152,6 @@ def class_indices_of(predictor: Predictor | Screening, classes: Sequence[str] | 
         if name not in known:
             raise UnknownName("class in this model", name, known)
     return np.array([known.index(name) for name in classes]) if classes else np.arange(len(known))
-
-
-def refuse_classifier(predictor: Predictor) -> None:
-    """Where objects are needed."""
-    if isinstance(predictor, Classifier):
-        raise WeightsError(
-            "this model classifies whole images and detects no objects",
-            field="task",
-            expected="segment or detect",
-            got="classify",
-            fix="name a model that detects objects: `maskwright models` lists them",
-        )
 
 
 def refuse_own_folder(sources: Sequence[Source], out: Path) -> None:
@@ -179,18 +168,13 @@ def to_prediction(
     predictor: Predictor | Screening,
     image: Image,
     stem: str,
-    result: Instances | ImageLabels | Screened,
+    result: Any,
     class_indices: np.ndarray,
 ) -> Prediction:
     """The result of a model of any kind as one record."""
-    if isinstance(result, ImageLabels):
-        prediction = Prediction(image.name, stem, image.size, Instances.empty(result.names), image_labels=result)
-    elif isinstance(result, Screened):
-        instances = of_classes(result.instances, class_indices)
-        prediction = Prediction(image.name, stem, image.size, instances, screened=result)
-    else:
-        prediction = Prediction(image.name, stem, image.size, of_classes(result, class_indices))
-    return replace(prediction, thresholds=predictor.thresholds)
+    fields = predictor.fields(result)
+    fields["instances"] = of_classes(fields["instances"], class_indices)
+    return Prediction(image.name, stem, image.size, thresholds=predictor.thresholds, **fields)
 
 
 def of_classes(instances: Instances, class_indices: np.ndarray) -> Instances:

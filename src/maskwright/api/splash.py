@@ -12,7 +12,6 @@ from maskwright.api.predict import (
     Prediction,
     class_indices_of,
     of_classes,
-    refuse_classifier,
     refuse_own_folder,
     report,
     results_of,
@@ -23,8 +22,10 @@ from maskwright.drawing.splash import splash as in_color
 from maskwright.errors import MaskwrightError
 from maskwright.images.sources import Origin, expand
 from maskwright.issues import Log, warn
+from maskwright.prediction.detector import require_detector
+from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
-from maskwright.prediction.predictor import Predictor, load_unless_loaded
+from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances
 
@@ -50,8 +51,7 @@ def splash(
     >>> maskwright.splash("balloons", "party.jpg").images[0].files
     (PosixPath('splash/party.jpg'),)
     """
-    predictor = load_unless_loaded(model, options, progress)
-    refuse_classifier(predictor)
+    predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices = class_indices_of(predictor, classes)
     images = expand(sources, follow_links)
     refuse_own_folder(images, Path(out))

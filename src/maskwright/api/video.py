@@ -13,13 +13,15 @@ from typing import Any, TextIO
 import numpy as np
 
 from maskwright import files, interop
-from maskwright.api.predict import class_indices_of, of_classes, refuse_classifier
+from maskwright.api.predict import class_indices_of, of_classes
 from maskwright.drawing import outlines
 from maskwright.drawing.colors import color_of
 from maskwright.errors import MaskwrightError, OutputError
 from maskwright.issues import Issue, Kind, Log, as_json, warn
+from maskwright.prediction.detector import Detector, require_detector
+from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
-from maskwright.prediction.predictor import Predictor, load_unless_loaded
+from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.types import Instances
 from maskwright.video.read import Frame, Video
@@ -126,8 +128,7 @@ def predict_video(
     >>> maskwright.predict_video("balloons", "party.mp4", out="drawn").most
     {'balloon': 7}
     """
-    predictor = load_unless_loaded(model, options, progress)
-    refuse_classifier(predictor)
+    predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices = class_indices_of(predictor, classes)
     file = targets([source], Path(out))[0]
     for issue in predictor.introduction():
@@ -219,7 +220,7 @@ def targets(sources: Sequence[str | Path], out: Path) -> list[Path]:
 class _Detecting:
     """The objects of each frame by itself."""
 
-    def __init__(self, predictor: Predictor, class_indices: np.ndarray) -> None:
+    def __init__(self, predictor: Detector, class_indices: np.ndarray) -> None:
         self._predictor, self._class_indices = predictor, class_indices
 
     def __call__(self, frame: Frame) -> tuple[Instances, Ids]:
@@ -232,12 +233,12 @@ class _Following:
     What is detected less surely than the model's threshold demands is shown only where it goes on with a track.
     """
 
-    def __init__(self, predictor: Predictor, class_indices: np.ndarray, video: Video) -> None:
+    def __init__(self, predictor: Detector, class_indices: np.ndarray, video: Video) -> None:
         self._class_indices = class_indices
         self._tracker = Tracker(interval=float(1 / video.rate) if video.rate else 1 / 30)
         self._limits = np.array([predictor.limits[name] for name in predictor.card.classes])
         low = min(self._tracker.config.low, float(self._limits.min()))
-        self._predictor = Predictor(predictor.engine, low, predictor.size, predictor.tile)
+        self._predictor = Detector(predictor.engine, low, predictor.size, predictor.tile)
 
     def __call__(self, frame: Frame) -> tuple[Instances, Ids]:
         detections = of_classes(self._predictor(frame.pixels), self._class_indices)

@@ -21,8 +21,9 @@ from maskwright.api.sorting import UNREADABLE, Sorter
 from maskwright.errors import DatasetError, MaskwrightError, OutputError
 from maskwright.images.sources import LONGEST_STEM, Source, is_image_name, naturally
 from maskwright.issues import Kind, Log, warn
+from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
-from maskwright.prediction.predictor import Predictor, load_unless_loaded
+from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.screening import Screening
 from maskwright.progress import Progress, silent
 

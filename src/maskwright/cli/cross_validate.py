@@ -58,15 +58,15 @@ def command(data: Path, console: Console, **chosen: Any) -> None:
     from maskwright.evaluation.classification_metrics import ClassificationMetrics
 
     chosen["out"] = options.beside_data(chosen["out"], [data], console)
-    done = cross_validate(data, progress=console.progress, say=console.say, **chosen)
+    done = cross_validate(data, progress=console.progress, log=console.log, **chosen)
     facts = {
         "pooled": done.pooled.facts(),
-        "folds": [metrics.facts() for metrics in done.each],
+        "folds": [metrics.facts() for metrics in done.folds],
         "runs": done.folders,
     }
 
     def tell() -> None:
-        for number, metrics in enumerate(done.each, 1):
+        for number, metrics in enumerate(done.folds, 1):
             if isinstance(metrics, ClassificationMetrics):
                 console.show(f"fold {number}: accuracy {_text(metrics.accuracy)}  AUC {_text(metrics.auc)}")
                 continue

@@ -84,7 +84,7 @@ def command(
         allow_faulty=allow_faulty,
         options=inference,
         progress=console.progress,
-        say=console.say,
+        log=console.log,
     )
     metrics = done.metrics
 
@@ -92,14 +92,8 @@ def command(
         show_metrics(metrics, console)
         if twelve:
             _show_twelve(metrics, console)
-        if done.shown is not None:
-            console.show(str(done.shown))
-        for point in done.card.operating_points if done.card else ():
-            console.show(f"operating point of {point.name}:")
-            for sentence in point.summary:
-                console.show(f"  {sentence}")
-        if done.card and done.card.temperature != 1:
-            console.show(f"scores at temperature {done.card.temperature:.2f}, fitted when it was trained")
+        for note in done.evaluation.notes:
+            console.show(note)
         if done.against is not None:
             console.show(done.against.sentence())
         if out:

@@ -72,7 +72,7 @@ def command(
         follow_links=follow_links,
         options=inference,
         progress=console.progress,
-        say=console.say,
+        log=console.log,
     )
 
     def tell() -> None:

@@ -115,7 +115,7 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
 
     if data is not None:
         chosen["out"] = options.beside_data(chosen["out"], [data], console)
-    trained = train(data, progress=console.progress, say=console.say, **chosen)
+    trained = train(data, progress=console.progress, log=console.log, **chosen)
     facts = {
         "run": trained.folder,
         "model": trained.model,

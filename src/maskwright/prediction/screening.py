@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from maskwright.errors import UnknownName, WeightsError
 from maskwright.images.sources import Origin, Source
 from maskwright.issues import Issue
-from maskwright.prediction.predictor import Classifier, Predictor
+from maskwright.prediction.detector import Detector
+from maskwright.prediction.image_classifier import ImageClassifier
+from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.thresholds import ASKED, Threshold, issues
 from maskwright.progress import Progress, silent
 from maskwright.types import Image, ImageLabels, Instances
+from maskwright.types.task_kind import TaskKind
 
 
 @dataclass(frozen=True)
@@ -47,24 +50,24 @@ class Screening:
     """
 
     def __init__(
-        self, screen: Predictor, then: Predictor, name: str | None = None, threshold: float | None = None
+        self, screen: Predictor[Any], then: Predictor[Any], name: str | None = None, threshold: float | None = None
     ) -> None:
-        if not isinstance(screen, Classifier):
+        if screen.kind.objects:
             raise WeightsError(
-                "the model that screens must say what a whole image shows, and this one finds objects",
+                "the model that screens must classify whole images, and this one detects objects",
                 field="--screen",
                 expected="a classifier, trained with --task classify",
                 got=f"{screen.card.model}, trained for {screen.card.task}",
             )
-        if isinstance(then, Classifier):
+        if not then.kind.objects:
             raise WeightsError(
-                "the model that follows must find objects, and this one says what a whole image shows",
+                "the model that follows must detect objects, and this one classifies whole images",
                 field="--then",
                 expected="segment or detect",
                 got=f"{then.card.model}, trained for {then.card.task}",
             )
-        self.screen, self.then = screen, then
-        self.name = _labelled_classes(screen, then, name)
+        self.screen, self.then = cast(ImageClassifier, screen), cast(Detector, then)
+        self.name = _class_of(self.screen, self.then, name)
         self.place = screen.card.classes.index(self.name)
         self.threshold = threshold
 
@@ -73,6 +76,15 @@ class Screening:
         """The classifier's, then the detector's."""
         own = self.screen.thresholds if self.threshold is None else (Threshold(self.name, self.threshold, ASKED),)
         return (*own, *self.then.thresholds)
+
+    @property
+    def kind(self) -> TaskKind:
+        """The detector's."""
+        return self.then.kind
+
+    def fields(self, result: Screened) -> dict[str, Any]:
+        """As of a Predictor."""
+        return {"instances": result.instances, "screened": result}
 
     def introduction(self) -> list[Issue]:
         """As of a Predictor."""
@@ -98,7 +110,7 @@ class Screening:
         return self.look(source)[1]
 
 
-def _labelled_classes(screen: Classifier, then: Predictor, name: str | None) -> str:
+def _class_of(screen: ImageClassifier, then: Detector, name: str | None) -> str:
     known = screen.card.classes
     if name is not None:
         if name not in known:

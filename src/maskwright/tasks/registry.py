@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from maskwright.errors import UnknownName
 from maskwright.tasks.base import Task
@@ -14,7 +15,7 @@ TASKS = {  # name -> where it lives
 }
 
 
-def find_task(name: str) -> Task:
+def find_task(name: str) -> Task[Any, Any]:
     """
     >>> find_task("segment").metrics
     ('box_AP', 'box_AP50', 'mask_AP', 'mask_AP50')

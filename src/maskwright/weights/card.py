@@ -12,10 +12,10 @@ import msgspec
 
 from maskwright import files
 from maskwright.errors import WeightsError
+from maskwright.types.task_kind import TASK_KINDS, TaskKind
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
 VERSION = 1
-TASKS = ("segment", "detect", "classify")
 MAX_BYTES = 16_000_000  # of a card.json; usual are a few kilobytes
 MAX_WEIGHT = 1e20  # larger weights come from damaged files, not from training
 HASH_LENGTH = 8  # characters of an image's hash, see weights/image_hashes.py
@@ -99,6 +99,11 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     maskwright: str = ""
     version: int = VERSION
 
+    @property
+    def kind(self) -> TaskKind:
+        """What its task gives: objects with masks, boxes, or labels of images."""
+        return TASK_KINDS[self.task]
+
 
 def read_card(folder: Path) -> Card:
     """The card of a model folder; WeightsError if it is missing, unreadable or has values out of range."""
@@ -146,8 +151,8 @@ def read_card(folder: Path) -> Card:
 
 def _invalid_values(card: Card) -> Iterator[tuple[str, str, object]]:
     """(field, expected, got) of each value that is out of range, as in an edited or damaged card."""
-    if card.task not in TASKS:
-        yield "task", ", ".join(TASKS), card.task
+    if card.task not in TASK_KINDS:
+        yield "task", ", ".join(TASK_KINDS), card.task
     if not 0 < len(card.classes) <= MAX_CLASSES:
         yield "classes", f"1 to {MAX_CLASSES} names", len(card.classes)
     if duplicates := [name for name, count in Counter(card.classes).items() if count > 1]:
@@ -161,11 +166,11 @@ def _invalid_values(card: Card) -> Iterator[tuple[str, str, object]]:
             yield field, f"three numbers from {low:g} to {high:g}", list(values)
     if card.window is not None and not -MAX_GRAY <= card.window[0] < card.window[1] <= MAX_GRAY:
         yield "window", "two gray values in ascending order", list(card.window)
-    if 0 < card.tile < 64 or (card.tile and card.task == "classify"):  # classifiers have no tiles
-        yield "tile", "0" if card.task == "classify" else "0, or 64 and more", card.tile
-    if card.operating_points and card.task != "classify":
+    if 0 < card.tile < 64 or (card.tile and not card.kind.objects):  # classifiers have no tiles
+        yield "tile", "0, or 64 and more" if card.kind.objects else "0", card.tile
+    if card.operating_points and card.kind.objects:
         yield "operating_points", "none: they are for classifiers", len(card.operating_points)
-    if card.thresholds and card.task == "classify":
+    if card.thresholds and not card.kind.objects:
         yield "thresholds", "none: they are for detectors", len(card.thresholds)
     for name, value in card.thresholds.items():
         if name not in card.classes:

@@ -10,8 +10,9 @@ import numpy as np
 
 from maskwright.evaluation.calibration import Temperature, fit_temperature
 from maskwright.issues import Issue, Kind
+from maskwright.prediction.image_classifier import ImageClassifier
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.prediction.predictor import Classifier, load
 from maskwright.tasks.classification.validation import ground_truth_of
 from maskwright.types import Dataset
 from maskwright.weights.card import read_card, write_card
@@ -43,7 +44,7 @@ def calibrate(model: Path, val: Dataset, device: str = "auto", precision: str = 
     if not len(val):
         return None
     classifier = load(model, InferenceOptions(device=device, precision=precision))
-    assert isinstance(classifier, Classifier)
+    assert isinstance(classifier, ImageClassifier)
     classifier.temperature, classifier.points = 1.0, {}  # the network's own scores, also where it was calibrated before
     images = (classifier.open(record.image) for record in val)
     scores = np.stack([image_labels.scores for _, image_labels in classifier.batches(images, batch=8)])

@@ -10,7 +10,7 @@ import torch
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.evaluation import classification
 from maskwright.models.base import Targets
-from maskwright.prediction.predictor import Classifier
+from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.training.feature_cache import collate_features
 from maskwright.training.loader import Batch, CachedBatch, Loader
 from maskwright.training.step import Objective
@@ -35,14 +35,14 @@ def validate(
 
 
 def _scores(data: Dataset, engine: TorchEngine, loader: Loader) -> np.ndarray:
-    classifier = Classifier(engine, size=loader.views.size)
+    classifier = ImageClassifier(engine, size=loader.views.size)
     images = (classifier.open(record.image) for record in data)
     return np.stack([image_labels.scores for _, image_labels in classifier.batches(images, batch=loader.batch)])
 
 
 def _cached_scores(data: Dataset, engine: TorchEngine, objective: Objective, loader: Loader) -> np.ndarray:
     """The same scores; each image is opened, and passes the backbone, once in the run."""
-    classifier, scores = Classifier(engine, size=loader.views.size), []
+    classifier, scores = ImageClassifier(engine, size=loader.views.size), []
     engine.network.eval()
     with torch.no_grad(), engine.autocast():
         for index, record in enumerate(data):

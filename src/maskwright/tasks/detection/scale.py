@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from maskwright.issues import Issue, Kind
 from maskwright.types import Dataset
 
 LEGIBLE = 10  # network input pixels: of what is smaller a map of stride 4 keeps two or three cells
 GOOD = 32  # network input pixels: about the second smallest anchor
+SMALL_OBJECTS = Kind(
+    "small_objects",
+    "warning",
+    "half of the objects are less than {pixels} pixels large on this network input: "
+    "--tile {tile} would show them {factor} times as large",
+)
 
 
-def advice(data: Dataset, size: int) -> str | None:
-    """A sentence where half of the objects are too small on a network input of `size`, and tiles of the images would
-    help."""
+def advice(data: Dataset, size: int) -> Issue | None:
+    """Where half of the objects are too small on a network input of `size`, and tiles of the images would help."""
     sides, scales = [], []
     for record in data:
         if record.instances is not None and len(record.instances):
@@ -27,7 +33,4 @@ def advice(data: Dataset, size: int) -> str | None:
     larger = size / tile / float(np.median(scale))
     if seen >= LEGIBLE or larger < 1.5:
         return None
-    return (
-        f"half of the objects are less than {seen + 0.5:.0f} pixels large on this network input: "
-        f"--tile {tile} would show them {larger:.0f} times as large"
-    )
+    return SMALL_OBJECTS(pixels=round(seen + 0.5), tile=tile, factor=round(larger))

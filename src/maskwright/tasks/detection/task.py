@@ -1,29 +1,73 @@
-"""Instance segmentation and detection with boxes."""
+"""Instance segmentation, and detection with boxes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from maskwright.curate.split import Rule
 from maskwright.engines.torch_engine import TorchEngine
-from maskwright.issues import Log
+from maskwright.errors import RecipeError
+from maskwright.evaluation.comparing import McNemar
+from maskwright.evaluation.detection_metrics import DetectionMetrics
+from maskwright.evaluation.operating_point import Aim, OperatingPoint
+from maskwright.issues import Issue, Log
+from maskwright.prediction.detector import Detector
 from maskwright.progress import Progress
-from maskwright.tasks.base import Task
-from maskwright.tasks.detection import validation
+from maskwright.report.sections import Picture
+from maskwright.tasks.base import Evaluation, EvaluationOptions, ReportContext, Task, TrainingReport
+from maskwright.tasks.detection import class_thresholds, evaluation, report, scale, thresholds, validation
+from maskwright.tasks.detection import data as data_of
 from maskwright.training.loader import Loader
 from maskwright.training.step import Objective
-from maskwright.types import Dataset
+from maskwright.types import Dataset, Instances, Record
+from maskwright.types.task_kind import TASK_KINDS, TaskKind
+from maskwright.weights.card import Card
 
 
-class DetectionTask(Task):
+class DetectionTask(Task[Detector, DetectionMetrics]):
     """The objects of an image: boxes, and masks for segmentation."""
 
     metrics = ("box_AP", "box_AP50", "mask_AP", "mask_AP50")
+    threshold_note = " (AP counts every score)"
+    training_report = TrainingReport(
+        metrics={"mask AP": "mask_AP", "mask AP50": "mask_AP50", "box AP": "box_AP", "box AP50": "box_AP50"},
+        chosen_by="no interval: this metric chose the epoch",
+        curves="Average precision on the validation images",
+        axis="AP",
+        pictures="detections of the best model",
+    )
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, kind: TaskKind) -> None:
+        self.name, self.kind = kind.name, kind
+
+    # --- data ---------------------------------------------------------------------------------------------------------
+    def prepare(self, data: Dataset) -> Dataset:
+        return data_of.prepare(data, self.kind)
+
+    def prepare_evaluation(self, data: Dataset) -> Dataset:
+        return data
+
+    def evaluable(self, data: Dataset) -> Dataset:
+        return data_of.with_outlines(data) if self.kind.masks else data
+
+    def card_facts(self, parts: Mapping[str, Dataset]) -> dict[str, Any]:
+        return {}
+
+    def fold_rule(self, data: Dataset, progress: Progress) -> tuple[Dataset, Rule]:
+        return data, "near-duplicate"
+
+    def data_issues(self, data: Dataset) -> tuple[Issue, ...]:
+        return evaluation.data_issues(data)
 
     # --- training -----------------------------------------------------------------------------------------------------
+    def initialize(self, network: Any, train: Dataset) -> None:
+        pass
+
+    def advice(self, train: Dataset, size: int, tile: int) -> Issue | None:
+        return None if tile else scale.advice(train, size)
+
     def validate(
         self, data: Dataset, engine: TorchEngine, objective: Objective, loader: Loader, cache_features: bool
     ) -> dict[str, Any]:
@@ -40,9 +84,55 @@ class DetectionTask(Task):
         kinds = [kind for kind in ("mask", "box") if f"{kind}_AP" in row]
         return "  ".join(f"{kind} AP {row[f'{kind}_AP']:.3f} AP50 {row[f'{kind}_AP50']:.3f}" for kind in kinds)
 
-    def calibrate(self, model: Path, val: Dataset, device: str, precision: str, progress: Progress, log: Log) -> None:
+    def calibrate(self, model: Path, val: Dataset, device: str, precision: str, progress: Progress) -> Issue | None:
         """The score threshold of each class."""
-        raise NotImplementedError
+        return class_thresholds.choose_class_thresholds(model, val, device, precision, progress)
+
+    def picture(self, predictor: Detector, record: Record, names: tuple[str, ...]) -> Picture:
+        return report.picture(predictor, record)
+
+    # --- evaluation ---------------------------------------------------------------------------------------------------
+    def evaluate(self, predictor: Detector, data: Dataset, options: EvaluationOptions) -> Evaluation[DetectionMetrics]:
+        return evaluation.evaluate(predictor, data, options)
+
+    def pool(
+        self, parts: Sequence[tuple[Dataset, Sequence[Instances]]], options: EvaluationOptions
+    ) -> DetectionMetrics:
+        return evaluation.pool(parts, options)
+
+    def check_comparable(self, which: str) -> None:
+        raise RecipeError(
+            "two models are compared only where both classify whole images",
+            field=which,
+            expected="classify",
+            got=self.name,
+            fix="evaluate both, and compare their AP by the intervals",
+        )
+
+    def compare(
+        self, first: Evaluation[DetectionMetrics], second: Evaluation[DetectionMetrics], names: tuple[str, str]
+    ) -> McNemar:
+        raise NotImplementedError  # check_comparable comes first
+
+    def write_report(
+        self, evaluation: Evaluation[DetectionMetrics], predictor: Detector, out: Path, context: ReportContext
+    ) -> None:
+        report.write_report(evaluation, predictor, out, context)
+
+    # --- thresholds ---------------------------------------------------------------------------------------------------
+    def threshold_class(self, card: Card, name: str | None) -> str | None:
+        return name
+
+    def check_threshold_images(self, trained: int, images: int, file: str, log: Log) -> None:
+        thresholds.check_images(trained, images, log)
+
+    def choose_threshold(
+        self, predictor: Detector, data: Dataset, aim: Aim, name: str | None, options: EvaluationOptions
+    ) -> tuple[OperatingPoint, Dataset]:
+        return thresholds.choose(predictor, data, aim, name, options)
+
+    def with_threshold(self, card: Card, point: OperatingPoint, name: str | None, images: int, split: str) -> Card:
+        return thresholds.with_threshold(card, point, name, images, split)
 
 
-SEGMENT, DETECT = DetectionTask("segment"), DetectionTask("detect")
+SEGMENT, DETECT = DetectionTask(TASK_KINDS["segment"]), DetectionTask(TASK_KINDS["detect"])

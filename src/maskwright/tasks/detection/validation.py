@@ -11,7 +11,7 @@ from maskwright.engines.torch_engine import TorchEngine
 from maskwright.evaluation.class_thresholds import choose_for_classes
 from maskwright.evaluation.detection import evaluate
 from maskwright.models.base import training_mode
-from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.detector import Detector
 from maskwright.training.loader import Loader
 from maskwright.training.step import Objective
 from maskwright.types import Dataset
@@ -23,7 +23,7 @@ def validate(data: Dataset, engine: TorchEngine, objective: Objective, loader: L
     threshold  the score from which detections of any class are worth showing (see evaluation.class_thresholds)
     """
     row: dict[str, Any] = {"val_loss": round(_loss(data, engine, objective, loader), 5)}
-    predictor = Predictor(engine, threshold=0.0, size=loader.views.size)
+    predictor = Detector(engine, threshold=0.0, size=loader.views.size)
     images = (predictor.open(record.image) for record in data)
     predictions = [instances for _, instances in predictor.batches(images, batch=loader.batch)]
     detections = [record.evaluated(instances) for record, instances in zip(data, predictions, strict=True)]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from maskwright.curate.duplicates import unread
 from maskwright.errors import ImageError
 from maskwright.images.decode import decode
 from maskwright.issues import Issue, Kind
-from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
-from maskwright.types import Dataset, Image, Record
+from maskwright.types import Dataset
 
 IMAGES_LEFT_OUT = Kind(
     "images_left_out", "warning", "{count} image cannot be read and is left out: {reasons:5}",
@@ -54,36 +53,3 @@ def readable(
     if not len(kept):
         raise next(iter(broken.values()))
     return kept, left_out(list(broken.values()))
-
-
-class Opened:
-    """The images of a dataset, opened for a model one by one; what cannot be read is passed over.
-
-    data    the records that were read, once all were gone through; broken  the errors of the others
-    """
-
-    def __init__(self, find: Predictor, data: Dataset) -> None:
-        self._find, self._whole = find, data
-        self._kept: list[Record] = []
-        self.broken: list[ImageError] = []
-
-    def __iter__(self) -> Iterator[Image]:
-        for record in self._whole:
-            try:
-                image = self._find.open(record.image)
-            except ImageError as error:
-                self.broken.append(error)
-                continue
-            self._kept.append(record)
-            yield image
-        if self.broken and not self._kept:
-            raise self.broken[0]
-
-    @property
-    def data(self) -> Dataset:
-        kept = {id(record) for record in self._kept}
-        return self._whole.where(lambda record: id(record) in kept)
-
-    @property
-    def issues(self) -> tuple[Issue, ...]:
-        return (left_out(self.broken),) if self.broken else ()

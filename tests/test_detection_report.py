@@ -7,7 +7,7 @@ import numpy as np
 from maskwright.evaluation import detection
 from maskwright.evaluation.detection_metrics import TWELVE, DetectionMetrics
 from maskwright.report import page, sections
-from maskwright.report.detection_sections import MOST_CLASSES, sections_of
+from maskwright.tasks.detection.report import MOST_CLASSES, sections_of
 from maskwright.types import Instances
 
 SIZE = (100, 100)

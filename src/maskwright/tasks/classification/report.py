@@ -1,16 +1,24 @@
-"""The sections of a report on whole-image classes, made from metrics of evaluation.classification."""
+"""The report on a classifier: metrics with intervals, classes, curves, calibration, and its worst mistakes.
+
+`sections_of` gives the sections on the metrics in order, `write_report` writes the whole folder.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from maskwright import files
 from maskwright.drawing.saliency import overlay
 from maskwright.drawing.sheet import fit
 from maskwright.evaluation import calibration, ranking
 from maskwright.evaluation.classification_metrics import ClassificationMetrics, Misclassification
+from maskwright.prediction.image_classifier import ImageClassifier
+from maskwright.report import page
 from maskwright.report.sections import (
     Calibration,
     Gallery,
@@ -27,9 +35,12 @@ from maskwright.report.sections import (
     Text,
     Warnings,
 )
+from maskwright.tasks.base import Evaluation, ReportContext
+from maskwright.types import Record
 
 MOST_CURVES = 8  # classes with a curve of their own; of more the ones with most images
 CELL = (356, 300)  # pixels of one half of a pair: two fill a picture of the page
+SINGLE = (560, 420)  # of a picture that stands alone
 
 
 class Point(Protocol):
@@ -209,3 +220,39 @@ def _claims(metrics: ClassificationMetrics, scores: np.ndarray) -> tuple[str, np
     best = scores.argmax(axis=1) if metrics.images else np.zeros(0, np.int64)
     rows = np.arange(metrics.images)
     return "scores of the best class", scores[rows, best], metrics.ground_truth[rows, best]
+
+
+# --- the folder -------------------------------------------------------------------------------------------------------
+def write_report(
+    evaluation: Evaluation[ClassificationMetrics], classifier: ImageClassifier, out: Path, context: ReportContext
+) -> None:
+    """evaluation.json, scores.csv and evaluation.html in the folder `out`."""
+    metrics, records = evaluation.metrics, evaluation.data.records
+    files.write_text(out / "evaluation.json", json.dumps(context.facts, indent=2, ensure_ascii=False) + "\n")
+    files.write_text(out / "scores.csv", metrics.scores_csv())
+
+    def saliency(mistake: Misclassification) -> np.ndarray | None:
+        """What spoke for the predicted class; where that was "not rust", what spoke against rust."""
+        image = classifier.open(records[mistake.image].image)
+        if mistake.predicted in metrics.names:
+            return classifier.saliency(image, mistake.predicted)
+        return classifier.saliency(image, mistake.ground_truth, against=True)
+
+    issues = [str(issue) for issue in context.issues]
+    parts = sections_of(metrics, classifier.card.operating_points, issues, classifier.card.temperature)
+    after_headline = 1 + bool(issues or metrics.remarks)
+    if classifier.thresholds:
+        parts.insert(after_headline, Text("Score thresholds", [str(threshold) for threshold in classifier.thresholds]))
+    if context.against is not None:
+        parts.insert(after_headline, Text("Against another model", [context.against.sentence()]))
+    parts.append(misclassified(metrics, lambda index: classifier.open(records[index].image).pixels, saliency))
+    title = f"evaluation of {context.facts['model']}"
+    files.write_text(out / "evaluation.html", page.render(evaluation.data.name, parts, title))
+
+
+def picture(classifier: ImageClassifier, record: Record, names: tuple[str, ...]) -> Picture:
+    """The prediction on one image, for the report of a run. names  the classes of the data"""
+    image = classifier.open(record.image)
+    ground_truth = ", ".join(names[label] for label in record.labels or ()) or "none"
+    caption = f"{record.image.name}: {classifier(image)}, labeled {ground_truth}"
+    return Picture(fit(image.pixels, SINGLE), caption)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from maskwright.evaluation.classification import evaluate
 from maskwright.evaluation.operating_point import Aim, choose
 from maskwright.report import classification_charts as charts
-from maskwright.report.classification_sections import misclassified, sections_of
 from maskwright.report.page import render
 from maskwright.report.sections import Calibration, Matrix, PrecisionRecall, Roc, Scores, Text, Warnings
+from maskwright.tasks.classification.report import misclassified, sections_of
 
 EVIL = "<script>alert('x')</script> & \"quotes\""
 IMAGE = np.full((60, 80, 3), 90, np.uint8)
