@@ -222,6 +222,7 @@ def lines_of(block: Block) -> Iterator[list[str]]:
     """The words behind `maskwright` of each line that calls it; remarks left out."""
     for line in block.code.splitlines():
         words = shlex.split(line, comments=True)
+        words = words[: next((index for index, word in enumerate(words) if word in (">", ">>")), len(words))]
         if words[:1] == ["maskwright"]:
             yield words[1:]
 
