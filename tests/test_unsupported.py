@@ -36,8 +36,6 @@ FILES = {
     "dlib's imglab XML": ("a.xml", "<dataset><images><image file='a.jpg'><box top='1'/></image></images></dataset>"),
     "KITTI": ("label_2/a.txt", f"{KITTI}\n{KITTI} 0.9\n"),
     "MOTChallenge": ("gt/gt.txt", "1,1,912,484,97,109,0,7,1\n2,1,912,484,97,109,0,7,1\n"),
-    "DOTA (labelTxt)": ("labelTxt/a.txt", "imagesource:GoogleEarth\ngsd:0.1\n1 1 5 1 5 3 1 3 small vehicle 0\n"),
-    "YOLO": ("labels/a.txt", "0 0.5 0.5 0.25 0.25\n2 0.1 0.1 0.2 0.1 0.2 0.2\n"),
 }  # fmt: skip
 
 
@@ -85,24 +83,16 @@ def test_no_advice_names_a_tool_whose_files_we_do_not_read(name):
     assert any(word in fix for word in ("COCO", "VOC", "CSV", "pictures", "coco"))
 
 
-@pytest.mark.parametrize(
-    "config", ["names: [rust]\ntrain: ../train/images\nnc: 1\n", "path: x\nnames:\n  0: rust\n", None]
-)
-def test_yolo_is_known_by_its_yaml_or_by_labels_of_empty_images(tmp_path, config):
-    image(tmp_path / "train/images/a.jpg")
-    save(tmp_path / "train/labels/a.txt", "")
-    if config is not None:
-        save(tmp_path / "data.yaml", config)
-    assert refused(tmp_path).headline == "this is YOLO, not read yet"
-
-
 @pytest.mark.parametrize("where", ["", "images", "images/train"])
 def test_images_beside_yolo_labels_are_no_class_folders(tmp_path, where):
     for number in range(3):
         for kind in ("cat", "dog"):
             image(tmp_path / f"images/train/{kind}_{number}.jpg")
             save(tmp_path / f"labels/train/{kind}_{number}.txt", "0 0.5 0.5 0.2 0.2\n")
-    assert refused(tmp_path / where).headline == "this is YOLO, not read yet"
+    if where:
+        assert refused(tmp_path / where).headline == "the label files of these images lie in another folder"
+    else:
+        assert (formats.read(tmp_path).format, formats.read(tmp_path).instance_count) == ("yolo", 6)
 
 
 def test_what_labelme_json_to_dataset_makes_is_labelme_and_no_class_folders(tmp_path):
@@ -165,8 +155,6 @@ def test_images_that_are_git_lfs_pointers_are_told_so(tmp_path):
                                                        "polygon_group_id", "rectangles")),
         ("supervisely_project", "Supervisely"),
         ("vott_json_tiny", "VoTT JSON"),
-        *((f"yolo_{kind}", "YOLO") for kind in ("labelstudio_mixed", "obb_dota8", "roboflow", "segments_gappy_ids")),
-        ("yolo_obb_roboflow_tiny", "DOTA (labelTxt)"),
     ],
 )  # fmt: skip
 def test_cases_of_the_zoo_are_called_by_their_names(shared, case, name):
@@ -177,14 +165,16 @@ def test_what_is_read_in_the_zoo_is_taken_for_no_other_tools(shared):
     read = [
         case
         for case in (shared / "data/zoo").iterdir()
-        if case.name.startswith(("class_", "coco_", "csv_", "cvat_", "labelstudio_", "mask", "tfrecord", "via", "voc"))
+        if case.name.startswith(
+            ("class_", "coco_", "csv_", "cvat_", "labelstudio_", "mask", "tfrecord", "via", "voc", "yolo")
+        )
     ]
     known = {case.name: str(error) for case in read if (error := unsupported.error(case)) is not None}
     # cvat_video_tracks holds obj.names of another export, too
     assert len(read) > 25 and known.keys() <= {"mask_id_png_panoptic", "mask_semantic_png", "cvat_video_tracks"}, known
 
 
-@pytest.mark.parametrize("pattern", ["_NAMELESS", "_KITTI", "_DOTA", "_MOT", "_YOLO"])
+@pytest.mark.parametrize("pattern", ["_NAMELESS", "_KITTI", "_MOT"])
 def test_a_row_of_digits_without_end_is_no_table_and_is_not_searched_twice(pattern):
     # a pattern that tries every division of the digits would not come back
     from maskwright.formats import unsupported

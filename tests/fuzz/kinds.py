@@ -62,7 +62,7 @@ def labels(path: Path) -> None:
                 _ = record.instances.masks.area, record.instances.masks.boxes
     repr(dataset), dataset.splits(), dataset.instance_count
     with tempfile.TemporaryDirectory(prefix="out-", dir=path.parent) as out:
-        for format, name in (("coco", "coco.json"), ("via", "via.json"), ("boxes-csv", "boxes.csv")):
+        for format, name in (("coco", "coco.json"), ("via", "via.json"), ("boxes_csv", "boxes.csv"), ("yolo", "yolo")):
             if format in formats.FORMATS:
                 try:
                     formats.write(dataset, Path(out) / name, format)
@@ -243,6 +243,25 @@ def _reframed(folder: Path, random: Random) -> None:
     chosen = random.randrange(len(bodies))
     bodies[chosen] = mutations.flipped(bodies[chosen], random)
     path.write_bytes(b"".join(map(tfrecord_io.frame, bodies)))
+
+
+def yolo(folder: Path) -> None:
+    for split, name in (("train", "a"), ("train", "b"), ("val", "c")):
+        annotations.image(folder / "images" / split / f"{name}.jpg", SIZE)
+        (folder / "labels" / split).mkdir(parents=True, exist_ok=True)
+        lines = "0 0.5 0.5 0.25 0.25\n1 0.1 0.1 0.2 0.1 0.2 0.2\n1 0.1 0.1 0.3 0.1 0.3 0.2 0.1 0.2\n"
+        (folder / "labels" / split / f"{name}.txt").write_text(lines * (name != "b"), "utf-8")
+    (folder / "labels" / "classes.txt").write_text("rust\ndent\n", "utf-8")
+    (folder / "val.txt").write_text("images/val/c.jpg\n", "utf-8")
+    config = "path: .\ntrain: [images/train]\nval: val.txt\nnc: 2\nnames:\n  0: rust\n  1: 'dent'\n"
+    (folder / "data.yaml").write_text(config, "utf-8")
+
+
+def dota(folder: Path) -> None:
+    annotations.image(folder / "images" / "a.png", SIZE)
+    (folder / "labelTxt").mkdir()
+    lines = "imagesource:GoogleEarth\ngsd:0.1\n3 4 20 4 20 25 3 25 small vehicle 0\n1 1 9 1 9 9 1 9 ship 1\n"
+    (folder / "labelTxt" / "a.txt").write_text(lines, "utf-8")
 
 
 def read_label_map(path: Path) -> None:
@@ -538,6 +557,8 @@ KINDS = {
         Kind("boxes-csv", boxes_csv, labels, "labels.csv", (".csv",)),
         Kind("labels-csv", labels_csv, labels, "labels.csv", (".csv",)),
         Kind("tfrecord", tfrecord, labels, "train.record", (".record",), _reframed),
+        Kind("yolo", yolo, labels, "", (".txt", ".yaml"), mutations.break_folder),
+        Kind("dota", dota, labels, "", (".txt",), mutations.break_folder),
         Kind("label-map", tfrecord, read_label_map, "label_map.pbtxt", (".pbtxt",)),
         Kind("images", images, read_images, "", (), _chunks),
         Kind("recipe", recipe, read_recipe, "recipe.toml", (".toml",)),

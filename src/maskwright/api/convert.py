@@ -29,7 +29,7 @@ IMAGES_STAY = Kind(
     fix="put them beside OUT, or use --copy-images",
 )  # fmt: skip
 
-Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv"]
+Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "yolo"]
 
 
 class Target(NamedTuple):
@@ -54,6 +54,7 @@ TARGETS = {
     "boxes-csv": Target("boxes_csv", ".csv", "labels.csv", "{}_labels.csv"),
     "tfrecord": Target("tfrecord", ".record", "data.record", "{}.record"),
     "labels-csv": Target("labels_csv", ".csv", "labels.csv", ""),
+    "yolo": Target("yolo", ".txt", "", ""),
 }
 
 
@@ -84,7 +85,7 @@ def convert(
 
     out      a new folder, with one file for each of train, val and test (labels-csv: a column); or one file (.json,
              .csv, .record, .xml)
-    to       voc, coco, via, boxes-csv, tfrecord or labels-csv
+    to       voc, coco, via, boxes-csv, tfrecord, labels-csv or yolo
     copy_images  copy the images beside what is written (a TFRecord holds them)
     reading  as for maskwright.read
 

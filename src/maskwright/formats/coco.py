@@ -31,7 +31,8 @@ from typing import Any
 
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
-from maskwright.formats.losses import SCORES_LOST
+from maskwright.formats.drafts import CATEGORIES_UNUSED
+from maskwright.formats.losses import CLASS_IDS_LOST, IMAGE_LABELS_LOST, SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -55,27 +56,16 @@ FEW = 3  # boxes that reach past the edge prove nothing
 IMAGES_LISTED_TWICE = Kind(
     "images_listed_twice", "warning", "images listed under two ids, their objects joined: {count} ({images:1})"
 )
-CATEGORIES_UNUSED = Kind(
-    "categories_unused", "warning", "{count} category without objects left out: {names:5}",
-    "{count} categories without objects left out: {names:5}",
-)  # fmt: skip
 PARTS_UNUSED = Kind(
     "parts_unused", "warning", "{count} part of an outline with fewer than 3 points cannot be used here: left out",
     "{count} parts of an outline with fewer than 3 points cannot be used here: left out",
 )  # fmt: skip
-CLASS_IDS_LOST = Kind(
-    "class_ids_lost", "warning", "{count} class id cannot be kept", "{count} class ids cannot be kept"
-)
 IMAGE_IDS_LOST = Kind(
     "image_ids_lost", "warning", "{count} image id cannot be kept", "{count} image ids cannot be kept"
 )
 ANNOTATION_IDS_LOST = Kind(
     "annotation_ids_lost", "warning", "{count} annotation id cannot be kept", "{count} annotation ids cannot be kept"
 )
-IMAGE_LABELS_LOST = Kind(
-    "image_labels_lost", "warning", "{count} list of image labels cannot be kept",
-    "{count} lists of image labels cannot be kept",
-)  # fmt: skip
 
 _KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
 

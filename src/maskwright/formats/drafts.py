@@ -21,6 +21,10 @@ from maskwright.types import Dataset, Record
 CLASS_NAMES_NORMALIZED = Kind(
     "class_names_normalized", "warning", "a class name in two Unicode forms of the same letters was read as one"
 )
+CATEGORIES_UNUSED = Kind(
+    "categories_unused", "warning", "{count} category without objects left out: {names:5}",
+    "{count} categories without objects left out: {names:5}",
+)  # fmt: skip
 IMAGES_UNDRAWN = Kind(
     "images_undrawn", "warning", "{count} image with nothing but points or lines, taken as unlabeled, not as empty",
     "{count} images with nothing but points or lines, taken as unlabeled, not as empty",

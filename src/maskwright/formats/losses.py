@@ -27,6 +27,18 @@ CROWD_MARKS_LOST = Kind(
 ATTRIBUTES_LOST = Kind(
     "attributes_lost", "warning", "{count} attribute cannot be kept", "{count} attributes cannot be kept"
 )
+CLASS_IDS_LOST = Kind(
+    "class_ids_lost", "warning", "{count} class id cannot be kept", "{count} class ids cannot be kept"
+)
+IMAGE_LABELS_LOST = Kind(
+    "image_labels_lost", "warning", "{count} list of image labels cannot be kept",
+    "{count} lists of image labels cannot be kept",
+)  # fmt: skip
+HOLES_LOST = Kind("holes_lost", "warning", "{count} hole cannot be kept", "{count} holes cannot be kept")
+UNIONS_LOST = Kind(
+    "unions_lost", "warning", "{count} union of several parts cannot be kept",
+    "{count} unions of several parts cannot be kept",
+)  # fmt: skip
 
 
 class Losses:

@@ -60,14 +60,16 @@ class Regions:
     find it again: a number, or an id. `label` is the class name.
 
     whole_pixels  the format counts pixels (VIA): a point at x = width lies past the last one and is told as cut
+    in_pixels     what comes here was scaled to pixels by the format: within a pixel of the corner it is just small
     stated        (height, width) as the file gives them, None where it does not. Where the image is turned by EXIF
                   and the file states the unturned size, all coordinates are turned; any other difference is a fault
                   of the image (nothing is ever stretched), unless `assemble` detections that the file states nonsense.
     """
 
     def __init__(
-        self, faults: Faults, image: FoundImage, *, whole_pixels: bool = False, stated: tuple[int, int] | None = None
-    ) -> None:
+        self, faults: Faults, image: FoundImage, *, whole_pixels: bool = False, in_pixels: bool = False,
+        stated: tuple[int, int] | None = None,
+    ) -> None:  # fmt: skip
         self.faults = faults
         self.image = image
         self.size = image.size
@@ -85,6 +87,7 @@ class Regions:
         self._elsewhere = 0  # boxes beside outlines that lie elsewhere
         self._crowd: list[bool] = []
         self._notes: list[Annotation | None] = []
+        self._in_pixels = in_pixels
         self._last = 1.0 if whole_pixels else 0.0
         self._reach = np.zeros(2)
         self._turn: Callable[[np.ndarray], np.ndarray] | None = None
@@ -394,7 +397,8 @@ class Regions:
     def _row(
         self, region: object, label: str, crowd: bool, note: Annotation | None, points: np.ndarray | None = None
     ) -> int:
-        if points is not None and (points >= -_NEAR).all() and (points <= 1 + _NEAR).all() and max(self.size) > _SMALL:
+        likely = points is not None and not self._in_pixels and max(self.size) > _SMALL
+        if likely and points is not None and (points >= -_NEAR).all() and (points <= 1 + _NEAR).all():
             self._tiny[len(self.labels)] = bool((points % 1).any())
         self.labels.append(unicodedata.normalize("NFC", label))
         self._names.append(region)

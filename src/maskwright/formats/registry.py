@@ -77,6 +77,7 @@ FORMATS = {
     "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders"),
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", endings=(".xml",)),
+    "dota": Format("DOTA: a text of oriented boxes an image", "maskwright.formats.dota"),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "label_studio": Format("Label Studio JSON and JSON-MIN", "maskwright.formats.label_studio", endings=(".json",)),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
@@ -88,6 +89,7 @@ FORMATS = {
     "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv"),
                   options=("class_attribute",)),
     "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, folder_of=(".xml",)),
+    "yolo": Format("YOLO: a text of fractions an image, data.yaml", "maskwright.formats.yolo", writes=True),
 }  # fmt: skip
 
 STRONG = 0.5

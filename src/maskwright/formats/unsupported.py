@@ -11,7 +11,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from maskwright.errors import DatasetError
 from maskwright.formats import wrapped
@@ -204,10 +204,8 @@ def _sagemaker(head: Head) -> bool:
 # Digits belong to one part of this only: "\d+\.?\d*" would try every division of a long row of them.
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
 _KITTI = re.compile(rf"[A-Za-z_]\w*(?:\s+{_NUMBER}){{14,15}}", re.IGNORECASE)
-_DOTA = re.compile(rf"{_NUMBER}(?:\s+{_NUMBER}){{7}}\s+\S.*\s[0-2]", re.IGNORECASE)
 _MOT = re.compile(rf"\d+,\s*-?\d+(?:,\s*{_NUMBER}){{4,8}}", re.IGNORECASE)
 _NAMELESS = re.compile(rf"[^,]*[^,\s],(?:,,,,|(?:\s*{_NUMBER},){{4}}[^,]*[^,\s])", re.IGNORECASE)
-_YOLO = re.compile(rf"\d+(?:\s+{_NUMBER}){{4,}}", re.IGNORECASE)
 
 
 def _every(head: Head, line: re.Pattern[str]) -> bool:
@@ -220,38 +218,8 @@ def _kitti(head: Head) -> bool:
     return _every(head, _KITTI)
 
 
-def _dota(head: Head) -> bool:
-    if head.is_folder or head.ending != ".txt":
-        return False
-    lines = [line for line in _lines(head) if not line.startswith(("imagesource", "gsd"))]
-    return bool(lines) and all(map(_DOTA.fullmatch, lines)) and not all(map(_YOLO.fullmatch, lines))
-
-
 def _mot(head: Head) -> bool:
     return head.path.name == "seqinfo.ini" or (head.path.name in ("gt.txt", "det.txt") and _every(head, _MOT))
-
-
-def _yolo(head: Head) -> bool:
-    """A line a region: the class, then a box, four corners or an outline in fractions of the image."""
-    if head.is_folder:
-        return "labels" in head.folders and _texts_of_images(head)
-    if head.path.name in ("obj.names", "obj.data"):
-        return True
-    if head.ending in (".yaml", ".yml"):
-        keys = {*re.findall(r"^([a-z]+)\s*:", head.text, re.MULTILINE)}
-        return "names" in keys and bool(keys & {"train", "val", "nc", "path"})
-    if not _every(head, _YOLO):
-        return False
-    numbers = [float(number) for line in _lines(head) for number in line.split()[1:]]
-    return all(-0.5 <= number <= 1.5 for number in numbers) and any(number % 1 for number in numbers)
-
-
-def _texts_of_images(head: Head) -> bool:
-    """images/ and labels/ where every label is an empty text, for nothing is on the images."""
-    labels = {PurePosixPath(name).stem for name in head.child("labels").files(".txt")}
-    named = next((name for name in head.folders if name.casefold() in ("images", "image", "imgs")), None)
-    images = set() if named is None else {PurePosixPath(name).stem for name in head.child(named).images}
-    return bool(labels & images)
 
 
 _DATUMARO = "convert it to COCO, for example with Datumaro: datum convert -if {} -i FOLDER -f coco -o OUT"
@@ -281,8 +249,5 @@ UNSUPPORTED = {
     "dlib's imglab XML": Unsupported(_dlib, "convert it to COCO or Pascal VOC: imglab's export does the latter"),
     "KITTI": Unsupported(_kitti, _DATUMARO.format("kitti")),
     "MOTChallenge": Unsupported(_mot, _DATUMARO.format("mot_seq")),
-    "DOTA (labelTxt)": Unsupported(_dota, f"{_EXPORT}: oriented boxes become outlines of four points"),
-    "YOLO": Unsupported(_yolo, f"{_EXPORT}, or convert it, for example with Datumaro: "
-                        "datum convert -if yolo -i FOLDER -f coco -o OUT"),
 }  # fmt: skip
 """Name -> how it is known, how it is exported. Those known by a word in a file stand before those known by numbers."""

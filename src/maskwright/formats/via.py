@@ -29,7 +29,7 @@ from typing import Any
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats import via_classes
-from maskwright.formats.losses import ATTRIBUTES_LOST
+from maskwright.formats.losses import ATTRIBUTES_LOST, HOLES_LOST, UNIONS_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -59,11 +59,6 @@ CLASS_NAME_BLANKS = Kind(
 CLASS_IMPLIED = Kind(
     "class_implied", "warning",
     'its regions have no class: they were read as "{name}", the only class of the other files',
-)  # fmt: skip
-HOLES_LOST = Kind("holes_lost", "warning", "{count} hole cannot be kept", "{count} holes cannot be kept")
-UNIONS_LOST = Kind(
-    "unions_lost", "warning", "{count} union of several parts cannot be kept",
-    "{count} unions of several parts cannot be kept",
 )  # fmt: skip
 
 _SHAPES = ("polygon", "polyline", "rect", "circle", "ellipse")

@@ -1,0 +1,350 @@
+"""YOLO: a text an image, one line an object, in fractions of width and height; data.yaml names the classes.
+
+Looks like   data.yaml, images/train/a.jpg, labels/train/a.txt; or train/images, train/labels; or beside
+             the images
+             0 0.5 0.5 0.25 0.25                box: class, center x, center y, width, height
+             0 0.1 0.1 0.2 0.1 0.2 0.2          outline: class, then pairs of x and y
+             0 0.1 0.1 0.3 0.1 0.3 0.2 0.1 0.2  oriented box: four corners, read as an outline
+Known by     such lines in texts called like the images or in a folder of labels; a data.yaml or obj.data beside them
+Holds        boxes, oriented boxes, outlines; images without objects (an empty text)
+Cannot hold  scores, attributes, crowds, class ids with gaps, skipped images, holes. On writing they are dropped and
+             counted; an object of several parts becomes one outline whose parts are joined by lines (so does
+             Ultralytics' converter). An image without a text is unlabeled here, and empty for Ultralytics: said
+Key points   of pose data are left out and counted, their boxes kept. kpt_shape in data.yaml tells them from outlines
+Splits       train, val and test of data.yaml where they lead to images, else the folders' names. Paths of another
+             machine count by their end, and "../" (Roboflow) only where there is no such folder. An image that train
+             and val both name belongs to neither
+In the wild  classes by number, without any name; labelImg's classes.txt, in each folder another one; a sixth number,
+             the score of a model; ids past the last name; lines that stand twice (one counts); labels without an image
+Source       ultralytics 8.3: data/utils.py (verify_image_label, check_det_dataset, img2label_paths); AlexeyAB's Darknet
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from maskwright.errors import AnnotationError, DatasetError, OutputError
+from maskwright.escaping import percent_encoded
+from maskwright.files import write_text
+from maskwright.formats import label_texts, yolo_config, yolo_parts
+from maskwright.formats.label_texts import Images, is_generic, is_labels
+from maskwright.formats.losses import CLASS_IDS_LOST, HOLES_LOST, IMAGE_LABELS_LOST
+from maskwright.formats.reading import (
+    Draft,
+    Evidence,
+    Faults,
+    Head,
+    ImageFinder,
+    Losses,
+    Regions,
+    assemble,
+    data_name,
+)
+from maskwright.formats.shapes import KEYPOINTS_UNUSED
+from maskwright.formats.yolo_classes import Classes
+from maskwright.geometry import polygons
+from maskwright.issues import Kind
+from maskwright.types import Dataset, Instances, Record
+
+DETECTION_SCORES_UNUSED = Kind(
+    "detection_scores_unused", "warning",
+    "{count} line has a score behind its box, which was left out: are these a model's detections?",
+    "{count} lines have a score behind their box, which was left out: are these a model's detections?",
+)  # fmt: skip
+LINES_REPEATED = Kind(
+    "lines_repeated", "warning", "{count} line that stands twice in its file counts once",
+    "{count} lines that stand twice in their file count once",
+)  # fmt: skip
+PARTS_BRIDGED = Kind(
+    "parts_bridged", "warning", "{count} object of several parts was written as one outline, its parts joined by lines",
+    "{count} objects of several parts were written as one outline, their parts joined by lines",
+)  # fmt: skip
+SPLIT_MISSING = Kind(
+    "split_missing", "warning", "data.yaml names all images as train and as val, for they are not divided: {fix}",
+    fix="maskwright split divides them",
+)  # fmt: skip
+
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
+_LINE = re.compile(rf"\d+(?:\.0*)?(?:\s+{_NUMBER}){{4,}}", re.IGNORECASE)
+_LEAST, _MOST = -0.5, 1.5  # fractions; an object may reach past the edge, pixels are beyond
+_EDGE = 1e-5  # fraction by which a box ends past the edge for its rounded numbers
+_WANTED = "a class, and x y width height or at least three pairs of x and y"
+MOST_PAIRED = 400  # points of a part that are looked at for the shortest way to another
+
+
+def sniff(head: Head) -> Evidence | None:
+    if not head.is_folder:
+        if yolo_config.is_config(head):
+            return Evidence(0.9, "it has names, and train, val or nc")
+        return (
+            Evidence(0.9, "its lines are a class and fractions") if head.ending == ".txt" and _fractions(head) else None
+        )
+    if label_texts.part_of_a_larger(head, lambda above: sniff(above) is not None):
+        return None
+    texts = list(label_texts.sample(head.path, _fractions))
+    told = next((config.path.name for config in yolo_config.configs(head) if yolo_config.is_config(config)), None)
+    written = [text for text in texts if text.text.strip()]
+    sound = [text for text in written if (_is_yolo if told or is_labels(text.path.parent.name) else _fractions)(text)]
+    if texts and (2 * len(sound) >= len(written) or (told and sound)):
+        return Evidence(0.9, f"label files of YOLO{f', and {told}' if told else ''}")
+    if told and not texts:
+        return Evidence(0.45, f"{told} is of YOLO, but there are no label files")
+    if head.images and not texts and _labels_beside(head.path):
+        return Evidence(0.9, "its label files lie in a folder beside it")
+    return None
+
+
+def _is_yolo(text: Head) -> bool:
+    """Half of its lines at least; a slip among them is named when the text is read."""
+    lines = label_texts.lines_of(text.text)
+    return bool(lines) and 2 * sum(_LINE.fullmatch(line) is not None for line in lines) >= len(lines)
+
+
+def _fractions(text: Head) -> bool:
+    """The same where nothing but the content says what the text is."""
+    lines = label_texts.lines_of(text.text)
+    if not lines or not all(map(_LINE.fullmatch, lines)):
+        return False
+    numbers = [float(number) for line in lines for number in line.split()[1:]]
+    return all(_LEAST <= number <= _MOST for number in numbers) and any(number % 1 for number in numbers)
+
+
+def _labels_beside(folder: Path) -> bool:
+    """Of a folder of images, named by itself: the label files lie beside it, or beside the one above."""
+    for above in yolo_config.above(folder):
+        if any(_is_yolo(text) for text in label_texts.sample(above, _fractions)):
+            return True
+    return False
+
+
+# --- reading ----------------------------------------------------------------------------------------
+def read(path: Path, faults: Faults) -> Dataset:
+    config = yolo_parts.config_of(path)
+    if path.suffix.lower() == ".txt" and path.is_file():
+        root, texts = label_texts.root_of(path), [path]
+    else:
+        root = path if path.is_dir() else yolo_parts.root_of(path, config)
+        texts = label_texts.find(root, _fractions)
+    if not texts:
+        raise _no_texts(path, root, config)
+    classes = Classes(config, root, faults)
+    images = Images(root)
+    named = [(text, images.name(text)) for text in texts]
+    finder = ImageFinder(root, faults, near=root, names=[name for _, name in named])
+    contents = [(text, name, label_texts.lines(text, faults)) for text, name in named]
+    pose = _pose(config, [line for _, _, lines in contents for _, line in lines or ()])
+    drafts = []
+    for text, name, lines in contents:
+        found = finder.image(name, regions=len(lines or ()))
+        if found is None:
+            continue
+        regions = Regions(faults, found, in_pixels=True)
+        if lines is None:
+            regions.saw()  # its fault is noted: the image is skipped, not empty
+        _draw(lines or [], classes.of(text.parent), pose, regions)
+        drafts.append(Draft(found, regions))
+    dataset = assemble(data_name(root), classes.used(drafts), drafts, "yolo", faults)
+    dataset = replace(dataset, class_ids=classes.ids(dataset.names))
+    if path.is_dir() or texts != [path]:
+        dataset = label_texts.with_unlabeled(dataset, root, faults)
+    return dataset if config is None else yolo_parts.apply(dataset, root, config, faults)
+
+
+def _no_texts(path: Path, root: Path, config: yolo_config.Config | None) -> AnnotationError:
+    if path.is_dir() and Head(path).images and _labels_beside(path):
+        above = next((folder for folder in yolo_config.above(root) if not is_generic(folder.name)), root.parent)
+        return AnnotationError(
+            "the label files of these images lie in another folder", file=path, expected="images and labels",
+            got="images", fix=f"name the folder of both: {above}",
+        )  # fmt: skip
+    elsewhere = None if config is None else yolo_parts.outside(config)
+    if config is not None and elsewhere is not None:
+        return AnnotationError(
+            "its data lie outside of its folder", file=config.file, field="path", got=config.path,
+            expected=f"a folder in {config.file.parent}",
+            fix=f"copy {config.file.name} into {elsewhere} and name that folder; or name the file, with --follow-links",
+        )  # fmt: skip
+    return AnnotationError(
+        "no label files of YOLO", file=path, expected="texts called like the images, beside them or in a folder labels",
+        got="none", fix="put the folder labels beside the folder images",
+    )  # fmt: skip
+
+
+# --- lines ------------------------------------------------------------------------------------------
+def _pose(config: yolo_config.Config | None, lines: list[str]) -> int | None:
+    """How many numbers of key points stand behind a box; None where there are none.
+
+    Without a data.yaml that says so: all lines are as long, and each third number is 0, 1 or 2 (hidden, visible).
+    """
+    if config is not None and config.key_points is not None:
+        return config.key_points[0] * config.key_points[1]
+    rows = [line.split() for line in lines]
+    length = len(rows[0]) - 5 if rows else 0
+    if length < 6 or length % 3 or len(rows) < 2 or any(len(row) != length + 5 for row in rows):
+        return None
+    return length if all(re.fullmatch(r"[012](?:\.0*)?", mark) for row in rows for mark in row[7::3]) else None
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line: the class, and the numbers behind it."""
+
+    id: int
+    numbers: np.ndarray
+
+
+def _draw(lines: list[tuple[int, str]], names: dict[int, str] | None, pose: int | None, regions: Regions) -> None:
+    seen: set[str] = set()
+    for number, line in lines:
+        if line in seen:
+            regions.faults.count(LINES_REPEATED)
+            continue
+        seen.add(line)
+        read = _parsed(line, number, regions)
+        if read is None:
+            continue
+        label = str(read.id) if names is None else names.get(read.id)
+        if label is None:
+            most = max(names or {0: ""})
+            regions.lacks(f"in line {number}", "class", f"an id that data.yaml or classes.txt names (0 to {most})",
+                          read.id, "correct the id, or name the class there")  # fmt: skip
+            continue
+        _draw_line(read.numbers, number, label, pose, regions)
+
+
+def _parsed(line: str, number: int, regions: Regions) -> _Line | None:
+    """None, and a fault, where the line does not begin with a class id, or has something else than numbers."""
+    first, *others = line.split()
+    where = f"in line {number}"
+    if not re.fullmatch(r"[0-9]{1,9}(?:\.0{0,9})?", first):
+        regions.lacks(where, "class", "a class id, a whole number from 0", first, "correct the label file there")
+        return None
+    wrong = next((text for text in others if not re.fullmatch(_NUMBER, text, re.IGNORECASE)), None)
+    if wrong is not None:
+        regions.lacks(where, "numbers", "fractions of width and height", wrong, "correct the label file there")
+        return None
+    return _Line(int(first.split(".")[0]), np.array([float(text) for text in others], np.float64))
+
+
+def _draw_line(numbers: np.ndarray, number: int, label: str, pose: int | None, regions: Regions) -> None:
+    where, count = f"in line {number}", len(numbers)
+    if pose is not None and count in (4 + pose, 5 + pose):
+        regions.faults.count(KEYPOINTS_UNUSED)
+        numbers = numbers[:4]
+    elif count == 5:
+        regions.faults.count(DETECTION_SCORES_UNUSED)
+        numbers = numbers[:4]
+    elif count < 4 or count % 2:
+        regions.lacks(where, "numbers", _WANTED, f"{count + 1} numbers", "correct the label file there")
+        return
+    if (numbers < _LEAST).any() or (numbers > _MOST).any():
+        wrong = numbers[(numbers < _LEAST) | (numbers > _MOST)][0]
+        regions.lacks(where, "numbers", "fractions of width and height, 0 to 1", f"{wrong:g}",
+                      "divide x by the width and y by the height")  # fmt: skip
+        return
+    height, width = regions.size
+    if len(numbers) == 4:
+        x, y, w, h = numbers
+        corners = np.array([[x - w / 2, y - h / 2], [x + w / 2, y + h / 2]])
+        (x1, y1), (x2, y2) = _pixels(corners, width, height)
+        regions.box(where, label, x1, y1, x2, y2)
+    else:
+        regions.outline(where, label, [_pixels(numbers.reshape(-1, 2), width, height)])
+
+
+def _pixels(fractions: np.ndarray, width: int, height: int) -> np.ndarray:
+    """k×2 pixels; to a ten thousandth, so that a place that was a whole number before it was divided is one again."""
+    edge = np.round(fractions)
+    near = (np.abs(fractions - edge) < _EDGE) & ((edge == 0) | (edge == 1))
+    return np.round(np.where(near, edge, fractions) * [width, height], 4)
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """A folder: data.yaml, and labels/<split>/<stem>.txt for images/<split>/<stem>.jpg, which are not copied.
+
+    Images that lie in `path`/images already have their labels at the same way below labels.
+    """
+    if path.suffix.lower() in (".txt", ".yaml"):
+        raise OutputError("YOLO is a folder of several files", file=path, fix="name a folder")
+    count = len(dataset.names)
+    if dataset.class_ids not in ((), tuple(range(count)), tuple(range(1, count + 1))):  # ids that only number them
+        losses.add(CLASS_IDS_LOST, count)
+    texts: dict[Path, Record] = {}
+    for record in dataset.records:
+        if record.instances is None or record.skipped:
+            losses.image(record)
+            continue
+        losses.add(IMAGE_LABELS_LOST, int(record.labels is not None))
+        text = path / "labels" / _below(record, path / "images")
+        if texts.setdefault(text, record) is not record:
+            raise DatasetError("two images would share one label file", file=dataset.name,
+                               got=percent_encoded(text.stem), expected="different names, folder and ending apart",
+                               fix="rename one of them",
+                               record=f'image "{percent_encoded(record.image.name)}"')  # fmt: skip
+    for text, record in texts.items():
+        assert record.instances is not None
+        write_text(text, "".join(f"{line}\n" for line in _lines(record.instances, record.size, losses)))
+    write_text(path / "data.yaml", _yaml(dataset, losses))
+
+
+def _below(record: Record, images: Path) -> Path:
+    """The way of its text below `labels`."""
+    if record.image.is_relative_to(images):
+        way = record.image.relative_to(images)
+    else:
+        way = Path(record.split or "") / record.image.name
+    return way.with_name(f"{percent_encoded(way.stem)}.txt")
+
+
+def _yaml(dataset: Dataset, losses: Losses) -> str:
+    splits = [split for split in ("train", "val", "test") if any(record.split == split for record in dataset)]
+    ways = {split: f"images/{split}" for split in splits} or {"train": "images", "val": "images"}
+    if not splits:
+        losses.add(SPLIT_MISSING)
+    names = [f"  {id}: {json.dumps(name, ensure_ascii=False)}" for id, name in enumerate(dataset.names)]
+    lines = [*(f"{split}: {way}" for split, way in ways.items()), f"nc: {len(names)}", "names:", *names]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(instances: Instances, size: tuple[int, int], losses: Losses) -> Iterator[str]:
+    losses.attributes(instances)
+    losses.scores_and_crowds(instances)
+    masks, drawn = instances.masks, instances.outlines()
+    traced = None if masks is None else polygons.trace(masks.counts, masks.offsets, masks.size)
+    sides = np.array(size[::-1], np.float64)
+    for row, id in enumerate(instances.classes.tolist()):
+        parts = drawn[row]
+        if traced is None:
+            corners = instances.boxes[row].astype(np.float64).reshape(2, 2) / sides
+            numbers = np.concatenate([corners.mean(0), corners[1] - corners[0]])
+        else:
+            if parts is None:  # the mask's own edges
+                parts = tuple(outline.points for outline in traced[row] if not outline.hole)
+                losses.add(HOLES_LOST, len(traced[row]) - len(parts))
+            losses.add(PARTS_BRIDGED, int(len(parts) > 1))
+            numbers = (bridged(parts) / sides).reshape(-1)
+        yield f"{id} {' '.join(_decimal(number) for number in numbers.tolist())}"
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.10f}".rstrip("0").rstrip(".")
+
+
+def bridged(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """One outline of several: to the next part, around it, and back the same way, which encloses nothing."""
+    whole = parts[0]
+    for part in parts[1:]:
+        own, other = (np.arange(0, len(points), max(1, len(points) // MOST_PAIRED)) for points in (whole, part))
+        away = ((whole[own, None] - part[None, other]) ** 2).sum(2)
+        start, end = np.unravel_index(away.argmin(), away.shape)
+        start, end = own[start], other[end]
+        around = np.concatenate([part[end:], part[: end + 1]])
+        whole = np.concatenate([whole[: start + 1], around, whole[start:]])
+    return whole
