@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reported import sentences
 
 from maskwright.errors import DatasetError
 from maskwright.evaluation.classification import evaluate
@@ -53,7 +54,7 @@ def test_one_image_has_an_accuracy_and_no_bootstrap():
     metrics = evaluate([1], np.array([[0.2, 0.8]]), NAMES[:2])
     assert metrics.accuracy == 1 and metrics.auc is None
     assert metrics.intervals["accuracy"] == wilson(1, 1) and metrics.intervals["macro_F1"] is None
-    assert metrics.remarks == ("no image shows norust: its recall is set to 0, its AUC and AP are undefined",)
+    assert sentences(metrics.issues) == ("no image shows norust: its recall is set to 0, its AUC and AP are undefined",)
 
 
 # --- scikit-learn's metrics -----------------------------------------------------------------------
@@ -176,7 +177,7 @@ def test_copies_of_a_image_do_not_narrow_any_interval_when_they_are_grouped():
     for name in ("accuracy", "AUC"):
         (low, high), (least, most) = loose.intervals[name], one.intervals[name]
         assert high - low < 0.6 * (most - least)
-    assert five.remarks == ("200 images in 40 groups: intervals are computed by resampling whole groups",)
+    assert sentences(five.issues) == ("200 images in 40 groups: intervals are computed by resampling whole groups",)
 
 
 @given(answers(least=2), st.integers(0, 3))

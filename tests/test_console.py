@@ -42,7 +42,6 @@ def test_a_result_is_one_document_for_machines(capsys):
     console = Console(json=True)
     console.show("for people")
     console.table(["class"], [["balloon"]])
-    console.say("a remark")
     console.log(CLIPPED("party", count=13))
     console.result({"images": 61}, "61 images")
     out, err = capsys.readouterr()
@@ -58,13 +57,6 @@ def test_an_issue_is_a_line_on_stderr_and_quiet_keeps_back_all_but_errors(capsys
         console.log(CLIPPED("party", count=13))
         console.log(broken)
         assert capsys.readouterr() == ("", shown) and len(console.issues) == 2
-
-
-def test_remarks_go_to_stderr_and_quiet_keeps_them_back(capsys):
-    Console().say("13 outlines were clipped")
-    assert capsys.readouterr() == ("", "13 outlines were clipped\n")
-    Console(quiet=True).say("13 outlines were clipped")
-    assert capsys.readouterr() == ("", "")
 
 
 def test_quiet_keeps_results(capsys):

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from maskwright.cli.console import Console, table_text
 from maskwright.errors import DatasetError
 from maskwright.escaping import harmless
+from maskwright.issues import Kind
 
 NASTY = "a\x1b]0;pwned\x07\x1b[31m\n99 images\r\x9b2J\u202egpj\u2028.jpg"
+NAMED = Kind("named", "warning", "{names!q} in {where}")
+BROKEN = Kind("broken", "error", "{error}")
 SHOWN = r"a\x1b]0;pwned\x07\x1b[31m\n99 images\r\x9b2J\u202egpj\u2028.jpg"
 
 
@@ -39,18 +42,20 @@ def test_whatever_the_text_nothing_is_left_to_obey_and_a_terminal_can_take_it(te
     assert harmless(shown) == shown
 
 
-@pytest.mark.parametrize("way", ["show", "say", "result", "table cell", "table head", "table title", "error", "remark"])
+@pytest.mark.parametrize(
+    "way", ["show", "issue", "result", "table cell", "table head", "table title", "error", "broken image"]
+)
 def test_every_way_to_the_terminal_is_harmless(way, capsys):
     console = Console()
     {
         "show": lambda: console.show(f"{NASTY}: 1 balloon"),
-        "say": lambda: console.say(f"note: {NASTY}"),
+        "issue": lambda: console.log(NAMED(NASTY, names=[NASTY], where=NASTY)),
         "result": lambda: console.result({}, NASTY),
         "table cell": lambda: console.table(["class"], [[NASTY]]),
         "table head": lambda: console.table([NASTY], [["balloon"]]),
         "table title": lambda: console.table(["class"], [["balloon"]], title=NASTY),
         "error": lambda: console.run(lambda: _raise(DatasetError(NASTY, file=NASTY, record=NASTY, got=NASTY))),
-        "remark": lambda: console.say(DatasetError(NASTY, file=NASTY, record=NASTY, got=NASTY)),
+        "broken image": lambda: console.log(BROKEN(error=DatasetError(NASTY, file=NASTY, record=NASTY, got=NASTY))),
     }[way]()
     shown = "".join(capsys.readouterr())
     assert r"\x1b]0;pwned\x07" in shown

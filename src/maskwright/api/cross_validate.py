@@ -108,7 +108,7 @@ def cross_validate(
         parts.append((evaluated.data, evaluated.predictions))
         metrics.append(evaluated.metrics)
         folders.append(trained.folder)
-    return CrossValidated(task.pool(parts, EvaluationOptions(bootstrap, seed)), metrics, folders)
+    return CrossValidated(task.pool(parts, EvaluationOptions(bootstrap, seed, log=log)), metrics, folders)
 
 
 def _evaluate_last(run: Path, data: Dataset, progress: Progress) -> Evaluated[Any]:

@@ -27,14 +27,6 @@ from maskwright.types import Dataset, Record
 
 MOST_COMPARED = 3000  # images with named splits that are compared before a training, about ten seconds of work
 
-Say = Callable[[str], None]
-
-
-def as_lines(say: Say) -> Log:
-    """The log of a function that still takes lines."""
-    return lambda issue: say(str(issue))
-
-
 BOXES_WITHOUT_OUTLINES = Kind(
     "boxes_without_outlines", "warning",
     "{count} image has boxes and no outlines: boxes are learned from them, masks from the others",

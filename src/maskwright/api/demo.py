@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 
 from maskwright import files, formats
-from maskwright.api.data import Say, as_lines
 from maskwright.api.evaluate import Evaluated, evaluate
 from maskwright.api.results import write_picture
 from maskwright.api.train import Trained, train
 from maskwright.drawing import outlines
 from maskwright.drawing import splash as splashing
 from maskwright.errors import OutputError
-from maskwright.issues import Issues
+from maskwright.issues import Issues, Kind, Log, warn
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Predictor
@@ -31,6 +30,14 @@ from maskwright.weights.sources import bundled_names
 IMAGES, SIZE, SHOWN = 60, (360, 480), 6
 INPUT = 384
 PAGE = "report.html"
+DEMO_RENDERING = Kind(
+    "demo_rendering", "info", "1/5  rendering {count} party images with their outlines (VIA) into {folder}"
+)
+DEMO_READING = Kind("demo_reading", "info", "2/5  reading them back, as your own would be")
+DEMO_PART = Kind("demo_part", "info", "     {split}: {count} images, {balloons} balloons")
+DEMO_TRAINING = Kind("demo_training", "info", "3/5  training for {seconds:.0f} seconds")
+DEMO_EVALUATING = Kind("demo_evaluating", "info", "4/5  evaluating the best epoch, with intervals")
+DEMO_DRAWING = Kind("demo_drawing", "info", "5/5  drawing, splashing, counting")
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def demo(
     device: str = "auto",
     precision: str = "auto",
     progress: Progress = silent,
-    say: Say = lambda line: None,
+    log: Log = warn,
 ) -> Demo:
     """Render a party, train on it for about `seconds`, evaluate, splash, and write it all on one page.
 
@@ -61,13 +68,13 @@ def demo(
     """
     began, out = time.monotonic(), Path(out)
     _clear(out)
-    say(f"1/5  rendering {IMAGES} party images with their outlines (VIA) into {out / 'party'}")
+    log(DEMO_RENDERING(count=IMAGES, folder=out / "party"))
     render_set("balloons", IMAGES, out / "party", seed=seed + 2024, val=0.3, size=SIZE, progress=progress)
-    say("2/5  reading them back, as your own would be")
+    log(DEMO_READING())
     data = formats.read(out / "party")
     for name, part in data.splits().items():
-        say(f"     {name}: {len(part)} images, {part.instance_count} balloons")
-    say(f"3/5  training for {seconds:.0f} seconds")
+        log(DEMO_PART(split=name, count=len(part), balloons=part.instance_count))
+    log(DEMO_TRAINING(seconds=seconds))
     weights = "bundled" if bundled_names() else "none"
     trained = train(
         out / "party",
@@ -80,12 +87,12 @@ def demo(
         device=device,
         precision=precision,
         progress=progress,
-        log=as_lines(lambda line: say(f"     {line}")),
+        log=log,
     )
-    say("4/5  evaluating the best epoch, with intervals")
+    log(DEMO_EVALUATING())
     find = load(trained.model, InferenceOptions(device=device, precision=precision))
     evaluated = evaluate(find, data, split="val", seed=seed, progress=progress, log=Issues())
-    say("5/5  drawing, splashing, counting")
+    log(DEMO_DRAWING())
     gallery, counts = _draw(find, evaluated.data, out, progress)
     files.write_text(out / PAGE, _page(trained, evaluated, gallery, counts, time.monotonic() - began))
     return Demo(out, out / PAGE, trained, evaluated, counts, time.monotonic() - began)

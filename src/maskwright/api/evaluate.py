@@ -9,7 +9,7 @@ from typing import Any, Generic
 from maskwright.api.data import data_name, dataset_of, relative, same_spelling
 from maskwright.errors import DatasetError
 from maskwright.evaluation.comparing import McNemar
-from maskwright.issues import Issue, Kind, Log, warn
+from maskwright.issues import Issue, Issues, Kind, Log, warn
 from maskwright.prediction import thresholds
 from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
@@ -151,7 +151,7 @@ def evaluate(
     comparison = None
     if other is not None:
         names = _label(model, "the first"), _label(against, "the second")
-        second = task.evaluate(other, evaluation.data, EvaluationOptions(0, 0, progress, log))
+        second = task.evaluate(other, evaluation.data, EvaluationOptions(0, 0, progress, Issues()))
         comparison = task.compare(evaluation, second, names)
         issues += _issues(*seen(evaluation.data, against), len(evaluation.data), names[1])
     label = _label(model, predictor.card.model)

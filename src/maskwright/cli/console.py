@@ -95,20 +95,12 @@ class Console:
     def log(self, issue: Issue) -> None:
         """The `log` of library functions: an issue is shown, and kept for the JSON document."""
         self.issues(issue)
-        if not self.json and (not self.quiet or issue.severity == "error"):
-            self._line(str(issue))
-
-    def say(self, remark: str | MaskwrightError) -> None:
-        """A remark that is no result: a line, or an error that ends nothing."""
-        if self.quiet or self.json:
+        if self.json or (self.quiet and issue.severity != "error"):
             return
-        self._line(str(remark) if isinstance(remark, MaskwrightError) else harmless(remark))
-
-    def _line(self, text: str) -> None:
         if self._bars is not None:
-            self._bars.print(text)
+            self._bars.print(str(issue))
         else:
-            print(text, file=sys.stderr)
+            print(str(issue), file=sys.stderr)
 
     def progress(
         self, items: Iterable[Item], total: int | None = None, label: str = "", unit: str = ""

@@ -35,7 +35,7 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
         device=device,
         precision=precision,
         progress=console.progress,
-        say=console.say,
+        log=console.log,
     )
     metrics = done.evaluated.metrics
     facts = {

@@ -136,7 +136,7 @@ def _show_twelve(metrics: DetectionMetrics | ClassificationMetrics, console: Con
     from maskwright.evaluation.classification_metrics import ClassificationMetrics
 
     if isinstance(metrics, ClassificationMetrics):
-        console.say("note: COCO's twelve lines are of objects; this model says what whole images show")
+        console.show("COCO's twelve lines are for objects; this model classifies whole images")
         return
     for kind in (metrics.mask, metrics.box):
         if kind is not None:
@@ -160,8 +160,6 @@ def _show_predictions(metrics: ClassificationMetrics, console: Console) -> None:
     if metrics.confusion is not None and len(metrics.names) <= 12:
         table = [[name, *row] for name, row in zip(metrics.names, metrics.confusion.tolist(), strict=True)]
         console.table(["is", *(f"said {name}" for name in metrics.names)], table)
-    for remark in metrics.remarks:
-        console.say(remark)
 
 
 def _with(value: float | None, interval: tuple[float, float] | None) -> str:

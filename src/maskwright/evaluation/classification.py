@@ -5,7 +5,7 @@ The definitions are scikit-learn's, including 0 for a division by zero.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,7 +18,18 @@ from maskwright.evaluation.classification_metrics import (
     Interval,
 )
 from maskwright.evaluation.proportions import fraction_interval
+from maskwright.issues import Issue, Kind
 
+CLASSES_WITHOUT_IMAGES = Kind(
+    "classes_without_images", "warning",
+    "no image shows {classes}: its recall is set to 0, its AUC and AP are undefined",
+)  # fmt: skip
+CLASSES_NEVER_PREDICTED = Kind(
+    "classes_never_predicted", "warning", "no image was predicted as {classes}: precision is set to 0"
+)
+GROUPS_RESAMPLED = Kind(
+    "groups_resampled", "info", "{count} images in {groups} groups: intervals are computed by resampling whole groups"
+)
 KINDS = ("micro", "macro", "weighted")
 
 
@@ -89,7 +100,7 @@ def evaluate(
         ap=_mean([per_class.ap for per_class in classes]),
         confusion=None if multi_label else real.T.astype(np.int64) @ decided.astype(np.int64),
         intervals=pairs,
-        remarks=tuple(_remarks(classes, count, together)),
+        issues=tuple(_issues(classes, count, together)),
         ground_truth=real,
         scores=scores,
         predicted=decided,
@@ -249,19 +260,17 @@ def _column_mean(columns: Sequence[np.ndarray]) -> np.ndarray:
                      out=np.full(table.shape[1], np.nan), where=defined.any(axis=0))  # fmt: skip
 
 
-# --- remarks ------------------------------------------------------------------------------------------
-def _remarks(
+# --- issues -------------------------------------------------------------------------------------------
+def _issues(
     classes: Sequence[ClassificationClassMetrics], count: int, groups: tuple[Hashable, ...] | None
-) -> list[str]:
-    remarks = []
+) -> Iterator[Issue]:
     absent = [per_class.name for per_class in classes if per_class.support == 0]
     never_predicted = [item.name for item in classes if item.predicted == 0 and item.support > 0]
     if count and absent:
-        remarks.append(f"no image shows {', '.join(absent)}: its recall is set to 0, its AUC and AP are undefined")
+        yield CLASSES_WITHOUT_IMAGES(classes=absent)
     if never_predicted:
-        remarks.append(f"no image was predicted as {', '.join(never_predicted)}: precision is set to 0")
+        yield CLASSES_NEVER_PREDICTED(classes=never_predicted)
     if groups is not None and (number := len({group for group in groups if group is not None})):
         number += sum(group is None for group in groups)
         if number < count:
-            remarks.append(f"{count} images in {number} groups: intervals are computed by resampling whole groups")
-    return remarks
+            yield GROUPS_RESAMPLED(count=count, groups=number)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from maskwright import tables
+from maskwright.issues import Issue, as_json
 
 Interval = tuple[float, float]
 
@@ -79,7 +80,7 @@ class ClassificationMetrics:
     confusion    C×C int64, row = ground truth, column = predicted; None with multi_label
     intervals    95 %: "accuracy", "AUC", "AP", "macro_precision", "macro_recall", "macro_F1" (and micro, weighted),
                  and "precision_X", "recall_X", "F1_X", "AUC_X", "AP_X" of each class; None where undefined
-    remarks      what limits the metrics: classes without images, groups
+    issues       what limits the metrics: classes without images, groups
     ground_truth, scores, predicted  n×C: bool, float64, bool
     groups       n, or None
     """
@@ -94,7 +95,7 @@ class ClassificationMetrics:
     ap: float | None
     confusion: np.ndarray | None
     intervals: dict[str, Interval | None]
-    remarks: tuple[str, ...]
+    issues: tuple[Issue, ...]
     ground_truth: np.ndarray = field(repr=False)
     scores: np.ndarray = field(repr=False)
     predicted: np.ndarray = field(repr=False)
@@ -189,7 +190,7 @@ class ClassificationMetrics:
             "confusion": None if self.confusion is None else self.confusion.tolist(),
             "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
             "mistakes": [asdict(mistake) for mistake in self.mistakes()],
-            "remarks": list(self.remarks),
+            "issues": [as_json(issue) for issue in self.issues],
         }
 
     def to_json(self) -> str:

@@ -61,7 +61,7 @@ def _metrics(
     for row, ((data, record), image_labels) in enumerate(zip(records, predictions, strict=True)):
         ground_truth[row, [names.index(data.names[label]) for label in record.labels or ()]] = True
         predicted[row, list(image_labels.chosen)] = True
-    return classification.evaluate(
+    metrics = classification.evaluate(
         ground_truth,
         np.stack([image_labels.scores for image_labels in predictions]),
         names,
@@ -72,6 +72,9 @@ def _metrics(
         groups=[group for data, _ in parts for group in image_groups(data)],
         image_names=[name for data, _ in parts for name in image_names(data)],
     )
+    for issue in metrics.issues:
+        options.log(issue)
+    return metrics
 
 
 def _notes(card: Card) -> tuple[str, ...]:

@@ -59,14 +59,14 @@ def sections_of(
     """Everything but the images, in the order a reader wants it.
 
     points       the operating points in use (one at most where an image shows one class), drawn into the charts
-    warnings     what must be known before believing the metrics, beside the metrics' own remarks
+    warnings     what must be known before believing the metrics, beside the metrics' own issues
     temperature  that the scores are at
 
     >>> page.render("rust", [*sections_of(metrics), misclassified(metrics, open_image)])
     """
     made: list[Section] = []
-    if told := [*warnings, *metrics.remarks]:
-        made.append(Warnings(told))
+    if limits := [*warnings, *map(str, metrics.issues)]:
+        made.append(Warnings(limits))
     made.append(_headline(metrics))
     for point in points:
         made.append(Text(f"Operating point of {point.name}", point.sentences(), note="chosen on validation images"))
@@ -240,7 +240,7 @@ def write_report(
 
     issues = [str(issue) for issue in context.issues]
     parts = sections_of(metrics, classifier.card.operating_points, issues, classifier.card.temperature)
-    after_headline = 1 + bool(issues or metrics.remarks)
+    after_headline = 1 + bool(issues or metrics.issues)
     if classifier.thresholds:
         parts.insert(after_headline, Text("Score thresholds", [str(threshold) for threshold in classifier.thresholds]))
     if context.against is not None:
