@@ -1,15 +1,15 @@
-# Everything one does with this project, on a clean clone too: `make demo` builds .venv first. Python 3.11 to 3.13.
-#   make demo                    train on drawn balloons and look at the result
+# Development tasks; on a clean clone `make demo` creates .venv first. Python 3.11 to 3.13.
+#   make demo                    train on rendered balloons and show the result
 #   make test | test-slow | test-all
-#   make fuzz                    broken files for FUZZ_MINUTES=10; no part of CI
-#   make fuzz-properties         the property tests with new examples each time, FUZZ_EXAMPLES=300 of each; no part of CI
-#   make check | format          what must be clean before a commit | mend what can be mended by itself
+#   make fuzz                    corrupted files for FUZZ_MINUTES=10; not part of CI
+#   make fuzz-properties         the property tests with new examples, FUZZ_EXAMPLES=300 each; not part of CI
+#   make check | format          checks before a commit | automatic fixes
 #   make bench [BENCH=file.py]   the metrics of docs/results.md
-#   make bundled                 train the bundled models anew (five hours; images in SHARED)
+#   make bundled                 train the bundled models (five hours; images in SHARED)
 #   make docs                    test README and docs: commands, outputs, links
-#   make site                    the same, then build them as a website into build/site (installs the extra `docs`)
+#   make site                    the same, then build a website in build/site (installs the extra `docs`)
 #   make wheel                   dist/maskwright-VERSION-py3-none-any.whl
-# PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<address of a wheel index> takes torch from there.
+# PYTHON=python3.12 picks the interpreter; TORCH_INDEX=<URL of a wheel index> is used for torch.
 # TESTS=tests/test_x.py picks tests.
 
 PYTHON ?= python3
@@ -29,7 +29,7 @@ help:
 
 install: $(READY)
 
-# torch goes first and alone, so that the build you choose (CPU or CUDA) is the one that stays.
+# torch is installed first, so that the chosen build (CPU or CUDA) is kept.
 $(READY): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements/dev.txt) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
@@ -48,13 +48,13 @@ test-slow: $(READY)
 test-all: $(READY)
 	$(BIN)/python -m pytest $(TESTS)
 
-# What fails lies in build/fuzz, with its kind and seed; FUZZ=--json for the report as JSON.
+# Failing inputs are in build/fuzz, with kind and seed; FUZZ=--json gives the report as JSON.
 FUZZ_MINUTES ?= 10
 FUZZ ?=
 fuzz: $(READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --minutes $(FUZZ_MINUTES) $(FUZZ)
 
-# What fails is printed; an `@example` in the test keeps it.
+# Failures are printed; add them as `@example` to the test.
 FUZZ_EXAMPLES ?= 300
 fuzz-properties: $(READY)
 	MASKWRIGHT_HYPOTHESIS=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -m "hypothesis and not slow" $(TESTS)
@@ -74,7 +74,7 @@ bench: $(READY)
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
 
 # The data: the balloon set (`maskwright download balloon`) and, for backgrounds, any folder of images in the layout of
-# docs/data-and-licenses.md; without it the scenes are painted ones only.
+# docs/data-and-licenses.md; without it all backgrounds are rendered.
 SHARED ?= $(or $(MASKWRIGHT_SHARED),../shared)
 BUNDLED := src/maskwright/weights/bundled
 bundled: $(READY)

@@ -1,9 +1,9 @@
-"""What waiting threads cost on a busy machine: seconds an image, by OMP_WAIT_POLICY and threads.
+"""Cost of waiting threads on a busy machine: seconds per image, by OMP_WAIT_POLICY and number of threads.
 
     python benchmarks/busy.py IMAGE --loops 0,6 --json busy.json
 
 Each cell is a process of its own that looks at the image a few times (the first time is left out); `--loops` busy
-loops run beside it. The load the machine had without them is told too.
+loops run beside it. The load of the machine without them is reported, too.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main() -> None:
         spinning = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(count)]
         try:
             taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
-            for _ in range(chosen.rounds):  # in turn, so that a machine that grows busier favours none
+            for _ in range(chosen.rounds):  # in turn, so that a changing load affects all equally
                 for kind, variables in KINDS.items():
                     taken[kind] += seconds(chosen.model, chosen.image, chosen.times, variables)
         finally:

@@ -1,4 +1,4 @@
-"""The classic recipe for small sets of images, trained three ways: CPU seconds on one thread, in one run.
+"""A standard recipe for small image sets, trained in three ways: CPU seconds on one thread, in one run.
 
     python benchmarks/classify.py                          three sides; the slow two for 2 of the 30 epochs
     python benchmarks/classify.py --measured 30            all 30 epochs of each (about half an hour)
@@ -126,8 +126,8 @@ def plain(data: Path, measured: int) -> dict:
             learning.step()
         model.eval()
         with torch.no_grad():
-            said = [(model.head(model.backbone(shown)), expected) for shown, expected in map(prepared, held)]
-        logits, expected = (torch.cat(item) for item in zip(*said, strict=True))
+            outputs = [(model.head(model.backbone(shown)), expected) for shown, expected in map(prepared, held)]
+        logits, expected = (torch.cat(item) for item in zip(*outputs, strict=True))
         accuracy.append(float((logits.argmax(1) == expected).float().mean()))
         losses.append(float(F.cross_entropy(logits, expected)))
         took.append(time.process_time() - began)
@@ -183,7 +183,7 @@ def keras_side(file: Path, measured: int) -> dict:
 
 
 def keras(data: Path, folder: Path, measured: int, site: str | None) -> dict | str:
-    """What the other process measured; or in a word why nothing."""
+    """The measurements of the other process, or why there are none."""
     from PIL import Image
     from torch import nn
 
@@ -209,7 +209,7 @@ def keras(data: Path, folder: Path, measured: int, site: str | None) -> dict | s
 
 # --- the same accuracy --------------------------------------------------------------------------------
 def real(data: str, weights: str) -> None:
-    """Five folds of the head on real weights: four kept looks an image against a new look every epoch."""
+    """Five folds of the head on ImageNet weights: four cached views per image against a new view every epoch."""
     import maskwright
 
     for views in (4, 0):

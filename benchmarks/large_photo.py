@@ -1,10 +1,10 @@
-"""An image of 10,000 x 10,000 pixels in tiles: is everything found, once, and in how much memory?
+"""An image of 10,000 x 10,000 pixels in tiles: recall, duplicate detections, memory.
 
     python benchmarks/large_image.py [--side 10000] [--tile 1024]
 
 The images of balloon/val, 1024 px wide or high, laid in rows at random distances, so that seams run through
 them anywhere. The model `balloons` looks at the sheet in tiles, at the sheet whole, and at each image alone.
-An object is found where a find of 0.5 or more covers it with IoU 0.5 or more; twice where two do.
+An object is found if a detection with a score of at least 0.5 has an IoU of at least 0.5 with it; twice if two do.
 
 Data: MASKWRIGHT_SHARED, or ../shared.
 """
@@ -53,8 +53,8 @@ def places(side: int, images: list[tuple[Image, RleMasks]]) -> Iterator[tuple[in
         y += LONG + int(random.integers(5, 60))
 
 
-def told(detections: Instances, ground_truth: RleMasks) -> np.ndarray:
-    """(found, twice, finds) of these objects."""
+def counts(detections: Instances, ground_truth: RleMasks) -> np.ndarray:
+    """(objects found, objects found twice, number of detections)."""
     assert detections.masks is not None
     true_positives = (detections.masks.iou(ground_truth) >= 0.5).sum(0)
     return np.array([(true_positives >= 1).sum(), (true_positives >= 2).sum(), len(detections)])
@@ -74,19 +74,19 @@ def main() -> None:
     alone = Detector(engine, threshold=0.5)
     sheet = np.full((chosen.side, chosen.side, 3), 120, np.uint8)
     objects, by_image, count = [], np.zeros(3, int), 0
-    each = [told(alone(image), masks) for image, masks in images]
+    per_image = [counts(alone(image), masks) for image, masks in images]
     for x, y, image, masks in places(chosen.side, images):
         sheet[y : y + image.size[0], x : x + image.size[1]] = image.pixels
         objects.append(masks.place((x, y), sheet.shape[:2]))
-        by_image += each[count % len(images)]
+        by_image += per_image[count % len(images)]
         count += 1
     ground_truth = RleMasks.join(objects)
     print(f"{count} images, {len(ground_truth)} objects on {chosen.side} x {chosen.side} px; memory so far {memory()}")
-    print("each image alone: {} found, {} twice, {} finds".format(*by_image))
+    print("each image alone: {} found, {} twice, {} detections".format(*by_image))
     for tile in (chosen.tile, 0):
         began = time.monotonic()
-        metrics = told(Detector(engine, threshold=0.5, tile=tile)(Image(sheet)), ground_truth)
-        words = "{} found, {} twice, {} finds".format(*metrics)
+        metrics = counts(Detector(engine, threshold=0.5, tile=tile)(Image(sheet)), ground_truth)
+        words = "{} found, {} twice, {} detections".format(*metrics)
         how = f"tiles of {tile}" if tile else "the sheet whole"
         print(f"{how}: {words}; {time.monotonic() - began:.0f} s, peak memory {memory()}", flush=True)
 

@@ -180,31 +180,31 @@ def main() -> None:
     if args.way:
         print(json.dumps(measure(args.way, args.weights, image, args.threads)))
         return
-    told: dict[str, list[dict[str, Any]]] = {}
+    runs: dict[str, list[dict[str, Any]]] = {}
     for _ in range(args.rounds):
         for way in WAYS:
             done = subprocess.run(
                 [sys.executable, __file__, *sys.argv[1:], "--way", way], capture_output=True, text=True
             )
             if done.returncode == 0:
-                told.setdefault(way, []).append(json.loads(done.stdout.splitlines()[-1]))
+                runs.setdefault(way, []).append(json.loads(done.stdout.splitlines()[-1]))
             else:
                 print(f"{way} left out: {(done.stderr.splitlines() or ['?'])[-1]}", file=sys.stderr)
 
     def middle(way: str, what: str) -> float:
-        return statistics.median(item[what] for item in told[way]) if way in told else float("nan")
+        return statistics.median(item[what] for item in runs[way]) if way in runs else float("nan")
 
     print(
         f"{'':<12}{'seconds':>9}{'ratio':>7}{'processor s':>13}{'ratio':>7}{'peak MiB':>10}   processor s of all rounds"
     )
-    for way, rounds in told.items():
+    for way, rounds in runs.items():
         row = f"{way:<12}"
         for what, width in (("seconds", 9), ("processor", 13)):
             row += f"{middle(way, what):>{width}.2f}{middle(way, what) / middle('torchvision', what):>7.2f}"
         every = ", ".join(f"{item['processor']:.2f}" for item in rounds)
         print(f"{row}{max(item['MiB'] for item in rounds):>10.0f}   {every}")
-    if "fp32" in told and "bf16" in told:
-        print("bf16 against fp32:", moved(told["fp32"][0]["detections"], told["bf16"][0]["detections"]))
+    if "fp32" in runs and "bf16" in runs:
+        print("bf16 against fp32:", moved(runs["fp32"][0]["detections"], runs["bf16"][0]["detections"]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What bf16 costs matterport's network in answers: one trained network detects the same pictures in fp32 and in bf16.
+"""Accuracy of matterport's network in bf16: one trained network detects the same images in fp32 and in bf16.
 
     python benchmarks/matterport_bf16.py                     trains for 4 minutes of one core, then compares
     python benchmarks/matterport_bf16.py --minutes 10 --keep shapes.h5
@@ -29,7 +29,7 @@ from mrcnn import utils
 from mrcnn.model import MaskRCNN, data_generator, load_image_gt
 from mrcnn.samples.shapes import ShapesConfig, ShapesDataset
 
-SURE = 0.7  # the score from which on users are told of an object
+SURE = 0.7  # score threshold of the objects that are compared
 
 
 class Trained(ShapesConfig):
@@ -56,7 +56,7 @@ def shapes(count: int, seed: int) -> ShapesDataset:
 
 
 def train(path: Path, minutes: float, pictures: int = 160) -> None:
-    """Writes a .h5 whose heads have learned shapes for so many minutes of processor time."""
+    """Writes a .h5 whose heads were trained on shapes for this many minutes of CPU time."""
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as logs:
         model = MaskRCNN("training", Trained(), logs)
@@ -86,13 +86,13 @@ def train(path: Path, minutes: float, pictures: int = 160) -> None:
         step += 1
         if step % 25 == 0:
             print(f"step {step}: loss {mean:.3f}, {100 * done:.0f} % of the time", flush=True)
-            model.keras_model.save_weights(str(path))  # so that a run that is stopped was not for nothing
+            model.keras_model.save_weights(str(path))  # so that an interrupted run is not lost
     del network.maps
     model.keras_model.save_weights(str(path))
 
 
 def settle(network: Any, images: np.ndarray) -> None:
-    """Sets what the normalisations of a random backbone take off to what its activations are."""
+    """Sets the statistics of the normalization layers of a random backbone to those of its activations."""
     settings, momentum = network.settings, matterport_network.MOMENTUM
     network.settings, matterport_network.MOMENTUM = dataclasses.replace(settings, train_bn=None), 0.0
     network.requires_grad_(False)
@@ -101,7 +101,7 @@ def settle(network: Any, images: np.ndarray) -> None:
 
 
 def compare(path: Path, pictures: int) -> None:
-    """Prints what bf16 finds again of what fp32 finds, and the AP50 of both."""
+    """Prints how many fp32 detections bf16 reproduces, and the AP50 of both."""
     with tempfile.TemporaryDirectory() as logs:
         model = MaskRCNN("inference", Detecting(), logs)
     model.load_weights(str(path), by_name=True)
@@ -135,7 +135,7 @@ def compare(path: Path, pictures: int) -> None:
 
 
 def again(exact: dict[str, np.ndarray], near: dict[str, np.ndarray]) -> list[tuple[float, float, float, float]]:
-    """The sure objects of one answer that have a partner in the other, best overlap first."""
+    """Detections above SURE of one result that match one of the other, by descending IoU."""
     if not len(exact["rois"]) or not len(near["rois"]):
         return []
     overlap = utils.compute_overlaps(exact["rois"].astype(float), near["rois"].astype(float))

@@ -1,4 +1,4 @@
-"""Small soft masks to run lengths of a large image: solved from knots, against painted full frames.
+"""Pasting mask probabilities into a large image as run lengths: from knots, against dense full-image masks.
 
     python benchmarks/restore.py                              100 objects on 12 megapixels (needs 12 GB of memory)
     python benchmarks/restore.py --objects 10 --size 480 640
@@ -44,7 +44,7 @@ def inputs(objects: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]
 
 
 def painter() -> tuple[str, Callable[[Any, Any, tuple[int, int]], Any]]:
-    """Its name, and what makes n×H×W torch frames."""
+    """(its name, function that gives n×H×W dense masks)."""
     try:
         if "MASKWRIGHT_SHARED" in os.environ:
             sys.path.insert(0, str(Path(os.environ["MASKWRIGHT_SHARED"]) / "tools"))
@@ -82,7 +82,7 @@ def painted_here(mask_probs: Any, boxes: Any, size: tuple[int, int]) -> Any:
 
 
 def one_way(way: str, objects: int, size: tuple[int, int]) -> dict[str, Any]:
-    """Time, memory and the run lengths of one way, in this process."""
+    """Time, memory and run lengths of one method, in this process."""
     mask_probs, boxes = inputs(objects, size)
     if way == "runs":
         from maskwright.geometry import paste, rle

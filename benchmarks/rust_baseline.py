@@ -75,7 +75,7 @@ def main() -> None:
     except ImportError:
         sys.exit("scikit-learn is not installed: nothing is measured (pip install scikit-learn)")
     data = group_duplicates(prepare(formats.read(asked.data)).usable(), silent)
-    told = {}
+    results = {}
     for space in ("RGB", "HSV"):
         began = time.perf_counter()
         parts = evaluated(data, space, asked.k, asked.repeats, asked.seed, asked.strength)
@@ -83,14 +83,14 @@ def main() -> None:
         seconds = time.perf_counter() - began
         shown = {"accuracy": metrics.accuracy, "AUC": metrics.auc, "AP": metrics.ap}
         shown |= {f"recall {per_class.name}": per_class.recall for per_class in metrics.classes}
-        told[space] = {name: (value, metrics.intervals.get(name)) for name, value in shown.items()}
+        results[space] = {name: (value, metrics.intervals.get(name)) for name, value in shown.items()}
         if not asked.json:
             print(f"{space} {BINS}x{BINS}x{BINS}: {len(data)} images, {asked.k} folds, {asked.repeats} times, "
                   f"{seconds:.1f} s")  # fmt: skip
-            for name, (value, pair) in told[space].items():
+            for name, (value, pair) in results[space].items():
                 print(f"  {name:<16}{value:.3f}" + (f"  ({pair[0]:.3f} to {pair[1]:.3f})" if pair else ""))
     if asked.json:
-        print(json.dumps(told, indent=2))
+        print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

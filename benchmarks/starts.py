@@ -1,4 +1,4 @@
-"""What a start is worth: the same recipe, the same minutes, from weights of several kinds, on several datasets.
+"""Comparison of initial weights: the same recipe and training time on several datasets.
 
     python benchmarks/starts.py RESULTS                               every cell that RESULTS does not hold yet
     python benchmarks/starts.py RESULTS --sets balloon,weapons --starts bundled,none --minutes 10
@@ -55,17 +55,17 @@ STARTS: dict[str, dict[str, Any]] = {
 
 
 def facts(metrics: DetectionMetrics) -> dict[str, Any]:
-    told: dict[str, Any] = {"images": metrics.images, "objects": metrics.ground_truths}
+    result: dict[str, Any] = {"images": metrics.images, "objects": metrics.ground_truths}
     for kind in (metrics.mask, metrics.box):
         for name in ("AP", "AP50") if kind else ():
-            told[f"{kind.kind} {name}"] = [getattr(kind, name), *(kind.intervals[name] or (None, None))]  # type: ignore[union-attr]
-    return told
+            result[f"{kind.kind} {name}"] = [getattr(kind, name), *(kind.intervals[name] or (None, None))]  # type: ignore[union-attr]
+    return result
 
 
 def cell(name: str, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
-    place, task = SETS[name]
+    folder, task = SETS[name]
     folded = maskwright.cross_validate(
-        SHARED / "data" / place,
+        SHARED / "data" / folder,
         k=chosen.k,
         task=task,
         out=chosen.results / "runs" / f"{name}, {start}",
@@ -94,30 +94,30 @@ def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def once(file: Path, compute: Callable[[], dict[str, Any]], made: dict[str, float]) -> dict[str, Any]:
-    """The cell in `file`, computed where there is none; one that was made in another way is refused."""
+def once(file: Path, compute: Callable[[], dict[str, Any]], settings: dict[str, float]) -> dict[str, Any]:
+    """The result in `file`, computed if it does not exist; an error if it has other settings."""
     if not file.is_file():
         shutil.rmtree(file.parent / "runs" / file.stem, ignore_errors=True)  # of a run that was stopped
         began = time.monotonic()
-        told = compute() | made | {"seconds in all": round(time.monotonic() - began)}
-        file.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    told = json.loads(file.read_text(encoding="utf-8"))
-    other = {name: told[name] for name, value in made.items() if told.get(name, value) != value}
+        result = compute() | settings | {"seconds in all": round(time.monotonic() - began)}
+        file.write_text(json.dumps(result, indent=1), encoding="utf-8")
+    result = json.loads(file.read_text(encoding="utf-8"))
+    other = {name: result[name] for name, value in settings.items() if result.get(name, value) != value}
     if other:
         raise SystemExit(f"{file} was made with {other}: name another folder of results")
-    return told
+    return result
 
 
-def shown(told: dict[str, Any]) -> str:
+def shown(result: dict[str, Any]) -> str:
     return "  ".join(
         f"{key} {value[0]:.3f} ({value[1]:.2f} to {value[2]:.2f})"
-        for key, value in told.items()
+        for key, value in result.items()
         if isinstance(value, list) and None not in value
     )
 
 
 def draw(results: Path, counts: list[int], starts: list[str], picture: Path) -> None:
-    """Mask AP50 against the number of images, a line a start, with its 95 % interval."""
+    """Mask AP50 against the number of images, one line per initial weights, with 95 % intervals."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -127,10 +127,10 @@ def draw(results: Path, counts: list[int], starts: list[str], picture: Path) -> 
     metric, axes = plt.subplots(figsize=(6.4, 3.6), dpi=150, layout="constrained")
     for start in starts:
         files = [results / f"{count} images of balloon, {start}.json" for count in counts]
-        told = np.array([json.loads(file.read_text(encoding="utf-8"))["mask AP50"] for file in files], float)
-        (line,) = axes.plot(counts, told[:, 0], marker="o", markersize=4)
-        axes.fill_between(counts, told[:, 1], told[:, 2], color=line.get_color(), alpha=0.12, linewidth=0)
-        axes.annotate(words.get(start, start), (counts[-1], told[-1, 0]), (6, 0), textcoords="offset points",
+        result = np.array([json.loads(file.read_text(encoding="utf-8"))["mask AP50"] for file in files], float)
+        (line,) = axes.plot(counts, result[:, 0], marker="o", markersize=4)
+        axes.fill_between(counts, result[:, 1], result[:, 2], color=line.get_color(), alpha=0.12, linewidth=0)
+        axes.annotate(words.get(start, start), (counts[-1], result[-1, 0]), (6, 0), textcoords="offset points",
                       color=line.get_color(), va="center", fontsize=9)  # fmt: skip
     axes.set(xlabel="images to train on", ylabel="mask AP50, 13 other images", ylim=(0, 1), xlim=(0, counts[-1] * 1.5))
     axes.set_xticks([0, *counts])
@@ -158,9 +158,9 @@ def main() -> None:
         cells = [(name, start, partial(cell, name)) for name in chosen.sets.split(",") for start in starts]
     for name, start, compute in cells:
         file = chosen.results / f"{name}, {start}.json"
-        made = {"cpu minutes a run": chosen.minutes, "size": chosen.size, "folds": 1 if counts else chosen.k}
-        told = once(file, partial(compute, start, chosen), made)
-        print(f"{name:<20} {start:<9} n = {told['images']}, {told['objects']}: {shown(told)}", flush=True)
+        settings = {"cpu minutes a run": chosen.minutes, "size": chosen.size, "folds": 1 if counts else chosen.k}
+        result = once(file, partial(compute, start, chosen), settings)
+        print(f"{name:<20} {start:<9} n = {result['images']}, {result['objects']}: {shown(result)}", flush=True)
     if chosen.picture and counts:
         draw(chosen.results, counts, starts, chosen.picture)
 

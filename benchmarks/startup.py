@@ -1,4 +1,4 @@
-"""How soon maskwright answers: help, import, and the first colored image from a cold start.
+"""Start-up times: help, import, and the first color splash from a cold start.
 
     python benchmarks/startup.py
     python benchmarks/startup.py --rounds 10
@@ -23,7 +23,7 @@ from PIL import Image
 from maskwright.synth import render
 from maskwright.weights import sources
 
-HELP, FIRST = 0.4, 5.0  # seconds we promise
+HELP, FIRST = 0.4, 5.0  # seconds, the documented limits
 
 
 def spent(command: list[str]) -> tuple[float, float]:
@@ -42,11 +42,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     python = sys.executable
-    told = "import sys, maskwright; sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    check = "import sys, maskwright; sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
     commands = {
         "python": ([python, "-c", "pass"], None),
         "maskwright --help": ([python, "-m", "maskwright", "--help"], HELP),
-        "import maskwright": ([python, "-c", told], HELP),
+        "import maskwright": ([python, "-c", check], HELP),
         "import torch": ([python, "-c", "import torch"], None),
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -59,9 +59,9 @@ def main() -> None:
         took: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for turn in range(args.rounds + 1):
             for name, (command, _) in commands.items():
-                each = spent(command)
+                times = spent(command)
                 if turn:  # the first round fills the file cache
-                    took[name].append(each)
+                    took[name].append(times)
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(f"Python {sys.version.split()[0]}, median of {args.rounds} rounds by turns{load}")
     print(f"{'':22}{'wall s':>8}{'CPU s':>8}   promised")

@@ -1,4 +1,4 @@
-"""What a threshold is worth on images that did not choose it: one for all classes, and one a class chosen robustly.
+"""Score thresholds evaluated on other images than they were chosen on: one for all classes, or one per class.
 
     python benchmarks/thresholds.py RESULTS                          trains what RESULTS does not hold yet
     python benchmarks/thresholds.py RESULTS --sets weapons --minutes 2 --json table.json
@@ -48,47 +48,47 @@ COLUMNS = (
     "ground_truth_image",
     "ground_truth_class",
     "ground_truth_counted",
-    "found_image",
-    "found_class",
-    "found_score",
+    "detection_image",
+    "detection_class",
+    "detection_score",
 )
 Limits = dict[str, float]
 
 
 def columns(matches: Matches) -> dict[str, Any]:
-    """What of the matching a threshold depends on, at IoU 0.5."""
-    told: dict[str, Any] = {name: getattr(matches, name).tolist() for name in COLUMNS}
+    """The columns of the matching at IoU 0.5 that thresholds are chosen from, for JSON."""
+    stored: dict[str, Any] = {name: getattr(matches, name).tolist() for name in COLUMNS}
     single = {"hit": matches.hit[0].tolist(), "ignored": matches.ignored[0].tolist(), "images": matches.images}
-    return told | single | {"names": list(matches.names)}
+    return stored | single | {"names": list(matches.names)}
 
 
-def matches_of(told: dict[str, Any], images: np.ndarray | None = None) -> Matches:
-    """The same again, of these images or of all."""
-    images = np.arange(told["images"]) if images is None else images
-    place = np.full(told["images"], -1)
-    place[images] = np.arange(len(images))
-    ground_truth = place[np.array(told["ground_truth_image"], int)] >= 0
-    detections = place[np.array(told["found_image"], int)] >= 0
-    ground_truth_class, found_class = (
-        np.array(told["ground_truth_class"], int)[ground_truth],
-        np.array(told["found_class"], int)[detections],
+def matches_of(stored: dict[str, Any], images: np.ndarray | None = None) -> Matches:
+    """Matches from stored columns, of the images with these indices or of all."""
+    images = np.arange(stored["images"]) if images is None else images
+    position = np.full(stored["images"], -1)
+    position[images] = np.arange(len(images))
+    ground_truth = position[np.array(stored["ground_truth_image"], int)] >= 0
+    detections = position[np.array(stored["detection_image"], int)] >= 0
+    ground_truth_class, detection_class = (
+        np.array(stored["ground_truth_class"], int)[ground_truth],
+        np.array(stored["detection_class"], int)[detections],
     )
     return Matches(
         kind="",
-        names=tuple(told["names"]),
+        names=tuple(stored["names"]),
         ground_truth=[None] * len(images),  # type: ignore[list-item] - only counted
         detections=(),
-        ground_truth_image=place[np.array(told["ground_truth_image"], int)[ground_truth]],
+        ground_truth_image=position[np.array(stored["ground_truth_image"], int)[ground_truth]],
         ground_truth_row=np.zeros(len(ground_truth_class), int),
         ground_truth_class=ground_truth_class,
-        ground_truth_counted=np.array(told["ground_truth_counted"], bool)[ground_truth],
-        found_image=place[np.array(told["found_image"], int)[detections]],
-        found_row=np.zeros(len(found_class), int),
-        found_class=found_class,
-        found_score=np.array(told["found_score"], float)[detections],
-        hit=np.array(told["hit"], bool)[None, detections],
-        ignored=np.array(told["ignored"], bool)[None, detections],
-        matched_ground_truth=np.full(len(found_class), -1),
+        ground_truth_counted=np.array(stored["ground_truth_counted"], bool)[ground_truth],
+        detection_image=position[np.array(stored["detection_image"], int)[detections]],
+        detection_row=np.zeros(len(detection_class), int),
+        detection_class=detection_class,
+        detection_score=np.array(stored["detection_score"], float)[detections],
+        hit=np.array(stored["hit"], bool)[None, detections],
+        ignored=np.array(stored["ignored"], bool)[None, detections],
+        matched_ground_truth=np.full(len(detection_class), -1),
     )
 
 
@@ -97,16 +97,13 @@ def half(matches: Matches) -> Limits:
 
 
 def old(matches: Matches) -> Limits:
-    """As validation chose until now."""
-    best = [each[0] for index in range(len(matches.names)) if (each := matches.best_threshold(index)) is not None]
+    """One threshold for all classes: the median of the best of each."""
+    best = [best[0] for index in range(len(matches.names)) if (best := matches.best_threshold(index)) is not None]
     return dict.fromkeys(matches.names, float(np.clip(np.median(best), 0.1, 0.9)) if best else 0.5)
 
 
 def new(matches: Matches) -> Limits:
-    return {
-        choose_for_class_index.name: choose_for_class_index.threshold
-        for choose_for_class_index in choose_for_classes(matches)[1]
-    }
+    return {item.name: item.threshold for item in choose_for_classes(matches)[1]}
 
 
 RULES: dict[str, Callable[[Matches], Limits]] = {"0.5": half, "old": old, "new": new}
@@ -114,8 +111,8 @@ RULES: dict[str, Callable[[Matches], Limits]] = {"0.5": half, "old": old, "new":
 
 def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Columns of the validation images and of the held-out third."""
-    place, task = SETS[name]
-    whole = find_task(task).prepare(formats.read(SHARED / "data" / place)).usable()
+    folder, task = SETS[name]
+    whole = find_task(task).prepare(formats.read(SHARED / "data" / folder)).usable()
     kept, held = next(iter(dividing.k_fold(whole, 3, 1, 0, "near-duplicate", silent)))
     rest = replace(whole, records=tuple(replace(record, split=None) for record in kept.records))
     parts = open_data(rest, task, seed=0)
@@ -124,17 +121,17 @@ def detections(name: str, chosen: argparse.Namespace) -> dict[str, Any]:
         out=chosen.results / "runs", name=name.replace(" ", "-"), clock=time.process_time,
     )  # fmt: skip
     find = load(trained.model)
-    told = {}
+    stored = {}
     for which, part in (("val", parts["val"]), ("held out", held)):
         kind = find_task(task).evaluate(find, part, EvaluationOptions(bootstrap=0)).metrics.best_kind
         assert kind is not None
-        told[which] = columns(kind.matches)
-    return told | {"cpu minutes": chosen.minutes}
+        stored[which] = columns(kind.matches)
+    return stored | {"cpu minutes": chosen.minutes}
 
 
 def joined(one: dict[str, Any], two: dict[str, Any]) -> dict[str, Any]:
     assert one["names"] == two["names"]
-    later = {key: [index + one["images"] for index in two[key]] for key in ("ground_truth_image", "found_image")}
+    later = {key: [index + one["images"] for index in two[key]] for key in ("ground_truth_image", "detection_image")}
     lists = {key: one[key] + (later | two)[key] if key not in later else one[key] + later[key]
              for key in (*COLUMNS, "hit", "ignored")}  # fmt: skip
     return lists | {"names": one["names"], "images": one["images"] + two["images"]}
@@ -148,16 +145,16 @@ def evaluated(matches: Matches, limits: Limits) -> dict[str, Any]:
     return count_detections(matches, limits).facts() | {"F1 of the classes": float(np.mean(scores)), "classes": classes}
 
 
-def halves(told: dict[str, Any], choosing: int, repeats: int = 300) -> dict[str, Any]:
+def halves(stored: dict[str, Any], choosing: int, repeats: int = 300) -> dict[str, Any]:
     """Mean recall and F1 (and its lowest tenth) on random other images, for thresholds chosen on `choosing` images."""
-    random, made = np.random.default_rng(0), {rule: [] for rule in RULES}
+    random, figures = np.random.default_rng(0), {rule: [] for rule in RULES}
     for _ in range(repeats):
-        order = random.permutation(told["images"])
-        few, others = matches_of(told, order[:choosing]), matches_of(told, order[choosing:])
+        order = random.permutation(stored["images"])
+        few, others = matches_of(stored, order[:choosing]), matches_of(stored, order[choosing:])
         if few.ground_truth_counted.any() and others.ground_truth_counted.any():
             for rule, choose in RULES.items():
                 facts = evaluated(others, choose(few))
-                made[rule].append((facts["recall"], facts["F1"], facts["F1 of the classes"]))
+                figures[rule].append((facts["recall"], facts["F1"], facts["F1 of the classes"]))
     return {
         rule: {
             "recall": float(np.mean(values, 0)[0]),
@@ -165,7 +162,7 @@ def halves(told: dict[str, Any], choosing: int, repeats: int = 300) -> dict[str,
             "F1, lowest tenth": float(np.quantile(np.array(values)[:, 1], 0.1)),
             "F1 of the classes": float(np.mean(values, 0)[2]),
         }
-        for rule, values in made.items()
+        for rule, values in figures.items()
     }
 
 
@@ -184,10 +181,10 @@ def main() -> None:
         file = chosen.results / f"{name}.json"
         if not file.is_file():
             file.write_text(json.dumps(detections(name, chosen)), encoding="utf-8")
-        told = json.loads(file.read_text(encoding="utf-8"))
-        val, held = matches_of(told["val"]), matches_of(told["held out"])
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        val, held = matches_of(stored["val"]), matches_of(stored["held out"])
         once = {rule: evaluated(held, choose(val)) for rule, choose in RULES.items()}
-        unseen = joined(told["val"], told["held out"])
+        unseen = joined(stored["val"], stored["held out"])
         many = halves(unseen, unseen["images"] // 2)
         table[name] = {
             "chosen_on": val.images, "evaluated_on": held.images, "objects": int(held.ground_truth_counted.sum()),

@@ -1,4 +1,4 @@
-"""Small flaws on large images: whole images against tiles, the same minutes of training.
+"""Small defects on large images: whole images against tiles, with the same training time.
 
     python benchmarks/tiles.py RESULTS                      the five weld radiographs of GDXray, each evaluated once
     python benchmarks/tiles.py RESULTS --minutes 3 --tiles 0,256,512
@@ -43,10 +43,10 @@ def main() -> None:
         plan["clock"] = time.process_time
         began = time.monotonic()
         done = maskwright.cross_validate(data, k=len(data), out=chosen.results / f"tile {tile}", **plan)
-        told = facts(done.pooled) | {"cpu minutes a run": chosen.minutes, "size": chosen.size}
-        told["seconds in all"] = round(time.monotonic() - began)
-        (chosen.results / f"tile {tile}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
-        print(f"tile {tile or 'none'}: {shown(told)}", flush=True)
+        result = facts(done.pooled) | {"cpu minutes a run": chosen.minutes, "size": chosen.size}
+        result["seconds in all"] = round(time.monotonic() - began)
+        (chosen.results / f"tile {tile}.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        print(f"tile {tile or 'none'}: {shown(result)}", flush=True)
 
 
 if __name__ == "__main__":

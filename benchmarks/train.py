@@ -1,4 +1,4 @@
-"""Training, images a second: our loop against torchvision's reference loop, by turns in one process.
+"""Training throughput in images per second: maskwright's loop against torchvision's reference, alternating.
 
     python benchmarks/train.py                         all four pairs, one thread (about ten minutes)
     python benchmarks/train.py --pair body --rounds 3 --steps 1
@@ -118,7 +118,7 @@ def their_network(torchvision: Any, pair: str, classes: int) -> torch.nn.Module:
     body = torchvision.models.resnet50(weights=None, norm_layer=torchvision.ops.misc.FrozenBatchNorm2d)
     for name, tensor in body.state_dict().items():
         if name.endswith("bn3.weight"):
-            tensor.fill_(0.3)  # batch norms that do nothing: without this sixteen additions blow the values up
+            tensor.fill_(0.3)  # batch norms without effect: otherwise the residual sums overflow
     body = detection.backbone_utils._resnet_fpn_extractor(body, trained)
     return detection.MaskRCNN(body, classes + 1, **network_input)
 
@@ -182,8 +182,8 @@ def runners(torchvision: Any, pair: str, data: Dataset, batch: int, folder: Path
         torch.manual_seed(0)
         network = registry.find(model).build(len(data.names))
         if pair != "small":
-            told = transfer(network, theirs.state_dict(), data.names, data.names)
-            assert not told.fresh, told
+            loaded = transfer(network, theirs.state_dict(), data.names, data.names)
+            assert not loaded.fresh, loaded
         steps = our_steps(network, pair, precision, data, batch, folder)
         detections.append(Runner(f"maskwright {precision}", steps))
     return detections

@@ -1,4 +1,4 @@
-"""What a model says of images that must not be shown: its outlines and labels alone, on white.
+"""Predictions for images that must not be published: outlines and labels only, on white.
 
     python recipes/blank.py small IMAGES docs/images/small.png --count 12 --size 512 --threshold 0.25
 

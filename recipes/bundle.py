@@ -1,4 +1,4 @@
-"""A finished run becomes a bundled model: half precision, a card, and a page that says what it is.
+"""Convert a finished run to a bundled model: half precision, card, and model card page.
 
     python recipes/bundle.py RUN src/maskwright/weights/bundled/balloons --evaluate DATA --page recipes/balloons.md
 
@@ -34,7 +34,7 @@ def store(run: Path, target: Path, card: Card) -> None:
     write_card(card, target)
 
 
-def told(evaluated: DetectionMetrics) -> dict[str, object]:
+def metric_facts(evaluated: DetectionMetrics) -> dict[str, object]:
     """{"mask_AP": 0.5, "mask_AP_interval": [0.4, 0.6], ...}"""
     facts: dict[str, object] = {"images": evaluated.images, "objects": evaluated.ground_truths}
     for kind in (evaluated.mask, evaluated.box):
@@ -68,7 +68,7 @@ def main() -> None:
         if one and two and one.AP is not None and two.AP is not None:
             print(f"{kind} AP {one.AP:.4f} full, {two.AP:.4f} as stored")
             assert abs(one.AP - two.AP) <= CLOSE, "half precision changes the answers"
-    store(chosen.run, chosen.target, msgspec.structs.replace(card, metrics={chosen.evaluate.name: told(half)}))
+    store(chosen.run, chosen.target, msgspec.structs.replace(card, metrics={chosen.evaluate.name: metric_facts(half)}))
     if chosen.page:
         (chosen.target / "MODEL_CARD.md").write_text(chosen.page.read_text(encoding="utf-8"), encoding="utf-8")
     size = sum(file.stat().st_size for file in chosen.target.parent.rglob("*") if file.is_file())

@@ -1,4 +1,4 @@
-"""The start that training takes when nothing else is named: real images of many kinds, and rendered scenes.
+"""Train the default initial weights: on real images of many kinds, and rendered scenes.
 
     python recipes/pretrain.py IMAGES build/scenes build/welds build/rust --out build/runs [--resume build/runs/small]
 
@@ -41,7 +41,7 @@ def images(folder: Path, several: tuple[str, ...]) -> list[Dataset]:
 
 
 def whole(folder: Path) -> Dataset:
-    """Class folders, each image one object nearly as large as it: what it shows is known, and little of where."""
+    """Class folders as detection data: each image has one box nearly as large as the image."""
     data = formats.read(folder / "images")
     names = tuple(f"{folder.name}: {name}" for name in data.names)
     records = []
@@ -59,7 +59,7 @@ def scenes(folder: Path, count: int) -> Dataset:
 
 
 def keep(model: Path, names: tuple[str, ...]) -> None:
-    """Only these classes stay in the model: those that have outlines, for nothing taught the masks of the others."""
+    """Keep only the classes with outlines: the masks of the others were not trained."""
     card = read_card(model)
     network = registry.build(card.task, card.model, card.backbone, len(names), card.size)
     transfer(network, checkpoint.load(model / WEIGHTS), card.classes, names)

@@ -1,4 +1,4 @@
-"""Rendered scenes before real images, as much variety as possible: what the bundled models learn from first.
+"""Rendered scenes in front of real images, as varied as possible: the first training stage of the bundled models.
 
 python recipes/render.py OUT --count 2000 --size 384x288 --backgrounds ../shared/data/pretrain
 """

@@ -1,4 +1,4 @@
-"""The threshold of a bundled model, chosen on its training images without any that it was evaluated by.
+"""Choose the score threshold of a bundled model on its training images, by cross-validation.
 
     python recipes/thresholds.py DATA MODEL --recipe recipes/balloons.toml --weights small --k 4 --minutes 3.5
 

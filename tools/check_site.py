@@ -1,4 +1,4 @@
-"""Check a built site: every link leads to a page and an anchor that exist, and no page loads anything from elsewhere.
+"""Check a built site: no broken links or anchors, and no page loads anything from other hosts.
 
     python tools/check_site.py build/site
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 LOADS = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src"), ("video", "src")}
-NOT_LOADED = {"canonical", "prev", "next", "edit", "alternate"}  # links that a browser does not follow by itself
+NOT_LOADED = {"canonical", "prev", "next", "edit", "alternate"}  # links that a browser does not load
 
 
 class Page(HTMLParser):
@@ -43,7 +43,7 @@ def page_at(path: Path) -> Page:
 
 
 def faults(site: Path) -> Iterator[str]:
-    """One sentence for each link that leads nowhere and each address that is loaded from elsewhere."""
+    """One message per broken link and per URL that is loaded from another host."""
     for path in sorted(site.rglob("*.html")):
         page, name = page_at(path), path.relative_to(site).as_posix()
         for address in page.loads:

@@ -1,4 +1,4 @@
-"""Count what tells whether the code stays easy to read, and fail when a count grows past its limit.
+"""Count properties of the code that affect its readability, and fail if a count exceeds its limit.
 
     python tools/code_counts.py            the table, and exit status 1 where a limit is exceeded
     python tools/code_counts.py --json     the same for machines
@@ -66,7 +66,7 @@ def _parameters(function: ast.FunctionDef) -> int:
 
 
 def _task_checks(tree: ast.AST) -> int:
-    """Comparisons with a task's name, and isinstance on a task's types."""
+    """Comparisons with task names, and isinstance on types of a task."""
     checks = 0
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
@@ -86,7 +86,7 @@ def _task_checks(tree: ast.AST) -> int:
 
 
 def _bound(tree: ast.AST, names: set[str]) -> int:
-    """How often one of these names is bound: as a variable, in a loop, as a parameter."""
+    """Number of bindings of these names: as variables, in loops, as parameters."""
     stored = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
     parameters = [node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)]
     return sum(name in names for name in [*stored, *parameters])
@@ -108,12 +108,12 @@ def _arrows(trees: dict[Path, ast.Module], folder: Path, package: str) -> set[tu
 
 
 def _comments(text: str) -> int:
-    """Lines with nothing but a comment, or with a comment at their end."""
+    """Number of lines with a comment."""
     return sum(token.type == tokenize.COMMENT for token in tokenize.generate_tokens(io.StringIO(text).readline))
 
 
 def exceeded_limits(counts: dict[str, float], limits: dict[str, int]) -> list[str]:
-    """The names of the counts that have grown past their limit."""
+    """The names of the counts that exceed their limit."""
     return [name for name, limit in limits.items() if counts[name] > limit]
 
 

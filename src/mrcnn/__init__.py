@@ -1,4 +1,4 @@
-"""The spelling of matterport's Mask R-CNN, so that scripts and weight files made for it go on working.
+"""The API of matterport's Mask R-CNN, so that scripts and weight files made for it keep working.
 
     config      Config: every setting, as class attributes in capitals
     model       MaskRCNN: load_weights, train, detect; molding, targets, the data generator

@@ -1,4 +1,4 @@
-"""Anchors: the boxes that proposals start from, in pixels of the resized image."""
+"""Anchors: the reference boxes of the region proposal network, in pixels of the resized image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def generate_anchors(
     feature_stride: int,
     anchor_stride: int,
 ) -> np.ndarray:
-    """The anchors of one level: n×4 float64 y1 x1 y2 x2, by row, column, ratio, scale."""
+    """The anchors of one pyramid level: n×4 float64 y1 x1 y2 x2, by row, column, ratio, scale."""
     return matterport_boxes.level_anchors(scales, ratios, shape, feature_stride, anchor_stride)
 
 
@@ -27,5 +27,5 @@ def generate_pyramid_anchors(
     feature_strides: Sequence[int],
     anchor_stride: int,
 ) -> np.ndarray:
-    """The anchors of all levels, one scale a level, finest level first."""
+    """The anchors of all levels, one scale per level, finest level first."""
     return matterport_boxes.pyramid_anchors(scales, ratios, feature_shapes, feature_strides, anchor_stride)

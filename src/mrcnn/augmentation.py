@@ -1,4 +1,4 @@
-"""Image and masks changed together: by imgaug's augmenters, or by any callable."""
+"""Augmentation of image and masks together: by imgaug's augmenters, or by any callable."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _imgaug(image: np.ndarray, mask: np.ndarray, augmentation: Any) -> tuple[np.
     def on_masks(images: Any, augmenter: Any, parents: Any, default: Any) -> bool:
         return type(augmenter).__name__ in SAFE_FOR_MASKS
 
-    same = augmentation.to_deterministic()  # image and masks by the same draw
+    same = augmentation.to_deterministic()  # the same random parameters for image and masks
     image = same.augment_image(image)
     if mask.size:
         mask = same.augment_image(mask.astype(np.uint8), hooks=imgaug.HooksImages(activator=on_masks))

@@ -1,4 +1,4 @@
-"""Boxes (y1, x1, y2, x2) and what one computes with them. y2 and x2 lie outside the box."""
+"""Boxes (y1, x1, y2, x2) and masks: IoU, non-maximum suppression, deltas. y2 and x2 are exclusive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from maskwright.models.matterport import boxes as matterport_boxes
 
 
 def extract_bboxes(mask: np.ndarray) -> np.ndarray:
-    """The box around each mask.
+    """The bounding box of each mask.
 
     mask  H×W×n, anything non-zero belongs to the object
 
@@ -28,7 +28,7 @@ def extract_bboxes(mask: np.ndarray) -> np.ndarray:
 
 
 def compute_iou(box: np.ndarray, boxes: np.ndarray, box_area: Any, boxes_area: np.ndarray) -> np.ndarray:
-    """IoU of one box with many; the areas are given, because the caller needs them more than once."""
+    """IoU of one box with many; the areas are arguments because callers reuse them."""
     height = np.maximum(np.minimum(box[2], boxes[:, 2]) - np.maximum(box[0], boxes[:, 0]), 0)
     width = np.maximum(np.minimum(box[3], boxes[:, 3]) - np.maximum(box[1], boxes[:, 1]), 0)
     intersection = width * height
@@ -51,18 +51,18 @@ def compute_overlaps_masks(masks1: np.ndarray, masks2: np.ndarray) -> np.ndarray
         return np.zeros((n, m))
     flat1, flat2 = masks1.reshape(-1, n), masks2.reshape(-1, m)
     common, area1, area2 = np.zeros((n, m)), np.zeros(n), np.zeros(m)
-    for begin in range(0, len(flat1), 1 << 18):  # in pieces, or large images would be held as float32 whole
+    for begin in range(0, len(flat1), 1 << 18):  # in blocks, to avoid whole large images as float32
         a = (flat1[begin : begin + (1 << 18)] > 0.5).astype(np.float32)
         b = (flat2[begin : begin + (1 << 18)] > 0.5).astype(np.float32)
         common += a.T @ b
         area1 += a.sum(0)
         area2 += b.sum(0)
-    with np.errstate(invalid="ignore"):  # two masks without pixels: not a number, as ever
+    with np.errstate(invalid="ignore"):  # two empty masks: NaN, as in the original
         return (common / (area1[:, None] + area2[None] - common)).astype(np.float32)
 
 
 def non_max_suppression(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Indices (int32) of the boxes that stay, best first: each drops later ones that overlap it by more than this."""
+    """Non-maximum suppression: indices (int32) of the boxes kept, by descending score."""
     assert boxes.shape[0] > 0
     if boxes.dtype.kind != "f":
         boxes = boxes.astype(np.float32)
@@ -76,7 +76,7 @@ def non_max_suppression(boxes: np.ndarray, scores: np.ndarray, threshold: float)
 
 
 def apply_box_deltas(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
-    """Boxes moved and stretched by (dy, dx, log dh, log dw): n×4 float32."""
+    """Boxes with deltas (dy, dx, log dh, log dw) applied: n×4 float32."""
     boxes = boxes.astype(np.float32)
     size = boxes[:, 2:] - boxes[:, :2]
     center = boxes[:, :2] + 0.5 * size + deltas[:, :2] * size
@@ -86,7 +86,7 @@ def apply_box_deltas(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
 
 
 def box_refinement(box: np.ndarray, gt_box: np.ndarray) -> np.ndarray:
-    """The deltas (dy, dx, log dh, log dw) that make `gt_box` of `box`: n×4 float32."""
+    """The deltas (dy, dx, log dh, log dw) from `box` to `gt_box`: n×4 float32."""
     box, gt_box = box.astype(np.float32), gt_box.astype(np.float32)
     size, gt_size = box[:, 2:] - box[:, :2], gt_box[:, 2:] - gt_box[:, :2]
     shift = (gt_box[:, :2] + 0.5 * gt_size - (box[:, :2] + 0.5 * size)) / size
@@ -94,17 +94,17 @@ def box_refinement(box: np.ndarray, gt_box: np.ndarray) -> np.ndarray:
 
 
 def norm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """From pixels to 0..1 of the image (height, width): float32. In 0..1, y2 and x2 lie inside the box."""
+    """Pixels to normalized coordinates 0..1 for an image of (height, width): float32. There y2 and x2 are inclusive."""
     return matterport_boxes.normalized(boxes, shape)
 
 
 def denorm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """From 0..1 of the image (height, width) to whole pixels: int32, half to even."""
+    """Normalized coordinates 0..1 to pixels for an image of (height, width): int32, rounded half to even."""
     return matterport_boxes.in_pixels(boxes, shape)
 
 
 def trim_zeros(x: np.ndarray) -> np.ndarray:
-    """A table without the rows that are all zero."""
+    """A table without rows of zeros."""
     assert len(x.shape) == 2
     return x[~np.all(x == 0, axis=1)]
 

@@ -1,4 +1,4 @@
-"""Config: every setting of a model and its training, as class attributes that a subclass changes."""
+"""Config: all settings of a model and its training, as class attributes to override in a subclass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Config:
 
     # --- batches ---
     GPU_COUNT: Any = 1
-    IMAGES_PER_GPU: Any = 2  # BATCH_SIZE = GPU_COUNT * IMAGES_PER_GPU; `detect` wants exactly so many images
+    IMAGES_PER_GPU: Any = 2  # BATCH_SIZE = GPU_COUNT * IMAGES_PER_GPU; `detect` needs exactly so many images
     STEPS_PER_EPOCH: Any = 1000
     VALIDATION_STEPS: Any = 50
 
@@ -72,7 +72,7 @@ class Config:
     DETECTION_MIN_CONFIDENCE: Any = 0.7
     DETECTION_NMS_THRESHOLD: Any = 0.3
 
-    # --- optimisation ---
+    # --- optimization ---
     LEARNING_RATE: Any = 0.001
     LEARNING_MOMENTUM: Any = 0.9
     WEIGHT_DECAY: Any = 0.0001
@@ -92,7 +92,7 @@ class Config:
     IMAGE_META_SIZE: int
 
     def __init__(self) -> None:
-        """Works out what follows from the attributes: BATCH_SIZE, IMAGE_SHAPE, IMAGE_META_SIZE."""
+        """Computes derived attributes: BATCH_SIZE, IMAGE_SHAPE, IMAGE_META_SIZE."""
         self.BATCH_SIZE = self.IMAGES_PER_GPU * self.GPU_COUNT
         side = self.IMAGE_MIN_DIM if self.IMAGE_RESIZE_MODE == "crop" else self.IMAGE_MAX_DIM
         self.IMAGE_SHAPE = np.array([side, side, self.IMAGE_CHANNEL_COUNT])
@@ -100,7 +100,7 @@ class Config:
         self.IMAGE_META_SIZE = 1 + 3 + 3 + 4 + 1 + self.NUM_CLASSES
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings by name, in the order of the alphabet."""
+        """All settings by name, in alphabetical order."""
         names = sorted(name for name in dir(self) if not name.startswith("__"))
         return {name: getattr(self, name) for name in names if not callable(getattr(self, name))}
 

@@ -1,4 +1,4 @@
-"""What a copy of the original's files has beyond ours: its further functions, methods and settings go on working.
+"""Modified copies of the original's files: their additional functions, methods and settings keep working.
 
 People extend the clone they work in: a function more in utils.py, a setting more in Config. Ours answers in its place,
 so what only the copy has is taken from it, and said on stderr. A file that has nothing more is not even run.
@@ -45,14 +45,14 @@ CLASSES = ("Config", "Dataset", "MaskRCNN")
 
 
 class Copy:
-    """A file that is (a variant of) one of the original's, read without being run."""
+    """A file that is (a variant of) one of the original's, parsed without execution."""
 
     def __init__(self, file: Path, name: str) -> None:
         """name: `config`, `model`, `utils` or `visualize`."""
         self.file, self.name = file, name
         try:
             self.tree = ast.parse(file.read_text("utf-8", errors="replace"))
-        except (OSError, SyntaxError, ValueError):  # Python 2, perhaps: nothing can be taken from it
+        except (OSError, SyntaxError, ValueError):  # such as Python 2: nothing can be used from it
             self.tree = ast.Module([], [])
 
     @cached_property
@@ -61,7 +61,7 @@ class Copy:
         spec = importlib.util.spec_from_file_location(f"mrcnn.copy_of_{self.name}", self.file)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        with contextlib.redirect_stderr(io.StringIO()):  # what stand-ins have to say of its layers concerns nobody
+        with contextlib.redirect_stderr(io.StringIO()):  # messages of the stubs about its layers are of no interest
             spec.loader.exec_module(module)
         return module
 
@@ -74,7 +74,7 @@ class Copy:
             return taken
         try:
             theirs = vars(self.module)
-        except Exception as error:  # whatever an old file does when it is run today
+        except Exception as error:  # an old file may fail in any way
             for owner, name in expected:
                 setattr(owner, name, self._unusable(name, f"{type(error).__name__}: {error}"))
             return taken

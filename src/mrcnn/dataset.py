@@ -1,4 +1,4 @@
-"""Dataset: the base class of every script's own dataset."""
+"""Dataset: the base class of the datasets of scripts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Dataset:
         self.class_info: list[dict[str, Any]] = [{"source": "", "id": 0, "name": "BG"}]
         self.source_class_ids: dict[str, list[int]] = {}
 
-    # --- filling it ---
+    # --- adding ---
     def add_class(self, source: str, class_id: Any, class_name: str) -> None:
         """A class of a source; a second time it is left as it is. The source's name may not hold a dot."""
         assert "." not in source, "the name of a source may not contain a dot"
@@ -61,7 +61,7 @@ class Dataset:
             for source in self.sources
         }
 
-    # --- asking ---
+    # --- look-up ---
     @property
     def image_ids(self) -> Any:
         """0, 1, 2, ...: what the other methods call image_id."""
@@ -78,23 +78,23 @@ class Dataset:
         return info["id"]
 
     def source_image_link(self, image_id: int) -> Any:
-        """Where the image comes from: its path, or an address."""
+        """The path or URL of the image."""
         return self.image_info[image_id]["path"]
 
     def image_reference(self, image_id: int) -> Any:
-        """What to call the image when somebody must look at it; a subclass says."""
+        """A link or name for finding the image; to be overridden."""
         return ""
 
     # --- pixels ---
     def load_image(self, image_id: int) -> np.ndarray:
-        """H×W×3, RGB, as stored: not turned by EXIF, so that it fits masks drawn on the stored pixels."""
+        """H×W×3 RGB as stored, without EXIF rotation, so that it fits masks drawn on the stored pixels."""
         image = read_image(self.image_info[image_id]["path"])
         if image.ndim != 3:
             image = np.repeat(image[..., None], 3, axis=-1)
         return image[..., :3]
 
     def load_mask(self, image_id: int) -> tuple[np.ndarray, np.ndarray]:
-        """(H×W×n bool, n int32 class ids). A subclass says; here there are no objects."""
+        """(H×W×n bool, n int32 class ids). To be overridden; the default is no objects."""
         logging.warning("load_mask() of this Dataset was not defined, so it has no objects")
         return np.empty([0, 0, 0]), np.empty([0], np.int32)
 

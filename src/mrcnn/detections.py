@@ -1,4 +1,4 @@
-"""From what the network says to boxes, classes, scores and masks on the image."""
+"""Raw detections of the network to boxes, classes, scores and masks on the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two files of weights that the original downloads."""
+"""Downloads of the two weights files that the original uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BY_HAND = "use weights that are here already"
 
 
 def download_trained_weights(coco_model_path: Any, verbose: int = 1) -> None:
-    """The COCO weights (246 MB), to this path; says so if verbose."""
+    """Download the COCO weights (246 MB) to this path; prints a message if verbose."""
     if verbose > 0:
         print(f"Downloading pretrained model to {coco_model_path} ...")
     fetch.fetch(COCO_MODEL_URL, Path(coco_model_path), offline=BY_HAND)
@@ -29,13 +29,13 @@ def download_trained_weights(coco_model_path: Any, verbose: int = 1) -> None:
 
 
 def imagenet_weights() -> str:
-    """The path of the ImageNet weights of ResNet-50 without its top (94 MB): from the cache, or downloaded."""
+    """The path of ResNet-50's ImageNet weights without the head (94 MB), downloaded if not in the cache."""
     target = fetch.cache_folder() / "weights" / fetch.name_of(IMAGENET_URL)
     known = target.is_file()
     fetch.fetch(IMAGENET_URL, target, offline=BY_HAND)
     if not known and (got := hashlib.md5(target.read_bytes(), usedforsecurity=False).hexdigest()) != IMAGENET_MD5:
         target.unlink()
         raise FetchError(
-            "what came is not the file that was expected", file=IMAGENET_URL, expected=IMAGENET_MD5, got=got
+            "the downloaded file is not the expected one", file=IMAGENET_URL, expected=IMAGENET_MD5, got=got
         )
     return str(target)

@@ -1,4 +1,4 @@
-"""Which module an import means while a script runs: ours, the script's own, or a stand-in.
+"""Import finders for scripts: resolve imports to this package, the script's own modules, or stubs.
 
 In front   the flat modules of versions 1 and 2.0 (`model`, `utils`, `visualize`, `config`, `parallel_model`), also
            inside another package, where the file of that name is an old copy of the original's or there is none at all;
@@ -116,7 +116,7 @@ class Flat(MetaPathFinder):
         folders = [Path(entry) / "mrcnn" for entry in path or ()]
         clones = [folder for folder in folders if is_clone(folder)]
         if any(folder.is_dir() for folder in folders) and not clones:
-            return None  # somebody's own package of that name
+            return None  # another package of that name
         for folder in clones:
             _name(folder)
             if folder not in _inner:

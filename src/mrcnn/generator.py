@@ -1,4 +1,4 @@
-"""Training data: an image with its objects, and endless batches of them."""
+"""Training data: images with their objects, and an infinite generator of batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mrcnn.resizing import resize_image, resize_mask
 from mrcnn.targets import build_detection_targets, build_rpn_targets, generate_random_rois
 
 PATIENCE = 5
-"""So many images may fail before the generator gives up."""
+"""Number of images that may fail before the generator raises."""
 
 Batch = tuple[list[np.ndarray], list[np.ndarray]]
 
@@ -70,7 +70,7 @@ def load_image_gt(
 
 
 def _objects(dataset: Any, image_id: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """What load_mask gives, if it fits the image and itself."""
+    """The result of load_mask, checked for consistency with the image."""
     mask, class_ids = (np.asarray(each) for each in dataset.load_mask(image_id))
     if mask.ndim == 3 and mask.shape[2] == 0:
         mask = np.zeros((*shape[:2], 0), bool)
@@ -134,7 +134,7 @@ def data_generator(
 
 
 def _image_ids(dataset: Any, shuffle: bool) -> Iterator[int]:
-    """Image ids for ever, in a new order each round."""
+    """Image ids without end, shuffled in each epoch."""
     image_ids = np.copy(dataset.image_ids)
     if len(image_ids) == 0:
         raise DatasetError("the dataset has no images", fix="call prepare() after the images were added")
@@ -147,7 +147,7 @@ def _image_ids(dataset: Any, shuffle: bool) -> Iterator[int]:
 def _row(
     image_gt: tuple[np.ndarray, ...], anchors: np.ndarray, config: Any, random_rois: int, detection_targets: bool
 ) -> dict[str, np.ndarray] | None:
-    """One image's part of a batch, None where it has no object (crowds alone do not count)."""
+    """The part of a batch for one image, None if it has no objects (crowds do not count)."""
     image, meta, class_ids, boxes, masks = image_gt
     if not (class_ids > 0).any():
         return None

@@ -1,4 +1,4 @@
-"""Values on the way through the network, by the names that inspection notebooks use."""
+"""Intermediate values of the network, by the names that inspection notebooks use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROPOSAL_STEPS = ("pre_nms_anchors", "refined_anchors", "refined_anchors_clipped
 
 @dataclass(frozen=True)
 class Output:
-    """Stands for what a layer gives, until `run_graph` computes it."""
+    """A placeholder for the output of a layer, which `run_graph` computes."""
 
     layer: str
 
@@ -40,7 +40,7 @@ def ancestor(name: str) -> Output | None:
 def proposal_steps(
     expected: set[str], found: dict[str, np.ndarray], anchors: np.ndarray, config: Any
 ) -> dict[str, np.ndarray]:
-    """The steps of the proposal layer, worked out again from its two inputs.
+    """The steps of the proposal layer, recomputed from its two inputs.
 
     found    with rpn_class B×L×2, rpn_bbox B×L×4 and ROI B×R×4
     anchors  B×L×4, 0..1

@@ -1,4 +1,4 @@
-"""`model.keras_model`: what scripts touch of it. Layers with names and weights, summary, saving, predicting."""
+"""`model.keras_model`: the part of its API that scripts use. Layers, weights, summary, saving, predicting."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class History:
 
 
 class KerasModel:
-    """The face of the network that scripts know as a Keras model."""
+    """The network with the interface of a Keras model."""
 
     name = "mask_rcnn"
 
@@ -149,7 +149,7 @@ class KerasModel:
             for each in network.layers()
         ]
 
-    # --- looking ---
+    # --- inspection ---
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name or number."""
         if index is not None:
@@ -197,7 +197,7 @@ class KerasModel:
         print_fn(f"Non-trainable params: {self.count_params() - trained:,}")
         print_fn("_" * line_length)
 
-    # --- doing ---
+    # --- saving, predicting ---
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Writes the weights as .h5, in the layout that the original reads."""
         from pathlib import Path
@@ -207,11 +207,11 @@ class KerasModel:
 
         path = Path(str(filepath))
         if path.exists() and not overwrite:
-            raise OutputError("there is a file of this name already", file=path, fix="choose another name")
+            raise OutputError("a file of this name exists already", file=path, fix="choose another name")
         write_h5(self.network, path)
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = False) -> None:
-        """The weights alone; a graph, which Keras would put beside them, does not exist here."""
+        """Writes the weights only; Keras would also save the graph, which does not exist here."""
         self.save_weights(filepath, overwrite)
 
     def load_weights(self, filepath: Any, by_name: bool = False) -> None:

@@ -24,7 +24,7 @@ class LastCheckpoint(str):
 
 
 def find_last(model_dir: str, name: str) -> LastCheckpoint:
-    """The last checkpoint in the last log folder of the models called so."""
+    """The last checkpoint in the last log folder of models with this name."""
     model_dir = os.fspath(model_dir)
     folders = sorted(each for each in _folders(model_dir) if each.startswith(name.lower()))
     if not folders:
@@ -52,7 +52,7 @@ def log_folder(model_dir: str, name: str, model_path: str | None) -> tuple[str, 
     if found:
         try:
             moment, epoch = datetime.datetime.strptime(found[1], _STAMP), int(found[2])
-        except ValueError:  # digits that are no date: a folder of somebody else
+        except ValueError:  # digits that are not a date: another folder
             found = None
     log_dir = os.path.join(os.fspath(model_dir), f"{name.lower()}{moment.strftime(_STAMP)}")
     return log_dir, os.path.join(log_dir, f"mask_rcnn_{name.lower()}_{{epoch:04d}}.h5"), epoch

@@ -1,4 +1,4 @@
-"""Masks: small ones in their boxes, and back to the image."""
+"""Masks: reduced to small masks in their boxes, and expanded to the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mrcnn.resizing import resize
 
 
 def minimize_mask(bbox: np.ndarray, mask: np.ndarray, mini_shape: Sequence[int]) -> np.ndarray:
-    """Each mask (H×W×n) cut to its box and made `mini_shape` small: saves memory, loses detail."""
+    """Crop each mask (H×W×n) to its box and resize it to `mini_shape`: saves memory, loses detail."""
     small = np.zeros((*mini_shape, mask.shape[-1]), bool)
     for i in range(mask.shape[-1]):
         y1, x1, y2, x2 = bbox[i][:4]
@@ -23,7 +23,7 @@ def minimize_mask(bbox: np.ndarray, mask: np.ndarray, mini_shape: Sequence[int])
 
 
 def expand_mask(bbox: np.ndarray, mini_mask: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
-    """Small masks (h×w×n) back in their boxes of the image: H×W×n bool."""
+    """Expand small masks (h×w×n) to their boxes in the image: H×W×n bool."""
     mask = _planes(mini_mask.shape[-1], image_shape)
     for i in range(mini_mask.shape[-1]):
         y1, x1, y2, x2 = bbox[i][:4]
@@ -32,12 +32,12 @@ def expand_mask(bbox: np.ndarray, mini_mask: np.ndarray, image_shape: Sequence[i
 
 
 def unmold_mask(mask: np.ndarray, bbox: Sequence[int] | np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
-    """A soft mask of the network in its box of the image: H×W bool, set where at least 0.5."""
+    """Paste mask probabilities into their box in the image: H×W bool, True from 0.5."""
     return unmold_masks(mask[None], np.asarray(bbox)[None], image_shape)[:, :, 0]
 
 
 def unmold_masks(mask_probs: np.ndarray, boxes: np.ndarray, image_shape: Sequence[int]) -> np.ndarray:
-    """Many soft masks n×h×w in their boxes of the image: H×W×n bool.
+    """Paste mask probabilities n×h×w into their boxes in the image: H×W×n bool.
 
     Each mask is a plane of its own in memory, and of a plane only the box is ever touched; so `masks[:, :, i]` is
     contiguous, and the frames between the boxes cost nothing.
@@ -55,5 +55,5 @@ def unmold_masks(mask_probs: np.ndarray, boxes: np.ndarray, image_shape: Sequenc
 
 
 def _planes(count: int, image_shape: Sequence[int]) -> np.ndarray:
-    """H×W×n of False, stored plane by plane; the system hands out the memory only where it is written."""
+    """H×W×n of False, stored plane by plane; memory is allocated only where it is written."""
     return np.zeros((count, *(int(side) for side in image_shape[:2])), bool).transpose(1, 2, 0)

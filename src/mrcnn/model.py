@@ -1,4 +1,4 @@
-"""MaskRCNN: what scripts make, load, train and ask."""
+"""MaskRCNN: the model that scripts create, load, train and run."""
 
 from __future__ import annotations
 

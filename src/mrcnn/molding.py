@@ -1,4 +1,4 @@
-"""Images and their facts in the form that the network takes: mean taken off, one row of numbers for each image."""
+"""Images and their metadata as network input: mean subtracted, one row of numbers per image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mold_image(images: np.ndarray, config: Any) -> np.ndarray:
 
 
 def unmold_image(normalized_images: np.ndarray, config: Any) -> np.ndarray:
-    """The way back: plus MEAN_PIXEL, uint8."""
+    """Inverse of mold_image: plus MEAN_PIXEL, uint8."""
     return (normalized_images + config.MEAN_PIXEL).astype(np.uint8)
 
 
@@ -63,12 +63,12 @@ def compose_image_meta(
     scale: float,
     active_class_ids: Any,
 ) -> np.ndarray:
-    """An image's facts in one row: id, original shape, shape, window, scale, and a 1 for each class of its source."""
+    """Metadata of an image in one row: id, original shape, shape, window, scale, a 1 for each class of its source."""
     return np.array([image_id, *original_image_shape, *image_shape, *window, scale, *active_class_ids])
 
 
 def parse_image_meta(meta: np.ndarray) -> dict[str, np.ndarray]:
-    """The facts in rows of image metas, by name."""
+    """The columns of image metas, by name."""
     return {
         "image_id": meta[:, 0].astype(np.int32),
         "original_image_shape": meta[:, 1:4].astype(np.int32),
@@ -80,7 +80,7 @@ def parse_image_meta(meta: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def compute_backbone_shapes(config: Any, image_shape: Sequence[int]) -> np.ndarray:
-    """(height, width) of each level's map: levels×2."""
+    """(height, width) of the feature map of each level: levels×2."""
     if callable(config.BACKBONE):
         return config.COMPUTE_BACKBONE_SHAPE(image_shape)
     assert config.BACKBONE in ("resnet50", "resnet101")

@@ -1,4 +1,4 @@
-"""Names that Python, NumPy and Pillow have dropped since scripts for matterport were written, given back to them.
+"""Restores names that Python, NumPy and Pillow have removed since scripts for matterport were written.
 
 A name that is still there is left as it is. What cannot be given back are methods of arrays (`a.itemset`, `a.ptp`,
 `a.tostring`): their type is closed.
@@ -91,7 +91,7 @@ def give_back() -> None:
     image = importlib.import_module("PIL.Image")
     _add(image, {"ANTIALIAS": image.Resampling.LANCZOS})
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a few of the names below are on their way out in NumPy, and say so
+        warnings.simplefilter("ignore")  # some of the names below are deprecated in NumPy
         numpy_names()
     for name in STACKS:
         if not hasattr(getattr(np, name), "takes_generators"):
@@ -99,7 +99,7 @@ def give_back() -> None:
 
 
 def numpy_names() -> None:
-    """What NumPy 1.20, 1.24, 2.0 and later have dropped."""
+    """Names removed by NumPy 1.20, 1.24, 2.0 and later."""
     _add(np, {"bool": bool, "int": int, "float": float, "complex": complex, "object": object, "str": str})
     of_size: dict[str, list[Any]] = {
         kind: [np.dtype(f"{kind}{bits}").type for bits in (8, 16, 32, 64)] for kind in ("int", "uint")
@@ -188,7 +188,7 @@ def _deprecate(*args: Any, **kwargs: Any) -> Any:
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:
-    """For settings that nothing heeds any more."""
+    """For settings without effect."""
 
 
 _FUNCTIONS: dict[str, Any] = {

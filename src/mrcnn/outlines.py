@@ -1,4 +1,4 @@
-"""Outlines of masks for drawing: where the value passes one half between pixel centers."""
+"""Outlines of masks for drawing: the contour at one half between pixel centers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ParallelModel: accepted, and passed through."""
+"""ParallelModel: a wrapper without effect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ParallelModel:
-    """Stands in front of a model and hands everything on to it.
+    """Wraps a model and forwards everything to it.
 
     The original split each batch over several GPUs. Here a batch of BATCH_SIZE images goes through one device at once,
     which gives the same losses and detections; that is said when one is made.

@@ -1,4 +1,4 @@
-"""Curves and tables: precision and recall, overlaps, statistics of weights."""
+"""Plots and tables: precision-recall curve, IoU, statistics of weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _pyplot() -> Any:
 
 
 def plot_precision_recall(AP: float, precisions: np.ndarray, recalls: np.ndarray) -> None:
-    """The curve of precision over recall."""
+    """The precision-recall curve."""
     _, ax = _pyplot().subplots(1)
     ax.set_title(f"Precision-Recall Curve. AP@50 = {AP:.3f}")
     ax.set_ylim(0, 1.1)
@@ -36,7 +36,7 @@ def plot_overlaps(
     class_names: Sequence[str],
     threshold: float = 0.5,
 ) -> None:
-    """The table of IoU, predictions downwards and objects across; matches of the right class are marked."""
+    """The IoU matrix, predictions as rows and objects as columns; matches of the correct class are marked."""
     plt = _pyplot()
     gt_class_ids = gt_class_ids[gt_class_ids != 0]
     pred_class_ids = pred_class_ids[pred_class_ids != 0]

@@ -1,4 +1,4 @@
-"""`log`: a line of text, and what an array is like."""
+"""`log`: prints a text and the properties of an array."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def log(text: str, array: Any = None) -> None:
-    """Prints the text, with the array's shape, smallest and largest value and type behind it where one is given."""
+    """Prints the text, and of an array its shape, minimum, maximum and dtype."""
     if array is not None:
         low, high = (f"{array.min():10.5f}", f"{array.max():10.5f}") if array.size else (" " * 10, " " * 10)
         text = f"{text.ljust(25)}shape: {array.shape!s:20}  min: {low}  max: {high}  {array.dtype}"

@@ -1,4 +1,4 @@
-"""Resizing of images and masks: scikit-image's bilinear rule and SciPy's nearest one, both without these libraries."""
+"""Resizing of images (bilinear as in scikit-image) and masks (nearest as in SciPy), without these libraries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def resize(
     anti_aliasing: bool = False,
     anti_aliasing_sigma: float | None = None,
 ) -> np.ndarray:
-    """An image H×W or H×W×C made `output_shape` (height, width) large; float.
+    """Resize an image H×W or H×W×C to `output_shape` = (height, width); float.
 
     Integers are divided by their type's largest value unless `preserve_range`. Only the settings that the original
     uses are there: order 1, mode "constant", cval 0, no anti-aliasing.
@@ -77,7 +77,7 @@ def _resize_as_version_2(image: np.ndarray, min_dim: int | None, max_dim: int | 
 def resize_mask(
     mask: np.ndarray, scale: float, padding: Sequence[Sequence[int]], crop: Sequence[int] | None = None
 ) -> np.ndarray:
-    """Masks H×W×n resized as resize_image did the image: by the nearest pixel, then padded or cropped."""
+    """Resize masks H×W×n like resize_image did the image: nearest neighbor, then padded or cropped."""
     rows, columns = nearest(mask.shape[0], scale), nearest(mask.shape[1], scale)
     resized = mask[np.maximum(rows, 0)][:, np.maximum(columns, 0)]
     resized[rows < 0] = 0

@@ -1,4 +1,4 @@
-"""Average precision by the original's own rule (VOC-like, on masks). For COCO's use maskwright.evaluation."""
+"""Average precision as in the original (VOC-like, on masks). For COCO's use maskwright.evaluation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def compute_matches(
     iou_threshold: float = 0.5,
     score_threshold: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which prediction found which object: (gt_match, pred_match, overlaps), best score first.
+    """Match predictions with objects: (gt_match, pred_match, overlaps), by descending score.
 
     gt_match    for each object the row of its prediction (in order of score), -1 if none
     pred_match  for each prediction, in order of score, the row of its object, -1 if none
@@ -95,7 +95,7 @@ def _ap_of_boxes(
 def _average(gt_match: np.ndarray, pred_match: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """(AP, precisions, recalls), predictions in order of score."""
     hits = np.cumsum(pred_match > -1)
-    with np.errstate(invalid="ignore", divide="ignore"):  # no object at all: not a number
+    with np.errstate(invalid="ignore", divide="ignore"):  # without objects: NaN
         recalls = hits.astype(np.float32) / len(gt_match)
     precisions = np.concatenate([[0], hits / (np.arange(len(pred_match)) + 1), [0]])
     recalls = np.concatenate([[0], recalls, [1]])

@@ -1,4 +1,4 @@
-"""What a network shall answer, drawn with NumPy's global random state as the original draws it.
+"""Training targets, sampled with NumPy's global random state like in the original.
 
 The draws (which function, on what, in which order) are part of the behavior: scripts set numpy.random.seed and expect
 the same anchors again.
@@ -21,7 +21,7 @@ CROWD_OVERLAP = 0.001
 def build_rpn_targets(
     image_shape: Sequence[int], anchors: np.ndarray, gt_class_ids: np.ndarray, gt_boxes: np.ndarray, config: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(match, bbox): what the proposal network shall say about each anchor.
+    """(match, bbox): the targets of the region proposal network for each anchor.
 
     anchors       L×4 in pixels
     gt_class_ids  n; negative for a crowd
@@ -44,7 +44,7 @@ def build_rpn_targets(
     overlaps = compute_overlaps(anchors, gt_boxes)
     nearest, best = overlaps.argmax(axis=1), overlaps.max(axis=1)
     match[(best < 0.3) & free] = -1
-    match[(overlaps == overlaps.max(axis=0)).any(axis=1)] = 1  # no object stays without an anchor
+    match[(overlaps == overlaps.max(axis=0)).any(axis=1)] = 1  # every object has an anchor
     match[best >= 0.7] = 1
     _thin(match, 1, config.RPN_TRAIN_ANCHORS_PER_IMAGE // 2)
     _thin(match, -1, config.RPN_TRAIN_ANCHORS_PER_IMAGE - int((match == 1).sum()))
@@ -58,7 +58,7 @@ def build_rpn_targets(
 
 
 def _thin(match: np.ndarray, value: int, most: int) -> None:
-    """Of the anchors with this value at most so many stay; the others are drawn and set to 0."""
+    """Keep at most `most` anchors with this value; others, randomly chosen, are set to 0."""
     rows = np.where(match == value)[0]
     if len(rows) > most:
         match[np.random.choice(rows, len(rows) - most, replace=False)] = 0

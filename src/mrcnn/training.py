@@ -1,4 +1,4 @@
-"""The epochs of `MaskRCNN.train`: batches in, one checkpoint and one row of losses an epoch, callbacks in between."""
+"""The epochs of `MaskRCNN.train`: one checkpoint and one row of losses per epoch, and callbacks."""
 
 from __future__ import annotations
 

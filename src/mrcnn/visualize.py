@@ -1,4 +1,4 @@
-"""Pictures of images, boxes, masks and matches, with matplotlib (imported when the first is drawn)."""
+"""Visualization of images, boxes, masks and matches with matplotlib (imported when first used)."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def draw_rois(
             continue
         _rectangle(ax, refined_rois[i], color)
         (y1, x1, _, _), (ry1, rx1, _, _) = rois[i], refined_rois[i]
-        ax.plot([x1, rx1], [y1, ry1], color=color)  # from where it was to where it went
+        ax.plot([x1, rx1], [y1, ry1], color=color)  # from the original to the refined position
         ax.text(rx1, ry1 + 8, str(class_names[int(class_ids[i])]), color="w", size=11, backgroundcolor="none")
         apply_mask(painted, utils.unmold_mask(mask[i], rois[i][:4].astype(np.int32), image.shape), color)
     ax.imshow(painted.astype(np.uint8))
