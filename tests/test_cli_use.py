@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -375,3 +376,27 @@ def test_a_training_without_validation_says_that_nothing_was_validated(
     monkeypatch.setattr("maskwright.api.train.train", lambda *arguments, **options: trained)
     code, out, _ = maskwright(capsys, "train", tmp_path, "--no-validate")
     assert code == 0 and out.splitlines()[0] == "epoch 3 of 3 is kept; nothing was validated"
+
+
+def test_the_next_command_can_be_copied_where_the_folder_has_a_blank_in_its_name(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path("my runs/first")
+    monkeypatch.setattr(
+        "maskwright.api.train.train", lambda *_, **__: Trained(run, run / "best", 1, 1, 1.0, {"mask_AP": 0.5})
+    )
+    code, out, _ = maskwright(capsys, "train", tmp_path, "--out", tmp_path / "runs")
+    assert code == 0
+    following = shlex.split(out.splitlines()[-1].replace("\\", "/"))
+    assert following == [
+        "next",
+        "maskwright",
+        "splash",
+        "my runs/first",
+        "IMAGE",
+        "or",
+        "maskwright",
+        "evaluate",
+        "my runs/first",
+        "DATA",
+    ]

@@ -74,3 +74,11 @@ def test_pipes_and_devices_are_no_files_even_behind_a_link(tmp_path):
     for name in ("pipe", "zero", "link"):
         with pytest.raises(files.NotAFile, match="a device, pipe or socket"):
             files.open_file(tmp_path / name)
+
+
+def test_numbered_names_begin_with_the_name_itself_and_fit_on_a_disk():
+    names = files.numbered("part", 20)
+    assert [next(names) for _ in range(3)] == ["part", "part_2", "part_3"]
+    long = files.numbered("x" * 300, 20)
+    several = [next(long) for _ in range(50)]
+    assert len(set(several)) == 50 and all(len(name) <= 20 for name in several)

@@ -413,3 +413,9 @@ def test_a_image_beyond_the_limit_is_put_aside_by_its_header(tmp_path):
     with pytest.raises(AnnotationError) as caught:
         formats.read(tmp_path)
     assert caught.value.parts["expected"] == "at most 300 megapixels"
+
+
+def test_data_named_by_two_dots_have_the_name_of_their_folder(tmp_path, monkeypatch):
+    (tmp_path / "party" / "train").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "party" / "train")
+    assert data_name(Path("..")) == data_name(Path()) == "party"

@@ -53,8 +53,10 @@ def test_weights_there_are_not_get_advice_that_works(model, task, backbone, weig
     if weights in offered:
         check_weights(weights, tmp_path, model, task, backbone)
         return
-    with pytest.raises(WeightsError, match=f"there are no {weights} weights for {model} on {backbone}") as caught:
+    network = model if model == backbone else f"{model} on {backbone}"
+    with pytest.raises(WeightsError, match=f"there are no {weights} weights for {network}") as caught:
         check_weights(weights, tmp_path, model, task, backbone)
+    assert caught.value.headline == f"there are no {weights} weights for {network}"
     advised = re.findall(r"--weights (\w+)", caught.value.parts["fix"])
     assert "none" in advised and weights not in advised
     for kind in [*advised, *caught.value.parts["expected"].removesuffix(", a path").split(", ")]:

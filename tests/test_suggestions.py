@@ -40,6 +40,8 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ("mask_rcnn", NETWORKS, "mask_rcnn_r50"),
         ("vgg18", NETWORKS, "vgg16"),
         ("yolo", NETWORKS, None),
+        ("balon", ("balloons", "coco"), "balloons"),
+        ("alon", ("balloons", "coco"), None),
         ("model", ("move", "mode"), "mode"),
         ("model", ("move", "size"), None),
         ("conf", ("json", "size"), None),

@@ -50,6 +50,7 @@ SYNONYMS = {  # option of another tool -> options here; the first that the comma
 
 
 MAX_LENGTH = 100  # longer names get no suggestion
+MIN_SIMILARITY = 0.75  # of difflib: from which a name with letters left out gets one (balon: balloons)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -68,10 +69,18 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         other = _normalized(item)
         distance = _edit_distance(given, other)
         is_prefix = len(given) >= 3 and other.startswith(given)
-        if item != name and (is_prefix or distance <= max(len(given) // 4, 1) < max(len(given), len(other))):
-            similarity = difflib.SequenceMatcher(None, given, other).ratio()
+        similarity = difflib.SequenceMatcher(None, given, other).ratio()
+        is_shortened = len(given) >= 4 and similarity >= MIN_SIMILARITY and _is_subsequence(given, other)
+        is_close = distance <= max(len(given) // 4, 1) < max(len(given), len(other))
+        if item != name and (is_prefix or is_shortened or is_close):
             ranked.append((min(distance, 2) if is_prefix else distance, -similarity, item))
     return min(ranked)[2] if ranked else None
+
+
+def _is_subsequence(letters: str, word: str) -> bool:
+    """The letters are what remains of the word when some of its letters are left out."""
+    rest = iter(word)
+    return all(letter in rest for letter in letters)
 
 
 def _normalized(name: str) -> str:

@@ -42,7 +42,7 @@ def _check_kind(weights: str, model: str, task: str, backbone: str) -> None:
         backbone = backbone or starts.default_backbone(model, task, weights)
         others = [starts.without_network(model, task, backbone), starts.advice(model, task, backbone)]
         raise WeightsError(
-            f"there are no {weights} weights for {model} on {backbone}",
+            f"there are no {weights} weights for {model if model == backbone else f'{model} on {backbone}'}",
             field="weights",
             expected=", ".join([*offered, "a path"]),
             got=weights,

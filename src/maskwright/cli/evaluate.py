@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from maskwright.cli import options
 from maskwright.cli.console import Console
 
 if TYPE_CHECKING:
+    from maskwright.api.evaluate import Evaluated
     from maskwright.evaluation.classification_metrics import ClassificationMetrics
     from maskwright.evaluation.detection_metrics import DetectionMetrics
     from maskwright.prediction.options import InferenceOptions
@@ -44,21 +45,7 @@ if TYPE_CHECKING:
 @options.seed
 @options.console
 def command(
-    model: str,
-    data: Path,
-    split: str | None,
-    against: str | None,
-    bootstrap: int,
-    twelve: bool,
-    inference: InferenceOptions,
-    out: Path | None,
-    class_attribute: str | None,
-    connected_components: bool,
-    annotations: str | None,
-    follow_links: bool,
-    allow_faulty: bool,
-    seed: int,
-    console: Console,
+    model: str, data: Path, out: Path | None, twelve: bool, inference: InferenceOptions, console: Console, **chosen: Any
 ) -> None:
     """Measure how well a model finds the objects of annotated images, or says what whole images show.
 
@@ -69,37 +56,20 @@ def command(
     """
     from maskwright.api.evaluate import evaluate
 
-    done = evaluate(
-        model,
-        data,
-        split=split,
-        against=against,
-        bootstrap=bootstrap,
-        seed=seed,
-        out=out,
-        class_attribute=class_attribute,
-        connected_components=connected_components,
-        annotations=annotations,
-        follow_links=follow_links,
-        allow_faulty=allow_faulty,
-        options=inference,
-        progress=console.progress,
-        log=console.log,
-    )
-    metrics = done.metrics
+    evaluated = evaluate(model, data, out=out, options=inference, progress=console.progress, log=console.log, **chosen)
+    console.result(evaluated.facts(), lambda: _show(evaluated, out, twelve, console))
 
-    def tell() -> None:
-        show_metrics(metrics, console)
-        if twelve:
-            _show_twelve(metrics, console)
-        for note in done.evaluation.notes:
-            console.show(note)
-        if done.against is not None:
-            console.show(done.against.sentence())
-        if out:
-            console.show(f"report  {out / 'evaluation.html'}")
 
-    console.result(done.facts(), tell)
+def _show(evaluated: Evaluated, out: Path | None, twelve: bool, console: Console) -> None:
+    show_metrics(evaluated.metrics, console)
+    if twelve:
+        _show_twelve(evaluated.metrics, console)
+    for note in evaluated.evaluation.notes:
+        console.show(note)
+    if evaluated.against is not None:
+        console.show(evaluated.against.sentence())
+    if out:
+        console.show(f"report  {out / 'evaluation.html'}")
 
 
 def show_metrics(metrics: DetectionMetrics | ClassificationMetrics, console: Console) -> None:

@@ -64,12 +64,12 @@ def missing(error: ModuleNotFoundError, script: Path) -> MissingExtra | None:
     except ValueError:  # imported, without a spec: it is there
         return None
     frames = traceback.extract_tb(error.__traceback__)
-    place = next((frame for frame in reversed(frames) if not frame.filename.startswith("<")), None)
+    origin = next((frame for frame in reversed(frames) if not frame.filename.startswith("<")), None)
     requirement = "maskwright[matterport]" if name in EXTRA else PACKAGES.get(name, name)
     return MissingExtra(
         f"{name} is not installed",
         file=script,
-        record=place and f"{place.filename}, line {place.lineno}: {place.line}",
+        record=origin and f"{origin.filename}, line {origin.lineno}: {origin.line}",
         fix=f"{how_to_install(requirement)}; or, if it is a module of your own, set PYTHONPATH to its folder"
         if name not in EXTRA
         else how_to_install(requirement),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
-
-if TYPE_CHECKING:
-    from maskwright.prediction.options import InferenceOptions
 
 
 @click.command(options_metavar="[options]")
@@ -42,14 +39,8 @@ def command(
     precision: float | None,
     f1: bool,
     cost: str | None,
-    name: str | None,
-    split: str | None,
-    keep: bool,
-    allow_faulty: bool,
-    annotations: str | None,
-    follow_links: bool,
-    inference: InferenceOptions,
     console: Console,
+    **chosen: Any,
 ) -> None:
     """Choose from which score on a model's detections are taken, and say what that costs and promises.
 
@@ -60,25 +51,20 @@ def command(
     from maskwright.api.threshold import threshold
     from maskwright.evaluation.operating_point import Aim
 
-    chosen = threshold(
+    result = threshold(
         model,
         data,
         Aim.of(recall, precision, f1, cost),
-        name=name,
-        split=split,
-        keep=keep,
-        allow_faulty=allow_faulty,
-        annotations=annotations,
-        follow_links=follow_links,
-        options=inference,
+        options=chosen.pop("inference"),
         progress=console.progress,
         log=console.log,
+        **chosen,
     )
 
-    def tell() -> None:
-        for sentence in chosen.point.sentences():
+    def show() -> None:
+        for sentence in result.point.sentences():
             console.show(sentence)
-        if chosen.kept is not None:
-            console.show(f"kept in {chosen.kept}")
+        if result.kept is not None:
+            console.show(f"kept in {result.kept}")
 
-    console.result(chosen.facts(), tell)
+    console.result(result.facts(), show)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +135,7 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
         console.show(f"model   {trained.model}")
         console.show(f"report  {trained.folder / 'report.html'}")
         use = "predict" if "accuracy" in trained.metrics else "splash"
-        console.show(
-            f"next    maskwright {use} {trained.folder} IMAGE   or   maskwright evaluate {trained.folder} DATA"
-        )
+        run = shlex.quote(str(trained.folder))
+        console.show(f"next    maskwright {use} {run} IMAGE   or   maskwright evaluate {run} DATA")
 
     console.result(facts, tell)

@@ -60,7 +60,7 @@ def data_name(path: Path) -> str:
 
     data/balloon/train -> balloon; corrosion_via/via_region_data.json -> corrosion; nothing fit -> object
     """
-    path = path.absolute()
+    path = Path(os.path.abspath(path))  # noqa: PTH100 (pathlib keeps "..", which is no name)
     for folder in [path, *path.parents] if path.is_dir() else path.parents:
         if folder.name.casefold() in _NO_NAMES:
             continue

@@ -236,7 +236,8 @@ def published(weights: str, model: str, backbone: str) -> Published:
     model = model.removeprefix("torchvision:")
     entry = PUBLISHED.get((weights, model)) or PUBLISHED.get((weights, backbone))
     if entry is None or entry.backbone not in ("", backbone):
-        raise WeightsError(f"there are no {weights} weights for {model} ({backbone})", got=weights, expected="a path")
+        network = model if model == backbone else f"{model} ({backbone})"
+        raise WeightsError(f"there are no {weights} weights for {network}", got=weights, expected="a path")
     return entry
 
 
