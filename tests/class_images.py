@@ -1,4 +1,4 @@
-"""Images in class folders, red, green and blue noise: any classifier tells them apart in seconds; and one that does."""
+"""Class folders of red, green and blue noise images, and an engine that classifies them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def save(folder: Path, count: int = 8, names: Sequence[str] = ("red", "green"), 
 
 
 class Taster:
-    """An engine that tells by the mean color: the score of "red" is the fraction of red in an image's red and green."""
+    """An engine that classifies by mean color: the score of "red" is its fraction of red and green."""
 
     def __init__(self, names: tuple[str, ...] = ("green", "red"), **facts: object) -> None:
         self.card = Card("small", "none", "classify", names, 32, **facts)  # type: ignore[arg-type]

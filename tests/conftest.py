@@ -1,4 +1,4 @@
-"""What all tests share: where the real data lie, and quiet, repeatable runs."""
+"""Common fixtures: the folder of real data, and reproducible runs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # a shell that starts the tests in the background lets them ignore Ctrl-C, and so all processes that they start
+    # A shell that starts the tests in the background makes them, and their child processes, ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # so does nohup with a closed terminal
 
-# Tiny networks: two threads that wait for a busy core are slower than one, and those that spin slow down all others.
+# For tiny networks one thread is faster: waiting threads spin and slow down everything else.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _cache = tempfile.TemporaryDirectory(prefix="maskwright-")
 os.environ["MASKWRIGHT_CACHE"] = _cache.name  # what was downloaded here must change no test
 
-# The same examples on every machine and every day; `make fuzz` looks at new ones, and many of them.
+# The same examples in every run; `make fuzz-properties` uses new ones.
 _slow = [HealthCheck.too_slow]
 settings.register_profile("test", deadline=None, max_examples=40, suppress_health_check=_slow, derandomize=True,
                           database=None)  # fmt: skip

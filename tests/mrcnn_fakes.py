@@ -1,4 +1,4 @@
-"""A network behind mrcnn.model that computes nothing: few small layers, detections that are told beforehand."""
+"""A fake network for mrcnn.model: a few small layers, and fixed detections."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAYERS = [
 
 
 class FakeNetwork:
-    """What mrcnn asks of a network. `detections`: rows (y1, x1, y2, x2 of 0..1, class, score) that each image gives."""
+    """The interface that mrcnn uses. `detections`: rows (y1, x1, y2, x2 in 0..1, class, score) for every image."""
 
     def __init__(self, config: Any) -> None:
         self.config, self.detections = config, [(0.25, 0.25, 0.75, 0.75, 1, 0.9)]
@@ -79,7 +79,7 @@ class FakeNetwork:
 
 
 class FakeSGD:
-    """What mrcnn asks of KerasSGD."""
+    """The interface of KerasSGD that mrcnn uses."""
 
     def __init__(self, network: FakeNetwork) -> None:
         self.network = network
@@ -102,7 +102,7 @@ class ShapesConfig(Config):
 
 
 class Discs(utils.Dataset):
-    """`count` pictures 48×64 of a disc each, classes 1 and 2 in turn."""
+    """`count` images 48×64 of one disc each, of alternating classes 1 and 2."""
 
     def load(self, count: int) -> Discs:
         self.add_class("discs", 1, "light")
@@ -128,7 +128,7 @@ class Discs(utils.Dataset):
 
 @pytest.fixture
 def faked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every MaskRCNN made in this test has a FakeNetwork."""
+    """Every MaskRCNN in this test has a FakeNetwork."""
 
     def build(self: Any, mode: str, config: Any) -> KerasModel:
         return KerasModel(FakeNetwork(config), config.LEARNING_RATE)

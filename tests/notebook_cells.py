@@ -1,4 +1,4 @@
-"""Runs the code cells of a notebook in this interpreter, as Jupyter would, and writes its metrics beside it.
+"""Runs the code cells of a notebook in this interpreter, like Jupyter, and writes its metrics beside it.
 
     python tests/notebook_cells.py examples/coco_demo.ipynb
 

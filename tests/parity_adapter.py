@@ -1,4 +1,4 @@
-"""What `check_parity.py --adapter parity_adapter` asks for: graph functions and training steps, arrays in and out."""
+"""The adapter for `check_parity.py --adapter parity_adapter`: graph functions and training steps on arrays."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ GRAPHS = {
 def run_training(
     settings: dict, weights: str, batch: list[np.ndarray], layers: str, learning_rate: float, steps: int
 ) -> dict[str, np.ndarray | list[str]]:
-    """`steps` SGD steps on one batch, and what they did to each trained weight."""
+    """`steps` SGD steps on one batch, and the change of each trained weight."""
     network = MatterportMaskRCNN(make_settings(settings), "training")
     load_into(network, read_h5(weights))
     network.select_layers(layers)

@@ -1,4 +1,4 @@
-"""Issues as the tests look at them: sentences as people read them, and the records that were put aside."""
+"""Issues as tests use them: rendered sentences, and the records that were skipped."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from maskwright.types import Dataset
 
 
 def sentences(issues: Dataset | Iterable[Issue]) -> tuple[str, ...]:
-    """What is reported, without the single faulty records."""
+    """The reported sentences, without those about single faulty records."""
     return tuple(map(str, summarized(issues.issues if isinstance(issues, Dataset) else issues)))
 
 
 def absent(data: Dataset) -> list[str]:
-    """The names of the images that the annotations name and that are not there."""
+    """The names of images that the annotations refer to and that do not exist."""
     return [str(name) for issue in IMAGES_ABSENT.among(data.issues) for name in issue.images]
 
 

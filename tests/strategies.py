@@ -23,7 +23,7 @@ def sizes(most: int = 12) -> st.SearchStrategy[Size]:
 
 @st.composite
 def masks(draw: st.DrawFn, n: int | None = None, size: Size | None = None, most: int = 4) -> np.ndarray:
-    """n×H×W bool, Fortran or C order by chance; n up to `most` if None."""
+    """n×H×W bool, randomly in Fortran or C order; n up to `most` if None."""
     number = draw(st.integers(0, most)) if n is None else n
     height, width = draw(sizes()) if size is None else size
     dense = np.zeros((number, height, width), bool)
@@ -55,7 +55,7 @@ def boxes(draw: st.DrawFn, n: int | None = None, size: Size = (40, 60), most: in
 
 @st.composite
 def solid_boxes(draw: st.DrawFn, n: int | None = None, size: Size = (40, 60), most: int = 6) -> np.ndarray:
-    """Like `boxes`, but each at least 1 wide and 1 high."""
+    """Like `boxes`, but at least 1 wide and 1 high."""
     table = draw(boxes(n=n, size=size, most=most))
     table[:, 2:] += 1
     return table

@@ -1,4 +1,4 @@
-"""Small things to train with: rendered images, a network that learns in milliseconds, a model folder, an engine."""
+"""Small fixtures for training: rendered images, a tiny network, a model folder, an engine."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ TINY = Recipe(
 
 
 def party(folder: Path, count: int = 8) -> Dataset:
-    """Rendered balloons on disk: six images of eight to train on, two held back."""
+    """Eight rendered balloon images on disk: six for training, two for validation."""
     return render_set("balloons", count, folder, size=SIZE)
 
 
 def records(
     count: int, names: tuple[str, ...] = ("balloon",), masks: bool = True, **facts: object
 ) -> tuple[Record, ...]:
-    """Records of images that need not exist, each with one square object of a class in turn."""
+    """Records of images that need not exist, with one square object each, of alternating classes."""
     made = []
     for number in range(count):
         drawn = RleMasks.from_boxes(np.array([[8, 8, 40, 40]]), SIZE)
@@ -58,7 +58,7 @@ def records(
 
 
 class TinyNetwork(DetectionNetwork):
-    """Backbone, pyramid and head of one convolution each. Its detections are the four corners, whatever it is shown."""
+    """Backbone, pyramid and head of one convolution each. Its detections are the four corners of any image."""
 
     class Body(nn.Sequential):
         strides: tuple[int, ...] = (4,)
@@ -95,7 +95,7 @@ class TinyNetwork(DetectionNetwork):
 
 
 def classifier(backbone: str, classes: int, size: int, multi_label: bool = False) -> Classifier:
-    """A classifier of one convolution, to stand in the catalogue's table for `small`."""
+    """A classifier of one convolution, to replace `small` in the registry."""
     body = TinyNetwork.Body(nn.Conv2d(3, 16, 3, 4), nn.BatchNorm2d(16), nn.ReLU())
     return Classifier(body, MeanHead((16,), classes), classes, multi_label)
 
@@ -113,7 +113,7 @@ def trainer(
 
 
 def model_folder(folder: Path, names: tuple[str, ...] = ("balloon",), task: str = "segment", size: int = 64) -> Path:
-    """A model of ours with random weights, as a training run leaves it in best/."""
+    """A model with random weights, as a training run saves it in best/."""
     torch.manual_seed(0)
     row = registry.find("small")
     network = row.build(len(names), masks=task == "segment")
@@ -123,7 +123,7 @@ def model_folder(folder: Path, names: tuple[str, ...] = ("balloon",), task: str 
 
 
 def classifier_folder(folder: Path, names: tuple[str, ...], size: int = 64) -> Path:
-    """The same for a classifier: it says something of every image, and knows nothing."""
+    """The same for a classifier with random weights."""
     torch.manual_seed(0)
     row = registry.find("small", "classify")
     network = registry.build("classify", "small", row.backbones[0], len(names), size, False)

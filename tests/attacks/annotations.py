@@ -1,4 +1,4 @@
-"""Hostile and broken annotation files: each function writes one (with the images it needs) and returns its path."""
+"""Malicious and corrupted annotation files: each function writes one, with its images, and returns its path."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def written(path: Path, data: Any) -> Path:
 
 
 def half(path: Path) -> Path:
-    """The first half of a file, as a broken copy leaves it."""
+    """The first half of a file, like an interrupted copy."""
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     return path
@@ -67,7 +67,7 @@ def not_a_number(folder: Path, value: str = "NaN") -> Path:
 
 
 def deep(folder: Path, depth: int = 100_000) -> Path:
-    """JSON nested so deep that a careless parser ends the process."""
+    """JSON nested so deeply that a recursive parser crashes the process."""
     path = folder / "deep.json"
     path.write_text('{"filename": "a.jpg", "regions": ' + "[" * depth + "]" * depth + "}", "utf-8")
     return path

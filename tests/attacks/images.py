@@ -1,4 +1,4 @@
-"""Hostile image files: each function writes one and returns its path."""
+"""Malicious and corrupted image files: each function writes one and returns its path."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def exif_behind_the_pixels(folder: Path, orientation: int) -> Path:
 
 
 def bomb(folder: Path, side: int = 60_000) -> Path:
-    """A few kilobytes that say they are 3,600 megapixels."""
+    """A few kilobytes that claim to be 3,600 megapixels."""
     path = folder / "bomb.png"
     path.write_bytes(png_by_hand(side, side, bytes(1000), depth=1))
     return path
 
 
 def wide(folder: Path, width: int = 30_000, height: int = 20) -> Path:
-    """30,000 pixels wide: sound, only unusual."""
+    """30,000 pixels wide: unusual but valid."""
     path = folder / "wide.png"
     row = b"\0" + bytes(width // 2) + b"\xff" * (width - width // 2)
     path.write_bytes(png_by_hand(width, height, row * height))
@@ -52,7 +52,7 @@ def one_pixel(folder: Path, ending: str = ".png") -> Path:
 
 
 def truncated(folder: Path, ending: str = ".jpg", fraction: float = 0.5) -> Path:
-    """The first part of a sound image of noise."""
+    """The first part of a valid image of noise."""
     whole = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
     path = folder / f"truncated{ending}"
@@ -75,7 +75,7 @@ def empty(folder: Path) -> Path:
 
 
 def only_a_header(folder: Path) -> Path:
-    """Begins like a JPEG; behind it is noise."""
+    """Begins like a JPEG and continues with noise."""
     path = folder / "fake.jpg"
     path.write_bytes(b"\xff\xd8\xff\xe0" + np.random.default_rng(1).bytes(500))
     return path
@@ -97,7 +97,7 @@ def tiff_of_loops(folder: Path) -> Path:
 
 
 def broken_exif(folder: Path) -> Path:
-    """A sound image whose EXIF is nonsense that begins like EXIF."""
+    """A valid image whose EXIF block is corrupted."""
     path = folder / "exif.jpg"
     nonsense = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 40000) + b"\x12\x01\x03\0\xff\xff\xff\xff" * 30
     Image.new("RGB", (8, 4)).save(path, exif=nonsense)
@@ -105,7 +105,7 @@ def broken_exif(folder: Path) -> Path:
 
 
 def all_refused(folder: Path) -> list[Path]:
-    """Those that must end in an ImageError, nothing else."""
+    """The files that must raise an ImageError."""
     cut = [truncated(folder, ending) for ending in (".jpg", ".png", ".webp", ".bmp", ".tif")]
     return [
         *cut, bomb(folder), text_named_jpg(folder), empty(folder), only_a_header(folder), heic(folder),

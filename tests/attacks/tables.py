@@ -1,4 +1,4 @@
-"""Hostile and broken tables of boxes and TFRecords: each function writes one and returns its path."""
+"""Malicious and corrupted box tables and TFRecords: each function writes one and returns its path."""
 
 from __future__ import annotations
 

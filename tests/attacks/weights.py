@@ -1,4 +1,4 @@
-"""Hostile and broken weights and cards: each function writes one and returns its path."""
+"""Malicious and corrupted weights and cards: each function writes one and returns its path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 
 class Payload:
-    """Unpickling it writes a file: the harmless stand-in for anything one may run."""
+    """Unpickling it writes a file: a harmless substitute for arbitrary code."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -33,7 +33,7 @@ def bare_pickle(folder: Path, name: str = "pickle.pth") -> Path:
 
 
 def payload_in_a_checkpoint(folder: Path, legacy: bool = False) -> Path:
-    """A whole torch.save file with tensors, and a payload among them."""
+    """A complete torch.save file with tensors and a payload."""
     path = folder / f"checkpoint{legacy:d}.pth"
     state = {"weight": torch.ones(2), "extra": Payload(target(folder))}
     torch.save(state, path, _use_new_zipfile_serialization=not legacy)
@@ -62,14 +62,14 @@ def truncated(folder: Path) -> Path:
 
 
 def boasting(folder: Path) -> Path:
-    """A safetensors header that says it is of 2^60 bytes."""
+    """A safetensors header that claims a length of 2^60 bytes."""
     path = folder / "boasting.safetensors"
     path.write_bytes((2**60).to_bytes(8, "little") + b"{" + bytes(100))
     return path
 
 
 def reaching_out(folder: Path) -> Path:
-    """A tensor whose bytes lie behind the end of the file."""
+    """A tensor whose data are past the end of the file."""
     header = json.dumps({"weight": {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}}).encode()
     path = folder / "reaching.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(40))
@@ -95,7 +95,7 @@ def empty(folder: Path, name: str = "empty.pth") -> Path:
 
 
 def all_refused(folder: Path) -> list[Path]:
-    """Those that must end in a WeightsError, nothing else."""
+    """The files that must raise a WeightsError."""
     return [
         bare_pickle(folder), bare_pickle(folder, "pickle.safetensors"), bare_pickle(folder, "pickle"),
         payload_in_a_checkpoint(folder), payload_in_a_checkpoint(folder, legacy=True),

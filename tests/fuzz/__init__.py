@@ -1,4 +1,4 @@
-"""Broken inputs by the thousand: valid small ones, changed at random, read in a process with bounds.
+"""Fuzzing: small valid inputs are randomly corrupted and read in a process with limits.
 
 python -m fuzz --minutes 30          (with tests/ on the path; `make fuzz` does)
 python -m fuzz --only via --seed 17  one input again, with its traceback

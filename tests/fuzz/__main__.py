@@ -1,4 +1,4 @@
-"""The command: how long, which kinds, and the report."""
+"""The command line: duration, kinds of input, report."""
 
 from __future__ import annotations
 

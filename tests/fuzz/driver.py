@@ -1,4 +1,4 @@
-"""Asks a worker for one input after the other, ends it where it hangs, and counts what comes back."""
+"""Sends inputs to a worker, ends it when it hangs, and counts the outcomes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AHEAD = 32  # inputs that wait in the queue of a process
 
 @dataclass
 class Detections:
-    """One way to fail: the first input that showed it, and how many did."""
+    """One kind of failure: its first input, and the number of inputs."""
 
     kind: str
     seed: int
@@ -52,7 +52,7 @@ class Report:
     seconds: float = 0.0
 
     def add(self, kind: str, seed: int, outcome: dict[str, Any]) -> bool:
-        """Whether this is a finding that was not there before."""
+        """Whether this is a new finding."""
         if outcome["outcome"] == "not made":
             return False
         self.inputs[kind] += 1
@@ -92,7 +92,7 @@ class Report:
 
 
 class Worker:
-    """One process that reads; made anew when it dies."""
+    """One worker process; replaced when it dies."""
 
     def __init__(self, names: list[str], work: Path, megabytes: int) -> None:
         self.names, self.work, self.megabytes = names, work, megabytes

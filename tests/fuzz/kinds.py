@@ -458,7 +458,7 @@ def run(folder: Path) -> None:
 
 
 def resume(folder: Path) -> None:
-    """A run taken up again, and what its pages are drawn from."""
+    """A resumed run, and the files of its report."""
     from tiny_runs import trainer
 
     from maskwright.training.run_folder import RunFolder

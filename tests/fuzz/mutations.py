@@ -1,4 +1,4 @@
-"""Ways to break a file: its bytes, its words, its JSON, its place in the folder. All drawn from one `Random`."""
+"""Mutations of a file: bytes, words, JSON, location in the folder; all sampled from one `Random`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BYTES = (
 
 
 def flipped(data: bytes, random: Random) -> bytes:
-    """Bytes changed, put in, taken out, said twice, cut off: one to a few of these."""
+    """One or a few of: bytes changed, inserted, removed, repeated, truncated."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 1, 2, 3, 8))):
         start = random.randrange(len(changed) + 1)
@@ -50,7 +50,7 @@ def flipped(data: bytes, random: Random) -> bytes:
 
 
 def reworded(data: bytes, random: Random) -> bytes:
-    """Words, numbers and lines of a text replaced, moved or said again; now and then another encoding."""
+    """Words, numbers and lines of a text replaced, moved or repeated; sometimes another encoding."""
     text = data.decode("utf-8", "surrogateescape")
     for _ in range(random.choice((1, 1, 2, 4))):
         words = list(re.finditer(r"[\w.+-]+|[^\w\s]", text))

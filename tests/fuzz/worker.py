@@ -1,4 +1,4 @@
-"""The process that reads: one input after the other, in bounds, each in a folder of its own."""
+"""The worker process: reads inputs one by one, within limits, each in its own folder."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def bound_memory(megabytes: int) -> None:
 
 
 def peak_megabytes() -> float:
-    """The most memory this process has held so far; 0 where the system does not tell."""
+    """The peak memory of this process; 0 if the system does not report it."""
     try:
         import resource
     except ImportError:
