@@ -187,6 +187,59 @@ def label_studio_min(folder: Path) -> None:
     )
 
 
+def supervisely(folder: Path) -> None:
+    bits = "eJzrDPBz5+WS4mJgYOD19HAJAtIcQMzGCCQYrtU9CgNSIp4ujiEVc5ITEjYkJyWAYAIDA1Mcg+tFiykxIHWern4u65wSmgBZJRIv"
+    polygon = {"exterior": [[2, 2], [20, 2], [20, 20]], "interior": [[[12, 5], [17, 5], [17, 9]]]}
+    drawn = [
+        {"classTitle": "rust", "geometryType": "polygon", "points": polygon, "tags": [{"name": "wet", "value": "no"}]},
+        {"classTitle": "dent", "geometryType": "rectangle", "points": {"exterior": [[2, 2], [9, 9]], "interior": []}},
+        {"classTitle": "rust", "geometryType": "bitmap", "bitmap": {"data": bits, "origin": [3, 4]}},
+        {"classTitle": "rust", "geometryType": "point", "points": {"exterior": [[2, 2]], "interior": []}},
+    ]
+    classes = [{"title": name, "shape": "polygon", "color": "#00FF12"} for name in ("rust", "dent")]
+    written(folder / "meta.json", {"classes": classes, "tags": []})
+    for part in ("one", "two"):
+        annotations.image(folder / part / "img" / "a.png", SIZE)
+        page = {"size": {"height": 30, "width": 40}, "tags": [], "objects": drawn}
+        written(folder / part / "ann" / "a.png.json", page)
+
+
+def create_ml(folder: Path) -> None:
+    boxes = [{"label": name, "coordinates": {"x": 9.5, "y": 9, "width": 8, "height": 6}} for name in ("rust", "dent")]
+    for name in ("a.jpg", "b.png"):
+        annotations.image(folder / name, SIZE)
+    written(folder / "ml.json", [{"image": name, "annotations": boxes} for name in ("a.jpg", "b.png")])
+
+
+def vott(folder: Path) -> None:
+    annotations.image(folder / "a.jpg", SIZE)
+    box = {"left": 2, "top": 3, "width": 10, "height": 6.5}
+    points = [{"x": 2, "y": 3}, {"x": 12, "y": 3}, {"x": 12, "y": 9}]
+    regions = [{"type": kind, "tags": ["rust"], "boundingBox": box, "points": points}
+               for kind in ("RECTANGLE", "POLYGON", "POINT")]  # fmt: skip
+    asset = {"name": "a.jpg", "size": {"width": 40, "height": 30}, "state": 2}
+    assets = {"x": {"asset": asset, "regions": regions}}
+    written(folder / "export.json", {"name": "party", "tags": [{"name": "rust"}], "assets": assets})
+
+
+def kitti(folder: Path) -> None:
+    line = "{} 0.00 0 -1.57 2 3 12 9 2.85 2.63 12.34 0.47 1.49 69.44 -1.56\n"
+    (folder / "label_2").mkdir()
+    for name in ("000000", "000001"):
+        annotations.image(folder / "image_2" / f"{name}.png", SIZE)
+        (folder / "label_2" / f"{name}.txt").write_text(line.format("Car") + line.format("DontCare"), "utf-8")
+
+
+def open_images(folder: Path) -> None:
+    annotations.image(folder / "a.jpg", SIZE)
+    head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf\n"
+    rows = "".join(f"a,xclick,/m/{number},1,0.1,0.5,0.{number},0.9,1,0,{number % 2}\n" for number in range(3))
+    (folder / "train-annotations-bbox.csv").write_text(head + rows, "utf-8")
+    (folder / "class-descriptions.csv").write_text("/m/0,Rust\n/m/1,Dent\n", "utf-8")
+    labels = "ImageID,Source,LabelName,Confidence\na,x,/m/0,1\n"
+    (folder / "train-annotations-human-imagelabels.csv").write_text(labels, "utf-8")
+
+
 def masks(folder: Path) -> None:
     for number in range(3):
         annotations.image(folder / "images" / f"{number}.png", SIZE)
@@ -550,6 +603,11 @@ KINDS = {
         Kind("cvat-video", cvat_video, labels, "annotations.xml", (".xml",)),
         Kind("label-studio", label_studio, labels, "project.json", (".json",)),
         Kind("label-studio-min", label_studio_min, labels, "least.json", (".json",)),
+        Kind("supervisely", supervisely, labels, "", (".json",), mutations.break_folder),
+        Kind("create-ml", create_ml, labels, "ml.json", (".json",)),
+        Kind("vott", vott, labels, "export.json", (".json",)),
+        Kind("kitti", kitti, labels, "", (".txt",), mutations.break_folder),
+        Kind("open-images", open_images, labels, "", (".csv",), mutations.break_folder),
         Kind("masks", masks, labels, "", (".png",), mutations.break_folder),
         Kind("nuclei", nuclei, labels, "", (".png",), mutations.break_folder),
         Kind("class-folders", class_folders, labels, "", (".jpg",), mutations.break_folder),

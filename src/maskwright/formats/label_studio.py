@@ -44,7 +44,7 @@ from maskwright.formats.reading import (
     natural,
     read_json,
 )
-from maskwright.formats.shapes import BOXES_ROTATED, LINES_UNUSED, POINTS_UNUSED, placed, rotated_box
+from maskwright.formats.shapes import BOXES_ROTATED, LINES_UNUSED, POINTS_UNUSED, placed, rotated_box, stated_size
 from maskwright.geometry import polygons
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset
@@ -162,10 +162,7 @@ def _regions(shapes: Sequence[Shape], image: FoundImage, faults: Faults, used: s
 
 
 def _size(shape: Shape) -> tuple[int, int] | None:
-    sides = [shape.item.get(name) for name in ("original_height", "original_width")]
-    if any(isinstance(side, bool) or not isinstance(side, int) or not 0 < side < 10**6 for side in sides):
-        return None
-    return (int(sides[0] or 0), int(sides[1] or 0))
+    return stated_size(shape.item, ("original_height", "original_width"))
 
 
 def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -201,11 +198,12 @@ def _draw(shape: Shape, regions: Regions, size: tuple[int, int]) -> bool:
     if "rle" in value:
         _brush(shape, label, regions, note)
     elif "points" in value:
-        points = _numbers(value["points"])
-        if points is None or points.ndim != 2 or points.shape[1] != 2:
+        listed = value["points"] if isinstance(value["points"], list) else [None]
+        points = [_numbers(pair) for pair in listed]
+        if any(pair is None or len(pair) != 2 for pair in points):
             regions.lacks(number, "points", "pairs of numbers", value["points"], _REDRAW)
         else:
-            regions.outline(number, label, [points * percent], note=note)
+            regions.outline(number, label, [[pair * percent for pair in points if pair is not None]], note=note)
     elif corner:
         _box_or_ellipse(shape, label, regions, percent, note)
     else:
@@ -251,10 +249,6 @@ def _brush(shape: Shape, label: str, regions: Regions, note: Annotation | None) 
 
 
 def _numbers(values: Any) -> np.ndarray | None:
-    """Finite numbers of a size that a percentage can have, or None."""
-    try:
-        array = np.asarray(values)
-        array = array.astype(np.float64) if array.dtype.kind in "iuf" and array.size else None
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return array if array is not None and np.isfinite(array).all() and (np.abs(array) < 1e5).all() else None
+    """Plain numbers of a size that a percentage can have, or None."""
+    plain = isinstance(values, list) and all(type(value) in (int, float) and abs(value) < 1e5 for value in values)
+    return np.array(values, np.float64) if plain else None

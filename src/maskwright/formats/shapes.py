@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from maskwright.formats.regions import Regions
@@ -55,6 +57,26 @@ def with_holes(outline: np.ndarray, holes: list[np.ndarray]) -> np.ndarray:
         return outline
     ways = [np.concatenate([hole, hole[:1], outline[:1]]) for hole in holes]
     return np.concatenate([outline, outline[:1], *ways])
+
+
+def numbers(record: Any, names: tuple[str, ...]) -> list[float] | None:
+    """These fields of a JSON object, None where one is no number (true is none) or beyond any image.
+
+    >>> numbers({"x": 1, "y": 2.5}, ("x", "y")), numbers({"x": True}, ("x",))
+    ([1.0, 2.5], None)
+    """
+    values = [record.get(name) for name in names] if isinstance(record, dict) else [None]
+    if any(type(value) not in (int, float) for value in values):
+        return None
+    found = [float(value) for value in values if value is not None and abs(value) < 1e9]
+    return found if len(found) == len(names) else None
+
+
+def stated_size(record: Any, names: tuple[str, str] = ("height", "width")) -> tuple[int, int] | None:
+    """(height, width) as a JSON object states it; None where it does not, or not in whole pixels."""
+    sides = [record.get(name) for name in names] if isinstance(record, dict) else []
+    whole = [side for side in sides if type(side) is int and 0 < side < 10**6]
+    return (whole[0], whole[1]) if len(whole) == 2 else None
 
 
 def placed(regions: Regions, crop: np.ndarray, left: int, top: int) -> RleMasks | None:

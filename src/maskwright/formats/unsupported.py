@@ -28,10 +28,14 @@ _ASIDE = re.compile(r"^(readme|licen[sc]e|requirements|notes?)\b", re.IGNORECASE
 
 @dataclass(frozen=True)
 class Unsupported:
-    """known: whether a file or folder is of this format, from its first kilobytes or names. fix: how to export it."""
+    """known: whether a file or folder is of this format, from its first kilobytes or names. fix: how to export it.
+
+    state  what is wrong with it: of a format that is read, a part may stand alone
+    """
 
     known: Callable[[Head], bool]
     fix: str
+    state: str = "not read yet"
 
 
 def error(path: Path) -> DatasetError | None:
@@ -48,7 +52,7 @@ def error(path: Path) -> DatasetError | None:
     for name, format in UNSUPPORTED.items():
         for head in heads:
             if format.known(head):
-                return DatasetError(f"this is {name}, not read yet", file=head.path, fix=format.fix)
+                return DatasetError(f"this is {name}, {format.state}", file=head.path, fix=format.fix)
     return None
 
 
@@ -131,20 +135,11 @@ def _dlib(head: Head) -> bool:
 
 
 def _supervisely(head: Head) -> bool:
-    if head.is_folder:
-        return {"ann", "img"} <= {*head.folders}
-    return (
+    return not head.is_folder and (
         _has(head, ".json", "classTitle")
         or _has(head, ".json", "objects", "exterior", "interior")
         or (head.path.name == "meta.json" and _has(head, ".json", "classes", "title", "shape"))
     )
-
-
-def _open_images(head: Head) -> bool:
-    if head.ending != ".csv":
-        return False
-    columns = {name.strip() for name in head.text.partition("\n")[0].split(",")}
-    return {"ImageID", "LabelName"} <= columns
 
 
 def _retinanet(head: Head) -> bool:
@@ -152,17 +147,8 @@ def _retinanet(head: Head) -> bool:
     return head.ending in (".csv", ".txt") and bool(_lines(head)) and all(map(_NAMELESS.fullmatch, _lines(head)))
 
 
-def _create_ml(head: Head) -> bool:
-    return _has(head, ".json", "annotations", "coordinates", "label") and head.text.lstrip().startswith("[")
-
-
 def _vott(head: Head) -> bool:
-    return (
-        head.ending == ".vott"
-        or _has(head, ".json", "asset", "regions")
-        or _has(head, ".json", "securityToken")
-        or _has(head, ".json", "frames", "inputTags")
-    )
+    return head.ending == ".vott" or _has(head, ".json", "securityToken") or _has(head, ".json", "frames", "inputTags")
 
 
 def _datumaro(head: Head) -> bool:
@@ -213,8 +199,6 @@ def _every(head: Head, line: re.Pattern[str]) -> bool:
 
 
 def _kitti(head: Head) -> bool:
-    if head.is_folder:
-        return {"label_2", "image_2"} <= {*head.folders}
     return _every(head, _KITTI)
 
 
@@ -229,13 +213,13 @@ UNSUPPORTED = {
     "LabelMe": Unsupported(
         _labelme, "convert it to COCO or VOC: labelme's examples have labelme2coco.py and labelme2voc.py"
     ),
-    "Supervisely": Unsupported(_supervisely, 'export it in Supervisely with the app "Export to COCO"'),
-    "Open Images CSV": Unsupported(_open_images, _DATUMARO.format("open_images")),
+    "part of a Supervisely project": Unsupported(
+        _supervisely, "name the folder that holds the folders ann and img, or the project", "not read by itself"
+    ),
     "a table of boxes without column names (keras-retinanet)": Unsupported(
         _retinanet, "write the names of the columns above its first line, as CSV: filename,xmin,ymin,xmax,ymax,class"
     ),
-    "CreateML JSON": Unsupported(_create_ml, f"{_EXPORT}, or turn its boxes into a CSV table"),
-    "VoTT JSON": Unsupported(_vott, "choose Pascal VOC or TensorFlow Records in VoTT's export settings"),
+    "a VoTT project, or VoTT 1": Unsupported(_vott, "export it from VoTT 2 as VoTT JSON, Pascal VOC or CSV"),
     "Datumaro JSON": Unsupported(_datumaro, _DATUMARO.format("datumaro")),
     "COCO panoptic without its pictures": Unsupported(
         _panoptic, "put the folder of id pictures beside the JSON file, called like it without .json"
@@ -247,7 +231,8 @@ UNSUPPORTED = {
     "SuperAnnotate JSON": Unsupported(_superannotate, "convert it to COCO with SuperAnnotate's Python package"),
     "a SageMaker manifest": Unsupported(_sagemaker, f"{_EXPORT}, or turn its boxes into a CSV table"),
     "dlib's imglab XML": Unsupported(_dlib, "convert it to COCO or Pascal VOC: imglab's export does the latter"),
-    "KITTI": Unsupported(_kitti, _DATUMARO.format("kitti")),
+    "KITTI": Unsupported(_kitti, "put the texts into a folder label_2 beside image_2, and name the folder of both",
+                         "not read by itself"),
     "MOTChallenge": Unsupported(_mot, _DATUMARO.format("mot_seq")),
 }  # fmt: skip
 """Name -> how it is known, how it is exported. Those known by a word in a file stand before those known by numbers."""

@@ -1,0 +1,243 @@
+"""Supervisely JSON: a project of datasets, each with ann/ and img/, one JSON file an image.
+
+Looks like   meta.json: {"classes": [{"title": "rust", "shape": "polygon"}], "tags": [...]}
+             dataset/ann/a.jpg.json: {"size": {"height": 480, "width": 640}, "objects": [{"classTitle": "rust",
+             "geometryType": "polygon", "points": {"exterior": [[x, y], ...], "interior": [[[x, y], ...]]}}]}
+Known by     folders ann and img side by side, here or one level down
+Holds        polygons with holes, bitmaps (base64 of a zlib-packed PNG, and where its corner lies), rectangles; tags of
+             an object, as its attributes; images with no objects
+Cannot hold  scores, empty versus unlabeled
+Not used     points, lines and cuboids: counted; tags of images, but for train, val and test, which are splits
+In the wild  a.json for a.jpg (older exports) or a.jpg.json; no geometryType, so that the class in meta.json says which
+             shape an object is; datasets with equal file names, which stay apart; datasets in datasets
+Coordinates  pixels of the image after EXIF's turn; a rectangle's corners are pixels, both inside: its edges reach
+             one further
+Source       supervisely's SDK: project.py, annotation/label.py, geometry/bitmap.py (base64_2_data)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maskwright.errors import AnnotationError
+from maskwright.formats import supervisely_bitmap
+from maskwright.formats.reading import (
+    SPLIT_FOLDERS,
+    Draft,
+    Evidence,
+    Faults,
+    FoundImage,
+    Head,
+    ImageFinder,
+    Regions,
+    assemble,
+    data_name,
+    images_in,
+    measured,
+    natural,
+    read_json,
+)
+from maskwright.formats.shapes import (
+    CUBOIDS_UNUSED,
+    KEYPOINTS_UNUSED,
+    LINES_UNUSED,
+    POINTS_UNUSED,
+    placed,
+    stated_size,
+    with_holes,
+)
+from maskwright.issues import Kind
+from maskwright.types import Annotation, Dataset, Record
+
+TAGS_UNUSED = Kind(
+    "tags_unused", "info", "{count} tag of an image was not read", "{count} tags of images were not read"
+)
+
+_ANN, _IMG = "ann", "img"
+_UNUSED = {"point": POINTS_UNUSED, "line": LINES_UNUSED, "polyline": LINES_UNUSED, "cuboid": CUBOIDS_UNUSED,
+           "cuboid_2d": CUBOIDS_UNUSED, "graph": KEYPOINTS_UNUSED, "keypoints": KEYPOINTS_UNUSED}  # fmt: skip
+_REDRAW = "draw that object again in Supervisely and download, or delete it"
+_DEEPEST = 3  # datasets in datasets
+
+
+def sniff(head: Head) -> Evidence | None:
+    if head.is_folder and any(True for _ in _datasets(head)):
+        return Evidence(0.9, "it holds folders ann and img, as Supervisely writes them")
+    return None
+
+
+def read(path: Path, faults: Faults) -> Dataset:
+    datasets = list(_datasets(Head(path)))
+    shapes = _shapes(path)
+    drafts: list[Draft] = []
+    used: set[str] = set()
+    for dataset in datasets:
+        pages = {name: _page(dataset.path / _ANN / name, faults) for name in dataset.child(_ANN).files(".json")}
+        names = {name: name[: -len(".json")] for name in pages}
+        finder = ImageFinder(dataset.path, faults, near=dataset.path / _IMG, names=names.values())
+        for name, page in pages.items():
+            objects = [] if page is None else page["objects"]
+            image = finder.image(names[name], regions=len(objects))
+            if image is None:
+                continue
+            if page is None:
+                regions = Regions(faults, image)
+                regions.saw()  # its fault is noted: the image is skipped, not empty
+                drafts.append(Draft(image, regions))
+            else:
+                drafts.append(Draft(image, _regions(page, image, shapes, faults, used), _split(page, faults)))
+    declared = [name for name in shapes if name in used]
+    names = dict.fromkeys([*declared, *sorted(used, key=natural)])
+    found = assemble(data_name(path), names, drafts, "supervisely", faults)
+    return _with_unlabeled(found, datasets, faults)
+
+
+def _datasets(head: Head) -> Iterator[Head]:
+    """The folders with ann and img: this one, or those below."""
+    level = [head]
+    for _ in range(_DEEPEST):
+        found = [item for item in level if {_ANN, _IMG} <= {*item.folders} and item.child(_ANN).files(".json")]
+        yield from found
+        level = [item.child(name) for item in level if item not in found for name in item.folders]
+
+
+def _shapes(path: Path) -> dict[str, str]:
+    """Class -> shape, by the nearest meta.json here or above; {} where there is none."""
+    for folder in (path, path.parent, path.parent.parent):
+        file = folder / "meta.json"
+        if file.is_file():
+            data = read_json(file)
+            classes = data.get("classes") if isinstance(data, dict) else None
+            if not isinstance(classes, list):
+                raise AnnotationError("not Supervisely's meta.json", file=file, field="classes", expected="a list",
+                                      got=type(classes).__name__)  # fmt: skip
+            return {str(item.get("title")): str(item.get("shape")) for item in classes if isinstance(item, dict)}
+    return {}
+
+
+def _page(file: Path, faults: Faults) -> dict[str, Any] | None:
+    try:
+        data = read_json(file)
+    except AnnotationError as error:
+        got = error.parts.get("got", error.headline)
+        faults.add(f'file "{file.name}"', "JSON", "a complete JSON file", got, "download it again")
+        return None
+    if not isinstance(data, dict) or not isinstance(data.get("objects"), list):
+        faults.add(f'file "{file.name}"', "objects", "a list of objects", type(data).__name__, "download it again")
+        return None
+    return data
+
+
+def _split(page: dict[str, Any], faults: Faults) -> str | None:
+    names = [str(tag.get("name")) for tag in _listed(page.get("tags")) if isinstance(tag, dict)]
+    splits = {SPLIT_FOLDERS[name.casefold()] for name in names if name.casefold() in SPLIT_FOLDERS}
+    faults.count(TAGS_UNUSED, sum(name.casefold() not in SPLIT_FOLDERS for name in names))
+    return splits.pop() if len(splits) == 1 else None
+
+
+def _regions(
+    page: dict[str, Any], image: FoundImage, shapes: dict[str, str], faults: Faults, used: set[str]
+) -> Regions:
+    regions = Regions(faults, image, stated=stated_size(page.get("size")))
+    for number, item in enumerate(page["objects"]):
+        label = item.get("classTitle") if isinstance(item, dict) else None
+        if not isinstance(label, str) or not label.strip():
+            regions.lacks(number, "classTitle", "a class name", "none", "choose its class in Supervisely and download")
+        elif _draw(item, number, label.strip(), regions, shapes):
+            used.add(label.strip())
+    return regions
+
+
+def _draw(item: dict[str, Any], number: int, label: str, regions: Regions, shapes: dict[str, str]) -> bool:
+    """Hand one object to `regions`; False where it cannot be one."""
+    bitmap = item.get("bitmap")
+    kind = item.get("geometryType") or ("bitmap" if isinstance(bitmap, dict) else shapes.get(label, "polygon"))
+    if kind == "any":
+        kind = "polygon"
+    if isinstance(kind, str) and kind in _UNUSED:
+        regions.unused(_UNUSED[kind])
+        return False
+    note = _note(item)
+    if kind == "bitmap":
+        _bitmap(bitmap, number, label, regions, note)
+        return True
+    points = item.get("points")
+    outside = _outline(points.get("exterior")) if isinstance(points, dict) else None
+    inside = [_outline(hole) for hole in _listed(points.get("interior"))] if isinstance(points, dict) else []
+    if outside is None or any(hole is None for hole in inside):
+        regions.lacks(number, "points", "an exterior and interiors, lists of [x, y]", points, _REDRAW)
+    elif kind == "rectangle":
+        low, high = outside.min(0), outside.max(0)
+        if len(outside) == 2:
+            regions.box(number, label, *low.tolist(), *(high + 1).tolist(), note=note)
+        else:
+            regions.lacks(number, "points.exterior", "two corners", f"{len(outside)} points", _REDRAW)
+    elif kind != "polygon":
+        regions.lacks(number, "geometryType", "polygon, bitmap or rectangle", kind, _REDRAW)
+    elif any(hole is not None and not _within(hole, outside) for hole in inside):
+        regions.lacks(number, "points.interior", "holes inside the exterior", "one that lies elsewhere", _REDRAW)
+    else:
+        regions.outline(number, label, [with_holes(outside, [hole for hole in inside if hole is not None])], note=note)
+    return True
+
+
+def _outline(points: Any) -> np.ndarray | None:
+    """k×2 numbers, or None."""
+    if not isinstance(points, list) or not points:
+        return None
+    if not all(isinstance(pair, list) and len(pair) == 2 and {*map(type, pair)} <= {int, float} for pair in points):
+        return None
+    return np.array([[float(side) if abs(side) < 1e9 else 1e9 for side in pair] for pair in points])
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _within(hole: np.ndarray, outside: np.ndarray) -> bool:
+    return bool((hole.min(0) >= outside.min(0) - 1).all() and (hole.max(0) <= outside.max(0) + 1).all())
+
+
+def _bitmap(bitmap: Any, number: int, label: str, regions: Regions, note: Annotation | None) -> None:
+    height, width = regions.frame
+    origin = bitmap.get("origin") if isinstance(bitmap, dict) else None
+    if (
+        not isinstance(origin, list)
+        or len(origin) != 2
+        or not all(type(at) is int and 0 <= at < 10**6 for at in origin)
+    ):
+        regions.lacks(number, "bitmap.origin", "a pixel [x, y] of the image", origin, _REDRAW)
+        return
+    left, top = origin
+    drawn = supervisely_bitmap.decode(bitmap.get("data"), (height - top, width - left))
+    if isinstance(drawn, np.ndarray) and not drawn.any():
+        drawn = "no pixel"
+    if isinstance(drawn, str):
+        expected = f"a PNG of at most {max(width - left, 0)} x {max(height - top, 0)} pixels, packed and in base64"
+        regions.lacks(number, "bitmap.data", expected, drawn, _REDRAW)
+        return
+    mask = placed(regions, drawn, left, top)
+    assert mask is not None
+    regions.mask(number, label, mask, note=note)
+
+
+def _note(item: dict[str, Any]) -> Annotation | None:
+    tags = [tag for tag in _listed(item.get("tags")) if isinstance(tag, dict) and isinstance(tag.get("name"), str)]
+    found = {tag["name"]: True if tag.get("value") is None else tag["value"] for tag in tags}
+    return Annotation(attributes=found) if found else None
+
+
+def _with_unlabeled(dataset: Dataset, heads: list[Head], faults: Faults) -> Dataset:
+    """Images in img without a file in ann."""
+    known = {record.image for record in dataset.records}
+    put_aside = {name for record in faults.records for name in record.images}
+    others = [path for head in heads for path in images_in(head.path / _IMG)
+              if path not in known and not {path.name, path.stem} & put_aside]  # fmt: skip
+    found = (measured(path, faults) for path in others)
+    records = tuple(Record(image.path, image.size, None) for image in found if image is not None)
+    return replace(dataset, records=dataset.records + records)
