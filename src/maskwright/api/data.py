@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from maskwright import formats
-from maskwright.curate.check import conflicts, empty, leaks, paired, spellings
+from maskwright.curate.check import empty, leaks, paired, spellings
 from maskwright.curate.duplicates import Duplicates, find_duplicates
 from maskwright.curate.split import TOO_FEW, split
 from maskwright.curate.unreadable import readable
@@ -20,8 +20,8 @@ from maskwright.formats.reading import spelt_alike
 from maskwright.images.decode import decode, is_deep
 from maskwright.issues import Issues, Kind, Log, warn
 from maskwright.progress import Progress, silent
+from maskwright.tasks.base import Task
 from maskwright.tasks.classification.data import is_multi_label
-from maskwright.tasks.detection.data import with_outlines
 from maskwright.tasks.registry import find_task
 from maskwright.types import Dataset, Record
 
@@ -86,8 +86,9 @@ def open_data(
     report(whole, log)
     for issue in empty(whole):
         log(issue.within(whole.name))
-    usable = find_task(task).prepare(whole).usable()
-    if task == "segment" and (bare := len(usable) - len(with_outlines(usable))):
+    task_of_run = find_task(task)
+    usable = task_of_run.prepare(whole).usable()
+    if bare := len(usable) - len(task_of_run.evaluable(usable)):
         log(BOXES_WITHOUT_OUTLINES(whole.name, count=bare))
     _enough(whole, usable, data)
     if not allow_faulty:
@@ -135,18 +136,10 @@ def open_data(
         )
     for leak in leaks(usable, duplicates):  # by the splits that the data name
         log(leak.within(whole.name))
-    for conflict in conflicts(usable, duplicates) if task == "classify" else ():
+    for conflict in task_of_run.label_conflicts(usable, duplicates):
         log(conflict.within(whole.name))
-    if task == "segment":
-        if not parts["train"].has_masks and parts["train"].instance_count:
-            raise DatasetError(
-                "no training image has outlines to learn masks from",
-                file=data_name(data),
-                expected="outlines, for --task segment",
-                got=f"{len(parts['train'])} training images with boxes only",
-                fix="draw outlines on some of them, or train a box detector with --task detect",
-            )
-        parts |= _evaluated_by_outlines(parts, data)
+    task_of_run.check_training(parts["train"], data_name(data))
+    parts |= _evaluable(parts, task_of_run, data)
     _known(parts, data)
     return parts
 
@@ -264,10 +257,10 @@ def same_spelling(known: Sequence[str], labeled: Dataset, data: str | Path | Dat
             )  # fmt: skip
 
 
-def _evaluated_by_outlines(parts: dict[str, Dataset], data: str | Path | Dataset) -> dict[str, Dataset]:
-    """val and test without the images that have boxes and no outlines: those only teach."""
-    evaluated = {name: with_outlines(part) for name, part in parts.items() if name != "train"}
-    if not len(evaluated["val"]):
+def _evaluable(parts: dict[str, Dataset], task: Task[Any, Any], data: str | Path | Dataset) -> dict[str, Dataset]:
+    """val and test without the images that have boxes and no outlines: those are only trained on."""
+    evaluated = {name: task.evaluable(part) for name, part in parts.items() if name != "train"}
+    if len(parts["val"]) and not len(evaluated["val"]):
         raise DatasetError(
             "no val image has outlines to evaluate masks by",
             file=data_name(data),

@@ -106,10 +106,10 @@ def start_weights(
                 fix=f"--backbone {card.backbone}, or other --weights",
             )
         tensors = checkpoint.load(folder / WEIGHTS)
-        if card.task == "classify":
+        if not card.kind.objects:
             tensors = _rows_by_name(tensors, card.classes, names)
         told = transfer(network, tensors, card.classes, names)
-        if card.task == "classify" and set(names) <= set(card.classes):
+        if not card.kind.objects and set(names) <= set(card.classes):
             told.classes_kept, told.classes_fresh = list(names), []
         shown = f"bundled {folder.name}" if weights == "bundled" else weights
         return f"weights: {shown} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"

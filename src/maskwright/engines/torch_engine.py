@@ -64,7 +64,7 @@ class TorchEngine:
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
-        return preprocess_square(image, size) if self.card.task == "classify" else preprocess(image, size)
+        return preprocess(image, size) if self.card.kind.objects else preprocess_square(image, size)
 
     @classmethod
     def prepare(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maskwright.errors import RecipeError, UnknownName
+from maskwright.types.task_kind import kind_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +45,8 @@ class ModelSpec:
 
     def check_task(self, name: str, task: str) -> None:
         """A network without a mask head cannot segment."""
-        if task == "segment" and self.task == "detect":
-            segmenting = [item for item, spec in MODELS.items() if spec.task == "segment"]
+        if kind_of(task).masks and not kind_of(self.task).masks:
+            segmenting = [item for item, spec in MODELS.items() if kind_of(spec.task).masks]
             raise RecipeError(
                 f"{name} finds boxes and draws no outlines",
                 field="task",
@@ -248,7 +249,7 @@ def find(name: str, task: str = "segment") -> ModelSpec:
     A classifier may also be another package's: torchvision:NAME, timm:NAME. Of detectors the table has torchvision's
     RetinaNet and FCOS.
     """
-    table = CLASSIFIERS if task == "classify" else MODELS
+    table = MODELS if kind_of(task).objects else CLASSIFIERS
     if name not in table and name.startswith(EXTERNAL):
         _check_external(name, task)
         return ModelSpec(
@@ -275,7 +276,7 @@ OURS = {  # torchvision's networks for objects that we have too
 def _check_external(name: str, task: str) -> None:
     """Of other packages' networks we train all that name whole images, and the detectors of the table."""
     detects = re.search("rcnn|retinanet|fcos|ssd", name) is not None
-    if task == "classify" and not detects:
+    if not kind_of(task).objects and not detects:
         return
     if name in MODELS:
         headline, fix = f"{name} finds objects and names no whole images", "--task detect"
@@ -284,7 +285,8 @@ def _check_external(name: str, task: str) -> None:
         fix = f"--model {OURS[name]}, which is the same network" if name in OURS else "--task detect, and one of these"
     else:
         headline, fix = f"{name} names whole images and finds no objects", "--task classify, or one of these"
-    fitting = [item for item, spec in MODELS.items() if spec.task == ("segment" if task == "segment" else "detect")]
+    masks = kind_of(task).masks
+    fitting = [item for item, spec in MODELS.items() if kind_of(spec.task).masks == masks]
     raise RecipeError(headline, field="model", expected=", ".join(fitting), got=f"{name} with --task {task}", fix=fix)
 
 
@@ -304,8 +306,8 @@ def task_of(model: str) -> str:
 def build(task: str, model: str, backbone: str | None, classes: int, size: int, multi_label: bool = False) -> Any:
     """The network that a card or a recipe names, with fresh weights."""
     spec = find(model, task)
-    if task == "classify":
+    if not kind_of(task).objects:
         return spec.build(classes, backbone, size=size, multi_label=multi_label)
-    if spec.task == "detect":
+    if not kind_of(spec.task).masks:
         return spec.build(classes, backbone)
-    return spec.build(classes, backbone, masks=task == "segment")
+    return spec.build(classes, backbone, masks=kind_of(task).masks)

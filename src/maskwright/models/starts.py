@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from maskwright.models import registry
+from maskwright.types.task_kind import kind_of
 from maskwright.weights import sources
 from maskwright.weights.card import CARD, read_card
 from maskwright.weights.packages import PACKAGED
@@ -33,7 +34,7 @@ def starts(model: str, task: str, backbone: str = "") -> tuple[str, ...]:
 def bundled_for(model: str, task: str, backbone: str) -> list:
     """The folders of bundled models whose weights fit; a classifier takes the backbone of any."""
     folders = sources.bundled_with(backbone)
-    return [folder for folder in folders if task == "classify" or read_card(folder).model == model]
+    return [folder for folder in folders if not kind_of(task).objects or read_card(folder).model == model]
 
 
 def at_hand(model: str, task: str, backbone: str = "") -> str:

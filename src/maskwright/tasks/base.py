@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from maskwright.curate.duplicates import Duplicates
 from maskwright.curate.split import Rule
 from maskwright.evaluation.comparing import McNemar
 from maskwright.evaluation.operating_point import Aim, OperatingPoint
@@ -95,6 +96,14 @@ class Task(TrainingTask, Protocol[AnyPredictor, Metrics]):
 
     def prepare_evaluation(self, data: Dataset) -> Dataset:
         """The same for evaluation, where segmentation accepts boxes too."""
+        ...
+
+    def check_training(self, train: Dataset, file: str) -> None:
+        """DatasetError where the training images lack what this task learns."""
+        ...
+
+    def label_conflicts(self, data: Dataset, duplicates: Duplicates) -> tuple[Issue, ...]:
+        """Copies of one image with different labels."""
         ...
 
     def evaluable(self, data: Dataset) -> Dataset:

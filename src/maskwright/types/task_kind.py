@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from maskwright.errors import UnknownName
+
 
 @dataclass(frozen=True)
 class TaskKind:
@@ -24,3 +26,13 @@ TASK_KINDS = {
         TaskKind("classify", objects=False, masks=False),
     )
 }
+
+
+def kind_of(task: str) -> TaskKind:
+    """
+    >>> kind_of("detect").masks
+    False
+    """
+    if task not in TASK_KINDS:
+        raise UnknownName("task", task, TASK_KINDS)
+    return TASK_KINDS[task]

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.curate.check import conflicts
+from maskwright.curate.duplicates import Duplicates
 from maskwright.curate.split import Rule
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.evaluation.classification_metrics import ClassificationMetrics
@@ -47,6 +49,12 @@ class ClassificationTask(Task[ImageClassifier, ClassificationMetrics]):
 
     def prepare_evaluation(self, data: Dataset) -> Dataset:
         return data_of.prepare(data)
+
+    def check_training(self, train: Dataset, file: str) -> None:
+        pass
+
+    def label_conflicts(self, data: Dataset, duplicates: Duplicates) -> tuple[Issue, ...]:
+        return tuple(conflicts(data, duplicates))
 
     def evaluable(self, data: Dataset) -> Dataset:
         return data

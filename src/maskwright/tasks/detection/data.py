@@ -36,6 +36,17 @@ def _boxes_only(record: Record) -> Record:
     return record if record.instances is None else replace(record, instances=replace(record.instances, masks=None))
 
 
+def check_outlines(train: Dataset, file: str) -> None:
+    if not train.has_masks and train.instance_count:
+        raise DatasetError(
+            "no training image has outlines to learn masks from",
+            file=file,
+            expected="outlines, for --task segment",
+            got=f"{len(train)} training images with boxes only",
+            fix="draw outlines on some of them, or train a box detector with --task detect",
+        )
+
+
 def with_outlines(data: Dataset) -> Dataset:
     """The images on which masks can be evaluated: their objects have outlines, or there are none."""
     return data.where(

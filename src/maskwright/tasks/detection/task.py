@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from maskwright.curate.duplicates import Duplicates
 from maskwright.curate.split import Rule
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import RecipeError
@@ -48,6 +49,13 @@ class DetectionTask(Task[Detector, DetectionMetrics]):
 
     def prepare_evaluation(self, data: Dataset) -> Dataset:
         return data
+
+    def check_training(self, train: Dataset, file: str) -> None:
+        if self.kind.masks:
+            data_of.check_outlines(train, file)
+
+    def label_conflicts(self, data: Dataset, duplicates: Duplicates) -> tuple[Issue, ...]:
+        return ()
 
     def evaluable(self, data: Dataset) -> Dataset:
         return data_of.with_outlines(data) if self.kind.masks else data
