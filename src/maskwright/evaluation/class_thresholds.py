@@ -129,9 +129,8 @@ def _best_log_odds(matches: Matches, classes: np.ndarray, weights: np.ndarray) -
     if not hit.any():
         return None
     score = np.clip(matches.detection_score[detections], 1e-6, 1 - 1e-6)
-    kept = _smoothed_steps(
-        np.log(score / (1 - score))
-    )  # detections×levels, 0..1: to what degree each is kept at each level
+    # Detections×levels, 0..1: to what degree each is kept at each level.
+    kept = _smoothed_steps(np.log(score / (1 - score)))
     image = matches.detection_image[detections]
     count = matches.images
     true_positives, all_kept = np.zeros((count, len(LEVELS))), np.zeros((count, len(LEVELS)))

@@ -124,7 +124,7 @@ def _headline(metrics: ClassificationMetrics) -> MetricTable:
         calibration.brier(metrics.scores, metrics.ground_truth) if metrics.images and not metrics.multi_label else None
     )
     note = f"{metrics.images} images. Intervals of shares are Wilson's, of all else bootstrapped over images."
-    return MetricTable("DetectionMetrics", shown, note=note + ("" if brier is None else f" Brier score {brier:.3f}."))
+    return MetricTable("Metrics", shown, note=note + ("" if brier is None else f" Brier score {brier:.3f}."))
 
 
 def _classes(metrics: ClassificationMetrics) -> Table:
