@@ -378,7 +378,7 @@ def recipe(folder: Path) -> None:
 
 
 def read_recipe(path: Path) -> None:
-    from maskwright.training import recipe as recipes
+    from maskwright.training import recipe_io as recipes
 
     recipes.plain(recipes.read_recipe(path))
 
