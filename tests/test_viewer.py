@@ -33,6 +33,7 @@ def image(name: str = "a.jpg", label: str = "gun") -> Compared:
     return Compared(
         name,
         np.full((*SIZE, 3), 90, np.uint8),
+        SIZE,
         detections,
         Instances(truth.boxes, [0, 0], None, truth, names),
         [0, -1, 1],
@@ -47,7 +48,7 @@ def given(page: str) -> dict:
 
 
 def test_the_script_is_given_every_object_in_pixels_of_the_picture():
-    data = given(render("x", [viewer("Images", [image()], 0.5)]))
+    data = given(render("x", [viewer("Images", [image()], 1, {"gun": 0.5})]))
     (shown,) = data["images"]
     assert data["thresholds"] == {"gun": 0.5} and (shown["width"], shown["height"]) == (80, 60)
     assert [item["box"] for item in shown["groundTruth"]] == [[5, 5, 25, 25], [40, 30, 60, 50]]
@@ -61,20 +62,21 @@ def test_a_large_image_is_reduced_with_what_lies_on_it():
     large = np.zeros((3000, 4000, 3), np.uint8)
     truth = RleMasks.from_boxes(np.array([[1000, 1000, 3000, 2000]], np.float32), (3000, 4000))
     both = Instances(truth.boxes, [0], np.ones(1), truth, ("gun",))
-    (shown,) = given(render("x", [viewer("Images", [Compared("a", large, both, both, [0], [""])], 0.5)]))["images"]
+    compared = Compared("a", large, (3000, 4000), both, both, [0], [""])
+    (shown,) = given(render("x", [viewer("Images", [compared], 1, {"gun": 0.5})]))["images"]
     assert shown["width"] * shown["height"] <= 810_000
     x1, _, x2, _ = shown["groundTruth"][0]["box"]
     assert (x2 - x1) / shown["width"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_name_that_is_markup_stays_a_name():
-    page = render(EVIL, [viewer(EVIL, [image(EVIL, EVIL)], 0.5)])
+    page = render(EVIL, [viewer(EVIL, [image(EVIL, EVIL)], 1, {EVIL: 0.5})])
     assert given(page)["images"][0]["name"] == EVIL and list(given(page)["thresholds"]) == [EVIL]
     assert "<script>alert" not in page
 
 
 def test_the_policy_admits_the_script_of_the_page_and_no_other():
-    page = render("x", [viewer("Images", [image()], 0.5)])
+    page = render("x", [viewer("Images", [image()], 1, {"gun": 0.5})])
     script = page.rpartition("<script>")[2].partition("</script>")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in page and "default-src 'none'" in page
@@ -87,8 +89,8 @@ def test_a_page_without_images_runs_nothing():
 
 def test_two_hundred_images_stay_within_the_weight_of_a_page():
     noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)  # no JPEG is larger
-    crowd = [Compared(f"{number}", noise, Instances.empty(("gun",), scored=True)) for number in range(200)]
-    assert len(render("x", [viewer("Images", crowd, 0.5)])) < 15_000_000
+    crowd = [Compared(f"{number}", noise, (480, 640), Instances.empty(("gun",), scored=True)) for number in range(200)]
+    assert len(render("x", [viewer("Images", crowd, 200, {"gun": 0.5})])) < 15_000_000
 
 
 @pytest.mark.slow
@@ -96,7 +98,7 @@ def test_a_browser_counts_what_the_threshold_shows(tmp_path):
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         pytest.skip("no Chromium on this machine")
-    (tmp_path / "page.html").write_text(render("x", [viewer("Images", [image()], 0.5)]), "utf-8")
+    (tmp_path / "page.html").write_text(render("x", [viewer("Images", [image()], 1, {"gun": 0.5})]), "utf-8")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     command += ["--virtual-time-budget=2000", "--dump-dom", (tmp_path / "page.html").as_uri()]
     seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout

@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from maskwright import files
+from maskwright.curate.samples import evenly_spaced
+from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
 from maskwright.report import page
-from maskwright.report.sections import Facts, Gallery, Lines, MetricRow, MetricTable, Picture, Section, Series
+from maskwright.report.sections import Facts, Lines, MetricRow, MetricTable, Section, Series
 from maskwright.tasks.base import Task
 from maskwright.types import Dataset
 from maskwright.weights.card import read_card
 
 if TYPE_CHECKING:
-    from maskwright.training.recipe import Recipe
     from maskwright.training.trainer import Trainer
 
-SHOWN = 8
+SHOWN = 12  # images of each part
 
 
 def write(folder: Path, trainer: Trainer, task: Task, parts: Mapping[str, Dataset]) -> None:
@@ -39,12 +38,13 @@ def write(folder: Path, trainer: Trainer, task: Task, parts: Mapping[str, Datase
     if metrics and len(history) > 1:  # a single epoch is no curve
         curves = _curves(history, words.metrics)
         sections.append(Lines(words.curves, curves, range_y=(0.0, 1.0), label_y=words.axis))
+    predictor = load(
+        folder / "best", InferenceOptions(device=trainer.recipe.device, precision=trainer.recipe.precision)
+    )
     if len(parts["val"]):
-        pictures = _pictures(folder, task, parts["val"], trainer.recipe)
-        sections.append(Gallery("Validation images", pictures, note=words.pictures))
+        sections.append(task.examples(predictor, _few(parts["val"]), "Validation images", words.pictures))
     caution = "; it was trained on these very images, so this is no measure of its quality"
-    pictures = _pictures(folder, task, parts["train"], trainer.recipe)
-    sections.append(Gallery("Training images", pictures, note=words.pictures + caution))
+    sections.append(task.examples(predictor, _few(parts["train"]), "Training images", words.pictures + caution))
     sections.append(Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)))
     files.write_text(folder / "report.html", page.render(folder.name, sections, f"trained on {parts['train'].name}"))
 
@@ -59,13 +59,10 @@ def _curves(history: list[dict[str, Any]], columns: Mapping[str, str]) -> list[S
     ]
 
 
-def _pictures(folder: Path, task: Task, data: Dataset, recipe: Recipe) -> list[Picture]:
-    from maskwright.prediction.loading import load
-
-    predictor = load(folder / "best", InferenceOptions(device=recipe.device, precision=recipe.precision))
-    count = min(SHOWN, len(data))
-    indices = np.unique(np.linspace(0, len(data) - 1, count).round().astype(int)) if count else []
-    return [task.picture(predictor, data.records[int(index)], data.names) for index in indices]
+def _few(data: Dataset) -> Dataset:
+    """At most SHOWN images, evenly spaced."""
+    chosen = {data.records[index].image for index in evenly_spaced(len(data), SHOWN)}
+    return data.where(lambda record: record.image in chosen)
 
 
 def _facts(trainer: Trainer, parts: Mapping[str, Dataset], temperature: float) -> dict[str, object]:

@@ -22,7 +22,7 @@ def error_types(
 ) -> list[str]:
     """One entry per detection: "" for a true positive, else the type of error.
 
-    matched  the ground-truth row of each detection, -1 where it matches none at IoU 0.5
+    matched  the ground-truth row of each detection, -1 where it matches none at IoU 0.5; -2 for a crowd: no error
     kind     "mask" or "box": what is compared; boxes also where an object has no mask
 
     class       overlaps an object of another class at IoU 0.5 or more
@@ -37,7 +37,7 @@ def error_types(
     same = np.array(detections.labels, object)[:, None] == np.array(ground_truth.labels, object)[None]
     types = []
     for row, matched_row in enumerate(matched):
-        if matched_row >= 0:
+        if matched_row != -1:
             types.append("")
             continue
         own = overlap[row][same[row]].max(initial=0.0)

@@ -134,6 +134,19 @@ class Matches:
         limits = np.array([0.5 if item is None else item[0] for item in best])
         return self.detection_score >= limits[self.detection_class] if len(limits) else np.zeros(0, bool)
 
+    def matched_rows(self, image: int) -> np.ndarray:
+        """One int64 per detection of this image: the row of the ground-truth object it matches at IoU 0.5, else -1.
+
+        -2 where it matches a crowd, which is neither right nor wrong. Detections beyond the evaluator's hundred per
+        class are matched with nothing.
+        """
+        rows = np.full(len(self.detections[image]), -1, np.int64)
+        here = self.detection_image == image
+        partner = self.matched_ground_truth[here]
+        matched = np.where(partner >= 0, self.ground_truth_row[partner], -1)
+        rows[self.detection_row[here]] = np.where(self.ignored[0, here], -2, matched)
+        return rows
+
     def image_scores(self, threshold: float | Mapping[str, float] | None = None) -> list[ImageScore]:
         """One ImageScore per image, in the order of the images; `threshold` as for above_threshold."""
         kept = self.above_threshold(threshold)

@@ -13,6 +13,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def render(title: str, sections: Sequence[Section], subtitle: str = "") -> str:
         subtitle=subtitle,
         sections=_with_anchors(sections),
         version=__version__,
+        date=date.today().isoformat(),
         style=Markup(_beside("viewer.css")),
         script=Markup(script),
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -174,14 +174,14 @@ class Gallery:
 class ViewerImage:
     """One image of a Viewer; `report.viewer` makes it.
 
-    pixels        H×W×3 uint8, without anything drawn on it
+    picture       a data URI: the image without anything drawn on it
     size          (width, height) that boxes and paths refer to
     ground_truth  {"class", "box", "path", "crowd"} of each object; None where nobody labeled the image
     detections    {"class", "box", "path", "score", "matched", "error"} of each, highest score first
     """
 
     name: str
-    pixels: np.ndarray
+    picture: str
     size: tuple[int, int]
     ground_truth: list[dict[str, Any]] | None
     detections: list[dict[str, Any]]

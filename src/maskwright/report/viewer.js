@@ -18,6 +18,8 @@
     const data = JSON.parse(root.querySelector("script").textContent);
     const classes = Object.keys(data.thresholds);
     const own = Object.values(data.thresholds);
+    const occurring = new Set(data.images.flatMap((image) => [...image.detections, ...(image.groundTruth || [])].map((object) => object.class)));
+    const shownLimits = own.filter((_, index) => occurring.has(index));
     const labeled = data.images.some((image) => image.groundTruth);
     const cards = [...root.querySelectorAll(".shot")];
     const state = { view: "both", threshold: null, sort: labeled ? "worst" : "name", error: "", className: "" };
@@ -31,15 +33,15 @@
       controls() +
       (labeled ? `<label>Order <select data-set="sort">${options(SORTS)}</select></label>` : "") +
       (labeled ? `<label>Show <select data-set="error"><option value="">all images</option>${options(ERRORS)}</select></label>` : "") +
-      (classes.length > 1
-        ? `<label>Class <select data-set="className"><option value="">all</option>${options(Object.fromEntries(classes.map((name) => [name, name])))}</select></label>`
+      (occurring.size > 1
+        ? `<label>Class <select data-set="className"><option value="">all</option>${options(Object.fromEntries(classes.filter((_, index) => occurring.has(index)).map((name) => [name, name])))}</select></label>`
         : "") +
       '<span class="totals" aria-live="polite"></span>';
     root.prepend(tools);
     listen(tools);
 
     function controls() {
-      const limit = own.length ? Math.min(...own) : 0.5;
+      const limit = shownLimits.length ? Math.min(...shownLimits) : 0.5;
       return (
         (labeled
           ? `<span class="switch" role="group" aria-label="What is drawn">${Object.entries(VIEWS)
@@ -73,7 +75,7 @@
       const shown = image.detections.filter((item) => ofClass(item) && (item.score === null || item.score >= limit(item)));
       const hit = new Set(shown.filter((item) => item.matched >= 0).map((item) => item.matched));
       const truth = (image.groundTruth || []).map((object, row) => ({ ...object, missed: !object.crowd && !hit.has(row) })).filter(ofClass);
-      const wrong = image.groundTruth ? shown.filter((item) => item.matched < 0 && item.error !== "ignored") : [];
+      const wrong = image.groundTruth ? shown.filter((item) => item.matched === -1) : [];
       const missed = truth.filter((object) => object.missed);
       const right = shown.filter((item) => item.matched >= 0).length;
       const total = 2 * right + wrong.length + missed.length;
@@ -99,7 +101,7 @@
         for (const object of result.truth) {
           const kind = object.crowd ? "crowd" : object.missed ? "missed" : "truth";
           const hidden = state.view === "both" && kind === "truth"; // its detection carries the label
-          draw(object, kind, hidden ? "" : kind === "missed" ? (classes.length > 1 ? `missed: ${named(object)}` : "missed") : named(object));
+          draw(object, kind, hidden ? "" : kind === "missed" ? (occurring.size > 1 ? `missed: ${named(object)}` : "missed") : named(object));
         }
       if (state.view !== "truth")
         for (const item of [...result.shown].reverse()) {
@@ -147,10 +149,10 @@
       for (const button of element.querySelectorAll("[data-view]")) button.setAttribute("aria-pressed", String(button.dataset.view === state.view));
       const slider = element.querySelector("input[type=range]");
       if (slider && state.threshold !== null) slider.value = String(state.threshold);
-      const low = Math.min(...own), high = Math.max(...own);
+      const low = Math.min(...shownLimits), high = Math.max(...shownLimits);
       const text = high - low < 0.005 ? low.toFixed(2) : `${low.toFixed(2)} to ${high.toFixed(2)}`;
       const output = element.querySelector("output");
-      if (output) output.textContent = state.threshold === null ? (own.length ? text : "") : state.threshold.toFixed(2);
+      if (output) output.textContent = state.threshold === null ? (shownLimits.length ? text : "") : state.threshold.toFixed(2);
       const button = element.querySelector("[data-own]");
       if (button) button.disabled = state.threshold === null;
     }

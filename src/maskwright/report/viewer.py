@@ -8,7 +8,7 @@ detection is matched before those of lower score.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ import numpy as np
 
 from maskwright.geometry.simplify import simplify
 from maskwright.geometry.tracing import trace
+from maskwright.report.page import MAX_SIDE, MOST_PIXELS, picture
 from maskwright.report.sections import Viewer, ViewerImage
 from maskwright.types import Instances
 
-MOST_PIXELS, LONGEST = 800_000, 4096  # of a picture on the page; a long radiograph keeps its height
 TOLERANCE = 0.6  # pixels on the picture that an outline may be off
 MOST_DETECTIONS = 100  # of an image: those of highest score
 
@@ -28,7 +28,8 @@ MOST_DETECTIONS = 100  # of an image: those of highest score
 class Compared:
     """One image with what it shows and what was detected.
 
-    pixels        H×W×3 uint8
+    pixels        h×w×3 uint8, the image or a reduced copy of it
+    size          (height, width) of the image itself, to which boxes and masks refer
     ground_truth  None where nobody labeled the image: detections are then neither right nor wrong
     matched       the ground-truth row of each detection, -1 for none (at IoU 0.5)
     error_types   one a detection, as `evaluation.error_types` names them
@@ -36,29 +37,34 @@ class Compared:
 
     name: str
     pixels: np.ndarray
+    size: tuple[int, int]
     detections: Instances
     ground_truth: Instances | None = None
     matched: Sequence[int] = ()
     error_types: Sequence[str] = ()
 
 
-def viewer(heading: str, images: Sequence[Compared], thresholds: Mapping[str, float] | float, note: str = "") -> Viewer:
-    """The section of a page; thresholds are what the model itself shows, by class name or one for all."""
-    names = tuple(dict.fromkeys(name for image in images for name in _names(image)))
-    if not isinstance(thresholds, Mapping):
-        thresholds = dict.fromkeys(names, thresholds)
-    limits = {name: round(float(thresholds.get(name, 0.5)), 4) for name in names}
-    return Viewer(heading, [_image(image, names) for image in images], limits, note)
+def _scale(size: tuple[int, int]) -> float:
+    height, width = size
+    return min(1.0, MAX_SIDE / max(height, width), math.sqrt(MOST_PIXELS / (height * width)))
 
 
-def _names(image: Compared) -> list[str]:
-    several = (image.ground_truth, image.detections)
-    return [name for instances in several if instances is not None for name in instances.labels]
+def viewer(
+    heading: str, images: Iterable[Compared], count: int, thresholds: Mapping[str, float], note: str = ""
+) -> Viewer:
+    """The section of a page.
+
+    images      gone through once, so that they need not be in memory together
+    count       how many there are: of many, each gets a smaller picture
+    thresholds  {class: score} from which the model itself shows a detection, of every class that occurs
+    """
+    names = tuple(thresholds)
+    limits = {name: round(float(limit), 4) for name, limit in thresholds.items()}
+    return Viewer(heading, [_image(image, names, count) for image in images], limits, note)
 
 
-def _image(image: Compared, names: tuple[str, ...]) -> ViewerImage:
-    height, width = image.pixels.shape[:2]
-    scale = min(1.0, LONGEST / max(height, width), math.sqrt(MOST_PIXELS / (height * width)))
+def _image(image: Compared, names: tuple[str, ...], count: int) -> ViewerImage:
+    (height, width), scale = image.size, _scale(image.size)
     best = np.argsort(-_scores(image.detections), kind="stable")[:MOST_DETECTIONS]
     detections = [
         {
@@ -69,12 +75,12 @@ def _image(image: Compared, names: tuple[str, ...]) -> ViewerImage:
         }
         for row, detection in zip(best.tolist(), _objects(image.detections[best], names, scale), strict=True)
     ]
-    truth = None if image.ground_truth is None else _objects(image.ground_truth, names, scale)
-    if truth is not None and image.ground_truth is not None and image.ground_truth.crowd is not None:
-        for item, crowd in zip(truth, image.ground_truth.crowd.tolist(), strict=True):
+    objects = None if image.ground_truth is None else _objects(image.ground_truth, names, scale)
+    if objects is not None and image.ground_truth is not None and image.ground_truth.crowd is not None:
+        for item, crowd in zip(objects, image.ground_truth.crowd.tolist(), strict=True):
             item["crowd"] = crowd
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return ViewerImage(image.name, image.pixels, size, truth, detections)
+    return ViewerImage(image.name, picture(image.pixels, count), size, objects, detections)
 
 
 def _scores(instances: Instances) -> np.ndarray:

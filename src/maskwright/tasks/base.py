@@ -14,9 +14,9 @@ from maskwright.evaluation.operating_point import Aim, OperatingPoint
 from maskwright.issues import Issue, Log, warn
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
-from maskwright.report.sections import Picture
+from maskwright.report.sections import Section
 from maskwright.training.task import TrainingTask
-from maskwright.types import Dataset, Record
+from maskwright.types import Dataset
 from maskwright.weights.card import Card
 
 Metrics = TypeVar("Metrics")
@@ -135,8 +135,8 @@ class Task(TrainingTask, Protocol[AnyPredictor, Metrics]):
         """After the last step: choose on the validation images what the card of `model` keeps; None where it cannot."""
         ...
 
-    def picture(self, predictor: AnyPredictor, record: Record, names: tuple[str, ...]) -> Picture:
-        """A result beside its ground truth, for the report of a run. names  the classes of the data"""
+    def examples(self, predictor: AnyPredictor, data: Dataset, heading: str, note: str) -> Section:
+        """Results beside their ground truth on a few images, for the report of a run."""
         ...
 
     # --- evaluation ---------------------------------------------------------------------------------------------------

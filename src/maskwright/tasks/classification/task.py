@@ -19,13 +19,13 @@ from maskwright.issues import Issue, Log
 from maskwright.models.classification.classifier import Classifier
 from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.progress import Progress
-from maskwright.report.sections import Picture
+from maskwright.report.sections import Gallery, Section
 from maskwright.tasks.base import Evaluation, EvaluationOptions, ReportContext, Task, TrainingReport
 from maskwright.tasks.classification import calibration, evaluation, report, thresholds, validation
 from maskwright.tasks.classification import data as data_of
 from maskwright.training.loader import Loader
 from maskwright.training.step import Objective
-from maskwright.types import Dataset, ImageLabels, Record
+from maskwright.types import Dataset, ImageLabels
 from maskwright.weights.card import Card
 
 
@@ -95,8 +95,8 @@ class ClassificationTask(Task[ImageClassifier, ClassificationMetrics]):
         """The temperature of its scores."""
         return calibration.calibrate(model, val, device, precision)
 
-    def picture(self, predictor: ImageClassifier, record: Record, names: tuple[str, ...]) -> Picture:
-        return report.picture(predictor, record, names)
+    def examples(self, predictor: ImageClassifier, data: Dataset, heading: str, note: str) -> Section:
+        return Gallery(heading, [report.picture(predictor, record, data.names) for record in data], note)
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
     def evaluate(

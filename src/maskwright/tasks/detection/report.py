@@ -12,25 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from maskwright import files, interop
-from maskwright.drawing import outlines
-from maskwright.drawing.sheet import fit
 from maskwright.evaluation.confusion import BACKGROUND, confusion
 from maskwright.evaluation.detection_metrics import TWELVE, DetectionMetrics, KindMetrics
 from maskwright.evaluation.matching import Curve
 from maskwright.prediction.detector import Detector
 from maskwright.report import page, sections
 from maskwright.tasks.base import Evaluation, ReportContext
+from maskwright.tasks.detection.images import compared_images
 from maskwright.tasks.images import image_names
-from maskwright.types import Record
 
 NAMED = {"APs": "AP small", "APm": "AP medium", "APl": "AP large", "ARs": "AR small", "ARm": "AR medium"}
 NAMED |= {"ARl": "AR large"}
 NAMED_COLUMNS = ["class", "ground truth", "detections", "AP", "AP50", "AR100", "best threshold", "best F1"]
 Limits = float | Mapping[str, float]
 MOST_CLASSES = 20  # in one matrix: more cannot be read
-CELL = (560, 420)  # pixels (width, height) of a picture at most
-MISSED = (214, 39, 40)
-WORST, BEST = 8, 6  # pictures of each
 
 
 def sections_of(metrics: DetectionMetrics, threshold: Limits | None = None, note: str = "") -> list[sections.Section]:
@@ -136,11 +131,9 @@ def write_report(
     counts = f"{metrics.images} images ({context.split}), {metrics.ground_truths} objects"
     note = "; ".join([counts, "bootstrap over images", *map(str, context.issues)])
     parts = sections_of(metrics, detector.limits, note)
-    shown = "; ".join(["lowest F1 at IoU 0.5 first", *(f"drawn are {threshold}" for threshold in detector.thresholds)])
-    parts.append(sections.Gallery("The images it does worst on", gallery(evaluation, detector, WORST), note=shown))
-    if (rest := len(evaluation.data) - WORST) > 0:
-        best = gallery(evaluation, detector, min(rest, BEST), best=True)
-        parts.append(sections.Gallery("The images it does best on", best, note="highest F1 first"))
+    shown = "; ".join(["correct and missed at IoU 0.5", *(f"the model shows {limit}" for limit in detector.thresholds)])
+    parts.insert(len([kind for kind in (metrics.mask, metrics.box) if kind is not None]),
+                 compared_images(evaluation, detector, "Images", shown))  # fmt: skip
     title = f"evaluation of {context.facts['model']}"
     files.write_text(out / "evaluation.html", page.render(evaluation.data.name, parts, title))
 
@@ -157,34 +150,3 @@ def _write_coco(evaluation: Evaluation[DetectionMetrics], out: Path) -> None:
     if not own:
         table = interop.to_coco_images(image_names(data), [record.size for record in data], names)
         files.write_text(out / "coco_images.json", json.dumps(table, ensure_ascii=False) + "\n")
-
-
-def gallery(
-    evaluation: Evaluation[DetectionMetrics], detector: Detector, count: int, best: bool = False
-) -> list[sections.Picture]:
-    """The worst images (or the best), evaluated and drawn at the score thresholds of the model."""
-    metrics = evaluation.metrics
-    index_of = {name: index for index, name in enumerate(metrics.image_names)}
-    pictures = []
-    for name, score in metrics.worst_images(count, threshold=detector.limits, best=best):
-        detections, record = evaluation.predictions[index_of[name]], evaluation.data.records[index_of[name]]
-        limits = np.array([detector.limits.get(label, np.inf) for label in detections.names])
-        detections = detections[detections.scores >= limits[detections.classes]]
-        drawn = outlines.draw(detector.open(record.image), detections, shown_in=CELL)
-        if record.instances is not None and score.false_negatives:
-            missed = record.instances[np.array(score.false_negatives)]
-            labels = [f"missed: {label}" for label in missed.labels]
-            drawn = outlines.draw(drawn, missed, colors=[MISSED] * len(missed), labels=labels, shown_in=CELL)
-        caption = f"{name}: {len(score.false_negatives)} missed, {len(score.false_positives)} false"
-        pictures.append(sections.Picture(fit(drawn, CELL), caption))
-    return pictures
-
-
-def picture(detector: Detector, record: Record) -> sections.Picture:
-    """The detections on one image, for the report of a run."""
-    image = detector.open(record.image)
-    detections = detector(image)
-    objects = 0 if record.instances is None else len(record.instances)
-    pixels = fit(outlines.draw(image, detections, shown_in=CELL), CELL)
-    caption = f"{record.image.name}: {len(detections)} detected, {objects} in the ground truth"
-    return sections.Picture(pixels, caption)

@@ -16,13 +16,13 @@ from maskwright.evaluation.operating_point import Aim, OperatingPoint
 from maskwright.issues import Issue, Log
 from maskwright.prediction.detector import Detector
 from maskwright.progress import Progress
-from maskwright.report.sections import Picture
+from maskwright.report.sections import Section
 from maskwright.tasks.base import Evaluation, EvaluationOptions, ReportContext, Task, TrainingReport
-from maskwright.tasks.detection import class_thresholds, evaluation, report, scale, thresholds, validation
+from maskwright.tasks.detection import class_thresholds, evaluation, images, report, scale, thresholds, validation
 from maskwright.tasks.detection import data as data_of
 from maskwright.training.loader import Loader
 from maskwright.training.step import Objective
-from maskwright.types import Dataset, Instances, Record
+from maskwright.types import Dataset, Instances
 from maskwright.types.task_kind import TASK_KINDS, TaskKind
 from maskwright.weights.card import Card
 
@@ -96,8 +96,9 @@ class DetectionTask(Task[Detector, DetectionMetrics]):
         """The score threshold of each class."""
         return class_thresholds.choose_class_thresholds(model, val, device, precision, progress)
 
-    def picture(self, predictor: Detector, record: Record, names: tuple[str, ...]) -> Picture:
-        return report.picture(predictor, record)
+    def examples(self, predictor: Detector, data: Dataset, heading: str, note: str) -> Section:
+        compared = evaluation.evaluate(predictor, data, EvaluationOptions(bootstrap=0, log=lambda issue: None))
+        return images.compared_images(compared, predictor, heading, note)
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
     def evaluate(self, predictor: Detector, data: Dataset, options: EvaluationOptions) -> Evaluation[DetectionMetrics]:
