@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.report import page, sections
 from maskwright.synth.scene import render_set
+from maskwright.tasks.registry import find_task
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.sources import bundled_names
 
-IMAGES, SIZE, SHOWN = 60, (360, 480), 6
+IMAGES, SIZE = 60, (360, 480)
+SHOWN, EXAMPLES = 6, 12  # splashed images, and images with their ground truth on the page
 INPUT = 384
 PAGE = "report.html"
 DEMO_RENDERING = Kind(
@@ -94,7 +97,9 @@ def demo(
     evaluated = evaluate(find, data, split="val", seed=seed, progress=progress, log=Issues())
     log(DEMO_DRAWING())
     gallery, counts = _draw(find, evaluated.data, out, progress)
-    files.write_text(out / PAGE, _page(trained, evaluated, gallery, counts, time.monotonic() - began))
+    few = Dataset(evaluated.data.name, evaluated.data.names, evaluated.data.records[:EXAMPLES])
+    examples = find_task(find.card.task).examples(find, few, "Images the model has never seen", "")
+    files.write_text(out / PAGE, _page(trained, evaluated, [examples], gallery, counts, time.monotonic() - began))
     return Demo(out, out / PAGE, trained, evaluated, counts, time.monotonic() - began)
 
 
@@ -112,7 +117,7 @@ def _clear(out: Path) -> None:
 def _draw(
     find: Predictor[Any], held: Dataset, out: Path, progress: Progress
 ) -> tuple[list[sections.Picture], dict[str, int]]:
-    """Pictures of the first held-out images (image, outlines, splash), and the counts on all of them."""
+    """The first held-out images splashed, and the counts on all of them; pictures with outlines go into files too."""
     gallery, counts = [], {}
     for index, record in enumerate(progress(held.records, total=len(held), label="drawing", unit="images")):
         image = find.open(record.image)
@@ -121,20 +126,17 @@ def _draw(
             counts[name] = counts.get(name, 0) + count
         if index >= SHOWN:
             continue
-        pair = np.vstack([outlines.draw(image, detections), splashing.splash(image, detections)])
+        splashed = splashing.splash(image, detections)
+        pair = np.vstack([outlines.draw(image, detections), splashed])
         write_picture(pair, out / "pictures" / f"{record.image.stem}.jpg")
-        ground_truth = 0 if record.instances is None else len(record.instances)
-        gallery.append(
-            sections.Picture(
-                pair, f"{record.image.name}: {len(detections)} detected, {ground_truth} in the ground truth"
-            )
-        )
+        gallery.append(sections.Picture(splashed, f"{record.image.name}: {len(detections)} balloons"))
     return gallery, counts
 
 
 def _page(
-    trained: Trained, evaluated: Evaluated, gallery: list[sections.Picture], counts: dict[str, int], seconds: float
-) -> str:
+    trained: Trained, evaluated: Evaluated, examples: Sequence[sections.Section], gallery: list[sections.Picture],
+    counts: dict[str, int], seconds: float,
+) -> str:  # fmt: skip
     history = RunFolder(trained.folder).history()
     metrics = [
         sections.MetricRow(f"{kind.kind} {name}", getattr(kind, name), kind.intervals.get(name))
@@ -149,9 +151,10 @@ def _page(
         for name, key in (("mask AP", "mask_AP"), ("mask AP50", "mask_AP50"), ("box AP50", "box_AP50"))
     ]
     return page.render(
-        "Balloons at a party",
+        "maskwright demo",
         [
-            sections.Gallery("Images the network has never seen", gallery, note="outlines above, splash below"),
+            *examples,
+            sections.Gallery("Color splash", gallery),
             sections.MetricTable(
                 "Metrics",
                 metrics,
@@ -179,5 +182,5 @@ def _page(
                 ],
             ),
         ],
-        "maskwright demo",
+        f"{trained.seconds:.0f} seconds of training on rendered balloons",
     )
