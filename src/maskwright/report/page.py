@@ -94,6 +94,7 @@ def _viewer_data(section: Viewer) -> Markup:
     """JSON for the script of the page, without "<", so that no name can close its element."""
     data = {
         "thresholds": section.thresholds,
+        "order": section.order,
         "images": [
             {
                 "name": image.name,

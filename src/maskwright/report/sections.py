@@ -192,12 +192,14 @@ class Viewer:
     """Images with ground truth and detections, drawn by the page's script as the reader moves the score threshold.
 
     thresholds  {class name: score} from which the model itself shows a detection; its order gives class indices
+    order       of the images at first: "worst" or "best" F1 first, or by "name"
     """
 
     heading: str
     images: Sequence[ViewerImage]
     thresholds: Mapping[str, float]
     note: str = ""
+    order: str = "worst"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@
     const shownLimits = own.filter((_, index) => occurring.has(index));
     const labeled = data.images.some((image) => image.groundTruth);
     const cards = [...root.querySelectorAll(".shot")];
-    const state = { view: "both", threshold: null, sort: labeled ? "worst" : "name", error: "", className: "" };
+    const state = { view: "both", threshold: null, sort: labeled ? data.order : "name", error: "", className: "" };
     const visible = new Set();
     let order = data.images.map((_, index) => index);
     let results = [];
@@ -38,6 +38,7 @@
         : "") +
       '<span class="totals" aria-live="polite"></span>';
     root.prepend(tools);
+    if (labeled) tools.querySelector('[data-set="sort"]').value = state.sort;
     listen(tools);
 
     function controls() {

@@ -50,8 +50,9 @@ def _scale(size: tuple[int, int]) -> float:
 
 
 def viewer(
-    heading: str, images: Iterable[Compared], count: int, thresholds: Mapping[str, float], note: str = ""
-) -> Viewer:
+    heading: str, images: Iterable[Compared], count: int, thresholds: Mapping[str, float], note: str = "",
+    order: str = "worst",
+) -> Viewer:  # fmt: skip
     """The section of a page.
 
     images      gone through once, so that they need not be in memory together
@@ -60,7 +61,7 @@ def viewer(
     """
     names = tuple(thresholds)
     limits = {name: round(float(limit), 4) for name, limit in thresholds.items()}
-    return Viewer(heading, [_image(image, names, count) for image in images], limits, note)
+    return Viewer(heading, [_image(image, names, count) for image in images], limits, note, order)
 
 
 def _image(image: Compared, names: tuple[str, ...], count: int) -> ViewerImage:

@@ -19,7 +19,7 @@ FLOOR = 0.05  # score below which no detection is on a page, wherever a reader m
 
 
 def compared_images(
-    evaluation: Evaluation[DetectionMetrics], detector: Detector, heading: str, note: str = ""
+    evaluation: Evaluation[DetectionMetrics], detector: Detector, heading: str, note: str = "", order: str = "worst"
 ) -> Viewer:
     """All images of an evaluation, or the worst and the best of more than 200, by F1 at the model's thresholds."""
     names = dict.fromkeys([*evaluation.metrics.names, *detector.card.classes])
@@ -27,7 +27,7 @@ def compared_images(
     chosen = _chosen(evaluation.metrics, detector)
     if len(chosen) < evaluation.metrics.images:
         note = f"{note}; the {WORST} worst and the {MOST - WORST} best of {evaluation.metrics.images} images"
-    return viewer(heading, _compared(evaluation, detector, chosen), len(chosen), thresholds, note)
+    return viewer(heading, _compared(evaluation, detector, chosen), len(chosen), thresholds, note, order)
 
 
 def _chosen(metrics: DetectionMetrics, detector: Detector) -> list[int]:

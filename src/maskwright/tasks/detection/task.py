@@ -98,7 +98,7 @@ class DetectionTask(Task[Detector, DetectionMetrics]):
 
     def examples(self, predictor: Detector, data: Dataset, heading: str, note: str) -> Section:
         compared = evaluation.evaluate(predictor, data, EvaluationOptions(bootstrap=0, log=lambda issue: None))
-        return images.compared_images(compared, predictor, heading, note)
+        return images.compared_images(compared, predictor, heading, note, order="best")
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
     def evaluate(self, predictor: Detector, data: Dataset, options: EvaluationOptions) -> Evaluation[DetectionMetrics]:
