@@ -53,7 +53,7 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
             console.show(f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) on {metrics.images} images it never saw")
         counted = ", ".join(f"{count} {name}" for name, count in done.counts.items()) or "nothing"
         console.show(
-            f"detected on them: {counted}; in the ground truth: {metrics.ground_truths}; all in {done.seconds:.0f} seconds"
+            f"detected on them: {counted}; in the ground truth: {metrics.ground_truths}; {done.seconds:.0f} s in all"
         )
         console.show(f"report  {done.report}")
         console.show("")
