@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
 
-from maskwright.api.data import data_name, dataset_of, one_name_a_class
+from maskwright.api.data import data_name, one_name_a_class
 from maskwright.api.evaluate import Evaluated, evaluate, seen
+from maskwright.api.reading import dataset_of
 from maskwright.api.start import newest
 from maskwright.api.train import train
 from maskwright.curate.split import k_fold

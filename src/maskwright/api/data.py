@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright import formats
+from maskwright.api.reading import dataset_of
 from maskwright.curate.check import empty, leaks, paired, spellings
 from maskwright.curate.duplicates import Duplicates, find_duplicates
 from maskwright.curate.split import TOO_FEW, split
@@ -188,11 +188,6 @@ def common_window(data: Dataset) -> tuple[float, float] | None:
     ends = np.array([(window.low, window.high) for window in windows if window is not None])
     low, high = np.median(ends, 0)
     return float(low), float(high)
-
-
-def dataset_of(data: str | Path | Dataset, **reading: Any) -> Dataset:
-    """The data as they are, or read from their path; `reading` as for formats.read."""
-    return data if isinstance(data, Dataset) else formats.read(data, **reading)
 
 
 def data_name(data: str | Path | Dataset) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
 
-from maskwright.api.data import data_name, dataset_of, relative, same_spelling
+from maskwright.api.data import data_name, relative, same_spelling
+from maskwright.api.reading import dataset_of
 from maskwright.errors import DatasetError
 from maskwright.evaluation.comparing import McNemar
 from maskwright.issues import Issue, Issues, Kind, Log, warn

@@ -21,15 +21,20 @@ class ReadOptions(TypedDict, total=False):
 
 
 def dataset_of(data: str | Path | Dataset, **options: Unpack[ReadOptions]) -> Dataset:
-    """Options together with a Dataset, which is read already, could not take effect: they are an error."""
+    """Options together with a Dataset, which is read already, could not take effect: they are an error.
+
+    But allow_faulty: functions that take a Dataset accept doubtful class names with it.
+    """
     if not isinstance(data, Dataset):
         return formats.read(Path(data).expanduser(), **options)
-    if given := [f"{name}={value!r}" for name, value in options.items() if value]:
+    given = {name: value for name, value in options.items() if value and name != "allow_faulty"}
+    if given:
+        written = ", ".join(f"{name}={value!r}" for name, value in given.items())
         raise RecipeError(
             "these data are already read, so these options cannot take effect",
-            field=", ".join(name for name, value in options.items() if value),
+            field=", ".join(given),
             expected="no options of reading together with a Dataset",
-            got=", ".join(given),
-            fix=f"read them with it: maskwright.read(PATH, {', '.join(given)})",
+            got=written,
+            fix=f"read them with it: maskwright.read(PATH, {written})",
         )
     return data

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maskwright.api.data import data_name, dataset_of
+from maskwright.api.data import data_name
 from maskwright.api.evaluate import held_back, seen
+from maskwright.api.reading import dataset_of
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim, OperatingPoint
 from maskwright.issues import Kind, Log, warn
