@@ -3,6 +3,8 @@ would only break a checksum or a header."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import struct
 import tempfile
@@ -24,6 +26,7 @@ from maskwright import formats, tfrecord_io
 from maskwright.errors import MaskwrightError
 
 SIZE = (30, 40)
+TARGETS = {"coco": "coco.json", "via": "via.json", "boxes_csv": "boxes.csv", "yolo": "yolo", "labelme": "labelme"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def labels(path: Path) -> None:
                 _ = record.instances.masks.area, record.instances.masks.boxes
     repr(dataset), dataset.splits(), dataset.instance_count
     with tempfile.TemporaryDirectory(prefix="out-", dir=path.parent) as out:
-        for format, name in (("coco", "coco.json"), ("via", "via.json"), ("boxes_csv", "boxes.csv"), ("yolo", "yolo")):
+        for format, name in TARGETS.items():
             if format in formats.FORMATS:
                 try:
                     formats.write(dataset, Path(out) / name, format)
@@ -296,6 +299,28 @@ def _reframed(folder: Path, random: Random) -> None:
     chosen = random.randrange(len(bodies))
     bodies[chosen] = mutations.flipped(bodies[chosen], random)
     path.write_bytes(b"".join(map(tfrecord_io.frame, bodies)))
+
+
+def labelme(folder: Path) -> None:
+    octagon = Image.fromarray(np.full((8, 9), 255, np.uint8))
+    stream = io.BytesIO()
+    octagon.save(stream, "PNG")
+    mask = base64.b64encode(stream.getvalue()).decode()
+    shapes = [
+        {"label": "rust", "points": [[2, 2], [12, 2], [12, 12.5]], "group_id": None, "shape_type": "polygon"},
+        {"label": "rust", "points": [[3, 4], [20, 25]], "group_id": 1, "shape_type": "rectangle", "flags": {"old": 1}},
+        {"label": "rust", "points": [[15, 12], [15, 18]], "group_id": 1, "shape_type": "circle"},
+        {"label": "dent", "points": [[5, 6], [13, 13]], "shape_type": "mask", "mask": mask, "description": "deep"},
+        {"label": "dent", "points": [[5, 6]], "shape_type": "point"},
+        {"label": "__ignore__", "points": [[1, 1], [9, 1], [9, 9], [1, 9]], "shape_type": "oriented_rectangle"},
+    ]  # fmt: skip
+    for name in ("a", "b"):
+        image = annotations.image(folder / f"{name}.jpg", SIZE)
+        data = base64.b64encode(image.read_bytes()).decode()
+        written(folder / f"{name}.json", {"version": "5.5.0", "flags": {"sound": name == "b"}, "shapes": shapes,
+                                          "imagePath": f"{name}.jpg", "imageData": data, "imageHeight": 30,
+                                          "imageWidth": 40})  # fmt: skip
+    (folder / "b.jpg").unlink()
 
 
 def yolo(folder: Path) -> None:
@@ -615,6 +640,7 @@ KINDS = {
         Kind("boxes-csv", boxes_csv, labels, "labels.csv", (".csv",)),
         Kind("labels-csv", labels_csv, labels, "labels.csv", (".csv",)),
         Kind("tfrecord", tfrecord, labels, "train.record", (".record",), _reframed),
+        Kind("labelme", labelme, labels, "", (".json",), mutations.break_folder),
         Kind("yolo", yolo, labels, "", (".txt", ".yaml"), mutations.break_folder),
         Kind("dota", dota, labels, "", (".txt",), mutations.break_folder),
         Kind("label-map", tfrecord, read_label_map, "label_map.pbtxt", (".pbtxt",)),

@@ -29,7 +29,7 @@ IMAGES_STAY = Kind(
     fix="put them beside OUT, or use --copy-images",
 )  # fmt: skip
 
-Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "yolo"]
+Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo"]
 
 
 class Target(NamedTuple):
@@ -54,6 +54,7 @@ TARGETS = {
     "boxes-csv": Target("boxes_csv", ".csv", "labels.csv", "{}_labels.csv"),
     "tfrecord": Target("tfrecord", ".record", "data.record", "{}.record"),
     "labels-csv": Target("labels_csv", ".csv", "labels.csv", ""),
+    "labelme": Target("labelme", ".json", "", ""),
     "yolo": Target("yolo", ".txt", "", ""),
 }
 
@@ -85,7 +86,7 @@ def convert(
 
     out      a new folder, with one file for each of train, val and test (labels-csv: a column); or one file (.json,
              .csv, .record, .xml)
-    to       voc, coco, via, boxes-csv, tfrecord, labels-csv or yolo
+    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme or yolo
     copy_images  copy the images beside what is written (a TFRecord holds them)
     reading  as for maskwright.read
 

@@ -10,7 +10,16 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import Console
 
-FORMATS = ("voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "yolo")  # api.convert has more about them
+FORMATS = (
+    "voc",
+    "coco",
+    "via",
+    "boxes-csv",
+    "tfrecord",
+    "labels-csv",
+    "labelme",
+    "yolo",
+)  # api.convert has more about them
 
 
 class _Name(click.Choice):

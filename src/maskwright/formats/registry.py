@@ -17,7 +17,7 @@ from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, Un
 from maskwright.escaping import percent_encoded
 from maskwright.formats import folders, links, unsupported, wrapped
 from maskwright.formats.joining import Reading, completed, joined, undecided
-from maskwright.formats.listing import is_label_folder
+from maskwright.formats.listing import IMAGE_FOLDERS, is_label_folder
 from maskwright.formats.reading import (
     IMAGE_ENDINGS,
     Evidence,
@@ -58,6 +58,7 @@ class Format:
     export      it is made from images and labels, and holds both
     endings     files that are looked at one by one in a folder; () where the format claims whole folders only
     folder_of   of a folder that it claims as a whole it reads all files with these endings: nobody else is asked
+    image_of    the same of files that are called like an image; of others its own
     options     what its `read` takes besides: class_attribute (a region has several, any of which may hold the class),
                 connected_components (masks may tell no objects apart)
     """
@@ -68,6 +69,7 @@ class Format:
     export: bool = False
     endings: tuple[str, ...] = ()
     folder_of: tuple[str, ...] = ()
+    image_of: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
@@ -82,6 +84,7 @@ FORMATS = {
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "kitti": Format("KITTI boxes (label_2, image_2)", "maskwright.formats.kitti"),
     "label_studio": Format("Label Studio JSON and JSON-MIN", "maskwright.formats.label_studio", endings=(".json",)),
+    "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, image_of=(".json",)),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
                          endings=(".csv", ".tsv")),
     "mask_images": Format("mask images beside the images (ids, palette, one file an object)",
@@ -123,14 +126,18 @@ def identify(path: Path | str, format: str | None = None) -> list[Claim]:
     >>> claim.format, claim.evidence.because
     ('via', 'its records have "filename" and "regions"')
     """
-    path = Path(path)
-    claims = _claims_of(Head(path), format)
+    head = Head(Path(path))
+    claims = _claims_of(head, format)
     taken = tuple(ending for claim in claims for ending in FORMATS[claim.format].folder_of)
-    for file in _annotation_files(Head(path)) if os.path.isdir(path) else ():  # noqa: PTH112 (never raises)
-        if taken and file.name.lower().endswith(taken):
+    called_so = tuple(ending for claim in claims for ending in FORMATS[claim.format].image_of)
+    own = {claim.format for claim in claims if FORMATS[claim.format].image_of}
+    stems = _stems_of_images(head) if called_so else set()
+    for file in _annotation_files(head) if head.is_folder else ():
+        ending = file.suffix.lower()
+        if ending in taken or (ending in called_so and file.stem.casefold() in stems):
             continue
         readable(file)
-        claims += _claims_of(Head(file), format)[:1]
+        claims += [claim for claim in _claims_of(Head(file), format)[:1] if claim.format not in own]
     return sorted(claims, key=lambda claim: (-claim.evidence.certainty, claim.path.as_posix()))
 
 
@@ -141,6 +148,13 @@ def _claims_of(head: Head, format: str | None) -> list[Claim]:
         if evidence is not None:
             claims.append(Claim(name, head.path, evidence))
     return sorted(claims, key=lambda claim: -claim.evidence.certainty)
+
+
+def _stems_of_images(head: Head) -> set[str]:
+    """Of the images in the folder and in its usual sub-folders of images."""
+    usual = {name.casefold() for name in IMAGE_FOLDERS}
+    folders = [head, *(head.child(name) for name in head.folders if name.casefold() in usual)]
+    return {PurePosixPath(name).stem.casefold() for folder in folders for name in folder.images}
 
 
 def _annotation_files(head: Head) -> list[Path]:

@@ -25,10 +25,10 @@ import numpy as np
 from PIL import Image
 
 from maskwright import tfrecord_io
-from maskwright.errors import AnnotationError, OutputError
+from maskwright.errors import AnnotationError
 from maskwright.fetch import cache_folder
 from maskwright.files import LFS_POINTER, contained, open_file, writing
-from maskwright.formats import label_map, tf_example
+from maskwright.formats import label_map, tf_example, unpacked
 from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
     IMAGE_ENDINGS,
@@ -55,10 +55,6 @@ MASKS_UNUSED = Kind(
     "masks_unused", "warning", "{count} mask (image/object/mask) cannot be used here: left out",
     "{count} masks (image/object/mask) cannot be used here: left out",
 )  # fmt: skip
-IMAGES_UNPACKED = Kind(
-    "images_unpacked", "info", "{count} image lies in the file and was unpacked into {folder}",
-    "{count} images lie in the file and were unpacked into {folder}",
-)  # fmt: skip
 IMAGES_RENAMED = Kind("images_renamed", "warning", "{count} of them could not keep their names: {renamed:1}")
 
 ENDINGS = (".record", ".tfrecord", ".tfrecords", ".tfrec")
@@ -66,14 +62,6 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _BOX, _CLASS = "image/object/bbox/", "image/object/class/"
 _UNFIT = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]')
 """What no name of a file may hold on one system or another."""
-_MAGIC = {
-    b"\xff\xd8\xff": ".jpg",
-    b"\x89PNG": ".png",
-    b"BM": ".bmp",
-    b"RIFF": ".webp",
-    b"II*\0": ".tif",
-    b"MM\0*": ".tif",
-}
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -184,17 +172,11 @@ class _Images:
 
     def unpacked(self, name: str, number: int, data: bytes, regions: int) -> FoundImage | None:
         beside = contained(self.root, name) if "\0" not in name else None
-        if beside is not None and _holds(beside, data):
+        if beside is not None and unpacked.holds(beside, data):
             self.faults.found()
             return measured(beside, self.faults, name, regions)
         file = self.folder / self._own_name(name, number, data)
-        if not _holds(file, data):
-            try:
-                with writing(file) as temporary:
-                    temporary.write_bytes(data)
-            except OutputError as error:
-                raise OutputError(f"an image cannot be unpacked: {error.headline}", file=file,
-                                  fix="name another cache folder in MASKWRIGHT_CACHE") from error  # fmt: skip
+        unpacked.put(file, data)
         self.faults.found()
         return measured(file, self.faults, name, regions)
 
@@ -203,7 +185,7 @@ class _Images:
         last = _UNFIT.sub("_", _last(name))[-100:].strip(". ")
         reserved = re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", last, re.IGNORECASE)
         if not last.lower().endswith(IMAGE_ENDINGS):
-            ending = next((ending for magic, ending in _MAGIC.items() if data.startswith(magic)), ".jpg")
+            ending = next((ending for magic, ending in unpacked.MAGIC.items() if data.startswith(magic)), ".jpg")
             last = (last or f"record_{number}") + ending
         while len(last.encode("utf-8", "replace")) > 200:
             last = last[1:]
@@ -216,7 +198,7 @@ class _Images:
 
     def report(self) -> None:
         if self.unpacked_names:
-            self.faults.report(IMAGES_UNPACKED(count=len(self.unpacked_names), folder=self.folder))
+            self.faults.report(unpacked.IMAGES_UNPACKED(count=len(self.unpacked_names), folder=self.folder))
         if self.renamed:
             renamed = [f"{name} is {last}" for name, last in self.renamed]
             self.faults.report(IMAGES_RENAMED(count=len(renamed), renamed=renamed))
@@ -225,13 +207,6 @@ class _Images:
 def _last(name: str) -> str:
     """A name without folders, of either kind of slash."""
     return re.split(r"[\\/]", name)[-1]
-
-
-def _holds(file: Path, data: bytes) -> bool:
-    try:
-        return file.is_file() and file.stat().st_size == len(data) and file.read_bytes() == data
-    except (OSError, ValueError):
-        return False
 
 
 # --- writing ----------------------------------------------------------------------------------------

@@ -41,9 +41,9 @@ class Unsupported:
 def error(path: Path) -> DatasetError | None:
     """What to tell about a file or folder that is of a format we do not read; None where none is recognized.
 
-    >>> print(error(Path("labelme/0.json")))
-    DatasetError: labelme/0.json: this is LabelMe, not read yet
-      fix     convert it to COCO or VOC: labelme's examples have labelme2coco.py and labelme2voc.py
+    >>> print(error(Path("faces/faces.xml")))
+    DatasetError: faces/faces.xml: this is dlib's imglab XML, not read yet
+      fix     convert it to COCO or Pascal VOC: imglab's export does the latter
     """
     heads = [Head(path)] if not Head(path).is_folder else [*_around(path), *_below(path)]
     for head in heads:
@@ -120,14 +120,9 @@ def _lines(head: Head) -> list[str]:
 
 
 def _labelme(head: Head) -> bool:
-    if head.is_folder:  # as labelme_json_to_dataset leaves it: p0_json/img.png, label.png
-        candidates = [head, *(head.child(name) for name in head.folders[:2])]
-        return any(
-            item.path.name.endswith("_json") and {"img.png", "label.png"} <= {*item.files()} for item in candidates
-        )
-    return _has(head, ".json", "imageData") or _has(head, ".json", "shapes", "points") or (
-        _has(head, ".json", "shapes", "imagePath")
-    )  # fmt: skip
+    """As labelme_json_to_dataset leaves it: p0_json/img.png, label.png."""
+    made = [head, *(head.child(name) for name in head.folders[:2])] if head.is_folder else []
+    return any(item.path.name.endswith("_json") and {"img.png", "label.png"} <= {*item.files()} for item in made)
 
 
 def _dlib(head: Head) -> bool:
@@ -210,8 +205,8 @@ _DATUMARO = "convert it to COCO, for example with Datumaro: datum convert -if {}
 _EXPORT = "export the project again as COCO or Pascal VOC"
 
 UNSUPPORTED = {
-    "LabelMe": Unsupported(
-        _labelme, "convert it to COCO or VOC: labelme's examples have labelme2coco.py and labelme2voc.py"
+    "LabelMe's pictures (labelme_json_to_dataset)": Unsupported(
+        _labelme, "name the folder of the JSON files that LabelMe saved, from which they were made"
     ),
     "part of a Supervisely project": Unsupported(
         _supervisely, "name the folder that holds the folders ann and img, or the project", "not read by itself"
