@@ -65,7 +65,7 @@ def test_a_model_that_is_too_sure_grows_modest(tmp_path, monkeypatch):
 
 def test_a_second_time_it_finds_the_same(tmp_path, monkeypatch):
     scores, ground_truth = too_sure(40, 8)
-    model = made(tmp_path, monkeypatch, scores, operating_points=(cards.OperatingPoint("rust", 0.4),))
+    model = made(tmp_path, monkeypatch, scores, operating_points=(cards.CardOperatingPoint("rust", 0.4),))
     calibrate(model, images(ground_truth))
     first = read_card(model)
     calibrate(model, images(ground_truth))

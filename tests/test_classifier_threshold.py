@@ -101,7 +101,7 @@ def test_with_several_labels_each_class_may_have_a_threshold():
 
 
 def test_a_threshold_that_is_asked_for_takes_the_place_of_the_cards():
-    made = card(operating_points=(cards.OperatingPoint("rust", 0.2),))
+    made = card(operating_points=(cards.CardOperatingPoint("rust", 0.2),))
     assert ImageClassifier(Light(made)).points == {"rust": 0.2}
     assert ImageClassifier(Light(made), threshold=0.6).points == {"rust": 0.6}
 
@@ -252,7 +252,7 @@ def test_the_page_says_the_temperature_and_what_it_mended(run, tmp_path):
 
 # --- against another ------------------------------------------------------------------------------
 def test_two_models_are_compared_image_by_image(run, tmp_path, monkeypatch, capsys):
-    low = cards.OperatingPoint("rust", 0.2)
+    low = cards.CardOperatingPoint("rust", 0.2)
     other = model(tmp_path / "other", msgspec.structs.replace(card(), operating_points=(low,)))
     images = data(tmp_path, "test")
     done = evaluate(str(run), images, bootstrap=0, against=str(other), out=tmp_path / "page")

@@ -260,7 +260,9 @@ def test_a_data_set_is_unpacked_where_asked(server, capsys, home, monkeypatch):
     with zipfile.ZipFile(server / "balloon.zip", "w") as zipped:
         zipped.writestr("balloon/train/a.txt", "here")
     chosen = published.PUBLISHED["balloon"]
-    served = published.Published(chosen.about, sources.HUB + "balloon.zip", chosen.page, chosen.license, chosen.format)
+    served = published.PublishedDataset(
+        chosen.about, sources.HUB + "balloon.zip", chosen.page, chosen.license, chosen.format
+    )
     monkeypatch.setitem(published.PUBLISHED, "balloon", served)
     code, out, err = maskwright(capsys, "download", "balloon", "--out", "data")
     assert code == 0 and Path(out.strip()) == Path("data/balloon")

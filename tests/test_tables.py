@@ -33,10 +33,10 @@ def test_a_table_is_read_whatever_parts_its_cells(text, delimiter):
 
 
 def test_a_comma_divides_decimals_only_between_semicolons():
-    assert tables.Table((), [], ";").number("12,5") == 12.5
-    assert tables.Table((), [], ";").number("1e1") == 10
+    assert tables.CsvTable((), [], ";").number("12,5") == 12.5
+    assert tables.CsvTable((), [], ";").number("1e1") == 10
     with pytest.raises(ValueError, match="12,5"):
-        tables.Table((), [], ",").number("12,5")
+        tables.CsvTable((), [], ",").number("12,5")
 
 
 @pytest.mark.parametrize(

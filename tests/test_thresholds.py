@@ -20,9 +20,9 @@ from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.screening import Screening
 from maskwright.prediction.thresholds import SCORE_THRESHOLD
 from maskwright.types import Image
-from maskwright.weights.card import Card, OperatingPoint
+from maskwright.weights.card import Card, CardOperatingPoint
 
-RED = OperatingPoint("red", 0.31, "42 images (val)", ("Threshold 0.31",), "recall at least 0.99")
+RED = CardOperatingPoint("red", 0.31, "42 images (val)", ("Threshold 0.31",), "recall at least 0.99")
 TOLD = "red: threshold 0.31, the operating point chosen on 42 images (val) for recall at least 0.99"
 KEPT = {"threshold": 0.31, "aim": "best F1", "images": 12, "chosen_on": "val"}
 
@@ -49,7 +49,7 @@ def test_an_operating_point_names_its_images_and_its_aim():
 
 
 def test_a_card_from_before_does_not_know_the_aim():
-    old = OperatingPoint("red", 0.31, "42 images (val)")
+    old = CardOperatingPoint("red", 0.31, "42 images (val)")
     assert words(classifier(operating_points=(old,))) == [
         "red: threshold 0.31, the operating point chosen on 42 images (val)"
     ]

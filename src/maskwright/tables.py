@@ -22,7 +22,7 @@ _SEP = re.compile(r'"?sep=(.)"?')
 
 
 @dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A parsed table.
 
     columns    column names in the order of the file
@@ -68,7 +68,7 @@ def sample(text: str, count: int) -> list[list[str]] | None:
         return None
 
 
-def parse(text: str, file: object, needed: Iterable[str] = (), known: Iterable[str] = ()) -> Table:
+def parse(text: str, file: object, needed: Iterable[str] = (), known: Iterable[str] = ()) -> CsvTable:
     """Parse a table; empty rows are skipped. AnnotationError names the line of a malformed row.
 
     needed  required columns
@@ -103,7 +103,7 @@ def parse(text: str, file: object, needed: Iterable[str] = (), known: Iterable[s
             parsed.append(dict(zip(names, row, strict=False)))
     except csv.Error as error:
         raise AnnotationError("not a CSV file", file=file, record=f"line {rows.line_num}", got=str(error)) from error
-    return Table(tuple(names), parsed, delimiter)
+    return CsvTable(tuple(names), parsed, delimiter)
 
 
 def written(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -172,7 +172,7 @@ def _too_many(data: Dataset) -> bool:
 
 def _groups(duplicates: Duplicates) -> Callable[[Record], object]:
     """A rule for `split`: images that show the same belong together, all others stand alone."""
-    group = {duplicates.images[place]: number for number, places in enumerate(duplicates.groups) for place in places}
+    group = {duplicates.images[index]: number for number, rows in enumerate(duplicates.groups) for index in rows}
     return lambda record: group.get(record.image)
 
 

@@ -17,7 +17,7 @@ class _TimeLeft(progress.ProgressColumn):
         return Text("" if end is None else time_text(max(0.0, end - time.monotonic())), style="progress.remaining")
 
 
-class Bars:
+class ProgressBars:
     """All bars that are shown at the moment."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ from maskwright.escaping import harmless
 from maskwright.issues import Issue, Issues, as_json
 
 if TYPE_CHECKING:
-    from maskwright.cli.bars import Bars
+    from maskwright.cli.bars import ProgressBars
 
 Item = TypeVar("Item")
 
@@ -54,7 +54,7 @@ class Console:
     def __init__(self, *, json: bool = False, quiet: bool = False, debug: bool = False) -> None:
         self.json, self.quiet, self.debug = json, quiet, debug
         self.issues = Issues()
-        self._bars: Bars | None = None  # while at least one is shown
+        self._bars: ProgressBars | None = None  # while at least one is shown
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> Console:
@@ -120,9 +120,9 @@ class Console:
         try:
             for item in items:
                 if bar is None and time.monotonic() - start > PATIENCE:
-                    from maskwright.cli.bars import Bars
+                    from maskwright.cli.bars import ProgressBars
 
-                    self._bars = self._bars or Bars()
+                    self._bars = self._bars or ProgressBars()
                     bar = self._bars.open(harmless(label), total)
                 if bar is not None and self._bars is not None:
                     self._bars.update(bar, done, unit, start)

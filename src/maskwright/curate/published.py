@@ -28,7 +28,7 @@ MOST_FILES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedDataset:
     """One dataset that can be downloaded.
 
     about    half a sentence
@@ -51,28 +51,28 @@ _GDXRAY = "https://domingomery.ing.puc.cl/material/gdxray/"
 _GDXRAY_TERMS = "research and education only; no redistribution, no commercial use; cite Mery et al. 2015"
 
 PUBLISHED = {
-    "balloon": Published(
+    "balloon": PublishedDataset(
         "61 + 13 images of balloons, outlines",
         "https://github.com/matterport/Mask_RCNN/releases/download/v2.1/balloon_dataset.zip",
         "https://github.com/matterport/Mask_RCNN/tree/master/samples/balloon",
         "images from Flickr under licenses that allow commercial use; the annotations are part of an MIT repository",
         "via",
     ),
-    "castings": Published(
+    "castings": PublishedDataset(
         "GDXray: X-rays of castings, boxes around defects",
         "http://dmery.sitios.ing.uc.cl/images/GDXray/Castings.zip",
         _GDXRAY,
         _GDXRAY_TERMS,
         "gdxray",
     ),
-    "pennfudan": Published(
+    "pennfudan": PublishedDataset(
         "170 images of pedestrians, 423 masks",
         "https://www.cis.upenn.edu/~jshi/ped_html/PennFudanPed.zip",
         "https://www.cis.upenn.edu/~jshi/ped_html/",
         "copyright of its authors; may not be posted again without their permission",
         "mask_images",
     ),
-    "welds": Published(
+    "welds": PublishedDataset(
         "GDXray: X-rays of welds, masks of defects",
         "http://dmery.sitios.ing.uc.cl/images/GDXray/Welds.zip",
         _GDXRAY,

@@ -183,7 +183,11 @@ def _averages(true_positives: np.ndarray, predicted: np.ndarray, support: np.nda
     return {
         "micro": _ratios(true_positives.sum(axis=1), predicted.sum(axis=1), support.sum(axis=1)),
         "macro": (per_class[0].mean(axis=1), per_class[1].mean(axis=1), per_class[2].mean(axis=1)),
-        "weighted": tuple(np.sum(weights * values, axis=1) for values in per_class),  # type: ignore[dict-item]
+        "weighted": (
+            np.sum(weights * per_class[0], axis=1),
+            np.sum(weights * per_class[1], axis=1),
+            np.sum(weights * per_class[2], axis=1),
+        ),
     }
 
 

@@ -17,7 +17,7 @@ WEIGHTS_AT_ONCE = 250_000  # weights processed at once: they fit the processor's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Roc:
+class RocCurve:
     """Receiver operating characteristic of one class, one point for every distinct score, highest first.
 
     scores               p float64; the first is infinity: nothing is predicted positive
@@ -30,7 +30,7 @@ class Roc:
     recall: np.ndarray
 
 
-def roc(scores: np.ndarray, ground_truth: np.ndarray) -> Roc | None:
+def roc(scores: np.ndarray, ground_truth: np.ndarray) -> RocCurve | None:
     """The ROC curve of scores (n float) for a ground truth (n bool); None without positives or without negatives.
 
     >>> curve = roc(np.array([0.9, 0.8, 0.3]), np.array([True, False, True]))
@@ -40,7 +40,7 @@ def roc(scores: np.ndarray, ground_truth: np.ndarray) -> Roc | None:
     levels, true_positives, false_positives = _counts(scores, ground_truth)
     if not len(levels) or true_positives[-1] == 0 or false_positives[-1] == 0:
         return None
-    return Roc(
+    return RocCurve(
         np.concatenate([[np.inf], levels]),
         np.concatenate([[0.0], false_positives / false_positives[-1]]),
         np.concatenate([[0.0], true_positives / true_positives[-1]]),

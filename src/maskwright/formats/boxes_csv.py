@@ -88,7 +88,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     return assemble(data_name(root), sorted(names), drafts, "boxes_csv", faults)
 
 
-def _draw(table: tables.Table, rows: list[tuple[int, dict[str, str]]], regions: Regions, swapped: list[str]) -> None:
+def _draw(table: tables.CsvTable, rows: list[tuple[int, dict[str, str]]], regions: Regions, swapped: list[str]) -> None:
     """`number` is the row of the table, counted from 1 behind the header."""
     for number, row in rows:
         label = row["class"].strip()
@@ -112,7 +112,7 @@ def _stated(row: dict[str, str]) -> tuple[int, int] | None:
     return (int(sides[0]), int(sides[1])) if whole else None
 
 
-def _number(table: tables.Table, cell: str) -> float | None:
+def _number(table: tables.CsvTable, cell: str) -> float | None:
     try:
         value = table.number(cell)
     except ValueError:

@@ -219,9 +219,14 @@ def _key(value: Any) -> str | None:
 
 def _stated(image: dict[str, Any]) -> tuple[int, int] | None:
     """(height, width) where the file gives both as whole numbers above 0."""
-    sides = image.get("height"), image.get("width")
-    whole = all(isinstance(side, int | float) and not isinstance(side, bool) and 0 < side < 1e9 for side in sides)
-    return (int(sides[0]), int(sides[1])) if whole else None  # type: ignore[arg-type]
+    height, width = (_side(image.get(key)) for key in ("height", "width"))
+    return None if height is None or width is None else (height, width)
+
+
+def _side(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 < value < 1e9 else None
 
 
 def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regions) -> None:

@@ -30,7 +30,7 @@ import numpy as np
 
 from maskwright.formats import label_studio_brush
 from maskwright.formats.image_classes import classified
-from maskwright.formats.label_studio_tasks import Shape, Task, tasks
+from maskwright.formats.label_studio_tasks import LabelingTask, Shape, tasks
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -122,7 +122,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     return replace(dataset, records=tuple(records))
 
 
-def _nameless(task: Task, faults: Faults) -> None:
+def _nameless(task: LabelingTask, faults: Faults) -> None:
     inside = task.image is not None
     number = sum(len(answer.shapes) for answer in task.counted()[:1])
     faults.saw(number)
@@ -131,7 +131,7 @@ def _nameless(task: Task, faults: Faults) -> None:
                "save the image as a file and name it" if inside else "", regions=number)  # fmt: skip
 
 
-def _names(found: Sequence[Task], root: Path, path: Path, faults: Faults) -> dict[str, str]:
+def _names(found: Sequence[LabelingTask], root: Path, path: Path, faults: Faults) -> dict[str, str]:
     """How to look for each image: as it is called, or (where that is absent) without the letters of an upload."""
     names = {task.image: task.image for task in found if task.image is not None}
     bare = {name: match[1] for name in names if (match := _UPLOADED.match(name)) is not None}

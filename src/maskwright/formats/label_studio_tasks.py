@@ -56,7 +56,7 @@ class Answer:
 
 
 @dataclass
-class Task:
+class LabelingTask:
     """number: its id, or its place in the file; image: as the file calls it, None where it does not."""
 
     number: object
@@ -74,7 +74,7 @@ class Task:
         return bool(self.answers) and all(answer.cancelled for answer in self.answers)
 
 
-def tasks(path: Path, data: Any, faults: Faults) -> list[Task]:
+def tasks(path: Path, data: Any, faults: Faults) -> list[LabelingTask]:
     if (
         isinstance(data, dict) and isinstance(data.get("task"), dict) and "result" in data
     ):  # one annotation of a storage
@@ -82,7 +82,7 @@ def tasks(path: Path, data: Any, faults: Faults) -> list[Task]:
     listed = [data] if isinstance(data, dict) else data
     if not isinstance(listed, list):
         raise AnnotationError("not Label Studio JSON", file=path, expected="a list of tasks", got=type(data).__name__)
-    found: dict[object, Task] = {}
+    found: dict[object, LabelingTask] = {}
     for index, record in enumerate(listed):
         if not isinstance(record, dict):
             faults.saw()
@@ -90,7 +90,7 @@ def tasks(path: Path, data: Any, faults: Faults) -> list[Task]:
             continue
         whole = isinstance(record.get("data"), dict)
         fields = record["data"] if whole else record
-        task = Task(record.get("id", index), image_of(fields))
+        task = LabelingTask(record.get("id", index), image_of(fields))
         if whole:
             task.answers += _answers(record, faults)
             predictions = record.get("predictions")

@@ -169,9 +169,12 @@ def _said(record: Record, names: tuple[str, ...], losses: Losses) -> list[str] |
         losses.add(BOXES_LOST if drawn.masks is None else OUTLINES_LOST, len(drawn))
         losses.scores_and_crowds(drawn)
         losses.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None))
-    if record.labels is None and drawn is None:
+    if record.labels is not None:
+        own = set(record.labels)
+    elif drawn is not None:
+        own = set(drawn.classes.tolist())
+    else:
         return None
-    own = set(record.labels if record.labels is not None else drawn.classes.tolist())  # type: ignore[union-attr]
     return [name for index, name in enumerate(names) if index in own]
 
 

@@ -104,7 +104,7 @@ def read(path: Path, faults: Faults) -> Dataset:
 
 
 def _regions(
-    table: tables.Table, rows: list[tuple[int, dict[str, str]]], image: FoundImage, called: dict[str, str],
+    table: tables.CsvTable, rows: list[tuple[int, dict[str, str]]], image: FoundImage, called: dict[str, str],
     codes: Counter[str], faults: Faults,
 ) -> Regions:  # fmt: skip
     regions = Regions(faults, image)
@@ -134,7 +134,7 @@ def _regions(
     return regions
 
 
-def _number(table: tables.Table, cell: str) -> float | None:
+def _number(table: tables.CsvTable, cell: str) -> float | None:
     try:
         value = table.number(cell)
     except ValueError:

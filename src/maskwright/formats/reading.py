@@ -45,7 +45,7 @@ from maskwright.formats.losses import Losses
 from maskwright.formats.naming import written_name, written_names
 from maskwright.formats.regions import Regions, plain
 from maskwright.formats.text import beginning, encoding
-from maskwright.tables import Table, parse
+from maskwright.tables import CsvTable, parse
 
 __all__ = [
     "IMAGE_ENDINGS",
@@ -335,6 +335,6 @@ def read_xml(path: Path) -> Element:
         ) from error  # fmt: skip
 
 
-def read_table(path: Path, needed: Iterable[str] = (), known: Iterable[str] = ()) -> Table:
+def read_table(path: Path, needed: Iterable[str] = (), known: Iterable[str] = ()) -> CsvTable:
     """A CSV file; AnnotationError where a needed column lacks. See `tables.parse`."""
     return parse(read_text(path), path, needed, known)

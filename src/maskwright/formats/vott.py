@@ -124,7 +124,7 @@ def _table(path: Path) -> tuple[list[_Asset], list[str]]:
     return [_Asset(name, regions) for name, regions in images.items()], []
 
 
-def _number(table: tables.Table, cell: str) -> float | None:
+def _number(table: tables.CsvTable, cell: str) -> float | None:
     try:
         return table.number(cell)
     except ValueError:

@@ -34,11 +34,11 @@ def config_of(path: Path) -> Config | None:
     if path.is_file() and yolo_config.is_config(Head(path)):
         return yolo_config.read(path)
     folder = path if path.is_dir() else path.parent
-    for place in (folder, *yolo_config.above(folder)):
-        found = [yolo_config.read(head.path) for head in yolo_config.configs(Head(place))]
+    for parent in (folder, *yolo_config.above(folder)):
+        found = [yolo_config.read(head.path) for head in yolo_config.configs(Head(parent))]
         if len({tuple(config.names.items()) for config in found}) > 1:
             raise AnnotationError(
-                "several files name the classes, and differently", file=place, expected="one data.yaml",
+                "several files name the classes, and differently", file=parent, expected="one data.yaml",
                 got=", ".join(config.file.name for config in found), fix=f"name the one to use: {found[0].file}",
             )  # fmt: skip
         if found:

@@ -96,7 +96,7 @@ class _Finds:
         seams = [_cut(box, tile, size) for box, tile in zip(boxes, tiles, strict=True)]
         tile = np.repeat(np.arange(len(tiles)), [len(detection) for detection in detections])
         row = np.concatenate([np.arange(len(detection)) for detection in detections])
-        scores = np.concatenate([detection.scores for detection in detections])  # type: ignore[misc]
+        scores = np.concatenate([_scores_of(detection) for detection in detections])
         return cls(detections, tiles, size, np.concatenate(boxes), scores, tile, row, np.concatenate(seams))
 
     def empty(self) -> Instances:
@@ -129,12 +129,12 @@ class _Finds:
 
     def _differ(self, a: int, b: int) -> bool:
         mine, theirs = self.tiles[self.tile[a]], self.tiles[self.tile[b]]
-        shared: Box = (*map(max, mine[:2], theirs[:2]), *map(min, mine[2:], theirs[2:]))  # type: ignore[assignment]
+        left, top = max(mine[0], theirs[0]), max(mine[1], theirs[1])
+        shared: Box = (left, top, min(mine[2], theirs[2]), min(mine[3], theirs[3]))
         if shared[0] >= shared[2] or shared[1] >= shared[3]:
             return False
         (part_a, area_a, _), (part_b, area_b, _) = (self._parts(np.array([find]), shared) for find in (a, b))
-        iou = part_a.iou(part_b) if isinstance(part_a, RleMasks) else box_ops.iou(part_a, part_b)  # type: ignore[arg-type]
-        return bool(area_a + area_b > 0 and iou < SAME)
+        return bool(area_a + area_b > 0 and _iou(part_a, part_b) < SAME)
 
     def _agreements(self) -> Iterator[tuple[float, int, int]]:
         """(IoU, find, find) of detections of one class in two tiles, where it is at least SAME."""
@@ -145,7 +145,8 @@ class _Finds:
             for b in np.flatnonzero((low < high).all(1)):
                 if b <= a:
                     continue
-                shared: Box = (*low[b].tolist(), *high[b].tolist())  # type: ignore[assignment]
+                (x1, y1), (x2, y2) = low[b].tolist(), high[b].tolist()
+                shared: Box = (x1, y1, x2, y2)
                 ours, theirs = (
                     start + np.flatnonzero(_reaches(self.boxes[start:stop], shared))
                     for start, stop in ((first[a], first[a + 1]), (first[b], first[b + 1]))
@@ -157,13 +158,19 @@ class _Finds:
                 for i, j in np.argwhere(agreed >= SAME):
                     yield float(agreed[i, j]), int(ours[i]), int(theirs[j])
 
+    def _masks_of_tiles(self) -> Iterator[RleMasks]:
+        """The masks of each tile; only where there are masks."""
+        for detection in self.detections:
+            assert detection.masks is not None
+            yield detection.masks
+
     def _classes(self, finds: np.ndarray) -> np.ndarray:
         return self.detections[int(self.tile[finds[0]])].classes[self.row[finds]]
 
     def _agreement(self, ours: np.ndarray, theirs: np.ndarray, shared: Box) -> np.ndarray:
         """IoU of the detections of one tile with those of another: of what lies in both tiles where a seam cuts one."""
         (a, area_a, whole_a), (b, area_b, whole_b) = self._parts(ours, shared), self._parts(theirs, shared)
-        iou = a.iou(b) if isinstance(a, RleMasks) and isinstance(b, RleMasks) else box_ops.iou(a, b)  # type: ignore[arg-type]
+        iou = _iou(a, b)
         both = iou * (area_a[:, None] + area_b) / (1 + iou)
         cut = self.cut[ours][:, None] | self.cut[theirs]
         union = np.where(cut, area_a[:, None] + area_b, whole_a[:, None] + whole_b) - both
@@ -215,14 +222,14 @@ class _Finds:
         finds = np.sort(np.concatenate(taken))
         placed = RleMasks.join(
             [
-                self.detections[tile].masks[self.row[finds[self.tile[finds] == tile]]].place(box[:2], self.size)  # type: ignore[index]
-                for tile, box in enumerate(self.tiles)
+                masks[self.row[finds[self.tile[finds] == tile]]].place(box[:2], self.size)
+                for tile, (box, masks) in enumerate(zip(self.tiles, self._masks_of_tiles(), strict=True))
             ]
         )
         several = [item for item in taken if len(item) > 1]
         joined = [placed[np.searchsorted(finds, item)].union() for item in several]
-        place = iter(range(len(placed), len(placed) + len(several)))
-        rows = [next(place) if len(item) > 1 else int(np.searchsorted(finds, item[0])) for item in taken]
+        index = iter(range(len(placed), len(placed) + len(several)))
+        rows = [next(index) if len(item) > 1 else int(np.searchsorted(finds, item[0])) for item in taken]
         return RleMasks.join([placed, *joined])[rows]
 
 
@@ -238,17 +245,35 @@ def _reaches(boxes: np.ndarray, shared: Box) -> np.ndarray:
     return np.all((boxes[:, :2] < shared[2:]) & (boxes[:, 2:] > shared[:2]), axis=1)
 
 
+def _scores_of(detections: Instances) -> np.ndarray:
+    assert detections.scores is not None  # they come from a model
+    return detections.scores
+
+
+def _shapes_of(detections: Instances) -> np.ndarray | RleMasks:
+    """What overlaps: masks, or boxes where there are none."""
+    return detections.boxes if detections.masks is None else detections.masks
+
+
+def _iou(a: np.ndarray | RleMasks, b: np.ndarray | RleMasks) -> np.ndarray:
+    """n×m: of masks, or of boxes."""
+    if isinstance(a, RleMasks) and isinstance(b, RleMasks):
+        return a.iou(b)
+    assert isinstance(a, np.ndarray) and isinstance(b, np.ndarray)  # one model gives masks for all or for none
+    return box_ops.iou(a, b)
+
+
 def _once(together: Instances, part: np.ndarray) -> Instances:
     """Of two objects that lie on each other, as no network says of one image, the better stays; of a part that lies
     within another object, that one. They come by falling score."""
-    masks = together.masks
+    masks, scores = together.masks, _scores_of(together)
     area = box_ops.area(together.boxes) if masks is None else masks.area
     keep = np.ones(len(together), bool)
     for row, others, iou in _overlaps(together):
         inside = iou * (area[row] + area[others]) / (1 + iou) > WITHIN * area[row]
         double = (others < row) & (iou > TWICE)
         within = part[row] & inside & (area[others] > area[row])
-        within &= together.scores[others] >= RIVAL * together.scores[row]  # type: ignore[index]
+        within &= scores[others] >= RIVAL * scores[row]
         keep[row] = not (keep[others] & (double | within)).any()
     return together[keep]
 
@@ -264,7 +289,7 @@ def _overlaps(detections: Instances, at_once: int = 256) -> Iterator[tuple[int, 
     for rows in np.split(from_left, range(at_once, len(detections), at_once)):
         near = np.flatnonzero((left <= right[rows].max()) & (right >= left[rows].min()))
         some, others = detections[rows], detections[near]
-        table = box_ops.iou(some.boxes, others.boxes) if some.masks is None else some.masks.iou(others.masks)  # type: ignore[arg-type]
+        table = _iou(_shapes_of(some), _shapes_of(others))
         table[(some.classes[:, None] != others.classes) | (rows[:, None] == near)] = 0
         row, other = np.nonzero(table)
         pairs.append((rows[row], near[other], table[row, other]))

@@ -16,7 +16,7 @@ MAX_POINTS = 80  # series with more points have no markers and tooltips
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class PlotArea:
     """The plotting area in chart coordinates, and the data range it shows."""
 
     left: float
@@ -40,7 +40,7 @@ def lines(section: Lines) -> Markup:
         return nothing()
     across = [x for x, _ in points]
     up = section.range_y or _nice_range([y for _, y in points])
-    frame = Frame(
+    frame = PlotArea(
         56, 16, WIDTH - 150, 268, (min(across), max(across) if max(across) > min(across) else min(across) + 1), up
     )
     whole = all(float(x).is_integer() for x in across)
@@ -54,7 +54,7 @@ def precision_recall(section: PrecisionRecall) -> Markup:
     """Precision-recall curves on the unit square."""
     if not any(_points(series) for series in section.curves):
         return nothing()
-    frame = Frame(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
+    frame = PlotArea(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
     fifths = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     parts = [axes(frame, fifths, fifths, "recall", "precision")]
     for number, series in enumerate(section.curves):
@@ -172,7 +172,7 @@ def svg(parts: Sequence[str], height: int, label: str) -> Markup:
     )
 
 
-def axes(frame: Frame, ticks_x: Sequence[float], ticks_y: Sequence[float], label_x: str, label_y: str) -> str:
+def axes(frame: PlotArea, ticks_x: Sequence[float], ticks_y: Sequence[float], label_x: str, label_y: str) -> str:
     parts = []
     digits = max((len(f"{level:g}".partition(".")[2]) for level in ticks_y), default=0)
     for level in ticks_y:
@@ -199,7 +199,7 @@ def hue(number: int) -> str:
     return f"s{number % HUES} d{number // HUES % 3}"
 
 
-def path_of(series: Series, number: int, frame: Frame, marks: bool = True) -> str:
+def path_of(series: Series, number: int, frame: PlotArea, marks: bool = True) -> str:
     """One series as a path with gaps where y is not finite, and markers with tooltips."""
     path, pen_up = [], True
     for x, y in zip(series.x, series.y, strict=True):
@@ -220,7 +220,7 @@ def path_of(series: Series, number: int, frame: Frame, marks: bool = True) -> st
     return "".join(parts)
 
 
-def dot(frame: Frame, x: float, y: float, number: int, radius: float, tooltip: str) -> str:
+def dot(frame: PlotArea, x: float, y: float, number: int, radius: float, tooltip: str) -> str:
     """A dot with a tooltip."""
     return (
         f'<circle class="mark {hue(number)}" cx="{frame.at_x(x):.1f}" cy="{frame.at_y(y):.1f}" r="{radius}">'
@@ -232,7 +232,7 @@ def words(kind: str, x: float, y: float, text: str, anchor: str = "start") -> st
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _end_labels(series: Sequence[Series], frame: Frame) -> str:
+def _end_labels(series: Sequence[Series], frame: PlotArea) -> str:
     """Names at the ends of lines, moved apart so that they do not overlap."""
     ends = [(frame.at_y(min(max(points[-1][1], frame.y[0]), frame.y[1])), number)
             for number, one_series in enumerate(series) if (points := _points(one_series))]  # fmt: skip

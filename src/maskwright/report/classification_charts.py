@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from maskwright.report.charts import (
     WIDTH,
-    Frame,
+    PlotArea,
     axes,
     dot,
     legend,
@@ -128,11 +128,11 @@ def calibration(section: Calibration) -> Markup:
     return svg(parts, math.ceil(base + 28), f"{section.heading}: fraction correct over score")
 
 
-def _square() -> Frame:
-    return Frame(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
+def _square() -> PlotArea:
+    return PlotArea(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
 
 
-def _diagonal(frame: Frame) -> str:
+def _diagonal(frame: PlotArea) -> str:
     return f'<path class="chance" d="M{frame.left} {frame.bottom}L{frame.right} {frame.top}"/>'
 
 
@@ -145,7 +145,7 @@ def scores(section: Scores) -> Markup:
     edges = _edges(section.bins, section.threshold)
     above, below = (np.histogram(np.clip(item, 0, 1), edges)[0] for item in (up, down))
     most_up, most_down = max(int(above.max()), 1), max(int(below.max()), 1)
-    frame = Frame(56, 36, WIDTH - 150, 276, (0.0, 1.0), (-float(most_down), float(most_up)))
+    frame = PlotArea(56, 36, WIDTH - 150, 276, (0.0, 1.0), (-float(most_down), float(most_up)))
     middle = frame.at_y(0)
     parts = []
     for level in ticks(-most_down, most_up, 6, whole=True):

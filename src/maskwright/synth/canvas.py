@@ -59,7 +59,7 @@ class Light:
 
 
 @dataclass(frozen=True)
-class Window:
+class CanvasWindow:
     """A part of the canvas: rows, columns, and the coordinates of its pixel centers (x 1×w, y h×1)."""
 
     rows: slice
@@ -86,7 +86,7 @@ class Canvas:
         self.owner = np.full(size, NOBODY, np.int16)
         self._rough = fractal(rng, size, cell=0.1, roughness=0.7, finest=1.5)
 
-    def window(self, left: float, top: float, right: float, bottom: float) -> Window | None:
+    def window(self, left: float, top: float, right: float, bottom: float) -> CanvasWindow | None:
         """The window with these edges, clipped to the canvas; None if it is outside."""
         x1, y1 = max(0, int(np.floor(left))), max(0, int(np.floor(top)))
         x2, y2 = min(self.size[1], int(np.ceil(right)) + 1), min(self.size[0], int(np.ceil(bottom)) + 1)
@@ -94,24 +94,24 @@ class Canvas:
             return None
         x = np.arange(x1, x2, dtype=np.float32)[None] + 0.5
         y = np.arange(y1, y2, dtype=np.float32)[:, None] + 0.5
-        return Window(slice(y1, y2), slice(x1, x2), x, y)
+        return CanvasWindow(slice(y1, y2), slice(x1, x2), x, y)
 
-    def around(self, x: float, y: float, reach: float) -> Window | None:
+    def around(self, x: float, y: float, reach: float) -> CanvasWindow | None:
         return self.window(x - reach, y - reach, x + reach, y + reach)
 
-    def whole(self) -> Window:
+    def whole(self) -> CanvasWindow:
         window = self.window(0, 0, self.size[1] - 1, self.size[0] - 1)
         assert window is not None
         return window
 
-    def rough(self, window: Window) -> np.ndarray:
+    def rough(self, window: CanvasWindow) -> np.ndarray:
         """h×w fine noise for cloth, paint, fur: the window of one field for the whole scene."""
         return self._rough[window.rows, window.columns]
 
-    def behind(self, window: Window) -> np.ndarray:
+    def behind(self, window: CanvasWindow) -> np.ndarray:
         return self.light[window.rows, window.columns]
 
-    def paint(self, window: Window, cover: np.ndarray, light: np.ndarray, owner: int | None = NOBODY) -> None:
+    def paint(self, window: CanvasWindow, cover: np.ndarray, light: np.ndarray, owner: int | None = NOBODY) -> None:
         """Blend `light` (h×w×3 or 3) over the window with opacity `cover` (h×w, 0..1).
 
         Pixels with a cover of at least 0.5 get the owner `owner`; None leaves owners unchanged (strings, shadows).
@@ -121,7 +121,7 @@ class Canvas:
         if owner is not None:
             self.owner[window.rows, window.columns][cover >= 0.5] = owner
 
-    def darken(self, window: Window, fraction: np.ndarray) -> None:
+    def darken(self, window: CanvasWindow, fraction: np.ndarray) -> None:
         """A shadow: reduce the light by `fraction` (h×w, 0..1)."""
         self.light[window.rows, window.columns] *= (1 - fraction)[..., None]
 
@@ -160,7 +160,7 @@ class Canvas:
         return Instances(joined.boxes, np.array([classes[row] for row in rows]), None, joined, names)
 
 
-def ellipse(window: Window, x: float, y: float, rx: float, ry: float, tilt: float = 0.0, soft: float = 1.0):
+def ellipse(window: CanvasWindow, x: float, y: float, rx: float, ry: float, tilt: float = 0.0, soft: float = 1.0):
     """(cover h×w of a filled ellipse, its coordinates across and down), 1 at the boundary."""
     x, y, rx, ry, cos, sin = (float(number) for number in (x, y, rx, ry, np.cos(tilt), np.sin(tilt)))
     dx, dy = window.x - x, window.y - y
@@ -170,7 +170,7 @@ def ellipse(window: Window, x: float, y: float, rx: float, ry: float, tilt: floa
     return np.clip((1 - radius) / np.maximum(slope, 1e-6) / soft + 0.5, 0, 1), u, v
 
 
-def rectangle(window: Window, x1: float, y1: float, x2: float, y2: float, round_: float = 0.0, soft: float = 1.0):
+def rectangle(window: CanvasWindow, x1: float, y1: float, x2: float, y2: float, round_: float = 0.0, soft: float = 1.0):
     """Cover h×w of a rectangle with corners rounded by `round_` pixels."""
     dx = np.abs(window.x - (x1 + x2) / 2) - ((x2 - x1) / 2 - round_)
     dy = np.abs(window.y - (y1 + y2) / 2) - ((y2 - y1) / 2 - round_)

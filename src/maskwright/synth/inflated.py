@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from maskwright.synth.canvas import Canvas, Light, Window
+from maskwright.synth.canvas import Canvas, CanvasWindow, Light
 from maskwright.synth.noise import resized
 
 Normal = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -74,7 +74,7 @@ def paint_balloon(canvas: Canvas, balloon: Balloon, light: Light, owner: int | N
     # Continue with the rows and columns of the balloon only.
     visible = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     top, left = window.rows.start, window.columns.start
-    window = Window(
+    window = CanvasWindow(
         slice(top + visible[0].start, top + visible[0].stop),
         slice(left + visible[1].start, left + visible[1].stop),
         window.x[:, visible[1]],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from maskwright.synth.canvas import MIN_PIXELS, NOBODY, Canvas, Window
+from maskwright.synth.canvas import MIN_PIXELS, NOBODY, Canvas, CanvasWindow
 from maskwright.synth.noise import fractal, soften
 
 __all__ = ["NAMES", "develop", "paint"]
@@ -39,7 +39,7 @@ class _Plate:
         column = min(int(x), self.canvas.size[1] - 1)
         return x, float(self.center[column] + spread * rng.uniform(-1, 1) * self.wide[column])
 
-    def take(self, window: Window, depth: np.ndarray, kind: int, min_depth: float) -> None:
+    def take(self, window: CanvasWindow, depth: np.ndarray, kind: int, min_depth: float) -> None:
         """Add a defect: `depth` mm are missing (h×w); its mask is where at least `min_depth` mm are missing."""
         covered = depth >= min_depth
         if covered.sum() < MIN_PIXELS:

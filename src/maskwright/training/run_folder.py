@@ -25,7 +25,7 @@ from maskwright.weights.card import CARD, WEIGHTS, Card, write_card
 STATE, RECIPE, FACTS = "state.safetensors", "recipe.toml", "run.json"
 
 
-class Facts(msgspec.Struct):
+class RunFacts(msgspec.Struct):
     """What run.json says.
 
     data     path of the data; None where they were in memory
@@ -187,7 +187,7 @@ class RunFolder:
         """run.json, as the fields of Facts."""
         file = self.path / FACTS
         try:
-            facts = msgspec.convert(json.loads(file.read_text(encoding="utf-8")), Facts)
+            facts = msgspec.convert(json.loads(file.read_text(encoding="utf-8")), RunFacts)
             if facts.data is not None and (not facts.data or "\0" in facts.data):
                 raise ValueError(f"data {facts.data!r} is no path")
             return msgspec.structs.asdict(facts)

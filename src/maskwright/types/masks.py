@@ -76,8 +76,8 @@ class RleMasks:
     @classmethod
     def from_coco(cls, segmentations: Sequence[dict]) -> RleMasks:
         """COCO run lengths: {"size": [h, w], "counts": str | bytes | list}. All of one size; at least one."""
-        size = tuple(int(side) for side in segmentations[0]["size"])
-        return cls(size, *rle.from_coco(segmentations))  # type: ignore[arg-type]
+        height, width = (int(side) for side in segmentations[0]["size"])
+        return cls((height, width), *rle.from_coco(segmentations))
 
     @classmethod
     def join(cls, several: Sequence[RleMasks]) -> RleMasks:

@@ -31,7 +31,7 @@ MAX_CLASSES = 30_000  # limits the head that is built before the weights are com
 MAX_GRAY = 1e9  # larger than any gray value of an image
 
 
-class OperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CardOperatingPoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The score threshold of one class of a classifier; chosen by `maskwright threshold`.
 
     name       the class
@@ -89,7 +89,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tile: int = 0
     multi_label: bool = False
     temperature: float = 1.0
-    operating_points: tuple[OperatingPoint, ...] = ()
+    operating_points: tuple[CardOperatingPoint, ...] = ()
     license: str = "yours"
     trained_on: str = ""
     training_images: str = ""

@@ -168,7 +168,7 @@ def _scores(metrics: ClassificationMetrics, points: Points) -> Section:
 
 
 def _roc(metrics: ClassificationMetrics, points: Points) -> Roc:
-    curves, places = [], {}
+    curves, marked = [], {}
     for index in _shown(metrics, points):
         curve = ranking.roc(metrics.scores[:, index], metrics.ground_truth[:, index])
         if curve is None:
@@ -176,13 +176,13 @@ def _roc(metrics: ClassificationMetrics, points: Points) -> Roc:
         name = f"{metrics.names[index]} ({metrics.classes[index].auc:.3f})"
         curves.append(Series(name, curve.false_positive_rate, curve.recall))
         if (point := points.get(metrics.names[index])) is not None:
-            place = int(np.count_nonzero(curve.scores >= point.threshold)) - 1
-            places[name] = float(curve.false_positive_rate[place]), float(curve.recall[place])
-    return Roc("ROC", curves, places, note="in brackets: the area under the curve; dashed: pure chance")
+            last = int(np.count_nonzero(curve.scores >= point.threshold)) - 1
+            marked[name] = float(curve.false_positive_rate[last]), float(curve.recall[last])
+    return Roc("ROC", curves, marked, note="in brackets: the area under the curve; dashed: pure chance")
 
 
 def _precision_recall(metrics: ClassificationMetrics, points: Points) -> PrecisionRecall:
-    curves, places = [], {}
+    curves, marked = [], {}
     for index in _shown(metrics, points):
         curve = ranking.precision_recall(metrics.scores[:, index], metrics.ground_truth[:, index])
         if not len(curve.scores):
@@ -190,10 +190,10 @@ def _precision_recall(metrics: ClassificationMetrics, points: Points) -> Precisi
         name = f"{metrics.names[index]} ({metrics.classes[index].ap:.3f})"
         curves.append(Series(name, curve.recall, curve.precision))
         point = points.get(metrics.names[index])
-        place = -1 if point is None else int(np.count_nonzero(curve.scores >= point.threshold)) - 1
-        if place >= 0:
-            places[name] = float(curve.recall[place]), float(curve.precision[place])
-    return PrecisionRecall("Precision and recall", curves, places, note="in brackets: average precision")
+        last = -1 if point is None else int(np.count_nonzero(curve.scores >= point.threshold)) - 1
+        if last >= 0:
+            marked[name] = float(curve.recall[last]), float(curve.precision[last])
+    return PrecisionRecall("Precision and recall", curves, marked, note="in brackets: average precision")
 
 
 def _calibration(metrics: ClassificationMetrics, temperature: float) -> Calibration:

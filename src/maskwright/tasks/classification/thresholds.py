@@ -62,6 +62,6 @@ def choose(
 def with_threshold(card: Card, point: OperatingPoint, images: int, split: str) -> Card:
     """Beside those of other classes where an image may show several; else in place of the one before."""
     chosen_on = f"{images} images ({split})"
-    new = cards.OperatingPoint(point.name, point.threshold, chosen_on, tuple(point.sentences()), point.aim.words)
+    new = cards.CardOperatingPoint(point.name, point.threshold, chosen_on, tuple(point.sentences()), point.aim.words)
     others = [other for other in card.operating_points if card.multi_label and other.name != point.name]
     return msgspec.structs.replace(card, operating_points=(*others, new))

@@ -98,8 +98,8 @@ def _from(threshold: Limits) -> str:
 
 def _curves(kind: KindMetrics) -> list[tuple[str, Curve]]:
     """(class name, its curve) where there is one."""
-    each = ((name, kind.matches.curve(index)) for index, name in enumerate(kind.matches.names))
-    return [(name, curve) for name, curve in each if len(curve.scores)]
+    curves = ((name, kind.matches.curve(index)) for index, name in enumerate(kind.matches.names))
+    return [(name, curve) for name, curve in curves if len(curve.scores)]
 
 
 def _confusion(kind: KindMetrics, threshold: Limits | None) -> sections.Matrix:
