@@ -8,18 +8,19 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 import pytest
+from attacks import annotations as attacks
 from attacks.annotations import image
 from hypothesis import given
 from hypothesis import strategies as st
 from reported import absent, put_aside, sentences
-from strategies import masks
+from strategies import masks, outlines, solid_boxes
 from zoo import with_images
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError
 from maskwright.formats.cvat_tracks import FRAMES_BY_ORDER, SHAPES_INTERPOLATED, SHAPES_NOT_INTERPOLATED, TRACKS_OPEN
 from maskwright.formats.image_classes import IMAGE_CLASSES_UNUSED
-from maskwright.types import Dataset, Instances
+from maskwright.types import Dataset, Instances, Record, RleMasks
 
 BOX = '<box label="rust" xtl="2" ytl="3" xbr="12" ybr="9"/>'
 
@@ -154,6 +155,70 @@ def test_a_page_in_a_folder_of_annotations_finds_the_images_beside_it(tmp_path):
         tmp_path / "annotations", f'<image id="0" name="a.png" width="40" height="30">{BOX}</image>', file="task_1.xml"
     )
     assert formats.read(tmp_path).instance_count == 1
+
+
+# --- writing ------------------------------------------------------------------------------------
+@given(masks(size=(30, 40)), st.data())
+def test_masks_come_back_pixel_for_pixel(tmp_path_factory, dense, data):
+    folder = tmp_path_factory.mktemp("cvat")
+    dense = dense[dense.any((1, 2))]
+    found = RleMasks.from_dense(dense)
+    labels = np.array([data.draw(st.integers(0, 1)) for _ in dense], np.int64)
+    instances = Instances(found.boxes, labels, None, found if len(dense) else None, ("rust", "dent"))
+    record = Record(image(folder / "a.png"), (30, 40), instances, split="val")
+    assert formats.write(Dataset("x", ("rust", "dent"), (record,)), folder / "out.xml", "cvat") == ()
+    again = formats.read(folder / "out.xml").records[0]
+    assert again.instances is not None and again.split == "val"
+    assert again.instances.labels == instances.labels
+    if len(dense):
+        assert again.instances.masks is not None and (again.instances.masks.dense() == dense).all()
+
+
+@given(st.lists(outlines(size=(30, 40)), max_size=3), solid_boxes(size=(30, 40), n=2))
+def test_outlines_come_back_point_for_point_and_boxes_to_the_last_bit(tmp_path_factory, drawn, corners):
+    folder = tmp_path_factory.mktemp("cvat")
+    listed = [{"segmentation": [part.reshape(-1).tolist()], "attributes": {"age": "old"}} for part in drawn]
+    first = formats.read(attacks.coco(folder, *listed), allow_faulty=True)
+    lost = formats.write(first, folder / "out.xml", "cvat")
+    assert [issue.code for issue in lost] in ([], ["skipped_images_lost"])  # where all that was drawn is faulty
+    again = formats.read(folder / "out.xml", allow_faulty=True) if not lost else first
+    assert again.instance_count == first.instance_count
+    for mine, other in zip(first, again, strict=True):
+        if mine.instances is not None and len(mine.instances) and other.instances is not None:
+            assert mine.instances.masks is not None and other.instances.masks is not None
+            assert (mine.instances.masks.dense() == other.instances.masks.dense()).all()
+            for one, two in zip(mine.instances.annotations or (), other.instances.annotations or (), strict=True):
+                assert one is not None and two is not None and two.attributes == {"age": "old"}
+                assert np.array_equal(one.outlines[0], two.outlines[0])
+    boxes = np.clip(corners, 0, [40, 30, 40, 30]).astype(np.float32)
+    boxes = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+    instances = Instances(boxes, np.zeros(len(boxes), np.int64), None, None, ("rust",))
+    formats.write(Dataset("x", ("rust",), (Record(folder / "a.jpg", (30, 40), instances),)), folder / "b.xml", "cvat")
+    found = formats.read(folder / "b.xml", allow_faulty=True).records[0].instances
+    assert found is None or found.boxes.tolist() == boxes.tolist()
+
+
+def test_what_a_file_cannot_hold_is_counted(tmp_path):
+    box, score = np.array([[2, 3, 12, 9]], np.float32), np.ones(1, np.float32)
+    scored = Instances(box, np.zeros(1, np.int64), score, None, ("rust",), np.ones(1, bool))
+    records = (Record(image(tmp_path / "a.png"), (30, 40), scored), Record(image(tmp_path / "b.png"), (30, 40), None))
+    lost = formats.write(Dataset("x", ("rust",), records), tmp_path / "out.xml", "cvat")
+    assert sentences(lost) == ("1 unlabeled image cannot be kept", "1 score cannot be kept",
+                               "1 crowd mark cannot be kept")  # fmt: skip
+
+
+def test_classes_of_whole_images_are_tags(tmp_path):
+    record = Record(image(tmp_path / "a.png"), (30, 40), None, labels=(1,))
+    formats.write(Dataset("x", ("dent", "rust"), (record,)), tmp_path / "out.xml", "cvat")
+    data = formats.read(tmp_path / "out.xml")
+    assert data.names == ("rust",) and data.records[0].labels == (0,)
+
+
+def test_a_class_that_xml_cannot_hold_is_refused(tmp_path):
+    record = Record(image(tmp_path / "a.png"), (30, 40), Instances.empty(("a\x01",), (30, 40)))
+    with pytest.raises(DatasetError, match="cannot stand in XML"):
+        formats.write(Dataset("x", ("a\x01",), (record,)), tmp_path / "out.xml", "cvat")
+    assert not (tmp_path / "out.xml").exists()
 
 
 # --- bad input ----------------------------------------------------------------------------------

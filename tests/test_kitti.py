@@ -58,6 +58,14 @@ def test_a_broken_line_is_put_aside_by_name(tmp_path, bad, field):
     assert data.instance_count == 1
 
 
+def test_a_link_that_leads_nowhere_is_put_aside(tmp_path):
+    labeled(tmp_path, CAR)
+    image(tmp_path / "image_2" / "000001.png")
+    (tmp_path / "label_2" / "000001.txt").symlink_to(tmp_path / "label_2" / "nowhere.txt")
+    data = formats.read(tmp_path, allow_faulty=True)
+    assert {record.image.stem: record.state for record in data} == {"000000": "labeled", "000001": "skipped"}
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_give_a_data_set_or_our_error(tmp_path_factory, junk):
     folder = labeled(tmp_path_factory.mktemp("kitti"), CAR)

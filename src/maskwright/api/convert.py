@@ -29,7 +29,7 @@ IMAGES_STAY = Kind(
     fix="put them beside OUT, or use --copy-images",
 )  # fmt: skip
 
-Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo"]
+Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo", "cvat"]
 
 
 class Target(NamedTuple):
@@ -56,6 +56,7 @@ TARGETS = {
     "labels-csv": Target("labels_csv", ".csv", "labels.csv", ""),
     "labelme": Target("labelme", ".json", "", ""),
     "yolo": Target("yolo", ".txt", "", ""),
+    "cvat": Target("cvat", ".xml", "annotations.xml", ""),
 }
 
 
@@ -84,9 +85,9 @@ def convert(
 ) -> ConvertResult:
     """Write the annotations in another format, and report what it cannot hold.
 
-    out      a new folder, with one file for each of train, val and test (labels-csv: a column); or one file (.json,
-             .csv, .record, .xml)
-    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme or yolo
+    out      a new folder, with one file for each of train, val and test (labels-csv: a column; cvat: subsets); or one
+             file (.json, .csv, .record, .xml)
+    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme, yolo or cvat
     copy_images  copy the images beside what is written (a TFRecord holds them)
     reading  as for maskwright.read
 

@@ -19,6 +19,7 @@ FORMATS = (
     "labels-csv",
     "labelme",
     "yolo",
+    "cvat",
 )  # api.convert has more about them
 
 
@@ -39,8 +40,8 @@ class _Name(click.Choice):
 def command(data: Path, out: Path, console: Console, **chosen: Any) -> None:
     """Write the annotations of DATA in another format, and say what it cannot hold.
 
-    OUT is a new folder, with one file for each of train, val and test (labels-csv: a column); or one file (.json,
-    .csv, .record, .xml).
+    OUT is a new folder, with one file for each of train, val and test (labels-csv: a column; cvat: subsets); or one
+    file (.json, .csv, .record, .xml).
     DATA is left as it is.
 
     \b

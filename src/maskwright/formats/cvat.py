@@ -7,7 +7,9 @@ Known by     an .xml file with the root <annotations> and <version>, <meta>, <im
 Holds        boxes, polygons, ellipses, masks as run lengths; rotated boxes, read as outlines of four corners;
              attributes, occluded, groups (each shape is an object of its own); tags, which are classes of whole images
              where nothing is drawn; subsets, as splits; images with no shapes
-Cannot hold  scores, holes in polygons, objects in several parts, empty versus unlabeled
+Cannot hold  scores, crowds, holes in polygons, empty versus unlabeled. On writing: an outline in one part goes out with
+             the points that were drawn, every other mask as run lengths; scores and crowd marks are dropped, unlabeled
+             images left out, and counted; attributes become texts
 Not used     points, skeletons, cuboids and open polylines are no objects: left out and counted. A polyline that ends
              where it begins is an outline
 Video        an image is frame 12 when it is called frame_000012 (or 12); a frame in the task's range that shows nothing
@@ -19,17 +21,22 @@ Source       cvat/apps/dataset_manager/formats/cvat.py (CVAT 2), and the page "X
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from maskwright.errors import AnnotationError
+import numpy as np
+
+from maskwright.errors import AnnotationError, DatasetError
+from maskwright.files import writing
 from maskwright.formats import cvat_tracks
 from maskwright.formats.cvat_shapes import SHAPES, draw, whole
 from maskwright.formats.image_classes import classified
+from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -37,14 +44,18 @@ from maskwright.formats.reading import (
     Faults,
     Head,
     ImageFinder,
+    Losses,
     Regions,
     data_name,
     data_root,
     natural,
     read_xml,
+    written_names,
 )
-from maskwright.types import Dataset
+from maskwright.types import Annotation, Dataset, Instances, RleMasks
 
+_SUBSETS = {"train": "Train", "val": "Validation", "test": "Test"}
+_UNKEPT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ROOT = re.compile(r"<annotations\b[^>]{0,300}>")
 _INSIDE = re.compile(r"<(version|meta|image|track)\b")
 
@@ -161,3 +172,76 @@ def _read_tracks(path: Path, tracks: list[Element], meta: Element | None, faults
             track = text if number is None else number
             found.draw(item.shape, f"of track {track}", item.track.get("label"), regions, track_id=track)
         found.drafts.append(Draft(image, regions))
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """One file for all images, splits as subsets; classes of whole images as tags."""
+    for name in dataset.names:
+        if _UNKEPT.search(name) or name != name.strip() or not name:
+            raise DatasetError("this class cannot stand in XML", file=dataset.name, record=f"class {name!r}",
+                               expected="text without control characters or blanks around it", fix="rename it",
+                               got=repr(name))  # fmt: skip
+    root = Element("annotations")
+    SubElement(root, "version").text = "1.1"
+    labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
+    for name in dataset.names:
+        SubElement(SubElement(labels, "label"), "name").text = name
+    records = [record for record in dataset.records if not record.skipped and record.state != "unlabeled"]
+    for record in dataset.records:
+        if record.skipped or record.state == "unlabeled":
+            losses.image(record)
+    names = written_names([record.image for record in records], path)
+    for number, (record, name) in enumerate(zip(records, names, strict=True)):
+        height, width = record.size
+        facts = {"id": str(number), "name": name, "width": str(width), "height": str(height)}
+        subset = {} if record.split is None else {"subset": _SUBSETS.get(record.split, record.split)}
+        element = SubElement(root, "image", facts | subset)
+        for label in record.labels or ():
+            SubElement(element, "tag", label=dataset.names[label])
+        if record.instances is not None:
+            _write_shapes(record.instances, element, losses)
+    indent(root)
+    with writing(path) as temporary:
+        ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
+
+
+def _write_shapes(instances: Instances, image: Element, losses: Losses) -> None:
+    losses.scores_and_crowds(instances)
+    notes = instances.annotations or [None] * len(instances)
+    for row, (label, parts) in enumerate(zip(instances.labels, instances.outlines(), strict=True)):
+        if instances.masks is None:
+            corners = zip(("xtl", "ytl", "xbr", "ybr"), instances.boxes[row], strict=True)
+            shape = SubElement(image, "box", label=label, occluded="0")
+            for corner, value in corners:
+                shape.set(corner, np.format_float_positional(value, trim="-"))
+        elif parts is not None and len(parts) == 1:
+            points = ";".join(f"{x!r},{y!r}" for x, y in parts[0].tolist())
+            shape = SubElement(image, "polygon", label=label, occluded="0", points=points)
+        elif instances.masks.area[row]:
+            shape = SubElement(image, "mask", {"label": label, "occluded": "0"} | _runs(instances.masks[row]))
+        else:
+            losses.add(OUTLINES_LOST)
+            continue
+        _write_note(notes[row], shape)
+
+
+def _runs(mask: RleMasks) -> dict[str, str]:
+    """One mask as CVAT has it: the frame around it, and run lengths along its rows, zeros first."""
+    left, top, right, bottom = (int(side) for side in mask.boxes[0])
+    flat = mask.crop((left, top, right, bottom)).dense()[0].reshape(-1)
+    edges = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [len(flat)]])
+    runs = [0, *np.diff(edges).tolist()] if flat[0] else np.diff(edges).tolist()
+    frame = {"left": left, "top": top, "width": right - left, "height": bottom - top}
+    return {"rle": ", ".join(map(str, runs)), **{name: str(value) for name, value in frame.items()}}
+
+
+def _write_note(note: Annotation | None, shape: Element) -> None:
+    for name, value in ({} if note is None else note.attributes).items():
+        if name == "occluded" and value in (1, True):
+            shape.set("occluded", "1")
+        elif name == "group_id" and isinstance(value, str):
+            shape.set("group_id", value)
+        elif value is not None:
+            text = value if isinstance(value, str) else json.dumps(value)
+            SubElement(shape, "attribute", name=_UNKEPT.sub("", name)).text = _UNKEPT.sub("", text)

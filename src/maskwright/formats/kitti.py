@@ -81,13 +81,14 @@ def read(path: Path, faults: Faults) -> Dataset:
 
 def _lines(file: Path, faults: Faults) -> list[list[str]]:
     """The words of each line; an empty file is an image without objects."""
-    if file.stat().st_size == 0:
-        return []
     try:
+        if file.stat().st_size == 0:
+            return []
         return [line.split() for line in read_text(file).splitlines() if line.strip()]
-    except AnnotationError as error:
+    except (AnnotationError, OSError) as error:  # the second one: a link that leads nowhere
+        got = error.headline if isinstance(error, AnnotationError) else error.strerror
         faults.saw()
-        faults.add(f'file "{file.name}"', "text", "lines of text", error.headline, "copy the file again")
+        faults.add(f'file "{file.name}"', "text", "lines of text", got, "copy the file again")
         return [["?"]]
 
 

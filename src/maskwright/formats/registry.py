@@ -79,7 +79,7 @@ FORMATS = {
     "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders"),
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "create_ml": Format("CreateML JSON", "maskwright.formats.create_ml", endings=(".json",)),
-    "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", endings=(".xml",)),
+    "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", writes=True, endings=(".xml",)),
     "dota": Format("DOTA: a text of oriented boxes an image", "maskwright.formats.dota"),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "kitti": Format("KITTI boxes (label_2, image_2)", "maskwright.formats.kitti"),
