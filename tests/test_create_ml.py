@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from attacks.annotations import image, written
 from hypothesis import given
 from hypothesis import strategies as st
 from reported import absent, put_aside
+from zoo import with_images
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, MaskwrightError
@@ -84,3 +86,11 @@ def test_a_real_export_is_counted_right(shared):
     assert (len(data), len(absent(data)), data.class_counts()) == (6, 29, {"license-plate": 7, "vehicle": 11})
     assert data.records[0].instances is not None
     assert data.records[0].instances.boxes[0].tolist() == [257.5, 236.5, 303.5, 269.5]
+
+
+def test_a_real_export_with_all_its_images_has_all_its_boxes(shared, tmp_path):
+    case = shared / "data/zoo/createml_plates"
+    records = json.loads((case / "test/_annotations.createml.json").read_text("utf-8"))
+    sizes = {f"test/{record['image']}": (416, 416) for record in records}
+    data = formats.read(with_images(case, tmp_path, sizes))
+    assert data.class_counts() == {"license-plate": 45, "vehicle": 67} and not put_aside(data)

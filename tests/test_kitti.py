@@ -10,6 +10,7 @@ from attacks.annotations import image
 from hypothesis import given
 from hypothesis import strategies as st
 from reported import absent, put_aside, sentences
+from zoo import with_images
 
 from maskwright import formats
 from maskwright.errors import MaskwrightError
@@ -79,3 +80,10 @@ def test_real_labels_are_counted_right(shared):
     assert data.class_counts() == {"Car": 1, "Cyclist": 1, "Pedestrian": 1, "Truck": 1} and absent(data) == ["000002"]
     assert {name: len(part) for name, part in data.splits().items()} == {"train": 2}
     assert "4 areas (DontCare)" in sentences(data)[0]
+
+
+def test_real_labels_with_all_their_images_have_all_boxes(shared, tmp_path):
+    case = shared / "data/zoo/kitti"
+    data = formats.read(with_images(case, tmp_path, {"training/image_2/000002.png": (375, 1242)}))
+    assert data.class_counts() == {"Car": 2, "Cyclist": 1, "Misc": 1, "Pedestrian": 1, "Truck": 1}
+    assert not put_aside(data) and sum(record.incomplete for record in data) == 1

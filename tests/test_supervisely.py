@@ -32,10 +32,12 @@ def item(kind: str | None = "polygon", label: str = "rust", **more: Any) -> dict
     return {"classTitle": label, "tags": [], "points": SQUARE} | ({"geometryType": kind} if kind else {}) | more
 
 
-def dataset(folder: Path, *objects: Any, name: str = "a.png", shape: str | None = None, **page: Any) -> Path:
+def dataset(
+    folder: Path, *objects: Any, name: str = "a.png", shape: str | None = None, within: str = "set", **page: Any
+) -> Path:
     """A dataset with one image below `folder`, which it gives back."""
-    image(folder / "set" / "img" / name)
-    written(folder / "set" / "ann" / f"{name}.json", {"size": {"height": 30, "width": 40}, "objects": objects} | page)
+    image(folder / within / "img" / name)
+    written(folder / within / "ann" / f"{name}.json", {"size": {"height": 30, "width": 40}, "objects": objects} | page)
     if shape is not None:
         written(folder / "meta.json", {"classes": [{"title": "rust", "shape": shape}], "tags": []})
     return folder
@@ -105,11 +107,11 @@ def test_tags_of_objects_are_attributes_and_those_of_images_splits_or_counted(tm
 
 
 def test_datasets_of_equal_file_names_stay_apart(tmp_path):
-    for name, label in (("one", "rust"), ("two", "dent")):
-        dataset(tmp_path / name, item(label=label))
+    for name, label in (("one", "rust"), ("two", "dent"), ("two/datasets/three", "scratch")):
+        dataset(tmp_path, item(label=label), within=name)
     data = formats.read(tmp_path)
-    assert {record.image.parts[-4]: record.instances.labels for record in data if record.instances is not None} == {
-        "one": ["rust"], "two": ["dent"]}  # fmt: skip
+    assert {record.image.parts[-3]: record.instances.labels for record in data if record.instances is not None} == {
+        "one": ["rust"], "two": ["dent"], "three": ["scratch"]}  # fmt: skip
 
 
 def test_datasets_called_by_a_split_are_splits(tmp_path):

@@ -17,6 +17,7 @@ Source       supervisely's SDK: project.py, annotation/label.py, geometry/bitmap
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,11 +59,11 @@ TAGS_UNUSED = Kind(
     "tags_unused", "info", "{count} tag of an image was not read", "{count} tags of images were not read"
 )
 
-_ANN, _IMG = "ann", "img"
+_ANN, _IMG, _NESTED = "ann", "img", "datasets"
 _UNUSED = {"point": POINTS_UNUSED, "line": LINES_UNUSED, "polyline": LINES_UNUSED, "cuboid": CUBOIDS_UNUSED,
            "cuboid_2d": CUBOIDS_UNUSED, "graph": KEYPOINTS_UNUSED, "keypoints": KEYPOINTS_UNUSED}  # fmt: skip
 _REDRAW = "draw that object again in Supervisely and download, or delete it"
-_DEEPEST = 3  # datasets in datasets
+_DEEPEST = 4  # project/dataset/datasets/nested, and one more
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -98,12 +99,19 @@ def read(path: Path, faults: Faults) -> Dataset:
 
 
 def _datasets(head: Head) -> Iterator[Head]:
-    """The folders with ann and img: this one, or those below."""
+    """The folders with ann and img: this one, its sub-folders, and those in a folder `datasets` of one of them."""
     level = [head]
-    for _ in range(_DEEPEST):
-        found = [item for item in level if {_ANN, _IMG} <= {*item.folders} and item.child(_ANN).files(".json")]
-        yield from found
-        level = [item.child(name) for item in level if item not in found for name in item.folders]
+    for depth in range(_DEEPEST):
+        for item in level:
+            # looking for two names is quick where listing all sub-folders of all sub-folders is not
+            if all(map(_is_folder, (item.path / _ANN, item.path / _IMG))) and item.child(_ANN).files(".json"):
+                yield item
+        above = level if depth == 0 else [item.child(_NESTED) for item in level if _is_folder(item.path / _NESTED)]
+        level = [item.child(name) for item in above for name in item.folders if name not in (_ANN, _IMG)]
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 (never raises)
 
 
 def _shapes(path: Path) -> dict[str, str]:
