@@ -47,7 +47,7 @@ def test_it_is_predicted_like_any_other(odd, tmp_path, kind):
             [json.loads(line) for line in text.splitlines()] if kind == "jsonl" else kind != "csv" and json.loads(text)
         )
         if kind in ("json", "jsonl"):
-            assert ODD in {Path(item["image"]).name for item in told}  # Python reads the very name again
+            assert ODD in {Path(item["file"]).name for item in told}  # Python reads the very name again
     assert (tmp_path / "sorted" / "balloon" / ODD).is_file()
 
 
