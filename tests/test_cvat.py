@@ -400,6 +400,23 @@ def test_images_whose_order_or_number_is_in_doubt_are_no_frames(tmp_path, names)
         formats.read(page(tmp_path, track(shape(0, 1), shape(1, 3)), meta=task(0, 2, size=3)))
 
 
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("{:04d}.png", range(1, 11)), ("{}.png", range(5)), ("frame_{:04d}.png", range(1, 11)),
+     ("frame_{:06d}.png", range(1, 11))],
+)  # fmt: skip
+def test_images_that_may_count_from_one_are_never_moved_by_a_frame(tmp_path, name, numbers):
+    path = page(frames(tmp_path, *numbers, name=name), track(shape(0, 1), shape(1, 3)), meta=task())
+    with pytest.raises(DatasetError, match="not certain which image is which frame"):
+        formats.read(path)
+
+
+def test_other_numbers_count_where_they_are_all_of_the_task(tmp_path):
+    path = page(frames(tmp_path, *range(10), name="{}.png"), track(shape(0, 1), shape(1, 3, outside=1)), meta=task())
+    found = lefts(formats.read(path))
+    assert found["0"] == [1] and len(found) == 10
+
+
 def test_two_shapes_of_a_track_on_one_frame_are_a_fault(tmp_path):
     path = page(frames(tmp_path, 0, 1), track(shape(0, 1), shape(0, 3), shape(1, 3, outside=1)), meta=task())
     data = formats.read(path, allow_faulty=True)

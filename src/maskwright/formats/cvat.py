@@ -12,8 +12,8 @@ Cannot hold  scores, crowds, holes in polygons, empty versus unlabeled. On writi
              images left out, and counted; attributes become texts
 Not used     points, skeletons, cuboids and open polylines are no objects: left out and counted. A polyline that ends
              where it begins is an outline
-Video        an image is frame 12 when it is called frame_000012 (or 12); a frame in the task's range that shows nothing
-             is empty. See cvat_tracks.py
+Video        an image is frame 12 when it is called frame_000012; other numbers count where they are all of the task's
+             frames. A frame in the task's range that shows nothing is empty. See cvat_tracks.py
 In the wild  no <meta> at all; names with folders; names in any script; several tasks with images of one name
 Coordinates  pixels after EXIF's turn, edges; rotation in degrees, clockwise, around the center
 Source       cvat/apps/dataset_manager/formats/cvat.py (CVAT 2), and the page "XML annotation format" of its manual

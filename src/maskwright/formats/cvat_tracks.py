@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +38,7 @@ FRAMES_BY_ORDER = Kind(
     "the file names no images: the {count} images were taken as its frames in the order of their names",
 )  # fmt: skip
 
+_OWN_NAME = re.compile(r"frame_\d{6,9}", re.IGNORECASE)  # as CVAT calls the frames that it exports
 _FRAME = re.compile(r"(?:frame)?[ _-]?(\d{1,9})", re.IGNORECASE)
 _LINEAR = {"box": ("xtl", "ytl", "xbr", "ybr"), "ellipse": ("cx", "cy", "rx", "ry")}
 
@@ -55,6 +56,12 @@ class Range:
         if self.start is None or self.stop is None:
             return False
         return self.start <= frame <= self.stop and (frame - self.start) % self.step == 0
+
+    def is_all(self, frames: Collection[int]) -> bool:
+        """These are the frames of the task: each of them, and no other."""
+        if self.start is None or self.stop is None:
+            return False
+        return len(frames) == (self.stop - self.start) // self.step + 1 and all(map(self.holds, frames))
 
     @classmethod
     def of(cls, task: Element | None) -> Range:
@@ -87,7 +94,10 @@ class Frames:
 
 def find_frames(root: Path, range: Range, mentioned: set[int], faults: Faults) -> Frames:
     """Images called by the number of a frame ("frame_000012.png"); else, where there are as many images as frames and
-    their order is beyond doubt, by that."""
+    their order is beyond doubt, by that.
+
+    Who writes frames without CVAT often counts from 1: other numbers count only where they are all of the task's.
+    """
     images = images_below(root)
     numbered: dict[int, list[Path]] = {}
     for image in images:
@@ -95,6 +105,10 @@ def find_frames(root: Path, range: Range, mentioned: set[int], faults: Faults) -
         if match:
             numbered.setdefault(int(match[1]), []).append(image)
     wanted = {frame for frame in numbered if frame in mentioned or range.holds(frame)}
+    own = all(_OWN_NAME.fullmatch(image.stem) for frame in wanted for image in numbered[frame])
+    shifted = range.stop is not None and range.start not in numbered and any(frame > range.stop for frame in numbered)
+    if wanted and not range.is_all(numbered) and (shifted or not own):
+        raise _unclear(root, range, sorted(numbered))
     if wanted or not images:
         return Frames({frame: _name(numbered[frame], root) for frame in wanted}, tuple(sorted(wanted)))
     ways = [image.relative_to(root).as_posix() for image in images]
@@ -104,6 +118,16 @@ def find_frames(root: Path, range: Range, mentioned: set[int], faults: Faults) -
         names = {range.start + number * range.step: way for number, way in enumerate(ways)}
         return Frames(names, tuple(names))
     return Frames({}, ())
+
+
+def _unclear(root: Path, range: Range, numbers: Sequence[int]) -> DatasetError:
+    first, last = range.start or 0, "..." if range.stop is None else f"frame_{range.stop:06d}"
+    return DatasetError(
+        "it is not certain which image is which frame", file=root, expected=f"images frame_{first:06d} to {last}",
+        got=f"images with the numbers {numbers[0]} to {numbers[-1]}",
+        fix=f"call the image of the first frame frame_{first:06d} and so on, as CVAT does with Save images "
+        "(do they count from 1?)",
+    )  # fmt: skip
 
 
 def _name(several: Sequence[Path], root: Path) -> str:
