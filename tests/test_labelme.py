@@ -201,6 +201,13 @@ def test_an_embedded_image_is_unpacked_where_the_file_is_absent(tmp_path, cache)
     assert formats.read(tmp_path / "data").records[0].image == tmp_path / "data/a.png"
 
 
+def test_embedded_images_are_not_held_in_memory(tmp_path):
+    from maskwright.formats.labelme import _Page
+
+    kept = _Page.of(page(tmp_path, shape(), imageData="A" * 1000))
+    assert kept.embeds and "imageData" not in kept.data
+
+
 @pytest.mark.parametrize("data", ["not base64 !", "aGVsbG8=", ""])
 def test_an_embedded_image_that_is_none_is_a_fault_or_absent(tmp_path, cache, data):
     page(tmp_path, shape(), image=False, imageData=data)

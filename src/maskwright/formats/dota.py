@@ -32,7 +32,7 @@ from maskwright.formats.reading import (
 )
 from maskwright.types import Annotation, Dataset
 
-_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
+_NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?"
 _LINE = re.compile(rf"(?P<corners>{_NUMBER}(?:\s+{_NUMBER}){{7}})\s+(?P<rest>\S.*)", re.IGNORECASE)
 _NUMBERS = re.compile(rf"{_NUMBER}(?:\s|$)", re.IGNORECASE)
 _HEADER = re.compile(r"(?:imagesource|gsd|acquisition dates|image ?id)\s{0,9}:", re.IGNORECASE)

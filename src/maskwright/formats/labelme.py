@@ -113,10 +113,11 @@ def read(path: Path, faults: Faults) -> Dataset:
 
 @dataclass(frozen=True)
 class _Page:
-    """One JSON file."""
+    """One JSON file, without the image in it: of many files those would fill the memory."""
 
     file: Path
     data: dict[str, Any]
+    embeds: bool
 
     @classmethod
     def of(cls, file: Path) -> _Page:
@@ -127,7 +128,8 @@ class _Page:
         if not isinstance(shapes, list | None):
             raise AnnotationError("not a LabelMe file", file=file, field="shapes", expected="a list",
                                   got=type(shapes).__name__)  # fmt: skip
-        return cls(file, data)
+        embeds = isinstance(data.pop("imageData", None), str)
+        return cls(file, data, embeds)
 
     @property
     def image_name(self) -> str:
@@ -192,9 +194,8 @@ class _Images:
             if own is not None:
                 self.mended.append(f'"{page.file.name}" names "{PureWindowsPath(named).name}"')
                 named = page.file.stem
-        embedded = page.data.get("imageData")
-        if isinstance(embedded, str) and finder.find(named) is None and not finder.several(named):
-            return self._embedded(page, embedded, regions)
+        if page.embeds and finder.find(named) is None and not finder.several(named):
+            return self._embedded(page, read_json(page.file)["imageData"], regions)
         return finder.image(named, regions=regions)
 
     def _embedded(self, page: _Page, text: str, regions: int) -> FoundImage | None:

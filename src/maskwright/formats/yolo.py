@@ -70,11 +70,12 @@ SPLIT_MISSING = Kind(
     fix="maskwright split divides them",
 )  # fmt: skip
 
-_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
-_LINE = re.compile(rf"\d+(?:\.0*)?(?:\s+{_NUMBER}){{4,}}", re.IGNORECASE)
+_NUMBER = r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?"
+_LINE = re.compile(rf"[0-9]+(?:\.0*)?(?:\s+{_NUMBER}){{4,}}", re.IGNORECASE)
 _LEAST, _MOST = -0.5, 1.5  # fractions; an object may reach past the edge, pixels are beyond
 _EDGE = 1e-5  # fraction by which a box ends past the edge for its rounded numbers
 _WANTED = "a class, and x y width height or at least three pairs of x and y"
+MOST_DIGITS = 9  # of a class id
 MOST_PAIRED = 400  # points of a part that are looked at for the shortest way to another
 
 
@@ -184,11 +185,13 @@ def _pose(config: yolo_config.Config | None, lines: list[str]) -> int | None:
     """
     if config is not None and config.key_points is not None:
         return config.key_points[0] * config.key_points[1]
-    rows = [line.split() for line in lines]
-    length = len(rows[0]) - 5 if rows else 0
-    if length < 6 or length % 3 or len(rows) < 2 or any(len(row) != length + 5 for row in rows):
+    length = len(lines[0].split()) - 5 if lines else 0
+    if length < 6 or length % 3 or len(lines) < 2:
         return None
-    return length if all(re.fullmatch(r"[012](?:\.0*)?", mark) for row in rows for mark in row[7::3]) else None
+    rows = (line.split() for line in lines)  # one at a time: all would fill the memory
+    visible = re.compile(r"[012](?:\.0*)?")
+    pose = all(len(row) == length + 5 and all(map(visible.fullmatch, row[7::3])) for row in rows)
+    return length if pose else None
 
 
 @dataclass(frozen=True)
@@ -221,15 +224,19 @@ def _draw(lines: list[tuple[int, str]], names: dict[int, str] | None, pose: int 
 def _parsed(line: str, number: int, regions: Regions) -> _Line | None:
     """None, and a fault, where the line does not begin with a class id, or has something else than numbers."""
     first, *others = line.split()
-    where = f"in line {number}"
-    if not re.fullmatch(r"[0-9]{1,9}(?:\.0{0,9})?", first):
-        regions.lacks(where, "class", "a class id, a whole number from 0", first, "correct the label file there")
+    if not _LINE.fullmatch(line):
+        where, fix = f"in line {number}", "correct the label file there"
+        wrong = next((text for text in others if not re.fullmatch(_NUMBER, text, re.IGNORECASE)), None)
+        if not re.fullmatch(r"[0-9]+(?:\.0*)?", first):
+            regions.lacks(where, "class", "a class id, a whole number from 0", first, fix)
+            return None
+        if wrong is not None:
+            regions.lacks(where, "numbers", "fractions of width and height", wrong, fix)
+            return None
+    if len(first) > MOST_DIGITS:
+        regions.lacks(f"in line {number}", "class", "a class id of few digits", first, "correct the label file there")
         return None
-    wrong = next((text for text in others if not re.fullmatch(_NUMBER, text, re.IGNORECASE)), None)
-    if wrong is not None:
-        regions.lacks(where, "numbers", "fractions of width and height", wrong, "correct the label file there")
-        return None
-    return _Line(int(first.split(".")[0]), np.array([float(text) for text in others], np.float64))
+    return _Line(int(first.split(".")[0]), np.array(others, np.float64))
 
 
 def _draw_line(numbers: np.ndarray, number: int, label: str, pose: int | None, regions: Regions) -> None:
