@@ -164,6 +164,20 @@ def test_one_folder_of_a_split_has_the_names_of_the_data_yaml_above(tmp_path):
     )
 
 
+def test_two_sets_in_one_folder_are_not_joined(tmp_path):
+    for name in ("old", "new"):
+        data(tmp_path / name, {"a": BOX})
+    with pytest.raises(DatasetError, match="several datasets in one folder"):
+        formats.read(tmp_path)
+
+
+def test_a_list_of_classes_that_cannot_be_opened_is_our_own_error(tmp_path):
+    data(tmp_path, {"a": BOX}, None)
+    (tmp_path / "classes.txt").symlink_to(tmp_path / "nowhere.txt")
+    with pytest.raises(MaskwrightError, match="cannot be read"):
+        formats.read(tmp_path)
+
+
 def test_links_that_lead_out_are_not_followed(tmp_path):
     data(tmp_path / "other", {"b": BOX})
     data(tmp_path / "own", {"a": BOX})

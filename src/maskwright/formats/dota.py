@@ -48,7 +48,8 @@ def sniff(head: Head) -> Evidence | None:
         )
     if label_texts.part_of_a_larger(head, lambda above: sniff(above) is not None):
         return None
-    texts = [text for text in label_texts.sample(head.path, _is_dota) if not _blank(text)]
+    found = [text for text in label_texts.sample(head.path, _is_dota) if not _blank(text)]
+    texts = [text for text in found if label_texts.belongs(text.path, head.path)]
     sound = [text for text in texts if _is_dota(text)]
     return Evidence(0.9, "label files of DOTA") if sound and 2 * len(sound) >= len(texts) else None
 

@@ -76,6 +76,13 @@ def sample(root: Path, known: Callable[[Head], bool]) -> Iterator[Head]:
         yield from itertools.islice((text for text in texts if text.text.strip() or images.of(text.path)), SAMPLED)
 
 
+def belongs(text: Path, root: Path) -> bool:
+    """The text lies where `root` is the folder of its data: not in a folder of labels of another one below."""
+    parts = text.parent.relative_to(root).parts
+    first = next((index for index, part in enumerate(parts) if is_labels(part)), 0)
+    return all(map(is_generic, parts[:first]))
+
+
 def find(root: Path, known: Callable[[Head], bool]) -> list[Path]:
     """All texts below `root` that hold labels: those in folders of labels, those called like an image, and those whose
     content is `known`."""

@@ -90,6 +90,7 @@ def sniff(head: Head) -> Evidence | None:
         return None
     texts = list(label_texts.sample(head.path, _fractions))
     told = next((config.path.name for config in yolo_config.configs(head) if yolo_config.is_config(config)), None)
+    texts = [text for text in texts if told or label_texts.belongs(text.path, head.path)]
     written = [text for text in texts if text.text.strip()]
     sound = [text for text in written if (_is_yolo if told or is_labels(text.path.parent.name) else _fractions)(text)]
     if texts and (2 * len(sound) >= len(written) or (told and sound)):

@@ -136,9 +136,12 @@ def _key_points(path: Path, value: Any) -> tuple[int, int] | None:
 
 def read_names(path: Path) -> dict[int, str]:
     """id -> name, of a file of one name a line; a blank line leaves its id without a name."""
-    with open_file(path) as stream:
-        if not stream.read(64).strip():
-            return {}
+    try:
+        with open_file(path) as stream:
+            if not stream.read(64).strip():
+                return {}
+    except OSError as error:
+        raise AnnotationError(f"cannot be read ({error.strerror or error})", file=path) from error
     _bounded(path)
     names = [unicodedata.normalize("NFC", line.strip()) for line in read_text(path).splitlines()]
     return {id: name for id, name in enumerate(names) if name}
@@ -154,7 +157,7 @@ def names_file(folder: Head) -> Path | None:
 
 # --- the files --------------------------------------------------------------------------------------
 def _bounded(path: Path) -> None:
-    size = path.stat().st_size
+    size = path.stat().st_size if path.exists() else 0  # what is absent is named when it is read
     if size > MOST_BYTES:
         raise AnnotationError("too big for a list of classes", file=path, expected=f"at most {MOST_BYTES:,} bytes",
                               got=f"{size:,} bytes")  # fmt: skip
