@@ -259,7 +259,7 @@ def test_without_validation_everything_but_the_named_parts_is_trained_on() -> No
 
 
 # --- names ------------------------------------------------------------------------------------------
-def test_a_image_is_called_by_its_path_in_the_data(tmp_path: Path) -> None:
+def test_an_image_is_called_by_its_path_in_the_data(tmp_path: Path) -> None:
     """From the folder and from the annotation file in it alike: two folders may have an image of one name."""
     image = tmp_path / "train" / "a.jpg"
     (tmp_path / "all.json").write_text("{}")

@@ -25,7 +25,7 @@ from maskwright.issues import Issues, IssueWarning
 from maskwright.prediction.detector import Detector
 from maskwright.prediction.loading import load
 from maskwright.prediction.predictor import Predictor
-from maskwright.prediction.thresholds import SCORE_THRESHOLD
+from maskwright.prediction.threshold_origins import SCORE_THRESHOLD
 from maskwright.tasks.detection.evaluation import data_issues
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
@@ -74,7 +74,7 @@ def test_nothing_is_written_without_a_folder(find: Predictor, images: Path) -> N
     assert sorted(images.parent.rglob("*")) == before
 
 
-def test_a_image_that_cannot_be_read_is_named_and_the_others_go_on(find: Predictor, images: Path) -> None:
+def test_an_image_that_cannot_be_read_is_named_and_the_others_go_on(find: Predictor, images: Path) -> None:
     with pytest.warns(IssueWarning, match=r"image_not_read: .*b\.jpg"):
         done = predict(find, images)
     assert [Path(image.image).name for image in done.images] == ["a.png", "c.png"]
@@ -264,7 +264,7 @@ def test_splash_side_by_side_has_the_image_at_the_left(find: Predictor, images: 
     assert abs(drawn[:, : SIZE[1]].mean() - left.mean()) < 2
 
 
-def test_splash_names_a_image_that_cannot_be_read_and_goes_on(find: Predictor, images: Path, tmp_path: Path) -> None:
+def test_splash_names_an_image_that_cannot_be_read_and_goes_on(find: Predictor, images: Path, tmp_path: Path) -> None:
     done = splash(find, images, out=tmp_path / "out", log=Issues())
     assert (len(done.images), len(done.failed)) == (2, 1)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "c.jpg"}
@@ -514,7 +514,7 @@ def test_the_page_and_the_json_name_the_model(find: Predictor, data: Path, tmp_p
     assert "evaluation of small" in read(tmp_path / "metrics" / "evaluation.html")
 
 
-def test_a_link_into_nothing_is_a_image_that_cannot_be_read(find: Predictor, images: Path) -> None:
+def test_a_link_into_nothing_is_an_image_that_cannot_be_read(find: Predictor, images: Path) -> None:
     try:
         (images / "d.png").symlink_to(images / "nothing.png")
     except OSError:

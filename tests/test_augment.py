@@ -49,7 +49,7 @@ def placed(sample: Sample, row: int) -> np.ndarray:
 
 # --- nothing --------------------------------------------------------------------------------------
 @given(SEEDS)
-def test_a_image_without_objects_gives_none(seed):
+def test_an_image_without_objects_gives_none(seed):
     sample = seen(noise(), WILD, seed)
     assert sample.network_input.shape == (64, 96, 3) and sample.network_input.dtype == np.uint8
     assert sample.boxes.shape == sample.crowd.shape == (0, 4)
@@ -129,7 +129,7 @@ def test_the_mask_covers_the_object_s_pixels(seed):
 
 
 @given(SEEDS)
-def test_a_view_of_a_image_with_a_large_object_shows_it(seed):
+def test_a_view_of_an_image_with_a_large_object_shows_it(seed):
     assert len(seen(image((5, 5, 90, 60)), MOVING, seed).boxes) == 1
 
 

@@ -50,7 +50,7 @@ def test_an_empty_table_in_a_folder_is_passed_over(tmp_path):
     assert data.instance_count == 1 and "empty.csv was passed over" in sentences(data)[0]
 
 
-def test_a_image_in_no_row_is_unlabeled_not_empty(tmp_path):
+def test_an_image_in_no_row_is_unlabeled_not_empty(tmp_path):
     image(tmp_path / "b.jpg")
     data = formats.read(boxes_csv(tmp_path, "a.jpg,40,30,rust,1,2,3,4"))
     assert [(record.image.name, record.state) for record in data] == [("a.jpg", "labeled"), ("b.jpg", "unlabeled")]
@@ -112,7 +112,7 @@ def test_a_faulty_row_is_put_aside_by_name(tmp_path, row, field):
     assert "row 31" in put_aside(data)[0].subject
 
 
-def test_a_image_of_another_size_is_skipped_never_stretched(tmp_path):
+def test_an_image_of_another_size_is_skipped_never_stretched(tmp_path):
     data = formats.read(boxes_csv(tmp_path, "a.jpg,80,60,rust,1,2,3,4"), allow_faulty=True)
     assert data.records[0].state == "skipped" and put_aside(data)[0].values["field"] == "height x width"
 

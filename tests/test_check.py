@@ -53,7 +53,7 @@ def test_images_that_differ_in_classes_of_one_size_give_no_issues(tmp_path):
 
 
 # --- serious ------------------------------------------------------------------------------------
-def test_a_image_on_both_sides_of_a_split_is_serious(tmp_path):
+def test_an_image_on_both_sides_of_a_split_is_serious(tmp_path):
     sides = boxed(tmp_path / "train", {"a.png": 1, "b.png": 2}, split="train")
     sides += boxed(tmp_path / "val", {"c.png": 1, "d.png": 3}, split="val")
     first = check(Dataset("some", ("rust",), tuple(sides)))[0]
@@ -78,7 +78,7 @@ def test_a_turned_copy_on_the_other_side_is_a_leak_too(tmp_path):
     assert "a.png ~ b.png (turned 270)" in str(leak)
 
 
-def test_a_image_in_two_classes_is_serious(tmp_path):
+def test_an_image_in_two_classes_is_serious(tmp_path):
     (conflict,) = found(classes(tmp_path, clean=[1, 2], rust=[3, 1]), "label_conflict")
     assert conflict.severity == "error"
     assert str(conflict) == "1 image is labeled in two ways (clean and rust): clean.0.png = rust.1.png"

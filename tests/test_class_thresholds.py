@@ -15,11 +15,11 @@ from tiny_runs import model_folder, party
 from maskwright.errors import WeightsError
 from maskwright.evaluation.class_thresholds import DEFAULT_THRESHOLD, choose_for_classes, count_detections
 from maskwright.evaluation.matching import Matches
-from maskwright.prediction import thresholds
+from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
 from maskwright.tasks.detection.class_thresholds import choose_class_thresholds
-from maskwright.transforms.preprocess import postprocess
+from maskwright.transforms.postprocess import postprocess
 from maskwright.types import RawDetections, ResizeTransform
 from maskwright.weights.card import Card, read_card, write_card
 

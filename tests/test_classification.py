@@ -166,7 +166,7 @@ def test_fractions_have_wilsons_interval_and_everything_else_the_bootstrap():
         assert metrics.intervals[name] == pytest.approx(expected), name
 
 
-def test_copies_of_a_image_do_not_narrow_any_interval_when_they_are_grouped():
+def test_copies_of_an_image_do_not_narrow_any_interval_when_they_are_grouped():
     ground_truth, scores = binary()
     one = evaluate(ground_truth, scores, NAMES[:2], bootstrap=300)
     groups = np.repeat(np.arange(40), 5).tolist()
@@ -218,7 +218,7 @@ def test_the_table_as_csv_has_a_line_a_class_and_average():
     assert rows[4]["auc"] == "" and float(rows[4]["f1_low"]) > 0
 
 
-def test_the_scores_as_csv_have_a_line_a_image():
+def test_the_scores_as_csv_have_a_line_an_image():
     metrics = evaluate([1], np.array([[0.25, 0.75]]), NAMES[:2], image_names=["a.jpg"])
     assert metrics.scores_csv() == "image,ground_truth,predicted,score_norust,score_rust\na.jpg,rust,rust,0.25,0.75\n"
 

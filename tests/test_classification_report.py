@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from maskwright.evaluation.classification import evaluate
 from maskwright.evaluation.operating_point import Aim, choose
 from maskwright.report import classification_charts as charts
+from maskwright.report import confusion_chart
 from maskwright.report.page import render
 from maskwright.report.sections import Calibration, Matrix, PrecisionRecall, Roc, Scores, Text, Warnings
 from maskwright.tasks.classification.report import misclassified, sections_of
@@ -60,7 +61,7 @@ def test_class_names_are_text_and_never_markup():
 # --- each chart -----------------------------------------------------------------------------------
 def test_the_matrix_holds_every_count():
     counts = np.array([[7, 2], [0, 3]])
-    drawn = charts.matrix(Matrix("m", ["no", "yes"], counts))
+    drawn = confusion_chart.matrix(Matrix("m", ["no", "yes"], counts))
     assert re.findall(r"<title>(.*?)</title>", drawn) == [
         "no, predicted no: 7 of 9",
         "no, predicted yes: 2 of 9",

@@ -44,7 +44,7 @@ def loss_of(network: Classifier, *targets: Targets) -> float:
 
 # --- detect ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", LIGHT)
-def test_the_scores_of_one_class_a_image_add_up_to_one(model: str) -> None:
+def test_the_scores_of_one_class_an_image_add_up_to_one(model: str) -> None:
     scores = build(model).predict(torch.randn(2, 3, 64, 64), [(64, 64)] * 2)
     assert scores.shape == (2, 3)
     torch.testing.assert_close(scores.sum(1), torch.ones(2))

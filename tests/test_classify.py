@@ -226,7 +226,7 @@ def test_one_image_in_two_classes_is_named(tmp_path: Path) -> None:
     assert "both: 1 image is labeled in two ways (green and red): green_9.png = red_0.png" in told
 
 
-def test_a_image_of_any_shape_fills_the_square() -> None:
+def test_an_image_of_any_shape_fills_the_square() -> None:
     network_input, placement = preprocess_square(Image(np.full((2, 9, 3), 7, np.uint8)), 32)
     assert network_input.shape == (32, 32, 3)
     assert (network_input == 7).all()
@@ -243,7 +243,7 @@ def test_the_loader_gives_squares_and_labels(images: Path) -> None:
 
 
 # --- use ------------------------------------------------------------------------------------------
-def test_a_image_gets_a_image_labels(run: Trained, images: Path) -> None:
+def test_an_image_gets_an_image_labels(run: Trained, images: Path) -> None:
     find = load(run.folder)
     assert isinstance(find, ImageClassifier)
     said = find(str(images / "red" / "red_0.png"))
@@ -264,7 +264,7 @@ def test_predictions_as_json_lines_and_csv(run: Trained, images: Path, tmp_path:
         assert {row["label"] for row in csv.DictReader(opened)} == {"red", "green"}
 
 
-def test_a_image_that_cannot_be_read_is_named(run: Trained, images: Path, tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_is_named(run: Trained, images: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     done = predict(run.folder, [images / "red" / "red_0.png", tmp_path / "broken.jpg"], log=Issues())
     assert (len(done.images), len(done.failed)) == (1, 1)
@@ -307,7 +307,7 @@ def test_each_image_is_evaluated_once_by_a_fold_that_never_saw_it(images: Path, 
     assert [metrics.images for metrics in done.folds] == [8, 8]
 
 
-def test_several_labels_a_image_are_learnt_and_evaluated(tmp_path: Path) -> None:
+def test_several_labels_an_image_are_learnt_and_evaluated(tmp_path: Path) -> None:
     whole = formats.read(class_images.save(tmp_path / "data", 8))
     both = tuple(
         replace(record, labels=(0, 1) if index % 4 == 0 else record.labels) for index, record in enumerate(whole)

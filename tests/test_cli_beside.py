@@ -54,7 +54,7 @@ def test_a_sheet_is_written_here_where_here_are_no_data_and_where_it_was_asked_f
     assert formats.read(party).class_counts() == {"norust": 1, "rust": 1}
 
 
-def test_a_image_with_only_points_drawn_is_unlabeled_and_told(tmp_path):
+def test_an_image_with_only_points_drawn_is_unlabeled_and_told(tmp_path):
     save(tmp_path, "a.png", "b.png")
     point = {"shape_attributes": {"name": "point", "cx": 2, "cy": 2}, "region_attributes": {}}
     box = {"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 2, "height": 2}, "region_attributes": {}}

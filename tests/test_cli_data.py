@@ -73,7 +73,7 @@ def test_show_without_a_sheet_writes_nothing(party, capsys, tmp_path, monkeypatc
     assert facts["sheet"] is None and [path.name for path in tmp_path.iterdir()] == ["party"]
 
 
-def test_show_names_a_image_it_cannot_read_and_goes_on(party, tmp_path, capsys):
+def test_show_names_an_image_it_cannot_read_and_goes_on(party, tmp_path, capsys):
     whole = (party / "image_3.png").read_bytes()
     (party / "image_3.png").write_bytes(whole[: len(whole) // 2])
     code, _, err = maskwright(capsys, "show", party, "--out", tmp_path / "sheet.png")

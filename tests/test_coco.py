@@ -42,7 +42,7 @@ def areas(dataset: Dataset) -> list[int]:
 
 
 # --- what a file may hold -----------------------------------------------------------------------
-def test_a_image_without_annotations_is_labeled_as_empty(tmp_path):
+def test_an_image_without_annotations_is_labeled_as_empty(tmp_path):
     data = formats.read(attacks.coco(tmp_path))
     assert data.state_counts()["empty"] == 1 and data.format == "coco"
     assert data.names == ("rust",)  # nothing is drawn, so every listed class may be meant
@@ -173,7 +173,7 @@ def test_run_lengths_of_another_size_are_never_stretched(tmp_path):
     )
 
 
-def test_a_image_of_another_size_than_stated_is_put_aside(tmp_path):
+def test_an_image_of_another_size_than_stated_is_put_aside(tmp_path):
     path = attacks.coco(tmp_path, SQUARE)
     attacks.image(tmp_path / "a.jpg", (60, 80))
     with pytest.raises(AnnotationError, match="30 x 40"):
@@ -236,7 +236,7 @@ def test_a_segmentation_of_another_kind_is_a_fault(tmp_path, segmentation):
     assert data.instance_count == 30 and len(put_aside(data)) == 1
 
 
-def test_key_points_alone_do_not_make_a_image_an_empty_one(tmp_path):
+def test_key_points_alone_do_not_make_an_image_an_empty_one(tmp_path):
     data = formats.read(attacks.coco(tmp_path, {"keypoints": [3, 3, 2]}))
     assert [record.state for record in data] == ["unlabeled"]
     assert "1 set of key points cannot be used here: left out" in sentences(data)

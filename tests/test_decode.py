@@ -198,13 +198,13 @@ def test_a_pil_image_turned_already_is_not_turned_again(tmp_path):
     assert np.array_equal(from_pil(upright).pixels, np.asarray(upright))
 
 
-def test_a_broken_pil_image_is_a_image_error(tmp_path):
+def test_a_broken_pil_image_is_an_image_error(tmp_path):
     with Image.open(attacks.truncated(tmp_path)) as image, pytest.raises(ImageError, match="damaged"):
         from_pil(image)
 
 
 # --- what is refused -----------------------------------------------------------------------------
-def test_every_attack_ends_in_a_image_error_that_names_the_file(tmp_path):
+def test_every_attack_ends_in_an_image_error_that_names_the_file(tmp_path):
     for path in attacks.all_refused(tmp_path):
         with pytest.raises(ImageError) as caught:
             decode(path)
@@ -267,7 +267,7 @@ def test_large_images_are_read_though_pillow_has_its_own_limit(tmp_path, ending,
     assert Image.MAX_IMAGE_PIXELS == 50
 
 
-def test_a_text_under_a_images_name_is_called_text(tmp_path):
+def test_a_text_under_an_images_name_is_called_text(tmp_path):
     with pytest.raises(ImageError) as caught:
         decode(attacks.text_named_jpg(tmp_path), "notes.jpg")
     assert str(caught.value) == (
@@ -300,11 +300,11 @@ def test_no_file_a_folder_and_an_impossible_name_are_told_apart(tmp_path):
 
 # --- unusual but sound ---------------------------------------------------------------------------
 @pytest.mark.parametrize("ending", [".png", ".bmp", ".tif", ".jpg", ".webp"])
-def test_one_pixel_is_a_image(tmp_path, ending):
+def test_one_pixel_is_an_image(tmp_path, ending):
     assert decode(attacks.one_pixel(tmp_path, ending)).size == (1, 1)
 
 
-def test_thirty_thousand_pixels_wide_is_a_image(tmp_path):
+def test_thirty_thousand_pixels_wide_is_an_image(tmp_path):
     image = decode(attacks.wide(tmp_path))
     assert image.size == (20, 30_000)
     assert image.pixels[0, 0, 0] == 0 and image.pixels[-1, -1, 0] == 255

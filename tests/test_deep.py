@@ -116,7 +116,7 @@ def test_a_pil_image_of_deep_color_gives_what_its_file_gives():
             assert np.array_equal(from_pil(image).pixels, decode(data).pixels)
 
 
-def test_one_pixel_of_deep_color_is_a_image():
+def test_one_pixel_of_deep_color_is_an_image():
     assert decode(png(twelve_bits(3, 1, 1), 2)).size == (1, 1)
 
 

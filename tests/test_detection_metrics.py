@@ -13,7 +13,7 @@ import pytest
 from maskwright.errors import DatasetError
 from maskwright.evaluation import coco, resampling
 from maskwright.evaluation.detection import difference, evaluate
-from maskwright.evaluation.detection_metrics import TWELVE
+from maskwright.evaluation.detection_metrics import COCO_METRICS
 from maskwright.types import Instances, RleMasks
 
 SIZE = (60, 80)
@@ -80,7 +80,9 @@ def with_pycocotools(ground_truth, detections, sizes, kind) -> dict[str, float |
         reference.createIndex()
         evaluator = COCOeval(reference, reference.loadRes(results), "bbox" if kind == "box" else "segm")
         evaluator.evaluate(), evaluator.accumulate(), evaluator.summarize()
-    return {name: None if value == -1 else float(value) for name, value in zip(TWELVE, evaluator.stats, strict=True)}
+    return {
+        name: None if value == -1 else float(value) for name, value in zip(COCO_METRICS, evaluator.stats, strict=True)
+    }
 
 
 # --- nothing to measure -------------------------------------------------------------------------
@@ -95,7 +97,7 @@ def test_nothing_there_and_nothing_found_is_not_zero_but_nothing():
     metrics = evaluate([nothing], [Instances.empty(NAMES, SIZE, scored=True)], [SIZE], bootstrap=10)
     for kind in (metrics.box, metrics.mask):
         assert kind is not None
-        assert [getattr(kind, name) for name in TWELVE] == [None] * 12
+        assert [getattr(kind, name) for name in COCO_METRICS] == [None] * 12
         assert set(kind.intervals.values()) == {None}
         assert [per_class.AP for per_class in kind.classes] == [None] * 3
     assert all(line.endswith("= n/a") for line in metrics.coco_lines())
@@ -145,7 +147,7 @@ def test_the_twelve_are_those_of_pycocotools(seed, kind, crowds):
         assert getattr(evaluated, name) == pytest.approx(value, abs=1e-6), name
 
 
-def test_more_than_a_hundred_finds_in_a_image_are_cut_as_coco_does():
+def test_more_than_a_hundred_finds_in_an_image_are_cut_as_coco_does():
     there = objects([[0, 0, 20, 20]], [0])
     many = objects([[30, 30, 50, 50]] * 120 + [[0, 0, 20, 20]], [0] * 121, np.linspace(1, 0.5, 121))
     metrics = evaluate([there], [many], [SIZE])

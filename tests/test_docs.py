@@ -416,7 +416,7 @@ def test_splash_folder_draws_every_image(place, model, monkeypatch, capsys):
 
 
 @slow
-def test_count_to_csv_writes_a_line_a_image(place, model, monkeypatch):
+def test_count_to_csv_writes_a_line_an_image(place, model, monkeypatch):
     monkeypatch.chdir(place)
     called(monkeypatch, "count_to_csv.py", "party/val", "runs/party", "counts.csv")
     first, *rows = Path("counts.csv").read_text("utf-8").splitlines()

@@ -43,7 +43,7 @@ def test_drawing_leaves_the_image_itself_alone(image):
     assert drawn.shape == image.pixels.shape and drawn.dtype == np.uint8
 
 
-def test_an_array_is_as_good_as_a_image(image):
+def test_an_array_is_as_good_as_an_image(image):
     assert np.array_equal(outlines.draw(image.pixels, square()), outlines.draw(image, square()))
 
 

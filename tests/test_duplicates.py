@@ -99,7 +99,7 @@ def test_two_black_frames_are_duplicates_but_two_noisy_walls_are_not(tmp_path):
     assert find_duplicates(paths, near=256).groups == ((0, 1),)
 
 
-def test_a_image_that_cannot_be_read_is_named_and_matches_nothing(tmp_path):
+def test_an_image_that_cannot_be_read_is_named_and_matches_nothing(tmp_path):
     paths = save(tmp_path, {"a.png": scene(1), "b.png": scene(1)})
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff no image")

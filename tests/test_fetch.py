@@ -315,7 +315,7 @@ def test_bytes_are_read_up_to_a_limit(server):
         assert caught.value.parts["got"] == "it is larger than 0.7 MB"
 
 
-def test_half_a_image_is_asked_for_again(server):
+def test_half_an_image_is_asked_for_again(server):
     server.cut = [1000]
     assert read_bytes(f"{server.address}/file.bin", limit=len(DATA)) == DATA
 

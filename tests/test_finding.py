@@ -67,7 +67,7 @@ def test_a_name_means_its_own_image_or_none_whatever_has_gone_missing(paths, gon
 
 
 @given(st.lists(PATHS, max_size=6, unique_by=str.lower), st.lists(PATHS, min_size=1, max_size=6, unique=True))
-def test_a_image_is_found_for_one_name_only_and_folders_that_differ_are_told(paths, names):
+def test_an_image_is_found_for_one_name_only_and_folders_that_differ_are_told(paths, names):
     """Of any names and any images: no two names share one, and a found path ends as its name, or an issue says so."""
     with tempfile.TemporaryDirectory() as top:
         folder = Path(top) / "data"
@@ -118,7 +118,7 @@ def test_a_name_in_percent_signs_is_decoded(tmp_path, name):
     assert meant(tmp_path, [name]) == ["my photo (1).jpg"]
 
 
-def test_a_image_that_is_really_called_so_comes_before_the_decoded_name(tmp_path):
+def test_an_image_that_is_really_called_so_comes_before_the_decoded_name(tmp_path):
     images(tmp_path, "a%20b.jpg", "a b.jpg")
     assert meant(tmp_path, ["a%20b.jpg"]) == ["a%20b.jpg"]
     assert meant(tmp_path, ["a b.jpg", "a%20b.jpg"]) == ["a b.jpg", "a%20b.jpg"]

@@ -30,7 +30,7 @@ def test_with_several_labels_the_best_comes_first() -> None:
     assert ImageLabels.of(np.array([0.6, 0.9]), NAMES, multi_label=True, threshold=0.7).labels == ("rust",)
 
 
-def test_as_csv_one_line_a_image() -> None:
+def test_as_csv_one_line_an_image() -> None:
     said = [
         ImageLabels.of(np.array([0.25, 0.75]), NAMES),
         ImageLabels.of(np.array([0.6, 0.9]), NAMES, multi_label=True),

@@ -89,7 +89,7 @@ def test_images_of_a_group_come_and_go_together():
     assert (times[:, [0, 1, 3, 4]].sum(axis=1) == 4).all()
 
 
-def test_copies_of_a_image_do_not_narrow_the_interval_when_they_are_grouped():
+def test_copies_of_an_image_do_not_narrow_the_interval_when_they_are_grouped():
     numbers = np.random.default_rng(1).random(20)
     low, high = bootstrap(numbers, 500)
     copies = np.repeat(numbers, 5)

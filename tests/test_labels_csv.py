@@ -49,14 +49,14 @@ def test_an_empty_cell_says_nothing_and_none_says_none(tmp_path):
     }  # fmt: skip
 
 
-def test_a_image_in_no_row_is_unlabeled(tmp_path):
+def test_an_image_in_no_row_is_unlabeled(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "b.jpg,dent"))
     assert data.state_counts() == {"labeled": 2, "empty": 0, "unlabeled": 1, "skipped": 0}
 
 
 # --- what is there ------------------------------------------------------------------------------
 @pytest.mark.parametrize("between", [";", "|", " ; "])
-def test_several_labels_a_image(tmp_path, between):
+def test_several_labels_an_image(tmp_path, between):
     data = formats.read(table(tmp_path, f"a.jpg,rust{between}dent", "b.jpg, rust ", "c.jpg,dent"))
     assert (data.format, data.names) == ("labels_csv", ("dent", "rust"))
     assert said(data) == {"a": ("dent", "rust"), "b": ("rust",), "c": ("dent",)}
@@ -71,7 +71,7 @@ def test_a_class_without_any_image_is_still_a_class(tmp_path):
     assert formats.read(table(tmp_path, "a.jpg,1,0", header="image,rust,dent")).names == ("dent", "rust")
 
 
-def test_several_rows_of_a_image_are_joined(tmp_path):
+def test_several_rows_of_an_image_are_joined(tmp_path):
     data = formats.read(table(tmp_path, "a.jpg,rust", "a.jpg,dent", "b.jpg,dent", "c.jpg,dent"))
     assert said(data)["a"] == ("dent", "rust")
     assert "some images are in several rows: their labels were joined" in sentences(data)

@@ -100,7 +100,7 @@ def test_images_that_do_not_fit_into_memory_are_read_again_to_the_same_batches(
     assert len(tight._images) < len(data)
 
 
-def test_a_image_twice_in_an_epoch_is_two_views(data: Dataset) -> None:
+def test_an_image_twice_in_an_epoch_is_two_views(data: Dataset) -> None:
     one = load(data.where(lambda record: record is data.records[0]), batch=2, copy_paste=0.0)
     batch = next(iter(one.epoch(0)))
     assert batch.names[0] == batch.names[1]
@@ -118,7 +118,7 @@ def test_leaving_an_epoch_early_leaves_no_thread_behind(data: Dataset) -> None:
 
 # --- what is in them --------------------------------------------------------------------------------
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_image_that_went_away_is_named(data: Dataset, tmp_path: Path, workers: int) -> None:
+def test_an_image_that_went_away_is_named(data: Dataset, tmp_path: Path, workers: int) -> None:
     gone = Dataset("gone", ("balloon",), records(2))
     with pytest.raises(ImageError, match=r"image_\d\.jpg"):
         list(load(gone, workers).epoch(0))

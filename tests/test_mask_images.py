@@ -230,7 +230,7 @@ def test_prefixes_keep_two_splits_of_equal_names_apart(tmp_path):
     assert {record.split: len(record.instances) for record in found} == {"train": 1, "val": 2}
 
 
-def test_a_mask_is_never_given_to_a_image_of_equal_name_in_another_folder(tmp_path):
+def test_a_mask_is_never_given_to_an_image_of_equal_name_in_another_folder(tmp_path):
     """As in MVTec: ground_truth/bent/000_mask.png belongs to test/bent/000.png, not to good/000.png."""
     for folder in ("test/bent", "test/good", "train/good"):
         save(tmp_path / folder / "000.png")
@@ -367,7 +367,7 @@ def test_folders_of_equal_names_on_both_sides_are_told_and_no_classes(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(240, 320, 3), (240, 320)])
-def test_a_image_among_the_masks_is_refused_at_once(tmp_path, shape):
+def test_an_image_among_the_masks_is_refused_at_once(tmp_path, shape):
     noise = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
     save(tmp_path / "images/a.png", size=(240, 320)), save(tmp_path / "masks/a.png", noise)
     with pytest.raises(AnnotationError, match="this picture is no mask") as caught:

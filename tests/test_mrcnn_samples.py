@@ -65,7 +65,7 @@ def test_masks_of_balloons_are_their_outlines(here):
     assert dataset.image_reference(0).endswith("a.jpg") and dataset.load_image(0).shape == (48, 64, 3)
 
 
-def test_a_image_without_balloons_is_gray():
+def test_an_image_without_balloons_is_gray():
     image = np.zeros((4, 5, 3), np.uint8)
     image[..., 0] = 200
     assert (balloon.color_splash(image, np.zeros((4, 5, 0))) == 42).all()

@@ -113,7 +113,7 @@ def test_only_what_lies_wholly_outside_is_empty():
     assert filled([[-1e300, 5.5], [1e300, 5.5]]).sum() == 30
 
 
-def test_a_image_without_pixels_holds_nothing():
+def test_an_image_without_pixels_holds_nothing():
     assert rle.area(*polygons.fill([[polygons.rectangle(0, 0, 4, 4)]], (0, 5))).tolist() == [0]
 
 

@@ -96,7 +96,7 @@ def alike(a: Instances, b: Instances) -> bool:
 
 
 # --- one image ------------------------------------------------------------------------------------
-def test_on_a_image_of_nothing_nothing_is_found():
+def test_on_an_image_of_nothing_nothing_is_found():
     detections = Detector(RedFinder())(image())
     assert (
         len(detections) == 0
@@ -120,7 +120,7 @@ def test_threshold_and_size_are_the_card_s_unless_said():
     assert Detector(RedFinder(), threshold=0.95, size=64).size == 64
 
 
-def test_an_array_a_path_and_the_bytes_of_a_image_are_the_same_image(tmp_path):
+def test_an_array_a_path_and_the_bytes_of_an_image_are_the_same_image(tmp_path):
     find, given = Detector(RedFinder()), image(10, 20, 60, 40)
     path = tmp_path / "a.png"
     PilImage.fromarray(given.pixels).save(path)

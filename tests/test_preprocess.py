@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from strategies import solid_boxes
 
 from maskwright.transforms import preprocess as module
-from maskwright.transforms.preprocess import PADDING, STRIDE, covered, postprocess, preprocess
+from maskwright.transforms.postprocess import postprocess
+from maskwright.transforms.preprocess import PADDING, STRIDE, covered, preprocess
 from maskwright.types import Image, RawDetections, ResizeTransform
 
 SIDES = st.integers(1, 400)
@@ -68,7 +69,7 @@ def test_images_of_unusual_shapes_have_a_input_too(size, expected):
     assert (network_input[:rows, :columns] == 200).all()
 
 
-def test_a_image_of_the_input_s_size_keeps_its_pixels():
+def test_an_image_of_the_input_s_size_keeps_its_pixels():
     pixels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
     network_input, transform = preprocess(Image(pixels), 128)
     assert np.array_equal(network_input, pixels)

@@ -284,7 +284,7 @@ def found(folder: Path, name: str, near: Path | None = None) -> str | None:
     ["images/B (1).JPG", "B (1).JPG", "b (1).jpg", "b (1).png", "B (1)", "images\\B (1).JPG", "/home/other/B (1).JPG",
      "C:\\Users\\other\\B (1).JPG", "elsewhere/B (1).JPG", "https://there.example/B (1).JPG", "./images/B (1).JPG"],
 )  # fmt: skip
-def test_a_image_is_found_under_any_of_its_names(tmp_path, name):
+def test_an_image_is_found_under_any_of_its_names(tmp_path, name):
     attacks.image(tmp_path / "images" / "B (1).JPG")
     assert found(tmp_path, name) == "images/B (1).JPG"
 
@@ -399,7 +399,7 @@ def test_devices_and_pipes_among_annotations_are_not_read(name, tmp_path):
                 formats.read(named)
 
 
-def test_a_image_beyond_the_limit_is_put_aside_by_its_header(tmp_path):
+def test_an_image_beyond_the_limit_is_put_aside_by_its_header(tmp_path):
     """57 bytes may say ten million times ten million pixels."""
     header = struct.pack(">IIBBBBB", 10**7, 10**7, 8, 0, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")]

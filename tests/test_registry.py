@@ -164,7 +164,7 @@ def test_annotations_in_a_folder_of_their_own(tmp_path):
     assert len(formats.read(tmp_path)) == len(formats.read(path)) == 1
 
 
-def test_three_states_of_a_image_are_three_things(tmp_path):
+def test_three_states_of_an_image_are_three_things(tmp_path):
     path = attacks.via(tmp_path)
     attacks.image(tmp_path / "b.jpg")
     assert formats.read(path).state_counts() == {"labeled": 0, "empty": 1, "unlabeled": 1, "skipped": 0}
@@ -197,7 +197,7 @@ def test_list_files_name_the_splits(tmp_path):
     assert [record.split for record in formats.read(path)] == ["train", "val"]
 
 
-def test_a_image_in_two_lists_is_an_error(tmp_path):
+def test_an_image_in_two_lists_is_an_error(tmp_path):
     path = attacks.via(tmp_path)
     for name in ("train.txt", "val.txt"):
         (tmp_path / name).write_text("a.jpg\n", "utf-8")

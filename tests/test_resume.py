@@ -163,7 +163,7 @@ def test_nothing_may_stand_beside_resume(stopped: tuple[Path, Path], beside: dic
     assert caught.value.parts["field"].lower() == next(iter(beside))
 
 
-def test_a_image_more_or_less_is_noticed(stopped: tuple[Path, Path]) -> None:
+def test_an_image_more_or_less_is_noticed(stopped: tuple[Path, Path]) -> None:
     run, mine = stopped
     file = mine / "train" / "via_region_data.json"
     rows = json.loads(file.read_text(encoding="utf-8"))

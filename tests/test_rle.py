@@ -55,7 +55,7 @@ def test_no_masks_are_ordinary_everywhere():
     assert rle.iou(NONE, one, size).shape == (0, 1) and rle.iou(one, NONE, size).shape == (1, 0)
 
 
-def test_a_image_without_pixels_has_empty_masks():
+def test_an_image_without_pixels_has_empty_masks():
     runs = rle.from_dense(np.zeros((2, 0, 5), bool))
     assert rle.area(*runs).tolist() == [0, 0]
     assert rle.to_dense(*runs, (0, 5)).shape == (2, 0, 5)

@@ -44,12 +44,12 @@ class Counter(Seer):
 
 
 # --- two models ---------------------------------------------------------------------------------------
-def test_a_image_that_is_not_called_so_has_no_objects() -> None:
+def test_an_image_that_is_not_called_so_has_no_objects() -> None:
     said = screening()(flat(50, 150))
     assert (said.looked, len(said.instances), said.score, said.image_labels.labels) == (False, 0, 0.25, ("green",))
 
 
-def test_a_image_that_is_called_so_gets_its_objects() -> None:
+def test_an_image_that_is_called_so_gets_its_objects() -> None:
     said = screening()(flat(150, 50))
     assert (said.looked, said.score, list(said.instances.labels)) == (True, 0.75, ["balloon", "cake"])
 
@@ -139,7 +139,7 @@ def test_image_labels_score_and_objects_in_one_result(images: Path, tmp_path: Pa
         (True, ["red"], 2), (True, ["red"], 2), (False, ["green"], 0), (False, ["green"], 0)]  # fmt: skip
     with (out / "predictions.csv").open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
-    assert [(row["image_labels"], row["looked"], row["objects"]) for row in rows] == [
+    assert [(row["label"], row["looked"], row["objects"]) for row in rows] == [
         ("red", "yes", "2"), ("red", "yes", "2"), ("green", "no", "0"), ("green", "no", "0")]  # fmt: skip
     assert len((out / "objects.csv").read_text("utf-8").splitlines()) == 5
     assert sorted(path.name for path in out.glob("*.jpg")) == ["red_0.jpg", "red_1.jpg"]

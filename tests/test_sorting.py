@@ -42,7 +42,7 @@ def images(tmp_path: Path) -> Path:
 SORTED = ["green/green_0.png", "green/green_1.png", "red/red_0.png", "red/red_1.png", "unreadable/torn.jpg"]
 
 
-def test_images_are_copied_into_a_folder_a_image_labels(images: Path, tmp_path: Path) -> None:
+def test_images_are_copied_into_a_folder_an_image_labels(images: Path, tmp_path: Path) -> None:
     before = tree(images)
     done = predict(FIND, images, sort_into=tmp_path / "sorted", log=Issues())
     assert tree(tmp_path / "sorted") == SORTED
@@ -80,7 +80,7 @@ def test_two_equal_images_that_are_moved_are_two_afterwards(tmp_path: Path) -> N
     assert tree(tmp_path / "sorted") == ["red/x.png", "red/x_2.png"]
 
 
-def test_a_image_that_lies_there_already_stays(tmp_path: Path) -> None:
+def test_an_image_that_lies_there_already_stays(tmp_path: Path) -> None:
     (tmp_path / "red").mkdir()
     (tmp_path / "red" / "x.png").write_bytes(b"an image")
     assert Sorter(tmp_path, move=True).sort(tmp_path / "red" / "x.png", "red") == tmp_path / "red" / "x.png"
@@ -161,7 +161,7 @@ def test_no_content_is_ever_lost(drops: list[tuple[str, bytes]], move: bool) -> 
         assert there == Counter(content for _, content in drops) if move else set(there) == {c for _, c in drops}
 
 
-def test_the_time_of_a_image_goes_with_it(tmp_path: Path) -> None:
+def test_the_time_of_an_image_goes_with_it(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(b"an image")
     os.utime(tmp_path / "x.png", (1_000_000_000, 1_000_000_000))
     assert Sorter(tmp_path / "s").sort(tmp_path / "x.png", "red").stat().st_mtime == 1_000_000_000

@@ -183,7 +183,7 @@ class Stdin:
         self.buffer, self.isatty = io.BytesIO(data), lambda: terminal
 
 
-def test_standard_input_is_a_image(monkeypatch):
+def test_standard_input_is_an_image(monkeypatch):
     monkeypatch.setattr(sys, "stdin", Stdin(png()))
     image = open_source(expand("-")[0])
     assert (image.name, image.size) == ("stdin", (4, 6))
@@ -216,7 +216,7 @@ def server():
         running.shutdown()
 
 
-def test_a_web_address_is_a_image(server):
+def test_a_web_address_is_an_image(server):
     (source,) = expand([f"{server}/red one.png"])
     image = open_source(source)
     assert (image.name, source.stem, image.size) == (f"{server}/red one.png", "red one", (4, 6))

@@ -84,7 +84,7 @@ def test_where_there_is_less_background_all_of_it_teaches():
     assert _hardest(torch.zeros(1, 3), torch.tensor([[1, 0, -1]]), 3).tolist() == [[False, True, False]]
 
 
-def test_a_image_without_objects_has_finite_losses_and_teaches(lite):
+def test_an_image_without_objects_has_finite_losses_and_teaches(lite):
     losses = lite.losses(torch.randn(2, 3, 64, 128), [(64, 128)] * 2, [NOTHING, NOTHING])
     assert losses.keys() == {"cls", "box"} and torch.stack(list(losses.values())).isfinite().all()
     assert losses["box"] == 0 and losses["cls"] > 0

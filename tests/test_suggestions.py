@@ -147,7 +147,7 @@ def test_a_model_without_images_is_told_to_name_some(capsys, tmp_path):
         assert said(capsys, "predict", model).startswith("RecipeError: which images?")
 
 
-def test_a_image_in_the_models_place_is_called_one(capsys, tmp_path):
+def test_an_image_in_the_models_place_is_called_one(capsys, tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"")
     err = said(capsys, "predict", str(tmp_path / "x.jpg"), "y.jpg")
     assert "this is an image, but a model is expected" in err

@@ -37,7 +37,7 @@ def test_a_file_without_records_is_an_error(tmp_path):
         formats.read(tfrecord(tmp_path))
 
 
-def test_a_image_without_boxes_is_empty(tmp_path):
+def test_an_image_without_boxes_is_empty(tmp_path):
     none = dict.fromkeys(("xmin", "ymin", "xmax", "ymax", "text", "label"))
     assert formats.read(tfrecord(tmp_path, example(tmp_path, **none))).state_counts()["empty"] == 1
 
@@ -155,7 +155,7 @@ def test_a_bad_checksum_names_the_record(tmp_path):
     assert caught.value.parts["record"] == "record 2"
 
 
-def test_a_image_that_cannot_be_opened_is_a_fault(tmp_path):
+def test_an_image_that_cannot_be_opened_is_a_fault(tmp_path):
     broken = example(tmp_path, encoded=[b"GIF89a and so on"], filename=[b"broken.png"])
     data = formats.read(tfrecord(tmp_path, *[example(tmp_path)] * 30, broken))
     assert (len(data), [fault.subject for fault in put_aside(data)]) == (30, ['image "broken.png"'])

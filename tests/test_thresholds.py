@@ -13,12 +13,12 @@ from tiny_runs import Seer
 from maskwright.api.predict import predict
 from maskwright.api.watch import watch
 from maskwright.issues import Issues
-from maskwright.prediction import thresholds
+from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction.detector import Detector
 from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.screening import Screening
-from maskwright.prediction.thresholds import SCORE_THRESHOLD
+from maskwright.prediction.threshold_origins import SCORE_THRESHOLD
 from maskwright.types import Image
 from maskwright.weights.card import Card, CardOperatingPoint
 

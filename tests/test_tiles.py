@@ -218,7 +218,7 @@ def test_a_model_trained_on_whole_images_sees_the_whole_image_too() -> None:
     assert (64, 128) in whole.seen and (64, 128) not in trained.seen
 
 
-def test_a_image_no_larger_than_a_tile_is_looked_at_once_and_0_asks_for_the_whole() -> None:
+def test_an_image_no_larger_than_a_tile_is_looked_at_once_and_0_asks_for_the_whole() -> None:
     small, large = Image(np.zeros((SIDE, SIDE, 3), np.uint8)), Image(np.zeros((300, 300, 3), np.uint8))
     finder = Finder(tile=SIDE)
     Detector(finder)(small)

@@ -102,7 +102,7 @@ def test_callbacks_see_every_row(data: Path, tmp_path: Path) -> None:
     assert seen == at.history
 
 
-def test_a_image_without_objects_can_be_all_there_is_to_validate_by(data: Path, tmp_path: Path) -> None:
+def test_an_image_without_objects_can_be_all_there_is_to_validate_by(data: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
     run = trainer(data, tmp_path / "run", plan(2))
@@ -288,7 +288,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_images(
     assert again.position.epoch == 1
 
 
-def test_a_image_that_goes_away_during_a_run_is_named(data: Path, tmp_path: Path) -> None:
+def test_an_image_that_goes_away_during_a_run_is_named(data: Path, tmp_path: Path) -> None:
     import shutil
 
     from maskwright.errors import ImageError

@@ -48,7 +48,7 @@ def painted(cutouts: tuple[Cutout, ...], size: tuple[int, int]) -> np.ndarray:
 
 
 # --- none, one, many ------------------------------------------------------------------------------
-def test_a_image_without_labels_or_without_objects_has_no_cutouts(image):
+def test_an_image_without_labels_or_without_objects_has_no_cutouts(image):
     path, pixels = image
     for given_record in (record(path), record(path, boxes=[]), record(path, np.zeros((0, 60, 80), bool))):
         loaded = load(given_record, 128)
@@ -128,14 +128,14 @@ def test_the_gray_window_of_the_training_is_applied(tmp_path):
     assert (load(record(tmp_path / "gray.png", size=(4, 4)), 64, Window(0, 1000)).pixels // 2 == 64).all()
 
 
-def test_a_image_that_cannot_be_read_is_named(tmp_path):
+def test_an_image_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(ImageError, match=r"a\.jpg"):
         load(record(tmp_path / "a.jpg"), 64)
 
 
 # --- tiles ----------------------------------------------------------------------------------------
-def test_a_image_larger_than_a_tile_is_shrunk_by_the_tiles_measure(tmp_path):
+def test_an_image_larger_than_a_tile_is_shrunk_by_the_tiles_measure(tmp_path):
     Image.new("RGB", (800, 400)).save(tmp_path / "wide.png")
     wide = Record(tmp_path / "wide.png", (400, 800), None)
     assert load(wide, 64).pixels.shape == (48, 96, 3)
@@ -144,5 +144,5 @@ def test_a_image_larger_than_a_tile_is_shrunk_by_the_tiles_measure(tmp_path):
     assert load(wide, 64, tile=500).tile == (77, 96), "the image is less high than the tile"
 
 
-def test_a_image_no_larger_than_a_tile_is_shown_whole(image):
+def test_an_image_no_larger_than_a_tile_is_shown_whole(image):
     assert load(record(image[0]), 64, tile=80).tile is None

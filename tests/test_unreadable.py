@@ -104,7 +104,7 @@ def test_where_none_can_be_read_the_first_error_is_raised(data):
             work()
 
 
-def test_a_image_of_which_only_the_thumbnail_fails_is_kept(tmp_path, monkeypatch):
+def test_an_image_of_which_only_the_thumbnail_fails_is_kept(tmp_path, monkeypatch):
     whole = party(tmp_path / "party", 2)
     assert readable(whole, [whole.records[0].image]) == (whole, None)
 

@@ -46,7 +46,7 @@ IMAGE_NAMES = {
 
 
 # --- what a file may hold -----------------------------------------------------------------------
-def test_a_image_without_regions_is_labeled_as_empty(tmp_path):
+def test_an_image_without_regions_is_labeled_as_empty(tmp_path):
     data = formats.read(attacks.via(tmp_path))
     assert data.state_counts() == {"labeled": 0, "empty": 1, "unlabeled": 0, "skipped": 0}
     assert data.names == () and data.format == "via"
@@ -292,7 +292,7 @@ def test_a_bad_shape_is_put_aside_by_name_and_the_others_stay(tmp_path, shape):
     assert [fault.subject for fault in put_aside(data)] == ['image "a.jpg", region 19']
 
 
-def test_a_image_whose_every_region_is_bad_is_skipped_not_empty(tmp_path):
+def test_an_image_whose_every_region_is_bad_is_skipped_not_empty(tmp_path):
     data = formats.read(attacks.via(tmp_path, {"name": "blob"}), allow_faulty=True)
     assert data.state_counts()["skipped"] == 1
 
@@ -327,7 +327,7 @@ def test_a_record_without_regions_beside_a_drawn_one_does_not_count(tmp_path, fi
 
 @pytest.mark.parametrize("shape", [{"name": "point", "cx": 3, "cy": 3},
                                    {"name": "polyline", "all_points_x": [1, 9], "all_points_y": [1, 9]}])  # fmt: skip
-def test_a_image_with_nothing_but_points_or_lines_is_unlabeled(tmp_path, shape):
+def test_an_image_with_nothing_but_points_or_lines_is_unlabeled(tmp_path, shape):
     data = formats.read(attacks.via(tmp_path, shape))
     assert [record.state for record in data] == ["unlabeled"]
     assert "1 image with nothing but points or lines, taken as unlabeled, not as empty" in sentences(data)
@@ -459,7 +459,7 @@ def test_any_file_gives_a_data_set_or_our_error(tmp_path_factory, shapes: list[A
 
 
 # --- real data ----------------------------------------------------------------------------------
-def test_the_balloons_are_read_without_decoding_a_image(shared, monkeypatch):
+def test_the_balloons_are_read_without_decoding_an_image(shared, monkeypatch):
     loaded = []
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: loaded.append(image.filename))
     data = formats.read(shared / "data" / "balloon")
@@ -519,12 +519,12 @@ def test_real_files_of_many_hands_are_counted_right(shared, tmp_path, case, imag
     assert (len(data), data.class_counts(), len(put_aside(data))) == (images, expected, faults)
 
 
-def test_one_project_a_image_is_joined(shared):
+def test_one_project_an_image_is_joined(shared):
     data = formats.read(shared / "data" / "zoo" / "via2_project_one_per_photo")
     assert (len(data), data.instance_count, len(data.names)) == (2, 432, 13)
 
 
-def test_a_image_in_no_project_is_unlabeled(shared):
+def test_an_image_in_no_project_is_unlabeled(shared):
     folder = shared / "data" / "zoo" / "via2_project_unlabelled_photos"
     data = formats.read(folder, allow_faulty=True)
     assert data.state_counts() == {"labeled": 1, "empty": 0, "unlabeled": 1, "skipped": 1}

@@ -45,7 +45,7 @@ def test_a_file_without_objects_is_labeled_and_empty(tmp_path):
     assert (found.names, found.state_counts()["empty"], put_aside(found)) == ((), 1, [])
 
 
-def test_a_image_without_xml_is_unlabeled(tmp_path):
+def test_an_image_without_xml_is_unlabeled(tmp_path):
     page(tmp_path, "a", box("rust", 1, 2, 3, 4))
     Image.new("RGB", (9, 9)).save(tmp_path / "b.png")
     assert [(record.image.name, record.state) for record in read(tmp_path)] == [

@@ -123,7 +123,7 @@ def test_a_broken_image_is_named_and_the_next_one_comes(belt: Path, tmp_path: Pa
     assert (Path(first["file"]).name, first["error"]) == ("a.jpg", "ImageError")
 
 
-def test_a_image_broken_at_first_is_looked_at_again_when_it_is_whole(belt: Path, tmp_path: Path, images: dict) -> None:
+def test_an_image_broken_at_first_is_looked_at_again_when_it_is_whole(belt: Path, tmp_path: Path, images: dict) -> None:
     (belt / "a.png").write_bytes(images["red_0.png"][:100])
     watched(belt, tmp_path / "out", 1)
     (belt / "a.png").write_bytes(images["red_0.png"])

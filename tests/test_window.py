@@ -19,7 +19,7 @@ def test_no_pixels_give_some_window():
     assert find_window(np.zeros((0, 0), np.uint16)) == Window(0, 1)
 
 
-def test_a_image_of_one_value_becomes_black():
+def test_an_image_of_one_value_becomes_black():
     gray = np.full((3, 4), 700, np.uint16)
     assert find_window(gray) == Window(700, 701)
     assert (apply(gray, find_window(gray)) == 0).all()

@@ -105,7 +105,7 @@ class Issues(list[Issue]):
 class IssueWarning(UserWarning):
     """An issue as a Python warning. Its text begins with the code, so that it can be filtered by code:
 
-    >>> warnings.filterwarnings("ignore", message="outlines_clipped", category=IssueWarning)
+    >>> warnings.filterwarnings("ignore", message="outlines_clipped:", category=IssueWarning)
     """
 
     def __init__(self, issue: Issue) -> None:

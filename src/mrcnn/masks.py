@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.geometry.stretch import stretch
+from maskwright.geometry.paste_matterport import stretch
 from mrcnn.resizing import resize
 
 

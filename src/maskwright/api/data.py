@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from maskwright.api.reading import dataset_of
-from maskwright.curate.check import empty, leaks, paired, spellings
+from maskwright.curate.check import empty, leaks, paired, spellings, unused
 from maskwright.curate.duplicates import Duplicates, find_duplicates
 from maskwright.curate.split import TOO_FEW, split
 from maskwright.curate.unreadable import readable
@@ -84,7 +84,7 @@ def open_data(
         follow_links=follow_links,
     )
     report(whole, log)
-    for issue in empty(whole):
+    for issue in (*unused(whole), *empty(whole)):
         log(issue.within(whole.name))
     task_of_run = find_task(task)
     usable = task_of_run.prepare(whole).usable()

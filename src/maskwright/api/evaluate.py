@@ -11,11 +11,11 @@ from maskwright.api.reading import dataset_of
 from maskwright.errors import DatasetError
 from maskwright.evaluation.comparing import McNemar
 from maskwright.issues import Issue, Issues, Kind, Log, warn
-from maskwright.prediction import thresholds
+from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
-from maskwright.prediction.thresholds import Threshold
+from maskwright.prediction.threshold_origins import Threshold
 from maskwright.progress import Progress, silent
 from maskwright.tasks.base import Evaluation, EvaluationOptions, Metrics, ReportContext
 from maskwright.tasks.registry import find_task

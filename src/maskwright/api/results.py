@@ -17,7 +17,7 @@ from maskwright import files, interop, tables
 from maskwright.drawing import outlines
 from maskwright.errors import MaskwrightError
 from maskwright.prediction.screening import Screened
-from maskwright.prediction.thresholds import Threshold
+from maskwright.prediction.threshold_origins import Threshold
 from maskwright.types import Image, ImageLabels, Instances
 
 SAVED = ("json", "jsonl", "csv", "coco", "masks", "crops")
@@ -31,7 +31,7 @@ class Prediction:
     image_labels   what a classifier says of it; there are no objects then
     screened  what both models say, where a classifier screened for a detector
     sorted    where the image was put, where images are sorted by prediction
-    thresholds  from which score on all this was said; see prediction.thresholds
+    thresholds  from which score on all this was said; see prediction.threshold_origins
     """
 
     image: str
@@ -186,7 +186,7 @@ def _screened_table(done: Sequence[Prediction]) -> str:
         if item.screened is not None:
             looked = "yes" if item.screened.looked else "no"
             rows.append([item.image, item.called, f"{item.screened.score:.5f}", looked, len(item.instances)])
-    return tables.written(["image", "image_labels", "score", "looked", "objects"], rows)
+    return tables.written(["image", "label", "score", "looked", "objects"], rows)
 
 
 def _write_text(path: Path, text: str) -> Path:

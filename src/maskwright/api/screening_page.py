@@ -88,7 +88,7 @@ class Page:
             for item in self.done
             if item.screened is not None
         ]
-        made.append(sections.Table("Image by image", ["image", "image_labels", "score", "looked at", "objects"], rows))
+        made.append(sections.Table("Image by image", ["image", "label", "score", "looked at", "objects"], rows))
         return made
 
 

@@ -74,8 +74,8 @@ IMAGES_WITHOUT_CLASS = Kind(
 )  # fmt: skip
 IMAGES_SKIPPED = Kind(
     "images_skipped", "warning",
-    "{count} image is left out, because every region of it is faulty or its size does not match: {names:5}",
-    "{count:,} images are left out, because every region of them is faulty or their size does not match: {names:5}",
+    "{count} image is skipped, because what was annotated on it cannot be used: {names:5}",
+    "{count:,} images are skipped, because what was annotated on them cannot be used: {names:5}",
 )  # fmt: skip
 IMAGES_EMPTY = Kind(
     "images_empty", "warning",
@@ -102,7 +102,7 @@ def check(dataset: Dataset, duplicates: Duplicates | None = None) -> tuple[Issue
         *conflicts(dataset, duplicates),
         *_duplicates(dataset, duplicates),
         *_unread(duplicates),
-        *_unlabeled(dataset),
+        *unused(dataset),
         *empty(dataset),
         *_classes(dataset),
         *_tiny(dataset),
@@ -241,7 +241,8 @@ def _unread(duplicates: Duplicates) -> Iterator[Issue]:
         yield _about(IMAGES_UNREADABLE, duplicates.unread)
 
 
-def _unlabeled(dataset: Dataset) -> Iterator[Issue]:
+def unused(dataset: Dataset) -> Iterator[Issue]:
+    """Images that are neither trained on nor evaluated."""
     whole = any(record.labels is not None for record in dataset)
     for state, kind in (
         ("unlabeled", IMAGES_WITHOUT_CLASS if whole else IMAGES_UNLABELED),

@@ -24,7 +24,7 @@ class Engine(Protocol):
     card: Card
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
-        """The image as this engine takes it: transforms.preprocess.fit, unless its network resizes by itself."""
+        """The image as this engine takes it: as transforms.preprocess does it, unless its network resizes by itself."""
         ...
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Sequence[Any]:

@@ -10,8 +10,8 @@ import numpy as np
 from maskwright.errors import DatasetError
 from maskwright.evaluation import coco, intervals, resampling
 from maskwright.evaluation.detection_metrics import (
+    COCO_METRICS,
     KINDS,
-    TWELVE,
     DetectionClassMetrics,
     DetectionMetrics,
     Interval,
@@ -128,10 +128,10 @@ def difference(
 def _kind_metrics(kind, ground_truth, detections, sizes, names, n, seed, groups) -> KindMetrics:
     evaluated = coco.evaluate(ground_truth, detections, sizes, names, kind)
     matches = evaluated.matches
-    twelve = {name: _metric(evaluated, slice(None), *where) for name, where in TWELVE.items()}
+    twelve = {name: _metric(evaluated, slice(None), *where) for name, where in COCO_METRICS.items()}
     classes = []
     for index, name in enumerate(names):
-        class_metrics = {metric: _metric(evaluated, index, *TWELVE[metric]) for metric in ("AP", "AP50", "AR100")}
+        class_metrics = {metric: _metric(evaluated, index, *COCO_METRICS[metric]) for metric in ("AP", "AP50", "AR100")}
         threshold, f1 = matches.best_threshold(index) or (None, None)
         count = sum(int(np.count_nonzero(detection.classes == index)) for detection in detections)
         classes.append(

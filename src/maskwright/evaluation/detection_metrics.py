@@ -15,8 +15,10 @@ from maskwright.evaluation.matching import ImageScore, Matches
 KINDS = ("box", "mask")
 Interval = tuple[float, float]
 
-# COCO's twelve metrics: name -> (is precision, index of the IoU, area, limit), in COCO's order
-TWELVE = {
+# COCO's twelve metrics: name -> (is precision, index of the IoU, area, limit), in COCO's order; `coco_lines` prints
+# just these. Another metric is a field of KindMetrics, filled in evaluation/detection.py, shown in
+# tasks/detection/report.py.
+COCO_METRICS = {
     "AP": (True, None, coco.ALL, coco.HUNDRED),
     "AP50": (True, 0, coco.ALL, coco.HUNDRED),
     "AP75": (True, 5, coco.ALL, coco.HUNDRED),
@@ -81,7 +83,7 @@ class KindMetrics:
     def facts(self) -> dict[str, Any]:
         """The metrics as a dict for JSON, without matches."""
         return {
-            **{name: getattr(self, name) for name in TWELVE},
+            **{name: getattr(self, name) for name in COCO_METRICS},
             "classes": [asdict(per_class) for per_class in self.classes],
             "intervals": {name: None if pair is None else list(pair) for name, pair in self.intervals.items()},
         }
@@ -89,7 +91,7 @@ class KindMetrics:
     def coco_lines(self) -> list[str]:
         """COCO's twelve lines in pycocotools' layout, with n/a where it prints -1."""
         lines = []
-        for name, (is_precision, iou, area, limit) in TWELVE.items():
+        for name, (is_precision, iou, area, limit) in COCO_METRICS.items():
             what = "Average Precision  (AP)" if is_precision else "Average Recall     (AR)"
             span = "0.50:0.95" if iou is None else f"{coco.IOUS[iou]:0.2f}"
             size = ("all", "small", "medium", "large")[area]

@@ -1,4 +1,4 @@
-"""Annotation files in and out: one module a format, `catalogue.py` says which one it is."""
+"""Annotation files in and out: one module a format, `registry.py` says which one it is."""
 
 from __future__ import annotations
 

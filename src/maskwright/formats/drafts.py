@@ -83,7 +83,7 @@ def assemble(
     names = tuple(dict.fromkeys(unicodedata.normalize("NFC", item) for item in written))
     if len(names) < len(written):
         faults.report(CLASS_NAMES_NORMALIZED())
-    drafts = _one_a_image(drafts, faults, join)
+    drafts = _one_an_image(drafts, faults, join)
     regions = [draft.regions for draft in drafts if draft.regions is not None]
     _settle_frames(regions, faults)
     _settle_fractions(regions, faults)
@@ -99,7 +99,7 @@ def assemble(
     return Dataset(name, names, tuple(records), format)
 
 
-def _one_a_image(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Draft]:
+def _one_an_image(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[Draft]:
     found: dict[Path, Draft] = {}
     empty = joined = 0
     for draft in drafts:

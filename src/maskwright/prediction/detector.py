@@ -9,10 +9,11 @@ import numpy as np
 
 from maskwright.engines.protocol import Engine
 from maskwright.errors import WeightsError
-from maskwright.prediction import thresholds, tiles
+from maskwright.prediction import threshold_origins as thresholds
+from maskwright.prediction import tiles
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
-from maskwright.transforms.preprocess import postprocess
+from maskwright.transforms.postprocess import postprocess
 from maskwright.types import Image, Instances, ResizeTransform
 
 

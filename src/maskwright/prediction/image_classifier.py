@@ -10,7 +10,7 @@ from maskwright.engines.protocol import Engine, Explaining
 from maskwright.errors import RecipeError, WeightsError
 from maskwright.evaluation.calibration import logits_of, scores_of
 from maskwright.images.sources import Origin
-from maskwright.prediction import thresholds
+from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction.predictor import Predictor
 from maskwright.transforms.preprocess import covered
 from maskwright.types import ImageLabels, Instances, ResizeTransform

@@ -12,7 +12,7 @@ from maskwright.engines.protocol import Engine
 from maskwright.images import sources
 from maskwright.images.sources import Origin, Source
 from maskwright.issues import Issue
-from maskwright.prediction.thresholds import Threshold, issues
+from maskwright.prediction.threshold_origins import Threshold, issues
 from maskwright.progress import Progress, silent
 from maskwright.transforms.preprocess import covered
 from maskwright.types import Image, ResizeTransform, Window

@@ -11,7 +11,7 @@ from maskwright.issues import Issue
 from maskwright.prediction.detector import Detector
 from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.prediction.predictor import Predictor
-from maskwright.prediction.thresholds import ASKED, Threshold, issues
+from maskwright.prediction.threshold_origins import ASKED, Threshold, issues
 from maskwright.progress import Progress, silent
 from maskwright.types import Image, ImageLabels, Instances
 from maskwright.types.task_kind import TaskKind

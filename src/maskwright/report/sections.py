@@ -175,7 +175,7 @@ class ViewerImage:
     """One image of a Viewer; `report.viewer` makes it.
 
     picture       a data URI: the image without anything drawn on it
-    size          (width, height) that boxes and paths refer to
+    size          width and height that boxes and paths refer to
     ground_truth  {"class", "box", "path", "crowd"} of each object; None where nobody labeled the image
     detections    {"class", "box", "path", "score", "matched", "error"} of each, highest score first
     """

@@ -1,14 +1,11 @@
-"""Image to network input, and raw detections back to the image: a transformation and its inverse."""
+"""Image to network input; `postprocess` is the way back."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image as PilImage
 
-from maskwright.geometry import boxes as box_ops
-from maskwright.geometry.paste import paste_masks
-from maskwright.geometry.stretch import stretch_masks
-from maskwright.types import Image, Instances, RawDetections, ResizeTransform, RleMasks
+from maskwright.types import Image, ResizeTransform
 
 PADDING = (124, 116, 104)  # ImageNet's mean color, which is 0 after normalization
 STRIDE = 64  # of the coarsest feature map: the sides of the network input are multiples of it
@@ -59,22 +56,3 @@ def covered(transform: ResizeTransform) -> tuple[int, int]:
     """(height, width) of the part of the network input that the image covers, in network input pixels."""
     height, width = transform.image_size
     return round(height * transform.scale_y), round(width * transform.scale_x)
-
-
-def postprocess(
-    raw: RawDetections, transform: ResizeTransform, names: tuple[str, ...], threshold: float | np.ndarray = 0.0
-) -> Instances:
-    """Raw detections in image pixels: boxes clipped to the image, mask probabilities pasted as run lengths.
-
-    raw        detections on the network input
-    transform  as returned by `preprocess`
-    threshold  score threshold, one number or one per class; detections below are left out, the order is kept
-    """
-    keep = raw.scores >= np.broadcast_to(threshold, len(names))[raw.classes]
-    boxes = transform.boxes_to_image(raw.boxes[keep].astype(np.float32))
-    boxes = box_ops.clip(boxes, transform.image_size)
-    masks = None
-    if raw.mask_probs is not None:
-        paste = {"torchvision": paste_masks, "matterport": stretch_masks}[raw.paste_mode]
-        masks = RleMasks(transform.image_size, *paste(raw.mask_probs[keep], boxes, transform.image_size))
-    return Instances(boxes, raw.classes[keep], raw.scores[keep], masks, names)

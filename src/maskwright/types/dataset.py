@@ -42,11 +42,11 @@ class Record:
     incomplete: bool = False
     id: int | str | None = None
 
-    def evaluated(self, found: Instances) -> Instances:
+    def of_labelled_classes(self, found: Instances) -> Instances:
         """Of what was found here, the objects of classes that were looked for: others may be right or wrong."""
         if self.labelled_classes is None or self.instances is None:
             return found
-        names = [self.instances.names[labelled_class_index] for labelled_class_index in self.labelled_classes]
+        names = [self.instances.names[index] for index in self.labelled_classes]
         return found[np.array([label in names for label in found.labels], bool)]
 
     @property

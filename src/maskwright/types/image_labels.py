@@ -62,9 +62,9 @@ class ImageLabels:
         reached = [index for index in order if scores[index] >= points.get(names[index], threshold)]
         if multi_label:
             return cls(scores, names, tuple(reached))
-        labelled_classes = [index for index in reached if names[index] in points]
+        reached_points = [index for index in reached if names[index] in points]
         others = [index for index in order if names[index] not in points]
-        return cls(scores, names, tuple((labelled_classes or others or order)[:1]))
+        return cls(scores, names, tuple((reached_points or others or order)[:1]))
 
     @property
     def labels(self) -> tuple[str, ...]:

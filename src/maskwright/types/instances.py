@@ -128,7 +128,7 @@ class RawDetections:
     mask_probs     n×28×28 float32 | None   probability that a cell of the box belongs to the object; None without a
                    mask head
     paste_mode     whose rule puts a small mask into its box: "torchvision" grows the box a little (geometry/paste.py),
-                   "matterport" stretches the mask over whole pixels (geometry/stretch.py)
+                   "matterport" stretches the mask over whole pixels (geometry/paste_matterport.py)
     """
 
     boxes: np.ndarray

@@ -59,7 +59,7 @@ def evaluate(detector: Detector, data: Dataset, options: EvaluationOptions) -> E
     images = options.progress(opened, total=len(data), label="predicting", unit="images")
     predictions = [instances for _, instances in every_score.batches(images, progress=options.progress)]
     data = opened.data
-    detections = [record.evaluated(instances) for record, instances in zip(data, predictions, strict=True)]
+    detections = [record.of_labelled_classes(instances) for record, instances in zip(data, predictions, strict=True)]
     metrics = pool([(data, detections)], options, KINDS if kind.masks else ("box",))
     best = metrics.best_kind
     shown = None if best is None else count_detections(best.matches, detector.limits)

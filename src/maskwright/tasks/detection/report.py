@@ -13,7 +13,7 @@ import numpy as np
 
 from maskwright import files, interop
 from maskwright.evaluation.confusion import BACKGROUND, confusion
-from maskwright.evaluation.detection_metrics import TWELVE, DetectionMetrics, KindMetrics
+from maskwright.evaluation.detection_metrics import COCO_METRICS, DetectionMetrics, KindMetrics
 from maskwright.evaluation.matching import Curve
 from maskwright.prediction.detector import Detector
 from maskwright.report import page, sections
@@ -48,7 +48,8 @@ def sections_of(metrics: DetectionMetrics, threshold: Limits | None = None, note
 
 def _twelve(kind: KindMetrics, note: str) -> sections.MetricTable:
     shown = [
-        sections.MetricRow(NAMED.get(name, name), getattr(kind, name), kind.intervals.get(name)) for name in TWELVE
+        sections.MetricRow(NAMED.get(name, name), getattr(kind, name), kind.intervals.get(name))
+        for name in COCO_METRICS
     ]
     return sections.MetricTable(f"{kind.kind.capitalize()} metrics", shown, note=note)
 

@@ -26,7 +26,7 @@ def validate(data: Dataset, engine: TorchEngine, objective: Objective, loader: L
     predictor = Detector(engine, threshold=0.0, size=loader.views.size)
     images = (predictor.open(record.image) for record in data)
     predictions = [instances for _, instances in predictor.batches(images, batch=loader.batch)]
-    detections = [record.evaluated(instances) for record, instances in zip(data, predictions, strict=True)]
+    detections = [record.of_labelled_classes(instances) for record, instances in zip(data, predictions, strict=True)]
     ground_truth = [record.instances for record in data if record.instances is not None]
     metrics = evaluate(ground_truth, detections, [record.size for record in data], names=data.names)
     for kind, evaluated in (("box", metrics.box), ("mask", metrics.mask)):

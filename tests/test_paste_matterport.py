@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maskwright.geometry import rle
 from maskwright.geometry.bilinear import resize
-from maskwright.geometry.stretch import stretch, stretch_masks
+from maskwright.geometry.paste_matterport import stretch, stretch_masks
 
 SIZE = (40, 60)
 
