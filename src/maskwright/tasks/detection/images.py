@@ -43,12 +43,15 @@ def _compared(evaluation: Evaluation[DetectionMetrics], detector: Detector, chos
     kind = evaluation.metrics.best_kind
     for index in chosen:
         record, name = evaluation.data.records[index], evaluation.metrics.image_names[index]
-        detections = evaluation.predictions[index]
-        shown = np.flatnonzero(detections.scores >= FLOOR)
         image = detector.open(record.image)
-        if kind is None or record.instances is None:
-            yield Compared(name, image.pixels, image.size, detections[shown])
+        if kind is None:
+            detections = evaluation.predictions[index]
+            yield Compared(name, image.pixels, image.size, detections[detections.scores >= FLOOR])
             continue
+        # Rows of the matching are rows of what was compared: detections of unknown classes are not in it.
+        detections, ground_truth = kind.matches.detections[index], kind.matches.ground_truth[index]
+        scores = np.ones(len(detections)) if detections.scores is None else detections.scores
+        shown = np.flatnonzero(scores >= FLOOR)
         matched = kind.matches.matched_rows(index)[shown].tolist()
-        types = error_types(detections[shown], record.instances, matched, kind.kind)
-        yield Compared(name, image.pixels, image.size, detections[shown], record.instances, matched, types)
+        types = error_types(detections[shown], ground_truth, matched, kind.kind)
+        yield Compared(name, image.pixels, image.size, detections[shown], ground_truth, matched, types)
