@@ -72,6 +72,7 @@ def _target(site: Path, page: Path, address: str) -> Path:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    found = list(faults(folder))
-    print("\n".join(found) or f"{sum(1 for _ in folder.rglob('*.html'))} pages, no broken link, nothing from elsewhere")
+    pages = sum(1 for _ in folder.rglob("*.html"))
+    found = list(faults(folder)) if pages else [f"{folder} holds no page"]
+    print("\n".join(found) or f"{pages} pages, no broken link, nothing from elsewhere")
     sys.exit(bool(found))
