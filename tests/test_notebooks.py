@@ -31,6 +31,7 @@ PRINTED = {  # what each must come to, at the least
     "balloon_splash": ["train: 6 images of ['BG', 'balloon']", "of the image is in color"],
     "batches_of_frames": ["BATCH_SIZE 3", "7 frames in frames"],
     "coco_demo": ["NUM_CLASSES                    81", "objects: 5"],
+    "from_a_wheel": ["8 images,", "mask AP50", "balloons_0000"],
     "guns_and_swords": ["6 images to train on, 2 held back", "events.out.tfevents", "mask_rcnn_weapons_0001.h5"],
     "rust": [
         "rust.0.jpg = rust.8.jpg",
@@ -80,7 +81,8 @@ def test_nothing_is_stored_in_a_notebook_but_its_cells(notebook):
 @every
 def test_a_notebook_begins_with_the_extension_and_is_python(notebook):
     first, *rest = cells(notebook)
-    assert first.splitlines()[0] == "%load_ext maskwright"
+    fresh = notebook.stem == "from_a_wheel"  # for an environment that has nothing yet, and no script of matterport's
+    assert first.splitlines()[0].startswith("%pip install" if fresh else "%load_ext maskwright")
     for code in rest:
         ast.parse(code)
 
@@ -91,7 +93,8 @@ def test_every_cell_runs(notebook, empty):
     done = ran(notebook, empty)
     assert done.returncode == 0, done.stderr[-3000:]
     assert [words for words in PRINTED[notebook.stem] if words not in done.stdout] == [], done.stdout[-3000:]
-    assert list(empty.glob("cell_*.png")), "it shows something"
+    if any("plt." in code for code in cells(notebook)):
+        assert list(empty.glob("cell_*.png")), "it shows something"
 
 
 @pytest.mark.slow

@@ -73,3 +73,13 @@ def test_the_demo_runs_from_the_wheel(environment, tmp_path):
     facts = json.loads(done.stdout)
     assert facts
     assert (tmp_path / "runs" / "demo" / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_notebook_for_a_fresh_environment_runs_from_the_wheel(environment, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")  # what runs the cells collects pictures with it
+    monkeypatch.setenv("EXAMPLE_IMAGES", "8")
+    notebook = ROOT / "examples" / "from_a_wheel.ipynb"
+    done = run(environment, "python", str(ROOT / "tests" / "notebook_cells.py"), str(notebook), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mask AP50" in done.stdout and (tmp_path / "metrics" / "evaluation.html").is_file()
