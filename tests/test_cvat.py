@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from attacks import annotations as attacks
 from attacks.annotations import image
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from reported import absent, put_aside, sentences
 from strategies import masks, outlines, solid_boxes
@@ -192,7 +192,7 @@ def test_outlines_come_back_point_for_point_and_boxes_to_the_last_bit(tmp_path_f
                 assert np.array_equal(one.outlines[0], two.outlines[0])
     boxes = np.clip(corners, 0, [40, 30, 40, 30]).astype(np.float32)
     boxes = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
-    assume(not len(boxes) or boxes.max() > 2)  # others are read as fractions, and that is reported
+    boxes = boxes[(boxes[:, 2:] > 2).any(axis=1)]  # smaller ones at the corner are taken for fractions
     instances = Instances(boxes, np.zeros(len(boxes), np.int64), None, None, ("rust",))
     formats.write(Dataset("x", ("rust",), (Record(folder / "a.jpg", (30, 40), instances),)), folder / "b.xml", "cvat")
     found = formats.read(folder / "b.xml", allow_faulty=True).records[0].instances
