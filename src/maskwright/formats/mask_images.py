@@ -19,14 +19,12 @@ Source       Penn-Fudan's readme; the panoptic format as cocodataset/panopticapi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.formats import mask_files, mask_pairs
+from maskwright.formats import mask_files, mask_pairs, panoptic
 from maskwright.formats.mask_pairs import Mask, Pairs
 from maskwright.formats.reading import (
     Draft,
@@ -37,9 +35,7 @@ from maskwright.formats.reading import (
     Regions,
     assemble,
     data_name,
-    images_below,
     measured,
-    read_json,
 )
 from maskwright.issues import Kind
 from maskwright.types import Dataset
@@ -69,10 +65,6 @@ MASKS_NOT_ON_BLACK = Kind(
     "{count} mask has one value but black nearly all around the edge, which was taken for an object: {files:3}",
     "{count} masks have one value but black nearly all around the edge, which was taken for an object: {files:3}",
 )  # fmt: skip
-STUFF_UNUSED = Kind(
-    "stuff_unused", "warning", "{count} stuff segment cannot be used here: left out",
-    "{count} stuff segments cannot be used here: left out",
-)  # fmt: skip
 
 IDS, BINARY, KINDS = "ids", "binary", "kinds"
 LOOKED_AT = 40  # masks that tell what the values mean
@@ -99,7 +91,7 @@ def read(path: Path, faults: Faults, connected_components: bool = False) -> Data
     """`connected_components`: the masks are semantic (or one for all objects), each component is one object."""
     head = Head(path)
     if not head.is_folder:
-        return _read_panoptic(path, faults)
+        return panoptic.read_panoptic(path, faults)
     found = mask_pairs.find(head)
     if found is None:
         raise DatasetError("no masks beside images", file=path, expected="a folder masks beside a folder images",
@@ -328,83 +320,3 @@ def _from_files(
                     part = f" part {row}" if connected_components else ""
                     regions.mask(f'mask "{name}"{part}', mask.label or label, objects[row])
     return regions
-
-
-# --- panoptic ---------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class _Category:
-    name: str
-    thing: bool
-
-
-def _read_panoptic(path: Path, faults: Faults) -> Dataset:
-    """Things are objects; stuff (sky, road) is what no object detector learns, and is counted and left out."""
-    data = read_json(path)
-    listed_images, annotations, categories = (
-        _list_of(path, data, key) for key in ("images", "annotations", "categories")
-    )
-    known = {item["id"]: _Category(str(item.get("name", item["id"])), bool(item.get("isthing", 1)))
-             for item in categories if isinstance(item.get("id"), int)}  # fmt: skip
-    named = {
-        listed_image.get("id"): str(listed_image.get("file_name", ""))
-        for listed_image in listed_images
-        if _hashable(listed_image.get("id"))
-    }
-    folder = path.with_suffix("")
-    root = path.parent.parent if path.parent.name.casefold() == "annotations" else path.parent
-    images = {image.stem: image for image in reversed(images_below(root)) if folder not in image.parents}
-    drafts = []
-    for annotation in annotations:
-        mask = folder / PurePosixPath(str(annotation.get("file_name", "")).replace("\\", "/")).name
-        name = named.get(annotation.get("image_id")) if _hashable(annotation.get("image_id")) else None
-        stem = PurePosixPath(name or mask.name).stem
-        if stem not in images:
-            faults.absent(name or mask.name)
-            continue
-        faults.found()
-        image = measured(images[stem], faults, name or mask.name)
-        if image is not None:
-            drafts.append(Draft(image, _segments(image, mask, annotation.get("segments_info"), known, faults)))
-    names = [category.name for category in known.values() if category.thing]
-    return assemble(data_name(path), dict.fromkeys(names), drafts, "mask_images", faults)
-
-
-def _segments(image: FoundImage, mask: Path, infos: Any, known: dict[int, _Category], faults: Faults) -> Regions:
-    size = mask_files.measured_mask(mask, faults, image.name)
-    regions = Regions(faults, image, stated=size)
-    ids = mask_files.read_ids(mask, faults, image.name) if size in (image.size, image.size[::-1]) else None
-    if ids is None or not isinstance(infos, list):
-        regions.saw()
-        if not isinstance(infos, list):
-            regions.fault("all", "segments_info", "a list", infos)
-        return regions
-    numbers, rows = mask_files.rows(ids)
-    row_of = {number: row for row, number in enumerate(numbers)}
-    for number, info in enumerate(infos):
-        info = info if isinstance(info, dict) else {}
-        category = (
-            known.get(info["category_id"]) if _hashable(info.get("category_id")) and "category_id" in info else None
-        )
-        row = row_of.get(info["id"]) if _hashable(info.get("id")) and "id" in info else None
-        if category is None:
-            regions.lacks(number, "category_id", "one of the categories", info.get("category_id"))
-        elif row is None:
-            regions.lacks(number, "id", "a color in the picture", info.get("id"))
-        elif not category.thing:
-            faults.count(STUFF_UNUSED)
-        else:
-            regions.mask(number, category.name, rows[row], crowd=bool(info.get("iscrowd")))
-    return regions
-
-
-def _list_of(path: Path, data: Any, key: str) -> list[dict[str, Any]]:
-    found = data.get(key) if isinstance(data, dict) else None
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise AnnotationError(
-            "not a panoptic file", file=path, field=key, expected="a list of objects", got=type(found).__name__
-        )
-    return found
-
-
-def _hashable(value: Any) -> bool:
-    return isinstance(value, int | str)
