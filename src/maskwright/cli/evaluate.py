@@ -129,7 +129,7 @@ def _show_predictions(metrics: ClassificationMetrics, console: Console) -> None:
     console.show(f"accuracy {accuracy}   AUC {_with(metrics.auc, metrics.intervals.get('AUC'))}")
     if metrics.confusion is not None and len(metrics.names) <= 12:
         table = [[name, *row] for name, row in zip(metrics.names, metrics.confusion.tolist(), strict=True)]
-        console.table(["is", *(f"said {name}" for name in metrics.names)], table)
+        console.table(["ground truth", *(f"predicted {name}" for name in metrics.names)], table)
 
 
 def _with(value: float | None, interval: tuple[float, float] | None) -> str:

@@ -110,14 +110,14 @@ def _confusion(kind: KindMetrics, threshold: Limits | None) -> sections.Matrix:
     seen = np.flatnonzero((counts.sum(0) + counts.sum(1))[:-1])
     kept = np.sort(seen[np.argsort(-mistakes[seen], kind="stable")][:MOST_CLASSES])
     rows = np.append(kept, len(names) - 1)
-    said = "each class's best threshold" if threshold is None else _from(threshold)
+    threshold_text = "each class's best threshold" if threshold is None else _from(threshold)
     more = f"; the {MOST_CLASSES} classes with the most mistakes" if len(seen) > MOST_CLASSES else ""
     return sections.Matrix(
         "Confusion matrix",
         [names[row] for row in rows],
         counts[np.ix_(rows, rows)],
         unit="objects",
-        note=f"{kind.kind}, IoU 0.5, {said}{more}. Row {BACKGROUND}: found where nothing is; column: missed",
+        note=f"{kind.kind}, IoU 0.5, {threshold_text}{more}. Row {BACKGROUND}: found where nothing is; column: missed",
     )
 
 
