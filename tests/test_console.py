@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.cli import console as console_module
-from maskwright.cli.bars import time_text
 from maskwright.cli.console import Console, plain, table_text
 from maskwright.errors import DatasetError, FetchError, ImageError, UnknownName
 from maskwright.issues import Kind
-from maskwright.progress import Progress
+from maskwright.progress import Progress, time_text
 
 CLIPPED = Kind("clipped", "warning", "{count} outlines were clipped")
 BROKEN = Kind("broken", "error", "{error}")

@@ -16,7 +16,8 @@ from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
 from maskwright.issues import Issue, Kind, as_json
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic
 from maskwright.types import Dataset
 
 TOO_MANY_FAULTS = Kind(
@@ -55,7 +56,7 @@ class CheckResult:
         }
 
 
-def check(data: str | Path | Dataset, *, progress: Progress = silent, **reading: Unpack[ReadOptions]) -> CheckResult:
+def check(data: str | Path | Dataset, *, progress: Progress = automatic, **reading: Unpack[ReadOptions]) -> CheckResult:
     """Everything that is wrong or worth knowing, in one dataset or in several below one folder.
 
     A folder may hold several (class folders, boxes, a TFRecord of the same images): each is checked, and images that

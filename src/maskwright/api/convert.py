@@ -15,7 +15,8 @@ from maskwright.curate.copies import copy_image, with_copies
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.formats.faults import summarized
 from maskwright.issues import Issue, Kind, Log, warn
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic
 from maskwright.types import Dataset
 
 PART_NOT_WRITTEN = Kind(
@@ -79,7 +80,7 @@ def convert(
     to: Format,
     *,
     copy_images: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     log: Log = warn,
     **reading: Unpack[ReadOptions],
 ) -> ConvertResult:

@@ -14,11 +14,12 @@ from maskwright.api.train import train
 from maskwright.curate.split import k_fold
 from maskwright.curate.unreadable import readable
 from maskwright.errors import DatasetError
-from maskwright.issues import Issues, Kind, Log, warn
+from maskwright.issues import Issues, Kind, Log
 from maskwright.models import registry
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import reporting
 from maskwright.tasks.base import EvaluationOptions, Metrics, Task
 from maskwright.tasks.registry import find_task
 from maskwright.training.recipe import Recipe
@@ -60,8 +61,9 @@ def cross_validate(
     connected_components: bool = False,
     annotations: str | None = None,
     follow_links: bool = False,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
     **options: Any,
 ) -> CrossValidated[Any]:
     """Train and evaluate k times; `options` as for train (a time_budget counts for each fold).
@@ -69,11 +71,14 @@ def cross_validate(
     No fold chooses a checkpoint: the last weights are evaluated, so nothing of a held-back image reaches its evaluate.
     Splits that the data name are set aside; groups and near-duplicates stay together.
 
-    >>> maskwright.cross_validate("party/", k=3, time_budget=600).pooled.mask.intervals["AP50"]
+    verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
+
+    >>> maskwright.cross_validate("party/", k=3, time_budget="10m").pooled.mask.intervals["AP50"]
     (0.61, 0.79)
     >>> maskwright.cross_validate("rust/", task="classify", k=5).pooled.auc
     0.99
     """
+    progress, log = reporting(verbose, progress, log)
     faulty = bool(options.get("allow_faulty"))
     whole = dataset_of(
         data,

@@ -17,12 +17,13 @@ from maskwright.api.train import Trained, train
 from maskwright.drawing import outlines
 from maskwright.drawing import splash as splashing
 from maskwright.errors import OutputError
-from maskwright.issues import Issues, Kind, Log, warn
+from maskwright.issues import Issues, Kind, Log
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Predictor
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
 from maskwright.report import page, sections
+from maskwright.reporting import reporting
 from maskwright.synth.scene import render_set
 from maskwright.tasks.registry import find_task
 from maskwright.training.run_folder import RunFolder
@@ -62,13 +63,16 @@ def demo(
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
 ) -> Demo:
     """Render a party, train on it for about `seconds`, evaluate, splash, and write it all on one page.
 
     out  a folder of its own; what an earlier demo left there is replaced, anything else is an error
+    verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
     """
+    progress, log = reporting(verbose, progress, log)
     began, out = time.monotonic(), Path(out)
     _clear(out)
     log(DEMO_RENDERING(count=IMAGES, folder=out / "party"))

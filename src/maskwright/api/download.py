@@ -10,7 +10,8 @@ from maskwright.curate.published import PUBLISHED as DATA_SETS
 from maskwright.curate.published import obtain
 from maskwright.errors import RecipeError, UnknownName
 from maskwright.models.registry import MODELS
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic
 from maskwright.weights import sources
 
 KINDS = tuple(dict.fromkeys(kind for kind, _ in sources.PUBLISHED))  # coco, imagenet, and a file of its own name
@@ -31,7 +32,7 @@ class Downloaded:
 
 
 def download(
-    what: str, model: str | None = None, *, out: str | Path | None = None, progress: Progress = silent
+    what: str, model: str | None = None, *, out: str | Path | None = None, progress: Progress = automatic
 ) -> Downloaded:
     """Fetch weights or a published dataset, unless they are here already.
 

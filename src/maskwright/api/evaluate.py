@@ -10,13 +10,14 @@ from maskwright.api.data import data_name, relative, same_spelling
 from maskwright.api.reading import dataset_of
 from maskwright.errors import DatasetError
 from maskwright.evaluation.comparing import McNemar
-from maskwright.issues import Issue, Issues, Kind, Log, warn
+from maskwright.issues import Issue, Issues, Kind, Log
 from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.threshold_origins import Threshold
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import reporting
 from maskwright.tasks.base import Evaluation, EvaluationOptions, Metrics, ReportContext
 from maskwright.tasks.registry import find_task
 from maskwright.training.run_folder import RunFolder
@@ -107,8 +108,9 @@ def evaluate(
     annotations: str | None = None,
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
 ) -> Evaluated[Any]:
     """Evaluate a model by COCO's metrics, each with a 95 % interval over images; a classifier by accuracy, AUC and
     more.
@@ -117,12 +119,14 @@ def evaluate(
     against  another classifier: McNemar's test tells whether one is better on these images
     out    a folder for evaluation.json, evaluation.html and coco_results.json (with the data's own COCO ids where they
            have some; else with coco_images.json, which says what the numbers mean)
+    verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
 
     >>> maskwright.evaluate("runs/party", "party/").metrics.mask.AP50
     0.71
     >>> maskwright.evaluate("runs/rust", "rust/").metrics.accuracy
     0.97
     """
+    progress, log = reporting(verbose, progress, log)
     whole = dataset_of(
         data,
         allow_faulty=allow_faulty,

@@ -14,12 +14,13 @@ from maskwright.api.results import SAVED, WHOLE, Predicted, Prediction, write_al
 from maskwright.api.sorting import Sorter
 from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName
 from maskwright.images.sources import Origin, Source, expand
-from maskwright.issues import Kind, Log, warn
+from maskwright.issues import Kind, Log
 from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.screening import Screening
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic, reporting
 from maskwright.types import Image, Instances
 
 IMAGE_NOT_READ = Kind("image_not_read", "error", "{error}")
@@ -40,8 +41,9 @@ def predict(
     move: bool = False,
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
 ) -> Predicted:
     """Detect the objects of every image; with a classifier, predict the labels of every image.
 
@@ -52,11 +54,13 @@ def predict(
                (one cut-out with alpha an object); of a classifier's predictions json, jsonl and csv
     sort_into  a folder that gets a copy of every image, in a folder called by its prediction; `move`: the image itself
     follow_links  open links that lead out of a folder among the sources, too
+    verbose    True prints progress and issues; None: in a notebook. progress, log: reporting of your own
     An image that cannot be read is put into `failed` and logged; the others go on.
 
     >>> maskwright.predict("balloons", "party.jpg").images[0].instances.counts()
     {'balloon': 7}
     """
+    progress, log = reporting(verbose, progress, log)
     predictor = load_unless_loaded(model, options, progress)
     class_indices = check_request(predictor, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
@@ -95,7 +99,7 @@ def load_screening(
     name: str | None = None,
     screen_threshold: float | None = None,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Screening:
     """Two models for `predict`: a classifier, and a detector for the images it picks.
 

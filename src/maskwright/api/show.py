@@ -19,7 +19,8 @@ from maskwright.drawing.sheet import fit, sheet
 from maskwright.errors import ImageError, RecipeError
 from maskwright.images.decode import decode
 from maskwright.issues import Kind, Log, warn
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic
 from maskwright.text import listed
 from maskwright.types import Dataset, Record
 
@@ -57,7 +58,7 @@ def show(
     *,
     out: str | Path | None = None,
     count: int = 12,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     log: Log = warn,
     **reading: Unpack[ReadOptions],
 ) -> ShowResult:

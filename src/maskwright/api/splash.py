@@ -21,12 +21,13 @@ from maskwright.drawing.splash import side_by_side as beside
 from maskwright.drawing.splash import splash as in_color
 from maskwright.errors import MaskwrightError
 from maskwright.images.sources import Origin, expand
-from maskwright.issues import Log, warn
+from maskwright.issues import Log
 from maskwright.prediction.detector import require_detector
 from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import reporting
 from maskwright.types import Instances
 
 
@@ -40,17 +41,20 @@ def splash(
     classes: Sequence[str] | None = None,
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
 ) -> Predicted:
     """Draw every image gray, its objects in color; one picture an image in the folder `out`.
 
     side_by_side  the image as it was at the left
     invert        the objects gray, the rest in color
+    verbose       True prints progress and issues; None: in a notebook. progress, log: reporting of your own
 
     >>> maskwright.splash("balloons", "party.jpg").images[0].files
     (PosixPath('splash/party.jpg'),)
     """
+    progress, log = reporting(verbose, progress, log)
     predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices = class_indices_of(predictor, classes)
     images = expand(sources, follow_links)

@@ -15,7 +15,8 @@ from maskwright.curate.copies import with_copies
 from maskwright.errors import UnknownName
 from maskwright.formats.faults import summarized
 from maskwright.issues import Issue, Kind, Log, warn
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic
 from maskwright.types import Dataset
 
 IMAGES_NOT_COPIED = Kind("images_not_copied", "warning", "{count} unlabeled or skipped images were not copied")
@@ -54,7 +55,7 @@ def split(
     group_by: splitting.Rule = "near-duplicate",
     seed: int = 0,
     format: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     log: Log = warn,
     **reading: Unpack[ReadOptions],
 ) -> SplitResult:

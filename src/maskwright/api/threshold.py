@@ -11,10 +11,11 @@ from maskwright.api.evaluate import held_back, seen
 from maskwright.api.reading import dataset_of
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.evaluation.operating_point import Aim, OperatingPoint
-from maskwright.issues import Kind, Log, warn
+from maskwright.issues import Kind, Log
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import reporting
 from maskwright.tasks.base import EvaluationOptions
 from maskwright.tasks.registry import find_task
 from maskwright.types import Dataset
@@ -67,8 +68,9 @@ def threshold(
     annotations: str | None = None,
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
 ) -> Chosen:
     """Choose the score threshold that serves the aim, and store it in the model's card.
 
@@ -79,10 +81,12 @@ def threshold(
            Never test: those images tell afterwards what the threshold is worth. A classifier's training images never:
            it is surer of them than of any others
     keep   write it into the card. Bundled models and .h5 files are left as they are
+    verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
 
     >>> threshold("runs/party", "party/", Aim.of(recall=0.9)).point.precision
     0.62
     """
+    progress, log = reporting(verbose, progress, log)
     if options.threshold is not None:
         raise RecipeError(
             "the threshold is what is chosen here", field="threshold", expected="none given", got=options.threshold

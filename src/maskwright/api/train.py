@@ -18,10 +18,11 @@ from maskwright.api.start import check_weights, hashes_of_start, start_weights
 from maskwright.engines import hardware
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import RecipeError
-from maskwright.issues import Kind, Log, warn
+from maskwright.issues import Kind, Log
 from maskwright.models import registry, starts
 from maskwright.models.base import choose_layers
-from maskwright.progress import Progress, duration, silent
+from maskwright.progress import Progress, duration
+from maskwright.reporting import reporting
 from maskwright.tasks.base import Task
 from maskwright.tasks.registry import find_task
 from maskwright.training.callbacks import Callback, Hooks
@@ -79,8 +80,9 @@ def train(
     name: str | None = None,
     out: str | Path = "runs",
     validate: bool = True,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
     callbacks: Sequence[Callback] = (),
     clock: Callable[[], float] = time.monotonic,
     **options: Any,
@@ -91,14 +93,16 @@ def train(
     recipe    a TOML file or a Recipe; `options` (model=, weights=, epochs=, lr=, ... as on the command line) go on top
     resume    a run's folder: continues where it stopped, with its own recipe and data (a Dataset is passed once more)
     validate  False trains on everything not named val or test; the last weights are then the model
-    callbacks  see maskwright.training.callbacks: called at the start, after each epoch and at the end
+    verbose   True prints the progress and a line an epoch; None: in a notebook. progress, log: reporting of your own
+    callbacks  see maskwright.Callback: called at the start, after each epoch and at the end
     clock     what a time budget is measured by: time.process_time counts the seconds of the CPU
 
-    >>> trained = maskwright.train("party/", epochs=10)
+    >>> trained = maskwright.train("party/", time_budget="10m")
     >>> trained.metrics["mask_AP50"]
     0.71
     """
-    hooks = Hooks(callbacks, progress, log, clock)
+    hooks = Hooks(callbacks, *reporting(verbose, progress, log), clock)
+    log, progress = hooks.log, hooks.progress
     if resume is not None:
         given = data if isinstance(data, Dataset) else None
         others = {"DATA": None if given is not None else data, "recipe": recipe, "name": name, **options}

@@ -17,12 +17,13 @@ from maskwright.api.predict import class_indices_of, of_classes
 from maskwright.drawing import outlines
 from maskwright.drawing.colors import color_of
 from maskwright.errors import MaskwrightError, OutputError
-from maskwright.issues import Issue, Kind, Log, as_json, warn
+from maskwright.issues import Issue, Kind, Log, as_json
 from maskwright.prediction.detector import Detector, require_detector
 from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import reporting
 from maskwright.types import Instances
 from maskwright.video.read import Frame, Video
 from maskwright.video.tracks import UNTRACKED, Tracker
@@ -113,8 +114,9 @@ def predict_video(
     track: bool = False,
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
 ) -> VideoResult:
     """Draw the objects of every frame; the new video keeps the times of the frames, their number and the sound.
 
@@ -123,11 +125,13 @@ def predict_video(
     drawn   makes the new frame of the old one and its objects; None: outlines and labels
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
     track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
+    verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
     Ctrl-C ends the video where it is, so that it can be played up to there, and goes on as KeyboardInterrupt.
 
     >>> maskwright.predict_video("balloons", "party.mp4", out="drawn").most
     {'balloon': 7}
     """
+    progress, log = reporting(verbose, progress, log)
     predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices = class_indices_of(predictor, classes)
     file = targets([source], Path(out))[0]
@@ -171,11 +175,13 @@ def predict_videos(
     track: bool = False,
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
-    log: Log = warn,
+    verbose: bool | None = None,
+    progress: Progress | None = None,
+    log: Log | None = None,
 ) -> VideoResults:
     """`predict_video` for several videos, one after the other; of one alone the error is raised, of several it is put
     into `failed` and logged, and the others go on."""
+    progress, log = reporting(verbose, progress, log)
     files = targets(sources, Path(out))
     predictor = load_unless_loaded(model, options, progress)
     results = VideoResults([])

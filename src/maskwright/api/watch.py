@@ -25,7 +25,8 @@ from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
 from maskwright.prediction.screening import Screening
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic
 
 WATCHING = Kind("watching", "info", "watching {folder}; one line an image goes to {lines}; Ctrl-C ends it")
 
@@ -62,7 +63,7 @@ def watch(
     pictures: bool = True,
     follow_links: bool = False,
     options: InferenceOptions = AS_TRAINED,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     log: Log = warn,
 ) -> Iterator[Prediction | Unread]:
     """The prediction for each image that lies in the folder or comes into it, as soon as it is complete.

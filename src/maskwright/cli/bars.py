@@ -8,6 +8,8 @@ from rich import progress
 from rich.console import Console as RichConsole
 from rich.text import Text
 
+from maskwright.progress import count_text, time_text
+
 
 class _TimeLeft(progress.ProgressColumn):
     """Counts down to the expected end, also between two items: an epoch may take minutes."""
@@ -55,27 +57,3 @@ class ProgressBars:
 
     def stop(self) -> None:
         self._shown.stop()
-
-
-def count_text(done: int, total: float | None, unit: str) -> str:
-    """How far, in words.
-
-    >>> count_text(12, 61, "images"), count_text(3_100_000, 84_000_000, "B")
-    ('12 of 61 images', '3.1 of 84.0 MB')
-    """
-    if unit == "B":
-        return f"{done / 1e6:.1f} MB" if total is None else f"{done / 1e6:.1f} of {total / 1e6:.1f} MB"
-    return f"{done:,} {unit}".rstrip() if total is None else f"{done:,} of {total:,.0f} {unit}".rstrip()
-
-
-def time_text(seconds: float) -> str:
-    """What is left, no finer than one can know.
-
-    >>> time_text(42.3), time_text(605), time_text(7300)
-    ('43 s left', '10 min 5 s left', '2 h 1 min left')
-    """
-    whole = int(-(-seconds // 1))
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes} min left"
-    return f"{minutes} min {rest} s left" if minutes else f"{rest} s left"

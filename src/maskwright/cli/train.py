@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,18 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
-
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+from maskwright.errors import RecipeError
+from maskwright.progress import seconds_of
 
 
 def seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
     """20m, 90s, 1.5h or plain seconds."""
-    if value is None:
-        return None
-    parsed = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value.strip().lower())
-    if not parsed or not float(parsed[1]):
-        raise click.BadParameter(f"{value!r} is no span of time: 90s, 20m or 1.5h", context, parameter)
-    return float(parsed[1]) * UNITS[parsed[2]]
+    try:
+        return None if value is None else seconds_of(value)
+    except RecipeError as error:
+        raise click.BadParameter(
+            f"{value!r} is no span of time: {error.parts['expected']}", context, parameter
+        ) from error
 
 
 @click.command(options_metavar="[options]")

@@ -12,6 +12,7 @@ from maskwright.prediction.detector import Detector
 from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.progress import Progress, silent
+from maskwright.reporting import automatic
 from maskwright.weights.sources import STARTS, bundled_names, model_file
 
 Loaded = TypeVar("Loaded")
@@ -28,7 +29,7 @@ def load(
     options: InferenceOptions = AS_TRAINED,
     *,
     engine: str = "auto",
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Detector | ImageClassifier:
     """A model ready for images: a run's folder (its best is taken), a model folder, the name of a bundled one,
     or a weight file (.h5) of matterport's Mask R-CNN, with `options.names` for its classes. A classifier gives an

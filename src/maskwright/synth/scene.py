@@ -13,7 +13,8 @@ from PIL import Image
 from maskwright import files, formats
 from maskwright.errors import OutputError, RecipeError, UnknownName
 from maskwright.issues import Issue
-from maskwright.progress import Progress, silent
+from maskwright.progress import Progress
+from maskwright.reporting import automatic
 from maskwright.synth.canvas import Canvas
 from maskwright.types import Dataset, Instances, Record
 
@@ -85,7 +86,7 @@ def render_set(
     format: str = "via",
     empty_fraction: float = 0.05,
     backgrounds: Sequence[np.ndarray] | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Dataset:
     """Render `count` scenes into folder/train and folder/val, with their annotations; all of it, or nothing.
 

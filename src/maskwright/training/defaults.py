@@ -11,6 +11,7 @@ import msgspec
 from maskwright.errors import RecipeError, UnknownName
 from maskwright.models import registry
 from maskwright.models.starts import at_hand
+from maskwright.progress import seconds_of
 from maskwright.suggestions import option_meant
 from maskwright.training.recipe import Recipe, Stage
 from maskwright.transforms.augment import Augment
@@ -67,6 +68,8 @@ def default_recipe(options: dict[str, Any]) -> Recipe:
 
 def _checked(name: str, value: Any) -> Any:
     """An option in the type the recipe wants; paths become text, for the file."""
+    if name == "time_budget" and isinstance(value, str):
+        value = seconds_of(value)
     kinds = {"epochs": int, "layers": str, "lr": float} | typing.get_type_hints(Recipe)
     try:
         return msgspec.convert(str(value) if isinstance(value, Path) else value, kinds.get(name, Any))
