@@ -22,7 +22,6 @@ FILES = {
     "part of a Supervisely project": ("ann/a.jpg.json", {"size": {}, "objects": [{"classTitle": "rust"}]}),
     "a table of boxes without column names (keras-retinanet)": ("a.csv", "a.jpg,1,2,3,4.5,rust\nb.jpg,,,,,\n"),
     "a VoTT project, or VoTT 1": ("party.vott", {"name": "party", "securityToken": "x", "assets": {}}),
-    "Datumaro JSON": ("a.json", {"dm_format_version": "1.0", "infos": {}, "categories": {}, "items": []}),
     "COCO panoptic without its pictures": ("a.json", {"annotations": [{"segments_info": [], "file_name": "a.png"}]}),
     "Cityscapes": ("a.json", {"imgHeight": 4, "imgWidth": 6, "objects": [{"label": "road", "polygon": [[0, 0]]}]}),
     "BDD100K JSON": ("a.json", [{"name": "a.jpg", "labels": [{"category": "car", "box2d": {}}]}]),

@@ -214,6 +214,28 @@ def create_ml(folder: Path) -> None:
     written(folder / "ml.json", [{"image": name, "annotations": boxes} for name in ("a.jpg", "b.png")])
 
 
+def datumaro(folder: Path) -> None:
+    rle = {"size": list(SIZE), "counts": "X1T60O`l1"}
+    shapes = [
+        {"type": "polygon", "points": [2, 2, 20, 2, 20, 20.5]},
+        {"type": "mask", "rle": rle},
+        {"type": "bbox", "bbox": [5, 6, 10, 9.5], "attributes": {"rotation": 30.5, "is_crowd": True}},
+        {"type": "ellipse", "points": [5, 6, 15, 20]},
+        {"type": "rotated_bbox", "bbox": [15, 12, 10, 6, 20]},
+        {"type": "label"},
+        {"type": "points", "points": [1, 1], "visibility": [2]},
+    ]
+    drawn = [{"id": number, "label_id": number % 2, "group": number // 2, "z_order": 0, "attributes": {}} | shape
+             for number, shape in enumerate(shapes)]  # fmt: skip
+    items = []
+    for name in ("a.jpg", "b.png"):
+        annotations.image(folder / "images" / "default" / name, SIZE)
+        items.append({"id": name[0], "annotations": drawn, "image": {"path": name, "size": list(SIZE)}})
+    labels = {"label": {"labels": [{"name": "rust"}, {"name": "dent"}], "label_groups": []}}
+    page = {"dm_format_version": "1.0", "infos": {}, "categories": labels, "items": items}
+    written(folder / "annotations" / "default.json", page)
+
+
 def vott(folder: Path) -> None:
     annotations.image(folder / "a.jpg", SIZE)
     box = {"left": 2, "top": 3, "width": 10, "height": 6.5}
@@ -630,6 +652,7 @@ KINDS = {
         Kind("label-studio-min", label_studio_min, labels, "least.json", (".json",)),
         Kind("supervisely", supervisely, labels, "", (".json",), mutations.break_folder),
         Kind("create-ml", create_ml, labels, "ml.json", (".json",)),
+        Kind("datumaro", datumaro, labels, "annotations/default.json", (".json",)),
         Kind("vott", vott, labels, "export.json", (".json",)),
         Kind("kitti", kitti, labels, "", (".txt",), mutations.break_folder),
         Kind("open-images", open_images, labels, "", (".csv",), mutations.break_folder),

@@ -30,7 +30,7 @@ IMAGES_STAY = Kind(
     fix="put them beside OUT, or use --copy-images",
 )  # fmt: skip
 
-Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo", "cvat"]
+Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo", "cvat", "datumaro"]
 
 
 class Target(NamedTuple):
@@ -58,6 +58,7 @@ TARGETS = {
     "labelme": Target("labelme", ".json", "", ""),
     "yolo": Target("yolo", ".txt", "", ""),
     "cvat": Target("cvat", ".xml", "annotations.xml", ""),
+    "datumaro": Target("datumaro", ".json", "annotations/default.json", "annotations/{}.json"),
 }
 
 
@@ -88,7 +89,7 @@ def convert(
 
     out      a new folder, with one file for each of train, val and test (labels-csv: a column; cvat: subsets); or one
              file (.json, .csv, .record, .xml)
-    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme, yolo or cvat
+    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme, yolo, cvat or datumaro
     copy_images  copy the images beside what is written (a TFRecord holds them)
     reading  as for maskwright.read
 

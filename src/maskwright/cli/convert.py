@@ -20,6 +20,7 @@ FORMATS = (
     "labelme",
     "yolo",
     "cvat",
+    "datumaro",
 )  # api.convert has more about them
 
 

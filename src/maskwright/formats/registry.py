@@ -80,6 +80,7 @@ FORMATS = {
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "create_ml": Format("CreateML JSON", "maskwright.formats.create_ml", endings=(".json",)),
     "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", writes=True, endings=(".xml",)),
+    "datumaro": Format("Datumaro JSON", "maskwright.formats.datumaro", writes=True, endings=(".json",)),
     "dota": Format("DOTA: a text of oriented boxes an image", "maskwright.formats.dota"),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "kitti": Format("KITTI boxes (label_2, image_2)", "maskwright.formats.kitti"),

@@ -146,10 +146,6 @@ def _vott(head: Head) -> bool:
     return head.ending == ".vott" or _has(head, ".json", "securityToken") or _has(head, ".json", "frames", "inputTags")
 
 
-def _datumaro(head: Head) -> bool:
-    return _has(head, ".json", "dm_format_version") or _has(head, ".json", "infos", "categories", "items")
-
-
 def _panoptic(head: Head) -> bool:
     return _has(head, ".json", "segments_info")
 
@@ -215,7 +211,6 @@ UNSUPPORTED = {
         _retinanet, "write the names of the columns above its first line, as CSV: filename,xmin,ymin,xmax,ymax,class"
     ),
     "a VoTT project, or VoTT 1": Unsupported(_vott, "export it from VoTT 2 as VoTT JSON, Pascal VOC or CSV"),
-    "Datumaro JSON": Unsupported(_datumaro, _DATUMARO.format("datumaro")),
     "COCO panoptic without its pictures": Unsupported(
         _panoptic, "put the folder of id pictures beside the JSON file, called like it without .json"
     ),
