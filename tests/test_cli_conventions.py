@@ -25,7 +25,8 @@ from maskwright import fetch
 from maskwright.api import doctor as house
 from maskwright.api.doctor import doctor
 from maskwright.cli.console import Console
-from maskwright.cli.listing import listing, wrapped
+from maskwright.cli.lines import wrapped
+from maskwright.cli.listing import listing
 from maskwright.cli.main import main
 from maskwright.cli.models import flat
 from maskwright.curate import published

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.cli import console as console_module
-from maskwright.cli.console import Console, plain, table_text
+from maskwright.cli.console import Console, plain
+from maskwright.cli.tables import table_text
 from maskwright.errors import DatasetError, FetchError, ImageError, UnknownName
 from maskwright.issues import Kind
 from maskwright.progress import Progress, time_text
@@ -56,6 +57,17 @@ def test_an_issue_is_a_line_on_stderr_and_quiet_keeps_back_all_but_errors(capsys
         console.log(CLIPPED("party", count=13))
         console.log(broken)
         assert capsys.readouterr() == ("", shown) and len(console.issues) == 2
+
+
+def test_what_was_said_is_not_said_again_unless_it_is_an_error(capsys):
+    console = Console()
+    for issue in (CLIPPED("party", count=13), CLIPPED("party", count=12), CLIPPED("party", count=13)):
+        console.log(issue)
+    broken = BROKEN(error=ImageError("truncated", file="a.jpg"))
+    console.log(broken)
+    console.log(broken)
+    lines = ["party: 13 outlines were clipped", "party: 12 outlines were clipped", *2 * [str(broken)]]
+    assert capsys.readouterr().err.splitlines() == lines and len(console.issues) == 5
 
 
 def test_quiet_keeps_results(capsys):
@@ -207,6 +219,15 @@ def test_the_time_left_is_known_as_soon_as_the_bar_is_there(terminal):
         if console._bars is not None:
             ends.append(console._bars._shown.tasks[0].fields["end"])
     assert len(ends) > 5 and None not in ends
+
+
+def test_work_with_a_limit_ends_no_later(terminal):
+    console = Console()
+    left = []
+    for _ in console.progress(range(100), label="epoch 1", unit="steps", limit=30):
+        if console._bars is not None:
+            left.append(console._bars._shown.tasks[0].fields["end"])
+    assert set(left) == {min(left)} and min(left) < 40  # 100 steps of two looks at the clock would take longer
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_a_server_that_does_not_say_how_long(server, tmp_path):
 def test_progress_sees_every_byte_once(server, tmp_path):
     seen = []
 
-    def progress(items: Iterable, *, total=None, label="", unit="") -> Iterable:
+    def progress(items: Iterable, *, total=None, label="", unit="", limit=None) -> Iterable:
         seen.append([total, label, unit, 0])
         for item in items:
             seen[-1][3] += len(item)

@@ -25,6 +25,12 @@ def test_an_issue_becomes_a_sentence_singular_or_plural_by_its_count():
     assert str(CLIPPED(count=1300)) == "1,300 outlines were clipped"
 
 
+def test_a_number_brings_its_noun():
+    kind = Kind("divided", "info", "{train:image} to train on, {val} held back")
+    assert str(kind(train=1, val=2)) == "1 image to train on, 2 held back"
+    assert str(kind(train=1300, val=2)) == "1,300 images to train on, 2 held back"
+
+
 def test_a_list_is_joined_and_shortened_and_a_part_without_value_left_out():
     names = ["a.jpg", "b.jpg", "c.jpg"]
     assert str(ABSENT(count=3, names=names, where="")) == '3 images are absent: "a.jpg", "b.jpg", ...; add them'

@@ -80,7 +80,7 @@ class Stopped(Exception):
 def stop_after(steps: int, done: list[int]):  # type: ignore[no-untyped-def]
     """A progress that breaks off when so many steps are done."""
 
-    def progress(items, total=None, label="", unit=""):  # type: ignore[no-untyped-def]
+    def progress(items, total=None, label="", unit="", limit=None):  # type: ignore[no-untyped-def]
         for item in items:
             if done[0] == steps:
                 raise Stopped
@@ -275,7 +275,7 @@ from maskwright.training.interrupts import deferred
 
 training_loop.SAVE_EVERY = 0.0
 
-def progress(items, total=None, label="", unit=""):
+def progress(items, total=None, label="", unit="", limit=None):
     for item in items:
         yield item
         if label.startswith("epoch"):

@@ -179,7 +179,7 @@ def test_a_set_is_the_same_again_from_the_same_seed(tmp_path):
 def test_progress_is_told_of_every_scene(tmp_path):
     seen = []
 
-    def watch(items, *, total=None, label="", unit=""):
+    def watch(items, *, total=None, label="", unit="", limit=None):
         seen.append((total, label))
         yield from items
 

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from maskwright.errors import MaskwrightError
 from maskwright.escaping import harmless
+from maskwright.text import counted
 
 Severity = Literal["error", "warning", "info"]
 
@@ -71,9 +72,9 @@ Log = Callable[[Issue], None]
 class Kind:
     """What all issues of one code share; called with the values, it makes one of them.
 
-    wording  the sentence: {name} is a value, {names:3} the first three of a list, {names!q:3} in quotes, {names:&} all
-             joined by "and", {images:3} and {fix} are the issue's own; a part in [brackets] is left out where one of
-             its values is empty
+    wording  the sentence: {name} is a value, {count:image} a number with its noun, {names:3} the first three of a
+             list, {names!q:3} in quotes, {names:&} all joined by "and", {images:3} and {fix} are the issue's own; a
+             part in [brackets] is left out where one of its values is empty
     plural   the sentence where `count` is not 1, if it differs
     """
 
@@ -167,6 +168,8 @@ class _Words(string.Formatter):
             return harmless(", ".join(f"{name} {number:,}" for name, number in value.items()))
         if isinstance(value, MaskwrightError):
             return str(value)
+        if isinstance(value, int) and len(format_spec) > 1 and format_spec.isalpha():
+            return counted(value, format_spec)
         return harmless(format(value, format_spec))
 
 

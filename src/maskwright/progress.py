@@ -20,16 +20,25 @@ class Progress(Protocol):
     total  number of items, None if unknown; with unit "B" the sum of their lengths
     label  the activity ("training", "decoding", a file name)
     unit   what is counted: "" for items, "B" for bytes if the items are chunks of bytes
+    limit  seconds after which the work ends, even before its last item; None: after the last item
 
     >>> for image in progress(images, total=len(images), label="predicting"): ...
     """
 
     def __call__(
-        self, items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = ""
+        self,
+        items: Iterable[Item],
+        *,
+        total: int | None = None,
+        label: str = "",
+        unit: str = "",
+        limit: float | None = None,
     ) -> Iterable[Item]: ...
 
 
-def silent(items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "") -> Iterable[Item]:
+def silent(
+    items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "", limit: float | None = None
+) -> Iterable[Item]:
     """Displays nothing."""
     return items
 

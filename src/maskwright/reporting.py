@@ -37,11 +37,13 @@ def reporting(verbose: bool | None, progress: Progress | None, log: Log | None) 
     return progress, log
 
 
-def automatic(items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "") -> Iterable[Item]:
+def automatic(
+    items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "", limit: float | None = None
+) -> Iterable[Item]:
     """The default `progress` of functions without `verbose`: a bar in a notebook, nothing elsewhere."""
     if not in_notebook():
         return items
-    return NotebookBars()(items, total=total, label=label, unit=unit)
+    return NotebookBars()(items, total=total, label=label, unit=unit, limit=limit)
 
 
 def print_issue(issue: Issue) -> None:
@@ -49,14 +51,16 @@ def print_issue(issue: Issue) -> None:
     print(issue, flush=True)
 
 
-def printed(items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "") -> Iterable[Item]:
+def printed(
+    items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = "", limit: float | None = None
+) -> Iterable[Item]:
     """Lines on stdout, for what takes over two seconds: "predicting: 12 of 61 images, 43 s left"."""
 
     def report(done: int, left: float | None) -> None:
         rest = "" if left is None else f", {time_text(left)}"
         print(f"{harmless(label)}: {count_text(done, _total(items, total), unit)}{rest}", flush=True)
 
-    return _paced(items, _total(items, total), unit, report, EVERY)
+    return _paced(items, _total(items, total), unit, report, EVERY, limit)
 
 
 class NotebookBars:
@@ -67,11 +71,19 @@ class NotebookBars:
         self._shown: Any = None  # IPython's handle of what it displays, from the first bar on
 
     def __call__(
-        self, items: Iterable[Item], *, total: int | None = None, label: str = "", unit: str = ""
+        self,
+        items: Iterable[Item],
+        *,
+        total: int | None = None,
+        label: str = "",
+        unit: str = "",
+        limit: float | None = None,
     ) -> Iterable[Item]:
-        return self._watched(items, _total(items, total), label, unit)
+        return self._watched(items, _total(items, total), label, unit, limit)
 
-    def _watched(self, items: Iterable[Item], total: int | None, label: str, unit: str) -> Iterator[Item]:
+    def _watched(
+        self, items: Iterable[Item], total: int | None, label: str, unit: str, limit: float | None
+    ) -> Iterator[Item]:
         bar = object()
 
         def report(done: int, left: float | None) -> None:
@@ -79,7 +91,7 @@ class NotebookBars:
             self._show()
 
         try:
-            yield from _paced(items, total, unit, report, REFRESH)
+            yield from _paced(items, total, unit, report, REFRESH, limit)
         finally:
             if self._bars.pop(bar, None) is not None:
                 self._show()
@@ -110,6 +122,7 @@ def _paced(
     unit: str,
     report: Callable[[int, float | None], None],
     every: float,
+    limit: float | None,
 ) -> Iterator[Item]:
     """Passes the items through and calls `report(done, seconds left)` before an item, from two seconds on."""
     start, done = time.monotonic(), 0
@@ -117,7 +130,10 @@ def _paced(
     for item in items:
         now = time.monotonic()
         if now >= due:
-            report(done, (now - start) / done * (total - done) if done and total is not None else None)
+            left = [] if limit is None else [max(start + limit - now, 0.0)]
+            if done and total is not None:
+                left.append((now - start) / done * (total - done))
+            report(done, min(left, default=None))
             due = now + every
         yield item
         done += len(item) if unit == "B" and isinstance(item, Sized) else 1

@@ -28,11 +28,12 @@ from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 
 FOLD_STARTED = Kind(
-    "fold_started", "info", "fold {number} of {folds}: {train} images to train on, {held_back} to evaluate by"
+    "fold_started", "info", "fold {number} of {folds}: {train:image} to train on, {held_back} to evaluate by"
 )
 START_KNOWS_IMAGES = Kind(
     "start_knows_images",
     "warning",
+    "{count} of these {total} images was a training image of the initial weights: the metrics are optimistic",
     "{count} of these {total} images were training images of the initial weights: the metrics are optimistic",
 )
 

@@ -33,7 +33,10 @@ BOXES_WITHOUT_OUTLINES = Kind(
     "{count} images have boxes and no outlines: boxes are learned from them, masks from the others",
 )  # fmt: skip
 ONLY_VALIDATION_NAMED = Kind(
-    "only_validation_named", "warning", "only validation images are named: the {count} others are for training"
+    "only_validation_named",
+    "warning",
+    "only validation images are named: the other image is for training",
+    "only validation images are named: the {count} others are for training",
 )
 NOTHING_HELD_BACK = Kind(
     "nothing_held_back", "warning",
@@ -45,7 +48,7 @@ NOTHING_HELD_BACK = Kind(
 )  # fmt: skip
 DIVIDED = Kind(
     "divided", "info",
-    "no validation images are named: {train} images to train on, {val} held back, near-duplicates together "
+    "no validation images are named: {train:image} to train on, {val} held back, near-duplicates together "
     "(seed {seed})",
 )  # fmt: skip
 DUPLICATES_TOGETHER = Kind("duplicates_together", "info", "the same picture, kept in one part: {pairs:5}")

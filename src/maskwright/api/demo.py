@@ -38,10 +38,11 @@ DEMO_RENDERING = Kind(
     "demo_rendering", "info", "1/5  rendering {count} party images with their outlines (VIA) into {folder}"
 )
 DEMO_READING = Kind("demo_reading", "info", "2/5  reading them back, as your own would be")
-DEMO_PART = Kind("demo_part", "info", "     {split}: {count} images, {balloons} balloons")
+DEMO_PART = Kind("demo_part", "info", "{split}: {count:image}, {balloons:balloon}")
 DEMO_TRAINING = Kind("demo_training", "info", "3/5  training for {seconds:.0f} seconds")
 DEMO_EVALUATING = Kind("demo_evaluating", "info", "4/5  evaluating the best epoch, with intervals")
 DEMO_DRAWING = Kind("demo_drawing", "info", "5/5  drawing, splashing, counting")
+STEPS = (DEMO_RENDERING, DEMO_READING, DEMO_TRAINING, DEMO_EVALUATING, DEMO_DRAWING)
 
 
 @dataclass(frozen=True)

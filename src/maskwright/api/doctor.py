@@ -41,13 +41,13 @@ PACKAGE_TOO_OLD = Kind("package_too_old", "error", "{version}, where {minimum} o
 PACKAGE_BROKEN = Kind("package_broken", "error", "{version}, does not load: {reason}")
 EXTRA_MISSING = Kind("extra_missing", "warning", "not installed; for {purpose}")
 DEVICE_CHOSEN = Kind("device_chosen", "info", "{device} ({name})")
-THREADS = Kind("threads", "info", "{threads} for arithmetic; {cores} processors")
+THREADS = Kind("threads", "info", "{threads} for arithmetic; {cores:processor}")
 THREADS_TOO_FEW = Kind(
-    "threads_too_few", "warning", "{threads} for arithmetic; {cores} processors",
+    "threads_too_few", "warning", "{threads} for arithmetic; {cores:processor}",
     fix="unset OMP_NUM_THREADS, which holds torch to one",
 )  # fmt: skip
 THREADS_TOO_MANY = Kind(
-    "threads_too_many", "warning", "{threads} for arithmetic; {cores} processors: they get in each other's way"
+    "threads_too_many", "warning", "{threads} for arithmetic; {cores:processor}: they get in each other's way"
 )
 BF16_PAYS = Kind("bf16_pays", "info", "faster here, and used by default")
 BF16_DOES_NOT_PAY = Kind("bf16_does_not_pay", "info", "not faster here; fp32 is used")
@@ -61,7 +61,7 @@ FOLDER_NEARLY_FULL = Kind("folder_nearly_full", "warning", "{folder}, {free} fre
 FOLDER_WRITABLE = Kind("folder_writable", "info", "{folder}, {free} free")
 NO_BUNDLED_MODEL = Kind("no_bundled_model", "error", "no model came with this copy of maskwright")
 MODEL_BROKEN = Kind("model_broken", "error", "{reason}")
-MODEL_INTACT = Kind("model_intact", "info", "{model}, {tensors} tensors; finds {classes:8}")
+MODEL_INTACT = Kind("model_intact", "info", "{model}, {tensors:tensor}; finds {classes:8}")
 CHECK_FAILED = Kind("check_failed", "error", "cannot be looked at: {reason}")
 
 

@@ -26,10 +26,11 @@ from maskwright.weights.card import Card, read_card
 from maskwright.weights.image_hashes import image_hash, unpack
 from maskwright.weights.sources import model_folder
 
-EVALUATING_ON = Kind("evaluating_on", "info", "evaluating on {count} images ({split})")
+EVALUATING_ON = Kind("evaluating_on", "info", "evaluating on {count:image} ({split})")
 EVALUATED_ON_TRAINING_IMAGES = Kind(
     "evaluated_on_training_images",
     "warning",
+    "{count} of these {total} images was used to train {model}: the metrics measure memorization",
     "{count} of these {total} images were used to train {model}: the metrics measure memorization",
     fix="evaluate on images that the model was not trained on",
 )

@@ -24,7 +24,7 @@ from maskwright.reporting import automatic
 from maskwright.text import listed
 from maskwright.types import Dataset, Record
 
-SHEET_DRAWN = Kind("sheet_drawn", "info", "{count} of {total} images drawn on {out}")
+SHEET_DRAWN = Kind("sheet_drawn", "info", "{count} of {total:image} drawn on {out}")
 IMAGE_NOT_DRAWN = Kind("image_not_drawn", "error", "{error}")
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp")

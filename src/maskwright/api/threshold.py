@@ -22,7 +22,7 @@ from maskwright.types import Dataset
 from maskwright.weights.card import CARD, read_card, write_card
 from maskwright.weights.sources import BUNDLED, model_folder
 
-CHOOSING_ON = Kind("choosing_on", "info", "choosing on {count} images ({split})[, for {name}]")
+CHOOSING_ON = Kind("choosing_on", "info", "choosing on {count:image} ({split})[, for {name}]")
 NO_VALIDATION_NAMED = Kind(
     "no_validation_named",
     "warning",

@@ -19,6 +19,7 @@ import json
 import math
 import os
 import sys
+import textwrap
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
@@ -27,6 +28,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from maskwright.cli.lines import for_terminal, terminal_width
+from maskwright.cli.tables import table_text
 from maskwright.errors import InputError, MaskwrightError
 from maskwright.escaping import harmless
 from maskwright.issues import Issue, Issues, as_json
@@ -54,6 +57,7 @@ class Console:
     def __init__(self, *, json: bool = False, quiet: bool = False, debug: bool = False) -> None:
         self.json, self.quiet, self.debug = json, quiet, debug
         self.issues = Issues()
+        self._said: set[str] = set()
         self._bars: ProgressBars | None = None  # while at least one is shown
 
     @classmethod
@@ -82,28 +86,40 @@ class Console:
     def show(self, text: str = "") -> None:
         """A line of the result, for people."""
         if not self.json:
-            print(harmless(text))
+            print(for_terminal(harmless(text), sys.stdout))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """A table of the result, for people: numbers to the right, everything else to the left."""
         if not self.json:
             if title:
-                print(_bold(harmless(title)))
-            print(table_text(columns, rows, head=_bold))
+                print(_bold(for_terminal(harmless(title), sys.stdout)))
+            print(table_text(columns, rows, head=_bold, width=terminal_width() if sys.stdout.isatty() else None))
 
     # --- issues and progress: stderr ----------------------------------------------------------------------------------
-    def log(self, issue: Issue) -> None:
-        """The `log` of library functions: an issue is shown, and kept for the JSON document."""
+    def log(self, issue: Issue, indent: str = "") -> None:
+        """The `log` of library functions: an issue is shown, and kept for the JSON document. What was said before in
+        the same words is not shown again, unless it is an error."""
         self.issues(issue)
+        text = str(issue)
         if self.json or (self.quiet and issue.severity != "error"):
             return
+        if issue.severity != "error":
+            if text in self._said:
+                return
+            self._said.add(text)
+        text = for_terminal(textwrap.indent(text, indent), sys.stderr)
         if self._bars is not None:
-            self._bars.print(str(issue))
+            self._bars.print(text)
         else:
-            print(str(issue), file=sys.stderr)
+            print(text, file=sys.stderr)
 
     def progress(
-        self, items: Iterable[Item], total: int | None = None, label: str = "", unit: str = ""
+        self,
+        items: Iterable[Item],
+        total: int | None = None,
+        label: str = "",
+        unit: str = "",
+        limit: float | None = None,
     ) -> Iterable[Item]:
         """The same items (a `maskwright.progress.Progress`); a bar with the time left once they take over two seconds.
 
@@ -113,10 +129,13 @@ class Console:
             return items
         if total is None and isinstance(items, Sized):
             total = len(items)
-        return self._with_bar(items, total, label, unit)
+        return self._with_bar(items, total, label, unit, limit)
 
-    def _with_bar(self, items: Iterable[Item], total: int | None, label: str, unit: str) -> Iterator[Item]:
+    def _with_bar(
+        self, items: Iterable[Item], total: int | None, label: str, unit: str, limit: float | None
+    ) -> Iterator[Item]:
         start, bar, done = time.monotonic(), None, 0
+        latest = math.inf if limit is None else start + limit
         try:
             for item in items:
                 if bar is None and time.monotonic() - start > PATIENCE:
@@ -125,7 +144,7 @@ class Console:
                     self._bars = self._bars or ProgressBars()
                     bar = self._bars.open(harmless(label), total)
                 if bar is not None and self._bars is not None:
-                    self._bars.update(bar, done, unit, start)
+                    self._bars.update(bar, done, unit, start, latest)
                 yield item
                 done += len(item) if unit == "B" and isinstance(item, Sized) else 1
         finally:
@@ -188,7 +207,7 @@ class Console:
         try:
             if self.debug:
                 traceback.print_exc()
-            print(harmless(message, lines=True), file=sys.stderr)
+            print(for_terminal(harmless(message, lines=True), sys.stderr), file=sys.stderr)
             if self.json:
                 self.result(facts)
             sys.stdout.flush()
@@ -221,56 +240,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(item) for item in value]
     return value if value is None or isinstance(value, (str, int, bool)) else str(value)
-
-
-def table_text(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], head: Callable[[str], str] = lambda text: text
-) -> str:
-    """A table as plain text, two spaces between columns; None is an empty cell.
-
-    >>> print(table_text(["class", "objects"], [["balloon", 255], ["string", 7]]))
-    class    objects
-    balloon      255
-    string         7
-    """
-    rows = [list(row) for row in rows]
-    numeric = [
-        any(_is_number(row[index]) for row in rows)
-        and all(_is_number(row[index]) or row[index] is None for row in rows)
-        for index in range(len(columns))
-    ]
-    cells = [[harmless(name) for name in columns], *([_cell(value) for value in row] for row in rows)]
-    widths = [max(_width(line[index]) for line in cells) for index in range(len(columns))]
-
-    def line_of(line: Sequence[str]) -> str:
-        padded = []
-        for text, width, right in zip(line, widths, numeric, strict=True):
-            space = " " * (width - _width(text))
-            padded.append(space + text if right else text + space)
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([head(line_of(cells[0])), *(line_of(line) for line in cells[1:])])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3f}" if math.isfinite(value) else "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else harmless(str(value))
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal: Chinese, Japanese and Korean letters take two."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
 
 
 def _bold(text: str) -> str:

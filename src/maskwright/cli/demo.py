@@ -8,6 +8,8 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
+from maskwright.issues import Issue
+from maskwright.text import counted, listed
 
 
 @click.command(options_metavar="[options]")
@@ -26,7 +28,12 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
       maskwright demo
       maskwright demo --seconds 300 --out runs/longer
     """
-    from maskwright.api.demo import demo
+    from maskwright.api.demo import STEPS, demo
+
+    steps = {kind.code for kind in STEPS}
+
+    def log(issue: Issue) -> None:
+        console.log(issue, indent="" if issue.code in steps else " " * 5)
 
     done = demo(
         out,
@@ -35,7 +42,7 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
         device=device,
         precision=precision,
         progress=console.progress,
-        log=console.log,
+        log=log,
     )
     metrics = done.evaluated.metrics
     facts = {
@@ -50,10 +57,13 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
         mask = metrics.mask
         if mask is not None and mask.AP50 is not None:
             low, high = mask.intervals.get("AP50") or (mask.AP50, mask.AP50)
-            console.show(f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) on {metrics.images} images it never saw")
-        counted = ", ".join(f"{count} {name}" for name, count in done.counts.items()) or "nothing"
+            console.show(
+                f"mask AP50 {mask.AP50:.3f} ({low:.2f} to {high:.2f}) "
+                f"on {counted(metrics.images, 'image')} it never saw"
+            )
+        detected = listed(done.counts, "nothing")
         console.show(
-            f"detected on them: {counted}; in the ground truth: {metrics.ground_truths}; {done.seconds:.0f} s in all"
+            f"detected on them: {detected}; in the ground truth: {metrics.ground_truths}; {done.seconds:.0f} s in all"
         )
         console.show(f"report  {done.report}")
         console.show("")

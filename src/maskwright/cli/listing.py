@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterable, Sequence
 
-from maskwright.cli.console import Console, table_text
+from maskwright.cli.console import Console
+from maskwright.cli.lines import line_width, width_of, wrapped
+from maskwright.cli.tables import table_text
 
-WIDEST, NARROWEST = 100, 30  # letters: of a whole line, and of a last column that can still be read
+NARROWEST = 30  # letters of a last column that can still be read
 
 
 def listing(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
@@ -20,7 +20,8 @@ def listing(console: Console, columns: Sequence[str], rows: Iterable[Sequence[ob
     rows = [list(row) for row in rows]
     before = max((len(line) for line in table_text(columns[:-1], [row[:-1] for row in rows]).splitlines()), default=0)
     width = line_width() - before - 2
-    if width < NARROWEST:
+    longest = max((width_of(word) for row in rows for word in str(row[-1]).split()), default=0)
+    if width < max(NARROWEST, longest):
         _stacked(console, columns, rows, title)
         return
     broken = []
@@ -35,25 +36,7 @@ def _stacked(console: Console, columns: Sequence[str], rows: Iterable[Sequence[o
     if title:
         console.show(title)
     for first, *cells, sentences in rows:
-        known = [f"{name} {cell}" for name, cell in zip(columns[1:-1], cells, strict=True) if cell is not None]
+        known = [f"{name} {cell}".strip() for name, cell in zip(columns[1:-1], cells, strict=True) if cell is not None]
         console.show("  ".join([str(first), *known]))
         for line in wrapped(str(sentences), max(line_width() - 4, NARROWEST)):
             console.show(f"    {line}")
-
-
-def line_width() -> int:
-    """Letters in a line of this terminal."""
-    return min(shutil.get_terminal_size().columns, WIDEST)
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """Lines of at most `width`, broken between words only: an address or a path stays whole, to be copied.
-
-    >>> wrapped("cite the authors\\npip install x", 10)
-    ['cite the', 'authors', 'pip', 'install x']
-    """
-    return [
-        line
-        for part in text.split("\n")
-        for line in textwrap.wrap(part, width, break_long_words=False, break_on_hyphens=False) or [""]
-    ]

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from maskwright.cli.console import STOPPED, Console, prepare_streams
+from maskwright.cli.help import Context
 from maskwright.errors import UnknownName
 from maskwright.training.interrupts import stoppable
 
@@ -47,6 +48,8 @@ PLACES = {name: row for commands in COMMANDS.values() for name, row in commands.
 class Commands(click.Group):
     """A group that knows its commands by name only."""
 
+    context_class = Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(PLACES)
 
@@ -54,7 +57,9 @@ class Commands(click.Group):
         if cmd_name not in PLACES:
             return None
         module, attribute = PLACES[cmd_name][0].split(":")
-        return getattr(importlib.import_module(module), attribute)
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        command.context_class = Context
+        return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
         name, *rest = args
@@ -83,7 +88,7 @@ def _version(context: click.Context, _: click.Parameter, asked: bool) -> None:
     cls=Commands,
     invoke_without_command=True,
     subcommand_metavar="COMMAND [options]",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="`maskwright COMMAND --help` explains one.",
 )
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")

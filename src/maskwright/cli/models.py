@@ -10,7 +10,8 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
-from maskwright.cli.listing import line_width, listing, wrapped
+from maskwright.cli.lines import line_width, wrapped
+from maskwright.cli.listing import listing
 from maskwright.weights.card import HASH_LENGTH
 
 PAGE = "MODEL_CARD.md"

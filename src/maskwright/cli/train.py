@@ -133,8 +133,8 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
         )
         console.show(f"model   {trained.model}")
         console.show(f"report  {trained.folder / 'report.html'}")
-        use = "predict" if "accuracy" in trained.metrics else "splash"
         run = shlex.quote(str(trained.folder))
-        console.show(f"next    maskwright {use} {run} IMAGE   or   maskwright evaluate {run} DATA")
+        console.show(f"next    maskwright predict {run} IMAGES")
+        console.show(f"        maskwright evaluate {run} {shlex.quote(str(data or 'DATA'))}")
 
     console.result(facts, tell)

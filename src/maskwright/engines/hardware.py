@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from maskwright.errors import RecipeError, UnknownName
+from maskwright.text import counted
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -65,7 +66,7 @@ def describe(device: torch.device, precision: str) -> str:
     """ "cpu, 2 threads, bf16, 23 GB of memory free"."""
     parts = [str(device) if device.type != "cuda" else torch.cuda.get_device_name(device)]
     if device.type == "cpu":
-        parts.append(f"{torch.get_num_threads()} threads")
+        parts.append(counted(torch.get_num_threads(), "thread"))
     parts.append(precision)
     free = free_memory(device)
     if free is not None:

@@ -28,7 +28,7 @@ CLASSES_NEVER_PREDICTED = Kind(
     "classes_never_predicted", "warning", "no image was predicted as {classes}: precision is set to 0"
 )
 GROUPS_RESAMPLED = Kind(
-    "groups_resampled", "info", "{count} images in {groups} groups: intervals are computed by resampling whole groups"
+    "groups_resampled", "info", "{count:image} in {groups:group}: intervals are computed by resampling whole groups"
 )
 KINDS = ("micro", "macro", "weighted")
 

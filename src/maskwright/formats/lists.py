@@ -12,7 +12,7 @@ from maskwright.formats.reading import SPLIT_FOLDERS, Faults, Head, ImageFinder,
 from maskwright.issues import Kind
 from maskwright.types import Dataset
 
-LISTED_IMAGES_ABSENT = Kind("listed_images_absent", "warning", "{list} names {named} images, {count} of them absent")
+LISTED_IMAGES_ABSENT = Kind("listed_images_absent", "warning", "{list} names {named:image}, {count} of them absent")
 LISTED_TWICE = Kind(
     "listed_twice", "warning", "{count} image of {file} is in {first}, too, and stays there",
     "{count} images of {file} are in {first}, too, and stay there",

@@ -30,7 +30,7 @@ EPOCH_FINISHED = Kind(
 STOPPED_EARLY = Kind(
     "stopped_early",
     "info",
-    "no better validation metric for {patience} epochs: stopped early ({fix})",
+    "no better validation metric for {patience:epoch}: stopped early ({fix})",
     fix="--patience 0 trains all epochs",
 )
 HISTORY_NOT_WRITTEN = Kind("history_not_written", "warning", "{reason}")

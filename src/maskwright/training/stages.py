@@ -12,7 +12,7 @@ from maskwright.training.recipe import Recipe
 from maskwright.training.schedule import Schedule
 from maskwright.training.state import Position
 
-STAGE_STARTED = Kind("stage_started", "info", "training {layers}: {tensors} tensors, {millions:.2f} million parameters")
+STAGE_STARTED = Kind("stage_started", "info", "training {layers}: {tensors:tensor}, {millions:.2f} million parameters")
 
 
 class Stages:

@@ -108,7 +108,8 @@ class Trainer:
         began = saved = self.clock()
         before, steps_left = position.seconds, self.loader.steps - position.step_in_epoch
         label = f"epoch {position.epoch + 1}" + ("" if budget else f"/{self.recipe.epochs}")
-        for batch in self.progress(self.stages.batches(self.loader, position), total=steps_left, label=label):
+        batches, limit = self.stages.batches(self.loader, position), budget - before if budget else None
+        for batch in self.progress(batches, total=steps_left, label=label, unit="steps", limit=limit):
             if self.stages.enter(position) and isinstance(batch, CachedBatch) and position.step_in_epoch:
                 break  # with a time budget a stage may end within an epoch: its cached features end with it
             self._step(batch)
