@@ -166,6 +166,10 @@ def test_a_file_that_names_a_model_takes_its_defaults(tmp_path: Path, model: str
     assert read_recipe(written(tmp_path, f'model = "{model}"')) == from_options(model=model)
 
 
+def test_a_path_may_stand_for_weights_beside_a_file(tmp_path: Path) -> None:
+    assert read_recipe(written(tmp_path, ""), weights=tmp_path / "run").weights == str(tmp_path / "run")
+
+
 def test_options_go_on_top_of_a_file_and_the_defaults_are_those_of_what_was_named_last(tmp_path: Path) -> None:
     file = written(tmp_path, 'model = "mask_rcnn_r50"\nseed = 3\nweights = "none"')
     assert read_recipe(file, model="small", epochs=9) == from_options(model="small", weights="none", seed=3, epochs=9)

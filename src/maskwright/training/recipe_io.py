@@ -36,7 +36,9 @@ def read_recipe(path: Path, **options: Any) -> Recipe:
     """A recipe file, strictly: an unknown key is an error that names it. Options (see from_options) go on top; what
     neither says takes the defaults of the model that was named.
     """
-    asked = {name: value for name, value in options.items() if value is not None}
+    asked = {
+        name: str(value) if isinstance(value, Path) else value for name, value in options.items() if value is not None
+    }
     if "model" in asked:  # a misspelt option is no fault of the file's
         registry.find(asked["model"], asked.get("task") or registry.task_of(asked["model"]))
     with _naming_the_file(path):
