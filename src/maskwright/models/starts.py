@@ -28,7 +28,10 @@ def starts(model: str, task: str, backbone: str = "") -> tuple[str, ...]:
         "imagenet": "imagenet" in spec.pretrained and sources.fits("imagenet", model, backbone),
         "bundled": bool(bundled_for(model, task, backbone)),
     }
-    return (*(kind for kind, fits in fitting.items() if fits), "none")
+    kinds = [kind for kind, fits in fitting.items() if fits]
+    if kind_of(task).objects and any(read_card(item).backbone_package for item in bundled_for(model, task, backbone)):
+        kinds.sort(key=("coco", "bundled", "imagenet").index)  # ImageNet's features, and trained heads beside them
+    return (*kinds, "none")
 
 
 def bundled_for(model: str, task: str, backbone: str) -> list:
@@ -40,10 +43,12 @@ def bundled_for(model: str, task: str, backbone: str) -> list:
 def at_hand(model: str, task: str, backbone: str = "") -> str:
     """The best start that needs no network: what was downloaded before, what came with the package, or none."""
     backbone = backbone or default_backbone(model, task)
-    return next(kind for kind in starts(model, task, backbone) if _is_here(kind, model, backbone))
+    return next(kind for kind in starts(model, task, backbone) if _is_here(kind, model, task, backbone))
 
 
-def _is_here(kind: str, model: str, backbone: str) -> bool:
+def _is_here(kind: str, model: str, task: str, backbone: str) -> bool:
+    if kind == "bundled":
+        return any(_is_complete(folder) for folder in bundled_for(model, task, backbone))
     if kind not in DOWNLOADED:
         return True
     if backbone.startswith(registry.EXTERNAL):
@@ -51,6 +56,12 @@ def _is_here(kind: str, model: str, backbone: str) -> bool:
     if (kind, backbone) in PACKAGED:
         return PACKAGED[kind, backbone].path() is not None
     return sources.published(kind, model, backbone).cached.is_file()
+
+
+def _is_complete(folder: Path) -> bool:
+    """Its backbone is stored in it, or the package that has it is installed."""
+    wanted = read_card(folder).backbone_package
+    return not wanted or any(item.requirement == wanted and item.path() for item in PACKAGED.values())
 
 
 def default_backbone(model: str, task: str, weights: str = "") -> str:
@@ -63,7 +74,8 @@ def default_backbone(model: str, task: str, weights: str = "") -> str:
     if weights == "none":
         return backbones[0]
     if weights in ("bundled", *DOWNLOADED):
-        return next((item for item in backbones if weights in starts(model, task, item)), backbones[0])
+        having = [item for item in backbones if weights in starts(model, task, item)]
+        return next((item for item in having if _is_here(weights, model, task, item)), (*having, backbones[0])[0])
     for folder in (Path(weights), Path(weights) / "best") if weights else ():
         if (folder / CARD).is_file() and (own := read_card(folder).backbone) in backbones:
             return own

@@ -55,6 +55,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything needed to use a model.
 
     model, backbone       names of the network and its backbone
+    backbone_package      requirement of the Python package that the backbone's weights come from; "": they are stored
     task                  "segment", "detect" or "classify"
     classes               class names
     size                  long side of the network input in pixels
@@ -95,6 +96,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training_images: str = ""
     validation_images: str = ""
     started_from: str = ""
+    backbone_package: str = ""
     metrics: dict[str, Any] = msgspec.field(default_factory=dict)
     maskwright: str = ""
     version: int = VERSION
