@@ -17,7 +17,8 @@ import pytest
 from tiny_runs import Seer, classifier_folder, model_folder
 
 from maskwright.api.splash import drawing
-from maskwright.api.video import FRAMES_DAMAGED, outlined, predict_video, targets
+from maskwright.api.video import FRAMES_DAMAGED, predict_video, targets
+from maskwright.api.video_frames import outlined
 from maskwright.cli.main import main
 from maskwright.drawing.colors import color_of
 from maskwright.errors import ImageError, MissingExtra, OutputError, UnknownName, WeightsError

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import numpy as np
-
-from maskwright import files, interop
-from maskwright.api.predict import class_indices_of, of_classes
-from maskwright.drawing import outlines
-from maskwright.drawing.colors import color_of
+from maskwright import files
+from maskwright.api.predict import class_indices_of
+from maskwright.api.video_frames import Drawing, FrameStages
+from maskwright.api.video_output import VideoOutput
 from maskwright.errors import MaskwrightError, OutputError
 from maskwright.issues import Issue, Kind, Log, as_json
-from maskwright.prediction.detector import Detector, require_detector
+from maskwright.prediction.detector import require_detector
 from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress
 from maskwright.reporting import reporting
-from maskwright.types import Instances
-from maskwright.video.read import Frame, Video
-from maskwright.video.tracks import UNTRACKED, Tracker
-from maskwright.video.write import CONTAINERS, Writer
+from maskwright.video.pipeline import overlapped
+from maskwright.video.read import Video
+from maskwright.video.tracks import UNTRACKED
+from maskwright.video.write import CONTAINERS
 
 FRAMES_DAMAGED = Kind(
     "frames_damaged", "warning", "{count} damaged frame passed over", "{count} damaged frames passed over"
@@ -39,13 +35,6 @@ VIDEO_WITHOUT_SOUND = Kind(
 VIDEO_STOPPED = Kind("video_stopped", "info", "stopped at {seconds:.1f} seconds: {file} plays up to there")
 VIDEO_NOT_READ = Kind("video_not_read", "error", "{error}")
 VIDEO_WRITTEN = Kind("video_written", "info", "video in {file}[, a line a frame in {lines}]")
-
-Drawing = Callable[[np.ndarray, Instances], np.ndarray]
-"""Makes the new frame from the pixels (H×W×3 uint8) and the objects of a frame."""
-
-Ids = list[int] | None  # of each object of a frame; None where nothing is followed
-
-SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its letters are made for that
 
 
 @dataclass(frozen=True)
@@ -97,13 +86,6 @@ class VideoResults:
         }
 
 
-def outlined(pixels: np.ndarray, detections: Instances) -> np.ndarray:
-    """Outlines in the color of the class, letters of one size: by object they would change from frame to frame."""
-    return outlines.draw(
-        pixels, detections, colors=[color_of(int(class_index)) for class_index in detections.classes], shown_in=SCREEN
-    )
-
-
 def predict_video(
     model: str | Path | Predictor,
     source: str | Path,
@@ -122,10 +104,12 @@ def predict_video(
 
     source  a video of any kind that FFmpeg reads, or the address of one
     out     a folder, where the video gets the source's name and .mp4; or a file that ends in .mp4, .mov or .mkv
-    drawn   makes the new frame of the old one and its objects; None: outlines and labels
+    drawn   makes the new frame of the old one and its objects; None: outlines and labels. Called in another thread,
+            frame by frame in order
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
     track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
     verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
+    Reading, predicting, drawing and writing run at the same time; a few frames are in memory, however long the video.
     Ctrl-C ends the video where it is, so that it can be played up to there, and goes on as KeyboardInterrupt.
 
     >>> maskwright.predict_video("balloons", "party.mp4", out="drawn").most
@@ -140,17 +124,18 @@ def predict_video(
     most: Counter[str] = Counter()
     identities: dict[str, set[int]] = {}
     seconds, stopped = 0.0, False
-    with Video(source) as video, _Output(video, file, lines) as output:
-        follow = _Following(predictor, class_indices, video) if track else _Detecting(predictor, class_indices)
+    with Video(source) as video, VideoOutput(video, file, lines) as output:
+        stages = FrameStages(predictor, class_indices, video, track, drawn)
         try:
-            for frame in progress(video, total=video.expected, label="predicting", unit="frames"):
-                detections, ids = follow(frame)
-                output.add(_drawn(frame.pixels, detections, ids, drawn), frame, detections, ids)
-                for name, identity in zip(detections.labels, ids or (), strict=False):
-                    identities.setdefault(name, set()).add(identity)
-                for name, count in detections.counts().items():
-                    most[name] = max(most[name], count)
-                seconds = frame.seconds
+            with overlapped(video, stages.detect, stages.draw) as processed:
+                for done in progress(processed, total=video.expected, label="predicting", unit="frames"):
+                    output.add(done)
+                    detections = done.detections
+                    for name, identity in zip(detections.labels, done.ids or (), strict=False):
+                        identities.setdefault(name, set()).add(identity)
+                    for name, count in detections.counts().items():
+                        most[name] = max(most[name], count)
+                    seconds = done.frame.seconds
         except KeyboardInterrupt:
             if not output.frames:
                 raise
@@ -222,49 +207,6 @@ def targets(sources: Sequence[str | Path], out: Path) -> list[Path]:
     return written
 
 
-# --- frame by frame ---------------------------------------------------------------------------------------------------
-class _Detecting:
-    """The objects of each frame by itself."""
-
-    def __init__(self, predictor: Detector, class_indices: np.ndarray) -> None:
-        self._predictor, self._class_indices = predictor, class_indices
-
-    def __call__(self, frame: Frame) -> tuple[Instances, Ids]:
-        return of_classes(self._predictor(frame.pixels), self._class_indices), None
-
-
-class _Following:
-    """The objects of each frame with their identities.
-
-    What is detected less surely than the model's threshold demands is shown only where it goes on with a track.
-    """
-
-    def __init__(self, predictor: Detector, class_indices: np.ndarray, video: Video) -> None:
-        self._class_indices = class_indices
-        self._tracker = Tracker(interval=float(1 / video.rate) if video.rate else 1 / 30)
-        self._limits = np.array([predictor.limits[name] for name in predictor.card.classes])
-        low = min(self._tracker.config.low, float(self._limits.min()))
-        self._predictor = Detector(predictor.engine, low, predictor.size, predictor.tile)
-
-    def __call__(self, frame: Frame) -> tuple[Instances, Ids]:
-        detections = of_classes(self._predictor(frame.pixels), self._class_indices)
-        scores = np.zeros(0) if detections.scores is None else detections.scores
-        sure = scores >= self._limits[detections.classes]
-        ids = self._tracker.update(detections, frame.seconds, sure)
-        shown = sure | (ids != UNTRACKED)
-        return detections[shown], ids[shown].tolist()
-
-
-def _drawn(pixels: np.ndarray, detections: Instances, ids: Ids, drawn: Drawing | None) -> np.ndarray:
-    if drawn is not None:
-        return drawn(pixels, detections)
-    if ids is None:
-        return outlined(pixels, detections)
-    labels = [f"{name} {identity}" for name, identity in zip(detections.labels, ids, strict=True)]
-    colors = [color_of(identity) for identity in ids]
-    return outlines.draw(pixels, detections, colors=colors, labels=labels, shown_in=SCREEN)
-
-
 def _issues(video: Video, silent_because: str, seconds: float) -> Iterator[Issue]:
     if video.damaged:
         yield FRAMES_DAMAGED(count=video.damaged)
@@ -272,63 +214,3 @@ def _issues(video: Video, silent_because: str, seconds: float) -> Iterator[Issue
         yield VIDEO_CUT_OFF(seconds=seconds, reason=str(video.broken_off))
     if silent_because:
         yield VIDEO_WITHOUT_SOUND(reason=silent_because)
-
-
-# --- writing ----------------------------------------------------------------------------------------------------------
-class _Output:
-    """The new video and its table of frames; nothing is left of either where something fails.
-
-    The files are begun with the first frame: only then is it known that there is something to write, and how large.
-    """
-
-    def __init__(self, video: Video, file: Path, lines: bool) -> None:
-        self._video, self._file, self._lines = video, file, lines
-        self._stack = ExitStack()
-        self._writer: Writer | None = None
-        self._table: TextIO | None = None
-        self.frames = 0
-
-    def __enter__(self) -> _Output:
-        self._stack.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> bool | None:
-        return self._stack.__exit__(*error)
-
-    def add(self, picture: np.ndarray, frame: Frame, detections: Instances, ids: Ids) -> None:
-        if self._writer is None:
-            self._begin(picture.shape[:2])
-        assert self._writer is not None
-        self._writer.add(picture, frame)
-        if self._table is not None:
-            self._table.write(
-                json.dumps(_line(self._video, self.frames, frame, detections, ids), ensure_ascii=False) + "\n"
-            )
-        self.frames += 1
-
-    def _begin(self, size: tuple[int, int]) -> None:
-        if self._lines:  # before the video: what closes last goes, too, where closing the video fails
-            table = self._stack.enter_context(files.writing(self._file.with_suffix(".jsonl")))
-            self._table = self._stack.enter_context(table.open("w", encoding="utf-8"))
-        temporary = self._stack.enter_context(files.writing(self._file))
-        self._writer = self._stack.enter_context(Writer(temporary, self._video, size))
-
-    @property
-    def silent_because(self) -> str:
-        """Why the new video has no sound; "" where it has, or there is none to have."""
-        return "" if self._writer is None else self._writer.silent_because or ""
-
-
-def _line(video: Video, number: int, frame: Frame, detections: Instances, ids: Ids) -> dict[str, Any]:
-    rows = interop.to_rows(detections)
-    if ids is not None:
-        rows = [{**row, "track": None if track == UNTRACKED else track} for row, track in zip(rows, ids, strict=True)]
-    height, width = frame.pixels.shape[:2]
-    return {
-        "file": str(video.path),
-        "frame": number,
-        "seconds": round(frame.seconds, 4),
-        "image": {"width": width, "height": height},
-        "counts": detections.counts(),
-        "detections": rows,
-    }

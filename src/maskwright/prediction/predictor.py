@@ -80,20 +80,27 @@ class Predictor(ABC, Generic[Result]):
         self, images: Iterable[Image], batch: int = 4, progress: Progress = silent
     ) -> Iterator[tuple[Image, Result]]:
         """The results of many images, in order; neighbors of one network input shape are predicted together."""
+        for image, raw, transform in self.raw_batches(images, batch):
+            yield image, self.postprocess(raw, transform)
+
+    def raw_batches(self, images: Iterable[Image], batch: int = 4) -> Iterator[tuple[Image, Any, ResizeTransform]]:
+        """What the engine gives for many images, in order, each still to be postprocessed."""
         waiting: list[tuple[Image, np.ndarray, ResizeTransform]] = []
         for image in images:
             network_input, transform = self.engine.fit(image, self.size)
             if waiting and (len(waiting) == batch or waiting[0][1].shape != network_input.shape):
-                yield from self._predict(waiting)
+                yield from self._run(waiting)
                 waiting = []
             waiting.append((image, network_input, transform))
-        yield from self._predict(waiting)
+        yield from self._run(waiting)
 
-    def _predict(self, batch: Sequence[tuple[Image, np.ndarray, ResizeTransform]]) -> Iterator[tuple[Image, Result]]:
+    def _run(
+        self, batch: Sequence[tuple[Image, np.ndarray, ResizeTransform]]
+    ) -> Iterator[tuple[Image, Any, ResizeTransform]]:
         if not batch:
             return
         raw_results = self.engine.run(
             [network_input for _, network_input, _ in batch], [covered(transform) for _, _, transform in batch]
         )
         for (image, _, transform), raw in zip(batch, raw_results, strict=True):
-            yield image, self.postprocess(raw, transform)
+            yield image, raw, transform

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -96,7 +97,7 @@ class Video:
         self.time_base: Fraction = self.stream.time_base
         self.rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
         self.expected: int | None = self.stream.frames or self._by_length()
-        self._packets: list[Any] = []
+        self._packets: deque[Any] = deque()  # filled by the thread that reads, emptied by the one that writes
         self._first: int | None = None  # pts of the first frame, from which all times count
         self._size = (0, 0)
 
@@ -110,14 +111,17 @@ class Video:
     def __exit__(self, *_: object) -> None:
         self.container.close()
 
-    def take_sound(self) -> list[Any]:
-        """The packets of sound read since the last call, their times counted as those of the frames."""
-        taken, self._packets = self._packets, []
-        for packet in taken:
+    def take_sound(self) -> Iterator[Any]:
+        """The packets of sound read since the last call, their times counted as those of the frames.
+
+        May be called from another thread than the one that iterates, once there has been a frame.
+        """
+        while self._packets:
+            packet = self._packets.popleft()
             shift = round((self._first or 0) * self.time_base / packet.time_base)
             packet.dts -= shift
             packet.pts = None if packet.pts is None else packet.pts - shift
-        return taken
+            yield packet
 
     def __iter__(self) -> Iterator[Frame]:
         """Every frame in the order in which it is shown. A file that ends in the middle gives what it has."""

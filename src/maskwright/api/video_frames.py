@@ -1,0 +1,102 @@
+"""The stages that a frame of a video goes through: detect, follow, draw. Each takes an iterator and returns one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from maskwright.api.predict import of_classes
+from maskwright.drawing import outlines
+from maskwright.drawing.colors import color_of
+from maskwright.prediction.detector import Detector
+from maskwright.types import Image, Instances
+from maskwright.video.read import Frame, Video
+from maskwright.video.tracks import UNTRACKED, Tracker
+
+Drawing = Callable[[np.ndarray, Instances], np.ndarray]
+"""Makes the new frame from the pixels (H×W×3 uint8) and the objects of a frame."""
+
+Ids = list[int] | None  # of each object of a frame; None where nothing is followed
+
+SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its letters are made for that
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Processed:
+    """A frame with its objects, their identities, and the new picture."""
+
+    frame: Frame
+    detections: Instances
+    ids: Ids
+    picture: np.ndarray
+
+
+class FrameStages:
+    """How the frames of one video are processed.
+
+    With `track` objects get identities, and what is detected less surely than the model's threshold demands is shown
+    only where it goes on with a track.
+    """
+
+    def __init__(
+        self, predictor: Detector, class_indices: np.ndarray, video: Video, track: bool, drawn: Drawing | None
+    ) -> None:
+        self._predictor, self._class_indices, self._drawn = predictor, class_indices, drawn
+        self._limits = np.array([predictor.limits[name] for name in predictor.card.classes])
+        self.tracker: Tracker | None = None
+        if track:
+            self.tracker = Tracker(interval=float(1 / video.rate) if video.rate else 1 / 30)
+            low = min(self.tracker.config.low, float(self._limits.min()))
+            self._predictor = Detector(predictor.engine, low, predictor.size, predictor.tile)
+
+    def detect(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
+        """Each frame with a function that gives its objects: what the network leaves to do is for the next stage."""
+        waiting: deque[Frame] = deque()
+
+        def images() -> Iterator[Image]:
+            for frame in frames:
+                waiting.append(frame)
+                yield self._predictor.open(frame.pixels)
+
+        if self._predictor.tile:
+            for _, detections in self._predictor.batches(images()):
+                yield waiting.popleft(), lambda detections=detections: detections
+        else:
+            for _, raw, transform in self._predictor.raw_batches(images()):
+                yield waiting.popleft(), partial(self._predictor.postprocess, raw, transform)
+
+    def draw(self, detected: Iterable[tuple[Frame, Callable[[], Instances]]]) -> Iterator[Processed]:
+        """Each frame drawn, its objects with identities where objects are followed."""
+        for frame, detections_of in detected:
+            detections, ids = self._followed(of_classes(detections_of(), self._class_indices), frame)
+            yield Processed(frame, detections, ids, _picture(frame.pixels, detections, ids, self._drawn))
+
+    def _followed(self, detections: Instances, frame: Frame) -> tuple[Instances, Ids]:
+        if self.tracker is None:
+            return detections, None
+        scores = np.zeros(0) if detections.scores is None else detections.scores
+        sure = scores >= self._limits[detections.classes]
+        ids = self.tracker.update(detections, frame.seconds, sure)
+        shown = sure | (ids != UNTRACKED)
+        return detections[shown], ids[shown].tolist()
+
+
+def outlined(pixels: np.ndarray, detections: Instances) -> np.ndarray:
+    """Outlines in the color of the class, letters of one size: by object they would change from frame to frame."""
+    return outlines.draw(
+        pixels, detections, colors=[color_of(int(class_index)) for class_index in detections.classes], shown_in=SCREEN
+    )
+
+
+def _picture(pixels: np.ndarray, detections: Instances, ids: Ids, drawn: Drawing | None) -> np.ndarray:
+    if drawn is not None:
+        return drawn(pixels, detections)
+    if ids is None:
+        return outlined(pixels, detections)
+    labels = [f"{name} {identity}" for name, identity in zip(detections.labels, ids, strict=True)]
+    colors = [color_of(identity) for identity in ids]
+    return outlines.draw(pixels, detections, colors=colors, labels=labels, shown_in=SCREEN)
