@@ -9,6 +9,7 @@ Cannot hold  unlabeled beside empty images, image labels. On writing: unlabeled 
              counted; what was drawn as outlines goes out with its points, other masks as compressed run lengths, which
              lose nothing (holes, parts, single pixels). Ids and "attributes" are kept, licenses and super-categories
              are not
+             What LVIS adds, which classes were looked for on an image, is read and written (lvis.py)
 In the wild  ids as texts, ids with gaps, one category listed six times; one flat polygon instead of a list of them;
              no width, height, bbox, area or iscrowd; run lengths of another size than the image (a fault: never
              stretched); a super-category or _background_ without objects; results lists saved as datasets
@@ -31,6 +32,7 @@ from typing import Any
 
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
+from maskwright.formats import lvis
 from maskwright.formats.drafts import CATEGORIES_UNUSED
 from maskwright.formats.losses import CLASS_IDS_LOST, IMAGE_LABELS_LOST, SCORES_LOST
 from maskwright.formats.reading import (
@@ -102,6 +104,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     by_image = _by_image(images, annotations or [], faults)
     drafts, used = [], set()
     drawn: dict[Path, Regions] = {}
+    said: dict[Path, dict[str, Any]] = {}
     joined, alone = [], []
     for key, image in images.items():
         mine = by_image[key]
@@ -112,6 +115,7 @@ def read(path: Path, faults: Faults) -> Dataset:
             drafts.append(Draft(found, None, id=image["id"]))
             continue
         again = found.path in drawn
+        said.setdefault(found.path, image)
         regions = drawn.setdefault(found.path, Regions(faults, found, stated=_stated(image)))
         joined += [image["file_name"]] * again
         for number, annotation in mine:
@@ -130,15 +134,21 @@ def read(path: Path, faults: Faults) -> Dataset:
     if joined:
         faults.report(IMAGES_LISTED_TWICE(images=joined, count=len(joined)))
     _refuse_corners(alone, path, faults)
+    dataset = assemble(data_name(root), _names(classes, used, faults), drafts, "coco", faults)
+    # of two, the first one's
+    ids = {classes[_key(category["id"])]: category["id"] for category in reversed(categories)}
+    dataset = replace(dataset, class_ids=tuple(ids[name] for name in dataset.names))
+    return lvis.with_labelled_classes(dataset, said, classes)
+
+
+def _names(classes: dict[str | None, str], used: set[str], faults: Faults) -> list[str]:
+    """The classes that have objects, in the file's order; all where there is no object at all."""
     listed = dict.fromkeys(classes.values())
     names = [name for name in listed if name in used or not used]
     unused = [name for name in listed if name not in names]
     if unused:
         faults.report(CATEGORIES_UNUSED(count=len(unused), names=unused))
-    dataset = assemble(data_name(root), names, drafts, "coco", faults)
-    # of two, the first one's
-    ids = {classes[_key(category["id"])]: category["id"] for category in reversed(categories)}
-    return replace(dataset, class_ids=tuple(ids[name] for name in dataset.names))
+    return names
 
 
 def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] | None, list[Any]]:
@@ -165,14 +175,14 @@ def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] 
     images: dict[str, dict[str, Any]] = {}
     for index, image in enumerate(data["images"]):
         key = _key(image.get("id")) if isinstance(image, dict) else None
-        if key is None or not isinstance(image.get("file_name"), str):
+        if key is None or not isinstance(lvis.file_name(image), str):
             raise AnnotationError("an image without id or file name", file=path, record=f"image {index}",
                                   expected='"id" and "file_name"', got=str(image)[:80])  # fmt: skip
         if key in images:
             other = images[key]["file_name"]
             raise AnnotationError("two images with one id", file=path, record=f"image {index}", field="id",
                                   expected="an id of its own", got=f'{key}, as "{other}" has')  # fmt: skip
-        images[key] = image
+        images[key] = image if "file_name" in image else {**image, "file_name": lvis.file_name(image)}
     return images, annotations, data.get("categories", [])
 
 
@@ -315,7 +325,8 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     for (record, instances), name, number in zip(records, names, numbers, strict=True):
         losses.add(IMAGE_LABELS_LOST, int(record.labels is not None))
         height, width = record.size
-        images.append({"id": number, "file_name": name, "width": width, "height": height})
+        image = {"id": number, "file_name": name, "width": width, "height": height}
+        images.append(image | lvis.written(record, classes, losses))
         annotations += [{"id": None, "image_id": number, **row} for row in _rows(instances, classes, losses)]
     notes = [note for _, instances in records for note in instances.annotations or [None] * len(instances)]
     own = _ids([None if note is None else note.id for note in notes], losses, ANNOTATION_IDS_LOST)

@@ -7,8 +7,9 @@ Known by     a .json file with "dm_format_version", or with "categories", "items
 Holds        polygons (several of one group are one object), masks as COCO run lengths, boxes, rotated ones (as outlines
              of four corners), ellipses; labels, which are classes of whole images where nothing is drawn; crowds, ids
              and attributes as JSON values
-Cannot hold  scores, empty versus unlabeled, class ids. On writing: scores, class ids, unlabeled and skipped images are
-             dropped and counted; outlines go out with their points, other masks as run lengths, which lose nothing
+Cannot hold  scores, empty versus unlabeled, class ids, which classes were looked for. On writing they, and unlabeled
+             and skipped images, are dropped and counted; outlines go out with their points, other masks as run
+             lengths, which lose nothing
 Not used     points, lines, cuboids, captions and the like: counted
 In the wild  paths of another machine; no path but an id; sizes left out; CVAT's rotation as an attribute of a box;
              the shapes of a group with different labels (which stay objects of their own)
@@ -30,7 +31,7 @@ import numpy as np
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats.image_classes import classified
-from maskwright.formats.losses import CLASS_IDS_LOST, SCORES_LOST
+from maskwright.formats.losses import CLASS_IDS_LOST, LABELLED_CLASSES_LOST, SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -318,6 +319,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     names = written_names([record.image for record in records], beside)
     items: list[dict[str, Any]] = []
     for record, name in zip(records, names, strict=True):
+        losses.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None or record.incomplete))
         annotations = [_written("label", label, {}) for label in record.labels or ()]
         if record.instances is not None:
             annotations += _shapes(record.instances, losses)

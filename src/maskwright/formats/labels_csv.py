@@ -23,7 +23,7 @@ from pathlib import Path
 from maskwright import tables
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import write_text
-from maskwright.formats.losses import BOXES_LOST, OUTLINES_LOST, SKIPPED_IMAGES_LOST
+from maskwright.formats.losses import BOXES_LOST, LABELLED_CLASSES_LOST, OUTLINES_LOST, SKIPPED_IMAGES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -50,10 +50,6 @@ FOLDERS_DISAGREE = Kind(
 UNSHOWN_CLASSES_LOST = Kind(
     "unshown_classes_lost", "warning", "{count} class that no image shows cannot be kept",
     "{count} classes that no image shows cannot be kept",
-)  # fmt: skip
-LABELLED_CLASSES_LOST = Kind(
-    "labelled_classes_lost", "warning", "{count} list of labelled classes cannot be kept",
-    "{count} lists of labelled classes cannot be kept",
 )  # fmt: skip
 
 IMAGE = ("file", "filename", "file_name", "image", "image_name", "photo", "path")

@@ -40,6 +40,11 @@ UNIONS_LOST = Kind(
     "{count} unions of several parts cannot be kept",
 )  # fmt: skip
 
+LABELLED_CLASSES_LOST = Kind(
+    "labelled_classes_lost", "warning", "{count} list of labelled classes cannot be kept",
+    "{count} lists of labelled classes cannot be kept",
+)  # fmt: skip
+
 
 class Losses:
     """Counts what the target format cannot hold.
