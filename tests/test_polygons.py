@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import masks, objects, outlines
 
-from maskwright.geometry import polygons, rle, tracing
+from maskwright.geometry import filling, polygons, rle, tracing
 
 SIZE = (20, 30)
 CENTERS = np.stack(np.meshgrid(np.arange(30) + 0.5, np.arange(20) + 0.5), axis=-1)
@@ -200,7 +200,7 @@ def test_what_is_computed_in_portions_is_the_same(several):
     whole = polygons.fill(several, SIZE)
     for portion in (1, 40):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(polygons, "CROSSINGS_AT_ONCE", portion)
+            patch.setattr(filling, "CROSSINGS_AT_ONCE", portion)
             counts, offsets = polygons.fill(several, SIZE)
         assert np.array_equal(counts, whole[0]) and np.array_equal(offsets, whole[1])
 

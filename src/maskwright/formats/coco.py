@@ -35,6 +35,7 @@ from maskwright.files import write_text
 from maskwright.formats import lvis
 from maskwright.formats.drafts import CATEGORIES_UNUSED
 from maskwright.formats.losses import CLASS_IDS_LOST, IMAGE_LABELS_LOST, SCORES_LOST
+from maskwright.formats.outlines import numbers_of
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -258,8 +259,7 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
             wrong = next(part for part in parts if not isinstance(part, list) or len(part) % 2)
             regions.lacks(number, "segmentation", "pairs of x and y", wrong, "draw that outline again")
             return
-        pairs = [list(zip(part[::2], part[1::2], strict=True)) for part in parts]
-        regions.outline(number, label, pairs, crowd=crowd, box=box, note=note)
+        regions.outline(number, label, [*map(_pairs, parts)], crowd=crowd, box=box, note=note)
     elif box is not None:
         regions.box(number, label, *box, crowd=crowd, note=note)
     elif annotation.get("bbox") not in (None, []):
@@ -268,6 +268,12 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
         regions.unused(KEYPOINTS_UNUSED)
     else:
         regions.lacks(number, "segmentation", "a segmentation or a bbox", "none", "draw the object, or delete it")
+
+
+def _pairs(part: list[Any]) -> Any:
+    """x1, y1, x2, y2, ... as k×2."""
+    points = numbers_of(part)
+    return list(zip(part[::2], part[1::2], strict=True)) if points is None else points.reshape(-1, 2)
 
 
 def _note(annotation: dict[str, Any]) -> Annotation | None:

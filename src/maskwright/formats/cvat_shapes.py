@@ -19,6 +19,7 @@ from maskwright.formats.shapes import (
     rotated_box,
 )
 from maskwright.geometry import polygons
+from maskwright.geometry.filling import MAX_COORDINATE
 from maskwright.issues import Kind
 from maskwright.types import Annotation
 
@@ -120,7 +121,7 @@ def _box_or_ellipse(shape: Element, number: object, label: str, regions: Regions
         regions.faults.count(BOXES_ROTATED)
         corners = rotated_box(a, b, *sides, degrees, around=((a + c) / 2, (b + d) / 2))
         regions.outline(number, label, [corners], note=about)
-    elif max(map(abs, (a, b, c, d))) > polygons.MAX_COORDINATE:
+    elif max(map(abs, (a, b, c, d))) > MAX_COORDINATE:
         regions.lacks(number, shape.tag, "numbers of pixels", (a, b, c, d), _REDRAW)
     else:
         regions.outline(number, label, [polygons.ellipse(a, b, c, d, np.radians(degrees))], note=about)

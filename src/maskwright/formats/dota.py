@@ -19,6 +19,7 @@ from pathlib import Path
 
 from maskwright.errors import AnnotationError
 from maskwright.formats import label_texts
+from maskwright.formats.drafts import labels_of
 from maskwright.formats.label_texts import Images
 from maskwright.formats.reading import (
     Draft,
@@ -85,7 +86,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         for number, line in drawn:
             _draw(line, f"in line {number}", regions)
         drafts.append(Draft(found, regions))
-    names = {label for draft in drafts if draft.regions is not None for label in draft.regions.labels}
+    names = labels_of(drafts)
     dataset = assemble(data_name(root), sorted(names), drafts, "dota", faults)
     return dataset if path.is_file() else label_texts.with_unlabeled(dataset, root, faults)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
-from maskwright.formats.regions import Regions
+from maskwright.formats.regions import Regions, examine, fill
 from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
 
@@ -83,10 +83,13 @@ def assemble(
     names = tuple(dict.fromkeys(unicodedata.normalize("NFC", item) for item in written))
     if len(names) < len(written):
         faults.report(CLASS_NAMES_NORMALIZED())
+    drafts = list(drafts)
+    examine([draft.regions for draft in drafts if draft.regions is not None])
     drafts = _one_an_image(drafts, faults, join)
     regions = [draft.regions for draft in drafts if draft.regions is not None]
     _settle_frames(regions, faults)
     _settle_fractions(regions, faults)
+    fill(regions)
     records = []
     for draft in drafts:
         instances = None if draft.regions is None else draft.regions.instances(names)
@@ -167,6 +170,13 @@ def _settle_fractions(every: Sequence[Regions], faults: Faults) -> None:
             regions.refuse_fractions()
     if tiny == objects:
         faults.report(FRACTIONS_SCALED())
+
+
+def labels_of(drafts: Iterable[Draft]) -> set[str]:
+    """The classes of all objects that are good."""
+    every = [draft.regions for draft in drafts if draft.regions is not None]
+    examine(every)
+    return {label for regions in every for label in regions.labels}
 
 
 def spelt_alike(names: Iterable[str]) -> list[tuple[str, ...]]:

@@ -53,7 +53,8 @@ class Faults:
         self.allow_faulty = allow_faulty
         self.regions = 0
         self.faulty_regions = 0
-        self.records: list[Issue] = []
+        self._records: list[tuple[int, Issue]] = []
+        self._taken = 0
         self._absent: list[_Absent] = []
         self._images = 0
         self._together: tuple[Faults, ...] = (self,)
@@ -62,15 +63,27 @@ class Faults:
 
     def add(
         self, record: str, field: str, expected: str, got: object, fix: str = "", *, regions: int = 1,
-        image: str | None = None,
+        image: str | None = None, turn: int | None = None,
     ) -> None:  # fmt: skip
         """`record` as people say it: 'image "party_07.jpg", region 3'; `regions` are put aside by this fault.
 
         image  the name of the image that is put aside as a whole
+        turn   when the region was met, where that was earlier (`turn()`): faults are told in the file's order
         """
         self.faulty_regions += regions
         values = {"file": self.file, "field": field, "expected": expected, "got": _short(got)}
-        self.records.append(FAULTY_RECORD(record, images=() if image is None else (image,), fix=fix, **values))
+        issue = FAULTY_RECORD(record, images=() if image is None else (image,), fix=fix, **values)
+        self._records.append((self.turn() if turn is None else turn, issue))
+
+    def turn(self) -> int:
+        """A number for what is met now, and examined together with others later."""
+        self._taken += 1
+        return self._taken
+
+    @property
+    def records(self) -> list[Issue]:
+        """The faults by name, in the order in which the regions were met."""
+        return [issue for _, issue in sorted(self._records, key=lambda item: item[0])]
 
     def saw(self, regions: int = 1) -> None:
         self.regions += regions
@@ -101,10 +114,11 @@ class Faults:
             elsewhere = {item.name: item.alike for item in self._absent if item.alike}
             named = len(names) + self._images
             issues.append(IMAGES_ABSENT(images=names, count=len(names), named=named, elsewhere=elsewhere))
-        if self.records:
-            first = self.records[0]
-            issues.append(FAULTY_RECORDS(count=len(self.records), record=first.subject, fix=first.fix, **first.values))
-        return (*issues, *self.records)
+        records = self.records
+        if records:
+            first = records[0]
+            issues.append(FAULTY_RECORDS(count=len(records), record=first.subject, fix=first.fix, **first.values))
+        return (*issues, *records)
 
     @staticmethod
     def settle(several: Sequence[Faults]) -> None:
@@ -131,7 +145,7 @@ class Faults:
         """
         if self._absent and not any(item._images for item in self._together):
             raise self._none_there()
-        if self.records and self.fraction > MOST_FAULTY and not self.allow_faulty:
+        if self._records and self.fraction > MOST_FAULTY and not self.allow_faulty:
             raise self._too_many()
         return dataset.with_issues(*self.issues)
 
@@ -147,11 +161,12 @@ class Faults:
         )  # fmt: skip
 
     def _too_many(self) -> AnnotationError:
-        first = self.records[0]
+        records = self.records
+        first = records[0]
         got = first.values["got"]
-        if len(self.records) > 1:
-            shown = "".join(f"\n          {record}" for record in self.records[:SHOWN])
-            more = f"\n          ... and {len(self.records) - SHOWN} more" if len(self.records) > SHOWN else ""
+        if len(records) > 1:
+            shown = "".join(f"\n          {record}" for record in records[:SHOWN])
+            more = f"\n          ... and {len(records) - SHOWN} more" if len(records) > SHOWN else ""
             got += f"; the first ones:{shown}{more}"
         return AnnotationError(
             "{} of {} regions are faulty".format(*self._whole),

@@ -31,6 +31,7 @@ from maskwright.errors import AnnotationError, DatasetError
 from maskwright.escaping import percent_encoded
 from maskwright.files import write_text
 from maskwright.formats import labelme_shapes, unpacked
+from maskwright.formats.drafts import labels_of
 from maskwright.formats.image_classes import classified
 from maskwright.formats.labelme_shapes import IGNORE
 from maskwright.formats.listing import is_label_folder
@@ -106,7 +107,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         if flags and IGNORE not in flags:
             labels[found.path] = flags
     images.report()
-    names = {label for draft in drafts if draft.regions is not None for label in draft.regions.labels}
+    names = labels_of(drafts)
     dataset = classified(data_name(path), sorted(names), drafts, labels, "labelme", faults)
     return _with_unlabeled(root, dataset, faults) if head.is_folder else dataset
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from maskwright.formats import turns
+from maskwright.formats import outlines, turns
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
-from maskwright.geometry import boxes, polygons
+from maskwright.geometry import filling, rle
+from maskwright.geometry.ragged import Ragged
 from maskwright.images.decode import orientation_of
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Instances, RleMasks
 
-_FARTHEST = 1e7  # pixels; a coordinate beyond is a slip, not a place
-_LONGEST = 4  # times the image's pixels: an outline around every single pixel is not longer
-_LONG_ANYWAY = 1_000_000  # pixels; an outline of this length costs a tenth of a second
-_NEAR = 0.01  # fractions of width and height may reach a little beyond 0 and 1
-_SLIP = 3  # pixels; a file's box may be so far from its outline's own, however small the object is
-_SAME_BOX = 0.5  # intersection over union
+_AT_ONCE = 4000  # objects that are examined or filled together
 _SMALL = 4  # pixels; on a smaller image a box within 0 and 1 may be meant in pixels
 
 OUTLINES_CLIPPED = Kind(
@@ -52,6 +48,8 @@ REGIONS_TURNED = Kind(
     '"{image}" is rotated by EXIF and was annotated unrotated: its regions were rotated too',
 )  # fmt: skip
 
+_NOTHING = Annotation()
+
 
 class Regions:
     """Collects the regions of one image; a faulty one goes to `faults` by name, the others stay.
@@ -78,7 +76,9 @@ class Regions:
         self.unused_shapes = 0
         self.misfit = False  # the image has not the frame that the file states
         self.proven = False  # something drawn can only be meant in the image's own frame
-        self.labels: list[str] = []
+        self._waiting: list[outlines.Waiting] = []
+        self._filled: tuple[RleMasks, np.ndarray, np.ndarray] | None = None  # the outlines' masks, areas and boxes
+        self._labels: list[str] = []
         self._names: list[object] = []
         self._outlines: list[tuple[int, list[np.ndarray]]] = []  # row, parts
         self._boxes: list[tuple[int, np.ndarray]] = []  # row, x1 y1 x2 y2
@@ -106,33 +106,16 @@ class Regions:
 
         `note` (here and below) is what else the file says of it, for who writes it again."""
         self.saw()
-        arrays, raw = [], []
+        arrays = []
         for part in parts:
-            points = _numbers(part)
+            points = outlines.numbers_of(part)
             if points is None or points.ndim != 2 or points.shape[1] != 2:
                 return self.fault(region, "points", "pairs of numbers", part)
-            raw.append(points)
-            different = len({*map(tuple, points.tolist())})
-            if different < 3:
-                return self.fault(
-                    region, "points", "at least 3 different points", str(different),
-                    "draw that outline again, or delete it",
-                )  # fmt: skip
-            arrays.append(self._turned(points))
+            arrays.append(points)
         if not arrays:
             return self.fault(region, "points", "at least one outline", "none")
-        every = np.concatenate(arrays)
-        low, high = every.min(0), every.max(0)
-        if not self._inside(region, low, high):
-            return None
-        if polygons.length(arrays, self.size) > max(_LONGEST * self.size[0] * self.size[1], _LONG_ANYWAY):
-            got = f"{len(every):,} points to and fro over all the image"
-            return self.fault(region, "points", "an outline around pixels", got, "draw it again, or delete it")
-        if self._reaches_out(low, high, self._last):
-            self.faults.count(OUTLINES_CLIPPED)  # filling stops at the frame
-        row = self._row(region, label, crowd, note, np.concatenate(raw))
-        self._outlines.append((row, arrays))
-        self._keep_box(row, box, np.concatenate([low, high]))
+        row = self._row(region, label, crowd, note)
+        self._waiting.append(outlines.Waiting(row, arrays, self.faults.turn(), box))
         return None
 
     def box(
@@ -141,20 +124,11 @@ class Regions:
     ) -> None:  # fmt: skip
         """One object of which only the box is known; x2 y2 are edges, not the last pixel."""
         self.saw()
-        corners = _numbers([[x1, y1], [x2, y2]])
+        corners = outlines.numbers_of([x1, y1, x2, y2])
         if corners is None:
             return self.fault(region, "box", "four numbers", (x1, y1, x2, y2))
-        if not (corners[1] > corners[0]).all():
-            width, height = corners[1] - corners[0]
-            return self.fault(region, "box", "width and height above 0", f"{width:g} x {height:g}",
-                              "draw that box again, or delete it")  # fmt: skip
-        raw, corners = corners, self._turned(corners)
-        low, high = corners.min(0), corners.max(0)
-        if not self._inside(region, low, high):
-            return None
-        if self._reaches_out(low, high, 0):
-            self.faults.count(BOXES_CLIPPED)
-        self._boxes.append((self._row(region, label, crowd, note, raw), self._clip(np.concatenate([low, high]))))
+        row = self._row(region, label, crowd, note)
+        self._waiting.append(outlines.Waiting(row, [corners.reshape(2, 2)], self.faults.turn(), alone=True))
         return None
 
     def runs(
@@ -165,7 +139,7 @@ class Regions:
         self.saw()
         size, counts = segmentation.get("size"), segmentation.get("counts")
         expected = self.frame
-        if not isinstance(size, list) or _numbers(size) is None or tuple(size) != expected:
+        if not isinstance(size, list) or outlines.numbers_of(size) is None or tuple(size) != expected:
             got = " x ".join(map(str, size)) if isinstance(size, list) else size
             size = f"{expected[0]} x {expected[1]} (height x width of the image)"
             return self.fault(region, "segmentation.size", size, got, "export the mask again at the image's size")
@@ -190,7 +164,10 @@ class Regions:
         self.proven = True
         row = self._row(region, label, crowd, note)
         self._runs.append((row, mask))
-        self._keep_box(row, box, mask.boxes[0])
+        if box is not None and self._turn is None:
+            low, high = mask.boxes.astype(np.float64).reshape(2, 1, 2)
+            given, kept = outlines.sensible(outlines.corners_of([box]), low, high, np.array([self.size]))
+            self._keep_box(row, given[0], int(kept[0]))
 
     def unused(self, kind: Kind) -> None:
         """A shape that no task can use: left out and counted. Alone it does not make the image an empty one."""
@@ -211,6 +188,13 @@ class Regions:
         self.fault(region, field, expected, got, fix)
 
     # --- giving out -----------------------------------------------------------------------------
+    @property
+    def labels(self) -> list[str]:
+        """The class of each object that is good so far."""
+        if self._waiting:
+            examine([self])
+        return self._labels
+
     def instances(self, names: tuple[str, ...]) -> Instances | None:
         """All that was good, classes as indices into `names`; None where something was drawn and all was faulty."""
         rows = len(self.labels)
@@ -221,21 +205,17 @@ class Regions:
         if not rows:
             return None if self.seen or self.unused_shapes else Instances.empty(names, self.size)
         self.faults.count(BOXES_ELSEWHERE, self._elsewhere)
-        masks = self._masks()
-        keep = np.ones(rows, bool)
-        corners = np.zeros((rows, 4), np.float32)
-        if masks is not None:
-            keep = masks.area > 0
-            corners = masks.boxes.copy()
-        for row, box in [*self._boxes, *self._given.items()]:
+        masks, areas, corners = self._masks()
+        for row, box in itertools.chain(self._boxes, self._given.items()):
             corners[row] = box
+        keep = areas > 0
         for row in np.flatnonzero(~keep):
             self.fault(self._names[row], "points", "an outline around at least one pixel", "none",
                        "draw that outline again, or delete it")  # fmt: skip
         keep[list(self._refused)] = False
         if not keep.any():
             return None
-        classes = np.array([names.index(label) for label in self.labels])
+        classes = np.array([names.index(label) for label in self._labels])
         crowd = np.array(self._crowd) if any(self._crowd) else None
         found = Instances(corners, classes, None, masks, names, crowd, self._annotations())
         return found if keep.all() else found[keep]
@@ -243,23 +223,31 @@ class Regions:
     def _annotations(self) -> tuple[Annotation | None, ...] | None:
         notes = list(self._notes)
         for row, parts in self._outlines:
-            notes[row] = replace(notes[row] or Annotation(), outlines=tuple(parts))
+            note = notes[row] or _NOTHING
+            notes[row] = Annotation(tuple(parts), note.id, note.attributes)
         return tuple(notes) if any(notes) else None
 
-    def _masks(self) -> RleMasks | None:
+    def _masks(self) -> tuple[RleMasks | None, np.ndarray, np.ndarray]:
+        """Masks, areas and boxes of all rows. Without any outline there are no masks, and boxes are as given."""
+        rows = len(self._labels)
         if not self._outlines and not self._runs:
-            return None
+            return None, np.ones(rows), np.zeros((rows, 4), np.float32)
+        if self._outlines and self._filled is None:
+            fill([self])
+        if self._filled is not None and len(self._outlines) == rows:
+            return self._filled
         several = [mask for _, mask in self._runs]
         order = [row for row, _ in self._runs]
-        if self._outlines:
-            several.append(RleMasks.from_polygons([parts for _, parts in self._outlines], self.size))
+        if self._filled is not None:
+            several.append(self._filled[0])
             order += [row for row, _ in self._outlines]
         if self._boxes:
             several.append(RleMasks.from_boxes(np.stack([box for _, box in self._boxes]), self.size))
             order += [row for row, _ in self._boxes]
             self.faults.count(BOXES_FILLED, len(self._boxes))
         joined = RleMasks.join(several)
-        return joined if order == sorted(order) else joined[np.argsort(order)]
+        masks = joined if order == sorted(order) else joined[np.argsort(order)]
+        return masks, masks.area, masks.boxes
 
     # --- what all images of the file show together ----------------------------------------------
     @property
@@ -280,6 +268,7 @@ class Regions:
     @property
     def within(self) -> bool:
         """All that was drawn lies in the image, give or take a pixel."""
+        examine([self])
         return bool((self._reach <= np.array(self.size[::-1]) + 1).all())
 
     @property
@@ -287,6 +276,7 @@ class Regions:
         """Something drawn lies outside the frame that the file states, by more than a slip of the hand."""
         if self.stated is None:
             return False
+        examine([self])
         return self.proven or bool((self._reach > np.array(self.stated[::-1]) * 1.02 + 1).any())
 
     @property
@@ -311,10 +301,11 @@ class Regions:
 
     def absorb(self, other: Regions) -> None:
         """Take over the regions of another record of the same image; those that are here already count once."""
+        examine([self, other])
         mine, theirs = set(self._contents()), other._contents()
         new = [row for row, content in enumerate(theirs) if content not in mine]
-        new_rows = {row: len(self.labels) + number for number, row in enumerate(new)}
-        self.labels += [other.labels[row] for row in new]
+        new_rows = {row: len(self._labels) + number for number, row in enumerate(new)}
+        self._labels += [other._labels[row] for row in new]
         self._names += [other._names[row] for row in new]
         self._crowd += [other._crowd[row] for row in new]
         self._notes += [other._notes[row] for row in new]
@@ -331,7 +322,7 @@ class Regions:
 
     def _contents(self) -> list[tuple[object, ...]]:
         """Of each row what makes two rows the same object drawn twice."""
-        found: list[tuple[object, ...]] = list(zip(self.labels, self._crowd, strict=True))
+        found: list[tuple[object, ...]] = list(zip(self._labels, self._crowd, strict=True))
         for row, parts in self._outlines:
             found[row] += tuple(part.tobytes() for part in parts)
         for row, box in self._boxes:
@@ -374,77 +365,132 @@ class Regions:
             return False
         return True
 
-    def _inside(self, region: object, low: np.ndarray, high: np.ndarray) -> bool:
-        self._reach = np.maximum(self._reach, high)
-        height, width = self.size
-        if (high <= 0).any() or low[0] >= width or low[1] >= height:
-            self.fault(
-                region, "points", f"a place inside {width} x {height}",
-                f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g}, wholly outside",
-                "draw it again; or was the image resized after it was annotated?",
-            )  # fmt: skip
-            return False
-        return True
-
-    def _reaches_out(self, low: np.ndarray, high: np.ndarray, last: float) -> bool:
-        height, width = self.size
-        return bool((low < 0).any() or high[0] > width - last or high[1] > height - last)
-
     def _clip(self, box: np.ndarray) -> np.ndarray:
         height, width = self.size
         return np.clip(box, 0, [width, height, width, height])
 
-    def _row(
-        self, region: object, label: str, crowd: bool, note: Annotation | None, points: np.ndarray | None = None
-    ) -> int:
-        likely = points is not None and not self._in_pixels and max(self.size) > _SMALL
-        if likely and points is not None and (points >= -_NEAR).all() and (points <= 1 + _NEAR).all():
-            self._tiny[len(self.labels)] = bool((points % 1).any())
-        self.labels.append(unicodedata.normalize("NFC", label))
+    def _row(self, region: object, label: str, crowd: bool, note: Annotation | None) -> int:
+        self._labels.append(label if label.isascii() else unicodedata.normalize("NFC", label))
         self._names.append(region)
         self._crowd.append(crowd)
         self._notes.append(note)
-        return len(self.labels) - 1
+        return len(self._labels) - 1
 
-    def _keep_box(self, row: int, box: Any, own: np.ndarray) -> None:
-        """A file's own box beside a mask is kept where it makes sense (COCO's are finer than whole pixels): one that
-        lies elsewhere than what was drawn (`own`) is in other units, or corners where sides were meant.
-        """
-        corners = None if box is None else _numbers(box)
-        if corners is None or corners.shape != (4,) or self._turn is not None:
-            return
-        corners = self._clip(corners)
-        if corners[2] <= corners[0] or corners[3] <= corners[1]:
-            return
-        own = self._clip(own)
-        if np.abs(corners - own).max() <= _SLIP or boxes.iou(corners, own)[0, 0] >= _SAME_BOX:
-            self._given[row] = corners
-        else:
+    def _keep_box(self, row: int, box: np.ndarray, kept: int) -> None:
+        """A file's own box beside a mask is kept where it makes sense: COCO's are finer than whole pixels."""
+        if kept > 0:
+            self._given[row] = box
+        elif kept < 0:
             self._elsewhere += 1
 
-    def _turned(self, points: np.ndarray) -> np.ndarray:
-        return points if self._turn is None else self._turn(points)
+    def _without(self, rows: set[int]) -> None:
+        """Take faulty rows out; those behind them move up."""
+        left = [row for row in range(len(self._labels)) if row not in rows]
+        new = {row: number for number, row in enumerate(left)}
+        self._labels, self._names, self._crowd, self._notes = (
+            [column[row] for row in left] for column in (self._labels, self._names, self._crowd, self._notes)
+        )
+        self._outlines = [(new[row], parts) for row, parts in self._outlines if row in new]
+        self._boxes = [(new[row], box) for row, box in self._boxes if row in new]
+        self._runs = [(new[row], mask) for row, mask in self._runs]
+        self._given = {new[row]: box for row, box in self._given.items()}
+        self._tiny = {new[row]: broken for row, broken in self._tiny.items()}
+
+    # --- examining what waits -------------------------------------------------------------------
+    def _take(self, found: outlines.Examined, first: int, shapes: list[list[np.ndarray]], boxes: np.ndarray,
+              kept: np.ndarray) -> None:  # fmt: skip
+        """The rows of `found` from `first` are those that wait here; `shapes` of all, and the boxes beside them."""
+        waiting, self._waiting = self._waiting, []
+        here = slice(first, first + len(waiting))
+        verdicts = found.verdicts[here]
+        thinkable = (verdicts == outlines.SOUND) | (verdicts >= outlines.OUTSIDE)
+        self._reach = np.maximum(self._reach, found.high[here][thinkable].max(0, initial=0))
+        likely = not self._in_pixels and max(self.size) > _SMALL
+        faulty: set[int] = set()
+        columns = verdicts.tolist(), found.cut[here].tolist(), found.tiny[here].tolist(), kept[here].tolist()
+        for row, item, verdict, cut, tiny, keep in zip(itertools.count(first), waiting, *columns, strict=False):
+            if verdict != outlines.SOUND:
+                subject = f'image "{self.image.name}", region {self._names[item.row]}'
+                self.faults.add(subject, *outlines.reason(item, found, row, self.size), turn=item.turn)
+                faulty.add(item.row)
+                continue
+            if cut:
+                self.faults.count(BOXES_CLIPPED if item.alone else OUTLINES_CLIPPED)  # filling stops at the frame
+            if likely and tiny:
+                self._tiny[item.row] = bool(found.broken[row])
+            if item.alone:
+                self._boxes.append((item.row, self._clip(np.concatenate([found.low[row], found.high[row]]))))
+                continue
+            self._outlines.append((item.row, shapes[row]))
+            if keep and self._turn is None:
+                self._keep_box(item.row, boxes[row], keep)
+        if faulty:
+            self._without(faulty)
+
+
+def examine(several: Sequence[Regions]) -> None:
+    """Check all that waits in these, some thousand objects at a time."""
+    for together in _in_batches([(regions, len(regions._waiting)) for regions in several]):
+        _examine(together)
+
+
+def fill(several: Sequence[Regions]) -> None:
+    """Make the masks of all outlines of these, some thousand objects at a time."""
+    new = [regions for regions in several if regions._filled is None]
+    for together in _in_batches([(regions, len(regions._outlines)) for regions in new]):
+        _fill(together)
+
+
+def _in_batches(counted: Iterable[tuple[Regions, int]]) -> Iterator[list[Regions]]:
+    """Those with something, as many at a time as have some thousand objects together."""
+    together: list[Regions] = []
+    total = 0
+    for regions, count in counted:
+        if count:
+            together.append(regions)
+            total += count
+        if total >= _AT_ONCE:
+            yield together
+            together, total = [], 0
+    if together:
+        yield together
+
+
+def _examine(several: list[Regions]) -> None:
+    counts = [len(regions._waiting) for regions in several]
+    waiting = [item for regions in several for item in regions._waiting]
+    drawn = Ragged.of([item.parts for item in waiting])
+    shapes = drawn
+    if any(regions._turn for regions in several):
+        turned = [[regions._turn(part) if regions._turn else part for part in item.parts]
+                  for regions in several for item in regions._waiting]  # fmt: skip
+        shapes = Ragged.of(turned)
+    sizes = np.repeat(np.array([regions.size for regions in several], np.int64), counts, 0)
+    last = np.repeat(np.array([regions._last for regions in several]), counts)
+    alone = np.array([item.alone for item in waiting])
+    found = outlines.examine(drawn, shapes, alone, sizes, last)
+    boxes, kept = outlines.sensible(outlines.corners_of([item.box for item in waiting]), found.low, found.high, sizes)
+    parts = shapes.split()
+    first = 0
+    for regions, count in zip(several, counts, strict=True):
+        regions._take(found, first, parts, boxes, kept)
+        first += count
+
+
+def _fill(several: list[Regions]) -> None:
+    objects = [len(regions._outlines) for regions in several]
+    shapes = Ragged.of([parts for regions in several for _, parts in regions._outlines])
+    heights, widths = np.repeat(np.array([regions.size for regions in several], np.int64), objects, 0).T
+    counts, offsets = filling.fill(shapes, heights, widths)
+    areas, corners = rle.area(counts, offsets), rle.boxes_of_images(counts, offsets, heights)
+    first = 0
+    for regions, count in zip(several, objects, strict=True):
+        bounds = offsets[first : first + count + 1]
+        masks = RleMasks(regions.size, counts[bounds[0] : bounds[-1]], bounds - bounds[0])
+        regions._filled = masks, areas[first : first + count], corners[first : first + count]
+        first += count
 
 
 def plain(values: np.ndarray) -> list[int | float]:
     """Coordinates for JSON, whole ones without a point: [1, 2.5]."""
     return [int(value) if value.is_integer() else value for value in values.tolist()]
-
-
-def _numbers(values: Any) -> np.ndarray | None:
-    """A float array of finite, thinkable numbers, or None. Texts and booleans are no numbers."""
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "iuf" or array.size == 0 or _holds_ground_truth(values):
-            return None
-        array = array.astype(np.float64)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return array if np.isfinite(array).all() and (np.abs(array) <= _FARTHEST).all() else None
-
-
-def _holds_ground_truth(values: Any) -> bool:
-    """true stands among the numbers, which numpy would take for 1 (lists in lists are looked through)."""
-    if isinstance(values, list | tuple):
-        return any(value is True or value is False or _holds_ground_truth(value) for value in values)
-    return isinstance(values, bool)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskwright.formats import yolo_config
-from maskwright.formats.drafts import CATEGORIES_UNUSED
+from maskwright.formats.drafts import CATEGORIES_UNUSED, labels_of
 from maskwright.formats.label_texts import is_generic
 from maskwright.formats.reading import Draft, Faults, Head
 from maskwright.issues import Kind
@@ -53,7 +53,7 @@ class Classes:
 
     def used(self, drafts: Sequence[Draft]) -> list[str]:
         """The names that objects have, in the order of their ids; all where there is no object at all."""
-        labels = {label for draft in drafts if draft.regions is not None for label in draft.regions.labels}
+        labels = labels_of(drafts)
         listed = dict.fromkeys(name for names in self._tables() for _, name in sorted(names.items()))
         order = [name for name in listed if name in labels or not labels]
         unused = [name for name in listed if name not in order]

@@ -116,11 +116,16 @@ def area(counts: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 def boxes(counts: np.ndarray, offsets: np.ndarray, size: Size) -> np.ndarray:
     """Bounding boxes, n×4 float32 x1 y1 x2 y2, edges (a one-pixel mask is 1 wide); 0 0 0 0 for an empty mask."""
-    height = size[0]
+    return boxes_of_images(counts, offsets, np.full(len(offsets) - 1, size[0], np.int64))
+
+
+def boxes_of_images(counts: np.ndarray, offsets: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """The same for masks of several images: n heights in pixels."""
     enclosing = np.zeros((len(offsets) - 1, 4), np.float32)
     owner, start, stop = from_counts(counts, offsets)
     if not len(owner):
         return enclosing
+    height = heights[owner]
     first, last = start // height, (stop - 1) // height
     several_columns = first != last  # a span over several columns touches the bottom and the top of the image
     begin = np.flatnonzero(np.diff(owner, prepend=-1))

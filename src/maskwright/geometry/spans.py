@@ -58,12 +58,12 @@ def to_counts(spans: Spans, rows: int, pixels: int | np.ndarray) -> tuple[np.nda
     pixels = np.broadcast_to(np.asarray(pixels, np.int64), (rows,))
     span_count = np.bincount(owner, minlength=rows)
     last_stop = np.zeros(rows, np.int64)
-    last_stop[owner] = stop  # sorted, so the last span of each mask remains
-    tail = (last_stop < pixels) | (span_count == 0)
+    some = span_count > 0
+    last_stop[some] = stop[np.cumsum(span_count)[some] - 1]  # sorted, so the last span of each mask
+    tail = (last_stop < pixels) | ~some
     offsets = np.concatenate([[0], np.cumsum(2 * span_count + tail)])
     ends = np.empty(offsets[-1], np.int64)  # end of each run, counted from the beginning of its mask
-    _, position = ragged_index(span_count)
-    at = offsets[owner] + 2 * position
+    at = 2 * np.arange(len(owner)) + (np.cumsum(tail) - tail)[owner]
     ends[at], ends[at + 1] = start, stop
     ends[offsets[1:][tail] - 1] = pixels[tail]
     counts = np.diff(ends, prepend=0)
@@ -106,5 +106,7 @@ def _join_touching(spans: Spans) -> Spans:
     if not len(owner):
         return spans
     border = (start[1:] != stop[:-1]) | (owner[1:] != owner[:-1])
+    if border.all():
+        return spans
     begins = np.concatenate([[True], border])
     return Spans(owner[begins], start[begins], stop[np.concatenate([border, [True]])])
