@@ -1,8 +1,7 @@
-"""Masks as pictures: ids, one file an object, panoptic colors."""
+"""Masks as pictures: ids, one file an object."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -451,39 +450,6 @@ def test_one_file_of_another_size_is_put_aside_and_the_others_stay(tmp_path):
     assert put_aside(found)[0].subject == 'image "a.png", region mask "a_1.png"'
 
 
-# --- panoptic ---------------------------------------------------------------------------------------
-def panoptic(folder: Path) -> Path:
-    pixels = np.zeros((20, 30, 3), np.uint8)
-    pixels[:3, :3] = (10, 1, 0)  # 266
-    pixels[9:12] = (0, 0, 1)  # 65536
-    save(folder / "a.jpg")
-    save(folder / "panoptic/a.png", pixels)
-    segments = [{"id": 266, "category_id": 1, "iscrowd": 0}, {"id": 65536, "category_id": 2}]
-    data = {
-        "images": [{"id": 4, "file_name": "a.jpg"}],
-        "annotations": [{"image_id": 4, "file_name": "a.png", "segments_info": segments}],
-        "categories": [{"id": 1, "name": "cup", "isthing": 1}, {"id": 2, "name": "table", "isthing": 0}],
-    }
-    file = folder / "panoptic.json"
-    file.write_text(json.dumps(data))
-    return file
-
-
-def test_colors_are_ids_where_a_panoptic_file_says_so(tmp_path):
-    file = panoptic(tmp_path)
-    found = read(file)
-    assert mask_images.sniff(Head(file)) is not None
-    assert found.names == ("cup",) and found.records[0].instances.masks.area.tolist() == [9]
-    assert sentences(found) == ("1 stuff segment cannot be used here: left out",)
-
-
-@pytest.mark.parametrize("data", [[], {"images": 3}, {"images": [], "annotations": [3], "categories": []}])
-def test_a_json_that_is_no_panoptic_file_is_refused(tmp_path, data):
-    (tmp_path / "panoptic.json").write_text(json.dumps(data))
-    with pytest.raises(AnnotationError, match="not a panoptic file"):
-        read(tmp_path / "panoptic.json")
-
-
 # --- arithmetic -------------------------------------------------------------------------------------
 @given(
     st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(
@@ -519,15 +485,3 @@ def test_nuclei_have_one_file_each(shared):
 def test_semantic_pictures_of_coco_are_refused(shared):
     with pytest.raises(AnnotationError, match="not which object"):
         read(shared / "data/zoo/mask_semantic_png")
-
-
-def test_panoptic_segments_have_the_areas_of_the_file(shared):
-    file = shared / "data/zoo/mask_id_png_panoptic/annotations/panoptic_train2017.json"
-    found = read(file)
-    data = json.loads(file.read_text())
-    things = {item["id"] for item in data["categories"] if item["isthing"]}
-    assert (len(found), found.instance_count) == (3, 24)
-    for record in found:
-        (listed,) = [item for item in data["annotations"] if item["file_name"] == f"{record.image.stem}.png"]
-        areas = [item["area"] for item in listed["segments_info"] if item["category_id"] in things]
-        assert record.instances.masks.area.tolist() == areas

@@ -274,6 +274,22 @@ def masks(folder: Path) -> None:
         Image.fromarray(drawn).save(folder / "masks" / f"{number}.png")
 
 
+def panoptic(folder: Path) -> None:
+    drawn = np.zeros((*SIZE, 3), np.uint8)
+    drawn[4:12, 5:20], drawn[15:25, 8:30] = (10, 1, 0), (0, 0, 1)
+    (folder / "annotations" / "panoptic").mkdir(parents=True)
+    images, listed = [], []
+    for number, name in enumerate("ab", 1):
+        annotations.image(folder / "images" / f"{name}.jpg", SIZE)
+        Image.fromarray(drawn).save(folder / "annotations" / "panoptic" / f"{name}.png")
+        images.append({"id": number, "file_name": f"{name}.jpg", "height": 30, "width": 40})
+        segments = [{"id": 266, "category_id": 1, "iscrowd": 0}, {"id": 65536, "category_id": 2, "iscrowd": 0}]
+        listed.append({"image_id": number, "file_name": f"{name}.png", "segments_info": segments})
+    categories = [{"id": 1, "name": "cup", "isthing": 1}, {"id": 2, "name": "sky", "isthing": 0}]
+    data = {"images": images, "annotations": listed, "categories": categories}
+    written(folder / "annotations" / "panoptic.json", data)
+
+
 def nuclei(folder: Path) -> None:
     for name in ("aa", "bb"):
         annotations.image(folder / name / "images" / f"{name}.png", SIZE)
@@ -657,6 +673,7 @@ KINDS = {
         Kind("kitti", kitti, labels, "", (".txt",), mutations.break_folder),
         Kind("open-images", open_images, labels, "", (".csv",), mutations.break_folder),
         Kind("masks", masks, labels, "", (".png",), mutations.break_folder),
+        Kind("panoptic", panoptic, labels, "annotations/panoptic.json", (".json", ".png")),
         Kind("nuclei", nuclei, labels, "", (".png",), mutations.break_folder),
         Kind("class-folders", class_folders, labels, "", (".jpg",), mutations.break_folder),
         Kind("gdxray", gdxray, labels, "", (".txt",), mutations.break_folder),

@@ -84,11 +84,16 @@ class ImageFinder:
     FoundImage(name='C:\\\\Users\\\\me\\\\a.JPG', path=Path('party/train/a.jpg'), size=(768, 1024), turned=False)
     """
 
-    def __init__(self, folder: Path, faults: Faults, near: Path | None = None, names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, faults: Faults, near: Path | None = None, names: Iterable[str] = (),
+        apart: Path | None = None,
+    ) -> None:  # fmt: skip
         """`near`: the annotation file's own folder, where it lies deeper than `folder` (party/annotations).
 
         names  all that the file holds: only who knows them all can tell which may be confused
+        apart  a folder of masks, called as it may be: what lies in it is no image
         """
+        self.apart = apart
         self.folder = folder
         self.faults = faults
         self.near = near or folder
@@ -165,7 +170,7 @@ class ImageFinder:
             for way in ways:
                 path = Path(os.path.normpath(base / way))
                 inside = self.folder in path.parents and path not in self._taken
-                if inside and _is_file(path) and stays(path, self.folder):
+                if inside and self.apart not in path.parents and _is_file(path) and stays(path, self.folder):
                     return path
         return None
 
@@ -217,7 +222,7 @@ class ImageFinder:
 
     def _own(self, path: Path, name: Name) -> bool:
         """Neither a mask beside images, nor another name's image, nor in the folder of another split."""
-        if _in_masks(path) and self._masks_apart:
+        if (_in_masks(path) and self._masks_apart) or self.apart in path.parents:
             return False
         own = unicodedata.normalize("NFC", path.name)
         if own != name.last and own in self._lasts:  # another name of the file is written so

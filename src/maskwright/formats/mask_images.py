@@ -3,10 +3,9 @@
 Looks like   PNGImages/a.png with PedMasks/a_mask.png: 0 background, 1, 2, ... the objects (Penn-Fudan)
              <id>/images/<id>.png with <id>/masks/*.png: one file an object (Data Science Bowl 2018)
              a.png with masks/a_0.png, a_1.png, ..., or masks/a/*.png; more layouts in mask_pairs.py
-             panoptic.json beside the folder panoptic/: color ids R + 256 G + 65536 B (COCO panoptic)
-Known by     a folder of masks beside the images, or the words "segments_info" in a JSON file
-Holds        masks with holes and parts; classes in the panoptic JSON, in folders of masks (masks/cat/a.png) and in
-             names of masks (a_cat_0.png)
+Known by     a folder of masks beside the images
+Holds        masks with holes and parts; classes in folders of masks (masks/cat/a.png) and in names of masks
+             (a_cat_0.png)
 Cannot hold  scores, crowd; empty-versus-unlabeled. An image without any mask file is unlabeled
 In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or palette masks; ids 100 and 200; objects in
              black on white (refused); GIFs; several frames or pages, 16-bit color (faults); a mask of
@@ -14,7 +13,7 @@ In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or pale
              or a JPEG among the masks; semantic pictures that say what but not which: refused, unless each connected
              component is to be one object (`connected_components=True`)
 Class        "pedestrian" for PedMasks; else the name of the data's folder
-Source       Penn-Fudan's readme; the panoptic format as cocodataset/panopticapi describes it
+Source       Penn-Fudan's readme; the pages of the Data Science Bowl 2018
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.formats import mask_files, mask_pairs, panoptic
+from maskwright.formats import mask_files, mask_pairs
 from maskwright.formats.mask_pairs import Mask, Pairs
 from maskwright.formats.reading import (
     Draft,
@@ -75,9 +74,6 @@ Pair = tuple[FoundImage, list[Mask], str | None]
 
 def sniff(head: Head) -> Evidence | None:
     if not head.is_folder:
-        panoptic = head.ending == ".json" and ('"segments_info"' in head.text or "panoptic" in head.path.stem.lower())
-        if panoptic and head.path.with_suffix("").is_dir():
-            return Evidence(0.95, f'it lists segments of the pictures in "{head.path.stem}"')
         return None
     pairs = mask_pairs.find(head)
     if pairs is None:
@@ -90,8 +86,6 @@ def sniff(head: Head) -> Evidence | None:
 def read(path: Path, faults: Faults, connected_components: bool = False) -> Dataset:
     """`connected_components`: the masks are semantic (or one for all objects), each component is one object."""
     head = Head(path)
-    if not head.is_folder:
-        return panoptic.read_panoptic(path, faults)
     found = mask_pairs.find(head)
     if found is None:
         raise DatasetError("no masks beside images", file=path, expected="a folder masks beside a folder images",

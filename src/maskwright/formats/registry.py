@@ -91,6 +91,7 @@ FORMATS = {
     "mask_images": Format("mask images beside the images (ids, palette, one file an object)",
                           "maskwright.formats.mask_images", options=("connected_components",)),
     "open_images": Format("Open Images boxes, CSV", "maskwright.formats.open_images", endings=(".csv",)),
+    "panoptic": Format("COCO panoptic JSON and its pictures", "maskwright.formats.panoptic", endings=(".json",)),
     "supervisely": Format("Supervisely JSON", "maskwright.formats.supervisely"),
     "tfrecord": Format("TFRecord of images with boxes", "maskwright.formats.tfrecord", writes=True, export=True,
                        endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
