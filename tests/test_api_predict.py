@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from reported import Lines, sentences
-from tiny_runs import SIZE, Seer, model_folder, party
+from tiny_runs import SIZE, Seer, classifier_folder, model_folder, party
 
 from maskwright import formats, interop
 from maskwright.api.evaluate import evaluate
 from maskwright.api.predict import Predicted, predict
 from maskwright.api.splash import splash
+from maskwright.drawing.colors import color_of
 from maskwright.errors import DatasetError, ImageError, OutputError, UnknownName
 from maskwright.issues import Issues, IssueWarning
 from maskwright.prediction.detector import Detector
@@ -104,6 +105,40 @@ def test_pictures_never_land_among_the_images(find: Predictor, images: Path) -> 
         splash(find, images / "a.png", out=images / ".." / "images")
     assert {path: path.read_bytes() for path in images.iterdir()} == before
     predict(find, images / "a.png", out=images, pictures=False, save=("csv",))  # text replaces no image
+
+
+def test_images_of_one_name_in_different_folders_keep_their_folders(find: Predictor, images: Path) -> None:
+    for folder in ("pier_1", "pier_2/north"):
+        (images / folder).mkdir(parents=True)
+        shutil.copyfile(images / "a.png", images / folder / "a.png")
+    out = images / "out"  # in the folder of the images: its pictures are no images the second time
+    for _ in range(2):
+        done = predict(find, images / "pier_1" / "..", out=out, recursive=True, save=("masks",), log=Issues())
+        assert sorted(image.stem for image in done.images) == ["a", "c", "pier_1/a", "pier_2/north/a"]
+        pictures = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.jpg"))
+        assert pictures == ["a.jpg", "c.jpg", "pier_1/a.jpg", "pier_2/north/a.jpg"]
+        assert (out / "masks" / "pier_2" / "north" / "a_1_balloon.png").is_file()
+    splashed = splash(find, images, out=out, recursive=True, log=Issues())
+    assert {image.files[0] for image in splashed.images} == {out / name for name in pictures}
+
+
+def test_recursive_pictures_never_replace_an_image(find: Predictor, images: Path) -> None:
+    """images/b/a.png would be drawn onto images/b.../a.jpg where the pictures go to the folder above."""
+    (images / "images").mkdir()
+    shutil.copyfile(images / "a.png", images / "images" / "a.png")
+    with pytest.raises(OutputError, match="might replace them"):
+        predict(find, images, out=images.parent, recursive=True, log=Issues())
+
+
+def test_a_classifier_draws_its_label_and_score(images: Path, tmp_path: Path) -> None:
+    model, out = load(classifier_folder(tmp_path / "model", ("norust", "rust"))), tmp_path / "out"
+    plain = predict(model, images / "a.png", out=out, pictures=False)
+    assert plain.images[0].files == () and not out.exists()
+    done = predict(model, images / "a.png", out=out)
+    assert done.images[0].files == (out / "a.jpg",)
+    (chosen,) = done.images[0].image_labels.chosen
+    drawn = pixels_of(out / "a.jpg").astype(int)
+    assert drawn.shape == (*SIZE, 3) and np.abs(drawn[1:3, 1:3] - color_of(chosen)).max() < 40
 
 
 def test_a_folder_that_is_a_file_is_an_output_error(find: Predictor, images: Path, tmp_path: Path) -> None:
@@ -444,7 +479,7 @@ def test_a_card_knows_training_images_in_other_folders_and_under_other_names(dat
         done = evaluate(evaluated, tmp_path / "elsewhere", bootstrap=0)
         assert (done.trained, done.chose) == (1, 0)
         assert sentences(done.issues) == (
-            "1 of these 2 images were used to train this model: the metrics measure memorization",
+            "1 of these 2 images was used to train this model: the metrics measure memorization",
         )
     assert evaluate(known(tmp_path / "other", []), tmp_path / "elsewhere", bootstrap=0).issues == ()
     with images[0].open("rb") as same, (tmp_path / "elsewhere" / "renamed.jpg").open("ab") as changed:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from maskwright.drawing import outlines, sheet
+from maskwright.drawing import image_labels, outlines, sheet
 from maskwright.drawing.colors import PALETTE, color_of, colors_of, ink_on
 from maskwright.drawing.lettering import readable, shorten
 from maskwright.drawing.splash import gray, side_by_side, splash
-from maskwright.types import Image, Instances, RleMasks
+from maskwright.types import Image, ImageLabels, Instances, RleMasks
 
 NAMES = ("balloon", "string")
 
@@ -28,6 +28,21 @@ def square(*, masks: bool = True, score: float | None = 0.98, names: tuple[str, 
         np.array([[60, 50, 100, 90]]), [0], None if score is None else [score],
         RleMasks.from_dense(dense) if masks else None, names,
     )  # fmt: skip
+
+
+# --- what a classifier says ------------------------------------------------------------------------------------------
+def test_every_label_has_a_plate_of_its_class_and_the_rest_is_left_alone(image):
+    labels = ImageLabels.of(np.array([0.9, 0.8]), ("rust", "crack"), multi_label=True)
+    drawn = image_labels.draw(image, labels)
+    assert drawn.shape == image.pixels.shape and np.array_equal(drawn[60:], image.pixels[60:])
+    assert [tuple(drawn[row, 1].tolist()) for row in (1, 18)] == [color_of(0), color_of(1)]
+
+
+@pytest.mark.parametrize("names", [(), ("rust",), ("a class whose name is longer than the image is wide",) * 2])
+def test_no_label_and_long_labels_are_drawn_too(image, names):
+    labels = ImageLabels(np.full(len(names), 0.2, np.float32), names, ())
+    drawn = image_labels.draw(image, labels)
+    assert drawn.shape == image.pixels.shape and (len(names) > 0) == (not np.array_equal(drawn, image.pixels))
 
 
 # --- outlines ---------------------------------------------------------------------------------------------------------

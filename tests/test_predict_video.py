@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as PilImage
 from tiny_runs import Seer, classifier_folder, model_folder
 
 from maskwright.api.splash import drawing
@@ -260,9 +262,54 @@ def test_without_the_library_it_is_said_how_to_get_it(
 
 
 # --- on the command line ----------------------------------------------------------------------------
-@pytest.mark.parametrize("name", ["a.mp4", "A.MOV", "x/y.webm", "rtsp://camera/live.ts"])
+@pytest.mark.parametrize(
+    "name", ["a.mp4", "A.MOV", "x/y.webm", "rtsp://camera/live.ts", "a.3gp", "a.FLV", "a.mts", "a.ogv", "*.vob"]
+)
 def test_a_video_is_known_by_its_name(name: str) -> None:
     assert is_video(name) and is_video(Path(name)) and not is_video("a.jpg") and not is_video(b"a.mp4")
+
+
+CONTAINERS = {
+    ".mp4": "mpeg4", ".mov": "mpeg4", ".avi": "mpeg4", ".mkv": "mpeg4", ".3gp": "mpeg4", ".flv": "flv", ".wmv": "wmv2",
+    ".mpg": "mpeg1video", ".ts": "mpeg2video", ".y4m": "wrapped_avframe", ".mxf": "mpeg2video",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("ending", "codec"), CONTAINERS.items())
+def test_a_video_is_known_by_its_content_whatever_its_name(ending: str, codec: str, tmp_path: Path) -> None:
+    path, misnamed = tmp_path / f"party{ending}", tmp_path / "party.dat"
+    pixels = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)  # long enough to be recognized
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    path.rename(misnamed)
+    assert is_video(path) and is_video(misnamed)
+    with Video(misnamed) as video:
+        assert len(list(video)) == 3
+
+
+def test_an_image_is_no_video_whatever_its_name(tmp_path: Path) -> None:
+    for kind in ("JPEG", "PNG", "BMP", "TIFF", "WEBP"):
+        PilImage.new("RGB", (8, 8)).save(tmp_path / "party.mp4", kind)
+        assert not is_video(tmp_path / "party.mp4")
+    (tmp_path / "party.mp4").write_bytes(b"")
+    assert is_video(tmp_path / "party.mp4") and not is_video(tmp_path)
+
+
+def test_without_pictures_the_objects_are_counted_and_no_video_is_written(
+    make: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out, video = model_folder(tmp_path / "model"), tmp_path / "out", make(times=(0, 40))
+    for more, written in ((["--save-jsonl"], ["party.jsonl"]), ([], [])):
+        with pytest.raises(SystemExit) as ended:
+            main(["predict", str(model), str(video), "--out", str(out), "--no-pictures", "--json", *more])
+        (told,) = json.loads(capsys.readouterr().out)["videos"]
+        assert (ended.value.code, told["file"], told["frames"]) == (0, None, 2)
+        assert [path.name for path in (out.iterdir() if out.is_dir() else [])] == written
+        shutil.rmtree(out, ignore_errors=True)
 
 
 @pytest.mark.parametrize("command", ["predict", "splash"])

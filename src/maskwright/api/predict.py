@@ -12,7 +12,7 @@ import numpy as np
 from maskwright.api import screening_page
 from maskwright.api.results import SAVED, WHOLE, Predicted, Prediction, write_all, write_each
 from maskwright.api.sorting import Sorter
-from maskwright.errors import MaskwrightError, OutputError, RecipeError, UnknownName
+from maskwright.errors import DatasetError, MaskwrightError, OutputError, RecipeError, UnknownName
 from maskwright.images.sources import Origin, Source, expand
 from maskwright.issues import Kind, Log
 from maskwright.prediction.loading import load, load_unless_loaded
@@ -40,6 +40,7 @@ def predict(
     sort_into: str | Path | None = None,
     move: bool = False,
     follow_links: bool = False,
+    recursive: bool = False,
     options: InferenceOptions = AS_TRAINED,
     verbose: bool | None = None,
     progress: Progress | None = None,
@@ -54,6 +55,7 @@ def predict(
                (one cut-out with alpha an object); of a classifier's predictions json, jsonl and csv
     sort_into  a folder that gets a copy of every image, in a folder called by its prediction; `move`: the image itself
     follow_links  open links that lead out of a folder among the sources, too
+    recursive  also the images of folders in a folder; the files written for them keep these folders
     verbose    True prints progress and issues; None: in a notebook. progress, log: reporting of your own
     An image that cannot be read is put into `failed` and logged; the others go on.
 
@@ -64,8 +66,10 @@ def predict(
     predictor = load_unless_loaded(model, options, progress)
     class_indices = check_request(predictor, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
-    images = expand(sources, follow_links)
-    if out is not None and pictures and predictor.kind.objects:
+    images = expand(sources, follow_links, recursive)
+    if recursive:
+        images = outside(images, [Path(folder) for folder in (out, sort_into) if folder is not None])
+    if out is not None and pictures:
         refuse_own_folder(images, Path(out))
     if sorter is not None:
         sorter.check(images)
@@ -158,10 +162,26 @@ def class_indices_of(predictor: Predictor | Screening, classes: Sequence[str] | 
     return np.array([known.index(name) for name in classes]) if classes else np.arange(len(known))
 
 
+def outside(sources: Sequence[Source], written: Sequence[Path]) -> list[Source]:
+    """Without what an earlier call wrote: the images of a folder that lie in one of the folders `written` within it."""
+    homes = [folder.resolve() for folder in written]
+
+    def own(source: Source) -> bool:
+        if not isinstance(source.origin, Path):
+            return False
+        folder, root = source.origin.parent.resolve(), source.origin.parents[source.stem.count("/")].resolve()
+        return any(root in home.parents and folder.is_relative_to(home) for home in homes)
+
+    kept = [source for source in sources if not own(source)]
+    if not kept:
+        raise DatasetError("all images lie in the folder that is written to", file=written[0], fix="name another --out")
+    return kept
+
+
 def refuse_own_folder(sources: Sequence[Source], out: Path) -> None:
     """Pictures are never written into the folder of the images."""
     own = {source.origin.parent.resolve() for source in sources if isinstance(source.origin, Path)}
-    if out.resolve() in own:
+    if own & {(out / source.stem).parent.resolve() for source in sources}:
         raise OutputError(
             "the images themselves lie here, and pictures might replace them", file=out, fix="name another --out"
         )

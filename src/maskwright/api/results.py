@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image as PilImage
 
 from maskwright import files, interop, tables
-from maskwright.drawing import outlines
+from maskwright.drawing import image_labels, outlines
 from maskwright.errors import MaskwrightError
 from maskwright.prediction.screening import Screened
 from maskwright.prediction.threshold_origins import Threshold
@@ -111,12 +111,16 @@ class Predicted:
 
 # --- files ------------------------------------------------------------------------------------------
 def write_each(image: Image, made: Prediction, out: Path, save: Sequence[str], pictures: bool) -> Iterator[Path]:
-    """Picture, masks and crops of an image's objects; nothing where no detector looked."""
+    """Picture, masks and crops of an image's objects; of a classifier's the picture with its labels; nothing where no
+    detector looked."""
     stem, detections = made.stem, made.instances
-    if made.image_labels is not None or (made.screened is not None and not made.screened.looked):
+    if made.screened is not None and not made.screened.looked:
         return
     if pictures:
-        yield write_picture(outlines.draw(image, detections), out / f"{stem}.jpg")
+        labeled = made.image_labels
+        drawn = outlines.draw(image, detections) if labeled is None else image_labels.draw(image, labeled)
+        yield write_picture(drawn, out / f"{stem}.jpg")
+    folder, _, stem = stem.rpartition("/")
     for row in range(len(detections)) if {"masks", "crops"} & set(save) else ():
         mask, box = _cut(detections, row, image.size)
         name = f"{files.shortened(stem, 180)}_{row + 1}_{files.shortened(detections.labels[row], 50)}.png"
@@ -124,10 +128,10 @@ def write_each(image: Image, made: Prediction, out: Path, save: Sequence[str], p
         if "masks" in save:
             full = np.zeros(image.size, np.uint8)
             full[box[1] : box[3], box[0] : box[2]] = mask * 255
-            yield write_picture(full, out / "masks" / name)
+            yield write_picture(full, out / "masks" / folder / name)
         if "crops" in save and mask.size:
             cut = image.pixels[box[1] : box[3], box[0] : box[2]]
-            yield write_picture(np.dstack([cut, mask * np.uint8(255)]), out / "crops" / name)
+            yield write_picture(np.dstack([cut, mask * np.uint8(255)]), out / "crops" / folder / name)
 
 
 def _cut(detections: Instances, row: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from maskwright.api.predict import (
     Prediction,
     class_indices_of,
     of_classes,
+    outside,
     refuse_own_folder,
     report,
     results_of,
@@ -40,6 +41,7 @@ def splash(
     invert: bool = False,
     classes: Sequence[str] | None = None,
     follow_links: bool = False,
+    recursive: bool = False,
     options: InferenceOptions = AS_TRAINED,
     verbose: bool | None = None,
     progress: Progress | None = None,
@@ -49,6 +51,7 @@ def splash(
 
     side_by_side  the image as it was at the left
     invert        the objects gray, the rest in color
+    recursive     also the images of folders in a folder; their pictures keep these folders
     verbose       True prints progress and issues; None: in a notebook. progress, log: reporting of your own
 
     >>> maskwright.splash("balloons", "party.jpg").images[0].files
@@ -57,7 +60,9 @@ def splash(
     progress, log = reporting(verbose, progress, log)
     predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices = class_indices_of(predictor, classes)
-    images = expand(sources, follow_links)
+    images = expand(sources, follow_links, recursive)
+    if recursive:
+        images = outside(images, [Path(out)])
     refuse_own_folder(images, Path(out))
     for issue in predictor.introduction():
         log(issue)

@@ -32,16 +32,17 @@ VIDEO_CUT_OFF = Kind("video_cut_off", "warning", "the video cannot be read beyon
 VIDEO_WITHOUT_SOUND = Kind(
     "video_without_sound", "warning", "without sound: {reason}; {fix}", fix="another --out may take it (.mkv, .mov)"
 )
-VIDEO_STOPPED = Kind("video_stopped", "info", "stopped at {seconds:.1f} seconds: {file} plays up to there")
+VIDEO_STOPPED = Kind("video_stopped", "info", "stopped at {seconds:.1f} seconds[: {file} plays up to there]")
 VIDEO_NOT_READ = Kind("video_not_read", "error", "{error}")
 VIDEO_WRITTEN = Kind("video_written", "info", "video in {file}[, a line a frame in {lines}]")
+LINES_WRITTEN = Kind("lines_written", "info", "a line a frame in {lines}")
 
 
 @dataclass(frozen=True)
 class VideoResult:
     """What came of a video.
 
-    video, file  the one that was read, and the one written
+    video, file  the one that was read, and the one written; None where nothing was drawn
     frames       that were written, of `expected` (None where the video does not say)
     most         {class: objects on the frame that shows most of it}
     lines        the table of frames, where it was asked for
@@ -50,7 +51,7 @@ class VideoResult:
     """
 
     video: Path
-    file: Path
+    file: Path | None
     frames: int
     expected: int | None
     seconds: float
@@ -62,7 +63,7 @@ class VideoResult:
     def to_dict(self) -> dict[str, Any]:
         return {
             "video": str(self.video),
-            "file": str(self.file),
+            "file": None if self.file is None else str(self.file),
             "frames": self.frames,
             "seconds": round(self.seconds, 3),
             "most": self.most,
@@ -93,6 +94,7 @@ def predict_video(
     out: str | Path = "videos",
     drawn: Drawing | None = None,
     lines: bool = False,
+    pictures: bool = True,
     track: bool = False,
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
@@ -107,6 +109,7 @@ def predict_video(
     drawn   makes the new frame of the old one and its objects; None: outlines and labels. Called in another thread,
             frame by frame in order
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
+    pictures  False draws nothing and writes no video: the objects are counted, and written as lines where asked for
     track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
     verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
     Reading, predicting, drawing and writing run at the same time; a few frames are in memory, however long the video.
@@ -125,7 +128,7 @@ def predict_video(
     identities: dict[str, set[int]] = {}
     seconds, stopped = 0.0, False
     with Video(source) as video, VideoOutput(video, file, lines) as output:
-        stages = FrameStages(predictor, class_indices, video, track, drawn)
+        stages = FrameStages(predictor, class_indices, video, track, drawn, pictures)
         try:
             with overlapped(video, stages.detect, stages.draw) as processed:
                 for done in progress(processed, total=video.expected, label="predicting", unit="frames"):
@@ -141,13 +144,14 @@ def predict_video(
                 raise
             stopped = True
         issues = tuple(_issues(video, output.silent_because, seconds))
-    for issue in [VIDEO_STOPPED(seconds=seconds, file=str(file))] if stopped else issues:
+    for issue in [VIDEO_STOPPED(seconds=seconds, file=str(file) if pictures else "")] if stopped else issues:
         log(issue)
     if stopped:
         raise KeyboardInterrupt
     table = file.with_suffix(".jsonl") if lines else None
     followed = {name: len(several - {UNTRACKED}) for name, several in identities.items()} if track else None
-    return VideoResult(Path(source), file, output.frames, video.expected, seconds, dict(most), table, issues, followed)
+    made = file if pictures else None
+    return VideoResult(Path(source), made, output.frames, video.expected, seconds, dict(most), table, issues, followed)
 
 
 def predict_videos(
@@ -157,6 +161,7 @@ def predict_videos(
     out: str | Path = "videos",
     drawn: Drawing | None = None,
     lines: bool = False,
+    pictures: bool = True,
     track: bool = False,
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
@@ -173,7 +178,7 @@ def predict_videos(
     for source, file in zip(sources, files, strict=True):
         try:
             result = predict_video(
-                predictor, source, out=file, drawn=drawn, lines=lines, track=track, classes=classes,
+                predictor, source, out=file, drawn=drawn, lines=lines, pictures=pictures, track=track, classes=classes,
                 progress=progress, log=log,
             )  # fmt: skip
         except MaskwrightError as error:
@@ -183,7 +188,10 @@ def predict_videos(
             log(VIDEO_NOT_READ(error=error))
         else:
             results.videos.append(result)
-            log(VIDEO_WRITTEN(file=str(file), lines=str(result.lines or "")))
+            if pictures:
+                log(VIDEO_WRITTEN(file=str(file), lines=str(result.lines or "")))
+            elif result.lines is not None:
+                log(LINES_WRITTEN(lines=str(result.lines)))
     return results
 
 

@@ -27,25 +27,31 @@ SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Processed:
-    """A frame with its objects, their identities, and the new picture."""
+    """A frame with its objects, their identities, and the new picture, None where none is drawn."""
 
     frame: Frame
     detections: Instances
     ids: Ids
-    picture: np.ndarray
+    picture: np.ndarray | None
 
 
 class FrameStages:
     """How the frames of one video are processed.
 
     With `track` objects get identities, and what is detected less surely than the model's threshold demands is shown
-    only where it goes on with a track.
+    only where it goes on with a track. Without `pictures` nothing is drawn.
     """
 
     def __init__(
-        self, predictor: Detector, class_indices: np.ndarray, video: Video, track: bool, drawn: Drawing | None
+        self,
+        predictor: Detector,
+        class_indices: np.ndarray,
+        video: Video,
+        track: bool,
+        drawn: Drawing | None,
+        pictures: bool = True,
     ) -> None:
-        self._predictor, self._class_indices, self._drawn = predictor, class_indices, drawn
+        self._predictor, self._class_indices, self._drawn, self._pictures = predictor, class_indices, drawn, pictures
         self._limits = np.array([predictor.limits[name] for name in predictor.card.classes])
         self.tracker: Tracker | None = None
         if track:
@@ -73,7 +79,8 @@ class FrameStages:
         """Each frame drawn, its objects with identities where objects are followed."""
         for frame, detections_of in detected:
             detections, ids = self._followed(of_classes(detections_of(), self._class_indices), frame)
-            yield Processed(frame, detections, ids, _picture(frame.pixels, detections, ids, self._drawn))
+            picture = _picture(frame.pixels, detections, ids, self._drawn) if self._pictures else None
+            yield Processed(frame, detections, ids, picture)
 
     def _followed(self, detections: Instances, frame: Frame) -> tuple[Instances, Ids]:
         if self.tracker is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,7 +16,7 @@ from maskwright.video.write import Writer
 
 
 class VideoOutput:
-    """The new video and its table of frames; nothing is left of either where something fails.
+    """The new video and its table of frames, each only if asked for; nothing is left of either where something fails.
 
     The files are begun with the first frame: only then is it known that there is something to write, and how large.
     """
@@ -35,20 +36,19 @@ class VideoOutput:
         return self._stack.__exit__(*error)
 
     def add(self, done: Processed) -> None:
-        if self._writer is None:
-            self._begin(done.picture.shape[:2])
-        assert self._writer is not None
-        self._writer.add(done.picture, done.frame)
+        if not self.frames and self._lines:  # before the video: what closes last goes, too, where closing it fails
+            table = self._stack.enter_context(files.writing(self._file.with_suffix(".jsonl")))
+            self._table = self._stack.enter_context(table.open("w", encoding="utf-8"))
+        if done.picture is None:
+            deque(self._video.take_sound(), maxlen=0)  # nobody writes it
+        else:
+            if self._writer is None:
+                temporary = self._stack.enter_context(files.writing(self._file))
+                self._writer = self._stack.enter_context(Writer(temporary, self._video, done.picture.shape[:2]))
+            self._writer.add(done.picture, done.frame)
         if self._table is not None:
             self._table.write(json.dumps(_line(self._video, self.frames, done), ensure_ascii=False) + "\n")
         self.frames += 1
-
-    def _begin(self, size: tuple[int, int]) -> None:
-        if self._lines:  # before the video: what closes last goes, too, where closing the video fails
-            table = self._stack.enter_context(files.writing(self._file.with_suffix(".jsonl")))
-            self._table = self._stack.enter_context(table.open("w", encoding="utf-8"))
-        temporary = self._stack.enter_context(files.writing(self._file))
-        self._writer = self._stack.enter_context(Writer(temporary, self._video, size))
 
     @property
     def silent_because(self) -> str:

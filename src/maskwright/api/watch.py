@@ -90,7 +90,7 @@ def watch(
             raise OutputError("a watch never ends, so it writes a line an image", field=f"--save-{kind}",
                               expected="--save-jsonl, --save-masks or --save-crops", got=kind)  # fmt: skip
     class_indices = check_request(predictor, save, classes, out)
-    refuse_own_folder([Source("", "", folder / "image")], out)
+    refuse_own_folder([Source("", "image", folder / "image")], out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
     lines = _Lines(out / LINES)
     for issue in (*predictor.introduction(), WATCHING(folder=str(folder), lines=str(lines.file))):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
@@ -20,7 +20,7 @@ class HelpFormatter(click.HelpFormatter):
     def write(self, string: str) -> None:
         super().write(fitted(string, self.width))
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         if self.width >= NARROW:
             super().write_dl(rows, col_max, col_spacing)
             return

@@ -89,6 +89,10 @@ follow_source_links = click.option(
     "--follow-links", is_flag=True, help="Follow links in a folder that lead out of it; otherwise they are named."
 )
 
+recursive = click.option(
+    "--recursive", is_flag=True, help="Also the images of folders in a folder; what is written keeps these folders."
+)
+
 
 def reading(function: Callable[..., Any]) -> Callable[..., Any]:
     """How annotation files are read: the `ReadOptions`."""

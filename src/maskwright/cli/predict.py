@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 BESIDE = {  # option -> the one it needs
     "screen": "then", "then": "screen", "screen_class": "screen", "screen_threshold": "screen", "move": "sort_into",
 }  # fmt: skip
-IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops", "no_pictures", "screen", "sort_into",
-               "watch")  # fmt: skip
+IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops", "screen", "sort_into", "watch",
+               "recursive")  # fmt: skip
 
 
 @click.command(options_metavar="[options]")
@@ -39,7 +39,7 @@ IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops",
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
-@click.option("--no-pictures", is_flag=True, help="Do not draw.")
+@click.option("--no-pictures", is_flag=True, help="Do not draw: no pictures, no new video.")
 @click.option("--screen", metavar="CLASSIFIER", help="In place of MODEL: ask this one first ...")
 @click.option("--then", metavar="DETECTOR", help="... and this one only where the classifier says so.")
 @click.option("--screen-class", metavar="NAME", help="What is screened for.  [default: by its operating point]")
@@ -55,6 +55,7 @@ IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops",
     "--every", type=click.FloatRange(0.05, 3600), metavar="SECONDS", default=1.0, show_default=True,
     help="How often --watch looks.",
 )  # fmt: skip
+@options.recursive
 @options.follow_source_links
 @options.console
 def command(
@@ -64,7 +65,7 @@ def command(
 
     \b
       maskwright predict balloons party.jpg
-      maskwright predict runs/rust inspection/ --save-csv --save-masks --out found/
+      maskwright predict runs/rust bridges/ --recursive --save-csv --out found/
       maskwright predict --screen runs/rust --then runs/rust-boxes bridge/
       maskwright predict runs/rust belt/ --watch --sort-into sorted/ --move
       maskwright predict runs/party party.mp4 --track --save-jsonl
@@ -80,10 +81,14 @@ def command(
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     if videos := videos_among(images, [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]):
-        settings = {"lines": chosen["save_jsonl"], "track": chosen["track"], "classes": chosen["classes"]}
+        settings = {"lines": chosen["save_jsonl"], "track": chosen["track"], "classes": chosen["classes"],
+                    "pictures": not chosen["no_pictures"]}  # fmt: skip
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
     if chosen["track"]:
         raise RecipeError("only videos have tracks", field="--track", expected="a video", got="images")
+    if chosen["watch"] and chosen["recursive"]:
+        raise RecipeError("one folder is watched, and not those in it", field="--recursive", expected="--watch alone",
+                          got="both")  # fmt: skip
     if chosen["watch"] and len(images) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", expected="a folder", got=f"{len(images)} sources")
     settings: dict[str, Any] = {
@@ -107,7 +112,7 @@ def command(
         settings["options"] = AS_TRAINED
     if chosen["watch"]:
         return _watch(predictor, images[0], chosen["every"], settings, console)
-    return show_predictions(predict(predictor, images, **settings), console)
+    return show_predictions(predict(predictor, images, recursive=chosen["recursive"], **settings), console)
 
 
 def _check_combinations(chosen: dict[str, Any]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--invert", is_flag=True, help="The objects gray, the rest in color.")
 @options.inference("threshold", "size", "tile", "names", "device", "precision")
 @options.classes
+@options.recursive
 @options.follow_source_links
 @options.console
 def command(

@@ -6,7 +6,7 @@ import glob
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -39,7 +39,8 @@ class Source:
 
     name    what messages and results call it: the path or address as given, "stdin", "image 3"
     within  the folder it was found in: a link that leads out of it is not followed
-    stem    for the names of output files; no two of one list have the same, whatever the case
+    stem    for the names of output files; no two of one list have the same, whatever the case. It may begin with
+            folders, "/" between them
     origin  a Path, an address (str), "-" for standard input, bytes, an array, a PIL image or an Image
     """
 
@@ -61,14 +62,15 @@ def naturally(path: str | Path) -> tuple:
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), str(path)
 
 
-def expand(sources: Sequence[Origin] | Origin, follow_links: bool = False) -> list[Source]:
+def expand(sources: Sequence[Origin] | Origin, follow_links: bool = False, recursive: bool = False) -> list[Source]:
     """Everything the user named, image by image, in the order given (inside a folder or pattern: naturally sorted).
 
-    A source is a file; a folder (its own images, not those of folders in it); a pattern ("scans/**/*.png");
-    an address (http, https, or what fsspec knows: s3://..., also with a pattern); "-" for standard input;
-    bytes of an image file; an array; a PIL image; an Image. Nothing is opened yet.
+    A source is a file; a folder (its own images; `recursive`: also those of all folders in it); a pattern
+    ("scans/**/*.png"); an address (http, https, or what fsspec knows: s3://..., also with a pattern); "-" for
+    standard input; bytes of an image file; an array; a PIL image; an Image. Nothing is opened yet.
 
     follow_links  links that lead out of a folder are opened, too; otherwise they are images that cannot be read
+    recursive     an image in a folder of a folder has a stem with its path in the named folder: "pier_2/img_001"
 
     >>> [source.stem for source in expand(["party/", "extra/party_2.jpg"])]
     ['party_1', 'party_2', 'party_10', 'party_2_2']
@@ -77,7 +79,11 @@ def expand(sources: Sequence[Origin] | Origin, follow_links: bool = False) -> li
         several: list[Origin] = [sources]
     else:
         several = list(sources) if isinstance(sources, Iterable) else [sources]
-    found = [item for index, source in enumerate(several, start=1) for item in _expand_one(source, index, follow_links)]
+    found = [
+        item
+        for index, source in enumerate(several, start=1)
+        for item in _expand_one(source, index, follow_links, recursive)
+    ]
     if not found:
         raise DatasetError(
             "no images were named", expected="an image, a folder, a pattern or an address", got="nothing"
@@ -111,7 +117,7 @@ def open_source(source: Source, window: Window | None = None, limit_pixels: int 
 
 
 # --- finding ------------------------------------------------------------------------------------
-def _expand_one(source: Origin, number: int, follow_links: bool) -> list[Source]:
+def _expand_one(source: Origin, number: int, follow_links: bool, recursive: bool) -> list[Source]:
     if isinstance(source, Image):
         return [Source(source.name, _stem(source.name), source)]
     if isinstance(source, bytes | np.ndarray | PilImage.Image):
@@ -129,9 +135,9 @@ def _expand_one(source: Origin, number: int, follow_links: bool) -> list[Source]
         web = source.lower().startswith(("http://", "https://"))
         addresses = [source] if web else _expand_fsspec(source)
         return [Source(address, _stem(unquote(urlsplit(address).path)), address) for address in addresses]
-    found, folder = _expand_path(str(source))
+    found, folder = _expand_path(str(source), _images_below if recursive else _images_of)
     within = None if follow_links else folder
-    return [Source(str(path), _stem(str(path)), path, within) for path in found]
+    return [Source(str(path), _stem_within(path, folder if recursive else None), path, within) for path in found]
 
 
 def _stay(path: Path, folder: Path) -> None:
@@ -146,12 +152,12 @@ def _stay(path: Path, folder: Path) -> None:
                          fix="name the image itself, if it is meant; --follow-links follows all")  # fmt: skip
 
 
-def _expand_path(text: str) -> tuple[list[Path], Path | None]:
+def _expand_path(text: str, images_in: Callable[[Path], list[Path]]) -> tuple[list[Path], Path | None]:
     """The images that are meant, and the folder in which they were found, where they were not named themselves."""
     try:
         path = Path(text).expanduser()
         if path.is_dir():
-            return _images_of(path), path
+            return images_in(path), path
         if not path.exists() and glob.has_magic(text):
             found = _matches(text, (Path(name) for name in glob.iglob(str(path), recursive=True)))  # noqa: PTH207
             plain = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts)
@@ -174,11 +180,12 @@ def _leads_nowhere(path: Path) -> bool:
     return path.is_symlink() and not path.exists()
 
 
+def _own_images(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if is_image_name(path) and (path.is_file() or _leads_nowhere(path)))
+
+
 def _images_of(folder: Path) -> list[Path]:
-    found = sorted(
-        (path for path in folder.iterdir() if is_image_name(path) and (path.is_file() or _leads_nowhere(path))),
-        key=naturally,
-    )
+    found = sorted(_own_images(folder), key=naturally)
     if found:
         return found
     deeper = next((path for path in sorted(folder.glob("*/*")) if is_image_name(path)), None)
@@ -187,7 +194,28 @@ def _images_of(folder: Path) -> list[Path]:
         file=folder,
         expected="files that end in " + " ".join(IMAGE_ENDINGS),
         got=f"images only in folders of it, as {deeper.relative_to(folder).as_posix()}" if deeper else "none",
-        fix=f'name one of these folders, or all by a pattern: "{(folder / "**" / "*").as_posix()}"' if deeper else None,
+        fix="--recursive takes the images of all folders in it, or name one of them" if deeper else None,
+    )
+
+
+def _images_below(folder: Path) -> list[Path]:
+    """The images of a folder and of all folders in it, but for hidden ones; each folder once, whatever leads to it."""
+    found: list[Path] = []
+    todo, entered = [folder], {folder.resolve()}
+    while todo:
+        place = todo.pop()
+        found += _own_images(place)
+        for path in place.iterdir():
+            if path.is_dir() and not path.name.startswith(".") and path.resolve() not in entered:
+                entered.add(path.resolve())
+                todo.append(path)
+    if found:
+        return sorted(found, key=naturally)
+    raise DatasetError(
+        "there are no images in this folder, nor in those in it",
+        file=folder,
+        expected="files that end in " + " ".join(IMAGE_ENDINGS),
+        got="none",
     )
 
 
@@ -258,11 +286,21 @@ def _stem(name: str) -> str:
     return shortened(re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", stem).strip(" .") or "image", LONGEST_STEM)
 
 
+def _stem_within(path: Path, folder: Path | None) -> str:
+    """With the folders between `folder` and the image before it, "/" between them."""
+    if folder is None or not path.is_relative_to(folder):
+        return _stem(path.name)
+    *between, name = path.relative_to(folder).parts
+    return "/".join([*(_stem(f"{part}.") for part in between), _stem(name)])
+
+
 def _distinct(sources: Iterable[Source]) -> Iterable[Source]:
     """The second "a" becomes "a_2", in the order of the list."""
     taken: set[str] = set()
     for source in sources:
-        stem = next(stem for stem in numbered(source.stem, LONGEST_STEM) if stem.casefold() not in taken)
+        folder, slash, name = source.stem.rpartition("/")
+        stems = (folder + slash + stem for stem in numbered(name, LONGEST_STEM))
+        stem = next(stem for stem in stems if stem.casefold() not in taken)
         taken.add(stem.casefold())
         yield replace(source, stem=stem)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +20,38 @@ from maskwright.extras import how_to_install
 WEB = "http,https,httpproxy,tcp,tls,crypto"
 """What FFmpeg may open for a video on the web."""
 
-ENDINGS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
-"""By these a video is known, upper or lower case."""
+ENDINGS = (
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265", ".hevc", ".m1v", ".m2ts", ".m2v",
+    ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv",
+    ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+)  # fmt: skip
+"""By these a video is known, upper or lower case, where its first bytes do not say what it is."""
+
+_IMAGES = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|BM|II\*\x00|MM\x00\*|RIFF.{4}WEBP", re.DOTALL)
+_VIDEOS = re.compile(
+    rb"RIFF.{4}AVI |\x1aE\xdf\xa3|\x30\x26\xb2\x75\x8e\x66\xcf\x11|FLV\x01|\x00\x00\x01[\xb3\xba]|YUV4MPEG2|\.RMF|"
+    rb"\x06\x0e\x2b\x34|G.{187}G|.{4}G.{191}G|.{4}(?:moov|mdat|wide|ftyp(?!avi|hei|hev|mif|msf|jp|crx))",
+    re.DOTALL,
+)  # AVI, Matroska and WebM, ASF, FLV, MPEG, YUV4MPEG, RealMedia, MXF, MPEG transport streams, QuickTime and MP4
 
 
 def is_video(source: object) -> bool:
-    """Named like a video, and no folder: a path, a pattern, or an address that ends in one."""
-    return isinstance(source, (str, Path)) and str(source).lower().endswith(ENDINGS) and not Path(str(source)).is_dir()
+    """A video, by the first bytes of a file, else by its name: a path, a pattern, or an address that ends like one."""
+    if not isinstance(source, (str, Path)) or Path(str(source)).is_dir():
+        return False
+    head = _head(str(source))
+    if _IMAGES.match(head):
+        return False
+    return _VIDEOS.match(head) is not None or str(source).lower().endswith(ENDINGS)
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a file; b"" where there is none to be read."""
+    try:
+        with files.open_file(path) as stream:
+            return stream.read(512)
+    except (OSError, ValueError):
+        return b""
 
 
 def library() -> Any:
