@@ -30,7 +30,7 @@ from maskwright.cli.listing import listing
 from maskwright.cli.main import main
 from maskwright.cli.models import flat
 from maskwright.curate import published
-from maskwright.extras import how_to_install
+from maskwright.extras import how_to_install, install_command
 from maskwright.issues import Issue
 from maskwright.models.registry import CLASSIFIERS, MODELS
 from maskwright.weights import sources
@@ -310,7 +310,7 @@ def test_a_computer_in_order_has_no_problem(capsys, home):
     assert (code, facts["well"], problems) == (0, True, [])
     subjects = {issue["subject"] for issue in facts["issues"]}
     assert {"maskwright", "python", "system", "torch", "numpy", "pillow", "device", "memory"} <= subjects
-    assert {"cache", "this folder", "model balloons", *house.EXTRAS} <= subjects
+    assert {"cache", "this folder", "model balloons", *house.OTHERS} <= subjects
     assert list(home.iterdir()) == [] and not fetch.cache_folder().exists()  # nothing is left behind
 
 
@@ -373,7 +373,7 @@ def test_a_package_that_is_absent_or_too_old_is_a_problem(monkeypatch):
         "1.9.2+cpu, where 2.5 or later is wanted",
         "error",
     )
-    assert packages["torch"].fix == 'pip install --upgrade "torch>=2.5"'
+    assert packages["torch"].fix == f'{install_command()} --upgrade "torch>=2.5"'
     assert "torch" not in packages["packages"].sentence and "click 9999" in packages["packages"].sentence
 
 
@@ -392,15 +392,24 @@ def test_an_absent_extra_is_a_warning_with_the_command_to_mend_it(monkeypatch):
         raise importlib.metadata.PackageNotFoundError
 
     monkeypatch.setattr(importlib.metadata, "version", absent)
-    extras = list(house._extras())
-    assert {extra.code for extra in extras} == {"extra_missing"}
-    assert [extra.fix for extra in extras] == [
-        how_to_install("maskwright[video]"),
-        how_to_install("maskwright[matterport]"),
-        how_to_install("maskwright[urls]"),
-        "pip install pandas",
-        "pip install supervision",
-    ]
+    extras = {issue.subject: issue for issue in house._extras()}
+    assert {issue.code for issue in extras.values()} == {"extra_missing"}
+    for name in house.extras():
+        assert extras[f"extra {name}"].fix == how_to_install(f"maskwright[{name}]")
+    assert extras["extra video"].sentence == "not installed: av; for videos"
+    assert extras["pandas"].fix == how_to_install("pandas")
+
+
+def test_an_extra_lists_its_packages_and_what_is_too_old(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: [
+        "torch>=2.5", "av>=14; extra == 'video'", 'h5py>=3.11; extra == "matterport"', "pytest>=8; extra == 'dev'",
+        "matplotlib; extra == 'matterport'",
+    ])  # fmt: skip
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: {"h5py": "3.10"}.get(name, "99"))
+    assert house.extras() == {"video": [("av", "14")], "matterport": [("h5py", "3.11"), ("matplotlib", "0")]}
+    extras = {issue.subject: issue for issue in house._extras()}
+    assert extras["extra video"].sentence == "av 99, for videos"
+    assert extras["extra matterport"].values["packages"] == ["h5py 3.11 or later"]
 
 
 def test_a_check_that_fails_is_itself_reported(monkeypatch):

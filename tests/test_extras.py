@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,36 @@ def installed(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Distribution(noted))
 
     return install
+
+
+@pytest.fixture(autouse=True)
+def pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An active environment with pip, whatever runs these tests."""
+    monkeypatch.setattr(shutil, "which", lambda name: str(Path(sys.executable).with_name(name)))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+
+
+def test_an_environment_that_is_not_active_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    for python, shown in ((tmp_path / ".venv" / "bin" / "python", str(Path(".venv/bin/python"))),
+                          (Path("/my envs/bin/python"), f'"{Path("/my envs/bin/python")}"')):  # fmt: skip
+        monkeypatch.setattr(sys, "executable", str(python))
+        for found in (None, "/usr/bin/pip"):
+            monkeypatch.setattr(shutil, "which", lambda name, found=found: found)
+            assert how_to_install("pandas") == f"{shown} -m pip install pandas"
+
+
+def test_an_environment_without_pip_is_one_of_uvs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    assert how_to_install("pandas") == "uv pip install pandas"
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path))
+    assert how_to_install("pandas").startswith("uv pip install --python ")
+
+
+def test_what_pipx_installed_is_pipxs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "executable", str(Path("/home/me/.local/share/pipx/venvs/maskwright/bin/python")))
+    assert how_to_install("pandas") == "pipx runpip maskwright install pandas"
 
 
 def test_other_packages_are_installed_by_their_name():

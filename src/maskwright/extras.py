@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
+import os
 import re
+import shutil
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -21,14 +25,40 @@ def how_to_install(requirement: str) -> str:
     'pip install pandas'
     """
     extra = re.fullmatch(rf"{PACKAGE}\[(.+)\]", requirement)
-    return f"pip install {requirement}" if extra is None else f"pip install {_source(extra[1])}"
+    return f"{install_command()} {requirement if extra is None else _source(extra[1])}"
+
+
+def install_command() -> str:
+    """What installs into the environment that runs this code, up to the names of the packages.
+
+    "pip install" where the pip on the PATH is that of this environment; otherwise its python is named. An environment
+    without pip is one of uv's.
+    """
+    python = Path(sys.executable)
+    if "pipx" in python.parts:
+        return f"pipx runpip {PACKAGE} install"
+    if importlib.util.find_spec("pip") is None:
+        active = os.environ.get("VIRTUAL_ENV")
+        mine = active is not None and Path(active).resolve() == Path(sys.prefix).resolve()
+        return "uv pip install" if mine else f"uv pip install --python {_shown(python)}"
+    pip = shutil.which("pip")
+    if pip is not None and Path(pip).parent.resolve() == python.parent.resolve():
+        return "pip install"
+    return f"{_shown(python)} -m pip install"
+
+
+def _shown(python: Path) -> str:
+    """As short as it can be typed here, in quotes where it has a blank."""
+    here = Path.cwd()
+    text = str(python.relative_to(here) if python.is_relative_to(here) else python)
+    return f'"{text}"' if " " in text else text
 
 
 def how_to_reinstall() -> str:
     """The command that restores the files of the package."""
     if (clone := _clone()) is not None:
         return f'git -C "{clone}" checkout -- src/{PACKAGE}'
-    return f"pip install --force-reinstall --no-deps {_source('')}"
+    return f"{install_command()} --force-reinstall --no-deps {_source('')}"
 
 
 def _source(extra: str) -> str:

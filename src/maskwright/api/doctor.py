@@ -14,17 +14,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from maskwright import __version__, fetch
-from maskwright.extras import how_to_install, how_to_reinstall
+from maskwright.extras import how_to_install, how_to_reinstall, install_command
 from maskwright.issues import Issue, Kind
 
 PYTHONS = ((3, 11), (3, 14))  # from, and before
 IMPORTED = {"torch": "torch", "numpy": "numpy", "pillow": "PIL"}  # compiled: they may be there and not load
-EXTRAS = {  # optional package -> what it is for, what to install
-    "av": ("videos", "maskwright[video]"),
-    "h5py": ("matterport's .h5 weights", "maskwright[matterport]"),
-    "fsspec": ("images at s3://, gs:// and other addresses", "maskwright[urls]"),
-    "pandas": ("results as a table (to_pandas)", "pandas"),
-    "supervision": ("results for supervision's own drawing", "supervision"),
+EXTRAS = {  # of maskwright[...] -> what it is for
+    "video": "videos",
+    "matterport": "scripts and .h5 weights of matterport's Mask R-CNN",
+    "urls": "images at s3://, gs:// and other addresses",
+    "onnx": "models as ONNX files",
+    "openvino": "models as OpenVINO files",
+}
+DEVELOPMENT = ("dev", "docs")  # extras that nobody needs to use the package
+OTHERS = {  # optional package that no extra brings -> what it is for
+    "pandas": "results as a table (to_pandas)",
+    "supervision": "results for supervision's own drawing",
 }
 
 ROOM, SCANT_ROOM = 200e6, 2e9  # bytes of disk: below the first nothing can be trained, below the second not much
@@ -39,7 +44,8 @@ PACKAGES_INSTALLED = Kind("packages_installed", "info", "{packages}")
 PACKAGE_MISSING = Kind("package_missing", "error", "not installed")
 PACKAGE_TOO_OLD = Kind("package_too_old", "error", "{version}, where {minimum} or later is wanted")
 PACKAGE_BROKEN = Kind("package_broken", "error", "{version}, does not load: {reason}")
-EXTRA_MISSING = Kind("extra_missing", "warning", "not installed; for {purpose}")
+EXTRA_INSTALLED = Kind("extra_installed", "info", "{packages}[, for {purpose}]")
+EXTRA_MISSING = Kind("extra_missing", "warning", "not installed[: {packages}][; for {purpose}]")
 DEVICE_CHOSEN = Kind("device_chosen", "info", "{device} ({name})")
 THREADS = Kind("threads", "info", "{threads} for arithmetic; {cores:processor}")
 THREADS_TOO_FEW = Kind(
@@ -113,12 +119,27 @@ def _packages() -> Iterator[Issue]:
 def required() -> list[tuple[str, str]]:
     """The packages maskwright needs, each with the lowest version that will do, as its metadata say."""
     lines = importlib.metadata.requires("maskwright") or []
-    found = [re.match(r"([\w.-]+)\s*>=\s*([\d.]+)", line) for line in lines if "extra ==" not in line]
-    return [(match[1].lower(), match[2]) for match in found if match]
+    return [_requirement(line) for line in lines if "extra ==" not in line]
+
+
+def extras() -> dict[str, list[tuple[str, str]]]:
+    """The packages of each extra that is there to use, with the lowest version that will do."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in importlib.metadata.requires("maskwright") or []:
+        if (extra := re.search(r"""extra == ["']([\w-]+)["']""", line)) and extra[1] not in DEVELOPMENT:
+            found.setdefault(extra[1], []).append(_requirement(line))
+    return found
+
+
+def _requirement(line: str) -> tuple[str, str]:
+    """Name and lowest version of a line of the metadata: "av>=14; extra == 'video'" as ("av", "14")."""
+    match = re.match(r"([\w.-]+)(?:\[.*?\])?\s*(?:>=\s*([\d.]+))?", line)
+    assert match is not None
+    return match[1].lower(), match[2] or "0"
 
 
 def _package(name: str, minimum: str) -> Issue:
-    mend = f'pip install --upgrade "{name}>={minimum}"'
+    mend = f'{install_command()} --upgrade "{name}>={minimum}"'
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -130,7 +151,7 @@ def _package(name: str, minimum: str) -> Issue:
             importlib.import_module(IMPORTED[name])
         except Exception as error:  # a library of the system that is missing or does not match: OSError on Windows
             reason = (str(error) or type(error).__name__).splitlines()[0]
-            mend = f"pip install --force-reinstall {name}"
+            mend = f"{install_command()} --force-reinstall {name}"
             return PACKAGE_BROKEN(name, fix=mend, version=version, reason=reason)
     return PACKAGE_INSTALLED(name, version=version)
 
@@ -145,11 +166,31 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def _extras() -> Iterator[Issue]:
-    for name, (purpose, needed) in EXTRAS.items():
-        try:
-            yield PACKAGE_INSTALLED(name, version=importlib.metadata.version(name), purpose=purpose)
-        except importlib.metadata.PackageNotFoundError:
-            yield EXTRA_MISSING(name, fix=how_to_install(needed), purpose=purpose)
+    for extra, packages in extras().items():
+        versions = {name: _version(name) for name, _ in packages}
+        missing = [
+            name if versions[name] is None else f"{name} {minimum} or later"
+            for name, minimum in packages
+            if numbers(versions[name] or "0") < numbers(minimum) or versions[name] is None
+        ]
+        about, purpose = f"extra {extra}", EXTRAS.get(extra, "")
+        if missing:
+            yield EXTRA_MISSING(about, fix=how_to_install(f"maskwright[{extra}]"), packages=missing, purpose=purpose)
+        else:
+            installed = [f"{name} {version}" for name, version in versions.items()]
+            yield EXTRA_INSTALLED(about, packages=installed, purpose=purpose)
+    for name, purpose in OTHERS.items():
+        if (version := _version(name)) is None:
+            yield EXTRA_MISSING(name, fix=how_to_install(name), packages=[], purpose=purpose)
+        else:
+            yield PACKAGE_INSTALLED(name, version=version, purpose=purpose)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 # --- the machine --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from maskwright.cli import options
+from maskwright.cli import browser, options
 from maskwright.cli.console import Console
 from maskwright.issues import Issue
 from maskwright.text import counted, listed
@@ -20,12 +20,15 @@ from maskwright.text import counted, listed
 @options.device
 @options.precision
 @options.seed
+@browser.option
 @options.console
-def command(out: Path, seconds: float, device: str, precision: str, seed: int, console: Console) -> None:
+def command(
+    out: Path, seconds: float, device: str, precision: str, seed: int, open_page: bool, console: Console
+) -> None:
     """See everything once in under three minutes: rendered party images, training, metrics, splash, a page.
 
     \b
-      maskwright demo
+      maskwright demo --open
       maskwright demo --seconds 300 --out runs/longer
     """
     from maskwright.api.demo import STEPS, demo
@@ -74,3 +77,5 @@ def command(out: Path, seconds: float, device: str, precision: str, seed: int, c
         console.show("  maskwright splash runs/mine IMAGE")
 
     console.result(facts, tell)
+    if open_page:
+        browser.show_page(done.report, console)

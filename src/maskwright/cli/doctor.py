@@ -6,6 +6,7 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import FAILED, Console
+from maskwright.text import counted
 
 STATES = {"info": "ok", "warning": "note", "error": "problem"}
 
@@ -36,13 +37,9 @@ def command(console: Console) -> int:
         listing(console, ["", "what", "found"], rows)
         console.show()
         if count["error"]:
-            console.show(f"{_many(count['error'], 'problem')}: do what stands behind the arrow.")
+            console.show(f"{counted(count['error'], 'problem')}: do what stands behind the arrow.")
         else:
-            console.show("All is well." if not count["warning"] else f"All is well; {_many(count['warning'], 'note')}.")
+            console.show(f"All is well; {counted(count['warning'], 'note')}." if count["warning"] else "All is well.")
 
     console.result({"well": not count["error"], "count": count}, tell)
     return FAILED if count["error"] else 0
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

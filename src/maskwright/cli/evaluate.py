@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maskwright.cli import options
+from maskwright.cli import browser, options
 from maskwright.cli.console import Console
+from maskwright.errors import RecipeError
 
 if TYPE_CHECKING:
     from maskwright.api.evaluate import Evaluated
@@ -40,24 +41,39 @@ if TYPE_CHECKING:
 )
 @click.option("--coco", "twelve", is_flag=True, help="Print COCO's twelve lines too.")
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
+@browser.option
 @options.reading
 @options.inference("size", "tile", "names", "device", "precision")
 @options.seed
 @options.console
 def command(
-    model: str, data: Path, out: Path | None, twelve: bool, inference: InferenceOptions, console: Console, **chosen: Any
+    model: str,
+    data: Path,
+    out: Path | None,
+    twelve: bool,
+    open_page: bool,
+    inference: InferenceOptions,
+    console: Console,
+    **chosen: Any,
 ) -> None:
     """Measure how well a model finds the objects of annotated images, or says what whole images show.
 
     \b
-      maskwright evaluate runs/party party/ --out party-metrics/
+      maskwright evaluate runs/party party/ --out metrics/ --open
       maskwright evaluate balloons holiday/via_region_data.json --split all
       maskwright evaluate runs/rust rust/ --against runs/rust-vgg16
     """
     from maskwright.api.evaluate import evaluate
 
+    if open_page and out is None:
+        raise RecipeError(
+            "a page is written into the folder --out", field="--open", expected="--out FOLDER", got="none",
+            fix=f"maskwright evaluate {model} {data} --out metrics/ --open",
+        )  # fmt: skip
     evaluated = evaluate(model, data, out=out, options=inference, progress=console.progress, log=console.log, **chosen)
     console.result(evaluated.facts(), lambda: _show(evaluated, out, twelve, console))
+    if open_page and out is not None:
+        browser.show_page(out / "evaluation.html", console)
 
 
 def _show(evaluated: Evaluated, out: Path | None, twelve: bool, console: Console) -> None:

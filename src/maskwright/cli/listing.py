@@ -35,8 +35,9 @@ def _stacked(console: Console, columns: Sequence[str], rows: Iterable[Sequence[o
     """Where the terminal is too narrow for a table: each row as a line, its sentences below it."""
     if title:
         console.show(title)
-    for first, *cells, sentences in rows:
-        known = [f"{name} {cell}".strip() for name, cell in zip(columns[1:-1], cells, strict=True) if cell is not None]
-        console.show("  ".join([str(first), *known]))
+    plain = 1 if columns[0] else 2  # cells that need no heading: what the row is about
+    for *cells, sentences in rows:
+        named = zip([*[""] * plain, *columns[plain:-1]], cells, strict=True)
+        console.show("  ".join(f"{name} {cell}".strip() for name, cell in named if cell not in (None, "")))
         for line in wrapped(str(sentences), max(line_width() - 4, NARROWEST)):
             console.show(f"    {line}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maskwright.cli import options
+from maskwright.cli import browser, options
 from maskwright.cli.console import Console
 from maskwright.errors import RecipeError
 from maskwright.text import counted, listed
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from maskwright.prediction.options import InferenceOptions
 
 BESIDE = {  # option -> the one it needs
-    "screen": "then", "then": "screen", "screen_class": "screen", "screen_threshold": "screen", "move": "sort_into",
+    "screen": "then", "then": "screen", "screen_class": "screen", "screen_threshold": "screen", "open_page": "screen",
+    "move": "sort_into",
 }  # fmt: skip
 IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops", "screen", "sort_into", "watch",
                "recursive")  # fmt: skip
@@ -55,6 +56,7 @@ IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops",
     "--every", type=click.FloatRange(0.05, 3600), metavar="SECONDS", default=1.0, show_default=True,
     help="How often --watch looks.",
 )  # fmt: skip
+@browser.option
 @options.recursive
 @options.follow_source_links
 @options.console
@@ -112,14 +114,17 @@ def command(
         settings["options"] = AS_TRAINED
     if chosen["watch"]:
         return _watch(predictor, images[0], chosen["every"], settings, console)
-    return show_predictions(predict(predictor, images, recursive=chosen["recursive"], **settings), console)
+    code = show_predictions(predict(predictor, images, recursive=chosen["recursive"], **settings), console)
+    if chosen["open_page"]:
+        browser.show_page(out / "screening.html", console)
+    return code
 
 
 def _check_combinations(chosen: dict[str, Any]) -> None:
     """Options that make sense only together with another one."""
     for name, other in BESIDE.items():
         if chosen[name] not in (None, False) and chosen[other] is None:
-            option, needed = (f"--{item.replace('_', '-')}" for item in (name, other))
+            option, needed = (f"--{item.removesuffix('_page').replace('_', '-')}" for item in (name, other))
             raise RecipeError(f"{option} stands beside {needed}", field=option, expected=needed, got="nothing")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from maskwright.cli import options
+from maskwright.cli import browser, options
 from maskwright.cli.console import Console
 from maskwright.errors import RecipeError
 from maskwright.progress import seconds_of
@@ -101,13 +101,14 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @options.annotation_files
 @click.option("--follow-links", is_flag=True, default=None, help="Follow links that lead out of DATA.")
 @click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
+@browser.option
 @options.console
-def command(data: Path | None, console: Console, **chosen: Any) -> None:
+def command(data: Path | None, console: Console, open_page: bool, **chosen: Any) -> None:
     """Train on your own annotated images.
 
     \b
       maskwright train party/ --time-budget 20m
-      maskwright train party/ --model small --weights none --epochs 60 --name first
+      maskwright train party/ --weights none --epochs 60 --name first
       maskwright train rust/ --task classify
       maskwright train --resume runs/first
     """
@@ -138,3 +139,5 @@ def command(data: Path | None, console: Console, **chosen: Any) -> None:
         console.show(f"        maskwright evaluate {run} {shlex.quote(str(data or 'DATA'))}")
 
     console.result(facts, tell)
+    if open_page:
+        browser.show_page(trained.folder / "report.html", console)
