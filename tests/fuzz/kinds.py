@@ -255,6 +255,30 @@ def kitti(folder: Path) -> None:
         (folder / "label_2" / f"{name}.txt").write_text(line.format("Car") + line.format("DontCare"), "utf-8")
 
 
+def kitti_mots(folder: Path) -> None:
+    drawn = np.zeros(SIZE, np.uint16)
+    drawn[4:12, 5:20], drawn[15:25, 8:30], drawn[26:29, 3:9] = 1001, 2003, 10000
+    for frame in range(2):
+        annotations.image(folder / "image_02" / "0001" / f"{frame:06}.png", SIZE)
+        annotations.image(folder / "image_02" / "0002" / f"{frame:06}.png", SIZE)
+        (folder / "instances" / "0001").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawn).save(folder / "instances" / "0001" / f"{frame:06}.png")
+    (folder / "instances_txt").mkdir()
+    lines = "0 1001 1 30 40 X1T60O`l1\n1 2001 2 30 40 X1T60O`l1\n1 10000 10 30 40 X1T60O`l1\n"
+    (folder / "instances_txt" / "0002.txt").write_text(lines, "utf-8")
+
+
+def cityscapes(folder: Path) -> None:
+    labels = ("road", "car", "pole", "persongroup", "bus")
+    for number in range(2):
+        stem = f"bonn_00000{number}_000019"
+        annotations.image(folder / "leftImg8bit" / "train" / "bonn" / f"{stem}_leftImg8bit.png", SIZE)
+        objects = [{"label": label, "polygon": [[2 + 4 * at, 2], [20 + 4 * at, 2], [20 + 4 * at, 20.5]]}
+                   for at, label in enumerate(labels)]  # fmt: skip
+        page = {"imgHeight": 30, "imgWidth": 40, "objects": objects}
+        written(folder / "gtFine" / "train" / "bonn" / f"{stem}_gtFine_polygons.json", page)
+
+
 def open_images(folder: Path) -> None:
     annotations.image(folder / "a.jpg", SIZE)
     head = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf\n"
@@ -671,6 +695,8 @@ KINDS = {
         Kind("datumaro", datumaro, labels, "annotations/default.json", (".json",)),
         Kind("vott", vott, labels, "export.json", (".json",)),
         Kind("kitti", kitti, labels, "", (".txt",), mutations.break_folder),
+        Kind("kitti-mots", kitti_mots, labels, "", (".txt", ".png"), mutations.break_folder),
+        Kind("cityscapes", cityscapes, labels, "", (".json",), mutations.break_folder),
         Kind("open-images", open_images, labels, "", (".csv",), mutations.break_folder),
         Kind("masks", masks, labels, "", (".png",), mutations.break_folder),
         Kind("panoptic", panoptic, labels, "annotations/panoptic.json", (".json", ".png")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +131,25 @@ def value_fractions(path: Path) -> np.ndarray | None:
     except (ImageError, OSError):
         return None
     return None if ids is None else np.sort(np.unique(ids, return_counts=True)[1])[::-1] / ids.size
+
+
+def numbers_tracks(pictures: Iterable[Path]) -> bool:
+    """Whether pictures number tracked objects as KITTI MOTS does, 1000 x class + number; a black one tells nothing."""
+    known = False
+    for path in pictures:
+        try:
+            height, width = _size_of(path)
+        except (ImageError, OSError):
+            return False
+        ids = None if height * width > MOST_LOOKED_AT else read_ids(path, Faults(path), path.name)
+        if ids is None or ids.ndim != 2:
+            return False
+        values = np.unique(ids)
+        values = values[(values > 0) & (values != 10_000)]
+        if (values < 1000).any() or (values >= 3000).any():
+            return False
+        known |= bool(len(values))
+    return known
 
 
 def read_binary(path: Path, faults: Faults, image: str) -> RleMasks | None:

@@ -76,11 +76,17 @@ def sniff(head: Head) -> Evidence | None:
     if not head.is_folder:
         return None
     pairs = mask_pairs.find(head)
-    if pairs is None:
+    if pairs is None or _tracks(pairs):
         return None
     if not pairs.fit:
         return Evidence(pairs.certainty, f"none of its {len(pairs.unfit)} masks is called like an image", dataset=False)
     return Evidence(pairs.certainty, pairs.where)
+
+
+def _tracks(pairs: Pairs) -> bool:
+    """Masks of KITTI MOTS, whose values are classes and numbers of objects."""
+    masks = [mask.path for _, several, _ in pairs.images for mask in several]
+    return all("instances" in mask.parts for mask in masks[:1]) and mask_files.numbers_tracks(masks[:5])
 
 
 def read(path: Path, faults: Faults, connected_components: bool = False) -> Dataset:

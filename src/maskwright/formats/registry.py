@@ -76,6 +76,7 @@ class Format:
 FORMATS = {
     "boxes_csv": Format("boxes as a CSV table (TensorFlow tutorials)", "maskwright.formats.boxes_csv", writes=True,
                         endings=(".csv", ".tsv")),
+    "cityscapes": Format("Cityscapes polygons (gtFine, leftImg8bit)", "maskwright.formats.cityscapes"),
     "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders"),
     "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
     "create_ml": Format("CreateML JSON", "maskwright.formats.create_ml", endings=(".json",)),
@@ -84,6 +85,7 @@ FORMATS = {
     "dota": Format("DOTA: a text of oriented boxes an image", "maskwright.formats.dota"),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
     "kitti": Format("KITTI boxes (label_2, image_2)", "maskwright.formats.kitti"),
+    "kitti_mots": Format("KITTI MOTS masks (instances, image_02)", "maskwright.formats.kitti_mots"),
     "label_studio": Format("Label Studio JSON and JSON-MIN", "maskwright.formats.label_studio", endings=(".json",)),
     "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, image_of=(".json",)),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,

@@ -214,7 +214,10 @@ UNSUPPORTED = {
     "COCO panoptic without its pictures": Unsupported(
         _panoptic, "put the folder of id pictures beside the JSON file, called like it without .json"
     ),
-    "Cityscapes": Unsupported(_cityscapes, _DATUMARO.format("cityscapes")),
+    "part of Cityscapes": Unsupported(
+        _cityscapes, "name the folder that holds gtFine, with files *_polygons.json, and leftImg8bit",
+        "not read by itself",
+    ),
     "BDD100K JSON": Unsupported(_bdd, "convert it to COCO with the bdd100k toolkit: python -m bdd100k.label.to_coco"),
     "Labelbox": Unsupported(_labelbox, "convert it to COCO with Labelbox's Python package"),
     "V7 Darwin JSON": Unsupported(_darwin, "export it again as COCO or Pascal VOC: darwin dataset convert"),
