@@ -1,11 +1,14 @@
-"""Open Images: boxes as CSV tables, one a split, and tables beside them that say what classes are called.
+"""Open Images: boxes as CSV tables, one a split, and tables beside them of masks, image labels and names of classes.
 
 Looks like   ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf,...
              b,xclick,/m/0cmf2,1,0.2,1,0.3,0.5,0,0,0,...
              class-descriptions-boxable.csv: /m/0cmf2,Airplane
-Known by     a .csv file with the columns ImageID, LabelName, XMin, XMax, YMin, YMax
-Holds        boxes; groups (IsGroupOf), read as crowds; occluded, truncated, depiction and inside, as attributes
-Cannot hold  masks (they are images of their own, not read), scores, images without objects
+Known by     a .csv file with the columns ImageID, LabelName, XMin, XMax, YMin, YMax; or MaskPath; or Confidence
+Holds        boxes; masks of some of them (open_images_masks.py); groups (IsGroupOf), read as crowds; occluded,
+             truncated, depiction and inside, as attributes; classes of whole images, where neither boxes nor masks of
+             the split lie beside them
+Cannot hold  images without objects, holes as outlines, other attributes. On writing: boxes only, whose images have
+             verified labels beside them; masks, scores, attributes and empty images are dropped and counted
 Classes      only those that people have verified on an image are labeled there: where the table of image labels lies
              beside the boxes, other classes are never taken as absent from an image
 Coordinates  fractions of width and height
@@ -15,13 +18,13 @@ Source       storage.googleapis.com/openimages/web/download.html: "Data formats"
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from maskwright import tables
 from maskwright.errors import AnnotationError
+from maskwright.formats import open_images_masks
 from maskwright.formats.listing import split_word
 from maskwright.formats.reading import (
     Draft,
@@ -51,87 +54,190 @@ CLASSES_UNVERIFIED = Kind(
 
 _SIDES = ("XMin", "YMin", "XMax", "YMax")
 _NEEDED = ("ImageID", "LabelName", *_SIDES)
+_BOXES, _MASKS, _LABELS = _RANKS = ("boxes", "masks", "labels of images")
+_FOUND = 0.5  # confidence of a label from which the class is there; people say 0 or 1
 _MARKS = {"IsOccluded": "occluded", "IsTruncated": "truncated", "IsDepiction": "depiction", "IsInside": "inside"}
 
 
 def sniff(head: Head) -> Evidence | None:
     if head.ending != ".csv":
         return None
+    kind = _kind(head)
+    if kind == _BOXES:
+        return Evidence(0.95, "a table with the columns ImageID, LabelName, XMin, XMax, YMin, YMax")
+    if kind is None:
+        return None
+    # of one split, boxes say more than masks, and masks more than labels of images
+    stronger = _RANKS[: _RANKS.index(kind)]
+    others = (head.path.with_name(name) for name in Head(head.path.parent).files(".csv"))
+    beside = {_kind(Head(file)) for file in others if split_word(file) == split_word(head.path)}
+    alone = not beside & {*stronger}  # otherwise it is read together with them
+    return Evidence(0.9 if alone else 0.4, f"a table of Open Images with {kind}", dataset=alone)
+
+
+def _kind(head: Head) -> str | None:
     names = {*tables.columns(head.text)[1]}
     if names >= {*_NEEDED}:
-        return Evidence(0.95, "a table with the columns ImageID, LabelName, XMin, XMax, YMin, YMax")
-    if names >= {"ImageID", "LabelName"}:
-        what = "masks" if "MaskPath" in names else "labels of images"
-        return Evidence(0.6, f"a table of Open Images with {what}, no boxes", dataset=False)
-    return None
+        return _BOXES
+    if names >= {"ImageID", "LabelName", "MaskPath"}:
+        return _MASKS
+    return _LABELS if names >= {"ImageID", "LabelName", "Confidence"} else None
 
 
+# --- reading ----------------------------------------------------------------------------------------
 def read(path: Path, faults: Faults) -> Dataset:
     table = read_table(path, ("ImageID", "LabelName"))
-    if not {*_NEEDED} <= {*table.columns}:
+    called, verified = _descriptions(path), _verified(path)
+    boxes, masked = {*_NEEDED} <= {*table.columns}, "MaskPath" in table.columns
+    if not boxes and not masked and "Confidence" not in table.columns:
         raise AnnotationError(
             "a table without boxes", file=path, expected=f"columns {', '.join(_SIDES)}",
             got=", ".join(table.columns), fix="name the table of boxes (annotations-bbox)",
         )  # fmt: skip
-    called = _descriptions(path)
-    images: dict[str, list[tuple[int, dict[str, str]]]] = {}
-    for number, row in enumerate(table.rows, 1):
-        images.setdefault(row["ImageID"].strip(), []).append((number, row))
+    if not boxes and not masked:
+        return _labeled(path, table, called, faults)
+    rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
+    for number, row in enumerate(table.rows if boxes else (), 1):
+        rows.setdefault(row["ImageID"].strip(), []).append((number, row))
+    masks = _masks_beside(path) if boxes else open_images_masks.by_image(table)
+    images = dict.fromkeys([*rows, *masks])
     root = data_root(path)
     finder = ImageFinder(root, faults, near=path.parent, names=images)
-    drafts, codes, verified = [], Counter[str](), _verified(path)
-    by_path: dict[Path, set[str]] = {}
-    for name, rows in images.items():
-        image = finder.image(name, regions=len(rows))
+    reader = _Reader(table, called, open_images_masks.Pictures(root))
+    drafts = []
+    labeled: dict[Path, set[str]] = {}
+    for name in images:
+        mine = reader.of(rows.get(name, []), masks.get(name, []))
+        image = finder.image(name, regions=len(mine))
         if image is None:
             continue
-        drafts.append(Draft(image, _regions(table, rows, image, called, codes, faults)))
-        by_path[image.path] = {row["LabelName"].strip() for _, row in rows} | verified.get(name, set())
-    unknown = sorted(code for code in codes if code not in called)
-    if unknown:
-        faults.report(CLASSES_UNNAMED(names=unknown))
-    names = sorted({called.get(code, code) for code in codes})
+        drafts.append(Draft(image, reader.regions(mine, image, faults)))
+        labeled[image.path] = {item.code for item in mine} | verified.get(name, set())
+    _report_unnamed(reader.codes, called, faults)
+    names = sorted({called.get(code, code) for code in reader.codes})
     dataset = assemble(data_name(root), names, drafts, "open_images", faults)
     if not verified:
         faults.report(CLASSES_UNVERIFIED(count=len(drafts)))
         return dataset
+    return _with_labelled_classes(dataset, labeled, called)
+
+
+def _report_unnamed(codes: Iterable[str], called: dict[str, str], faults: Faults) -> None:
+    unknown = sorted(code for code in codes if code not in called)
+    if unknown:
+        faults.report(CLASSES_UNNAMED(names=unknown))
+
+
+def _with_labelled_classes(dataset: Dataset, labeled: dict[Path, set[str]], called: dict[str, str]) -> Dataset:
     index = {name: number for number, name in enumerate(dataset.names)}
     records = []
     for record in dataset.records:
-        own = {called.get(code, code) for code in by_path.get(record.image, ())}
+        own = {called.get(code, code) for code in labeled.get(record.image, ())}
         records.append(replace(record, labelled_classes=tuple(sorted(index[name] for name in own if name in index))))
     return replace(dataset, records=tuple(records))
 
 
-def _regions(
-    table: tables.CsvTable, rows: list[tuple[int, dict[str, str]]], image: FoundImage, called: dict[str, str],
-    codes: Counter[str], faults: Faults,
-) -> Regions:  # fmt: skip
-    regions = Regions(faults, image)
-    height, width = image.size
-    for number, row in rows:
-        code = row["LabelName"].strip()
-        sides = [_number(table, row[name]) for name in _SIDES]
-        if not code:
-            regions.lacks(f"in row {number}", "LabelName", "a class", "none")
+def _labeled(path: Path, table: tables.CsvTable, called: dict[str, str], faults: Faults) -> Dataset:
+    """Classes of whole images: those that were found there. All that the table names were looked for."""
+    found: dict[str, dict[str, bool]] = {}
+    for number, row in enumerate(table.rows, 1):
+        code, confidence = row["LabelName"].strip(), _number(table, row["Confidence"])
+        faults.saw()
+        if not code or confidence is None or not 0 <= confidence <= 1:
+            faults.add(f"row {number}", "LabelName, Confidence", "a class, and a number from 0 to 1",
+                       f"{code or 'none'}, {row['Confidence'] or 'nothing'}")  # fmt: skip
             continue
+        there = confidence >= _FOUND
+        own = found.setdefault(row["ImageID"].strip(), {})
+        own[code] = own.get(code, False) or there
+    root = data_root(path)
+    finder = ImageFinder(root, faults, near=path.parent, names=found)
+    drafts, labels, labeled = [], {}, {}
+    for name, codes in found.items():
+        image = finder.image(name, regions=len(codes))
+        if image is not None:
+            drafts.append(Draft(image, None))
+            labels[image.path] = {called.get(code, code) for code, there in codes.items() if there}
+            labeled[image.path] = {*codes}
+    shown = {code for codes in found.values() for code, there in codes.items() if there}
+    _report_unnamed(shown, called, faults)
+    names = sorted({called.get(code, code) for code in shown})
+    dataset = assemble(data_name(root), names, drafts, "open_images", faults)
+    index = {name: number for number, name in enumerate(dataset.names)}
+    records = (replace(item, labels=tuple(sorted(index[name] for name in labels[item.image])))
+               for item in dataset.records)  # fmt: skip
+    return _with_labelled_classes(replace(dataset, records=tuple(records)), labeled, called)
+
+
+@dataclass(frozen=True)
+class _Object:
+    """A row of the table of boxes, or of the table of masks alone, or both.
+
+    number  of the row in the table that names the box, else the mask
+    """
+
+    number: int
+    code: str
+    row: dict[str, str] | None
+    mask: open_images_masks.MaskRow | None
+
+
+class _Reader:
+    """What the rows of one table have in common. `codes` are the classes that were read."""
+
+    def __init__(
+        self, table: tables.CsvTable, called: dict[str, str], pictures: open_images_masks.Pictures
+    ) -> None:  # fmt: skip
+        self.table = table
+        self.called = called
+        self.pictures = pictures
+        self.codes: Counter[str] = Counter()
+
+    def of(self, rows: list[tuple[int, dict[str, str]]], masks: list[open_images_masks.MaskRow]) -> list[_Object]:
+        """The objects of one image: each box with its mask, then the masks without a box."""
+        left: dict[tuple[str, ...], list[open_images_masks.MaskRow]] = {}
+        for mask in masks:
+            left.setdefault(mask.key, []).append(mask)
+        found = []
+        for number, row in rows:
+            code = row["LabelName"].strip()
+            sides = [value for name in _SIDES if (value := _number(self.table, row[name])) is not None]
+            own = left.get(open_images_masks.key(code, sides), [])
+            found.append(_Object(number, code, row, own.pop(0) if own else None))
+        return found + [_Object(mask.number, mask.code, None, mask) for several in left.values() for mask in several]
+
+    def regions(self, objects: list[_Object], image: FoundImage, faults: Faults) -> Regions:
+        regions = Regions(faults, image)
+        for item in objects:
+            where = f"in row {item.number}"
+            label = self.called.get(item.code, item.code)
+            if not item.code:
+                regions.lacks(where, "LabelName", "a class", "none")
+                continue
+            self.codes[item.code] += self._draw(item, where, label, regions)
+        return regions
+
+    def _draw(self, item: _Object, where: str, label: str, regions: Regions) -> bool:
+        """Hand one object to `regions`: its mask, where there is one, else its box."""
+        crowd = item.row is not None and (item.row.get("IsGroupOf") or "").strip() == "1"
+        facts = {name: 1 for mark, name in _MARKS.items() if item.row and (item.row.get(mark) or "").strip() == "1"}
+        if item.mask is not None:
+            if open_images_masks.draw(item.mask, where, label, regions, self.pictures, crowd=crowd):
+                return True
+            regions.faults.count(open_images_masks.MASKS_ABSENT)
+        if item.row is None:
+            sides, got = [*(item.mask.sides if item.mask else ())], "nothing"
+        else:
+            sides = [value for name in _SIDES if (value := _number(self.table, item.row[name])) is not None]
+            got = ", ".join(item.row[name] or "nothing" for name in _SIDES)
+        if len(sides) != 4 or not all(-1 <= side <= 2 for side in sides):
+            regions.lacks(where, ", ".join(_SIDES), "fractions of width and height", got)
+            return False
+        height, width = regions.size
         x1, y1, x2, y2 = sides
-        if (
-            x1 is None
-            or y1 is None
-            or x2 is None
-            or y2 is None
-            or not all(-1 <= side <= 2 for side in (x1, y1, x2, y2))
-        ):
-            got = ", ".join(row[name] or "nothing" for name in _SIDES)
-            regions.lacks(f"in row {number}", ", ".join(_SIDES), "fractions of width and height", got)
-            continue
-        facts: dict[str, Any] = {name: 1 for mark, name in _MARKS.items() if (row.get(mark) or "").strip() == "1"}
-        regions.box(f"in row {number}", called.get(code, code), x1 * width, y1 * height, x2 * width, y2 * height,
-                    crowd=(row.get("IsGroupOf") or "").strip() == "1",
+        regions.box(where, label, x1 * width, y1 * height, x2 * width, y2 * height, crowd=crowd,
                     note=Annotation(attributes=facts) if facts else None)  # fmt: skip
-        codes[code] += 1
-    return regions
+        return True
 
 
 def _number(table: tables.CsvTable, cell: str) -> float | None:
@@ -159,6 +265,17 @@ def _descriptions(path: Path) -> dict[str, str]:
         found |= {row[0].strip(): row[1].strip() for row in rows if len(row) == 2 and row[0].strip() != "LabelName"}
     counts = Counter(found.values())
     return {code: name for code, name in found.items() if name and counts[name] == 1}
+
+
+def _masks_beside(path: Path) -> dict[str, list[open_images_masks.MaskRow]]:
+    """Of each image the rows of the tables of masks of the same split."""
+    found: dict[str, list[open_images_masks.MaskRow]] = {}
+    split = split_word(path)
+    for file in _beside(path):
+        if split_word(file) == split and file.parent == path.parent and _kind(Head(file)) == _MASKS:
+            for name, rows in open_images_masks.by_image(read_table(file, ("ImageID", "LabelName"))).items():
+                found.setdefault(name, []).extend(rows)
+    return found
 
 
 def _verified(path: Path) -> dict[str, set[str]]:

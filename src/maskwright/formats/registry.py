@@ -341,7 +341,7 @@ def _read_folder(folder: Path, asked: _Asked) -> Dataset:
     else:
         return _read_below(folder, claims, asked)
     for claim in claims:
-        if not claim.evidence.dataset and claim.evidence.certainty >= STRONG:
+        if not claim.evidence.dataset and claim.path != folder and claim.evidence.certainty >= STRONG:
             dataset = dataset.with_issues(FILE_PASSED_OVER(file=claim.path.name, because=claim.evidence.because))
         elif FORMATS[claim.format].export and claim not in found:
             dataset = dataset.with_issues(EXPORT_PASSED_OVER(file=claim.path.name))
