@@ -546,7 +546,7 @@ def test_the_page_and_the_json_name_the_model(find: Predictor, data: Path, tmp_p
     done = evaluate(find, data, bootstrap=0, out=tmp_path / "metrics")
     facts = json.loads(read(tmp_path / "metrics" / "evaluation.json"))
     assert (facts["model"], facts["data"]) == (done.model, "party") == ("small", "party")
-    assert "evaluation of small" in read(tmp_path / "metrics" / "evaluation.html")
+    assert "Evaluation of small on" in read(tmp_path / "metrics" / "evaluation.html")
 
 
 def test_a_link_into_nothing_is_an_image_that_cannot_be_read(find: Predictor, images: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from maskwright.evaluation import detection
 from maskwright.evaluation.detection_metrics import COCO_METRICS, DetectionMetrics
 from maskwright.report import page, sections
-from maskwright.tasks.detection.report import MOST_CLASSES, sections_of
+from maskwright.tasks.detection.report import MOST_CLASSES, MOST_CURVES, sections_of
 from maskwright.types import Instances
 
 SIZE = (100, 100)
@@ -79,6 +79,21 @@ def test_f1_is_best_where_the_false_finds_are_left_out() -> None:
     assert isinstance(lines, sections.Lines)
     (series,) = lines.series
     assert list(np.round(series.x, 2)) == [0.3, 0.8, 0.9] and list(np.round(series.y, 3)) == [0.8, 1.0, 0.667]
+
+
+def test_each_class_has_a_curve_with_its_operating_point_and_of_many_those_with_most_objects() -> None:
+    names = tuple(f"kind {n:02d}" for n in range(12))
+    ground_truth = objects([n for n in range(12) for _ in range(n + 1)], names)
+    detections = Instances(ground_truth.boxes, ground_truth.classes, np.full(len(ground_truth), 0.9), None, names)
+    parts = by_heading(sections_of(evaluated(ground_truth, detections), threshold=dict.fromkeys(names[:-1], 0.5)))
+    curves = parts["Precision and recall at IoU 0.5"]
+    assert isinstance(curves, sections.PrecisionRecall)
+    assert [series.name for series in curves.curves] == [f"{name} (1.000)" for name in names[-MOST_CURVES:]]
+    assert dict(curves.points) == {f"{name} (1.000)": (1.0, 1.0) for name in names[-MOST_CURVES:-1]}
+    lines = parts["F1 against the threshold"]
+    assert isinstance(lines, sections.Lines)
+    assert dict(lines.points) == dict.fromkeys(names[-MOST_CURVES:-1], (0.5, 1.0))
+    assert "the 8 classes with most objects of 12" in curves.note
 
 
 def test_where_nothing_was_found_the_page_still_draws() -> None:

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from maskwright.report import charts
-from maskwright.report.page import picture, render, value_text
+from maskwright.report.page import picture, render, scale_on_page, value_text
 from maskwright.report.sections import (
     Bars,
     Facts,
@@ -115,6 +115,23 @@ def test_the_page_knows_dark_and_paper():
     assert "prefers-color-scheme: dark" in page and "@media print" in page
 
 
+def test_commands_in_a_sentence_are_code_and_never_markup():
+    page = render(
+        "party",
+        [Text("Next", ["see `maskwright show <b>`"], note="or `x`"), Warnings(["`y`"]), Facts("f", {"a": "`z`"})],
+    )
+    assert "see <code>maskwright show &lt;b&gt;</code>" in page
+    assert all(f"<code>{name}</code>" in page for name in "xyz") and "`" not in page
+
+
+def test_two_tables_of_metrics_stand_side_by_side_and_one_does_not():
+    table = MetricTable("m", [MetricRow("AP", 0.5)])
+    beside = '<div class="halves">'
+    assert beside not in render("party", [table]) and beside not in render("party", [table, Text("t", []), table])
+    page = render("party", [Text("t", ["a"]), table, table, Text("t", ["b"])])
+    assert page.count(beside) == 1 and page.count("<div") == page.count("</div>")
+
+
 # --- values and pictures ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("value", "text"),
@@ -140,6 +157,11 @@ def test_a_metric_without_a_value_gives_its_reason():
 def test_large_pictures_are_reduced():
     rng = np.random.default_rng(0)
     assert len(picture(rng.integers(0, 255, (3000, 4000, 3), dtype=np.uint8))) < 700_000
+
+
+def test_a_long_image_keeps_the_pixels_that_its_strips_need():
+    assert 4992 * scale_on_page(4992, 646) > 3900 and scale_on_page(300, 200) == 1
+    assert 640 * 1e3 < (2000 * scale_on_page(2000, 1600)) ** 2 * 0.8 < 810 * 1e3
 
 
 # --- charts -----------------------------------------------------------------------------------------------------------
@@ -170,8 +192,33 @@ def test_a_value_that_is_no_number_leaves_a_gap():
     assert line.get("d", "").count("M") == 2 and len(list(drawn(chart).iter("circle"))) == 3
 
 
-def test_one_epoch_is_a_dot():
-    assert len(list(drawn(charts.lines(Lines("loss", [Series("loss", [1], [0.7])]))).iter("circle"))) == 1
+def test_one_epoch_is_a_dot_in_the_middle():
+    chart = charts.lines(Lines("loss", [Series("loss", [1], [0.7])]))
+    (dot,) = drawn(chart).iter("circle")
+    ends = [float(number) for number in re.findall(r'class="axis" d="M(\d+) 268H([\d.]+)', chart)[0]]
+    assert float(dot.get("cx", 0)) == pytest.approx(sum(ends) / 2)
+    assert [text.text for text in drawn(chart).iter("text") if text.get("y") == "287.0"] == ["1"]
+
+
+@pytest.mark.parametrize("section", [
+    Lines("a", [Series("a", [1, 2], [0, 1])], points={"a": (1.5, 0.5)}),
+    PrecisionRecall("a", [Series("a", [0, 1], [1, 0])], {"a": (0.5, 0.5)}),
+])  # fmt: skip
+def test_an_operating_point_is_a_large_dot_on_its_curve(section):
+    chart = charts.lines(section) if isinstance(section, Lines) else charts.precision_recall(section)
+    large = [dot for dot in drawn(chart).iter("circle") if dot.get("r") == "5"]
+    assert len(large) == 1 and "s0" in large[0].get("class", "")
+
+
+def test_letters_are_legible_where_a_chart_is_as_narrow_as_a_phone():
+    chart = drawn(charts.lines(Lines("a", [Series("a", [1, 2], [0, 1])])))
+    letters = float(re.findall(r"--phone:([\d.]+)px", chart.get("style", ""))[0])
+    assert letters * charts.PHONE / charts.WIDTH >= 10
+
+
+def test_a_legend_names_every_curve():
+    chart = charts.precision_recall(PrecisionRecall("a", [Series(f"class {n}", [0, 1], [1, 0]) for n in range(9)]))
+    assert [entry.find("svg").tail for entry in drawn(chart).iter("li")] == [f"class {n}" for n in range(9)]
 
 
 @given(st.lists(st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), min_size=1, max_size=6), min_size=1, max_size=12))

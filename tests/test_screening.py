@@ -148,6 +148,7 @@ def test_image_labels_score_and_objects_in_one_result(images: Path, tmp_path: Pa
 def test_one_page_says_what_was_spared(images: Path, tmp_path: Path) -> None:
     predict(screening(), [images / "red", images / "green"], out=tmp_path / "out")
     page = (tmp_path / "out" / "screening.html").read_text("utf-8")
+    assert "<h1>Screening for red</h1>" in page and '"groundTruth":null' in page
     for words in ("images the detector was spared", "Left alone", "Passed on to the detector", "no operating point"):
         assert words in page
 

@@ -24,4 +24,6 @@ def test_a_page_has_a_curve_and_training_images(tmp_path: Path, group: str | Non
     assert "Nothing to show yet" not in page
     assert "Loss" in page and "Training images" in page and page.count("data:image/jpeg") > 0
     assert ("Validation images" in page) == held_back
+    assert f"<h1>Training of {done.folder.name} on " in page and "epoch" in page.partition("</header>")[0]
+    assert "`" not in page.partition("</style>")[2].rpartition("<script>")[0]
     assert any("nothing is validated" in line for line in told) == (validate and group is not None)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from maskwright import files, formats
+from maskwright.api import training_report
 from maskwright.api.evaluate import Evaluated, evaluate
 from maskwright.api.results import write_picture
 from maskwright.api.train import Trained, train
@@ -26,6 +27,7 @@ from maskwright.report import page, sections
 from maskwright.reporting import reporting
 from maskwright.synth.scene import render_set
 from maskwright.tasks.registry import find_task
+from maskwright.text import counted
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.sources import bundled_names
@@ -103,7 +105,9 @@ def demo(
     log(DEMO_DRAWING())
     gallery, counts = _draw(find, evaluated.data, out, progress)
     few = Dataset(evaluated.data.name, evaluated.data.names, evaluated.data.records[:EXAMPLES])
-    examples = find_task(find.card.task).examples(find, few, "Images the model has never seen", "")
+    examples = find_task(find.card.task).examples(
+        find, few, "Images the model has never seen", "correct and missed at IoU 0.5"
+    )
     files.write_text(out / PAGE, _page(trained, evaluated, [examples], gallery, counts, time.monotonic() - began))
     return Demo(out, out / PAGE, trained, evaluated, counts, time.monotonic() - began)
 
@@ -134,7 +138,7 @@ def _draw(
         splashed = splashing.splash(image, detections)
         pair = np.vstack([outlines.draw(image, detections), splashed])
         write_picture(pair, out / "pictures" / f"{record.image.stem}.jpg")
-        gallery.append(sections.Picture(splashed, f"{record.image.name}: {len(detections)} balloons"))
+        gallery.append(sections.Picture(splashed, f"{record.image.name}: {counted(len(detections), 'balloon')}"))
     return gallery, counts
 
 
@@ -149,12 +153,9 @@ def _page(
         if kind is not None
         for name in ("AP", "AP50")
     ]
-    curves = [
-        sections.Series(
-            name, [row["epoch"] for row in history if key in row], [row[key] for row in history if key in row]
-        )
-        for name, key in (("mask AP", "mask_AP"), ("mask AP50", "mask_AP50"), ("box AP50", "box_AP50"))
-    ]
+    columns = {"mask AP": "mask_AP", "mask AP50": "mask_AP50", "box AP50": "box_AP50"}
+    heading, drawn = "Average precision on the validation images", training_report.curves(history, columns)
+    curves = [sections.Lines(heading, drawn, range_y=(0.0, 1.0))] if len(history) > 1 else []
     return page.render(
         "maskwright demo",
         [
@@ -163,9 +164,10 @@ def _page(
             sections.MetricTable(
                 "Metrics",
                 metrics,
-                note=f"{evaluated.metrics.images} held-out images; bootstrap over images",
+                note=f"{counted(evaluated.metrics.images, 'held-out image')}; bootstrap over images",
             ),
-            sections.Lines("Training", curves, range_y=(0.0, 1.0), label_y="average precision"),
+            *training_report.losses(history),
+            *curves,
             sections.Facts(
                 "This run",
                 {
@@ -180,12 +182,12 @@ def _page(
             sections.Text(
                 "Next: your own images",
                 [
-                    "Draw outlines in VIA, or a tool that writes COCO files, and put the file beside the images.",
-                    "maskwright show FOLDER",
-                    "maskwright train FOLDER --time-budget 20m --name mine",
-                    "maskwright splash runs/mine IMAGE",
+                    "Draw outlines in VIA, or a tool that writes COCO files, and put the file beside the images. Then:",
+                    "`maskwright show FOLDER`",
+                    "`maskwright train FOLDER --time-budget 20m --name mine`",
+                    "`maskwright splash runs/mine IMAGE`",
                 ],
             ),
         ],
-        f"{trained.seconds:.0f} seconds of training on rendered balloons",
+        f"dataset party, {IMAGES} rendered images; model small, {trained.seconds:.0f} seconds of training",
     )

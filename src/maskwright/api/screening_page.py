@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from maskwright import files
 from maskwright.api.results import Prediction
-from maskwright.drawing import outlines
 from maskwright.drawing.sheet import fit
 from maskwright.errors import MaskwrightError
 from maskwright.prediction.screening import Screening
 from maskwright.report import page, sections
+from maskwright.report.viewer import Compared, viewer
+from maskwright.text import counted
 from maskwright.types import Image
 
-CELL, SMALL = (560, 420), (280, 210)  # (width, height) of a picture at most
+CELL, SMALL = (1000, 800), (560, 420)  # (width, height) of a picture at most
 MOST = 48  # pictures of a kind: the page must open in a browser
 
 
@@ -25,7 +24,7 @@ class Page:
 
     def __init__(self) -> None:
         self.done: list[Prediction] = []
-        self._looked: list[sections.Picture] = []
+        self._looked: list[Compared] = []
         self._spared: list[tuple[float, sections.Picture]] = []
 
     def add(self, image: Image, made: Prediction) -> None:
@@ -37,12 +36,13 @@ class Page:
             self._spared.append((screened.score, sections.Picture(fit(image.pixels, SMALL), caption)))
             self._spared = sorted(self._spared, key=lambda item: -item[0])[:MOST]
         elif len(self._looked) < MOST:
-            counts = ", ".join(f"{count} {name}" for name, count in made.counts().items()) or "nothing found"
-            drawn = outlines.draw(image, made.instances, shown_in=CELL)
-            self._looked.append(sections.Picture(fit(np.asarray(drawn), CELL), f"{caption}; {counts}"))
+            self._looked.append(Compared(caption, fit(image.pixels, CELL), image.size, made.instances))
 
     def write(self, out: Path, find: Screening, failed: Sequence[MaskwrightError]) -> Path:
-        files.write_text(out / "screening.html", page.render("Screening", self._sections(find, failed)))
+        title = f"Screening for {find.name}"
+        about = f"{counted(len(self.done), 'image')}; classifier {find.screen.card.model}, "
+        about += f"detector {find.then.card.model}"
+        files.write_text(out / "screening.html", page.render(title, self._sections(find, failed), about))
         return out / "screening.html"
 
     def _sections(self, find: Screening, failed: Sequence[MaskwrightError]) -> list[sections.Section]:
@@ -75,7 +75,11 @@ class Page:
                 threshold_of(find),
             )
         )
-        made.append(sections.Gallery("Passed on to the detector", self._looked, note=_most(len(looked))))
+        limits = dict(find.then.limits)
+        lowest = min(limits.values(), default=0.0)
+        made.append(
+            viewer("Passed on to the detector", self._looked, MOST, limits, _most(len(looked)), "name", floor=lowest)
+        )
         made.append(
             sections.Gallery(
                 "Left alone",

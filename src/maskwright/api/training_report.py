@@ -10,9 +10,11 @@ from maskwright import files
 from maskwright.curate.samples import evenly_spaced
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
+from maskwright.progress import duration
 from maskwright.report import page
 from maskwright.report.sections import Facts, Lines, MetricRow, MetricTable, Section, Series
 from maskwright.tasks.base import Task
+from maskwright.text import counted
 from maskwright.types import Dataset
 from maskwright.weights.card import read_card
 
@@ -34,10 +36,9 @@ def write(folder: Path, trainer: Trainer, task: Task, parts: Mapping[str, Datase
         note = f"epoch {position.best_epoch} of {position.epoch}; {words.chosen_by}"
         note += "; evaluate the model on other images with `maskwright evaluate`"
         sections.append(MetricTable("Best epoch, on the validation images", metrics, note=note))
-    sections.append(Lines("Loss", _curves(history, {"training": "loss", "validation": "val_loss"}), label_y="loss"))
+    sections += losses(history)
     if metrics and len(history) > 1:  # a single epoch is no curve
-        curves = _curves(history, words.metrics)
-        sections.append(Lines(words.curves, curves, range_y=(0.0, 1.0), label_y=words.axis))
+        sections.append(Lines(words.curves, curves(history, words.metrics), range_y=(0.0, 1.0), label_y=words.axis))
     predictor = load(
         folder / "best", InferenceOptions(device=trainer.recipe.device, precision=trainer.recipe.precision)
     )
@@ -46,10 +47,31 @@ def write(folder: Path, trainer: Trainer, task: Task, parts: Mapping[str, Datase
     caution = "; it was trained on these very images, so this is no measure of its quality"
     sections.append(task.examples(predictor, _few(parts["train"]), "Training images", words.pictures + caution))
     sections.append(Facts("Run", _facts(trainer, parts, read_card(folder / "best").temperature)))
-    files.write_text(folder / "report.html", page.render(folder.name, sections, f"trained on {parts['train'].name}"))
+    title = f"Training of {folder.name} on {parts['train'].name}"
+    files.write_text(folder / "report.html", page.render(title, sections, _subtitle(trainer, parts)))
 
 
-def _curves(history: list[dict[str, Any]], columns: Mapping[str, str]) -> list[Series]:
+def _subtitle(trainer: Trainer, parts: Mapping[str, Dataset]) -> str:
+    images = ", ".join(f"{counted(len(data), 'image')} ({part})" for part, data in parts.items() if len(data))
+    position = trainer.position
+    spent = f"{counted(position.epoch, 'epoch')} in {duration(position.seconds)}"
+    return f"dataset {parts['train'].name}, {images}; model {trainer.card.model}, {spent}"
+
+
+def losses(history: list[dict[str, Any]]) -> list[Section]:
+    """The loss by epoch; and its parts, where it has several."""
+    once = "a single epoch: one point, no curve" if len(history) == 1 else ""
+    loss = curves(history, {"training": "loss", "validation": "val_loss"})
+    made: list[Section] = [Lines("Loss", loss, label_y="loss", note=once)]
+    columns = [column for column in history[-1] if column.startswith("loss_")]
+    if len(history) > 1 and len(columns) > 1:
+        parts = curves(history, {column.removeprefix("loss_"): column for column in columns})
+        made.append(Lines("Parts of the training loss", parts, label_y="loss"))
+    return made
+
+
+def curves(history: list[dict[str, Any]], columns: Mapping[str, str]) -> list[Series]:
+    """The columns of a run's history by epoch, under their names for people."""
     return [
         Series(
             name, [row["epoch"] for row in history if column in row], [row[column] for row in history if column in row]

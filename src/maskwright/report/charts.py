@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from maskwright.report.sections import Bars, Interval, Lines, PrecisionRecall, Series
 
-WIDTH = 880  # of every chart in its own coordinates; the page scales it to its column
+WIDTH = 600  # of a chart in its own coordinates; the page scales it to its column
+PHONE, LEGIBLE = 340, 11  # width of a chart on a phone and size of its letters there, in pixels
 HUES = 7  # number of series colors in the style sheet; further series are dashed
+MOST_LETTERS = 16  # of the name at the end of a line
+FIFTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 MAX_POINTS = 80  # series with more points have no markers and tooltips
 
 
@@ -40,12 +43,13 @@ def lines(section: Lines) -> Markup:
         return nothing()
     across = [x for x, _ in points]
     up = section.range_y or _nice_range([y for _, y in points])
-    frame = PlotArea(
-        56, 16, WIDTH - 150, 268, (min(across), max(across) if max(across) > min(across) else min(across) + 1), up
-    )
+    right = WIDTH - 20 - 10 * max(len(shortened(series.name, MOST_LETTERS)) for series in section.series)
+    alone = 0.5 if min(across) == max(across) else 0.0
+    frame = PlotArea(64, 16, right, 268, (min(across) - alone, max(across) + alone), up)
     whole = all(float(x).is_integer() for x in across)
-    parts = [axes(frame, ticks(*frame.x, 8, whole=whole), ticks(*frame.y, 5), section.label_x, section.label_y)]
+    parts = [axes(frame, ticks(*frame.x, 7, whole=whole), ticks(*frame.y, 5), section.label_x, section.label_y)]
     parts += [path_of(series, number, frame) for number, series in enumerate(section.series)]
+    parts += chosen_dots(section.series, section.points, frame, (section.label_x, section.label_y))
     parts.append(_end_labels(section.series, frame))
     return svg(parts, 312, f"{section.heading}: " + ", ".join(series.name for series in section.series))
 
@@ -54,18 +58,12 @@ def precision_recall(section: PrecisionRecall) -> Markup:
     """Precision-recall curves on the unit square."""
     if not any(_points(series) for series in section.curves):
         return nothing()
-    frame = PlotArea(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
-    fifths = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    parts = [axes(frame, fifths, fifths, "recall", "precision")]
-    for number, series in enumerate(section.curves):
-        parts.append(path_of(series, number, frame, marks=False))
-        chosen = section.points.get(series.name)
-        if chosen is not None:
-            parts.append(
-                dot(frame, *chosen, number, 4.5, f"{series.name}: recall {chosen[0]:.3f}, precision {chosen[1]:.3f}")
-            )
-    parts.append(legend(section.curves, frame.right + 28, frame.top + 12))
-    return svg(parts, 360, f"{section.heading}: precision over recall")
+    frame = unit_square()
+    parts = [axes(frame, FIFTHS, FIFTHS, "recall", "precision")]
+    parts += [path_of(series, number, frame, marks=False) for number, series in enumerate(section.curves)]
+    parts += chosen_dots(section.curves, section.points, frame, ("recall", "precision"))
+    chart = svg(parts, 360, f"{section.heading}: precision over recall", SQUARE)
+    return beside(chart, legend(section.curves))
 
 
 def bars(section: Bars) -> Markup:
@@ -75,7 +73,7 @@ def bars(section: Bars) -> Markup:
     known = [value for value in section.values.values() if value is not None and math.isfinite(value)]
     ends = [interval[1] for interval in section.intervals.values() if interval is not None]
     most = section.most or max([*known, *ends, 1e-9])
-    row, left, right = 30, 190, WIDTH - 90
+    row, left, right = 30, 170, WIDTH - 90
 
     def at(level: float) -> float:
         return left + min(max(level / most, 0), 1) * (right - left)
@@ -165,11 +163,27 @@ def _points(series: Series) -> list[tuple[float, float]]:
 
 
 # --- parts ------------------------------------------------------------------------------------------------------------
-def svg(parts: Sequence[str], height: int, label: str) -> Markup:
+def svg(parts: Sequence[str], height: int, label: str, width: int = WIDTH, narrowest: float = 280) -> Markup:
+    """A chart that takes the width of its column, up to 1.1 times its own, and `narrowest` pixels at least."""
+    letters = max(12.5, LEGIBLE * width / max(PHONE, narrowest))
+    widest = f"{width * 1.1:.0f}px"
+    size = f"flex:0 1 {widest};max-width:{widest};min-width:{narrowest:.0f}px;--phone:{letters:.1f}px"
     return Markup(  # all texts in the parts are escaped
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
-        f"{''.join(parts)}</svg>"
+        f'<svg class="chart" viewBox="0 0 {width} {height}" style="{size}" role="img" '
+        f'aria-label="{escape(label)}">{"".join(parts)}</svg>'
     )
+
+
+def unit_square() -> PlotArea:
+    return PlotArea(64, 16, 64 + 340, 16 + 300, (0.0, 1.0), (0.0, 1.0))
+
+
+SQUARE = 424  # width of a chart of the unit square
+
+
+def beside(chart: Markup, about: Markup) -> Markup:
+    """A chart and its legend: beside it where there is room, else below."""
+    return Markup('<div class="charted">') + chart + about + Markup("</div>")
 
 
 def axes(frame: PlotArea, ticks_x: Sequence[float], ticks_y: Sequence[float], label_x: str, label_y: str) -> str:
@@ -179,10 +193,11 @@ def axes(frame: PlotArea, ticks_x: Sequence[float], ticks_y: Sequence[float], la
         y = frame.at_y(level)
         parts.append(f'<path class="grid" d="M{frame.left} {y:.1f}H{frame.right}"/>')
         parts.append(words("tick", frame.left - 8, y + 4, f"{level:,.{digits}f}", "end"))
+    digits = max((len(f"{level:g}".partition(".")[2]) for level in ticks_x), default=0)
     for value in ticks_x:
         x = frame.at_x(value)
         parts.append(f'<path class="axis" d="M{x:.1f} {frame.bottom}v5"/>')
-        parts.append(words("tick", x, frame.bottom + 19, f"{value:g}", "middle"))
+        parts.append(words("tick", x, frame.bottom + 19, f"{value:,.{digits}f}", "middle"))
     parts.append(f'<path class="axis" d="M{frame.left} {frame.bottom}H{frame.right}"/>')
     parts.append(
         f'<text class="label" x="{frame.right}" y="{frame.bottom + 38}" text-anchor="end">{escape(label_x)}</text>'
@@ -215,7 +230,9 @@ def path_of(series: Series, number: int, frame: PlotArea, marks: bool = True) ->
         for x, y in points:
             inside = min(max(y, frame.y[0]), frame.y[1])
             parts.append(
-                dot(frame, x, inside, number, 2.4 if len(points) > 1 else 4, f"{series.name} at {x:g}: {y:.4g}")
+                dot(
+                    frame, x, inside, number, 2.4 if len(points) > 1 else 4, f"{series.name} at {x:g}: {number_text(y)}"
+                )
             )
     return "".join(parts)
 
@@ -228,6 +245,21 @@ def dot(frame: PlotArea, x: float, y: float, number: int, radius: float, tooltip
     )
 
 
+def chosen_dots(
+    curves: Sequence[Series], points: Mapping[str, tuple[float, float]], frame: PlotArea, axis_names: tuple[str, str]
+) -> list[str]:
+    """A large dot on each curve at its operating point."""
+    return [
+        dot(
+            frame, *points[series.name], number, 5,
+            f"{series.name}: {axis_names[0]} {points[series.name][0]:.3f}, "
+            f"{axis_names[1]} {points[series.name][1]:.3f}",
+        )
+        for number, series in enumerate(curves)
+        if series.name in points
+    ]  # fmt: skip
+
+
 def words(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
@@ -236,7 +268,7 @@ def _end_labels(series: Sequence[Series], frame: PlotArea) -> str:
     """Names at the ends of lines, moved apart so that they do not overlap."""
     ends = [(frame.at_y(min(max(points[-1][1], frame.y[0]), frame.y[1])), number)
             for number, one_series in enumerate(series) if (points := _points(one_series))]  # fmt: skip
-    gap, parts, below = 16.0, [], frame.bottom + 8
+    gap, parts, below = 18.0, [], frame.bottom + 8
     label_y: dict[int, float] = {}
     for y, number in sorted(ends, reverse=True):  # upward from the bottom
         below = label_y[number] = min(y, below - gap)
@@ -244,20 +276,22 @@ def _end_labels(series: Sequence[Series], frame: PlotArea) -> str:
     for _, number in sorted(ends):  # and down again from the top edge
         above = label_y[number] = max(label_y[number], above + gap)
     for _, number in ends:
-        name = shortened(series[number].name, 18)
+        name = shortened(series[number].name, MOST_LETTERS)
         parts.append(words(f"series {hue(number)}", frame.right + 10, label_y[number] + 4, name))
     return "".join(parts)
 
 
-def legend(series: Sequence[Series], x: float, y: float) -> str:
-    parts = []
-    for number, one_series in enumerate(series[:18]):
-        line = y + number * 17
-        parts.append(f'<path class="line {hue(number)}" d="M{x:.0f} {line:.0f}h20"/>')
-        parts.append(words("name", x + 28, line + 4, shortened(one_series.name, 34)))
-    if len(series) > 18:
-        parts.append(words("tick", x, y + 18 * 17 + 4, f"and {len(series) - 18} more"))
-    return "".join(parts)
+def legend(series: Sequence[Series]) -> Markup:
+    items = [
+        key(f'<path class="line {hue(number)}" d="M0 5.5h22"/>', one_series.name)
+        for number, one_series in enumerate(series)
+    ]
+    return Markup(f'<ul class="legend">{"".join(items)}</ul>')
+
+
+def key(mark: str, name: str) -> str:
+    """One entry of a legend; `mark` is SVG within 22 by 11."""
+    return f'<li><svg class="key" viewBox="0 0 22 11" aria-hidden="true">{mark}</svg>{escape(name)}</li>'
 
 
 def shortened(text: str, most: int) -> str:

@@ -8,22 +8,25 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from maskwright.report.charts import (
+    FIFTHS,
+    SQUARE,
     WIDTH,
     PlotArea,
     axes,
+    beside,
+    chosen_dots,
     dot,
+    key,
     legend,
     nothing,
     number_text,
     path_of,
-    shortened,
     svg,
     ticks,
+    unit_square,
     words,
 )
 from maskwright.report.sections import Calibration, Roc, Scores
-
-FIFTHS = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
 
 
 # --- on the unit square -----------------------------------------------------------------------------------------------
@@ -31,16 +34,12 @@ def roc(section: Roc) -> Markup:
     """ROC curves with the diagonal of random guessing."""
     if not any(len(series.x) for series in section.curves):
         return nothing()
-    frame = _square()
+    frame = unit_square()
     parts = [axes(frame, FIFTHS, FIFTHS, "false positive rate", "recall"), _diagonal(frame)]
-    for number, series in enumerate(section.curves):
-        parts.append(path_of(series, number, frame, marks=False))
-        chosen = section.points.get(series.name)
-        if chosen is not None:
-            tooltip = f"{series.name}: false positive rate {chosen[0]:.3f}, recall {chosen[1]:.3f}"
-            parts.append(dot(frame, *chosen, number, 4.5, tooltip))
-    parts.append(legend(section.curves, frame.right + 28, frame.top + 12))
-    return svg(parts, 360, f"{section.heading}: recall over false positive rate")
+    parts += [path_of(series, number, frame, marks=False) for number, series in enumerate(section.curves)]
+    parts += chosen_dots(section.curves, section.points, frame, ("false positive rate", "recall"))
+    chart = svg(parts, 360, f"{section.heading}: recall over false positive rate", SQUARE)
+    return beside(chart, legend(section.curves))
 
 
 def calibration(section: Calibration) -> Markup:
@@ -48,7 +47,7 @@ def calibration(section: Calibration) -> Markup:
     filled = np.flatnonzero(np.asarray(section.count) > 0)
     if not len(filled):
         return nothing()
-    frame = _square()
+    frame = unit_square()
     parts = [axes(frame, FIFTHS, FIFTHS, "", "fraction correct"), _diagonal(frame)]
     for index in map(int, filled):
         x, y = frame.at_x(float(section.score[index])), float(section.fraction[index])
@@ -69,11 +68,7 @@ def calibration(section: Calibration) -> Markup:
     parts.append(f'<path class="axis" d="M{frame.left} {base:.1f}H{frame.right}"/>')
     parts.append(words("label", frame.right, base + 19, "score", "end"))
     parts.append(words("label", frame.left, base + 19, "images"))
-    return svg(parts, math.ceil(base + 28), f"{section.heading}: fraction correct over score")
-
-
-def _square() -> PlotArea:
-    return PlotArea(56, 16, 56 + 380, 16 + 300, (0.0, 1.0), (0.0, 1.0))
+    return svg(parts, math.ceil(base + 28), f"{section.heading}: fraction correct over score", SQUARE)
 
 
 def _diagonal(frame: PlotArea) -> str:
@@ -89,7 +84,7 @@ def scores(section: Scores) -> Markup:
     edges = _edges(section.bins, section.threshold)
     above, below = (np.histogram(np.clip(item, 0, 1), edges)[0] for item in (up, down))
     most_up, most_down = max(int(above.max()), 1), max(int(below.max()), 1)
-    frame = PlotArea(56, 36, WIDTH - 150, 276, (0.0, 1.0), (-float(most_down), float(most_up)))
+    frame = PlotArea(56, 36, WIDTH - 16, 276, (0.0, 1.0), (-float(most_down), float(most_up)))
     middle = frame.at_y(0)
     parts = []
     for level in ticks(-most_down, most_up, 6, whole=True):
@@ -105,18 +100,20 @@ def scores(section: Scores) -> Markup:
                 parts.append(_bar(kind, x1 + 1, min(end, middle), x2 - x1 - 2, abs(end - middle), tooltip))
     parts.append(f'<path class="axis" d="M{frame.left} {middle:.1f}H{frame.right}"/>')
     for value in FIFTHS:
-        parts.append(words("tick", frame.at_x(value), frame.bottom + 19, f"{value:g}", "middle"))
+        parts.append(words("tick", frame.at_x(value), frame.bottom + 19, f"{value:.1f}", "middle"))
     parts.append(words("label", frame.right, frame.bottom + 38, "score", "end"))
-    for y, name, kind in ((frame.top + 10, name_up, "up"), (frame.bottom - 4, name_down, "down")):
-        parts.append(f'<rect class="{kind}" x="{frame.right + 14:.0f}" y="{y - 9:.0f}" width="11" height="11" rx="2"/>')
-        parts.append(words("name", frame.right + 31, y + 1, shortened(name, 16)))
     if section.threshold is not None:
         x = frame.at_x(min(max(section.threshold, 0.0), 1.0))
         parts.append(f'<path class="threshold" d="M{x:.1f} {frame.top - 20}V{frame.bottom}"/>')
         anchor = "start" if section.threshold < 0.7 else "end"
         gap = 6 if anchor == "start" else -6
         parts.append(words("value", x + gap, frame.top - 11, f"threshold {number_text(section.threshold)}", anchor))
-    return svg(parts, 320, f"{section.heading}: {name_up} and {name_down} by score")
+    keys = [
+        key(f'<rect class="{kind}" width="11" height="11" rx="2"/>', f"{name}, {where}")
+        for name, kind, where in ((name_up, "up", "upward"), (name_down, "down", "downward"))
+    ]
+    chart = svg(parts, 320, f"{section.heading}: {name_up} and {name_down} by score")
+    return beside(chart, Markup(f'<ul class="legend">{"".join(keys)}</ul>'))
 
 
 def _edges(bins: int, threshold: float | None) -> np.ndarray:

@@ -19,7 +19,7 @@ def matrix(section: Matrix) -> Markup:
         return nothing()
     kinds = len(counts)
     side = min(84.0, max(24.0, 560 / kinds))
-    left, tilted = 190.0, kinds > 6
+    left, tilted = 28 + 7.5 * max(12, *(len(shortened(name, 22)) for name in section.names)), kinds > 6
     top = 96.0 if tilted else 46.0
     parts = []
     for column, name in enumerate(section.names):
@@ -41,7 +41,9 @@ def matrix(section: Matrix) -> Markup:
                   for column in range(kinds)]  # fmt: skip
         parts.append(words("tick", left + side * kinds + 12, y + side / 2 + 4, f"{total:,}"))
     parts.append(words("tick", left + side * kinds + 12, top - 10, section.unit))
-    return svg(parts, math.ceil(top + side * kinds + 10), f"{section.heading}: {kinds} by {kinds} counts")
+    wide = math.ceil(left + side * kinds + 72)
+    label = f"{section.heading}: {kinds} by {kinds} counts"
+    return svg(parts, math.ceil(top + side * kinds + 10), label, wide, narrowest=0.8 * wide)
 
 
 def _cell(

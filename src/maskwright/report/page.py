@@ -20,7 +20,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image
 
 from maskwright import __version__
@@ -28,6 +28,7 @@ from maskwright.report import charts, classification_charts, confusion_chart
 from maskwright.report.sections import Gallery, Section, Viewer
 
 MOST_PIXELS, MAX_SIDE = 800_000, 4096  # of a picture on the page, and of its longer side
+LONG, LONG_PIXELS = 3.0, 3_200_000  # width over height from which an image is shown in strips, and its pixels
 WEIGHT = 10_000_000  # bytes that the pictures of one section may take, in base64
 STEPS = ((1.0, 84), (1.0, 74), (0.8, 74), (0.65, 70), (0.5, 66), (0.4, 60))  # (scale, JPEG quality), tried in turn
 
@@ -67,16 +68,22 @@ def _template() -> jinja2.Template:
     )  # fmt: skip
     environment.globals |= {"charts": charts, "class_charts": classification_charts, "confusion_chart": confusion_chart}
     environment.filters |= {
-        "picture": picture, "value": value_text, "numeric": _is_number, "viewer_data": _viewer_data,
+        "picture": picture, "value": value_text, "numeric": _is_number, "marked": _marked, "viewer_data": _viewer_data,
     }  # fmt: skip
     environment.tests["section"] = lambda section, name: type(section).__name__ == name
     return environment.from_string(_beside("page.html"))
 
 
+def scale_on_page(width: int, height: int) -> float:
+    """The scale at which an image of so many pixels is on a page, 1 at most."""
+    most = LONG_PIXELS if width > LONG * height else MOST_PIXELS
+    return min(1.0, MAX_SIDE / max(width, height), math.sqrt(most / (width * height)))
+
+
 def picture(pixels: np.ndarray, among: int = 1) -> str:
     """H×W×3 uint8 -> a data URI, reduced to what the page needs; smaller if it is one `among` many."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    largest = min(1.0, MAX_SIDE / max(image.size), math.sqrt(MOST_PIXELS / (image.width * image.height)))
+    largest = scale_on_page(image.width, image.height)
     data = b""
     for scale, quality in STEPS:
         size = (max(1, round(image.width * largest * scale)), max(1, round(image.height * largest * scale)))
@@ -95,6 +102,7 @@ def _viewer_data(section: Viewer) -> Markup:
     data = {
         "thresholds": section.thresholds,
         "order": section.order,
+        "floor": section.floor,
         "images": [
             {
                 "name": image.name,
@@ -124,6 +132,15 @@ def value_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(value_text(item) for item in value) or "–"
     return str(value)
+
+
+def _marked(text: str) -> Markup:
+    """Text with what stands between backticks as code.
+
+    >>> _marked("see `maskwright evaluate`")
+    Markup('see <code>maskwright evaluate</code>')
+    """
+    return Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _is_number(value: object) -> bool:

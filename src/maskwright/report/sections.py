@@ -76,13 +76,18 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Losses or metrics by epoch. `range_y` is the range of the y axis (AP: 0..1); default: that of the data."""
+    """Losses or metrics by epoch.
+
+    range_y  the range of the y axis (AP: 0..1); default: that of the data
+    points   {name of a series: (x, y)} of an operating point on it
+    """
 
     heading: str
     series: Sequence[Series]
     label_x: str = "epoch"
     label_y: str = ""
     range_y: Interval | None = None
+    points: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     note: str = ""
 
 
@@ -193,6 +198,7 @@ class Viewer:
 
     thresholds  {class name: score} from which the model itself shows a detection; its order gives class indices
     order       of the images at first: "worst" or "best" F1 first, or by "name"
+    floor       the lowest score that a detection here may have
     """
 
     heading: str
@@ -200,6 +206,7 @@ class Viewer:
     thresholds: Mapping[str, float]
     note: str = ""
     order: str = "worst"
+    floor: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)

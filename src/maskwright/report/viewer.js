@@ -9,6 +9,9 @@
     worst: "worst F1 first", best: "best F1 first", missed: "most missed first", false: "most false first", name: "by name",
   };
   const VIEWS = { both: "Both", detections: "Predictions", truth: "Ground truth" };
+  const KEYS = { both: "B", detections: "P", truth: "G" };
+  const LONG = 3; // width over height from which an image is cut into strips, one below the other
+  const LETTERS = { card: 11, enlarged: 13 }; // pixels
   const escaped = (text) => String(text).replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   const options = (table) => Object.entries(table).map(([key, text]) => `<option value="${escaped(key)}">${escaped(text)}</option>`).join("");
 
@@ -21,7 +24,8 @@
     const occurring = new Set(data.images.flatMap((image) => [...image.detections, ...(image.groundTruth || [])].map((object) => object.class)));
     const shownLimits = own.filter((_, index) => occurring.has(index));
     const labeled = data.images.some((image) => image.groundTruth);
-    const cards = [...root.querySelectorAll(".shot")];
+    const shots = root.querySelector(".shots");
+    const cards = [...shots.children];
     const state = { view: "both", threshold: null, sort: labeled ? data.order : "name", error: "", className: "" };
     const visible = new Set();
     let order = data.images.map((_, index) => index);
@@ -46,11 +50,11 @@
       return (
         (labeled
           ? `<span class="switch" role="group" aria-label="What is drawn">${Object.entries(VIEWS)
-              .map(([key, text]) => `<button type="button" data-view="${key}">${text}</button>`)
+              .map(([key, text]) => `<button type="button" data-view="${key}" title="Key ${KEYS[key]}">${text}</button>`)
               .join("")}</span>`
           : "") +
-        `<label>Score threshold <input type="range" min="0.01" max="0.99" step="0.01" value="${limit}"><output></output></label>` +
-        '<button type="button" data-own>The model’s own</button>'
+        `<label>Score threshold <input type="range" min="${Math.ceil(100 * data.floor) / 100}" max="0.99" step="0.01" value="${limit}"><output></output></label>` +
+        '<button type="button" data-own title="The thresholds of the model">Reset</button>'
       );
     }
     function listen(element) {
@@ -84,25 +88,29 @@
       return { shown, truth, wrong, missed, right, errors, f1: total ? (2 * right) / total : 1 };
     }
 
-    function overlay(image, result, perPixel, labels) {
-      const parts = [], texts = [];
-      const draw = (object, kind, text) => {
+    // Outlines and, where letters have a size (in pixels of the image), labels; strip is the width of one strip.
+    function drawn(image, result, letters, strip) {
+      const under = [], over = [], labels = [];
+      const draw = (object, kind, text, parts = under) => {
         const [x1, y1, x2, y2] = object.box;
         const path = object.path || `M${x1} ${y1}H${x2}V${y2}H${x1}Z`;
-        parts.push(`<path class="rim" d="${path}"/><path class="object ${kind}" fill-rule="evenodd" d="${path}"><title>${escaped(text)}</title></path>`);
-        const size = 13 * perPixel;
-        const y = y1 > size * 1.3 ? y1 - size * 0.35 : Math.min(y2, y1 + size * 1.15);
-        if (!labels || !text) return;
-        const atRight = x1 + size * 0.6 * text.length > image.width; // it would leave the image
-        const anchor = atRight ? `x="${Math.min(image.width, x2)}" text-anchor="end"` : `x="${Math.max(0, x1)}"`;
-        texts.push(`<text ${anchor} y="${y}" font-size="${size}">${escaped(text)}</text>`);
+        if (parts === under) parts.push(`<path class="rim" d="${path}"/>`);
+        parts.push(`<path class="object ${kind}" fill-rule="evenodd" d="${path}"><title>${escaped(text)}</title></path>`);
+        if (!letters || !text || parts === over) return;
+        const y = y1 > letters * 1.3 ? y1 - letters * 0.35 : Math.min(y2, y1 + letters * 1.15);
+        const end = Math.min(image.width, (Math.floor(Math.max(0, x1) / strip) + 1) * strip);
+        const atRight = x1 + letters * 0.6 * text.length > end; // it would leave the strip
+        const anchor = atRight ? `x="${Math.min(end, x2)}" text-anchor="end"` : `x="${Math.max(0, x1)}"`;
+        const wide = letters * 0.6 * text.length, left = atRight ? Math.min(end, x2) - wide : Math.max(0, x1);
+        labels.push({ left, right: left + wide, y, kind, text: `<text ${anchor} y="${y}" style="font-size:${letters}px">${escaped(text)}</text>` });
       };
       const named = (object) => classes[object.class];
       if (image.groundTruth && state.view !== "detections")
         for (const object of result.truth) {
           const kind = object.crowd ? "crowd" : object.missed ? "missed" : "truth";
-          const hidden = state.view === "both" && kind === "truth"; // its detection carries the label
-          draw(object, kind, hidden ? "" : kind === "missed" ? (occurring.size > 1 ? `missed: ${named(object)}` : "missed") : named(object));
+          const matched = state.view === "both" && kind === "truth"; // a thin line over its detection, which has the label
+          const text = kind === "missed" && state.view === "both" ? (occurring.size > 1 ? `missed: ${named(object)}` : "missed") : named(object);
+          draw(object, kind, text, matched ? over : under);
         }
       if (state.view !== "truth")
         for (const item of [...result.shown].reverse()) {
@@ -110,8 +118,34 @@
           const score = item.score === null ? "" : ` ${item.score.toFixed(2)}`;
           draw(item, wrong ? "false" : "true", named(item) + score + (wrong && item.error !== "background" ? ` (${ERRORS[item.error] || item.error})` : ""));
         }
-      return `<svg viewBox="0 0 ${image.width} ${image.height}" preserveAspectRatio="none" aria-hidden="true">${parts.join("")}${texts.join("")}</svg>`;
+      return [...under, ...over, ...apart(labels, letters)].join("");
     }
+    // Labels that cover no other: errors first. What a label would say is in the tooltip of its outline too.
+    function apart(labels, letters) {
+      const placed = [];
+      const first = { false: 0, missed: 1 };
+      for (const label of labels.sort((a, b) => (first[a.kind] ?? 2) - (first[b.kind] ?? 2)))
+        if (!placed.some((other) => label.left < other.right && other.left < label.right && Math.abs(label.y - other.y) < letters)) placed.push(label);
+      return placed.map((label) => label.text);
+    }
+    // The strips of an image, each with its part of the picture and of what is drawn on it.
+    function strips(image, picture, count, content) {
+      const wide = image.width / count;
+      return Array.from({ length: count }, (_, number) => {
+        const strip = document.createElement("span");
+        strip.className = "piece";
+        strip.style.aspectRatio = `${wide}/${image.height}`;
+        const part = number ? picture.cloneNode() : picture;
+        part.style.cssText = `width:${100 * count}%;left:${-100 * number}%`;
+        strip.append(part);
+        strip.insertAdjacentHTML(
+          "beforeend",
+          `<svg viewBox="${number * wide} 0 ${wide} ${image.height}" preserveAspectRatio="none" aria-hidden="true">${content}</svg>`,
+        );
+        return strip;
+      });
+    }
+    const isLong = (image) => image.width > LONG * image.height;
 
     function counts(image, result) {
       if (!image.groundTruth) return `${result.shown.length} detected`;
@@ -119,9 +153,14 @@
     }
 
     function drawCard(index) {
-      const frame = cards[index].querySelector(".frame");
-      frame.querySelector("svg")?.remove();
-      frame.insertAdjacentHTML("beforeend", overlay(data.images[index], results[index], 1, false));
+      const frame = cards[index].querySelector(".frame"), image = data.images[index];
+      const high = Math.min(300, 0.45 * frame.clientWidth); // of a strip, about
+      const count = isLong(image) ? Math.max(1, Math.round((high * image.width) / image.height / frame.clientWidth)) : 1;
+      const strip = image.width / count;
+      const letters = occurring.size > 1 ? (LETTERS.card * strip) / frame.clientWidth : 0; // of one class the color says it all
+      const content = drawn(image, results[index], letters, strip);
+      if (frame.children.length === count && frame.querySelector("svg")) for (const svg of frame.querySelectorAll("svg")) svg.innerHTML = content;
+      else frame.replaceChildren(...strips(image, frame.querySelector("img"), count, content));
     }
 
     function update() {
@@ -136,14 +175,18 @@
       order = data.images.map((_, index) => index).filter((index) => !state.error || results[index].errors.has(state.error));
       order.sort((a, b) => by(a, b) || a - b);
       const within = new Set(order);
+      const arranged = [...new Set([...order, ...data.images.keys()])].map((index) => cards[index]);
+      if (arranged.some((card, at) => card !== shots.children[at])) shots.append(...arranged); // the tab key follows the order
       cards.forEach((card, index) => {
         card.hidden = !within.has(index);
-        card.style.order = String(order.indexOf(index));
         card.querySelector(".counts").textContent = counts(data.images[index], results[index]);
         if (visible.has(index) && within.has(index)) drawCard(index);
       });
       for (const element of document.querySelectorAll(".tools")) if (element === tools || element.closest("dialog")) reflect(element);
       tools.querySelector(".totals").innerHTML = totals();
+      const kinds = results.flatMap((result) => [...result.wrong.map((item) => item.error), ...result.missed.map(() => "missed")]);
+      for (const option of tools.querySelectorAll('[data-set="error"] option'))
+        if (option.value) option.textContent = `${ERRORS[option.value]}: ${kinds.filter((kind) => kind === option.value).length}`;
       lightbox.redraw();
     }
     function reflect(element) {
@@ -151,9 +194,9 @@
       const slider = element.querySelector("input[type=range]");
       if (slider && state.threshold !== null) slider.value = String(state.threshold);
       const low = Math.min(...shownLimits), high = Math.max(...shownLimits);
-      const text = high - low < 0.005 ? low.toFixed(2) : `${low.toFixed(2)} to ${high.toFixed(2)}`;
+      const text = high - low < 0.0005 ? low.toFixed(3) : `${low.toFixed(3)} to ${high.toFixed(3)}`;
       const output = element.querySelector("output");
-      if (output) output.textContent = state.threshold === null ? (shownLimits.length ? text : "") : state.threshold.toFixed(2);
+      if (output) output.textContent = state.threshold === null ? (shownLimits.length ? text : "") : state.threshold.toFixed(3);
       const button = element.querySelector("[data-own]");
       if (button) button.disabled = state.threshold === null;
     }
@@ -185,7 +228,11 @@
     cards.forEach((card, index) => {
       card.querySelector(".enlarge").addEventListener("click", () => lightbox.open(enlarged(), order.indexOf(index)));
     });
-    addEventListener("beforeprint", () => cards.forEach((card, index) => card.hidden || drawCard(index)));
+    addEventListener("resize", () => visible.forEach(drawCard));
+    addEventListener("beforeprint", () => {
+      cards.forEach((card, index) => card.hidden || drawCard(index));
+      for (const picture of shots.querySelectorAll("img")) picture.loading = "eager";
+    });
 
     function enlarged() {
       return {
@@ -195,7 +242,7 @@
         opener: (position) => cards[order[position]]?.querySelector(".enlarge"),
         draw(position, stage, title, extra) {
           const index = order[position], image = data.images[index], result = results[index];
-          title.textContent = `${image.name} — ${counts(image, result)}`;
+          title.textContent = `${image.name}: ${counts(image, result)}`;
           if (!extra.querySelector(".tools")) {
             const inside = document.createElement("span");
             inside.className = "tools";
@@ -204,25 +251,27 @@
             listen(inside);
             reflect(inside);
           }
-          place(stage, index, Math.min((stage.clientWidth - 30) / image.width, (stage.clientHeight - 16) / image.height));
+          place(stage, index, false);
         },
         zoomed(actual, stage) {
-          const frame = stage.querySelector(".frame");
-          const index = Number(frame.dataset.index), image = data.images[index];
-          const fit = Math.min((stage.clientWidth - 30) / image.width, (stage.clientHeight - 16) / image.height);
-          place(stage, index, actual ? Math.max(2 * fit, 1) : fit);
+          place(stage, Number(stage.querySelector(".frame").dataset.index), actual);
         },
       };
     }
-    function place(stage, index, scale) {
-      const image = data.images[index];
-      const frame = document.createElement("span");
+    // One image over the whole stage, or with `actual` at its own pixels: a long one in as many strips as show it largest.
+    function place(stage, index, actual) {
+      const image = data.images[index], wide = stage.clientWidth - 30, high = stage.clientHeight - 16;
+      const scaleOf = (count) => Math.min((wide * count) / image.width, (high - 4 * (count - 1)) / count / image.height);
+      let count = 1;
+      while (isLong(image) && count < 12 && scaleOf(count + 1) > scaleOf(count)) count += 1;
+      let scale = scaleOf(count);
+      if (actual) scale = Math.max(2 * scale, 1);
+      if (actual && isLong(image)) count = Math.max(1, Math.ceil((image.width * scale) / wide));
+      const frame = document.createElement("span"), strip = image.width / count;
       frame.className = "frame";
       frame.dataset.index = String(index);
-      frame.style.width = `${Math.round(image.width * scale)}px`;
-      frame.style.height = `${Math.round(image.height * scale)}px`;
-      frame.append(cards[index].querySelector("img").cloneNode());
-      frame.insertAdjacentHTML("beforeend", overlay(image, results[index], 1 / scale, true));
+      frame.style.width = `${Math.round(strip * scale)}px`;
+      frame.append(...strips(image, cards[index].querySelector("img").cloneNode(), count, drawn(image, results[index], LETTERS.enlarged / scale, strip)));
       stage.replaceChildren(frame);
     }
     document.addEventListener("keydown", (event) => {

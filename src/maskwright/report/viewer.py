@@ -16,11 +16,12 @@ import numpy as np
 
 from maskwright.geometry.simplify import simplify
 from maskwright.geometry.tracing import trace
-from maskwright.report.page import MAX_SIDE, MOST_PIXELS, picture
+from maskwright.report.page import picture, scale_on_page
 from maskwright.report.sections import Viewer, ViewerImage
 from maskwright.types import Instances
 
 TOLERANCE = 0.6  # pixels on the picture that an outline may be off
+FLOOR = 0.05  # score below which no detection is on a page, wherever a reader moves the threshold
 MOST_DETECTIONS = 100  # of an image: those of highest score
 
 
@@ -44,28 +45,25 @@ class Compared:
     error_types: Sequence[str] = ()
 
 
-def _scale(size: tuple[int, int]) -> float:
-    height, width = size
-    return min(1.0, MAX_SIDE / max(height, width), math.sqrt(MOST_PIXELS / (height * width)))
-
-
 def viewer(
     heading: str, images: Iterable[Compared], count: int, thresholds: Mapping[str, float], note: str = "",
-    order: str = "worst",
+    order: str = "worst", floor: float = FLOOR,
 ) -> Viewer:  # fmt: skip
     """The section of a page.
 
     images      gone through once, so that they need not be in memory together
     count       how many there are: of many, each gets a smaller picture
     thresholds  {class: score} from which the model itself shows a detection, of every class that occurs
+    floor       the score that no detection of `images` is below
     """
     names = tuple(thresholds)
     limits = {name: round(float(limit), 4) for name, limit in thresholds.items()}
-    return Viewer(heading, [_image(image, names, count) for image in images], limits, note, order)
+    return Viewer(heading, [_image(image, names, count) for image in images], limits, note, order, floor)
 
 
 def _image(image: Compared, names: tuple[str, ...], count: int) -> ViewerImage:
-    (height, width), scale = image.size, _scale(image.size)
+    height, width = image.size
+    scale = scale_on_page(width, height)
     best = np.argsort(-_scores(image.detections), kind="stable")[:MOST_DETECTIONS]
     detections = [
         {

@@ -36,6 +36,7 @@ from maskwright.report.sections import (
     Warnings,
 )
 from maskwright.tasks.base import Evaluation, ReportContext
+from maskwright.text import counted
 from maskwright.types import Record
 
 MOST_CURVES = 8  # classes with a curve of their own; of more the ones with most images
@@ -82,7 +83,7 @@ def misclassified(
     metrics: ClassificationMetrics,
     open_image: Callable[[int], np.ndarray],
     saliency: Callable[[Misclassification], np.ndarray | None] | None = None,
-    most: int = 12,
+    most: int = 24,
 ) -> Gallery:
     """The most convinced mistakes, image beside heat.
 
@@ -123,7 +124,9 @@ def _headline(metrics: ClassificationMetrics) -> MetricTable:
     brier = (
         calibration.brier(metrics.scores, metrics.ground_truth) if metrics.images and not metrics.multi_label else None
     )
-    note = f"{metrics.images} images. Intervals of shares are Wilson's, of all else bootstrapped over images."
+    note = (
+        f"{counted(metrics.images, 'image')}. Intervals of proportions are Wilson's, others bootstrapped over images."
+    )
     return MetricTable("Metrics", shown, note=note + ("" if brier is None else f" Brier score {brier:.3f}."))
 
 
@@ -136,7 +139,7 @@ def _classes(metrics: ClassificationMetrics) -> Table:
         for name in ("precision", "recall", "f1", "auc", "ap"):
             interval = row[f"{name}_interval"]
             text = "" if row[name] is None else f"{row[name]:.3f}"
-            whole = "" if interval is None or not text else f" ({interval[0]:.2f}\u00a0to\u00a0{interval[1]:.2f})"
+            whole = "" if interval is None or not text else f" ({interval[0]:.3f}\u00a0to\u00a0{interval[1]:.3f})"
             cells.append(text + whole)
         rows.append(cells)
     return Table("Classes", ["class", "images", "precision", "recall", "F1", "AUC", "AP"], rows)
@@ -246,8 +249,10 @@ def write_report(
     if context.against is not None:
         parts.insert(after_headline, Text("Against another model", [context.against.sentence()]))
     parts.append(misclassified(metrics, lambda index: classifier.open(records[index].image).pixels, saliency))
-    title = f"evaluation of {context.facts['model']}"
-    files.write_text(out / "evaluation.html", page.render(evaluation.data.name, parts, title))
+    data, model = evaluation.data, context.facts["model"]
+    about = f"dataset {data.name}, {counted(metrics.images, 'image')} ({context.split})"
+    about += f"; model {model} ({classifier.card.model})"
+    files.write_text(out / "evaluation.html", page.render(f"Evaluation of {model} on {data.name}", parts, about))
 
 
 def picture(classifier: ImageClassifier, record: Record, names: tuple[str, ...]) -> Picture:

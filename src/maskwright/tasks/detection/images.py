@@ -10,12 +10,11 @@ from maskwright.evaluation.detection_metrics import DetectionMetrics
 from maskwright.evaluation.error_types import error_types
 from maskwright.prediction.detector import Detector
 from maskwright.report.sections import Viewer
-from maskwright.report.viewer import Compared, viewer
+from maskwright.report.viewer import FLOOR, Compared, viewer
 from maskwright.tasks.base import Evaluation
 
 MOST = 200  # images on a page; of more, the worst and the best
 WORST = 150
-FLOOR = 0.05  # score below which no detection is on a page, wherever a reader moves the threshold
 
 
 def compared_images(

@@ -20,12 +20,16 @@ from maskwright.report import page, sections
 from maskwright.tasks.base import Evaluation, ReportContext
 from maskwright.tasks.detection.images import compared_images
 from maskwright.tasks.images import image_names
+from maskwright.text import counted
 
 NAMED = {"APs": "AP small", "APm": "AP medium", "APl": "AP large", "ARs": "AR small", "ARm": "AR medium"}
 NAMED |= {"ARl": "AR large"}
 NAMED_COLUMNS = ["class", "ground truth", "detections", "AP", "AP50", "AR100", "best threshold", "best F1"]
+MATCHED = "correct and missed at IoU 0.5"
+ERRORS = "a loose mask or box overlaps its object at IoU 0.1 to 0.5; a duplicate one that another detection matches"
 Limits = float | Mapping[str, float]
 MOST_CLASSES = 20  # in one matrix: more cannot be read
+MOST_CURVES = 8  # in one chart: of more classes those with most objects
 
 
 def sections_of(metrics: DetectionMetrics, threshold: Limits | None = None, note: str = "") -> list[sections.Section]:
@@ -39,7 +43,7 @@ def sections_of(metrics: DetectionMetrics, threshold: Limits | None = None, note
     if metrics.best_kind is not None:
         parts += [
             _classes(metrics.best_kind, threshold),
-            _precision_recall(metrics.best_kind),
+            _precision_recall(metrics.best_kind, threshold),
             _f1(metrics.best_kind, threshold),
             _confusion(metrics.best_kind, threshold),
         ]
@@ -67,23 +71,51 @@ def _classes(kind: KindMetrics, threshold: Limits | None) -> sections.Table:
     )
 
 
-def _precision_recall(kind: KindMetrics) -> sections.PrecisionRecall:
-    return sections.PrecisionRecall(
-        "Precision and recall at IoU 0.5",
-        [sections.Series(name, curve.recall, curve.precision) for name, curve in _curves(kind)],
-    )
+def _precision_recall(kind: KindMetrics, threshold: Limits | None) -> sections.PrecisionRecall:
+    ap50 = {row["class"]: row["AP50"] for row in kind.rows()}
+    curves, points = [], {}
+    for name, curve in _curves(kind):
+        label = f"{name} ({ap50[name]:.3f})"
+        curves.append(sections.Series(label, curve.recall, curve.precision))
+        reached = _reached(curve, name, threshold)
+        if reached is not None:
+            points[label] = float(curve.recall[reached]), float(curve.precision[reached])
+    note = "in brackets: AP50" + ("; the dot: where the model works" if points else "") + _of_many(kind)
+    return sections.PrecisionRecall("Precision and recall at IoU 0.5", curves, points, note=note)
 
 
 def _f1(kind: KindMetrics, threshold: Limits | None) -> sections.Lines:
     used = "" if threshold is None else f"; the model shows {_from(threshold)}"
+    points = {
+        name: (_limit(name, threshold), float(curve.f1[reached]))
+        for name, curve in _curves(kind)
+        if (reached := _reached(curve, name, threshold)) is not None
+    }
     return sections.Lines(
         "F1 against the threshold",
         [sections.Series(name, curve.scores[::-1], curve.f1[::-1]) for name, curve in _curves(kind)],
         label_x="score threshold",
         label_y="F1",
         range_y=(0.0, 1.0),
-        note=f"at IoU 0.5{used}",
+        points=points,
+        note=f"at IoU 0.5{used}{_of_many(kind)}",
     )
+
+
+def _limit(name: str, threshold: Limits | None) -> float:
+    """The score from which the model shows a class; above every score where it shows none, or that is not known."""
+    return threshold.get(name, 2.0) if isinstance(threshold, Mapping) else 2.0 if threshold is None else threshold
+
+
+def _reached(curve: Curve, name: str, threshold: Limits | None) -> int | None:
+    """The point of the curve at the model's threshold; None where it shows nothing."""
+    shown = int(np.count_nonzero(curve.scores >= _limit(name, threshold)))
+    return shown - 1 if shown else None
+
+
+def _of_many(kind: KindMetrics) -> str:
+    drawn = len(kind.matches.names) > MOST_CURVES
+    return f"; the {MOST_CURVES} classes with most objects of {len(kind.matches.names)}" if drawn else ""
 
 
 def _from(threshold: Limits) -> str:
@@ -91,15 +123,17 @@ def _from(threshold: Limits) -> str:
     scores = sorted(threshold.values()) if isinstance(threshold, Mapping) else [threshold]
     low, high = scores[0], scores[-1]
     if high - low < 0.005:
-        return f"detections from {low:.2f} on"
+        return f"detections from {low:.3f} on"
     if isinstance(threshold, Mapping) and len(threshold) <= 4:
-        return "detections of " + ", ".join(f"{name} from {score:.2f}" for name, score in threshold.items()) + " on"
-    return f"detections of each class from its own score on ({low:.2f} to {high:.2f})"
+        return "detections of " + ", ".join(f"{name} from {score:.3f}" for name, score in threshold.items()) + " on"
+    return f"detections of each class from its own score on ({low:.3f} to {high:.3f})"
 
 
 def _curves(kind: KindMetrics) -> list[tuple[str, Curve]]:
-    """(class name, its curve) where there is one."""
-    curves = ((name, kind.matches.curve(index)) for index, name in enumerate(kind.matches.names))
+    """(class name, its curve) where there is one; of many classes those with most objects."""
+    matches = kind.matches
+    most = sorted(range(len(matches.names)), key=lambda index: -matches.ground_truth_count(index))[:MOST_CURVES]
+    curves = ((matches.names[index], matches.curve(index)) for index in sorted(most))
     return [(name, curve) for name, curve in curves if len(curve.scores)]
 
 
@@ -117,7 +151,7 @@ def _confusion(kind: KindMetrics, threshold: Limits | None) -> sections.Matrix:
         [names[row] for row in rows],
         counts[np.ix_(rows, rows)],
         unit="objects",
-        note=f"{kind.kind}, IoU 0.5, {threshold_text}{more}. Row {BACKGROUND}: found where nothing is; column: missed",
+        note=f"{kind.kind}, IoU 0.5, {threshold_text}{more}. Row {BACKGROUND}: false detections; column: missed",
     )
 
 
@@ -128,15 +162,19 @@ def write_report(
     """evaluation.json, evaluation.html and coco_results.json in the folder `out`."""
     files.write_text(out / "evaluation.json", json.dumps(context.facts, indent=2, ensure_ascii=False) + "\n")
     _write_coco(evaluation, out)
-    metrics = evaluation.metrics
-    counts = f"{metrics.images} images ({context.split}), {metrics.ground_truths} objects"
-    note = "; ".join([counts, "bootstrap over images", *map(str, context.issues)])
-    parts = sections_of(metrics, detector.limits, note)
-    shown = "; ".join(["correct and missed at IoU 0.5", *(f"the model shows {limit}" for limit in detector.thresholds)])
+    metrics, data = evaluation.metrics, evaluation.data
+    counts = f"{counted(metrics.images, 'image')} ({context.split}), {counted(metrics.ground_truths, 'object')}"
+    issues = [str(issue) for issue in context.issues]
+    parts = sections_of(metrics, detector.limits, f"{counts}; bootstrap over images")
+    shown = "; ".join([MATCHED, *(f"the model shows {limit}" for limit in detector.thresholds), ERRORS])
     parts.insert(len([kind for kind in (metrics.mask, metrics.box) if kind is not None]),
                  compared_images(evaluation, detector, "Images", shown))  # fmt: skip
-    title = f"evaluation of {context.facts['model']}"
-    files.write_text(out / "evaluation.html", page.render(evaluation.data.name, parts, title))
+    if issues:
+        parts.insert(0, sections.Warnings(issues))
+    model = f"{context.facts['model']} ({detector.card.model})"
+    title = f"Evaluation of {context.facts['model']} on {data.name}"
+    page_of = page.render(title, parts, f"dataset {data.name}, {counts}; model {model}")
+    files.write_text(out / "evaluation.html", page_of)
 
 
 def _write_coco(evaluation: Evaluation[DetectionMetrics], out: Path) -> None:
