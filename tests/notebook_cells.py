@@ -14,8 +14,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+FORMATTER = SimpleNamespace(for_type_by_name=lambda module, name, function: None)
 SHELL = SimpleNamespace(
-    display_formatter=SimpleNamespace(formatters={"text/html": SimpleNamespace(for_type=lambda kind, show: None)})
+    display_formatter=SimpleNamespace(
+        formatters=dict.fromkeys(("text/html", "image/png", "image/jpeg"), FORMATTER),
+    )
 )
 
 

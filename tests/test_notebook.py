@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from notebook_standin import notebook
 
 import maskwright
 from maskwright.errors import InputError
@@ -20,18 +21,9 @@ from maskwright.types import Dataset, Instances, Record
 from mrcnn import finders
 
 
-class Shell:
-    """What the extension asks of IPython: a formatter that takes a function for a type."""
-
-    def __init__(self) -> None:
-        self.shown: dict[type, Any] = {}
-        html = SimpleNamespace(for_type=self.shown.__setitem__)
-        self.display_formatter = SimpleNamespace(formatters={"text/html": html})
-
-
 @pytest.fixture
-def shell() -> Iterator[Shell]:
-    yield Shell()
+def shell(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    yield notebook(monkeypatch)[0]
     finders.remove()
 
 
@@ -40,10 +32,10 @@ def detections(classes: list[int], scores: list[float] | None, names: tuple[str,
 
 
 # --- loading ----------------------------------------------------------------------------------------
-def test_the_extension_registers_both_tables(shell):
+def test_the_extension_shows_objects_as_a_table(shell):
     maskwright.load_ipython_extension(shell)
-    assert set(shell.shown) == {Instances, Dataset}
-    assert shell.shown[Instances](detections([0], [0.9])).startswith("<table>")
+    html = shell.display_formatter.formatters["text/html"]
+    assert html(detections([0], [0.9])).startswith("<table>")
 
 
 def test_loading_it_twice_is_loading_it_once(shell):
@@ -57,8 +49,9 @@ import sys
 from types import SimpleNamespace
 sys.path.insert(0, "clone")
 import maskwright
-html = SimpleNamespace(for_type=lambda kind, show: None)
-maskwright.load_ipython_extension(SimpleNamespace(display_formatter=SimpleNamespace(formatters={"text/html": html})))
+html = SimpleNamespace(for_type_by_name=lambda *_: None)
+formatters = {"text/html": html, "image/png": html, "image/jpeg": html}
+maskwright.load_ipython_extension(SimpleNamespace(display_formatter=SimpleNamespace(formatters=formatters)))
 from mrcnn.config import Config
 import utils
 print(Config().BATCH_SIZE, utils.__name__)

@@ -1,12 +1,13 @@
 """Train, check, evaluate and run instance segmentation on a small set of your own annotated images.
 
 Every public name is in the table below and is loaded when it is first used, so `import maskwright` costs nothing:
-no torch, no numpy, no device chosen, no thread started.
+no torch, no numpy, no device chosen, no thread started. The first use of a name in IPython tells it how results look.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
@@ -47,6 +48,9 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "reliability": "maskwright.evaluation.calibration:reliability",
     "mcnemar": "maskwright.evaluation.comparing:mcnemar",
     "wilson": "maskwright.evaluation.intervals:wilson",
+    "Callback": "maskwright.training.callbacks:Callback",
+    "MlflowCallback": "maskwright.training.experiment_logs:MlflowCallback",
+    "WandbCallback": "maskwright.training.experiment_logs:WandbCallback",
     "Aim": "maskwright.evaluation.operating_point:Aim",
     "Dataset": "maskwright.types:Dataset",
     "Image": "maskwright.types:Image",
@@ -107,6 +111,9 @@ if TYPE_CHECKING:
     from maskwright.prediction.options import InferenceOptions as InferenceOptions
     from maskwright.synth import render as render
     from maskwright.synth import render_set as render_set
+    from maskwright.training.callbacks import Callback as Callback
+    from maskwright.training.experiment_logs import MlflowCallback as MlflowCallback
+    from maskwright.training.experiment_logs import WandbCallback as WandbCallback
     from maskwright.types import Dataset as Dataset
     from maskwright.types import Image as Image
     from maskwright.types import ImageLabels as ImageLabels
@@ -128,6 +135,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, _, attribute = _PUBLIC[name].partition(":")
     loaded = importlib.import_module(module)
+    if "IPython" in sys.modules:
+        importlib.import_module("maskwright.notebook").connect()
     return getattr(loaded, attribute) if attribute else loaded
 
 

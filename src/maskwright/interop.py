@@ -104,11 +104,27 @@ def predictions_to_csv(predictions: Sequence[ImageLabels], image_names: Sequence
 
 def to_frame(images: Sequence[Instances], image_names: Sequence[str]) -> Any:
     """The table of `to_csv` as a pandas DataFrame."""
+    return frame(_flat_rows(images, image_names), CSV_COLUMNS)
+
+
+def predictions_to_frame(predictions: Sequence[ImageLabels], image_names: Sequence[str]) -> Any:
+    """The table of `predictions_to_csv` as a pandas DataFrame, with the scores as they are."""
+    names = predictions[0].names if predictions else ()
+    rows = [
+        {"image": image, "label": "|".join(image_labels.labels)}
+        | {f"score_{name}": float(score) for name, score in zip(names, image_labels.scores, strict=True)}
+        for image, image_labels in zip(image_names, predictions, strict=True)
+    ]
+    return frame(rows, ["image", "label", *(f"score_{name}" for name in names)])
+
+
+def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> Any:
+    """Rows as a pandas DataFrame; MissingExtra where pandas is not installed."""
     try:
         import pandas  # type: ignore[import-not-found]
     except ImportError as error:
         raise MissingExtra("pandas is not installed", fix=how_to_install("pandas")) from error
-    return pandas.DataFrame(_flat_rows(images, image_names), columns=list(CSV_COLUMNS))
+    return pandas.DataFrame(rows, columns=None if columns is None else list(columns))
 
 
 # --- COCO -------------------------------------------------------------------------------------------

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
+from maskwright import interop
 from maskwright.api.data import data_name, one_name_a_class
 from maskwright.api.evaluate import Evaluated, evaluate, seen
+from maskwright.api.figures import Plotted, evaluation_figure, metric_rows
 from maskwright.api.reading import dataset_of
 from maskwright.api.start import newest
 from maskwright.api.train import train
@@ -27,6 +29,9 @@ from maskwright.training.recipe_io import read_recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 FOLD_STARTED = Kind(
     "fold_started", "info", "fold {number} of {folds}: {train:image} to train on, {held_back} to evaluate by"
 )
@@ -38,15 +43,36 @@ START_KNOWS_IMAGES = Kind(
 )
 
 
-@dataclass(frozen=True)
-class CrossValidated(Generic[Metrics]):
-    """pooled   metrics over all images, each evaluated by the fold that held it back
+@dataclass(frozen=True, repr=False)
+class CrossValidated(Plotted, Generic[Metrics]):
+    """pooled   metrics over all images, each evaluated by the fold that held it back; these are what `plot` shows
     folds    the metrics of each fold;  folders  its run
     """
 
     pooled: Metrics
     folds: list[Metrics]
     folders: list[Path]
+
+    def __repr__(self) -> str:
+        pooled: Any = self.pooled
+        return f"CrossValidated({len(self.folds)} folds, {pooled.images} images)"
+
+    def plot(self) -> Figure:
+        """The figure of `Evaluated.plot`, of all images."""
+        pooled: Any = self.pooled
+        return evaluation_figure(pooled)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with the metrics of each fold ("1", "2", ...) and of all images ("pooled"), class by class."""
+        names = [*map(str, range(1, len(self.folds) + 1)), "pooled"]
+        several: list[Any] = [*self.folds, self.pooled]
+        return interop.frame(
+            [
+                {"fold": name, **row}
+                for name, metrics in zip(names, several, strict=True)
+                for row in metric_rows(metrics)
+            ]
+        )
 
 
 def cross_validate(

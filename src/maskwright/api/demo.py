@@ -13,10 +13,10 @@ import numpy as np
 from maskwright import files, formats
 from maskwright.api import training_report
 from maskwright.api.evaluate import Evaluated, evaluate
-from maskwright.api.results import write_picture
 from maskwright.api.train import Trained, train
 from maskwright.drawing import outlines
 from maskwright.drawing import splash as splashing
+from maskwright.drawing.pictures import write_picture
 from maskwright.errors import OutputError
 from maskwright.issues import Issues, Kind, Log
 from maskwright.prediction.loading import load

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
+from maskwright import interop
 from maskwright.api.data import data_name, relative, same_spelling
+from maskwright.api.figures import Plotted, evaluation_figure, metric_rows
 from maskwright.api.reading import dataset_of
 from maskwright.errors import DatasetError
 from maskwright.evaluation.comparing import McNemar
@@ -20,11 +22,15 @@ from maskwright.progress import Progress
 from maskwright.reporting import reporting
 from maskwright.tasks.base import Evaluation, EvaluationOptions, Metrics, ReportContext
 from maskwright.tasks.registry import find_task
+from maskwright.text import counted
 from maskwright.training.run_folder import RunFolder
 from maskwright.types import Dataset
 from maskwright.weights.card import Card, read_card
 from maskwright.weights.image_hashes import image_hash, unpack
 from maskwright.weights.sources import model_folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EVALUATING_ON = Kind("evaluating_on", "info", "evaluating on {count:image} ({split})")
 EVALUATED_ON_TRAINING_IMAGES = Kind(
@@ -47,9 +53,9 @@ EVALUATED_ON_THRESHOLD_IMAGES = Kind(
 )
 
 
-@dataclass(frozen=True)
-class Evaluated(Generic[Metrics]):
-    """An evaluation and its circumstances.
+@dataclass(frozen=True, repr=False)
+class Evaluated(Plotted, Generic[Metrics]):
+    """An evaluation and its circumstances; it can be shown as a figure, and is a table in a notebook.
 
     evaluation  metrics, images and predictions (tasks.base.Evaluation)
     model       its name in the report;  split  which images these are
@@ -68,6 +74,9 @@ class Evaluated(Generic[Metrics]):
     against: McNemar | None = None
     issues: tuple[Issue, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Evaluated({self.model} on {self.data.name}, {counted(len(self.data), 'image')} ({self.split}))"
+
     @property
     def metrics(self) -> Metrics:
         return self.evaluation.metrics
@@ -79,6 +88,16 @@ class Evaluated(Generic[Metrics]):
     @property
     def predictions(self) -> list[Any]:
         return self.evaluation.predictions
+
+    def plot(self) -> Figure:
+        """Precision over recall (of a classifier the ROC curve) and the confusion matrix, as a matplotlib Figure."""
+        metrics: Any = self.metrics
+        return evaluation_figure(metrics)
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with one row per class, and one for all (of a classifier the averages)."""
+        metrics: Any = self.metrics
+        return interop.frame(metric_rows(metrics))
 
     def facts(self) -> dict[str, Any]:
         metrics: Any = self.metrics

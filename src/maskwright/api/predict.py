@@ -13,11 +13,12 @@ from maskwright.api import screening_page
 from maskwright.api.results import SAVED, WHOLE, Predicted, Prediction, write_all, write_each
 from maskwright.api.sorting import Sorter
 from maskwright.errors import DatasetError, MaskwrightError, OutputError, RecipeError, UnknownName
-from maskwright.images.sources import Origin, Source, expand
+from maskwright.images.sources import Origin, Source, expand, reopenable
 from maskwright.issues import Kind, Log
 from maskwright.prediction.loading import load, load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.results import ImageSource
 from maskwright.prediction.screening import Screening
 from maskwright.progress import Progress
 from maskwright.reporting import automatic, reporting
@@ -79,8 +80,8 @@ def predict(
     page = screening_page.Page() if screening is not None and out is not None else None
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
-    for image, stem, result in results_of(predictor, images, failed, progress, sorter):
-        prediction = to_prediction(predictor, image, stem, result, class_indices)
+    for image, source, result in results_of(predictor, images, failed, progress, sorter):
+        prediction = to_prediction(predictor, image, source, result, class_indices)
         if out is not None:
             prediction = replace(prediction, files=tuple(write_each(image, prediction, Path(out), save, pictures)))
         if sorter is not None:
@@ -191,14 +192,15 @@ def refuse_own_folder(sources: Sequence[Source], out: Path) -> None:
 def to_prediction(
     predictor: Predictor | Screening,
     image: Image,
-    stem: str,
+    source: Source,
     result: Any,
     class_indices: np.ndarray,
 ) -> Prediction:
     """The result of a model of any kind as one record."""
     fields = predictor.fields(result)
     fields["instances"] = of_classes(fields["instances"], class_indices)
-    return Prediction(image.name, stem, image.size, thresholds=predictor.thresholds, **fields)
+    again = ImageSource(reopenable(source, image), image.window)
+    return Prediction(image.name, source.stem, image.size, thresholds=predictor.thresholds, source=again, **fields)
 
 
 def of_classes(instances: Instances, class_indices: np.ndarray) -> Instances:
@@ -211,8 +213,8 @@ def results_of(
     failed: list[MaskwrightError],
     progress: Progress,
     sorter: Sorter | None = None,
-) -> Iterator[tuple[Image, str, Any]]:
-    """Image, stem and the model's result, one after the other; the error of the first where no image can be read."""
+) -> Iterator[tuple[Image, Source, Any]]:
+    """Image, its source, the model's result, one after the other; the error of the first where no image can be read."""
     for source in progress(sources, total=len(sources), label="predicting", unit="images"):
         try:
             image, result = predictor.look(source, progress)
@@ -221,6 +223,6 @@ def results_of(
             if sorter is not None:
                 sorter.set_aside(Path(source.name))
             continue
-        yield image, source.stem, result
+        yield image, source, result
     if len(failed) == len(sources):
         raise failed[0]

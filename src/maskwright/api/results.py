@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +15,31 @@ from PIL import Image as PilImage
 
 from maskwright import files, interop, tables
 from maskwright.drawing import image_labels, outlines
+from maskwright.drawing.pictures import Drawable, write_picture
+from maskwright.drawing.sheet import fit
 from maskwright.errors import MaskwrightError
+from maskwright.images.sources import Source
+from maskwright.prediction.results import ImageSource, opened
 from maskwright.prediction.screening import Screened
 from maskwright.prediction.threshold_origins import Threshold
+from maskwright.text import counted, listed
 from maskwright.types import Image, ImageLabels, Instances
 
 SAVED = ("json", "jsonl", "csv", "coco", "masks", "crops")
 WHOLE = ("json", "jsonl", "csv")  # what a classifier's predictions can be saved as
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Drawable):
     """One image: what it is called, (height, width), its objects, and the files written for it.
 
     image_labels   what a classifier says of it; there are no objects then
     screened  what both models say, where a classifier screened for a detector
     sorted    where the image was put, where images are sorted by prediction
     thresholds  from which score on all this was said; see prediction.threshold_origins
+    source    opens the image again, to draw it
+
+    >>> maskwright.predict("balloons", "party.jpg").images[0].show()
     """
 
     image: str
@@ -43,6 +51,40 @@ class Prediction:
     screened: Screened | None = None
     sorted: Path | None = None
     thresholds: tuple[Threshold, ...] = ()
+    source: ImageSource | None = field(default=None, repr=False)
+
+    def plot(self, shown_in: tuple[int, int] | None = None) -> PilImage.Image:
+        """The image with its objects or labels, as a Pillow image, `shown_in` as in `draw_outlines`; of a splash the
+        picture that was written."""
+        if self.source is None and self.files:
+            with PilImage.open(self.files[0]) as picture:
+                return picture.convert("RGB")
+        image, labels = self._open(), self.image_labels if self.screened is None else self.screened.image_labels
+        if labels is not None and not len(self.instances):
+            return PilImage.fromarray(image_labels.draw(image, labels, shown_in=shown_in))
+        return PilImage.fromarray(outlines.draw(image, self.instances, shown_in=shown_in))
+
+    def thumbnail(self, cell: tuple[int, int]) -> np.ndarray:
+        """The image with its outlines, without letters, reduced to `cell` = (width, height)."""
+        if self.source is None:
+            return fit(np.asarray(self.plot()), cell)
+        pixels = self._open().pixels
+        reduced = max(pixels.shape[1] / cell[0], pixels.shape[0] / cell[1])
+        blank = [""] * len(self.instances)
+        return fit(outlines.draw(pixels, self.instances, labels=blank, width=2 * reduced), cell)
+
+    def _open(self) -> Image:
+        """The image, from where it lies now: it may have been sorted into another folder."""
+        if self.source is None or self.sorted is None:
+            return opened(self.source)
+        return replace(self.source, source=Source(self.image, self.stem, self.sorted))()
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with one row per object; of a classifier's prediction with one row."""
+        return Predicted([self]).to_pandas()
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.image}: {listed(self.counts(), self.called)})"
 
     @property
     def called(self) -> str:
@@ -70,13 +112,16 @@ class Prediction:
         return told if self.sorted is None else told | {"sorted": str(self.sorted)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predicted:
     """All images, and those that could not be read, with the reason."""
 
     images: list[Prediction]
     failed: list[MaskwrightError] = field(default_factory=list)
     files: tuple[Path, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Predicted({counted(len(self.images), 'image')}; {listed(self.counts(), 'nothing')})"
 
     def counts(self) -> dict[str, int]:
         """How many of each class on all images."""
@@ -95,6 +140,14 @@ class Predicted:
     def predictions(self) -> dict[str, int]:
         """How many images are called what."""
         return dict(Counter(image.called for image in self.images))
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with one row per object; of a classifier's predictions with one row per image."""
+        names = [image.image for image in self.images]
+        labels = [image.image_labels for image in self.images if image.image_labels is not None]
+        if labels:
+            return interop.predictions_to_frame(labels, names)
+        return interop.to_frame([image.instances for image in self.images], names)
 
     def to_dict(self) -> dict[str, Any]:
         """The document of `--json`."""
@@ -144,12 +197,6 @@ def _cut(detections: Instances, row: int, size: tuple[int, int]) -> tuple[np.nda
     if detections.masks is None:
         return np.ones((box[3] - box[1], box[2] - box[0]), np.uint8), box
     return detections.masks[row].patches(box[None])[0].astype(np.uint8), box
-
-
-def write_picture(pixels: np.ndarray, path: Path) -> Path:
-    with files.writing(path) as temporary:
-        PilImage.fromarray(pixels).save(temporary, quality=92)
-    return path
 
 
 def write_all(done: list[Prediction], out: Path, save: Sequence[str]) -> Iterator[Path]:

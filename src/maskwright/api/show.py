@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -19,7 +19,7 @@ from maskwright.drawing.sheet import fit, sheet
 from maskwright.errors import ImageError, RecipeError
 from maskwright.images.decode import decode
 from maskwright.issues import Kind, Log, warn
-from maskwright.progress import Progress
+from maskwright.progress import Progress, silent
 from maskwright.reporting import automatic
 from maskwright.text import listed
 from maskwright.types import Dataset, Record
@@ -77,8 +77,7 @@ def show(
     out = Path(out)
     if out.suffix.lower() not in ENDINGS:
         raise RecipeError("not a kind of picture we write", field="--out", expected=" ".join(ENDINGS), got=out.name)
-    records = [dataset.records[index] for index in evenly_spaced(len(dataset), count)]
-    drawn = list(_drawn(records, dataset.names, progress, log))
+    drawn = list(drawn_records(dataset, count, CELL, progress, log))
     if not drawn:
         return ShowResult(dataset, None)
     with files.writing(out) as temporary:
@@ -87,10 +86,12 @@ def show(
     return ShowResult(dataset, out)
 
 
-def _drawn(
-    records: Sequence[Record], names: tuple[str, ...], progress: Progress, log: Log
+def drawn_records(
+    dataset: Dataset, count: int, cell: tuple[int, int], progress: Progress = silent, log: Log = warn
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Each image reduced to its cell, with its outlines and a caption; unreadable ones are reported and left out."""
+    """Images spread evenly over the data, each reduced to its cell, with its outlines and a caption; unreadable ones
+    are reported and left out."""
+    records = [dataset.records[index] for index in evenly_spaced(len(dataset), count)]
     for record in progress(records, total=len(records), label="drawing", unit="images"):
         try:
             pixels = decode(record.image).pixels
@@ -99,9 +100,9 @@ def _drawn(
             continue
         if record.instances is not None:
             # Drawn large and reduced with the image: a line of two pixels on the sheet, whatever the image's size.
-            reduced = max(pixels.shape[1] / CELL[0], pixels.shape[0] / CELL[1])
+            reduced = max(pixels.shape[1] / cell[0], pixels.shape[0] / cell[1])
             pixels = outlines.draw(pixels, record.instances, labels=[""] * len(record.instances), width=2 * reduced)
-        yield fit(pixels, CELL), f"{record.image.name}: {_caption(record, names)}"
+        yield fit(pixels, cell), f"{record.image.name}: {_caption(record, dataset.names)}"
 
 
 def _caption(record: Record, names: tuple[str, ...]) -> str:

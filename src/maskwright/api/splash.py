@@ -17,7 +17,7 @@ from maskwright.api.predict import (
     report,
     results_of,
 )
-from maskwright.api.results import write_picture
+from maskwright.drawing.pictures import write_picture
 from maskwright.drawing.splash import side_by_side as beside
 from maskwright.drawing.splash import splash as in_color
 from maskwright.errors import MaskwrightError
@@ -69,10 +69,10 @@ def splash(
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
     draw = drawing(side_by_side=side_by_side, invert=invert)
-    for image, stem, instances in results_of(predictor, images, failed, progress):
+    for image, source, instances in results_of(predictor, images, failed, progress):
         detections = of_classes(instances, class_indices)
-        file = write_picture(draw(image.pixels, detections), Path(out) / f"{stem}.jpg")
-        done.append(Prediction(image.name, stem, image.size, detections, (file,)))
+        file = write_picture(draw(image.pixels, detections), Path(out) / f"{source.stem}.jpg")
+        done.append(Prediction(image.name, source.stem, image.size, detections, (file,)))
     predicted = Predicted(done, failed)
     report(predicted, out, log)
     return predicted

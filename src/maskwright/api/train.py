@@ -5,15 +5,16 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from maskwright import __version__
+from maskwright import __version__, interop
 from maskwright.api import matterport, training_report
 from maskwright.api.data import common_window, open_data, relative
+from maskwright.api.figures import Plotted, learning_curves
 from maskwright.api.start import check_weights, hashes_of_start, start_weights
 from maskwright.engines import hardware
 from maskwright.engines.torch_engine import TorchEngine
@@ -25,7 +26,7 @@ from maskwright.progress import Progress, duration
 from maskwright.reporting import reporting
 from maskwright.tasks.base import Task
 from maskwright.tasks.registry import find_task
-from maskwright.training.callbacks import Callback, Hooks
+from maskwright.training.callbacks import Callback, Hooks, Row
 from maskwright.training.contents import check_unchanged, contents
 from maskwright.training.defaults import from_options
 from maskwright.training.estimate import seconds_left
@@ -36,6 +37,9 @@ from maskwright.training.trainer import Trainer
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
 from maskwright.weights.image_hashes import pack, unpack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PRETRAINED_PACKAGE_MISSING = Kind(
     "pretrained_package_missing",
@@ -57,11 +61,12 @@ RUN_STOPPED = Kind("run_stopped", "info", "stopped; to resume: {fix}")
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What a run came to.
+class Trained(Plotted):
+    """What a run came to; it can be shown as learning curves, and is a table in a notebook.
 
     folder   runs/NAME;  model  its best/ folder, ready for predict
-    metrics  the validation metrics of the best epoch, shares 0..1
+    metrics  the validation metrics of the best epoch, fractions 0..1
+    history  the metrics of each epoch, as in results.csv
     """
 
     folder: Path
@@ -70,6 +75,15 @@ class Trained:
     best_epoch: int
     seconds: float
     metrics: dict[str, float]
+    history: list[Row] = field(default_factory=list, repr=False)
+
+    def plot(self) -> Figure:
+        """Losses and validation metrics by epoch, as a matplotlib Figure."""
+        return learning_curves(self.history, list(self.metrics))
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with one row per epoch."""
+        return interop.frame(self.history)
 
 
 def train(
@@ -264,7 +278,9 @@ def _run(trainer: Trainer, parts: Mapping[str, Dataset]) -> Trained:
     position = trainer.position
     best = position.history[position.best_epoch - 1] if position.history else {}
     metrics = {name: best[name] for name in task.metrics if name in best}
-    return Trained(folder, folder / "best", position.epoch, position.best_epoch, position.seconds, metrics)
+    return Trained(
+        folder, folder / "best", position.epoch, position.best_epoch, position.seconds, metrics, position.history
+    )
 
 
 def _announce(trainer: Trainer, task: Task, parts: Mapping[str, Dataset]) -> None:

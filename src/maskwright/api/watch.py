@@ -149,7 +149,7 @@ def _predicted(path: Path, work: _Work, stem: str) -> Prediction | Unread:
         image, result = work.predictor.look(source)
     except MaskwrightError as error:
         return Unread(str(path), error)
-    prediction = to_prediction(work.predictor, image, stem, result, work.class_indices)
+    prediction = to_prediction(work.predictor, image, source, result, work.class_indices)
     return replace(prediction, files=tuple(write_each(image, prediction, work.out, work.save, work.pictures)))
 
 

@@ -96,6 +96,12 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a stopped run, exactly where it was."
 )
+@click.option(
+    "--log-to",
+    type=click.Choice(["mlflow", "wandb"]),
+    multiple=True,
+    help="Log the metrics of each epoch to MLflow or Weights & Biases, too.",
+)
 @options.class_attribute
 @click.option("--connected-components", is_flag=True, default=None, help="In masks each connected part is one object.")
 @options.annotation_files
@@ -103,7 +109,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
 @browser.option
 @options.console
-def command(data: Path | None, console: Console, open_page: bool, **chosen: Any) -> None:
+def command(data: Path | None, log_to: tuple[str, ...], console: Console, open_page: bool, **chosen: Any) -> None:
     """Train on your own annotated images.
 
     \b
@@ -113,10 +119,12 @@ def command(data: Path | None, console: Console, open_page: bool, **chosen: Any)
       maskwright train --resume runs/first
     """
     from maskwright.api.train import train
+    from maskwright.training.experiment_logs import EXPERIMENT_LOGS
 
     if data is not None:
         chosen["out"] = options.beside_data(chosen["out"], [data], console)
-    trained = train(data, progress=console.progress, log=console.log, **chosen)
+    callbacks = [EXPERIMENT_LOGS[name]() for name in log_to]
+    trained = train(data, progress=console.progress, log=console.log, callbacks=callbacks, **chosen)
     facts = {
         "run": trained.folder,
         "model": trained.model,

@@ -16,9 +16,13 @@ from maskwright.types.image_labels import ImageLabels
 GRAY: Color = (96, 96, 96)
 
 
-def draw(image: Image | np.ndarray, image_labels: ImageLabels) -> np.ndarray:
+def draw(
+    image: Image | np.ndarray, image_labels: ImageLabels, *, shown_in: tuple[int, int] | None = None
+) -> np.ndarray:
     """Each predicted class with its score on a plate of the class's color, below each other at the top left; returns a
     new image, H×W×3 uint8.
+
+    shown_in  (width, height) that the picture will be reduced to: the letters are sized to be legible there
 
     Where several classes are possible and none is predicted, the best one stands there in brackets, on gray.
 
@@ -26,6 +30,8 @@ def draw(image: Image | np.ndarray, image_labels: ImageLabels) -> np.ndarray:
     """
     pil_image = PilImage.fromarray(np.array(image.pixels if isinstance(image, Image) else image, np.uint8))  # a copy
     size = round(min(max(11.0, math.sqrt(pil_image.width * pil_image.height) / 24), 96))
+    if shown_in is not None:
+        size = max(round(24 / min(shown_in[0] / pil_image.width, shown_in[1] / pil_image.height, 2.0)), 6)
     height = round(size * 1.4)
     pen = ImageDraw.Draw(pil_image)
     for row, (text, color) in enumerate(_plates(image_labels)):

@@ -116,6 +116,12 @@ def open_source(source: Source, window: Window | None = None, limit_pixels: int 
     return decode(origin, source.name, window, limit_pixels)
 
 
+def reopenable(source: Source, image: Image) -> Source:
+    """A source that opens the same image again: a file as it is; else the decoded image, for standard input cannot be
+    read twice and an address costs another download."""
+    return source if isinstance(source.origin, Path) else replace(source, origin=image)
+
+
 # --- finding ------------------------------------------------------------------------------------
 def _expand_one(source: Origin, number: int, follow_links: bool, recursive: bool) -> list[Source]:
     if isinstance(source, Image):

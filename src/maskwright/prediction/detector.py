@@ -9,9 +9,11 @@ import numpy as np
 
 from maskwright.engines.protocol import Engine
 from maskwright.errors import WeightsError
+from maskwright.images.sources import Origin, Source
 from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction import tiles
 from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.results import ImageDetections, on_image
 from maskwright.progress import Progress, silent
 from maskwright.transforms.postprocess import postprocess
 from maskwright.types import Image, Instances, ResizeTransform
@@ -36,6 +38,11 @@ class Detector(Predictor[Instances]):
     @property
     def thresholds(self) -> tuple[thresholds.Threshold, ...]:
         return thresholds.of_detector(self.card, self.asked)
+
+    def __call__(self, source: Source | Origin) -> ImageDetections:
+        """The objects of one image, which know the image: `detections.show()`."""
+        instances, image = self.look_and_keep(source)
+        return on_image(instances, ImageDetections, image)
 
     def postprocess(self, raw: Any, transform: ResizeTransform) -> Instances:
         limits = np.array([self.limits[name] for name in self.card.classes])

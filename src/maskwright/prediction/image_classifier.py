@@ -9,9 +9,10 @@ import numpy as np
 from maskwright.engines.protocol import Engine, Explaining
 from maskwright.errors import RecipeError, WeightsError
 from maskwright.evaluation.calibration import logits_of, scores_of
-from maskwright.images.sources import Origin
+from maskwright.images.sources import Origin, Source
 from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction.predictor import Predictor
+from maskwright.prediction.results import ImageClassification, on_image
 from maskwright.transforms.preprocess import covered
 from maskwright.types import ImageLabels, Instances, ResizeTransform
 
@@ -51,6 +52,11 @@ class ImageClassifier(Predictor[ImageLabels]):
     def thresholds(self) -> tuple[thresholds.Threshold, ...]:
         """() where the best class is predicted."""
         return thresholds.of_classifier(self.card, self.points, self.threshold, self.asked is not None)
+
+    def __call__(self, source: Source | Origin) -> ImageClassification:
+        """The labels of one image, which know the image: `labels.show()`."""
+        image_labels, image = self.look_and_keep(source)
+        return on_image(image_labels, ImageClassification, image)
 
     def postprocess(self, raw: Any, transform: ResizeTransform) -> ImageLabels:
         scores, multi_label = np.asarray(raw), self.card.multi_label

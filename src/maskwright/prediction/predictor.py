@@ -12,6 +12,7 @@ from maskwright.engines.protocol import Engine
 from maskwright.images import sources
 from maskwright.images.sources import Origin, Source
 from maskwright.issues import Issue
+from maskwright.prediction.results import ImageSource
 from maskwright.prediction.threshold_origins import Threshold, issues
 from maskwright.progress import Progress, silent
 from maskwright.transforms.preprocess import covered
@@ -72,9 +73,15 @@ class Predictor(ABC, Generic[Result]):
         """The image as it was opened, and the result; `progress` watches the tiles of a large one."""
         return next(self.batches([self.open(source)], progress=progress))
 
+    @abstractmethod
     def __call__(self, source: Source | Origin) -> Result:
-        """The result of one image."""
-        return self.look(source)[1]
+        """The result of one image, which knows the image: it can be drawn, shown and saved."""
+
+    def look_and_keep(self, source: Source | Origin) -> tuple[Result, ImageSource]:
+        """The result, and how its image is opened again."""
+        source = source if isinstance(source, Source) else sources.only(source)
+        image, result = self.look(source)
+        return result, ImageSource(sources.reopenable(source, image), self.window)
 
     def batches(
         self, images: Iterable[Image], batch: int = 4, progress: Progress = silent

@@ -1,10 +1,10 @@
 """Callbacks: what happens at the start of a run and after each epoch beside the training itself.
 
-class Push(Callback):
+class Tell(maskwright.Callback):
     def on_epoch_end(self, trainer, row):
-        mlflow.log_metrics({name: float(value) for name, value in row.items()}, step=row["epoch"])
+        print(row["epoch"], row["loss"])
 
-maskwright.train("party/", callbacks=[Push()])
+maskwright.train("party/", callbacks=[Tell()])
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ class Callback:
 
     def on_train_end(self, trainer: Trainer) -> None:
         """After the last epoch; not where the run was interrupted."""
+
+    def on_train_failed(self, trainer: Trainer) -> None:
+        """After Ctrl-C or an error, in place of on_train_end."""
 
 
 @dataclass(frozen=True)

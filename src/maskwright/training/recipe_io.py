@@ -122,12 +122,12 @@ def changed(begun: dict[str, Any], recipe: Recipe) -> list[tuple[str, str, str]]
     >>> changed(plain(Recipe(size=512)), Recipe(size=64))
     [('size', '512', '64')]
     """
-    before, after = _flat(begun), _flat(plain(recipe))
+    before, after = flat(begun), flat(plain(recipe))
     keys = [key for key in before | after if key in before or (key.startswith("stages[") and "stages" in begun)]
     return [(key, _shown(before, key), _shown(after, key)) for key in keys if before.get(key) != after.get(key)]
 
 
-def _flat(values: dict[str, Any]) -> dict[str, Any]:
+def flat(values: dict[str, Any]) -> dict[str, Any]:
     """One level: {"augment.flip": 0.5, "stages[1].epochs": 4}."""
     made = {}
     for key, value in values.items():

@@ -72,6 +72,14 @@ class Trainer:
         """Train to the end. Ctrl-C is answered after the current step, with everything saved."""
         if self.position.step == 0:
             self.save()
+        try:
+            return self._run()
+        except BaseException:
+            for callback in self.callbacks:
+                callback.on_train_failed(self)
+            raise
+
+    def _run(self) -> Position:
         for callback in self.callbacks:
             callback.on_train_begin(self)
         with deferred() as self.interrupt:
