@@ -326,6 +326,8 @@ def test_masks_are_read_as_they_were_written(tmp_path_factory, dense):
 def test_outlines_keep_their_vertices_and_their_parts(tmp_path_factory, objects):
     assume(objects and all(len(np.unique(part, axis=0)) > 2 for parts in objects for part in parts))
     masks = RleMasks.from_polygons(objects, SIZE)
+    every = [np.concatenate(parts) for parts in objects]
+    assume(all((points.min(0) < SIZE[::-1]).all() and (points.max(0) > 0).all() for points in every))
     assume((masks.area > 0).all())
     folder = tmp_path_factory.mktemp("labelme")
     notes = tuple(Annotation(tuple(parts)) for parts in objects)

@@ -24,8 +24,8 @@ import itertools
 import json
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats import lvis
 from maskwright.formats.drafts import CATEGORIES_UNUSED
+from maskwright.formats.json_records import Records, read_records
 from maskwright.formats.losses import CLASS_IDS_LOST, IMAGE_LABELS_LOST, SCORES_LOST
-from maskwright.formats.outlines import numbers_of
+from maskwright.formats.outlines import are_plain, numbers_of
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -48,7 +49,6 @@ from maskwright.formats.reading import (
     data_name,
     data_root,
     plain,
-    read_json,
     written_names,
 )
 from maskwright.formats.shapes import KEYPOINTS_UNUSED
@@ -70,6 +70,7 @@ ANNOTATION_IDS_LOST = Kind(
     "annotation_ids_lost", "warning", "{count} annotation id cannot be kept", "{count} annotation ids cannot be kept"
 )
 
+_NO_ATTRIBUTES: dict[str, Any] = {}
 _KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
 
 
@@ -96,42 +97,33 @@ def sniff(head: Head) -> Evidence | None:
 
 # --- reading ----------------------------------------------------------------------------------------
 def read(path: Path, faults: Faults) -> Dataset:
-    data = read_json(path)
+    data = read_records(path, "annotations")
     images, annotations, categories = _lists(path, data)
     classes = _classes(path, categories)
     root = data_root(path)
     names = [image["file_name"] for image in images.values()]
     finder = ImageFinder(root, faults, near=path.parent, names=names)
-    by_image = _by_image(images, annotations or [], faults)
-    drafts, used = [], set()
+    counts = Counter(map(_key, annotations.column("image_id"))) if annotations is not None else {}
+    drafts = []
     drawn: dict[Path, Regions] = {}
     said: dict[Path, dict[str, Any]] = {}
-    joined, alone = [], []
+    regions_of: dict[str, Regions | None] = dict.fromkeys(images)  # None: the image is absent or broken
+    joined = []
     for key, image in images.items():
-        mine = by_image[key]
-        found = finder.image(image["file_name"], regions=len(mine))
+        found = finder.image(image["file_name"], regions=counts.get(key, 0))
         if found is None:
             continue
         if annotations is None:  # a list of images only, as for COCO's test set
             drafts.append(Draft(found, None, id=image["id"]))
             continue
-        again = found.path in drawn
         said.setdefault(found.path, image)
-        regions = drawn.setdefault(found.path, Regions(faults, found, stated=_stated(image)))
-        joined += [image["file_name"]] * again
-        for number, annotation in mine:
-            label = classes.get(_key(annotation.get("category_id")))
-            if label is None:
-                regions.lacks(number, "category_id", "the id of a listed category",
-                              annotation.get("category_id"), "add the category to the file's list")  # fmt: skip
-                continue
-            used.add(label)
-            own_frame = _stated(image) in (None, found.size)
-            if own_frame and not annotation.get("segmentation") and _corners(annotation.get("bbox")) is not None:
-                alone.append((annotation["bbox"], found.size))
-            _draw(annotation, number, label, regions)
-        if not again:
-            drafts.append(Draft(found, regions, id=image["id"]))
+        if found.path in drawn:
+            joined.append(image["file_name"])
+        else:
+            drawn[found.path] = Regions(faults, found, stated=_stated(image))
+            drafts.append(Draft(found, drawn[found.path], id=image["id"]))
+        regions_of[key] = drawn[found.path]
+    used, alone = _draw_all(annotations or (), regions_of, classes, faults)
     if joined:
         faults.report(IMAGES_LISTED_TWICE(images=joined, count=len(joined)))
     _refuse_corners(alone, path, faults)
@@ -152,7 +144,39 @@ def _names(classes: dict[str | None, str], used: set[str], faults: Faults) -> li
     return names
 
 
-def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] | None, list[Any]]:
+def _draw_all(
+    annotations: Iterable[Any], regions_of: dict[str, Regions | None], classes: dict[str | None, str], faults: Faults
+) -> tuple[set[str], list[tuple[list[float], tuple[int, int]]]]:
+    """Hand each annotation to its image: the classes that are used, and boxes without outlines with their image's size.
+
+    By their ids (or places) people find annotations again.
+    """
+    used: set[str] = set()
+    alone = []
+    for index, annotation in enumerate(annotations):
+        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
+        number = annotation.get("id", index) if isinstance(annotation, dict) else index
+        if key is None or key not in regions_of:
+            faults.saw()
+            faults.add(f"annotation {number}", "image_id", "the id of a listed image", "none" if key is None else key)
+            continue
+        regions = regions_of[key]
+        if regions is None:
+            continue
+        label = classes.get(_key(annotation.get("category_id")))
+        if label is None:
+            regions.lacks(number, "category_id", "the id of a listed category",
+                          annotation.get("category_id"), "add the category to the file's list")  # fmt: skip
+            continue
+        used.add(label)
+        bare = not annotation.get("segmentation") and regions.stated in (None, regions.size)
+        if bare and _corners(annotation.get("bbox")) is not None:
+            alone.append((annotation["bbox"], regions.size))
+        _draw(annotation, number, label, regions)
+    return used, alone
+
+
+def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], Records | None, list[Any]]:
     """Images by id, annotations (None where the file has no such list), categories."""
     if isinstance(data, list):
         raise AnnotationError(
@@ -163,7 +187,7 @@ def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], list[Any] 
     if not isinstance(data, dict):
         raise AnnotationError("not a COCO file", file=path, expected="an object", got=type(data).__name__)
     for name in ("images", "annotations", "categories"):
-        if not isinstance(data.get(name, []), list):
+        if not isinstance(data.get(name, []), list | Records):
             got = type(data[name]).__name__
             raise AnnotationError("not a COCO file", file=path, field=name, expected="a list", got=got)
     if "images" not in data:
@@ -203,24 +227,10 @@ def _classes(path: Path, categories: list[Any]) -> dict[str | None, str]:
     return classes
 
 
-def _by_image(
-    images: dict[str, dict[str, Any]], annotations: list[Any], faults: Faults
-) -> dict[str, list[tuple[object, dict[str, Any]]]]:
-    """Image id -> its annotations, each with the id (or place) by which people find it."""
-    found: dict[str, list[tuple[object, dict[str, Any]]]] = defaultdict(list)
-    for index, annotation in enumerate(annotations):
-        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
-        number = annotation.get("id", index) if isinstance(annotation, dict) else index
-        if key is None or key not in images:
-            faults.saw()
-            faults.add(f"annotation {number}", "image_id", "the id of a listed image", "none" if key is None else key)
-            continue
-        found[key].append((number, annotation))
-    return found
-
-
 def _key(value: Any) -> str | None:
     """An id as a text: 7, 7.0 and "7" are one."""
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -279,7 +289,7 @@ def _pairs(part: list[Any]) -> Any:
 def _note(annotation: dict[str, Any]) -> Annotation | None:
     number, attributes = annotation.get("id"), annotation.get("attributes")
     number = number if isinstance(number, int | str) and not isinstance(number, bool) else None
-    attributes = attributes if isinstance(attributes, dict) else {}  # as CVAT writes them
+    attributes = attributes if isinstance(attributes, dict) else _NO_ATTRIBUTES  # as CVAT writes them
     return Annotation((), number, attributes) if number is not None or attributes else None
 
 
@@ -287,7 +297,7 @@ def _corners(bbox: Any) -> list[float] | None:
     """[x, y, width, height] -> [x1, y1, x2, y2]; None where it is not four numbers."""
     if not isinstance(bbox, list) or len(bbox) != 4:
         return None
-    if any(isinstance(side, bool) or not isinstance(side, int | float) or abs(side) > 1e9 for side in bbox):
+    if not are_plain(bbox) or max(map(abs, bbox)) > 1e9:
         return None
     x, y, width, height = bbox
     return [x, y, x + width, y + height]

@@ -63,22 +63,26 @@ class Faults:
 
     def add(
         self, record: str, field: str, expected: str, got: object, fix: str = "", *, regions: int = 1,
-        image: str | None = None, turn: int | None = None,
+        image: str | None = None,
     ) -> None:  # fmt: skip
         """`record` as people say it: 'image "party_07.jpg", region 3'; `regions` are put aside by this fault.
 
         image  the name of the image that is put aside as a whole
-        turn   when the region was met, where that was earlier (`turn()`): faults are told in the file's order
         """
         self.faulty_regions += regions
         values = {"file": self.file, "field": field, "expected": expected, "got": _short(got)}
         issue = FAULTY_RECORD(record, images=() if image is None else (image,), fix=fix, **values)
-        self._records.append((self.turn() if turn is None else turn, issue))
+        self._records.append((self.turn(), issue))
 
     def turn(self) -> int:
         """A number for what is met now, and examined together with others later."""
         self._taken += 1
         return self._taken
+
+    def add_met(self, turn: int, record: str, field: str, expected: str, got: object, fix: str) -> None:
+        """The same for a region that was met earlier, at that `turn()`: faults are told in the file's order."""
+        self.add(record, field, expected, got, fix)
+        self._records[-1] = (turn, self._records[-1][1])
 
     @property
     def records(self) -> list[Issue]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from maskwright.formats.links import scope, stays
@@ -71,6 +72,7 @@ def data_name(path: Path) -> str:
 
 
 # --- words in names of folders and files --------------------------------------------------------------
+@lru_cache(maxsize=1024)
 def folder_word(name: str) -> str | None:
     """The split that a folder's name says by itself: "train2017" and "Test_Images" do, "my_test_stand" does not."""
     words = re.findall(r"[^\W\d_]+", name.casefold())
@@ -81,8 +83,13 @@ def folder_word(name: str) -> str | None:
 
 def folder_split(path: Path, root: Path) -> str | None:
     """The split of the first folder below `root` on the way to `path` that names one."""
+    return _split_of(path.parent, root)
+
+
+@lru_cache(maxsize=1024)  # asked for every image, and many lie in one folder
+def _split_of(folder: Path, root: Path) -> str | None:
     try:
-        above = path.relative_to(root).parts[:-1]
+        above = folder.relative_to(root).parts
     except ValueError:
         return None
     return next((word for part in above if (word := folder_word(part))), None)

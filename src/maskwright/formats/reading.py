@@ -219,13 +219,18 @@ def _decoded(path: Path, data: bytes) -> str:
         ) from error  # fmt: skip
 
 
-def read_json(path: Path) -> Any:
-    """Strict JSON: NaN, Infinity, numbers beyond a double and one key with two values are refused; of half a file it
-    says where it ends."""
+def json_bytes(path: Path) -> bytes:
+    """The whole file as UTF-8, without a byte order mark."""
     data = read_bytes(path)
     if _encoding(path, data) != "utf-8-sig":
         data = _decoded(path, data).encode("utf-8", "surrogatepass")
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def read_json(path: Path) -> Any:
+    """Strict JSON: NaN, Infinity, numbers beyond a double and one key with two values are refused; of half a file it
+    says where it ends."""
+    data = json_bytes(path)
     try:
         found = msgspec.json.decode(data)
     except RecursionError as error:
@@ -234,12 +239,12 @@ def read_json(path: Path) -> Any:
         if isinstance(error, UnicodeDecodeError):
             _decoded(path, data)  # which names the line
         raise _explain_json(path, data, str(error)) from error
-    if data.count(b'":') != _keys(found):  # far quicker than looking at each; where they differ it is looked at
-        _refuse_duplicates(path, data)
+    if data.count(b'":') != count_keys(found):  # far quicker than looking at each; where they differ it is looked at
+        refuse_duplicates(path, data)
     return found
 
 
-def _keys(value: Any) -> int:
+def count_keys(value: Any) -> int:
     """How many keys all objects of a document have together."""
     count, left = 0, [value]
     while left:
@@ -252,7 +257,7 @@ def _keys(value: Any) -> int:
     return count
 
 
-def _refuse_duplicates(path: Path, data: bytes) -> None:
+def refuse_duplicates(path: Path, data: bytes) -> None:
     """AnnotationError where an object has one key twice, with two values: the first would vanish without a word."""
 
     def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from maskwright.formats import outlines, turns
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
-from maskwright.geometry import filling, rle
+from maskwright.geometry import filling
 from maskwright.geometry.ragged import Ragged
 from maskwright.images.decode import orientation_of
 from maskwright.issues import Kind
@@ -411,7 +411,7 @@ class Regions:
         for row, item, verdict, cut, tiny, keep in zip(itertools.count(first), waiting, *columns, strict=False):
             if verdict != outlines.SOUND:
                 subject = f'image "{self.image.name}", region {self._names[item.row]}'
-                self.faults.add(subject, *outlines.reason(item, found, row, self.size), turn=item.turn)
+                self.faults.add_met(item.turn, subject, *outlines.reason(item, found, row, self.size))
                 faulty.add(item.row)
                 continue
             if cut:
@@ -481,8 +481,7 @@ def _fill(several: list[Regions]) -> None:
     objects = [len(regions._outlines) for regions in several]
     shapes = Ragged.of([parts for regions in several for _, parts in regions._outlines])
     heights, widths = np.repeat(np.array([regions.size for regions in several], np.int64), objects, 0).T
-    counts, offsets = filling.fill(shapes, heights, widths)
-    areas, corners = rle.area(counts, offsets), rle.boxes_of_images(counts, offsets, heights)
+    counts, offsets, areas, corners = filling.fill(shapes, heights, widths)
     first = 0
     for regions, count in zip(several, objects, strict=True):
         bounds = offsets[first : first + count + 1]

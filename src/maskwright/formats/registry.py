@@ -15,7 +15,7 @@ from typing import Any
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
 from maskwright.escaping import percent_encoded
-from maskwright.formats import folders, links, unsupported, wrapped
+from maskwright.formats import folders, garbage, links, unsupported, wrapped
 from maskwright.formats.joining import Reading, completed, joined, undecided
 from maskwright.formats.listing import IMAGE_FOLDERS, is_label_folder
 from maskwright.formats.reading import (
@@ -227,7 +227,8 @@ def read(
     options = {"class_attribute": class_attribute, "connected_components": connected_components}
     asked = _Asked(format, allow_faulty, {name: value for name, value in options.items() if value}, annotations)
     whole = os.path.isdir(path)  # noqa: PTH112 (never raises)
-    with links.within(path if whole else data_root(path), whole=whole, follow=follow_links) as scope:
+    root = path if whole else data_root(path)
+    with links.within(root, whole=whole, follow=follow_links) as scope, garbage.kept():
         try:
             dataset = _read_folder(path, asked) if whole else _read_file(path, asked)
         except DatasetError as error:

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 from maskwright.errors import OutputError
-from maskwright.fetch import cache_folder
 from maskwright.files import writing
 from maskwright.formats.listing import IMAGE_ENDINGS
 from maskwright.issues import Kind
@@ -49,6 +48,8 @@ def put(file: Path, data: bytes) -> None:
 
 def file_of(data: bytes, format: str, stem: str) -> Path:
     """The file in the cache folder that holds an image of which nothing but the bytes is known."""
+    from maskwright.fetch import cache_folder  # it brings the network's modules, and few files hold images
+
     digest = hashlib.sha256(data).hexdigest()[:16]
     ending = next((ending for magic, ending in MAGIC.items() if data.startswith(magic)), IMAGE_ENDINGS[0])
     name = re.sub(r"[^\w.() -]", "_", stem, flags=re.ASCII)[-100:].strip(". ") or "image"

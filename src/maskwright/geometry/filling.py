@@ -7,9 +7,11 @@ Every pixel column is a scan line: edges cross its center, and sorted crossings 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
+from maskwright.geometry import rle
 from maskwright.geometry.ragged import Ragged
 from maskwright.geometry.spans import Strips, from_strips, merge, ragged_index, to_counts
 
@@ -21,8 +23,17 @@ CROSSINGS_TOGETHER = 60_000
 """Of several objects that are computed at once: few enough that the arrays stay in the processor's cache."""
 
 
-def fill(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Run lengths (counts, offsets) of n objects, clipped to their images. ValueError if a coordinate is not finite.
+class Filled(NamedTuple):
+    """Run lengths of n masks, with n areas in pixels (int64) and n×4 boxes x1 y1 x2 y2 (float32; 0 0 0 0 if empty)."""
+
+    counts: np.ndarray
+    offsets: np.ndarray
+    areas: np.ndarray
+    boxes: np.ndarray
+
+
+def fill(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> Filled:
+    """The masks of n objects, clipped to their images. ValueError if a coordinate is not finite.
 
     heights, widths  n int64, of the image of each object in pixels
     """
@@ -30,15 +41,14 @@ def fill(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> tuple[np.nd
         raise ValueError("an outline has a coordinate that is not a finite number")
     shapes = Ragged(np.clip(shapes.points, -MAX_COORDINATE, MAX_COORDINATE), shapes.lengths, shapes.parts)
     bounds = groups(_crossings(shapes, widths), min(CROSSINGS_TOGETHER, CROSSINGS_AT_ONCE))
-    runs = [_filled(shapes.rows(first, last), heights[first:last], widths[first:last], total)
-            for first, last, total in bounds]  # fmt: skip
-    if len(runs) == 1:
-        return runs[0]
-    lengths = [np.diff(offsets) for _, offsets in runs]
-    none = np.zeros(0, np.int64)
-    return (
-        np.concatenate([none, *(counts for counts, _ in runs)]),
-        np.concatenate([[0], np.cumsum(np.concatenate([none, *lengths]))]),
+    filled = [_filled(shapes.rows(first, last), heights[first:last], widths[first:last], total)
+              for first, last, total in bounds]  # fmt: skip
+    if len(filled) == 1:
+        return filled[0]
+    counts, offsets, areas, boxes = zip(*filled, strict=True)
+    lengths = np.concatenate([np.diff(item) for item in offsets])
+    return Filled(
+        np.concatenate(counts), np.concatenate([[0], np.cumsum(lengths)]), np.concatenate(areas), np.concatenate(boxes)
     )
 
 
@@ -60,9 +70,11 @@ def _crossings(shapes: Ragged, widths: np.ndarray) -> np.ndarray:
     return shapes.totals(np.abs(x - after) + 1).astype(np.int64)
 
 
-def _filled(shapes: Ragged, heights: np.ndarray, widths: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
+def _filled(shapes: Ragged, heights: np.ndarray, widths: np.ndarray, total: int) -> Filled:
     if total > CROSSINGS_AT_ONCE:  # then it is one object
-        return _fill_by_columns(shapes, int(heights[0]), int(widths[0]), total)
+        counts, offsets = _fill_by_columns(shapes, int(heights[0]), int(widths[0]), total)
+        size = int(heights[0]), int(widths[0])
+        return Filled(counts, offsets, rle.area(counts, offsets), rle.boxes(counts, offsets, size))
     alike = len(heights) > 0 and (heights == heights[0]).all() and (widths == widths[0]).all()
     if alike:  # numbers are faster than arrays
         heights, widths = heights[0], widths[0]
@@ -74,7 +86,7 @@ def _of(values: np.ndarray, index: np.ndarray) -> np.ndarray:
     return values[index] if values.ndim else values
 
 
-def _fill_at_once(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fill_at_once(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> Filled:
     """`fill` for objects with few enough crossings; heights and widths n each, or one number each for all."""
     part_owner = shapes.part_owners
     part = np.repeat(np.arange(len(part_owner)), shapes.lengths)
@@ -92,7 +104,22 @@ def _fill_at_once(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> tu
     spans = from_strips(strips, _of(heights, strips.owner))
     if without_pixels.any() or len(part_owner) > len(shapes.parts):  # those of one part are sorted and apart
         spans = merge(spans)
-    return to_counts(spans, len(shapes.parts), heights * widths)
+    rows = len(shapes.parts)
+    areas = np.bincount(spans.owner, weights=spans.stop - spans.start, minlength=rows).astype(np.int64)
+    return Filled(*to_counts(spans, rows, heights * widths), areas, _boxes(strips, rows))
+
+
+def _boxes(strips: Strips, rows: int) -> np.ndarray:
+    boxes = np.zeros((rows, 4), np.float32)
+    owner, x, top, bottom = strips
+    if (np.diff(owner) < 0).any():  # what edges only pass through comes last
+        owner, x, top, bottom = (column[np.argsort(owner, kind="stable")] for column in strips)
+    begin = np.flatnonzero(np.diff(owner, prepend=-1))
+    if len(begin):
+        lowest, highest = (np.minimum.reduceat(x, begin), np.minimum.reduceat(top, begin)), (
+            np.maximum.reduceat(x, begin) + 1, np.maximum.reduceat(bottom, begin))  # fmt: skip
+        boxes[owner[begin]] = np.stack([*lowest, *highest], 1)
+    return boxes
 
 
 def _inside(

@@ -32,7 +32,9 @@ def fill(outlines: Sequence[Sequence[np.ndarray]], size: tuple[int, int]) -> tup
     """
     height, width = size
     count = len(outlines)
-    return filling.fill(Ragged.of(outlines), np.full(count, height, np.int64), np.full(count, width, np.int64))
+    heights, widths = np.full(count, height, np.int64), np.full(count, width, np.int64)
+    filled = filling.fill(Ragged.of(outlines), heights, widths)
+    return filled.counts, filled.offsets
 
 
 def length(outlines: Sequence[np.ndarray], size: tuple[int, int]) -> float:

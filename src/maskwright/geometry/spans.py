@@ -39,13 +39,16 @@ def ragged_index(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def from_counts(counts: np.ndarray, offsets: np.ndarray) -> Spans:
     """The non-empty "on" runs of all masks, sorted by owner and start."""
-    owner, position = ragged_index(np.diff(offsets))
-    ends = np.cumsum(counts)
-    begin_of_mask = np.concatenate([[0], ends])[offsets[:-1]]
-    on = np.flatnonzero((position & 1 == 1) & (counts > 0))
-    owner = owner[on]
-    stop = ends[on] - begin_of_mask[owner]
-    return Spans(owner, stop - counts[on], stop)
+    lengths = np.diff(offsets)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    begins = offsets[:-1]  # of each mask; its runs 1, 3, 5, ... are "on"
+    owner, position = ragged_index(lengths // 2)
+    on = begins[owner] + 2 * position + 1
+    if not counts.all():
+        some = counts[on] > 0
+        owner, on = owner[some], on[some]
+    before = ends[begins][owner]
+    return Spans(owner, ends[on] - before, ends[on + 1] - before)
 
 
 def to_counts(spans: Spans, rows: int, pixels: int | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

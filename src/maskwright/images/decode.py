@@ -19,7 +19,6 @@ import contextlib
 import io
 import threading
 import warnings
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +30,7 @@ from PIL import Image as PilImage
 
 from maskwright import files
 from maskwright.errors import ImageError
-from maskwright.images import deep, jpeg, limits, strips, tiff
+from maskwright.images import deep, headers, jpeg, limits, strips, tiff
 from maskwright.images import window as gray
 from maskwright.images.limits import LIMIT_PIXELS
 from maskwright.types.image import Image, Window
@@ -169,9 +168,26 @@ def measure(path: str | Path) -> tuple[tuple[int, int], bool]:
     >>> measure("party_07.jpg")
     ((768, 1024), False)
     """
+    quick = _measured(path)
+    if quick is not None:
+        return quick
     with _opened(path, str(path)) as (image, stream):
         orientation = _orientation(image, stream)
         return _size(image, orientation), orientation in _TURNS
+
+
+def _measured(path: str | Path) -> tuple[tuple[int, int], bool] | None:
+    """`measure` of an ordinary JPEG or PNG; None of others."""
+    try:
+        with files.open_file(path) as stream:
+            found = headers.read(stream)
+            if found is None:
+                return None
+            height, width, exif = found
+            orientation = _exif_orientation(exif)
+    except (OSError, ValueError):
+        return None
+    return ((width, height) if orientation in _LYING else (height, width)), orientation in _TURNS
 
 
 def orientation_of(path: str | Path) -> int:
@@ -284,7 +300,7 @@ def _orientation(image: ImageFile.ImageFile, stream: BinaryIO) -> int:
         return found if isinstance(found, int) and found in _TURNS else 1
     raw = image.info.get("exif")
     if raw is None and isinstance(image, PngImagePlugin.PngImageFile):
-        raw = _exif_at_the_end(stream)
+        raw = headers.exif_at_the_end(stream)
     return _exif_orientation(raw)
 
 
@@ -298,21 +314,6 @@ def _exif_orientation(raw: bytes | None) -> int:
     except Exception:  # broken EXIF in a sound image: then nobody else turns it either
         return 1
     return found if isinstance(found, int) and found in _TURNS else 1
-
-
-def _exif_at_the_end(stream: BinaryIO) -> bytes | None:
-    """The EXIF chunk that some programs write behind a PNG's pixels, where it is among the last 64 KiB."""
-    position = stream.tell()
-    length = stream.seek(0, io.SEEK_END)
-    stream.seek(max(0, length - 65536))
-    tail = stream.read()
-    stream.seek(position)
-    start = tail.rfind(b"eXIf")
-    if start < 4:
-        return None
-    end = start + 4 + int.from_bytes(tail[start - 4 : start], "big")
-    sound = zlib.crc32(tail[start:end]) == int.from_bytes(tail[end : end + 4], "big")
-    return tail[start + 4 : end] if sound else None
 
 
 def _size(image: ImageFile.ImageFile, orientation: int) -> tuple[int, int]:

@@ -1,0 +1,78 @@
+"""Large JSON: the records of one list are decoded one at a time, so that a file is never all objects at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from maskwright.formats import reading
+
+
+class Records:
+    """The elements of a JSON list, in the file's order; each is decoded when it is asked for, and not kept.
+
+    AnnotationError where one key of an element stands twice, with two values.
+    """
+
+    def __init__(self, path: Path, raw: list[msgspec.Raw]) -> None:
+        self._path = path
+        self._raw = raw
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __getitem__(self, index: int) -> Any:
+        return msgspec.json.decode(self._raw[index])
+
+    def __iter__(self) -> Iterator[Any]:
+        decode = msgspec.json.Decoder().decode
+        for raw in self._raw:
+            found = decode(raw)
+            text = bytes(raw)
+            count = text.count(b'":')
+            if not (isinstance(found, dict) and count == len(found)) and count != reading.count_keys(found):
+                reading.refuse_duplicates(self._path, text)
+            yield found
+
+    def count_of(self, text: bytes) -> int:
+        """How often these bytes stand in all elements together."""
+        return sum(bytes(raw).count(text) for raw in self._raw)
+
+    def column(self, name: str) -> list[Any]:
+        """One field of every element, None where it has none; without decoding the others."""
+        kind = msgspec.defstruct("Column", [("value", Any, None)], rename={"value": name})
+        decode = msgspec.json.Decoder(kind).decode
+        values = []
+        for raw in self._raw:
+            try:
+                values.append(decode(raw).value)  # type: ignore[attr-defined]
+            except msgspec.ValidationError:  # it is no object
+                values.append(None)
+        return values
+
+
+def read_records(path: Path, name: str) -> Any:
+    """As `reading.read_json`, but of an object's list `name` as Records, where it is a list."""
+    data = reading.json_bytes(path)
+    found: Any = _in_parts(path, name, data)
+    if found is None:
+        found = reading.read_json(path)  # which knows what is wrong, and where
+        if isinstance(found, dict) and isinstance(found.get(name), list):
+            found[name] = Records(path, [msgspec.Raw(msgspec.json.encode(item)) for item in found[name]])
+    return found
+
+
+def _in_parts(path: Path, name: str, data: bytes) -> dict[str, Any] | None:
+    """None where the file is no such object, is broken, or perhaps has one key twice."""
+    try:
+        parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+        records = Records(path, msgspec.json.decode(parts.pop(name), type=list[msgspec.Raw]))
+        found = {key: msgspec.json.decode(raw) for key, raw in parts.items()}
+    except (KeyError, RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
+        return None
+    if data.count(b'":') - records.count_of(b'":') != reading.count_keys(found) + 1:
+        return None
+    return found | {name: records}
