@@ -48,7 +48,7 @@ class Records:
         values = []
         for raw in self._raw:
             try:
-                values.append(decode(raw).value)  # type: ignore[attr-defined]
+                values.append(getattr(decode(raw), "value"))  # noqa: B009 (a type checker knows no such field)
             except msgspec.ValidationError:  # it is no object
                 values.append(None)
         return values
