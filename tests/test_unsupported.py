@@ -31,6 +31,7 @@ FILES = {
     "a SageMaker manifest": ("a.manifest", '{"source-ref": "s3://bucket/a.jpg", "boxes": {}}\n'),
     "dlib's imglab XML": ("a.xml", "<dataset><images><image file='a.jpg'><box top='1'/></image></images></dataset>"),
     "KITTI": ("labels/a.txt", f"{KITTI}\n{KITTI} 0.9\n"),
+    "a file or folder of NumPy or MATLAB arrays": ("masks/a.npy", "\x93NUMPY"),
     "MOTChallenge": ("gt/gt.txt", "1,1,912,484,97,109,0,7,1\n2,1,912,484,97,109,0,7,1\n"),
 }  # fmt: skip
 

@@ -178,6 +178,10 @@ def _sagemaker(head: Head) -> bool:
     return any(_has(head, ending, "source-ref") for ending in (".manifest", ".json", ".jsonl"))
 
 
+def _arrays(head: Head) -> bool:
+    return any(head.files(ending) if head.is_folder else head.ending == ending for ending in (".npy", ".npz", ".mat"))
+
+
 # Digits belong to one part of this only: "\d+\.?\d*" would try every division of a long row of them.
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?"
 _KITTI = re.compile(rf"[A-Za-z_]\w*(?:\s+{_NUMBER}){{14,15}}", re.IGNORECASE)
@@ -226,6 +230,9 @@ UNSUPPORTED = {
     "dlib's imglab XML": Unsupported(_dlib, "convert it to COCO or Pascal VOC: imglab's export does the latter"),
     "KITTI": Unsupported(_kitti, "put the texts into a folder label_2 beside image_2, and name the folder of both",
                          "not read by itself"),
+    "a file or folder of NumPy or MATLAB arrays": Unsupported(
+        _arrays, "save them as pictures of ids called like their images: Image.fromarray(ids.astype('uint8')).save(...)"
+    ),
     "MOTChallenge": Unsupported(_mot, _DATUMARO.format("mot_seq")),
 }  # fmt: skip
 """Name -> how it is known, how it is exported. Those known by a word in a file stand before those known by numbers."""
