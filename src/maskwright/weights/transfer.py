@@ -62,6 +62,10 @@ CLASS_ROWS = (
     (r"mask_head\.mrcnn_mask", 1),
 )
 
+# Of these a class without a row of its own takes the average of all rows: an object's border is found the same way
+# whatever it is. Not of its score: what is left of the background's row says best that something is there.
+AVERAGED = re.compile(r"box_head\.(bbox_pred|mrcnn_bbox_fc)\.|mask_head\.(mask_fcn_logits|mrcnn_mask)\.")
+
 COCO_NAMES = tuple(  # by COCO's 90 category ids; - where an id was never used
     """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, -, stop sign,
     parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, -, backpack,
@@ -145,8 +149,9 @@ def transfer(
     """Put `tensors` (names as ours or torchvision's) into `network`; what does not fit stays as initialized.
 
     Rows of the class heads go by class name: a class of `names` that stands in `source_names` keeps its row, the
-    others keep their fresh one. Background always keeps its row. With one class on each side the row is kept although
-    the names differ: "an object" is a better start than none.
+    others keep their fresh one, but start with the average box deltas and masks of the classes that were trained.
+    Background always keeps its row. With one class on each side the row is kept although the names differ: "an object"
+    is a better start than none.
     """
     tensors = rename(tensors)
     own = network.state_dict()
@@ -161,6 +166,7 @@ def transfer(
             result.classes_kept.append(f"{name} (from {source_names[0]})")
         else:
             result.classes_fresh.append(name)
+    fresh = sorted(set(range(1, len(names) + 1)) - {row for row, _ in rows})
     for name, value in own.items():
         tensor = tensors.get(name)
         per_class = _rows_per_class(name)
@@ -171,6 +177,8 @@ def transfer(
             by_name = True
             here = value.unflatten(0, (boxes, len(names) + 1, per_class))  # a view, also of channels-last kernels
             source = tensor.unflatten(0, (boxes, len(source_names) + 1, per_class))
+            if fresh and len(source_names) > 1 and AVERAGED.match(name):
+                here[:, fresh] = source[:, 1:].mean(1, keepdim=True).to(here.dtype)
             for row, source_row in rows:
                 here[:, row].copy_(source[:, source_row])
             result.kept += 1
