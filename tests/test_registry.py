@@ -275,7 +275,7 @@ def test_a_format_without_attributes_refuses_one_and_names_those_that_have_them(
     assert str(caught.value) == (
         f"DatasetError: {path}: this format has no attributes to choose the class from\n"
         "  field     --class-attribute\n"
-        "  expected  data of via\n"
+        "  expected  data of via, via3\n"
         "  got       coco, and 'kind'\n"
         "  fix       leave --class-attribute out"
     )

@@ -19,6 +19,8 @@ from reported import put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError
+from maskwright.formats import via
+from maskwright.formats.faults import Faults
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
 
@@ -364,10 +366,10 @@ def test_attribute_definitions_are_refused_by_what_they_are(tmp_path):
         formats.read(path)
 
 
-def test_a_project_of_via_3_is_refused_by_what_it_is(tmp_path):
+def test_a_project_of_via_3_is_refused_by_what_it_is_where_via_2_was_asked_for(tmp_path):
     data = {"project": {"vid_list": ["1"]}, "config": {}, "attribute": {}, "file": {}, "metadata": {}, "view": {}}
     with pytest.raises(AnnotationError, match="a VIA 3 project, which is another format"):
-        formats.read(attacks.written(tmp_path / "via.json", data))
+        via.read(attacks.written(tmp_path / "via.json", data), Faults("via.json"))
 
 
 # --- images turned by EXIF ----------------------------------------------------------------------

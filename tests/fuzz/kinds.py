@@ -102,6 +102,18 @@ def via_csv(folder: Path) -> None:
     (folder / "via.csv").write_text("\n".join([head, *rows]) + "\n", "utf-8")
 
 
+def via3(folder: Path) -> None:
+    annotations.image(folder / "a.jpg", SIZE)
+    shapes = ([2, 3, 4, 10, 6.5], [3, 20, 15, 5], [4, 20, 15, 6, 4], [7, 2, 2, 12, 2, 12, 12], [1, 3, 3],
+              [8, 5, 2, 9, 6, 5, 9, 2, 6], [9, 15, 15, 20, 10, 25, 15], [6, 1, 1, 9, 9])  # fmt: skip
+    entries = {f"1_{number}": {"vid": "1", "flg": 0, "z": [], "xy": shape, "av": {"1": "0", "2": "seen"}}
+               for number, shape in enumerate(shapes)}  # fmt: skip
+    kinds = {"1": {"aname": "class", "type": 4, "options": {"0": "rust"}}, "2": {"aname": "note", "type": 1}}
+    file = {"1": {"fid": "1", "fname": "a.jpg", "type": 2, "loc": 1, "src": ""}}
+    parts = {"attribute": kinds, "file": file, "view": {"1": {"fid_list": ["1"]}}, "metadata": entries}
+    written(folder / "via3.json", {"project": {"vid_list": ["1"]}, "config": {}} | parts)
+
+
 def coco(folder: Path) -> None:
     rle = {"size": list(SIZE), "counts": [40, 200, 960]}
     packed = {"size": list(SIZE), "counts": "X1T60O`l1"}
@@ -684,6 +696,7 @@ KINDS = {
     for kind in (
         Kind("via", via, labels, "via.json", (".json",)),
         Kind("via-csv", via_csv, labels, "via.csv", (".csv",)),
+        Kind("via3", via3, labels, "via3.json", (".json",)),
         Kind("coco", coco, labels, "coco.json", (".json",)),
         Kind("voc", voc, labels, "", (".xml", ".txt"), mutations.break_folder),
         Kind("cvat", cvat, labels, "annotations.xml", (".xml",)),

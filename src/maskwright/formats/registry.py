@@ -99,6 +99,8 @@ FORMATS = {
                        endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
     "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv"),
                   options=("class_attribute",)),
+    "via3": Format("VIA 3 project of images", "maskwright.formats.via3", endings=(".json",),
+                   options=("class_attribute",)),
     "vott": Format("VoTT JSON and CSV", "maskwright.formats.vott", endings=(".json", ".csv")),
     "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, folder_of=(".xml",)),
     "yolo": Format("YOLO: a text of fractions an image, data.yaml", "maskwright.formats.yolo", writes=True),

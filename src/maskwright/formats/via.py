@@ -76,8 +76,6 @@ def sniff(head: Head) -> Evidence | None:
         return Evidence(0.99, 'a VIA project: it has "_via_img_metadata"')
     if '"filename"' in text and ('"regions"' in text or '"base64_img_data"' in text):
         return Evidence(0.95, 'its records have "filename" and "regions"')
-    if '"vid_list"' in text:
-        return Evidence(0.6, "a VIA 3 project, which is another format", dataset=False)
     if re.match(r'\s*\{\s*"(region|file)"\s*:\s*\{', text) and ('"region"' in text and '"file"' in text):
         return Evidence(0.6, "VIA's attribute definitions only, no regions", dataset=False)
     return None
@@ -191,7 +189,7 @@ def _metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
         raise AnnotationError("not a VIA file", file=path, expected="an object of records", got=type(data).__name__)
     if {"project", "config", "metadata"} <= set(data):
         raise AnnotationError("a VIA 3 project, which is another format", file=path, expected="a file of VIA 1 or 2",
-                              got=", ".join(list(data)[:6]), fix="export it as COCO or as a VIA 2 project")  # fmt: skip
+                              got=", ".join(list(data)[:6]), fix="leave the name of the format out")  # fmt: skip
     if data and set(data) <= {"region", "file"} and all(isinstance(item, dict) for item in data.values()):
         raise AnnotationError(
             "VIA's attribute definitions, not annotations", file=path, expected='records with "filename" and "regions"',
