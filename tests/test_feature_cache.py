@@ -138,3 +138,38 @@ def test_a_full_cache_takes_no_more():
     cache.fill((0, 0), None, lambda: small)  # type: ignore[arg-type]
     cache.fill((1, 0), None, lambda: large)  # type: ignore[arg-type]
     assert cache.get((0, 0)) is not None and cache.get((1, 0)) is None and cache.bytes == 72
+
+
+def test_the_first_pass_over_the_images_ends_with_the_time_budget(data: Path, tmp_path: Path) -> None:
+    """The clock stands still but for the backbone, which takes a second an image: after the first step of two images
+    the next one is not begun."""
+    seconds = [0.0]
+    network = Counting()
+
+    def tick(*_: Any) -> None:
+        if network.training and not network.backbone[1].training:
+            seconds[0] += 1.0
+
+    network.backbone.register_forward_hook(tick)
+    plan = msgspec.structs.replace(HELD, batch=3, steps_per_epoch=4, time_budget=4.0)
+    run = trainer(data, tmp_path, plan, network=network, clock=lambda: seconds[0])
+    run.val = run.val.where(lambda record: False)
+    position = run.run()
+    assert (network.looked, position.step, position.epoch, position.seconds) == (4, 1, 1, 4.0)
+
+
+def test_an_epoch_in_which_no_step_was_made_is_none(data: Path, tmp_path: Path) -> None:
+    """The time is over after the first image of its first step."""
+    seconds = [0.0]
+    network = Counting()
+
+    def tick(*_: Any) -> None:
+        if network.training and not network.backbone[1].training:
+            seconds[0] += 1.0
+
+    network.backbone.register_forward_hook(tick)
+    plan = msgspec.structs.replace(HELD, batch=3, steps_per_epoch=2, time_budget=7.0)
+    run = trainer(data, tmp_path, plan, network=network, clock=lambda: seconds[0])
+    run.val = run.val.where(lambda record: False)
+    position = run.run()
+    assert (network.looked, position.step, position.epoch, len(position.history)) == (7, 2, 1, 1)

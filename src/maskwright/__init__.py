@@ -25,6 +25,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "render_set": "maskwright.synth:render_set",
     "train": "maskwright.api.train:train",
     "cross_validate": "maskwright.api.cross_validate:cross_validate",
+    "try_settings": "maskwright.api.try_settings:try_settings",
     "load": "maskwright.prediction.loading:load",
     "load_screening": "maskwright.api.predict:load_screening",
     "predict": "maskwright.api.predict:predict",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from maskwright.api.split import split as split
     from maskwright.api.threshold import threshold as threshold
     from maskwright.api.train import train as train
+    from maskwright.api.try_settings import try_settings as try_settings
     from maskwright.api.video import predict_video as predict_video
     from maskwright.api.video import predict_videos as predict_videos
     from maskwright.api.watch import watch as watch

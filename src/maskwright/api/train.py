@@ -123,7 +123,7 @@ def train(
         return _resume(Path(resume), given, hooks, {option for option, value in others.items() if value is not None})
     if data is None:
         raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
-    plan, runs = _recipe(recipe, options, log), Path(out)
+    plan, runs = recipe_of(recipe, options, log), Path(out)
     registry.find(plan.model, plan.task).check_task(plan.model, plan.task)
     check_weights(plan.weights, runs, plan.model, plan.task, plan.backbone)
     parts = _open(data, plan, validate, hooks)
@@ -156,7 +156,8 @@ def train(
         raise
 
 
-def _recipe(recipe: str | Path | Recipe | None, options: dict[str, Any], log: Log) -> Recipe:
+def recipe_of(recipe: str | Path | Recipe | None, options: dict[str, Any], log: Log) -> Recipe:
+    """The recipe of a run: `options` on top of a file, a Recipe or the defaults; checked."""
     if matterport.is_h5(options.get("weights")) and options.get("model") is None and recipe is None:
         fitting = matterport.network_for(options["weights"])
         options = options | {name: value for name, value in fitting.items() if options.get(name) is None}

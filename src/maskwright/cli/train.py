@@ -10,6 +10,7 @@ import click
 
 from maskwright.cli import browser, options
 from maskwright.cli.console import Console
+from maskwright.cli.trying import TryCommand, try_and_show
 from maskwright.errors import RecipeError
 from maskwright.progress import seconds_of
 
@@ -24,7 +25,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
         ) from error
 
 
-@click.command(options_metavar="[options]")
+@click.command(cls=TryCommand, options_metavar="[options]")
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--task",
@@ -107,15 +108,28 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @options.annotation_files
 @click.option("--follow-links", is_flag=True, default=None, help="Follow links that lead out of DATA.")
 @click.option("--allow-faulty", is_flag=True, default=None, help="Leave faulty records out, even where they are many.")
+@click.option(
+    "--try", "tried", multiple=True, metavar="NAME=A,B ...",
+    help="Instead of one run a few short ones, with every combination of these values; a table with intervals, and the "
+    "command of the best.  [of 3m each, unless --time-budget or --epochs says otherwise]",
+)  # fmt: skip
 @browser.option
 @options.console
-def command(data: Path | None, log_to: tuple[str, ...], console: Console, open_page: bool, **chosen: Any) -> None:
+def command(
+    data: Path | None,
+    log_to: tuple[str, ...],
+    console: Console,
+    open_page: bool,
+    tried: tuple[str, ...],
+    **chosen: Any,
+) -> None:
     """Train on your own annotated images.
 
     \b
       maskwright train party/ --time-budget 20m
       maskwright train party/ --weights none --epochs 60 --name first
       maskwright train rust/ --task classify
+      maskwright train party/ --try lr=1e-3,3e-4 size=448,640 --time-budget 3m
       maskwright train --resume runs/first
     """
     from maskwright.api.train import train
@@ -123,6 +137,10 @@ def command(data: Path | None, log_to: tuple[str, ...], console: Console, open_p
 
     if data is not None:
         chosen["out"] = options.beside_data(chosen["out"], [data], console)
+    if tried:
+        if data is None:
+            raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER --try lr=1e-3,3e-4")
+        return try_and_show(data, tried, console, chosen)
     callbacks = [EXPERIMENT_LOGS[name]() for name in log_to]
     trained = train(data, progress=console.progress, log=console.log, callbacks=callbacks, **chosen)
     facts = {
@@ -149,3 +167,4 @@ def command(data: Path | None, log_to: tuple[str, ...], console: Console, open_p
     console.result(facts, tell)
     if open_page:
         browser.show_page(trained.folder / "report.html", console)
+    return None

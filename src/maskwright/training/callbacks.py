@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from maskwright.errors import OutputError
 from maskwright.issues import Kind, Log, warn
 from maskwright.progress import Progress, duration, silent
-from maskwright.training.diagnosis import diagnose
+from maskwright.training.diagnosis import STEPS, diagnose
 from maskwright.training.events import write_events
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class Diagnosis(Callback):
 
     def on_epoch_end(self, trainer: Trainer, row: Row) -> None:
         if trainer.position.epoch != 1 or "val_loss" not in row or trainer.task.above_chance(row):
+            return
+        if trainer.ended and trainer.position.step < STEPS:  # of a few steps nothing was to be expected
             return
         trainer.log(diagnose(trainer.network, trainer.objective, trainer.loader, trainer.recipe))
 

@@ -6,8 +6,9 @@ neither the image is read nor the backbone run.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -27,11 +28,16 @@ class CachedView:
     targets: Targets
 
 
+class OutOfTime(Exception):
+    """The time budget ended while features were computed; those that are done are cached."""
+
+
 class FeatureCache:
     """Views by key, shared by the loader's threads (which only read) and the training loop (which adds)."""
 
     def __init__(self, max_bytes: int = MEMORY) -> None:
         self.max_bytes, self.bytes = max_bytes, 0
+        self.time_left: Callable[[], bool] = lambda: True  # asked before an image passes the backbone
         self._views: dict[Key, CachedView] = {}
         self._lock = threading.Lock()
 
@@ -40,6 +46,15 @@ class FeatureCache:
 
     def get(self, key: Key) -> CachedView | None:
         return self._views.get(key)
+
+    @contextlib.contextmanager
+    def while_time_is_left(self, time_left: Callable[[], bool]) -> Iterator[None]:
+        """Inside, no more features are computed once `time_left` returns False."""
+        self.time_left, before = time_left, self.time_left
+        try:
+            yield
+        finally:
+            self.time_left = before
 
     def clear(self) -> None:
         """Empty it: another backbone computes other features."""
@@ -51,7 +66,10 @@ class FeatureCache:
         """The view's features, computed by `compute` (1×C×h×w each) and cached if there is room.
 
         One view at a time: features must not depend on the other images of a batch, or a resumed run would differ.
+        OutOfTime where no time is left: the first pass over the images may take longer than all that follows.
         """
+        if not self.time_left():
+            raise OutOfTime
         view = CachedView([level[0] for level in compute()], targets)
         size = sum(level.nbytes for level in view.features)
         with self._lock:

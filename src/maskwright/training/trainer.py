@@ -13,7 +13,7 @@ from maskwright.models.base import training_mode
 from maskwright.training.callbacks import Hooks, Row, default_callbacks
 from maskwright.training.checkpoints import Checkpoints
 from maskwright.training.ema import averaged_copy, update_average
-from maskwright.training.feature_cache import MEMORY, FeatureCache
+from maskwright.training.feature_cache import MEMORY, FeatureCache, OutOfTime
 from maskwright.training.interrupts import Interrupt, deferred
 from maskwright.training.loader import Batch, CachedBatch, Loader, ViewOptions
 from maskwright.training.optimizer import make_optimizer
@@ -115,20 +115,31 @@ class Trainer:
         position, budget = self.position, self.recipe.time_budget
         began = saved = self.clock()
         before, steps_left = position.seconds, self.loader.steps - position.step_in_epoch
+
+        def spent() -> float:
+            return before + self.clock() - began
+
         label = f"epoch {position.epoch + 1}" + ("" if budget else f"/{self.recipe.epochs}")
         batches, limit = self.stages.batches(self.loader, position), budget - before if budget else None
         for batch in self.progress(batches, total=steps_left, label=label, unit="steps", limit=limit):
             if self.stages.enter(position) and isinstance(batch, CachedBatch) and position.step_in_epoch:
                 break  # with a time budget a stage may end within an epoch: its cached features end with it
-            self._step(batch)
-            position.seconds = before + self.clock() - began
+            try:
+                # A run has at least one step, however short its time.
+                with self.cache.while_time_is_left(lambda: not budget or not position.step or spent() < budget):
+                    self._step(batch)
+            except OutOfTime:
+                break
+            position.seconds = spent()
             if budget and position.seconds >= budget:
                 break
             if self.interrupt.asked or self.clock() - saved > SAVE_EVERY:
                 self._save_or_stop()
                 saved = self.clock()
-        self._end_epoch()
-        position.seconds = before + self.clock() - began
+        position.seconds = spent()
+        if position.step_in_epoch:
+            self._end_epoch()
+            position.seconds = spent()
         self._save_or_stop()
 
     def _step(self, batch: Batch | CachedBatch) -> None:
