@@ -46,6 +46,7 @@ TERMS = {  # what is searched for -> the standard term
 DOCS_TERMS = {r"rooms?|floors?": "packages, layers"}  # ordinary words in code: np.floor, the room of a scene
 KEPT = (  # names that others gave
     r"animals and rooms",  # what images show
+    r"</?canvas\b",  # of HTML
     r"coco_same_photo_two_ids|(?:intake|rel)-[\w-]+",  # folders of the shared data
     r"[\"']photos?[\"']|images\|photos",  # folder names that people use
     r"Photoshop|ground_truths|photometric\w*|PhotometricInterpretation|true_positive|dtype",

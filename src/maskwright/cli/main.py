@@ -32,6 +32,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "predict": ("maskwright.cli.predict:command", "Find objects in images."),
         "splash": ("maskwright.cli.splash:command", "Keep the objects in color, turn the rest gray."),
         "evaluate": ("maskwright.cli.evaluate:command", "Evaluate a model, with confidence intervals."),
+        "serve": ("maskwright.cli.serve:command", "Answer predictions over HTTP; a page to try a model."),
         "threshold": ("maskwright.cli.threshold:command", "Choose the score threshold of a model."),
         "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN unchanged."),
     },
