@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from maskwright import fetch
-from maskwright.curate.published import PUBLISHED, obtain, unpack
+from maskwright.curate.published import PUBLISHED, obtain
 from maskwright.errors import DatasetError, FetchError, OutputError, UnknownName
+from maskwright.formats.archives import unpack
 from maskwright.formats.registry import FORMATS
 
 

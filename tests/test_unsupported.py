@@ -109,13 +109,19 @@ def test_sound_data_beside_files_of_other_tools_are_read(tmp_path):
     assert formats.read(tmp_path).instance_count == 1
 
 
-def test_a_zip_archive_is_to_be_unpacked(tmp_path):
-    for file in (tmp_path / "party.zip", tmp_path / "party"):
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.writestr("party/a.txt", "a")
-        error = refused(file)
-        assert (error.headline, error.parts["fix"]) == ("this is a zip archive", "unpack it, and name the folder")
-    assert refused(tmp_path).parts["file"].endswith("party.zip")
+def test_an_archive_in_a_folder_is_to_be_named_or_unpacked(tmp_path):
+    file = tmp_path / "a" / "party.7z"
+    file.parent.mkdir()
+    file.write_bytes(b"7z\xbc\xaf\x27\x1c")
+    for path in (file, file.parent):
+        error = refused(path)
+        assert (error.headline, error.parts["fix"]) == ("this is a 7z archive", "unpack it, and name the folder")
+    (tmp_path / "b").mkdir()
+    with zipfile.ZipFile(tmp_path / "b" / "party.zip", "w") as archive:
+        archive.writestr("party/a.txt", "a")
+    error = refused(tmp_path / "b")
+    assert (error.headline, error.parts["fix"]) == ("this is a zip archive", "name it: it is read as a folder")
+    assert error.parts["file"].endswith("party.zip")
 
 
 NAMES_OF_POINTERS = [

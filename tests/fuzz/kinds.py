@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import struct
+import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -663,8 +664,16 @@ def archive(folder: Path) -> None:
         made.writestr("set/val/b.txt", "rust" * 50)
 
 
+def tar(folder: Path) -> None:
+    with tarfile.open(folder / "set.tar", "w") as made:
+        for name in ("set/train/a.txt", "set/val/b.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 200
+            made.addfile(member, io.BytesIO(b"rust" * 50))
+
+
 def unpack(path: Path) -> None:
-    from maskwright.curate.published import unpack as unpacked
+    from maskwright.formats.archives import unpack as unpacked
 
     with tempfile.TemporaryDirectory(prefix="out-", dir=path.parent) as out:
         unpacked(path, Path(out) / "set", most_bytes=10_000_000)
@@ -733,6 +742,7 @@ KINDS = {
         Kind("model", model, load_model, "", (".json", ".safetensors"), _header, 10),
         Kind("video", video, read_video, "video.mp4", (".mp4",)),
         Kind("archive", archive, unpack, "set.zip", (".zip",), _other_members),
+        Kind("tar", tar, unpack, "set.tar", (".tar",)),
         Kind("watch-lines", sheet_of_parts, read_lines, "predictions.jsonl", (".jsonl",)),
     )
 }

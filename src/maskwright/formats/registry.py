@@ -15,7 +15,7 @@ from typing import Any
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
 from maskwright.escaping import percent_encoded
-from maskwright.formats import folders, garbage, links, unsupported, wrapped
+from maskwright.formats import archives, folders, garbage, links, unsupported, wrapped
 from maskwright.formats.joining import Reading, completed, joined, undecided
 from maskwright.formats.listing import IMAGE_FOLDERS, is_label_folder
 from maskwright.formats.reading import (
@@ -207,6 +207,8 @@ def read(
 ) -> Dataset:
     """A dataset from an annotation file, or from a folder with images and annotations; the format is found out.
 
+    A zip or tar archive is read as the folder that it holds.
+
     format           only this one is tried ("via", "coco", ...)
     allow_faulty     put faulty regions aside even when they are more than 5 %
     class_attribute  which attribute of a region holds the class, where a region has several (VIA); None: found out
@@ -226,6 +228,7 @@ def read(
         raise UnknownName("format", format, FORMATS)
     if not os.path.exists(path):  # noqa: PTH110 (never raises: not for rights, not for endless names)
         raise DatasetError("there is no such file or folder", file=path, fix=folders.nearest(path))
+    archive, path = path, archives.folder_of(path) or path
     options = {"class_attribute": class_attribute, "connected_components": connected_components}
     asked = _Asked(format, allow_faulty, {name: value for name, value in options.items() if value}, annotations)
     whole = os.path.isdir(path)  # noqa: PTH112 (never raises)
@@ -239,6 +242,8 @@ def read(
         raise DatasetError("it holds no images", file=path, expected="at least one image", got="none")
     if scope.issue is not None:
         dataset = dataset.with_issues(scope.issue)
+    if path != archive:
+        dataset = dataset.with_issues(archives.ARCHIVE_UNPACKED(file=archive.name, folder=path))
     # what folders and files call the data and their classes may be no text; it goes into cards and tables
     dataset = replace(dataset, name=percent_encoded(dataset.name), names=tuple(map(percent_encoded, dataset.names)))
     return folders.report_alike(folders.report_unsplit(dataset))

@@ -12,6 +12,7 @@ _ARCHIVES = ((b"PK\x03\x04", "a zip archive"), (b"PK\x05\x06", "an empty zip arc
              (b"7z\xbc\xaf\x27\x1c", "a 7z archive"), (b"Rar!\x1a\x07", "a RAR archive"),
              (b"\xfd7zXZ\x00", "an xz archive"), (b"BZh", "a bzip2 archive"),
              (b"\x28\xb5\x2f\xfd", "a Zstandard archive"))  # fmt: skip
+_READ = ("a zip archive", "a tar archive")
 ARCHIVE_ENDINGS = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".xz", ".bz2", ".zst")
 
 
@@ -28,7 +29,8 @@ def error(head: Head) -> DatasetError | None:
         kind = "a tar archive"
     if kind is None:
         return None
-    return DatasetError(f"this is {kind}", file=head.path, fix="unpack it, and name the folder")
+    fix = "name it: it is read as a folder" if kind in _READ else "unpack it, and name the folder"
+    return DatasetError(f"this is {kind}", file=head.path, fix=fix)
 
 
 def archive_in(head: Head) -> DatasetError | None:
