@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 from tiny_runs import Seer, classifier_folder, model_folder
+from video_files import EVEN, packets, times, write_video
 
-from maskwright.api.splash import drawing
+from maskwright.api.splash import Splash
 from maskwright.api.video import FRAMES_DAMAGED, predict_video, targets
 from maskwright.api.video_frames import outlined
 from maskwright.cli.main import main
@@ -34,7 +34,6 @@ from maskwright.video.read import Video, is_video
 
 av = pytest.importorskip("av", reason="videos need PyAV")
 
-EVEN = tuple(range(0, 40 * 12, 40))
 UNEVEN = (0, 40, 80, 360, 400, 440, 800, 840)  # milliseconds
 Make = Callable[..., Path]
 
@@ -46,26 +45,7 @@ def make(tmp_path: Path) -> Make:
     def made(
         name: str = "party.mp4", times: Iterable[int] = EVEN, size: tuple[int, int] = (96, 128), sound: bool = False
     ) -> Path:
-        with av.open(str(tmp_path / name), "w") as container:
-            stream = container.add_stream("mpeg4", rate=25, options={"qscale": "2"})
-            stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
-            stream.codec_context.time_base = Fraction(1, 1000)
-            if sound:
-                hum = container.add_stream("aac", rate=48000)
-                for number in range(20):
-                    tone = np.sin(np.arange(1024) / 20 + number).astype(np.float32)[None]
-                    heard = av.AudioFrame.from_ndarray(np.tile(tone, (2, 1)), format="fltp", layout="stereo")
-                    heard.sample_rate, heard.pts = 48000, number * 1024
-                    container.mux(hum.encode(heard))
-                container.mux(hum.encode(None))
-            for number, moment in enumerate(times):
-                pixels = np.full((*size, 3), 40, np.uint8)
-                pixels[20:50, 5 * number : 5 * number + 30] = 220
-                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-                frame.pts, frame.time_base = moment, Fraction(1, 1000)
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode(None))
-        return tmp_path / name
+        return write_video(tmp_path / name, times, size, sound=20 if sound else 0)
 
     return made
 
@@ -75,14 +55,8 @@ def find() -> Predictor:
     return Detector(Seer())
 
 
-def times(path: Path) -> list[float]:
-    with Video(path) as opened:
-        return [round(frame.seconds, 3) for frame in opened]
-
-
 def heard(path: Path) -> list[bytes]:
-    with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(audio=0) if packet.dts is not None]
+    return [data for _, data in packets(path, "audio")]
 
 
 # --- what stays -------------------------------------------------------------------------------------
@@ -150,7 +124,7 @@ def test_the_objects_of_a_class_have_one_color() -> None:
 
 
 def test_splash_leaves_color_where_the_objects_are(make: Make, find: Predictor, tmp_path: Path) -> None:
-    done = predict_video(find, make(), out=tmp_path / "out", drawn=drawing(side_by_side=True))
+    done = predict_video(find, make(), out=tmp_path / "out", drawn=Splash(side_by_side=True))
     with Video(done.file) as opened:
         assert next(iter(opened)).pixels.shape[1] > 2 * 128
 

@@ -34,6 +34,22 @@ def _explain(error: OSError, path: Path) -> OutputError:
 
 
 @contextlib.contextmanager
+def folder_of(path: Path) -> Iterator[None]:
+    """For a block that writes `path`: missing folders are created, and removed again where they stay empty.
+
+    An OSError in the block becomes an OutputError for a full disk, missing permissions and the like.
+    """
+    created = _absent(path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise _explain(error, path) from error
+    finally:
+        _remove_empty(created)
+
+
+@contextlib.contextmanager
 def writing(path: Path | str) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block succeeds, and is removed when it fails.
 
@@ -43,55 +59,46 @@ def writing(path: Path | str) -> Iterator[Path]:
     ...     temporary.write_text(page)
     """
     path = Path(path)
-    temporary: Path | None = None
-    created = _absent(path.parent)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
-        prefix = f".{shortened(path.name, 220)}."  # leaves space for the random part
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        mode = 0o666 & ~_umask()  # mkstemp gives 600, but the file is for everybody who can read the folder
-        temporary.chmod(mode)
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise _explain(error, path) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        _remove_empty(created)
+    with folder_of(path):
+        temporary: Path | None = None
+        try:
+            suffix = path.suffix if len(os.fsencode(path.suffix)) <= 16 else ""
+            prefix = f".{shortened(path.name, 220)}."  # leaves space for the random part
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())  # mkstemp gives 600, but the file is for all who can read the folder
+            temporary.replace(path)
+            temporary = None
+        finally:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
 
 
 @contextlib.contextmanager
 def writing_folder(path: Path | str) -> Iterator[Path]:
     """`writing` for a whole folder, such as a model or a rendered dataset: complete or absent."""
     path = Path(path)
-    temporary: Path | None = None
-    created = _absent(path.parent)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{shortened(path.name, 220)}."
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{prefix}old."))
-            path.replace(old / "old")
-            temporary.replace(path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise _explain(error, path) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
-        _remove_empty(created)
+    with folder_of(path):
+        temporary: Path | None = None
+        try:
+            prefix = f".{shortened(path.name, 220)}."
+            temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix))
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            if path.exists():
+                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{prefix}old."))
+                path.replace(old / "old")
+                temporary.replace(path)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                temporary.replace(path)
+            temporary = None
+        finally:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _absent(folder: Path) -> list[Path]:
@@ -131,16 +138,18 @@ def claim(path: Path | str) -> bool:
         raise _explain(error, path.parent) from error
 
 
-def sweep(folder: Path | str) -> list[Path]:
+def sweep(folder: Path | str, name: str | None = None) -> list[Path]:
     """Remove the temporary files that `writing` leaves in a folder when the process is killed; returns them.
 
     Only files with its names: `.state.safetensors.k3v9_x2a.safetensors` beside `state.safetensors`.
+    name  only those of the file with this name
     """
     removed = []
     with contextlib.suppress(OSError):
         for path in sorted(Path(folder).iterdir()):
             match = _TEMPORARY.fullmatch(path.name)
-            if match and match["name"].endswith(match["suffix"]) and path.is_file():
+            own = match is not None and (name is None or match["name"] == shortened(name, 220))
+            if match and own and match["name"].endswith(match["suffix"]) and path.is_file():
                 with contextlib.suppress(OSError):  # in use, or no permission
                     path.unlink()
                     removed.append(path)

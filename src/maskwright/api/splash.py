@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def splash(
         log(issue)
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
-    draw = drawing(side_by_side=side_by_side, invert=invert)
+    draw = Splash(side_by_side=side_by_side, invert=invert)
     for image, source, instances in results_of(predictor, images, failed, progress):
         detections = of_classes(instances, class_indices)
         file = write_picture(draw(image.pixels, detections), Path(out) / f"{source.stem}.jpg")
@@ -78,11 +79,13 @@ def splash(
     return predicted
 
 
-def drawing(*, side_by_side: bool = False, invert: bool = False) -> Callable[[np.ndarray, Instances], np.ndarray]:
-    """What makes the picture of an image (or of a video's frame) and its objects."""
+@dataclass(frozen=True)
+class Splash:
+    """Makes the picture of an image (or of a video's frame) and its objects; settings as in `splash`."""
 
-    def draw(pixels: np.ndarray, detections: Instances) -> np.ndarray:
-        drawn = in_color(pixels, detections, invert)
-        return beside(pixels, drawn) if side_by_side else drawn
+    side_by_side: bool = False
+    invert: bool = False
 
-    return draw
+    def __call__(self, pixels: np.ndarray, detections: Instances) -> np.ndarray:
+        drawn = in_color(pixels, detections, self.invert)
+        return beside(pixels, drawn) if self.side_by_side else drawn

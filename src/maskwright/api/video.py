@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 from maskwright import files
 from maskwright.api.predict import class_indices_of
 from maskwright.api.video_frames import Drawing, FrameStages
-from maskwright.api.video_output import VideoOutput
+from maskwright.api.video_output import VideoOutput, video_output
+from maskwright.api.video_state import job_of
 from maskwright.errors import MaskwrightError, OutputError
 from maskwright.issues import Issue, Kind, Log, as_json
 from maskwright.prediction.detector import require_detector
@@ -22,7 +22,7 @@ from maskwright.progress import Progress
 from maskwright.reporting import reporting
 from maskwright.video.pipeline import overlapped
 from maskwright.video.read import Video
-from maskwright.video.tracks import UNTRACKED
+from maskwright.video.timing import AS_RECORDED, Timing
 from maskwright.video.write import CONTAINERS
 
 FRAMES_DAMAGED = Kind(
@@ -32,7 +32,19 @@ VIDEO_CUT_OFF = Kind("video_cut_off", "warning", "the video cannot be read beyon
 VIDEO_WITHOUT_SOUND = Kind(
     "video_without_sound", "warning", "without sound: {reason}; {fix}", fix="another --out may take it (.mkv, .mov)"
 )
-VIDEO_STOPPED = Kind("video_stopped", "info", "stopped at {seconds:.1f} seconds[: {file} plays up to there]")
+VIDEO_STOPPED = Kind(
+    "video_stopped", "info", "stopped at {seconds:.1f} seconds[: {file} plays up to there][; {resume} goes on]"
+)
+VIDEO_PART_KEPT = Kind(
+    "video_part_kept", "info", "{file} plays up to {seconds:.1f} seconds; --resume goes on from there"
+)
+VIDEO_RESUMED = Kind("video_resumed", "info", "going on after frame {frames} ({seconds:.1f} seconds)")
+VIDEO_BEGUN_ANEW = Kind("video_begun_anew", "info", "an unfinished {file} is replaced: --resume would have gone on")
+VIDEO_BITS_REDUCED = Kind("video_bits_reduced", "warning", "the video has {bits} bits a color, the new one 8")
+FRAMES_RESIZED = Kind(
+    "frames_resized", "warning", "{count} frame of another size was fitted to the size of the first",
+    "{count} frames of another size were fitted to the size of the first",
+)  # fmt: skip
 VIDEO_NOT_READ = Kind("video_not_read", "error", "{error}")
 VIDEO_WRITTEN = Kind("video_written", "info", "video in {file}[, a line a frame in {lines}]")
 LINES_WRITTEN = Kind("lines_written", "info", "a line a frame in {lines}")
@@ -96,6 +108,8 @@ def predict_video(
     lines: bool = False,
     pictures: bool = True,
     track: bool = False,
+    timing: Timing = AS_RECORDED,
+    resume: bool = False,
     classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
     verbose: bool | None = None,
@@ -111,6 +125,8 @@ def predict_video(
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
     pictures  False draws nothing and writes no video: the objects are counted, and written as lines where asked for
     track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
+    timing  which frames are taken, and when they are shown (maskwright.video.timing)
+    resume  go on where a run that was broken off had been; where nothing is left of one, from the first frame
     verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
     Reading, predicting, drawing and writing run at the same time; a few frames are in memory, however long the video.
     Ctrl-C ends the video where it is, so that it can be played up to there, and goes on as KeyboardInterrupt.
@@ -124,34 +140,55 @@ def predict_video(
     file = targets([source], Path(out))[0]
     for issue in predictor.introduction():
         log(issue)
-    most: Counter[str] = Counter()
-    identities: dict[str, set[int]] = {}
-    seconds, stopped = 0.0, False
-    with Video(source) as video, VideoOutput(video, file, lines) as output:
+    with Video(source, timing) as video:
+        job = job_of(video, predictor, drawn, classes=classes, track=track, lines=lines, pictures=pictures)
         stages = FrameStages(predictor, class_indices, video, track, drawn, pictures)
-        try:
-            with overlapped(video, stages.detect, stages.draw) as processed:
-                for done in progress(processed, total=video.expected, label="predicting", unit="frames"):
-                    output.add(done)
-                    detections = done.detections
-                    for name, identity in zip(detections.labels, done.ids or (), strict=False):
-                        identities.setdefault(name, set()).add(identity)
-                    for name, count in detections.counts().items():
-                        most[name] = max(most[name], count)
-                    seconds = done.frame.seconds
-        except KeyboardInterrupt:
-            if not output.frames:
-                raise
-            stopped = True
-        issues = tuple(_issues(video, output.silent_because, seconds))
-    for issue in [VIDEO_STOPPED(seconds=seconds, file=str(file) if pictures else "")] if stopped else issues:
-        log(issue)
-    if stopped:
+        with video_output(video, file, lines, pictures, job, resume) as output:
+            _begin(output, stages, log)
+            _process(video, stages, output, progress, log)
+    return _report(video, output, log)
+
+
+def _report(video: Video, output: VideoOutput, log: Log) -> VideoResult:
+    """What came of it; after Ctrl-C that goes on as KeyboardInterrupt."""
+    summary = output.summary
+    if output.stopped:
+        resumable = "--resume" if output.kept else ""
+        log(VIDEO_STOPPED(seconds=summary.seconds, file=str(output.made or ""), resume=resumable))
         raise KeyboardInterrupt
-    table = file.with_suffix(".jsonl") if lines else None
-    followed = {name: len(several - {UNTRACKED}) for name, several in identities.items()} if track else None
-    made = file if pictures else None
-    return VideoResult(Path(source), made, output.frames, video.expected, seconds, dict(most), table, issues, followed)
+    issues = tuple(_issues(video, output.silent_because, summary.seconds))
+    for issue in issues:
+        log(issue)
+    return VideoResult(
+        video.path, output.made, summary.frames, video.expected, summary.seconds, dict(summary.most),
+        lines=output.lines, issues=issues, tracks=summary.tracks if summary.followed else None,
+    )  # fmt: skip
+
+
+def _begin(output: VideoOutput, stages: FrameStages, log: Log) -> None:
+    """Go on where an earlier run was broken off, if that is wanted."""
+    if output.begun is not None:
+        stages.restore(output.begun.stages)
+        log(VIDEO_RESUMED(frames=output.summary.frames, seconds=output.summary.seconds))
+    elif output.unfinished is not None:
+        log(VIDEO_BEGUN_ANEW(file=str(output.unfinished)))
+
+
+def _process(video: Video, stages: FrameStages, output: VideoOutput, progress: Progress, log: Log) -> None:
+    """All frames, up to Ctrl-C."""
+    left = None if video.expected is None else max(0, video.expected - output.summary.frames)
+    try:
+        with overlapped(video, stages.detect, stages.draw) as processed:
+            for done in progress(processed, total=left, label="predicting", unit="frames"):
+                output.add(done)
+    except KeyboardInterrupt:
+        if not output.summary.frames:
+            raise
+        output.stopped = True
+    except BaseException:
+        if output.kept:
+            log(VIDEO_PART_KEPT(file=str(output.kept), seconds=output.summary.seconds))
+        raise
 
 
 def predict_videos(
@@ -159,28 +196,21 @@ def predict_videos(
     sources: Sequence[str | Path],
     *,
     out: str | Path = "videos",
-    drawn: Drawing | None = None,
-    lines: bool = False,
-    pictures: bool = True,
-    track: bool = False,
-    classes: Sequence[str] | None = None,
     options: InferenceOptions = AS_TRAINED,
     verbose: bool | None = None,
     progress: Progress | None = None,
     log: Log | None = None,
+    **settings: Any,
 ) -> VideoResults:
-    """`predict_video` for several videos, one after the other; of one alone the error is raised, of several it is put
-    into `failed` and logged, and the others go on."""
+    """`predict_video` for several videos, one after the other, with its other `settings`; of one alone the error is
+    raised, of several it is put into `failed` and logged, and the others go on."""
     progress, log = reporting(verbose, progress, log)
     files = targets(sources, Path(out))
     predictor = load_unless_loaded(model, options, progress)
     results = VideoResults([])
     for source, file in zip(sources, files, strict=True):
         try:
-            result = predict_video(
-                predictor, source, out=file, drawn=drawn, lines=lines, pictures=pictures, track=track, classes=classes,
-                progress=progress, log=log,
-            )  # fmt: skip
+            result = predict_video(predictor, source, out=file, progress=progress, log=log, **settings)
         except MaskwrightError as error:
             if len(sources) == 1:
                 raise
@@ -188,7 +218,7 @@ def predict_videos(
             log(VIDEO_NOT_READ(error=error))
         else:
             results.videos.append(result)
-            if pictures:
+            if result.file is not None:
                 log(VIDEO_WRITTEN(file=str(file), lines=str(result.lines or "")))
             elif result.lines is not None:
                 log(LINES_WRITTEN(lines=str(result.lines)))
@@ -220,5 +250,9 @@ def _issues(video: Video, silent_because: str, seconds: float) -> Iterator[Issue
         yield FRAMES_DAMAGED(count=video.damaged)
     if video.broken_off:
         yield VIDEO_CUT_OFF(seconds=seconds, reason=str(video.broken_off))
+    if video.resized:
+        yield FRAMES_RESIZED(count=video.resized)
+    if video.bits > 8:
+        yield VIDEO_BITS_REDUCED(bits=video.bits)
     if silent_because:
         yield VIDEO_WITHOUT_SOUND(reason=silent_because)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from maskwright.drawing import outlines
 from maskwright.drawing.colors import color_of
 from maskwright.prediction.detector import Detector
 from maskwright.types import Image, Instances
+from maskwright.video.encode import SEGMENT
 from maskwright.video.read import Frame, Video
 from maskwright.video.tracks import UNTRACKED, Tracker
 
@@ -27,12 +29,16 @@ SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Processed:
-    """A frame with its objects, their identities, and the new picture, None where none is drawn."""
+    """A frame with its objects, their identities, and the new picture, None where none is drawn.
+
+    state  after the last frame of a segment: what `FrameStages.restore` needs to go on with the next frame
+    """
 
     frame: Frame
     detections: Instances
     ids: Ids
     picture: np.ndarray | None
+    state: dict[str, Any] | None = None
 
 
 class FrameStages:
@@ -77,17 +83,26 @@ class FrameStages:
 
     def draw(self, detected: Iterable[tuple[Frame, Callable[[], Instances]]]) -> Iterator[Processed]:
         """Each frame drawn, its objects with identities where objects are followed."""
-        for frame, detections_of in detected:
+        for number, (frame, detections_of) in enumerate(detected, 1):  # from the begin of a segment on
             detections, ids = self._followed(of_classes(detections_of(), self._class_indices), frame)
+            state = self._state() if number % SEGMENT == 0 else None
             picture = _picture(frame.pixels, detections, ids, self._drawn) if self._pictures else None
-            yield Processed(frame, detections, ids, picture)
+            yield Processed(frame, detections, ids, picture, state)
+
+    def _state(self) -> dict[str, Any]:
+        return {} if self.tracker is None else {"tracker": self.tracker.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on after the frame that had this state."""
+        if self.tracker is not None:
+            self.tracker.restore(state["tracker"])
 
     def _followed(self, detections: Instances, frame: Frame) -> tuple[Instances, Ids]:
         if self.tracker is None:
             return detections, None
         scores = np.zeros(0) if detections.scores is None else detections.scores
         sure = scores >= self._limits[detections.classes]
-        ids = self.tracker.update(detections, frame.seconds, sure)
+        ids = self.tracker.update(detections, frame.source_seconds, sure)
         shown = sure | (ids != UNTRACKED)
         return detections[shown], ids[shown].tolist()
 

@@ -24,6 +24,8 @@ BESIDE = {  # option -> the one it needs
 IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops", "screen", "sort_into", "watch",
                "recursive")  # fmt: skip
 
+VIDEOS_ONLY = ("track", "resume")
+
 
 @click.command(options_metavar="[options]")
 @click.argument("model", type=str, metavar="[MODEL]")
@@ -40,6 +42,7 @@ IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops",
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
+@options.resume
 @click.option("--no-pictures", is_flag=True, help="Do not draw: no pictures, no new video.")
 @click.option("--screen", metavar="CLASSIFIER", help="In place of MODEL: ask this one first ...")
 @click.option("--then", metavar="DETECTOR", help="... and this one only where the classifier says so.")
@@ -83,14 +86,10 @@ def command(
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     if videos := videos_among(images, [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]):
-        settings = {"lines": chosen["save_jsonl"], "track": chosen["track"], "classes": chosen["classes"],
-                    "pictures": not chosen["no_pictures"]}  # fmt: skip
+        settings = {"lines": chosen["save_jsonl"], "pictures": not chosen["no_pictures"], "classes": chosen["classes"]}
+        settings |= {name: chosen[name] for name in VIDEOS_ONLY}
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
-    if chosen["track"]:
-        raise RecipeError("only videos have tracks", field="--track", expected="a video", got="images")
-    if chosen["watch"] and chosen["recursive"]:
-        raise RecipeError("one folder is watched, and not those in it", field="--recursive", expected="--watch alone",
-                          got="both")  # fmt: skip
+    _check_images(chosen)
     if chosen["watch"] and len(images) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", expected="a folder", got=f"{len(images)} sources")
     settings: dict[str, Any] = {
@@ -126,6 +125,16 @@ def _check_combinations(chosen: dict[str, Any]) -> None:
         if chosen[name] not in (None, False) and chosen[other] is None:
             option, needed = (f"--{item.removesuffix('_page').replace('_', '-')}" for item in (name, other))
             raise RecipeError(f"{option} stands beside {needed}", field=option, expected=needed, got="nothing")
+
+
+def _check_images(chosen: dict[str, Any]) -> None:
+    """What images do not have, and what excludes each other."""
+    for name in VIDEOS_ONLY:
+        if chosen[name]:
+            raise RecipeError("this is for videos", field=f"--{name}", expected="a video", got="images")
+    if chosen["watch"] and chosen["recursive"]:
+        raise RecipeError("one folder is watched, and not those in it", field="--recursive", expected="--watch alone",
+                          got="both")  # fmt: skip
 
 
 def _watch(predictor: Any, folder: str, every: float, settings: dict[str, Any], console: Console) -> int:

@@ -10,6 +10,7 @@ import click
 from maskwright.cli import options
 from maskwright.cli.console import Console
 from maskwright.cli.predict import show_predictions
+from maskwright.errors import RecipeError
 
 if TYPE_CHECKING:
     from maskwright.prediction.options import InferenceOptions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @options.inference("threshold", "size", "tile", "names", "device", "precision")
 @options.classes
 @options.recursive
+@options.resume
 @options.follow_source_links
 @options.console
 def command(
@@ -36,15 +38,17 @@ def command(
       maskwright splash runs/party holiday/*.jpg --side-by-side --out pictures/
       maskwright splash balloons party.mp4
     """
-    from maskwright.api.splash import drawing, splash
+    from maskwright.api.splash import Splash, splash
     from maskwright.cli.videos import predict_and_show, videos_among
 
     options.need_sources(model, sources, "splash")
     out = options.beside_data(out, [Path(source) for source in sources if Path(source).is_dir()], console)
     if videos := videos_among(sources):
-        drawn = drawing(side_by_side=chosen["side_by_side"], invert=chosen["invert"])
-        settings = {"drawn": drawn, "classes": chosen["classes"]}
+        drawn = Splash(side_by_side=chosen["side_by_side"], invert=chosen["invert"])
+        settings = {"drawn": drawn, "classes": chosen["classes"], "resume": chosen["resume"]}
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
+    if chosen.pop("resume"):
+        raise RecipeError("this is for videos", field="--resume", expected="a video", got="images")
     predicted = splash(
         model, list(sources), out=out, options=inference, progress=console.progress, log=console.log, **chosen
     )

@@ -16,6 +16,7 @@ import numpy as np
 from maskwright import files
 from maskwright.errors import ImageError, MissingExtra
 from maskwright.extras import how_to_install
+from maskwright.video.timing import AS_RECORDED, Timing
 
 WEB = "http,https,httpproxy,tcp,tls,crypto"
 """What FFmpeg may open for a video on the web."""
@@ -71,24 +72,29 @@ def named(path: Path) -> str:
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """pixels  H×W×3 uint8 RGB, turned as the video says it is shown; all frames of a video have one size
-    pts, duration  in units of the video's time base, the first frame at 0; seconds  the same as a number
+    pts, duration   in units of the video's time base, the first frame at 0; seconds  the same as a number
+    source_seconds  when it is shown in the file that was read, whose first frame is at 0
     """
 
     pixels: np.ndarray
     pts: int
     duration: int
     seconds: float
+    source_seconds: float
 
 
 class Video:
     """An opened video; use it as a context, and iterate once.
 
     path         of the file
+    timing       which frames are taken, and when they are shown; time_base, rate and expected follow it
     time_base    seconds a unit of `Frame.pts`
     rate         frames a second, on average
     expected     how many frames there will be, as the file says or by its length; None where neither is known
     sound        its stream of sound, None where it is silent
+    bits         of each color; 8 for most, more for HDR
     damaged      packets so far that could not be decoded: their frames are missing
+    resized      frames so far that had another size than the first, and were fitted to it
     broken_off   after the last frame: what was wrong with the rest, where the file ends in the middle
 
     >>> with Video("party.mp4") as video:
@@ -96,9 +102,9 @@ class Video:
     ...         print(frame.seconds, frame.pixels.shape)
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.damaged, self.broken_off = 0, None
+    def __init__(self, path: str | Path, timing: Timing = AS_RECORDED) -> None:
+        self.path, self.timing = Path(path), timing
+        self.damaged, self.resized, self.broken_off = 0, 0, None
         self._av = library()
         address = str(path).lower().startswith(("http://", "https://"))
         try:
@@ -120,16 +126,25 @@ class Video:
         self.stream = pictures[0]
         self.stream.thread_type = "AUTO"
         self.sound = next((item for item in self.container.streams.audio if item.codec_context is not None), None)
-        self.time_base: Fraction = self.stream.time_base
-        self.rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
-        self.expected: int | None = self.stream.frames or self._by_length()
+        rate: Fraction | None = self.stream.average_rate or self.stream.guessed_rate
+        self.time_base: Fraction = timing.time_base(self.stream.time_base)
+        self.rate = timing.rate(rate)
+        self.expected = timing.expected(self.stream.frames or self._by_length(rate), rate)
+        components = getattr(self.stream.codec_context.format, "components", ())  # none for an unknown format
+        self.bits: int = max((component.bits for component in components), default=8)
         self._packets: deque[Any] = deque()  # filled by the thread that reads, emptied by the one that writes
         self._first: int | None = None  # pts of the first frame, from which all times count
         self._size = (0, 0)
+        self._skip, self._skip_sound = 0, 0
+        self.quarter_turned = False  # height and width of the pixels are exchanged
 
-    def _by_length(self) -> int | None:
+    def _by_length(self, rate: Fraction | None) -> int | None:
         length = self.container.duration  # in microseconds
-        return round(length / 1e6 * self.rate) if length and self.rate else None
+        return round(length / 1e6 * rate) if length and rate else None
+
+    def skip(self, frames: int, sound: int) -> None:
+        """Pass over so many frames, and packets of sound, before the first that iterating gives."""
+        self._skip, self._skip_sound = frames, sound
 
     def __enter__(self) -> Video:
         return self
@@ -144,22 +159,41 @@ class Video:
         """
         while self._packets:
             packet = self._packets.popleft()
-            shift = round((self._first or 0) * self.time_base / packet.time_base)
+            begin = (self._first or 0) * self.stream.time_base
+            seconds = (packet.dts if packet.pts is None else packet.pts) * packet.time_base - begin
+            start, end = self.timing.start, self.timing.end
+            if (start and seconds < start) or (end is not None and seconds >= end):
+                continue
+            if self._skip_sound:
+                self._skip_sound -= 1
+                continue
+            shift = round((begin + Fraction(start).limit_denominator(1_000_000)) / packet.time_base)
             packet.dts -= shift
             packet.pts = None if packet.pts is None else packet.pts - shift
             yield packet
 
     def __iter__(self) -> Iterator[Frame]:
         """Every frame in the order in which it is shown. A file that ends in the middle gives what it has."""
+        source = self.stream.time_base
+        chosen = self.timing.retimed(self._frames(), source)
+        chosen = self.timing.clocked(chosen, source) if self.timing.fps is not None else chosen
+        for number, (frame, pts, duration, source_pts) in enumerate(chosen):
+            if number >= self._skip:
+                pixels, seconds = self._pixels(frame), float(pts * self.time_base)
+                yield Frame(pixels, pts, duration, seconds, float(source_pts * source))
+
+    def _frames(self) -> Iterator[tuple[Any, int, int]]:
+        """Each decoded frame with its time, from 0 on and always rising, and its duration."""
         streams = [self.stream] + ([self.sound] if self.sound is not None else [])
         before = -1
         try:
             for packet in self.container.demux(streams):
                 if packet.stream is self.stream:
                     for frame in self._decoded(packet):
-                        upright = self._frame(frame, before)
-                        before = upright.pts
-                        yield upright
+                        if self._first is None:
+                            self._first, self._size = frame.pts or 0, (frame.width, frame.height)
+                        before = before + 1 if frame.pts is None else max(frame.pts - self._first, before + 1)
+                        yield frame, before, frame.duration or 0
                 elif packet.dts is not None:  # the last, empty one only says that the end is reached
                     self._packets.append(packet)
         except self._av.FFmpegError as error:
@@ -174,12 +208,12 @@ class Video:
             self.damaged += 1
             return []
 
-    def _frame(self, frame: Any, before: int) -> Frame:
-        if self._first is None:
-            self._first, self._size = frame.pts or 0, (frame.width, frame.height)
-        pts = before + 1 if frame.pts is None else max(frame.pts - self._first, before + 1)
+    def _pixels(self, frame: Any) -> np.ndarray:
         width, height = self._size  # of the first: a stream may change it
+        self.resized += (frame.width, frame.height) != self._size
         pixels = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
         with contextlib.suppress(AttributeError):  # older versions of PyAV do not tell
-            pixels = np.rot90(pixels, round(frame.rotation / 90) % 4)
-        return Frame(np.ascontiguousarray(pixels), pts, frame.duration or 0, float(pts * self.time_base))
+            turns = round(frame.rotation / 90) % 4
+            self.quarter_turned = turns % 2 == 1
+            pixels = np.rot90(pixels, turns)
+        return np.ascontiguousarray(pixels)

@@ -7,7 +7,9 @@ that of the masks, each track's moved to where its motion puts it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -100,6 +102,15 @@ class Tracker:
                 ids[row] = self._begin(detections[row], seconds, confirmed=first)
         return ids
 
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs, as JSON has it; numbers are exact."""
+        return {"next": self._next, "now": self._now, "tracks": [_track_state(track) for track in self._tracks]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on as the tracker that gave this state would have."""
+        self._next, self._now = state["next"], state["now"]
+        self._tracks = [_restored(track) for track in state["tracks"]]
+
     def _match(
         self, tracks: list[_Track], rows: np.ndarray, least: float, detections: Instances, ids: np.ndarray, now: float
     ) -> tuple[list[_Track], np.ndarray]:
@@ -128,6 +139,28 @@ def _seen(track: _Track, detection: Instances, now: float) -> None:
     track.motion.correct(detection.boxes[0])
     track.mask, track.drawn_at = detection.masks, detection.boxes[0]
     track.last_seen, track.seen, track.confirmed = now, True, True
+
+
+def _track_state(track: _Track) -> dict[str, Any]:
+    mask = None if track.mask is None else {"size": list(track.mask.size), "counts": track.mask.counts.tolist()}
+    return {
+        "id": track.id, "label": track.label, "mask": mask, "drawn_at": track.drawn_at.tolist(),
+        "motion": track.motion.state.tolist(), "covariance": track.motion.covariance.tolist(),
+        "last_seen": track.last_seen, "confirmed": track.confirmed, "seen": track.seen,
+    }  # fmt: skip
+
+
+def _restored(state: Mapping[str, Any]) -> _Track:
+    drawn_at = np.array(state["drawn_at"], np.float32)
+    motion = BoxMotion(drawn_at)
+    motion.state, motion.covariance = np.array(state["motion"]), np.array(state["covariance"])
+    mask = None
+    if state["mask"] is not None:
+        counts = np.array(state["mask"]["counts"], np.int64)
+        mask = RleMasks(tuple(state["mask"]["size"]), counts, np.array([0, len(counts)]))
+    return _Track(
+        state["id"], state["label"], motion, mask, drawn_at, state["last_seen"], state["confirmed"], state["seen"]
+    )
 
 
 def _overlap(tracks: list[_Track], detections: Instances) -> np.ndarray:

@@ -1,0 +1,108 @@
+"""How far an unfinished video is: a small file beside its part file, from which `resume` goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from maskwright import files
+from maskwright.errors import RecipeError
+from maskwright.prediction.detector import Detector
+from maskwright.video.read import Video
+
+VERSION = 1
+KEPT = 2  # states; the part file may not yet hold all frames of the last one
+ENDS = 1 << 20  # bytes of the source, at its begin and at its end, by which it is known again
+
+
+class SegmentEnd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """After a whole segment.
+
+    part      name of the part file;  table  bytes of the lines that belong to its first `frames` frames
+    summary   see api.video_output.Summary
+    stages    see api.video_frames.FrameStages.state
+    """
+
+    part: str
+    frames: int
+    table: int
+    summary: dict[str, Any]
+    stages: dict[str, Any]
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """job  what is computed, see `job_of`;  positions  the latest last"""
+
+    job: dict[str, str]
+    positions: list[SegmentEnd]
+    version: int = VERSION
+
+    def write(self, file: Path) -> None:
+        with files.writing(file) as temporary:
+            temporary.write_bytes(msgspec.json.encode(self))
+
+
+def read_state(file: Path) -> State | None:
+    """None where there is none; RecipeError where it is damaged."""
+    try:
+        with files.open_file(file) as stream:
+            state = msgspec.json.decode(stream.read(), type=State)
+        if state.version != VERSION:
+            raise ValueError(f"version {state.version}")
+        return state
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RecipeError(
+            "this does not say how far the video is", file=file, got=error, fix="begin anew: leave --resume out"
+        ) from error
+
+
+def check_same(begun: dict[str, str], now: dict[str, str], file: Path) -> None:
+    """RecipeError where another video would be made than the one that was begun."""
+    for name in now:
+        if begun.get(name) != now[name]:
+            raise RecipeError(
+                "this is not the run that was begun",
+                file=file,
+                field=name,
+                expected=begun.get(name, "nothing"),
+                got=now[name],
+                fix="call it as before, or begin anew: leave --resume out",
+            )
+
+
+def job_of(video: Video, predictor: Detector, drawn: object, **settings: Any) -> dict[str, str]:
+    """What a run computes, {name: text}: the source, the model, and how it is used."""
+    card = hashlib.sha256(msgspec.json.encode(predictor.card)).hexdigest()[:16]
+    limits = ", ".join(f"{name} {limit:g}" for name, limit in predictor.limits.items())
+    known = drawn if drawn is None or is_dataclass(drawn) else getattr(drawn, "__qualname__", type(drawn).__name__)
+    engine = f"{type(predictor.engine).__name__} {getattr(predictor.engine, 'precision', '')}".strip()
+    return {
+        "source": _content_of(video.path),
+        "model": f"{predictor.card.model} {card}",
+        "engine": engine,
+        "size": str(predictor.size),
+        "tile": str(predictor.tile),
+        "thresholds": limits,
+        "drawn": str(known),
+        "timing": str(video.timing),
+        **{name: str(value) for name, value in settings.items()},
+    }
+
+
+def _content_of(path: Path) -> str:
+    """Bytes and a hash of both ends of a file; of an address, the address."""
+    try:
+        length = path.stat().st_size
+        with files.open_file(path) as stream:
+            made = hashlib.sha256(stream.read(ENDS))
+            stream.seek(max(0, length - ENDS))
+            made.update(stream.read(ENDS))
+    except OSError:
+        return str(path)
+    return f"{length} bytes, {made.hexdigest()[:16]}"
