@@ -131,7 +131,8 @@ def test_every_option_that_a_recipe_takes_has_the_recipes_name(name):
     api = importlib.import_module(f"maskwright.api.{name.replace('-', '_')}")
     parameters = set(inspect.signature(getattr(api, name.replace("-", "_"))).parameters)
     known = {*parameters, *Recipe.__struct_fields__, "epochs", "layers", "lr"}
-    assert {param.name for param in command.params} <= known | {"as_json", "quiet", "debug", "open_page", "tried"}
+    others = {"as_json", "quiet", "debug", "open_page", "tried", "log_to"}
+    assert {param.name for param in command.params} <= known | others
 
 
 # --- as a program -----------------------------------------------------------------------------------------------------

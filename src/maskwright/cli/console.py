@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from maskwright.cli import lines
 from maskwright.cli.lines import for_terminal, terminal_width
 from maskwright.cli.tables import table_text
 from maskwright.errors import InputError, MaskwrightError
@@ -93,7 +94,8 @@ class Console:
         if not self.json:
             if title:
                 print(_bold(for_terminal(harmless(title), sys.stdout)))
-            print(table_text(columns, rows, head=_bold, width=terminal_width() if sys.stdout.isatty() else None))
+            width = terminal_width() if lines.is_terminal(sys.stdout) else None
+            print(table_text(columns, rows, head=_bold, width=width))
 
     # --- issues and progress: stderr ----------------------------------------------------------------------------------
     def log(self, issue: Issue, indent: str = "") -> None:

@@ -45,7 +45,11 @@ def wrapped(text: str, width: int) -> list[str]:
 def for_terminal(text: str, stream: TextIO) -> str:
     """The text as `stream` should show it: a terminal's lines are broken between words, a file's are left as they
     are."""
-    return fitted(text, terminal_width()) if stream.isatty() else text
+    return fitted(text, terminal_width()) if is_terminal(stream) else text
+
+
+def is_terminal(stream: TextIO) -> bool:
+    return stream.isatty()
 
 
 def fitted(text: str, width: int) -> str:

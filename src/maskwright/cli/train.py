@@ -140,6 +140,8 @@ def command(
     if tried:
         if data is None:
             raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER --try lr=1e-3,3e-4")
+        if log_to:
+            raise RecipeError("short runs are compared here", field="--log-to", expected="--try alone", got="both")
         return try_and_show(data, tried, console, chosen)
     callbacks = [EXPERIMENT_LOGS[name]() for name in log_to]
     trained = train(data, progress=console.progress, log=console.log, callbacks=callbacks, **chosen)
