@@ -11,6 +11,7 @@ from strategies import boxes
 from torch import Tensor, nn
 
 from maskwright.geometry import boxes as duplicates
+from maskwright.geometry import roi_align as in_numpy
 from maskwright.models import ops
 from maskwright.models.conv import DepthwiseConv
 
@@ -86,6 +87,7 @@ def test_groups_do_not_suppress_each_other(table, data):
         rows = np.flatnonzero(numbers.numpy() == group)
         alone |= set(rows[duplicates.nms(table[rows], scores[rows], 0.3)].tolist())
     assert set(kept) == alone and len(kept) == len(alone)
+    assert sorted(duplicates.nms(table, scores, 0.3, numbers.numpy(), at_once=5).tolist()) == sorted(kept)
     assert (np.diff(scores[kept]) <= 0).all()
 
 
@@ -105,6 +107,22 @@ def test_the_level_of_a_box_is_that_of_the_paper():
     sides = torch.tensor([0.0, 1, 56, 111, 112, 223, 224, 448, 9000])
     square = torch.stack([sides * 0, sides * 0, sides, sides], 1)
     assert ops.pyramid_levels(square, 4).tolist() == [0, 0, 0, 0, 1, 1, 2, 3, 3]
+    assert in_numpy.pyramid_levels(square.numpy(), 4).tolist() == [0, 0, 0, 0, 1, 1, 2, 3, 3]
+
+
+@given(boxes(size=(96, 160), most=9), st.sampled_from([(7, 2), (14, 2), (3, 1)]))
+def test_roi_align_in_numpy_is_that_in_torch(table, grid):
+    """Boxes of every shape, those that end at the edge of the network input and those without area among them."""
+    out, samples = grid
+    random = torch.Generator().manual_seed(0)
+    pyramid = [torch.randn(1, 5, 96 // stride, 160 // stride, generator=random) for stride in (4, 8, 16)]
+    rois = torch.tensor(table)
+    levels = ops.pyramid_levels(rois, 3)
+    in_torch = ops.roi_align(pyramid, (4, 8, 16), rois, torch.zeros_like(levels), levels, out, samples)
+    maps = [level[0].permute(1, 2, 0).numpy() for level in pyramid]
+    pooled = in_numpy.roi_align(maps, (4, 8, 16), table, in_numpy.pyramid_levels(table, 3), out, samples)
+    assert pooled.shape == (len(table), out, out, 5) and pooled.dtype == np.float32
+    np.testing.assert_allclose(pooled, in_torch.permute(0, 2, 3, 1).numpy(), atol=1e-4)
 
 
 def aligned(level: Tensor, stride: int, box: Tensor, out: int, samples: int) -> Tensor:

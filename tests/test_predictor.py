@@ -276,7 +276,8 @@ def test_what_is_no_model_is_said(tmp_path):
 
 
 # --- options beside a model -----------------------------------------------------------------------------------------
-GIVEN = {"threshold": 0.9, "size": 640, "tile": 512, "device": "cpu", "precision": "fp32", "names": ("rust",)}
+GIVEN = {"threshold": 0.9, "size": 640, "tile": 512, "device": "cpu", "precision": "fp32", "engine": "torch",
+         "names": ("rust",)}  # fmt: skip
 
 
 @pytest.mark.parametrize("option", GIVEN)

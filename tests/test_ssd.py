@@ -13,10 +13,10 @@ import torch
 
 import maskwright
 from maskwright.errors import RecipeError
+from maskwright.geometry.anchors import default_boxes
 from maskwright.models import registry
 from maskwright.models.backbones.vgg import VGG
 from maskwright.models.base import Targets, choose_layers
-from maskwright.models.detection.anchors import default_boxes
 from maskwright.models.detection.ssd import SSD300, SSDLITE, SSDConfig, _hardest, _match
 from maskwright.synth import render_set
 from maskwright.weights import transfer
@@ -33,7 +33,7 @@ def built(name: str, classes: int = 2, seed: int = 0) -> Any:
 
 
 def boxes_of(side: int, shapes: list[tuple[int, int]], config: SSDConfig) -> torch.Tensor:
-    return default_boxes(side, shapes, config.ratios, config.scales, config.strides)
+    return torch.from_numpy(default_boxes(side, shapes, config.ratios, config.scales, config.strides))
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import boxes, solid_boxes
 
+from maskwright.geometry.anchors import make_anchors
 from maskwright.models import ops
 from maskwright.models.base import Targets
 from maskwright.models.detection import matcher
-from maskwright.models.detection.anchors import make_anchors
 from maskwright.models.detection.box_coder import decode, encode_matched
 
 PLAIN = (1.0, 1.0, 1.0, 1.0)
-ANCHORS = torch.cat(make_anchors((64, 64), [(16, 16), (8, 8)], ((16.0,), (32.0,)), (0.5, 1.0, 2.0)))
+ANCHORS = torch.from_numpy(
+    np.concatenate(make_anchors((64, 64), [(16, 16), (8, 8)], ((16.0,), (32.0,)), (0.5, 1.0, 2.0)))
+)
 
 
 def target(rows=(), patches: torch.Tensor | None = None, crowd=()) -> Targets:

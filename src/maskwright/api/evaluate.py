@@ -219,7 +219,7 @@ def _other(
     predictor: Predictor[Any], against: str | Path | Predictor[Any], options: InferenceOptions
 ) -> Predictor[Any]:
     """The model to compare with, where both can be compared."""
-    where = InferenceOptions(device=options.device, precision=options.precision)
+    where = InferenceOptions(device=options.device, precision=options.precision, engine=options.engine)
     other = against if isinstance(against, Predictor) else load(against, where)
     for which, model in (("MODEL", predictor), ("against", other)):
         find_task(model.card.task).check_comparable(which)

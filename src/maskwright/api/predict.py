@@ -115,7 +115,7 @@ def load_screening(
     >>> len(done.images), done.spared
     (120, 97)
     """
-    hardware = InferenceOptions(device=options.device, precision=options.precision)
+    hardware = InferenceOptions(device=options.device, precision=options.precision, engine=options.engine)
     classifier = load(screen, hardware, progress=progress)
     return Screening(classifier, load(then, options, progress=progress), name, screen_threshold)
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")
 @browser.option
 @options.reading
-@options.inference("size", "tile", "names", "device", "precision")
+@options.inference("size", "tile", "names", "device", "precision", "engine")
 @options.seed
 @options.console
 def command(

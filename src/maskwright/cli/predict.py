@@ -31,7 +31,7 @@ VIDEOS_ONLY = ("track", "resume")
 @click.argument("model", type=str, metavar="[MODEL]")
 @click.argument("sources", nargs=-1, metavar="SOURCES...")
 @options.out("A folder for pictures and results.", default=Path("predictions"), show_default=True)
-@options.inference("threshold", "size", "tile", "names", "device", "precision")
+@options.inference("threshold", "size", "tile", "names", "device", "precision", "engine")
 @options.classes
 @click.option("--save-json", is_flag=True, help="predictions.json: boxes, scores, masks as run lengths.")
 @click.option("--save-jsonl", is_flag=True, help="predictions.jsonl: the same, one line an image.")

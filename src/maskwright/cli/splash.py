@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @options.out("A folder for the pictures.", default=Path("splash"), show_default=True)
 @click.option("--side-by-side", is_flag=True, help="The image as it was at the left.")
 @click.option("--invert", is_flag=True, help="The objects gray, the rest in color.")
-@options.inference("threshold", "size", "tile", "names", "device", "precision")
+@options.inference("threshold", "size", "tile", "names", "device", "precision", "engine")
 @options.classes
 @options.recursive
 @options.resume

@@ -9,13 +9,15 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from maskwright.errors import MissingExtra, UnknownName
+from maskwright.errors import MissingExtra, UnknownName, WeightsError
 from maskwright.extras import how_to_install
 from maskwright.types import Image, ResizeTransform
-from maskwright.weights.card import Card
+from maskwright.weights.card import EXPORT, Card
 
 ENGINES = {  # name -> where it lives, what to install when it is absent
     "matterport": ("maskwright.engines.matterport_engine:MatterportEngine", "maskwright[matterport]"),
+    "onnx": ("maskwright.engines.onnx_engine:OnnxEngine", "maskwright[onnx]"),
+    "openvino": ("maskwright.engines.openvino_engine:OpenVinoEngine", "maskwright[openvino]"),
     "torch": ("maskwright.engines.torch_engine:TorchEngine", "torch"),
 }
 
@@ -47,6 +49,37 @@ class Explaining(Protocol):
         ...
 
 
+@runtime_checkable
+class Described(Protocol):
+    """An engine other than torch, which reports what it is."""
+
+    def describe(self) -> str:
+        """Its name and precision: "openvino, bf16"."""
+        ...
+
+
+def runtime_of(model: Path) -> str | None:
+    """The engine that a folder was exported for; None where it was not exported."""
+    if not (model / EXPORT).is_file():
+        return None
+    from maskwright.engines.manifest import read_manifest
+
+    return read_manifest(model).runtime
+
+
+def check_names(card: Card, names: Sequence[str] | None, folder: Path) -> None:
+    """WeightsError where `names` are given to a model that knows others."""
+    if names is not None and tuple(names) != card.classes:
+        raise WeightsError(
+            "this model knows its own class names",
+            file=folder,
+            field="names",
+            expected=", ".join(card.classes),
+            got=", ".join(names),
+            fix="leave --names out",
+        )
+
+
 def open_engine(
     model: Path,
     name: str = "auto",
@@ -54,18 +87,28 @@ def open_engine(
     precision: str = "auto",
     names: Sequence[str] | None = None,
 ) -> Engine:
-    """The engine `name`, ready to run the model: a folder of ours, or matterport's .h5 file (auto goes by the ending).
+    """The engine `name`, ready to run the model: a folder of ours, an exported one, or matterport's .h5 file.
+
+    auto goes by the model: an exported folder knows its engine, a .h5 file has one, all others run in torch.
 
     names  the classes of a file that does not hold them (.h5), without the background
     """
+    h5 = model.suffix.lower() in (".h5", ".hdf5")
     if name == "auto":
-        name = "matterport" if Path(model).suffix.lower() in (".h5", ".hdf5") else "torch"
+        name = runtime_of(model) or ("matterport" if h5 else "torch")
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
+    if h5 and name not in ("matterport", "torch"):
+        raise WeightsError(
+            "matterport's weight files run in torch only", file=model, field="engine", expected="auto", got=name,
+            fix="leave --engine out",
+        )  # fmt: skip
+    if h5:
+        name = "matterport"  # which computes in torch
     location, needed = ENGINES[name]
     module, attribute = location.split(":")
     try:
         kind = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         raise MissingExtra(f"the engine {name} is not installed", fix=how_to_install(needed)) from error
-    return kind.prepare(Path(model), device=device, precision=precision, names=names)
+    return kind.prepare(model, device=device, precision=precision, names=names)

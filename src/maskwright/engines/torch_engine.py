@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.engines import hardware
+from maskwright.engines.protocol import check_names
 from maskwright.errors import InputError, WeightsError
 from maskwright.models import registry
 from maskwright.models.base import ClassificationNetwork, DetectionNetwork
@@ -72,15 +73,7 @@ class TorchEngine:
     ) -> TorchEngine:
         published = open_published(folder) if folder.suffix == ".pth" else None
         card = read_card(folder) if published is None else published[1]
-        if names is not None and tuple(names) != card.classes:
-            raise WeightsError(
-                "this model knows its own class names",
-                file=folder,
-                field="names",
-                expected=", ".join(card.classes),
-                got=", ".join(names),
-                fix="leave --names out",
-            )
+        check_names(card, names, folder)
         if published is not None:
             return cls(published[0], card, device, precision)
         network = _network(card, folder)

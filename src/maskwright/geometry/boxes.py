@@ -35,28 +35,51 @@ def clip(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Pairwise intersection over union: na×nb float32; 0 where both boxes are empty."""
     a, b = _table(a), _table(b)
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    shared = np.maximum(sides, 0).prod(axis=-1)
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = a.T[:, :, None], b.T  # by coordinate: a third of the time of na×nb×2 corners
+    shared = np.maximum(np.minimum(x2, u2) - np.maximum(x1, u1), 0)
+    shared *= np.maximum(np.minimum(y2, v2) - np.maximum(y1, v1), 0)
     union = area(a)[:, None] + area(b)[None, :] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+def nms(
+    boxes: np.ndarray, scores: np.ndarray, threshold: float, groups: np.ndarray | None = None, at_once: int = 256
+) -> np.ndarray:
     """Non-maximum suppression: indices (int64) of the boxes kept, by descending score.
 
     A box is removed if its IoU with a kept box of higher score is above `threshold`. Ties keep their order.
+
+    groups   n: boxes of different groups (classes, pyramid levels) never suppress each other
+    at_once  boxes that are compared with each other at a time; changes nothing but the speed
 
     >>> nms(np.array([[0, 0, 4, 4], [0, 0, 4, 5], [9, 9, 12, 12]]), np.array([0.6, 0.9, 0.3]), threshold=0.5)
     array([1, 2])
     """
     boxes = _table(boxes)
-    remaining = np.argsort(-np.asarray(scores), kind="stable")
-    kept: list[int] = []
-    while len(remaining):
-        best, remaining = remaining[0], remaining[1:]
-        kept.append(int(best))
-        remaining = remaining[iou(boxes[best : best + 1], boxes[remaining])[0] <= threshold]
-    return np.array(kept, np.int64)
+    groups = np.zeros(len(boxes), np.int64) if groups is None else np.asarray(groups)
+    rest = np.argsort(-np.asarray(scores), kind="stable")
+    kept = [rest[:0]]
+    # Block by block, as models/ops.py does it: what the best suppress early is never compared again.
+    while len(rest):
+        best, rest = rest[:at_once], rest[at_once:]
+        overlaps = (iou(boxes[best], boxes[best]) > threshold) & (groups[best][:, None] == groups[best])
+        best = best[_survivors(np.triu(overlaps, 1))]
+        kept.append(best)
+        overlaps = (iou(boxes[best], boxes[rest]) > threshold) & (groups[best][:, None] == groups[rest])
+        rest = rest[~overlaps.any(0)]
+    return np.concatenate(kept)
+
+
+def _survivors(overlaps: np.ndarray) -> np.ndarray:
+    """Which boxes, best first, greedy suppression keeps: n bool. overlaps  n×n bool, row: the better box."""
+    # The one fixed point of "a box survives if no better survivor overlaps it": each round settles at least one more.
+    counts = overlaps.astype(np.float32)
+    survives = np.ones(len(overlaps), np.float32)
+    while True:
+        after = (survives @ counts == 0).astype(np.float32)
+        if np.array_equal(after, survives):
+            return survives > 0
+        survives = after
 
 
 def encode(reference: np.ndarray, boxes: np.ndarray, weights: Weights = (1.0, 1.0, 1.0, 1.0)) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from maskwright.engines.protocol import open_engine
+from maskwright.engines.protocol import Described, open_engine
 from maskwright.errors import RecipeError
 from maskwright.issues import Kind
 from maskwright.prediction.detector import Detector
@@ -17,6 +17,7 @@ from maskwright.weights.sources import STARTS, bundled_names, model_file
 
 Loaded = TypeVar("Loaded")
 
+ENGINE_CHOSEN = Kind("engine_chosen", "info", "engine: {engine}")
 START_IS_NO_DETECTOR = Kind(
     "start_is_no_detector", "warning",
     "{model} is a start for training, no detector: most of its predictions are wrong ({fix})",
@@ -28,25 +29,35 @@ def load(
     model: str | Path = "bundled",
     options: InferenceOptions = AS_TRAINED,
     *,
-    engine: str = "auto",
+    engine: str | None = None,
     progress: Progress = automatic,
 ) -> Detector | ImageClassifier:
-    """A model ready for images: a run's folder (its best is taken), a model folder, the name of a bundled one,
-    or a weight file (.h5) of matterport's Mask R-CNN, with `options.names` for its classes. A classifier gives an
-    ImageLabels. Models that others published go by name too (`coco`, `mask_rcnn_r50`, `mask_rcnn_balloon.h5`, ...):
+    """A model ready for images: a run's folder (its best is taken), a model folder, an exported one (which needs no
+    torch), the name of a bundled one, or a weight file (.h5) of matterport's Mask R-CNN, with `options.names` for its
+    classes. A classifier gives an ImageLabels. Models that others published go by name too (`coco`, `mask_rcnn_r50`,
+    `mask_rcnn_balloon.h5`, ...):
     their weights are downloaded once, `progress` watches that.
+
+    engine  "torch", "openvino" or "onnx" (`options.engine` by another way); a model of ours is converted for the last
+            two once, and kept in the cache
 
     >>> detector = maskwright.load("balloons")
     >>> detector("party.jpg").counts()
     {'balloon': 7}
     """
     opened = open_engine(
-        model_file(model, progress), engine, options.device or "auto", options.precision or "auto", options.names
+        model_file(model, progress),
+        engine or options.engine or "auto",
+        options.device or "auto",
+        options.precision or "auto",
+        options.names,
     )
     kind = Detector if opened.card.kind.objects else ImageClassifier
     predictor = kind(opened, options.threshold, options.size, options.tile)
     if str(model) in STARTS and str(model) in bundled_names():
         predictor.warnings = (START_IS_NO_DETECTOR(model=str(model)),)
+    if isinstance(opened, Described):
+        predictor.warnings = (*predictor.warnings, ENGINE_CHOSEN(engine=opened.describe()))
     return predictor
 
 

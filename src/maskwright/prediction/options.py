@@ -16,6 +16,7 @@ class InferenceOptions:
     tile       larger images are divided into tiles of this many image pixels a side; 0: never
     device     "auto", "cpu", "cuda" or "mps"
     precision  "auto", "fp32" or "bf16"
+    engine     "auto", "torch", "openvino" or "onnx"
     names      the classes of a matterport .h5 file, in order, without the background
 
     >>> InferenceOptions(threshold=0.7, device="cpu").given()
@@ -27,6 +28,7 @@ class InferenceOptions:
     tile: int | None = None
     device: str | None = None
     precision: str | None = None
+    engine: str | None = None
     names: Sequence[str] | None = None
 
     def given(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from maskwright.errors import WeightsError
 from maskwright.types.task_kind import TASK_KINDS, TaskKind
 
 CARD, WEIGHTS = "card.json", "weights.safetensors"
+EXPORT = "export.json"  # in place of the weights in a folder that `maskwright export` wrote
 VERSION = 1
 MAX_BYTES = 16_000_000  # of a card.json; usual are a few kilobytes
 MAX_WEIGHT = 1e20  # larger weights come from damaged files, not from training

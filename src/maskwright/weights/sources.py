@@ -11,7 +11,7 @@ from maskwright import fetch
 from maskwright.errors import RecipeError, UnknownName, WeightsError
 from maskwright.images.sources import IMAGE_ENDINGS
 from maskwright.progress import Progress, silent
-from maskwright.weights.card import CARD, WEIGHTS, read_card
+from maskwright.weights.card import CARD, EXPORT, WEIGHTS, read_card
 from maskwright.weights.packages import PACKAGED
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -200,7 +200,7 @@ def model_file(model: str | Path, progress: Progress = silent) -> Path:
 def _in_folder(path: Path) -> Path | None:
     """The model folder itself, or the best model of a run folder; None if it is neither."""
     for folder in (path, path / "best"):
-        if (folder / CARD).is_file() and (folder / WEIGHTS).is_file():
+        if (folder / CARD).is_file() and any((folder / name).is_file() for name in (WEIGHTS, EXPORT)):
             return folder
     return None
 

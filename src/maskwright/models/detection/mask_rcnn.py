@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from maskwright.geometry.anchors import make_anchors
 from maskwright.models import ops
 from maskwright.models.backbones.fpn import FeaturePyramid
 from maskwright.models.base import Backbone, DetectionNetwork, Detections, Targets
 from maskwright.models.conv import SeparableConv
 from maskwright.models.detection import matcher
-from maskwright.models.detection.anchors import make_anchors
 from maskwright.models.detection.box_coder import UNIT, clip, decode, encode_matched
 from maskwright.models.detection.heads import BoxHead, MaskHead
 from maskwright.models.detection.rpn import ProposalConfig, ProposalHead, proposal_losses, propose
@@ -226,7 +226,7 @@ class MaskRCNN(DetectionNetwork):
         network_input = (shapes[0][0] * finest, shapes[0][1] * finest)
         config = self.config.rpn_inference
         anchors = make_anchors(network_input, shapes, config.sizes, config.ratios)
-        return [level.to(pyramid[0].device) for level in anchors]
+        return [torch.from_numpy(level).to(pyramid[0].device) for level in anchors]
 
     def pool(self, pyramid: list[Tensor], boxes: list[Tensor], side: int) -> Tensor:
         """RoI Align of every image's boxes on the levels but the last: (n, C, side, side), image after image."""

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from maskwright.geometry.anchors import default_boxes
 from maskwright.models import ops
 from maskwright.models.base import Backbone, DetectionNetwork, Detections, Targets
 from maskwright.models.conv import conv_norm, ssdlite_norm, zero_bias
 from maskwright.models.detection import matcher
-from maskwright.models.detection.anchors import default_boxes
 from maskwright.models.detection.box_coder import clip, decode, encode_matched
 
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # the "variances" 0.1 and 0.2 of the authors' code
@@ -144,12 +144,17 @@ class SSD(DetectionNetwork):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits (B, k, classes+1), deltas (B, k, 4) and the default boxes (k, 4) in network input pixels."""
         config, side = self.config, max(*images.shape[2:], self.config.min_side)
-        maps = self.backbone(F.pad(images, (0, side - images.shape[3], 0, side - images.shape[2])))  # two maps
-        for block in self.extra:
-            maps.append(block(maps[-1]))  # six maps, each about half as wide and high as the one before
+        maps = self.maps(F.pad(images, (0, side - images.shape[3], 0, side - images.shape[2])))
         shapes = [(level.shape[2], level.shape[3]) for level in maps]
         boxes = default_boxes(side, shapes, config.ratios, config.scales, config.strides)
-        return *self.box_head(maps), boxes.to(images.device)
+        return *self.box_head(maps), torch.from_numpy(boxes).to(images.device)
+
+    def maps(self, square: Tensor) -> list[Tensor]:
+        """(B, 3, side, side) -> six maps, each about half as wide and high as the one before."""
+        maps = self.backbone(square)  # two maps
+        for block in self.extra:
+            maps.append(block(maps[-1]))
+        return maps
 
     # --- prediction -----------------------------------------------------------------------------
     @torch.no_grad()

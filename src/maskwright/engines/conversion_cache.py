@@ -1,0 +1,47 @@
+"""Converted models in the cache: each is converted once, by the hash of its weights and of what its network is."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from maskwright import __version__, fetch, files
+from maskwright.engines.manifest import VERSION, Manifest, hashes, read_manifest, sha256, write_manifest
+from maskwright.errors import WeightsError
+from maskwright.weights.card import CARD, EXPORT, WEIGHTS, read_card, write_card
+
+NETWORK_FIELDS = ("model", "backbone", "task", "classes", "size", "mean", "std", "multi_label")  # of a card
+
+
+def converted(model: Path) -> tuple[Path, Manifest]:
+    """The folder of a model's graphs, and its manifest; only where it is not in the cache, torch is imported.
+
+    model  a model folder, or a published .pth file
+    """
+    own = (model / CARD).is_file()
+    weights = sha256(model / WEIGHTS if own else model)
+    facts = [str(VERSION), __version__, weights]
+    if own:
+        card = read_card(model)
+        facts += [repr(getattr(card, name)) for name in NETWORK_FIELDS]
+    key = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    folder = fetch.cache_folder() / "graphs" / key[:32]
+    if (folder / EXPORT).is_file():
+        try:
+            return folder, read_manifest(folder)
+        except WeightsError:
+            pass  # damaged: converted again
+    return folder, _convert(model, folder, weights)
+
+
+def _convert(model: Path, folder: Path, weights: str) -> Manifest:
+    from maskwright.engines.conversion import convert
+    from maskwright.engines.torch_engine import TorchEngine
+
+    engine = TorchEngine.prepare(model, device="cpu", precision="fp32")
+    with files.writing_folder(folder) as temporary:
+        network = convert(engine.network, engine.card, temporary)
+        write_card(engine.card, temporary)
+        manifest = Manifest("onnx", "fp32", network, hashes(temporary), weights, __version__)
+        write_manifest(manifest, temporary)
+    return manifest

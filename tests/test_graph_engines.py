@@ -1,0 +1,176 @@
+"""The engines that run graphs, ONNX Runtime and OpenVINO: they answer as torch does, and refuse what they cannot do."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lively_networks import lively_model, picture
+
+from maskwright import fetch
+from maskwright.engines.protocol import open_engine
+from maskwright.errors import MaskwrightError, MissingExtra, RecipeError, WeightsError
+from maskwright.prediction.loading import load
+from maskwright.prediction.options import InferenceOptions
+from maskwright.types import ImageLabels, Instances
+
+RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
+SIZES = ((192, 256), (100, 160), (1, 1), (333, 77))  # of images: a usual one, one to enlarge, a pixel, a tower
+FP32 = InferenceOptions(precision="fp32", threshold=0.0)
+
+
+@pytest.fixture(params=RUNTIMES)
+def engine(request) -> str:
+    if importlib.util.find_spec(RUNTIMES[request.param]) is None:
+        pytest.skip(f"{RUNTIMES[request.param]} is not installed")
+    return request.param
+
+
+def same(ours: Instances, theirs: Instances) -> float:
+    """The fraction of detections that both have: of one class, boxes and masks on each other, equal scores."""
+    if not len(ours) or not len(theirs):
+        return float(len(ours) == len(theirs))
+    assert ours.scores is not None and theirs.scores is not None
+    near = np.abs(ours.scores[:, None] - theirs.scores) < 1e-3
+    near &= ours.classes[:, None] == theirs.classes
+    near &= np.abs(ours.boxes[:, None] - theirs.boxes).max(2) < 0.5
+    if ours.masks is not None and theirs.masks is not None:
+        area = np.maximum(ours.masks.area[:, None], theirs.masks.area)
+        near &= (ours.masks.iou(theirs.masks) > 0.98) | (area < 20)  # of so few pixels one weighs much
+    return float(near.any(1).sum() + near.any(0).sum()) / (len(ours) + len(theirs))
+
+
+MODELS = [
+    ("small", "segment", ("a", "b", "c"), 128),
+    ("small", "detect", ("a",), 128),
+    ("ssdlite320_mobilenet_v3_large", "detect", ("a", "b"), 320),
+    pytest.param("mask_rcnn_r50", "segment", ("a", "b"), 128, marks=pytest.mark.slow),
+    pytest.param("mask_rcnn_r50_v2", "segment", ("a",), 128, marks=pytest.mark.slow),
+    pytest.param("faster_rcnn_r50", "detect", ("a", "b"), 128, marks=pytest.mark.slow),
+    pytest.param("faster_rcnn_r50_v2", "detect", ("a", "b"), 128, marks=pytest.mark.slow),
+    pytest.param("ssd300_vgg16", "detect", ("a", "b"), 320, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("model", "task", "names", "size"), MODELS)
+def test_a_detector_answers_as_in_torch(tmp_path, engine, model, task, names, size):
+    folder = lively_model(tmp_path, model, task, names, size)
+    in_torch, here = load(folder, FP32, engine="torch"), load(folder, FP32, engine=engine)
+    found = 0
+    for number, image_size in enumerate(SIZES):
+        image = picture(image_size, number)
+        expected, got = in_torch(image), here(image)
+        assert isinstance(expected, Instances) and isinstance(got, Instances)
+        assert (expected.masks is None) == (got.masks is None) == (task == "detect")
+        assert same(expected, got) > 0.96, (image_size, len(expected), len(got))
+        found += len(expected)
+    assert found > 5
+
+
+@pytest.mark.parametrize(("model", "size"), [("small", 96), pytest.param("vgg16", 64, marks=pytest.mark.slow)])
+def test_a_classifier_answers_as_in_torch(tmp_path, engine, model, size):
+    folder = lively_model(tmp_path, model, "classify", ("rust", "fine", "paint"), size)
+    options = InferenceOptions(precision="fp32")
+    in_torch, here = load(folder, options, engine="torch"), load(folder, options, engine=engine)
+    for image_size in SIZES:
+        expected, got = in_torch(picture(image_size)), here(picture(image_size))
+        assert isinstance(expected, ImageLabels) and isinstance(got, ImageLabels)
+        np.testing.assert_allclose(got.scores, expected.scores, atol=1e-4)
+
+
+def test_the_bundled_model_finds_the_same_balloons(engine):
+    image = picture((240, 320), 3)
+    options = InferenceOptions(precision="fp32")
+    expected, got = load("balloons", options, engine="torch")(image), load("balloons", options, engine=engine)(image)
+    assert isinstance(expected, Instances) and isinstance(got, Instances)
+    assert len(expected) > 0 and same(expected, got) == 1
+
+
+def test_a_network_that_proposes_nothing_detects_nothing(tmp_path, engine):
+    folder = lively_model(tmp_path, "small", "segment", ("a",), 64)
+    loaded = load(folder, FP32, engine=engine).engine
+    network = loaded.network  # type: ignore[attr-defined]
+    graphs = dict(loaded.graphs)  # type: ignore[attr-defined]
+    whole = graphs["network"]
+
+    def nowhere(inputs):
+        *pyramid, logits, deltas = whole(inputs)
+        return [*pyramid, logits, np.full_like(deltas, np.nan)]
+
+    raw = network.run({**graphs, "network": nowhere}, np.zeros((64, 64, 3), np.uint8), (64, 64))
+    assert len(raw) == 0 and raw.mask_probs.shape == (0, 28, 28)
+
+
+def test_a_model_is_converted_once_and_again_where_its_weights_or_classes_differ(tmp_path, monkeypatch):
+    engine = "onnx"
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path / "cache"))
+    folder = lively_model(tmp_path / "a", "small", "classify", ("a", "b"), 64)
+    for _ in range(2):
+        open_engine(folder, engine)
+    first = list((fetch.cache_folder() / "graphs").iterdir())
+    assert len(first) == 1
+    (first[0] / "network.onnx").write_bytes(b"")  # a damaged copy is made again
+    open_engine(folder, engine)
+    assert (first[0] / "network.onnx").stat().st_size > 1000
+    open_engine(lively_model(tmp_path / "b", "small", "classify", ("a", "c"), 64), engine)
+    assert len(list((fetch.cache_folder() / "graphs").iterdir())) == 2
+
+
+def test_images_of_many_shapes_leave_a_few_compiled_networks(monkeypatch):
+    monkeypatch.setattr(pytest.importorskip("maskwright.engines.openvino_engine"), "KEPT_SHAPES", 2)
+    predictor = load("balloons", InferenceOptions(precision="fp32", size=128), engine="openvino")
+    graph = predictor.engine.graphs["network"]  # type: ignore[attr-defined]
+    for size in ((128, 128), (64, 128), (128, 64), (64, 128), (30, 128)):
+        predictor(picture(size))
+        assert 1 <= len(graph.requests) <= 2
+
+
+# --- what is refused ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("runtime", "options", "message"),
+    [
+        ("onnx", {"precision": "bf16"}, "ONNX Runtime computes in float32 on a CPU"),
+        ("onnx", {"precision": "int8"}, "ONNX Runtime computes in float32 on a CPU"),
+        ("openvino", {"device": "cuda"}, "the engine openvino runs on the CPU here"),
+        ("onnx", {"precision": "f16"}, 'no precision "f16"'),
+        ("onnx", {"names": ("b",)}, "this model knows its own class names"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_an_error(tmp_path, runtime, options, message):
+    pytest.importorskip(RUNTIMES[runtime])
+    folder = lively_model(tmp_path, "small", "classify", ("a",), 64)
+    with pytest.raises(MaskwrightError, match=message):
+        open_engine(folder, runtime, **options)
+
+
+def test_a_precision_that_the_processor_lacks_is_an_error(tmp_path, monkeypatch):
+    openvino_engine = pytest.importorskip("maskwright.engines.openvino_engine")
+
+    class Old:
+        def get_property(self, *_):
+            return ["FP32", "INT8"]
+
+    monkeypatch.setattr(openvino_engine, "core", Old)
+    with pytest.raises(RecipeError) as caught:
+        openvino_engine.OpenVinoEngine.choose_precision("bf16")
+    assert (
+        caught.value.headline == "this processor has no bf16" and caught.value.parts["expected"] == "auto, fp32, int8"
+    )
+    assert openvino_engine.OpenVinoEngine.choose_precision("auto") == "fp32"
+
+
+def test_an_engine_that_is_not_installed_says_how_to_install_it(tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "maskwright.engines.onnx_engine", None)
+    with pytest.raises(MissingExtra, match="the engine onnx is not installed") as caught:
+        open_engine(tmp_path, "onnx")
+    assert "onnx" in caught.value.parts["fix"]
+
+
+def test_a_weight_file_of_matterports_runs_in_torch_only(tmp_path):
+    with pytest.raises(WeightsError, match="matterport's weight files run in torch only"):
+        open_engine(Path("mask_rcnn_balloon.h5"), "onnx")
