@@ -243,6 +243,23 @@ def test_margins_are_even():
     assert len({*gaps_x, *gaps_y}) == 1
 
 
+def test_a_legend_stands_below_the_pictures_in_the_colors_of_the_classes():
+    plain = sheet.sheet([(np.zeros((80, 100, 3), np.uint8), "")], cell=(200, 80))
+    legend = {f"class {n}": color_of(n) for n in range(9)}
+    page = sheet.sheet([(np.zeros((80, 100, 3), np.uint8), "")], cell=(200, 80), legend=legend)
+    below = page[len(plain) :]
+    assert (page[: len(plain)] == plain).all() and page.shape[1] == plain.shape[1]
+    assert all((below == color).all(-1).sum() > 50 for color in legend.values())
+
+
+def test_a_long_picture_is_cut_into_strips_and_no_pixel_of_it_is_lost():
+    long = np.arange(1600, dtype=np.uint16).astype(np.uint8)[None, :, None].repeat(100, 0).repeat(3, 2)
+    made = sheet.stacked(long, (400, 400))
+    assert made.shape == (3 * 2 + 400, 400, 3)
+    assert (np.concatenate([made[n * 102 : n * 102 + 100] for n in range(4)], axis=1) == long).all()
+    assert sheet.stacked(long[:, :300], (400, 400)).shape == (100, 300, 3)
+
+
 def test_pictures_of_any_shape_fit_their_cells():
     items = [(np.zeros((h, w, 3), np.uint8), f"{w}×{h}") for h, w in ((1, 500), (500, 1), (3000, 2000), (5, 5))]
     page = sheet.sheet(iter(items), columns=3, cell=(120, 90))

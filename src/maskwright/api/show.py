@@ -15,7 +15,8 @@ from maskwright import files
 from maskwright.api.reading import ReadOptions, dataset_of
 from maskwright.curate.samples import evenly_spaced
 from maskwright.drawing import outlines
-from maskwright.drawing.sheet import fit, sheet
+from maskwright.drawing.colors import Color, color_of
+from maskwright.drawing.sheet import fit, sheet, stacked
 from maskwright.errors import ImageError, RecipeError
 from maskwright.images.decode import decode
 from maskwright.issues import Kind, Log, warn
@@ -81,7 +82,7 @@ def show(
     if not drawn:
         return ShowResult(dataset, None)
     with files.writing(out) as temporary:
-        Image.fromarray(sheet(drawn, cell=CELL)).save(temporary)
+        Image.fromarray(sheet(drawn, cell=CELL, legend=class_legend(dataset, count))).save(temporary)
     log(SHEET_DRAWN(count=len(drawn), total=len(dataset), out=out))
     return ShowResult(dataset, out)
 
@@ -100,9 +101,19 @@ def drawn_records(
             continue
         if record.instances is not None:
             # Drawn large and reduced with the image: a line of two pixels on the sheet, whatever the image's size.
-            reduced = max(pixels.shape[1] / cell[0], pixels.shape[0] / cell[1])
-            pixels = outlines.draw(pixels, record.instances, labels=[""] * len(record.instances), width=2 * reduced)
-        yield fit(pixels, cell), f"{record.image.name}: {_caption(record, dataset.names)}"
+            high, wide = stacked(pixels, cell).shape[:2]
+            line = 2 * max(wide / cell[0], high / cell[1])
+            pixels = outlines.draw(pixels, record.instances, labels=[""] * len(record.instances), width=line)
+        yield fit(stacked(pixels, cell), cell), f"{record.image.name}: {_caption(record, dataset.names)}"
+
+
+def class_legend(dataset: Dataset, count: int) -> dict[str, Color]:
+    """The color of every class on a sheet of `count` images; {} of a single class, whose objects differ in color."""
+    if len(dataset.names) < 2:
+        return {}
+    shown = [dataset.records[index].instances for index in evenly_spaced(len(dataset), count)]
+    classes = {int(index) for instances in shown if instances is not None for index in instances.classes}
+    return {dataset.names[index]: color_of(index) for index in sorted(classes)}
 
 
 def _caption(record: Record, names: tuple[str, ...]) -> str:

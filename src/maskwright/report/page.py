@@ -68,7 +68,8 @@ def _template() -> jinja2.Template:
     )  # fmt: skip
     environment.globals |= {"charts": charts, "class_charts": classification_charts, "confusion_chart": confusion_chart}
     environment.filters |= {
-        "picture": picture, "value": value_text, "numeric": _is_number, "marked": _marked, "viewer_data": _viewer_data,
+        "picture": picture, "value": value_text, "metric": metric_text, "numeric": _is_number, "marked": _marked,
+        "viewer_data": _viewer_data,
     }  # fmt: skip
     environment.tests["section"] = lambda section, name: type(section).__name__ == name
     return environment.from_string(_beside("page.html"))
@@ -115,6 +116,11 @@ def _viewer_data(section: Viewer) -> Markup:
         ],
     }
     return Markup(json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def metric_text(value: float | None) -> str:
+    """Three decimals, also of the smallest: they stand below one another."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def value_text(value: Any) -> str:

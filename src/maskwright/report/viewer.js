@@ -88,8 +88,9 @@
       return { shown, truth, wrong, missed, right, errors, f1: total ? (2 * right) / total : 1 };
     }
 
-    // Outlines and, where letters have a size (in pixels of the image), labels; strip is the width of one strip.
-    function drawn(image, result, letters, strip) {
+    // Outlines and, where letters have a size (in pixels of the image), labels, which name the error if there is room;
+    // strip is the width of one strip.
+    function drawn(image, result, letters, strip, room) {
       const under = [], over = [], labels = [];
       const draw = (object, kind, text, parts = under) => {
         const [x1, y1, x2, y2] = object.box;
@@ -116,7 +117,7 @@
         for (const item of [...result.shown].reverse()) {
           const wrong = result.wrong.includes(item);
           const score = item.score === null ? "" : ` ${item.score.toFixed(2)}`;
-          draw(item, wrong ? "false" : "true", named(item) + score + (wrong && item.error !== "background" ? ` (${ERRORS[item.error] || item.error})` : ""));
+          draw(item, wrong ? "false" : "true", named(item) + score + (room && wrong && item.error !== "background" ? ` (${ERRORS[item.error] || item.error})` : ""));
         }
       return [...under, ...over, ...apart(labels, letters)].join("");
     }
@@ -153,12 +154,13 @@
     }
 
     function drawCard(index) {
-      const frame = cards[index].querySelector(".frame"), image = data.images[index];
-      const high = Math.min(300, 0.45 * frame.clientWidth); // of a strip, about
-      const count = isLong(image) ? Math.max(1, Math.round((high * image.width) / image.height / frame.clientWidth)) : 1;
+      const frame = cards[index].querySelector(".frame"), image = data.images[index], wide = frame.clientWidth;
+      if (!wide) return; // not laid out
+      const high = Math.min(300, 0.45 * wide); // of a strip, about
+      const count = isLong(image) ? Math.max(1, Math.round((high * image.width) / image.height / wide)) : 1;
       const strip = image.width / count;
-      const letters = occurring.size > 1 ? (LETTERS.card * strip) / frame.clientWidth : 0; // of one class the color says it all
-      const content = drawn(image, results[index], letters, strip);
+      const letters = occurring.size > 1 ? (LETTERS.card * strip) / wide : 0; // of one class the color says it all
+      const content = drawn(image, results[index], letters, strip, false);
       if (frame.children.length === count && frame.querySelector("svg")) for (const svg of frame.querySelectorAll("svg")) svg.innerHTML = content;
       else frame.replaceChildren(...strips(image, frame.querySelector("img"), count, content));
     }
@@ -271,7 +273,7 @@
       frame.className = "frame";
       frame.dataset.index = String(index);
       frame.style.width = `${Math.round(strip * scale)}px`;
-      frame.append(...strips(image, cards[index].querySelector("img").cloneNode(), count, drawn(image, results[index], LETTERS.enlarged / scale, strip)));
+      frame.append(...strips(image, cards[index].querySelector("img").cloneNode(), count, drawn(image, results[index], LETTERS.enlarged / scale, strip, true)));
       stage.replaceChildren(frame);
     }
     document.addEventListener("keydown", (event) => {

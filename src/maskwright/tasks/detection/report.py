@@ -165,7 +165,8 @@ def write_report(
     metrics, data = evaluation.metrics, evaluation.data
     counts = f"{counted(metrics.images, 'image')} ({context.split}), {counted(metrics.ground_truths, 'object')}"
     issues = [str(issue) for issue in context.issues]
-    parts = sections_of(metrics, detector.limits, f"{counts}; bootstrap over images")
+    resampled = "; bootstrap over images" if metrics.best_kind is not None and metrics.best_kind.intervals else ""
+    parts = sections_of(metrics, detector.limits, counts + resampled)
     shown = "; ".join([MATCHED, *(f"the model shows {limit}" for limit in detector.thresholds), ERRORS])
     parts.insert(len([kind for kind in (metrics.mask, metrics.box) if kind is not None]),
                  compared_images(evaluation, detector, "Images", shown))  # fmt: skip
