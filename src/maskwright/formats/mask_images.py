@@ -11,7 +11,7 @@ In the wild  0 and 1 instead of 0 and 255 (any value but 0 belongs); RGB or pale
              black on white (refused); GIFs; several frames or pages, 16-bit color (faults); a mask of
              another size (a fault, never stretched, refused by its header); masks that fit no image (counted); an image
              or a JPEG among the masks; semantic pictures that say what but not which: refused, unless each connected
-             component is to be one object (`connected_components=True`)
+             component is to be one object (`connected_components=True`; their classes by mask_names.py)
 Class        "pedestrian" for PedMasks; else the name of the data's folder
 Source       Penn-Fudan's readme; the pages of the Data Science Bowl 2018
 """
@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.errors import AnnotationError, DatasetError
-from maskwright.formats import mask_files, mask_pairs
+from maskwright.formats import mask_files, mask_names, mask_pairs
+from maskwright.formats.mask_names import MaskNames
 from maskwright.formats.mask_pairs import Mask, Pairs
 from maskwright.formats.reading import (
     Draft,
@@ -35,7 +36,9 @@ from maskwright.formats.reading import (
     assemble,
     data_name,
     measured,
+    natural,
 )
+from maskwright.formats.shapes import STUFF_UNUSED
 from maskwright.issues import Kind
 from maskwright.types import Dataset
 
@@ -106,6 +109,7 @@ def read(path: Path, faults: Faults, connected_components: bool = False) -> Data
     label = found.class_of or data_name(path)
     kind = BINARY if _one_file_an_object(found) else _kind(pairs, faults, path, connected_components)
     drafts = []
+    kinds = mask_names.find(path) if connected_components and kind == KINDS else None
     grounds: dict[Path, int] = {}
     for image, masks, split in pairs:
         if not masks:
@@ -113,9 +117,11 @@ def read(path: Path, faults: Faults, connected_components: bool = False) -> Data
         elif kind == BINARY:
             regions = _from_files(image, masks, label, faults, connected_components, grounds)
         else:
-            regions = _from_ids(image, masks, label, faults, connected_components, grounds)
+            regions = _from_ids(image, masks, label, faults, kinds, grounds)
         drafts.append(Draft(image, regions, split=split))
     _report_grounds(grounds, path, faults)
+    if kinds is not None:
+        _report_names(kinds, drafts, faults)
     names = {item for draft in drafts if draft.regions for item in draft.regions.labels}
     classes = sorted(names) if kind == KINDS or found.classes_from else [label]
     return assemble(data_name(path), classes, drafts, "mask_images", faults)
@@ -256,10 +262,10 @@ def _from_ids(
     masks: list[Mask],
     label: str,
     faults: Faults,
-    connected_components: bool,
+    kinds: MaskNames | None,
     grounds: dict[Path, int],
 ) -> Regions:
-    """Each value but 0 is one object; with `connected_components` it is a class, and each component one object."""
+    """Each value but 0 is one object; with `kinds` it is a class, and each connected component one object."""
     sizes = {mask_files.measured_mask(mask.path, faults, image.name) for mask in masks}
     regions = Regions(faults, image, stated=sizes.pop() if len(sizes) == 1 else None)
     for mask in masks:
@@ -278,13 +284,28 @@ def _from_ids(
         grounds[mask.path] = mask_files.ground(ids)
         numbers, rows = mask_files.rows(ids)
         for row, number in enumerate(numbers):
-            if not connected_components:
+            if kinds is None:
                 regions.mask(number, mask.label or label, rows[row])
                 continue
             components = mask_files.parts(rows[row])
+            if number in kinds.left_out:
+                faults.count(STUFF_UNUSED, len(components))
+                continue
             for part in range(len(components)):
-                regions.mask(f"{number} part {part}", mask.label or str(number), components[part])
+                kind = mask.label or kinds.names.get(number, str(number))
+                regions.mask(f"{number} part {part}", kind, components[part])
     return regions
+
+
+def _report_names(kinds: MaskNames, drafts: list[Draft], faults: Faults) -> None:
+    """Where the names of the values come from, and which values have none."""
+    if not kinds.file:
+        return
+    used = {label for draft in drafts if draft.regions is not None for label in draft.regions.labels}
+    faults.report(mask_names.NAMES_OF_VALUES(file=kinds.file))
+    unnamed = sorted(used - {*kinds.names.values()}, key=natural)
+    if unnamed:
+        faults.report(mask_names.VALUES_UNNAMED(file=kinds.file, count=len(unnamed), values=unnamed))
 
 
 def _from_files(

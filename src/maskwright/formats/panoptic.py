@@ -36,13 +36,10 @@ from maskwright.formats.reading import (
     data_name,
     read_json,
 )
+from maskwright.formats.shapes import STUFF_UNUSED
 from maskwright.issues import Kind
 from maskwright.types import Dataset
 
-STUFF_UNUSED = Kind(
-    "stuff_unused", "warning", "{count} stuff segment cannot be used here: left out",
-    "{count} stuff segments cannot be used here: left out",
-)  # fmt: skip
 SEGMENTS_UNLISTED = Kind(
     "segments_unlisted", "warning", "{count} color of a picture is in no list of segments: left out",
     "{count} colors of pictures are in no list of segments: left out",

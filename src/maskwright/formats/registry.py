@@ -240,10 +240,14 @@ def read(
             raise _with_links(error, scope) from error
     if not len(dataset):
         raise DatasetError("it holds no images", file=path, expected="at least one image", got="none")
-    if scope.issue is not None:
-        dataset = dataset.with_issues(scope.issue)
+    issues = [] if scope.issue is None else [scope.issue]
     if path != archive:
-        dataset = dataset.with_issues(archives.ARCHIVE_UNPACKED(file=archive.name, folder=path))
+        issues.append(archives.ARCHIVE_UNPACKED(file=archive.name, folder=path))
+    return _finished(dataset.with_issues(*issues))
+
+
+def _finished(dataset: Dataset) -> Dataset:
+    """With names that are text, and issues about what all records show together."""
     # what folders and files call the data and their classes may be no text; it goes into cards and tables
     dataset = replace(dataset, name=percent_encoded(dataset.name), names=tuple(map(percent_encoded, dataset.names)))
     return folders.report_alike(folders.report_unsplit(dataset))

@@ -27,6 +27,10 @@ CUBOIDS_UNUSED = Kind(
     "cuboids_unused", "warning", "{count} cuboid cannot be used here: left out",
     "{count} cuboids cannot be used here: left out",
 )  # fmt: skip
+STUFF_UNUSED = Kind(
+    "stuff_unused", "warning", "{count} stuff segment cannot be used here: left out",
+    "{count} stuff segments cannot be used here: left out",
+)  # fmt: skip
 BOXES_ROTATED = Kind(
     "boxes_rotated", "info", "{count} rotated box was read as an outline of four corners",
     "{count} rotated boxes were read as outlines of four corners",
