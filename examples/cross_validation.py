@@ -13,7 +13,7 @@ folder = sys.argv[1]
 k = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 10.0
 
-evaluated = maskwright.cross_validate(folder, k=k, time_budget=60 * minutes, log=print)
+evaluated = maskwright.cross_validate(folder, k=k, time_budget=60 * minutes, verbose=True)
 
 for number, metrics in enumerate(evaluated.folds, 1):
     print(f"fold {number}: {metrics.images} images, mask AP50 {metrics.mask and metrics.mask.AP50}")

@@ -12,7 +12,7 @@ import maskwright
 folder = sys.argv[1]
 minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
 
-trained = maskwright.train(folder, time_budget=60 * minutes, log=print)
+trained = maskwright.train(folder, time_budget=60 * minutes, verbose=True)
 evaluated = maskwright.evaluate(trained.folder, folder)
 
 mask = evaluated.metrics.mask

@@ -7,6 +7,7 @@ Without Jupyter: `%load_ext` is done here, other magics are left out. The networ
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import sys
@@ -44,10 +45,21 @@ def run(notebook: Path) -> None:
         for word in [line.split()[1] for line in code.splitlines() if line.startswith("%load_ext")]:
             importlib.import_module(word).load_ipython_extension(SHELL)
         plain = "\n".join("" if line.startswith("%") else line for line in code.splitlines())
-        exec(compile(plain, f"{notebook.name}, code cell {number}", "exec"), names)
+        execute(plain, f"{notebook.name}, code cell {number}", names)
         for metric in map(plt.figure, plt.get_fignums()):
             metric.savefig(f"cell_{number:02d}_{metric.number}.png", dpi=50)
         plt.close("all")
+
+
+def execute(code: str, name: str, names: dict[str, Any]) -> None:
+    """Runs a cell, and prints what its last expression gives."""
+    tree = ast.parse(code, name)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, name, "exec"), names)
+    if isinstance(last, ast.Expr):
+        result = eval(compile(ast.Expression(last.value), name, "eval"), names)
+        if result is not None:
+            print(repr(result))
 
 
 if __name__ == "__main__":

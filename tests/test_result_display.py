@@ -244,7 +244,7 @@ def test_a_large_picture_is_reduced(find, monkeypatch):
     shell, _ = notebook(monkeypatch)
     assert maskwright.read
     with Image.open(io.BytesIO(shown(shell, "image/jpeg", find(np.zeros((1500, 2000, 3), np.uint8))))) as picture:
-        assert picture.size == (800, 600)
+        assert picture.size == (640, 480)
 
 
 def test_a_picture_whose_file_is_gone_is_shown_as_text(find, file, monkeypatch):

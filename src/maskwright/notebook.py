@@ -19,10 +19,10 @@ from typing import Any
 from maskwright.errors import InputError, MaskwrightError
 from maskwright.kernel import ipython
 
-LONGEST = 800  # pixels: the side of a picture in a cell; a notebook keeps all its pictures
-QUALITY = 80  # of their JPEG, 0..100
+LONGEST = 640  # pixels: the side of a picture in a cell; a notebook keeps all its pictures
+QUALITY = 75  # of their JPEG, 0..100
 SHEET = 8  # images on a contact sheet
-CELL = (240, 180)  # width and height of one of them
+CELL = (200, 150)  # width and height of one of them
 
 
 def connect(shell: Any | None = None) -> None:
@@ -100,7 +100,7 @@ def jpeg(picture: Any) -> bytes:
     file = io.BytesIO()
     picture = picture.convert("RGB")
     picture.thumbnail((LONGEST, LONGEST))
-    picture.save(file, "JPEG", quality=QUALITY)
+    picture.save(file, "JPEG", quality=QUALITY, optimize=True)
     return file.getvalue()
 
 
@@ -120,7 +120,7 @@ def _sheet(items: Iterable[Any], columns: int = 4) -> str:
     if not drawn:
         return ""
     file = io.BytesIO()
-    Image.fromarray(sheet(drawn, columns, CELL)).save(file, "JPEG", quality=QUALITY)
+    Image.fromarray(sheet(drawn, columns, CELL)).save(file, "JPEG", quality=QUALITY, optimize=True)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img src="data:image/jpeg;base64,{data}" alt="contact sheet" style="max-width:100%">'
 
