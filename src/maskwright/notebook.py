@@ -164,7 +164,6 @@ def dataset_table(dataset: Any) -> str:
 
 def predicted_html(predicted: Any) -> str:
     """Many predictions: how many of each class, and a contact sheet of the first."""
-    from maskwright.text import listed
 
     def drawn() -> Iterable[tuple[Any, str]]:
         for prediction in predicted.images[:SHEET]:
@@ -172,8 +171,7 @@ def predicted_html(predicted: Any) -> str:
                 picture = prediction.thumbnail(CELL)
             except MaskwrightError:
                 continue
-            words = listed(prediction.counts(), prediction.called)
-            yield picture, f"{Path(prediction.image).name}: {words}"
+            yield picture, f"{Path(prediction.image).name}: {prediction.summary}"
 
     rows = [*predicted.counts().items(), ("images", len(predicted.images))]
     if predicted.failed:
@@ -222,8 +220,7 @@ def _metrics_table(metrics: Any) -> str:
 def evaluated_html(evaluated: Any) -> str:
     """What was evaluated, and its metrics."""
     about = f"{evaluated.model} on {evaluated.data.name} ({evaluated.split})"
-    notes = "".join(f"<p>{escape(note)}</p>" for note in map(str, evaluated.issues))
-    return f"<p>{escape(about)}</p>{_metrics_table(evaluated.metrics)}{notes}"
+    return f"<p>{escape(about)}</p>{_metrics_table(evaluated.metrics)}"
 
 
 def cross_validated_html(result: Any) -> str:

@@ -83,8 +83,13 @@ class Prediction(Drawable):
         """A DataFrame with one row per object; of a classifier's prediction with one row."""
         return Predicted([self]).to_pandas()
 
+    @property
+    def summary(self) -> str:
+        """What it shows, for a caption: "7 balloon, 1 cake"; of a classifier "rust"."""
+        return self.called if self.image_labels is not None else listed(self.instances.counts(), self.called)
+
     def __repr__(self) -> str:
-        return f"Prediction({self.image}: {listed(self.counts(), self.called)})"
+        return f"Prediction({self.image}: {self.summary})"
 
     @property
     def called(self) -> str:
