@@ -28,7 +28,7 @@ from maskwright.cli.console import Console
 from maskwright.cli.lines import wrapped
 from maskwright.cli.listing import listing
 from maskwright.cli.main import main
-from maskwright.cli.models import flat
+from maskwright.cli.models import flat, paragraphs
 from maskwright.curate import published
 from maskwright.extras import how_to_install, install_command
 from maskwright.issues import Issue
@@ -462,6 +462,14 @@ def test_in_a_narrow_terminal_sentences_stand_below_their_row(monkeypatch, capsy
         title, line, *further = capsys.readouterr().out.splitlines()
         assert title.strip() == "Networks" and line.startswith(first)
         assert "our own, for the processor of a laptop" in " ".join(" ".join(further).split())
+
+
+def test_the_lines_of_a_paragraph_are_joined():
+    page = "# balloons\n\nA network\nfor balloons.\n\n| a | b |\n|---|---|\n- one\n  item\n- two"
+    assert paragraphs("") == []
+    assert paragraphs(page) == [
+        "# balloons", "", "A network for balloons.", "", "| a | b |", "|---|---|", "- one item", "- two",
+    ]  # fmt: skip
 
 
 def test_nested_facts_become_words():

@@ -125,8 +125,8 @@ def _card(name: str, console: Console) -> None:
         console.show(str(folder))
         if page:
             console.show()
-        for line in (page or "").splitlines():
-            for part in wrapped(line, line_width()) if len(line) > line_width() and line[0] != "|" else [line]:
+        for line in paragraphs(page or ""):
+            for part in [line] if line.startswith("|") else wrapped(line, line_width()):
                 console.show(part)
 
     console.result({"folder": folder, "card": facts, "page": page}, tell)
@@ -144,6 +144,23 @@ def _page(folder: Path) -> str | None:
         return (folder / PAGE).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
+
+
+def paragraphs(page: str) -> list[str]:
+    """The lines of a page of Markdown, those of a paragraph (or of an item of a list) joined: they are broken again to
+    fit.
+
+    >>> paragraphs("# balloons\n\nA network\nfor balloons.\n- one\n  item")
+    ['# balloons', '', 'A network for balloons.', '- one item']
+    """
+    joined: list[str] = []
+    for line in page.splitlines():
+        begins = not line.strip() or line.startswith(("#", "|", "- ", "* ", ">", "```", "    "))
+        if begins or not joined or not joined[-1] or joined[-1].startswith(("#", "|", "```")):
+            joined.append(line)
+        else:
+            joined[-1] += " " + line.strip()
+    return joined
 
 
 def measured(metrics: Mapping[str, Any]) -> str:
