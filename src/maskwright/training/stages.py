@@ -12,7 +12,7 @@ from maskwright.training.recipe import Recipe
 from maskwright.training.schedule import Schedule
 from maskwright.training.state import Position
 
-STAGE_STARTED = Kind("stage_started", "info", "training {layers}: {tensors:tensor}, {millions:.2f} million parameters")
+STAGE_STARTED = Kind("stage_started", "info", "training {layers}: {tensors:tensor}, {parameters:parameter}")
 
 
 class Stages:
@@ -54,7 +54,7 @@ class Stages:
         """Make these layers trainable, and no others."""
         chosen = choose_layers(self.network, layers)
         count = sum(parameter.numel() for parameter in self.network.parameters() if parameter.requires_grad)
-        self.log(STAGE_STARTED(layers=layers, tensors=len(chosen), millions=count / 1e6))
+        self.log(STAGE_STARTED(layers=layers, tensors=len(chosen), parameters=count))
         for parameter in self.network.parameters():
             if not parameter.requires_grad:
                 parameter.grad = None
