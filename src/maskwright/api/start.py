@@ -98,23 +98,8 @@ def start_weights(
         return matterport.start_from_h5(network, file, names)
     folder = _folder(weights, model, backbone, names, runs, task)
     if folder is not None:
-        card = read_card(folder)
-        if card.backbone != backbone:
-            raise WeightsError(
-                "these weights belong to another backbone",
-                file=folder,
-                expected=backbone,
-                got=f"{card.model} on {card.backbone}",
-                fix=f"--backbone {card.backbone}, or other --weights",
-            )
-        tensors = model_tensors(folder, card)
-        if not card.kind.objects:
-            tensors = _rows_by_name(tensors, card.classes, names)
-        told = transfer(network, tensors, card.classes, names)
-        if not card.kind.objects and set(names) <= set(card.classes):
-            told.classes_kept, told.classes_fresh = list(names), []
         shown = f"bundled {folder.name}" if weights == "bundled" else weights
-        return f"weights: {shown} ({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {told}"
+        return f"weights: {shown} {_from_folder(network, folder, backbone, names)}"
     tensors = checkpoint.load(file)
     told = transfer(network, tensors, coco_classes(tensors), names)
     if not told.kept:
@@ -127,6 +112,26 @@ def start_weights(
         without_eps(network)
     better = weights == "imagenet" and any(read_card(item).model == model for item in sources.bundled_with(backbone))
     return f"weights: {weights}: {told}" + ("; --weights bundled takes those of the package" if better else "")
+
+
+def _from_folder(network: nn.Module, folder: Path, backbone: str, names: tuple[str, ...]) -> str:
+    """Fill `network` from a model folder; its first classes, and what was kept."""
+    card = read_card(folder)
+    if card.backbone != backbone:
+        raise WeightsError(
+            "these weights belong to another backbone",
+            file=folder,
+            expected=backbone,
+            got=f"{card.model} on {card.backbone}",
+            fix=f"--backbone {card.backbone}, or other --weights",
+        )
+    tensors = model_tensors(folder, card)
+    if not card.kind.objects:
+        tensors = _rows_by_name(tensors, card.classes, names)
+    transferred = transfer(network, tensors, card.classes, names)
+    if not card.kind.objects and set(names) <= set(card.classes):
+        transferred.classes_kept, transferred.classes_fresh = list(names), []
+    return f"({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {transferred}"
 
 
 def network_task(network: nn.Module) -> str:

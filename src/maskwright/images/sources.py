@@ -209,9 +209,9 @@ def _images_below(folder: Path) -> list[Path]:
     found: list[Path] = []
     todo, entered = [folder], {folder.resolve()}
     while todo:
-        place = todo.pop()
-        found += _own_images(place)
-        for path in place.iterdir():
+        entering = todo.pop()
+        found += _own_images(entering)
+        for path in entering.iterdir():
             if path.is_dir() and not path.name.startswith(".") and path.resolve() not in entered:
                 entered.add(path.resolve())
                 todo.append(path)
