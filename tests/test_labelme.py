@@ -305,7 +305,7 @@ def test_boxes_are_read_as_they_were_written(tmp_path_factory, boxes):
     folder = tmp_path_factory.mktemp("labelme")
     boxes = np.clip(boxes, 0, [40, 30, 40, 30]).astype(np.float32)
     boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(1) & (boxes[:, 2:] > 1).any(1)]
-    drawn = Instances(boxes, np.arange(len(boxes)) % 2, None, None, ("rust", '"dent"'))
+    drawn = Instances(boxes, np.arange(len(boxes)) % 2, None, None, ('"dent"', "rust"))
     assert formats.write(dataset(folder, drawn), folder, "labelme") == ()
     read = formats.read(folder)
     assert only(read).boxes.tolist() == boxes.tolist() and only(read).labels == drawn.labels

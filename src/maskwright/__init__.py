@@ -20,6 +20,8 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "check": "maskwright.api.check:check",
     "split": "maskwright.api.split:split",
     "convert": "maskwright.api.convert:convert",
+    "merge": "maskwright.api.merge:merge",
+    "relabel": "maskwright.api.relabel:relabel",
     "download": "maskwright.api.download:download",
     "render": "maskwright.synth:render",
     "render_set": "maskwright.synth:render_set",
@@ -77,8 +79,10 @@ if TYPE_CHECKING:
     from maskwright.api.doctor import doctor as doctor
     from maskwright.api.download import download as download
     from maskwright.api.evaluate import evaluate as evaluate
+    from maskwright.api.merge import merge as merge
     from maskwright.api.predict import load_screening as load_screening
     from maskwright.api.predict import predict as predict
+    from maskwright.api.relabel import relabel as relabel
     from maskwright.api.show import show as show
     from maskwright.api.splash import splash as splash
     from maskwright.api.split import split as split

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,7 +10,7 @@ from typing import Any, Unpack
 from maskwright import formats
 from maskwright.api.reading import ReadOptions, dataset_of
 from maskwright.curate import check as checks
-from maskwright.curate.duplicates import Duplicates, Pair, find_duplicates
+from maskwright.curate.duplicates import find_duplicates
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
@@ -76,7 +75,7 @@ def check(data: str | Path | Dataset, *, progress: Progress = automatic, **readi
     located = list(zip(datasets, starts, strict=True))
     issues: dict[str, tuple[Issue, ...]] = {}
     for dataset, start in located:
-        issues[dataset.name] = checks.check(dataset, _part(duplicates, [(start, len(dataset))]))
+        issues[dataset.name] = checks.check(dataset, duplicates.among((start, len(dataset))))
     if len(datasets) > 1:
         issues[""] = tuple(
             issue
@@ -85,28 +84,10 @@ def check(data: str | Path | Dataset, *, progress: Progress = automatic, **readi
                 one.records,
                 other.records,
                 (one.name, other.name),
-                _part(duplicates, [(first, len(one)), (second, len(other))]),
+                duplicates.among((first, len(one)), (second, len(other))),
             )
         )
     return CheckResult(tuple(datasets), issues)
-
-
-def _part(duplicates: Duplicates, stretches: Sequence[tuple[int, int]]) -> Duplicates:
-    """The duplicates among some stretches (start, length) of the images, numbered anew."""
-    indices = [index for start, length in stretches for index in range(start, start + length)]
-    anew = {index: number for number, index in enumerate(indices)}
-    pairs = [
-        replace(pair, first=anew[pair.first], second=anew[pair.second])
-        for pair in duplicates.pairs
-        if pair.first in anew and pair.second in anew
-    ]
-    images = tuple(duplicates.images[index] for index in indices)
-    unread = set(duplicates.unread)
-    return Duplicates(images, tuple(sorted(pairs, key=_order)), tuple(image for image in images if image in unread))
-
-
-def _order(pair: Pair) -> tuple[int, int]:
-    return pair.first, pair.second
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from typing import Any, Literal, NamedTuple, Unpack
 
 from maskwright import files, formats
 from maskwright.api.reading import ReadOptions, dataset_of
+from maskwright.curate import read_back
 from maskwright.curate.copies import copy_image, with_copies
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.formats.faults import summarized
-from maskwright.issues import Issue, Kind, Log, warn
+from maskwright.issues import Issue, Kind, Log, as_json, warn
 from maskwright.progress import Progress
 from maskwright.reporting import automatic
 from maskwright.types import Dataset
@@ -67,15 +68,21 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class ConvertResult:
-    """The files written, and how much is in them."""
+    """The files written, and how much is in them.
+
+    differences  what was not read back as it was written, and no loss accounts for; None where nobody asked (`verify`)
+    """
 
     files: tuple[Path, ...]
     images: int
     objects: int
     labels: int
+    differences: tuple[Issue, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"files": self.files, "images": self.images, "objects": self.objects, "labels": self.labels}
+        facts = {"files": self.files, "images": self.images, "objects": self.objects, "labels": self.labels}
+        differences = None if self.differences is None else [as_json(issue) for issue in self.differences]
+        return facts | {"differences": differences}
 
 
 def convert(
@@ -84,6 +91,7 @@ def convert(
     to: Format,
     *,
     copy_images: bool = False,
+    verify: bool = False,
     progress: Progress = automatic,
     log: Log = warn,
     **reading: Unpack[ReadOptions],
@@ -94,6 +102,7 @@ def convert(
              file (.json, .csv, .record, .xml)
     to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme, yolo, cvat or datumaro
     copy_images  copy the images beside what is written (a TFRecord holds them)
+    verify   read what was written, and compare; that needs the images beside it
     reading  as for maskwright.read
 
     >>> maskwright.convert("party/", "party.json", "coco").objects
@@ -109,6 +118,8 @@ def convert(
     single = _is_file(out, to)
     images = (out.parent if single else out) / ("JPEGImages" if to == "voc" else "images")
     copy_images = copy_images and to != "tfrecord"
+    if verify and not copy_images and to != "tfrecord":
+        _need_images(dataset, out.parent if single else out)
     if copy_images:
         files.refuse_filled(images)
     issues = summarized(dataset.issues)
@@ -127,10 +138,19 @@ def convert(
             for record in progress(dataset.records, total=len(dataset), label="copying images", unit="images"):
                 copy_image(record.image, images / record.image.name)
     issues += _left_behind(dataset, out.parent if single else out, to, single, copy_images)
-    for issue in issues:
+    differing = read_back.differences(dataset, formats.read(out)) if verify else ()
+    for issue in (*issues, *differing):
         log(issue)
     labels = sum(len(record.labels or ()) for record in dataset)
-    return ConvertResult(tuple(written), len(dataset), dataset.instance_count, labels)
+    unexplained = read_back.unexplained(differing, issues) if verify else None
+    return ConvertResult(tuple(written), len(dataset), dataset.instance_count, labels, unexplained)
+
+
+def _need_images(dataset: Dataset, folder: Path) -> None:
+    if not all(folder.resolve() in record.image.resolve().parents for record in dataset):
+        raise RecipeError("what is written is read again, and that needs the images beside it", field="verify",
+                          expected="images below the folder of OUT", got="images elsewhere",
+                          fix="--copy-images copies them there")  # fmt: skip
 
 
 def _left_behind(dataset: Dataset, folder: Path, to: Format, single: bool, copied: bool) -> Iterator[Issue]:

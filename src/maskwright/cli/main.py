@@ -20,6 +20,8 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "show": ("maskwright.cli.show:command", "Show images with their annotations, and summarize a dataset."),
         "check": ("maskwright.cli.check:command", "Find duplicates, leaks, label conflicts and faults."),
         "convert": ("maskwright.cli.convert:command", "Convert annotations, and report what is lost."),
+        "merge": ("maskwright.cli.merge:command", "Join several datasets into one."),
+        "relabel": ("maskwright.cli.relabel:command", "Rename, join or drop classes."),
         "split": ("maskwright.cli.split:command", "Split a dataset; near-duplicates stay in the same split."),
         "synth": ("maskwright.cli.synth:command", "Render synthetic images with exact masks."),
         "download": ("maskwright.cli.download:command", "Fetch weights or a published dataset."),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,16 @@ class Duplicates:
     images: tuple[Path, ...]
     pairs: tuple[Pair, ...]
     unread: tuple[Path, ...] = ()
+
+    def among(self, *stretches: tuple[int, int]) -> Duplicates:
+        """Those among some stretches (start, length) of the images, numbered anew."""
+        indices = [index for start, length in stretches for index in range(start, start + length)]
+        anew = {index: number for number, index in enumerate(indices)}
+        pairs = [replace(pair, first=anew[pair.first], second=anew[pair.second])
+                 for pair in self.pairs if pair.first in anew and pair.second in anew]  # fmt: skip
+        images, unread = tuple(self.images[index] for index in indices), set(self.unread)
+        return Duplicates(images, tuple(sorted(pairs, key=lambda pair: (pair.first, pair.second))),
+                          tuple(image for image in images if image in unread))  # fmt: skip
 
     @property
     def exact(self) -> tuple[Pair, ...]:

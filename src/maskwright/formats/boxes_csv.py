@@ -158,6 +158,7 @@ def _xml_folders(path: Path) -> list[Path]:
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """One table; images are named by the way down from its folder, or by their bare name."""
+    losses.class_order(dataset)
     rows: list[list[object]] = []
     drawn = []
     for record in dataset.records:

@@ -36,7 +36,7 @@ from maskwright.files import writing
 from maskwright.formats import cvat_tracks
 from maskwright.formats.cvat_shapes import SHAPES, draw, whole
 from maskwright.formats.image_classes import classified
-from maskwright.formats.losses import OUTLINES_LOST
+from maskwright.formats.losses import OUTLINES_LOST, VERTICES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -220,6 +220,7 @@ def _write_shapes(instances: Instances, image: Element, losses: Losses) -> None:
             shape = SubElement(image, "polygon", label=label, occluded="0", points=points)
         elif instances.masks.area[row]:
             shape = SubElement(image, "mask", {"label": label, "occluded": "0"} | _runs(instances.masks[row]))
+            losses.add(VERTICES_LOST, 0 if parts is None else len(parts))
         else:
             losses.add(OUTLINES_LOST)
             continue

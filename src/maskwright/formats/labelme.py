@@ -248,6 +248,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
 
     Images are not copied. A path that ends in .json takes a dataset of one image.
     """
+    losses.class_order(dataset)
     pages: dict[Path, Record] = {}
     single = path.suffix.lower() == ".json"
     for record in dataset.records:

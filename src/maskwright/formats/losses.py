@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from maskwright.issues import Issue, Kind
-from maskwright.types import Instances, Record
+from maskwright.types import Dataset, Instances, Record
 
 SKIPPED_IMAGES_LOST = Kind(
     "skipped_images_lost", "warning", "{count} skipped image cannot be kept", "{count} skipped images cannot be kept"
@@ -30,6 +30,13 @@ ATTRIBUTES_LOST = Kind(
 CLASS_IDS_LOST = Kind(
     "class_ids_lost", "warning", "{count} class id cannot be kept", "{count} class ids cannot be kept"
 )
+CLASS_ORDER_LOST = Kind(
+    "class_order_lost", "warning", "the order of the classes cannot be kept: {names} will be read as {sorted}"
+)
+VERTICES_LOST = Kind(
+    "vertices_lost", "warning", "the points of {count} outline cannot be kept, its mask is",
+    "the points of {count} outlines cannot be kept, their masks are",
+)  # fmt: skip
 IMAGE_LABELS_LOST = Kind(
     "image_labels_lost", "warning", "{count} list of image labels cannot be kept",
     "{count} lists of image labels cannot be kept",
@@ -55,6 +62,7 @@ class Losses:
 
     def __init__(self) -> None:
         self.counts: Counter[Kind] = Counter()
+        self._order: tuple[str, ...] = ()
 
     def add(self, kind: Kind, number: int = 1) -> None:
         if number:
@@ -64,6 +72,11 @@ class Losses:
         """An image that has no place in the file, for its state is none that the file can tell."""
         kinds = {"skipped": SKIPPED_IMAGES_LOST, "empty": EMPTY_IMAGES_LOST}
         self.add(kinds.get(record.state, UNLABELED_IMAGES_LOST))
+
+    def class_order(self, dataset: Dataset) -> None:
+        """The format lists no classes: those that occur are read in alphabetical order."""
+        used = tuple(name for name, count in dataset.class_counts().items() if count)
+        self._order = used if list(used) != sorted(used) else ()
 
     def attributes(self, instances: Instances, kept: Sequence[str] = ()) -> None:
         """The attributes of these objects, but for those that the format has a place for."""
@@ -76,4 +89,6 @@ class Losses:
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        return tuple(kind(count=number) for kind, number in self.counts.items())
+        counted = (kind(count=number) for kind, number in self.counts.items())
+        ordered = [CLASS_ORDER_LOST(names=self._order, sorted=sorted(self._order))] if self._order else []
+        return (*counted, *ordered)

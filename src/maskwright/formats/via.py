@@ -350,6 +350,7 @@ def _numbers(shape: dict[str, Any], kind: str, number: object, regions: Regions)
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """A VIA 2 export: masks as polygons, boxes as rectangles, the class in the attribute "class"."""
+    losses.class_order(dataset)
     drawn = []
     for record in dataset.records:
         if record.instances is None:

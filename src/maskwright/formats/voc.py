@@ -321,6 +321,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
 
     Images are not copied. A path that ends in .xml takes a dataset of one image.
     """
+    losses.class_order(dataset)
     records = [record for record in dataset.records if record.instances is not None and not record.skipped]
     for record in dataset.records:
         if record.instances is None or record.skipped:

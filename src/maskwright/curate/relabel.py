@@ -1,0 +1,54 @@
+"""Other classes for the same objects: renamed, joined or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from maskwright.errors import RecipeError, UnknownName
+from maskwright.types import Dataset, Record
+
+
+def relabelled(dataset: Dataset, rename: Mapping[str, str], drop: Collection[str] = ()) -> Dataset:
+    """The dataset with `rename[name]` for each class name; classes that get one name are joined.
+
+    drop  classes whose objects (or image labels) are taken out; an image without others becomes an empty one
+
+    >>> relabelled(dataset, {"corrosion": "rust", "Rust": "rust"}, drop=["unsure"]).names
+    ('rust', 'dent')
+    """
+    for name in (*rename, *drop):
+        if name not in dataset.names:
+            raise UnknownName("class", name, dataset.names)
+    both = sorted({*rename} & {*drop})
+    if both:
+        raise RecipeError("a class is renamed and dropped", field="rename, drop", expected="one of both", got=both[0])
+    new = [None if name in drop else rename.get(name, name).strip() for name in dataset.names]
+    names = tuple(dict.fromkeys(name for name in new if name is not None))
+    if not all(names):
+        raise RecipeError("a class needs a name", field="rename", expected="OLD=NEW", got="an empty name")
+    index = np.array([-1 if name is None else names.index(name) for name in new], np.int64)
+    ids: dict[str, int | str] = {}
+    for name, id in zip(new, dataset.class_ids, strict=False):
+        ids.setdefault(name or "", id)
+    return replace(
+        dataset,
+        names=names,
+        records=tuple(_moved(record, index, names) for record in dataset.records),
+        class_ids=tuple(ids[name] for name in names) if dataset.class_ids else (),
+    )
+
+
+def _moved(record: Record, index: np.ndarray, names: tuple[str, ...]) -> Record:
+    instances = record.instances
+    if instances is not None:
+        kept = instances[index[instances.classes] >= 0]
+        instances = replace(kept, classes=index[kept.classes], names=names)
+    return replace(record, instances=instances, labels=_chosen(record.labels, index),
+                   labelled_classes=_chosen(record.labelled_classes, index))  # fmt: skip
+
+
+def _chosen(labels: tuple[int, ...] | None, index: np.ndarray) -> tuple[int, ...] | None:
+    return None if labels is None else tuple(dict.fromkeys(int(new) for label in labels if (new := index[label]) >= 0))
