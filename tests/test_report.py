@@ -159,6 +159,11 @@ def test_a_metric_without_a_value_gives_its_reason():
     assert "no small objects in the data" in page and "nan" not in page.lower()
 
 
+def test_a_mistake_has_a_frame_and_a_right_answer_has_none():
+    page = render("party", [Gallery("g", [Picture(PIXELS, "a", wrong=True), Picture(PIXELS, "b")])])
+    assert page.count('<figure class="mistake">') == 1 and page.count("<figure>") == 1
+
+
 def test_large_pictures_are_reduced():
     rng = np.random.default_rng(0)
     assert len(picture(rng.integers(0, 255, (3000, 4000, 3), dtype=np.uint8))) < 700_000

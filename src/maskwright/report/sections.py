@@ -38,10 +38,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """An image, H×W×3 uint8, with a caption."""
+    """An image, H×W×3 uint8, with a caption. wrong: what it shows is a mistake of the model; it gets a frame."""
 
     pixels: np.ndarray
     caption: str = ""
+    wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)

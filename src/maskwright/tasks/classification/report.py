@@ -258,6 +258,6 @@ def write_report(
 def picture(classifier: ImageClassifier, record: Record, names: tuple[str, ...]) -> Picture:
     """The prediction on one image, for the report of a run. names  the classes of the data"""
     image = classifier.open(record.image)
-    ground_truth = ", ".join(names[label] for label in record.labels or ()) or "none"
-    caption = f"{record.image.name}: {classifier(image)}, labeled {ground_truth}"
-    return Picture(fit(image.pixels, SINGLE), caption)
+    ground_truth, predicted = [names[label] for label in record.labels or ()], classifier(image)
+    caption = f"{record.image.name}: {predicted}, labeled {', '.join(ground_truth) or 'none'}"
+    return Picture(fit(image.pixels, SINGLE), caption, wrong=set(ground_truth) != set(predicted.labels))

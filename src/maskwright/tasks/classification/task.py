@@ -23,6 +23,7 @@ from maskwright.report.sections import Gallery, Section
 from maskwright.tasks.base import Evaluation, EvaluationOptions, ReportContext, Task, TrainingReport
 from maskwright.tasks.classification import calibration, evaluation, report, thresholds, validation
 from maskwright.tasks.classification import data as data_of
+from maskwright.text import counted
 from maskwright.training.loader import Loader
 from maskwright.training.step import Objective
 from maskwright.types import Dataset, ImageLabels
@@ -96,7 +97,10 @@ class ClassificationTask(Task[ImageClassifier, ClassificationMetrics]):
         return calibration.calibrate(model, val, device, precision)
 
     def examples(self, predictor: ImageClassifier, data: Dataset, heading: str, note: str) -> Section:
-        return Gallery(heading, [report.picture(predictor, record, data.names) for record in data], note)
+        pictures = [report.picture(predictor, record, data.names) for record in data]
+        wrong = sum(picture.wrong for picture in pictures)
+        framed = f"; framed: {counted(wrong, 'mistake')}" if wrong else ""
+        return Gallery(heading, pictures, note + framed)
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
     def evaluate(
