@@ -140,6 +140,10 @@ def test_a_model_says_which_score_of_which_class_is_in_use():
         "every other class: threshold 0.5, the model's own",
     ]
     assert [str(item) for item in thresholds.of_detector(card, 0.6)] == ["objects: threshold 0.6, as asked"]
+    both = msgspec.structs.replace(card, thresholds={"gun": 0.3, "sword": 0.25})
+    assert sentences(thresholds.issues(thresholds.of_detector(both, None))) == (
+        "thresholds gun 0.3, sword 0.25: the operating points chosen on 16 validation images",
+    )
     many = tuple(f"class {number}" for number in range(40))
     card = msgspec.structs.replace(card, classes=many, thresholds=dict.fromkeys(many, 0.25))
     assert sentences(thresholds.issues(thresholds.of_detector(card, None))) == (

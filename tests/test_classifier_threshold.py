@@ -273,7 +273,7 @@ def test_training_images_of_the_other_model_are_reported(run, tmp_path):
     told_run(other, tmp_path, train=["image_0.png"], val=[])
     done = evaluate(str(run), data(tmp_path, "test"), bootstrap=0, against=str(other))
     assert sentences(done.issues) == (
-        f"1 of these 5 images were used to train {other}: the metrics measure memorization",
+        f"1 of these 5 images was used to train {other}: the metrics measure memorization",
     )
 
 

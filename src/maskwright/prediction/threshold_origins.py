@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from maskwright.issues import Issue, Kind
 from maskwright.weights.card import Card
 
 SCORE_THRESHOLD = Kind("score_threshold", "info", "{name}: threshold {score:.4g}, {origin}[ chosen on {chosen}]")
+SCORE_THRESHOLDS_ALIKE = Kind("score_thresholds_alike", "info", "thresholds {scores}: {origin}[ chosen on {chosen}]")
 SCORE_THRESHOLDS = Kind(
     "score_thresholds", "info", "{count} classes: a threshold for each, {min:.4g} to {max:.4g}[ ({chosen})]"
 )
@@ -103,11 +105,22 @@ def of_classifier(card: Card, points: Mapping[str, float], threshold: float, ask
 
 
 def issues(thresholds: Sequence[Threshold]) -> list[Issue]:
-    """One for each threshold; one for all where there are very many."""
+    """One for each threshold, or for those of one origin together; one for all where there are very many."""
     if len(thresholds) <= SHOWN:
-        return [threshold.issue() for threshold in thresholds]
+        origins = itertools.groupby(thresholds, key=lambda threshold: (threshold.source, threshold.chosen))
+        return [_together(list(group)) for _, group in origins]
     scores = [threshold.score for threshold in thresholds]
     return [SCORE_THRESHOLDS(count=len(scores), min=min(scores), max=max(scores), chosen=thresholds[0].chosen)]
+
+
+def _together(thresholds: Sequence[Threshold]) -> Issue:
+    """Those of one origin."""
+    first, *others = thresholds
+    if not others:
+        return first.issue()
+    scores = [f"{threshold.name} {threshold.score:.4g}" for threshold in thresholds]
+    origin = {CHOSEN: "the operating points"}.get(first.source, WORDS[first.source])
+    return SCORE_THRESHOLDS_ALIKE(scores=scores, origin=origin, chosen=first.chosen)
 
 
 def _for(aim: object) -> str:
