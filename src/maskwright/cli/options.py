@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,48 @@ names = click.option(
 )
 INFERENCE = {"threshold": threshold, "size": size, "tile": tile, "names": names, "device": device,
              "precision": precision, "engine": engine}  # fmt: skip
+
+
+def number(context: click.Context, parameter: click.Parameter, value: str | None) -> Fraction | None:
+    """25, 29.97, 30000/1001 or 4x; None where nothing was said."""
+    try:
+        return None if value is None else Fraction(value.lower().removesuffix("x"))
+    except (ValueError, ZeroDivisionError) as error:
+        raise RecipeError(
+            "this is no number", field=parameter.opts[0], expected=parameter.metavar, got=value
+        ) from error
+
+
+TIMES = {  # option of videos -> field of Timing
+    "from": "start", "to": "end", "fps": "fps", "slow": "slow",
+}  # fmt: skip
+
+
+def video_times(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which frames of a video are taken, and when they are shown: for `timing_of`."""
+    for option in (
+        click.option("--slow", callback=number, metavar="4x", help="In videos: slow motion, without sound."),
+        click.option("--fps", callback=number, metavar="RATE", help="In videos: at a constant rate, such as 25."),
+        click.option("--to", type=click.FloatRange(0), metavar="SECONDS", help="In videos: end there."),
+        click.option("--from", type=click.FloatRange(0), metavar="SECONDS", help="In videos: begin there."),
+    ):
+        function = option(function)
+    return function
+
+
+def timing_of(chosen: dict[str, Any]) -> Any:
+    """The `Timing` of a video."""
+    from maskwright.video.timing import Timing
+
+    given = {field: chosen[name] for name, field in TIMES.items() if chosen[name] is not None}
+    return Timing(every=1 if chosen["every"] is None else chosen["every"], **given)
+
+
+def refuse_times(chosen: dict[str, Any]) -> None:
+    """Images have none."""
+    for name in TIMES:
+        if chosen[name] is not None:
+            raise RecipeError("this is for videos", field=f"--{name}", expected="a video", got="images")
 
 
 def inference(*chosen: str) -> Decorator:

@@ -43,6 +43,7 @@ VIDEOS_ONLY = ("track", "resume")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
 @options.resume
+@options.video_times
 @click.option("--no-pictures", is_flag=True, help="Do not draw: no pictures, no new video.")
 @click.option("--screen", metavar="CLASSIFIER", help="In place of MODEL: ask this one first ...")
 @click.option("--then", metavar="DETECTOR", help="... and this one only where the classifier says so.")
@@ -56,8 +57,8 @@ VIDEOS_ONLY = ("track", "resume")
 @click.option("--move", is_flag=True, help="Move it there instead.")
 @click.option("--watch", is_flag=True, help="Wait for images to come into a folder, until Ctrl-C.")
 @click.option(
-    "--every", type=click.FloatRange(0.05, 3600), metavar="SECONDS", default=1.0, show_default=True,
-    help="How often --watch looks.",
+    "--every", type=click.FloatRange(0.05, 3600), metavar="N",
+    help="In videos: only every second (2), third (3), ... frame. With --watch: seconds between looks.  [default: 1]",
 )  # fmt: skip
 @browser.option
 @options.recursive
@@ -87,7 +88,7 @@ def command(
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     if videos := videos_among(images, [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]):
         settings = {"lines": chosen["save_jsonl"], "pictures": not chosen["no_pictures"], "classes": chosen["classes"]}
-        settings |= {name: chosen[name] for name in VIDEOS_ONLY}
+        settings |= {name: chosen[name] for name in VIDEOS_ONLY} | {"timing": options.timing_of(chosen)}
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
     _check_images(chosen)
     if chosen["watch"] and len(images) > 1:
@@ -112,7 +113,7 @@ def command(
         )  # fmt: skip
         settings["options"] = AS_TRAINED
     if chosen["watch"]:
-        return _watch(predictor, images[0], chosen["every"], settings, console)
+        return _watch(predictor, images[0], chosen["every"] or 1.0, settings, console)
     code = show_predictions(predict(predictor, images, recursive=chosen["recursive"], **settings), console)
     if chosen["open_page"]:
         browser.show_page(out / "screening.html", console)
@@ -132,6 +133,7 @@ def _check_images(chosen: dict[str, Any]) -> None:
     for name in VIDEOS_ONLY:
         if chosen[name]:
             raise RecipeError("this is for videos", field=f"--{name}", expected="a video", got="images")
+    options.refuse_times(chosen)
     if chosen["watch"] and chosen["recursive"]:
         raise RecipeError("one folder is watched, and not those in it", field="--recursive", expected="--watch alone",
                           got="both")  # fmt: skip

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 @options.classes
 @options.recursive
 @options.resume
+@options.video_times
+@click.option("--every", type=click.IntRange(1), metavar="N", help="In videos: only every second (2), ... frame.")
 @options.follow_source_links
 @options.console
 def command(
@@ -45,10 +47,14 @@ def command(
     out = options.beside_data(out, [Path(source) for source in sources if Path(source).is_dir()], console)
     if videos := videos_among(sources):
         drawn = Splash(side_by_side=chosen["side_by_side"], invert=chosen["invert"])
-        settings = {"drawn": drawn, "classes": chosen["classes"], "resume": chosen["resume"]}
+        settings = {"drawn": drawn, "classes": chosen["classes"], "resume": chosen["resume"],
+                    "timing": options.timing_of(chosen)}  # fmt: skip
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
-    if chosen.pop("resume"):
-        raise RecipeError("this is for videos", field="--resume", expected="a video", got="images")
+    options.refuse_times(chosen)
+    if chosen["resume"] or chosen["every"]:
+        raise RecipeError("this is for videos", field="--resume, --every", expected="a video", got="images")
+    for name in (*options.TIMES, "resume", "every"):
+        del chosen[name]
     predicted = splash(
         model, list(sources), out=out, options=inference, progress=console.progress, log=console.log, **chosen
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from maskwright import files
-from maskwright.errors import ImageError, MissingExtra
+from maskwright.errors import ImageError, MissingExtra, RecipeError
 from maskwright.extras import how_to_install
 from maskwright.video.timing import AS_RECORDED, Timing
 
@@ -177,10 +177,14 @@ class Video:
         source = self.stream.time_base
         chosen = self.timing.retimed(self._frames(), source)
         chosen = self.timing.clocked(chosen, source) if self.timing.fps is not None else chosen
+        number = -1
         for number, (frame, pts, duration, source_pts) in enumerate(chosen):
             if number >= self._skip:
                 pixels, seconds = self._pixels(frame), float(pts * self.time_base)
                 yield Frame(pixels, pts, duration, seconds, float(source_pts * source))
+        if number < 0:
+            raise RecipeError("there is no frame of the video at these times", file=self.path,
+                              got=f"--from {self.timing.start:g}", fix="begin earlier")  # fmt: skip
 
     def _frames(self) -> Iterator[tuple[Any, int, int]]:
         """Each decoded frame with its time, from 0 on and always rising, and its duration."""

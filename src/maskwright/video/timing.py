@@ -30,12 +30,13 @@ class Timing:
         for field, value, valid, expected in (
             ("--from", self.start, self.start >= 0, "0 seconds or more"),
             ("--to", self.end, self.end is None or self.end > self.start, f"more than {self.start:g} seconds"),
-            ("--every", self.every, self.every >= 1, "1 or more"),
+            ("--every", self.every, self.every >= 1 and self.every == int(self.every), "a whole number, 1 or more"),
             ("--fps", self.fps, self.fps is None or 0 < self.fps <= 1000, "0 to 1000 frames a second"),
             ("--slow", self.slow, 0 < self.slow <= 1000, "more than 0, such as 4x"),
         ):
             if not valid:
                 raise RecipeError("no frame could be shown at such times", field=field, expected=expected, got=value)
+        object.__setattr__(self, "every", int(self.every))
 
     @property
     def plain(self) -> bool:
