@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from maskwright import formats
 from maskwright.api.reading import ReadOptions, dataset_of
@@ -19,6 +19,9 @@ from maskwright.progress import Progress
 from maskwright.reporting import automatic
 from maskwright.types import Dataset
 
+if TYPE_CHECKING:
+    from maskwright.prediction.predictor import Predictor
+
 TOO_MANY_FAULTS = Kind(
     "too_many_faults", "warning", "is not read without --allow-faulty: {reason}", fix="correct the records named below"
 )
@@ -26,10 +29,14 @@ TOO_MANY_FAULTS = Kind(
 
 @dataclass(frozen=True)
 class CheckResult:
-    """data: the datasets that were read; issues: those of each by its name, and under "" what several share."""
+    """data: the datasets that were read; issues: those of each by its name, and under "" what several share.
+
+    doubts  the labels of each dataset that the model doubts, the surest first; {} without a model
+    """
 
     data: tuple[Dataset, ...]
     issues: dict[str, tuple[Issue, ...]]
+    doubts: dict[str, tuple[Issue, ...]] = field(default_factory=dict)
 
     @property
     def serious(self) -> bool:
@@ -48,6 +55,7 @@ class CheckResult:
                     "splits": {name: len(part) for name, part in dataset.splits().items()},
                     "classes": dataset.class_counts(),
                     "issues": [as_json(issue) for issue in self.issues[dataset.name]],
+                    "doubts": [as_json(issue) for issue in self.doubts.get(dataset.name, ())],
                 }
                 for dataset in self.data
             ],
@@ -55,12 +63,19 @@ class CheckResult:
         }
 
 
-def check(data: str | Path | Dataset, *, progress: Progress = automatic, **reading: Unpack[ReadOptions]) -> CheckResult:
+def check(
+    data: str | Path | Dataset,
+    *,
+    model: str | Path | Predictor | None = None,
+    progress: Progress = automatic,
+    **reading: Unpack[ReadOptions],
+) -> CheckResult:
     """Everything that is wrong or worth knowing, in one dataset or in several below one folder.
 
     A folder may hold several (class folders, boxes, a TFRecord of the same images): each is checked, and images that
     two of them share are named. Faulty regions are issues here, however many they are. Nothing is changed.
 
+    model    its predictions are compared with the labels, and what it doubts is ranked
     reading  as for maskwright.read
 
     >>> maskwright.check("rust/").serious
@@ -87,7 +102,14 @@ def check(data: str | Path | Dataset, *, progress: Progress = automatic, **readi
                 duplicates.among((first, len(one)), (second, len(other))),
             )
         )
-    return CheckResult(tuple(datasets), issues)
+    doubts = {} if model is None else {dataset.name: _doubted(dataset, model, progress) for dataset in datasets}
+    return CheckResult(tuple(datasets), issues, doubts)
+
+
+def _doubted(dataset: Dataset, model: str | Path | Predictor, progress: Progress) -> tuple[Issue, ...]:
+    from maskwright.api.doubts import doubted  # brings torch
+
+    return doubted(dataset, model, progress)
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -12,18 +12,21 @@ from maskwright.cli.console import FAILED, Console
 
 if TYPE_CHECKING:
     from maskwright.api.check import CheckResult
+    from maskwright.issues import Issue
 
 SHOWN = 5  # faulty records; the others are counted
+DOUBTS_SHOWN = 20
 
 
 @click.command(options_metavar="[options]")
 @options.data
+@click.option("--model", metavar="MODEL", help="Name the labels that this trained model doubts, the surest first.")
 @options.class_attribute
 @options.connected_components
 @options.annotation_files
 @options.follow_links
 @options.console
-def command(data: Path, console: Console, **reading: Any) -> int:
+def command(data: Path, console: Console, **chosen: Any) -> int:
     """Look for copies, leaks between splits, label conflicts and faults, before you train.
 
     A folder may hold several datasets, such as class folders and boxes on the same images: each is checked by
@@ -31,12 +34,16 @@ def command(data: Path, console: Console, **reading: Any) -> int:
 
     Exit code 1 where something would make a metric wrong: the same image in train and val or test, or in two classes.
 
+    With --model its predictions are compared with the labels: objects that nobody drew, other classes, boxes that lie
+    elsewhere, objects that it does not see. A doubt is a place to look at, not an error, and changes no exit code.
+
     \b
       maskwright check party/
+      maskwright check party/ --model balloons
     """
     from maskwright.api.check import check
 
-    result = check(data, progress=console.progress, **reading)
+    result = check(data, progress=console.progress, **chosen)
     console.result(result.to_dict(), lambda: _show(result, console))
     return FAILED if result.serious else 0
 
@@ -47,9 +54,19 @@ def _show(result: CheckResult, console: Console) -> None:
         classes = ", ".join(f"{name} {count:,}" for name, count in dataset.class_counts().items())
         console.show(f"{dataset.name}{format}: {len(dataset):,} images; {classes or 'no classes'}")
         _list(result, dataset.name, console)
+        _list_doubts(result.doubts.get(dataset.name), console)
     if len(result.data) > 1:
         console.show("Together")
         _list(result, "", console)
+
+
+def _list_doubts(doubts: tuple[Issue, ...] | None, console: Console) -> None:
+    for issue in (doubts or ())[:DOUBTS_SHOWN]:
+        console.show(f"  doubt: {issue}")
+    if doubts is not None and len(doubts) > DOUBTS_SHOWN:
+        console.show(f"  ... and {len(doubts) - DOUBTS_SHOWN:,} weaker doubts (--json names them all)")
+    elif not doubts and doubts is not None:
+        console.show("  the model doubts no label")
 
 
 def _list(result: CheckResult, name: str, console: Console) -> None:
