@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 from maskwright import files
 from maskwright.api.predict import class_indices_of
 from maskwright.api.video_frames import Drawing, FrameStages
-from maskwright.api.video_output import VideoOutput, video_output
+from maskwright.api.video_output import VideoOutput, Wanted, video_output
 from maskwright.api.video_state import job_of
-from maskwright.errors import MaskwrightError, OutputError
+from maskwright.errors import MaskwrightError, OutputError, RecipeError
 from maskwright.issues import Issue, Kind, Log, as_json
 from maskwright.prediction.detector import require_detector
 from maskwright.prediction.loading import load_unless_loaded
@@ -20,6 +20,7 @@ from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress
 from maskwright.reporting import reporting
+from maskwright.video.counting import Counting, CountLine, Zone
 from maskwright.video.pipeline import overlapped
 from maskwright.video.read import Video
 from maskwright.video.timing import AS_RECORDED, Timing
@@ -59,6 +60,7 @@ class VideoResult:
     most         {class: objects on the frame that shows most of it}
     lines        the table of frames, where it was asked for
     tracks       {class: how many different objects were followed}; None where no identities were asked for
+    counts       of lines and zones in the end, see maskwright.video.counting
     issues       what a viewer should know: sound left out, a file that ends in the middle
     """
 
@@ -70,6 +72,7 @@ class VideoResult:
     most: dict[str, int]
     lines: Path | None = None
     issues: tuple[Issue, ...] = ()
+    counts: dict[str, Any] = field(default_factory=dict)
     tracks: dict[str, int] | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +83,7 @@ class VideoResult:
             "seconds": round(self.seconds, 3),
             "most": self.most,
             "tracks": self.tracks,
+            **self.counts,
             "lines": None if self.lines is None else str(self.lines),
             "issues": [as_json(issue) for issue in self.issues],
         }
@@ -108,6 +112,8 @@ def predict_video(
     lines: bool = False,
     pictures: bool = True,
     track: bool = False,
+    save_tracks: bool = False,
+    counting: Sequence[CountLine | Zone] = (),
     timing: Timing = AS_RECORDED,
     resume: bool = False,
     classes: Sequence[str] | None = None,
@@ -120,30 +126,30 @@ def predict_video(
 
     source  a video of any kind that FFmpeg reads, or the address of one
     out     a folder, where the video gets the source's name and .mp4; or a file that ends in .mp4, .mov or .mkv
-    drawn   makes the new frame of the old one and its objects; None: outlines and labels. Called in another thread,
-            frame by frame in order
+    drawn   makes the new frame of the old one and its objects, in another thread; None: outlines and labels
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
     pictures  False draws nothing and writes no video: the objects are counted, and written as lines where asked for
     track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
+    save_tracks  VIDEO.tracks.csv, a row a track, and VIDEO.mot.txt, MOT Challenge's format
+    counting  lines and zones (maskwright.video.counting), drawn and in the lines; this and save_tracks need `track`
     timing  which frames are taken, and when they are shown (maskwright.video.timing)
     resume  go on where a run that was broken off had been; where nothing is left of one, from the first frame
     verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
-    Reading, predicting, drawing and writing run at the same time; a few frames are in memory, however long the video.
-    Ctrl-C ends the video where it is, so that it can be played up to there, and goes on as KeyboardInterrupt.
+    All stages run at the same time, with a few frames in memory. Ctrl-C ends the video where it is, so that it can be
+    played up to there, and goes on as KeyboardInterrupt.
 
     >>> maskwright.predict_video("balloons", "party.mp4", out="drawn").most
     {'balloon': 7}
     """
     progress, log = reporting(verbose, progress, log)
+    counted, wanted = _counting(counting, track, save_tracks), Wanted(pictures, lines, save_tracks)
     predictor = require_detector(load_unless_loaded(model, options, progress))
-    class_indices = class_indices_of(predictor, classes)
-    file = targets([source], Path(out))[0]
-    for issue in predictor.introduction():
-        log(issue)
+    class_indices, file = class_indices_of(predictor, classes), targets([source], Path(out))[0]
+    _log_all(predictor.introduction(), log)
     with Video(source, timing) as video:
-        job = job_of(video, predictor, drawn, classes=classes, track=track, lines=lines, pictures=pictures)
-        stages = FrameStages(predictor, class_indices, video, track, drawn, pictures)
-        with video_output(video, file, lines, pictures, job, resume) as output:
+        job = job_of(video, predictor, drawn, classes=classes, track=track, wanted=wanted, counting=counting)
+        stages = FrameStages(predictor, class_indices, video, track, drawn, pictures, counted)
+        with video_output(video, file, wanted, job, resume) as output:
             _begin(output, stages, log)
             _process(video, stages, output, progress, log)
     return _report(video, output, log)
@@ -157,12 +163,24 @@ def _report(video: Video, output: VideoOutput, log: Log) -> VideoResult:
         log(VIDEO_STOPPED(seconds=summary.seconds, file=str(output.made or ""), resume=resumable))
         raise KeyboardInterrupt
     issues = tuple(_issues(video, output.silent_because, summary.seconds))
-    for issue in issues:
-        log(issue)
+    _log_all(issues, log)
     return VideoResult(
         video.path, output.made, summary.frames, video.expected, summary.seconds, dict(summary.most),
-        lines=output.lines, issues=issues, tracks=summary.tracks if summary.followed else None,
+        lines=output.lines, issues=issues, counts=summary.counts, tracks=summary.tracks if summary.followed else None,
     )  # fmt: skip
+
+
+def _counting(shapes: Sequence[CountLine | Zone], track: bool, save_tracks: bool) -> Counting | None:
+    if (save_tracks or shapes) and not track:
+        raise RecipeError("without identities there is nothing to count", field="track", expected="True", got="False")
+    lines = [shape for shape in shapes if isinstance(shape, CountLine)]
+    zones = [shape for shape in shapes if isinstance(shape, Zone)]
+    return Counting(lines, zones) if shapes else None
+
+
+def _log_all(issues: Iterable[Issue], log: Log) -> None:
+    for issue in issues:
+        log(issue)
 
 
 def _begin(output: VideoOutput, stages: FrameStages, log: Log) -> None:

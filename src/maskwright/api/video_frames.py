@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 from maskwright.api.predict import of_classes
 from maskwright.drawing import outlines
 from maskwright.drawing.colors import color_of
+from maskwright.drawing.counts import draw_counts
 from maskwright.prediction.detector import Detector
 from maskwright.types import Image, Instances
+from maskwright.video.counting import Counting
 from maskwright.video.encode import SEGMENT
 from maskwright.video.read import Frame, Video
 from maskwright.video.tracks import UNTRACKED, Tracker
@@ -31,6 +33,7 @@ SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its
 class Processed:
     """A frame with its objects, their identities, and the new picture, None where none is drawn.
 
+    counts  of lines and zones up to here, see video.counting
     state  after the last frame of a segment: what `FrameStages.restore` needs to go on with the next frame
     """
 
@@ -38,6 +41,7 @@ class Processed:
     detections: Instances
     ids: Ids
     picture: np.ndarray | None
+    counts: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] | None = None
 
 
@@ -45,7 +49,7 @@ class FrameStages:
     """How the frames of one video are processed.
 
     With `track` objects get identities, and what is detected less surely than the model's threshold demands is shown
-    only where it goes on with a track. Without `pictures` nothing is drawn.
+    only where it goes on with a track. Without `pictures` nothing is drawn. `counting` needs `track`.
     """
 
     def __init__(
@@ -56,7 +60,9 @@ class FrameStages:
         track: bool,
         drawn: Drawing | None,
         pictures: bool = True,
+        counting: Counting | None = None,
     ) -> None:
+        self.counting = counting
         self._predictor, self._class_indices, self._drawn, self._pictures = predictor, class_indices, drawn, pictures
         self._limits = np.array([predictor.limits[name] for name in predictor.card.classes])
         self.tracker: Tracker | None = None
@@ -85,17 +91,35 @@ class FrameStages:
         """Each frame drawn, its objects with identities where objects are followed."""
         for number, (frame, detections_of) in enumerate(detected, 1):  # from the begin of a segment on
             detections, ids = self._followed(of_classes(detections_of(), self._class_indices), frame)
+            counts = self._counted(detections, ids, frame)
+            picture = self._picture(frame, detections, ids, counts) if self._pictures else None
             state = self._state() if number % SEGMENT == 0 else None
-            picture = _picture(frame.pixels, detections, ids, self._drawn) if self._pictures else None
-            yield Processed(frame, detections, ids, picture, state)
+            yield Processed(frame, detections, ids, picture, counts, state)
+
+    def _counted(self, detections: Instances, ids: Ids, frame: Frame) -> dict[str, Any]:
+        if self.counting is None:
+            return {}
+        self.counting.update(ids or (), detections.labels, detections.boxes, frame.source_seconds)
+        return self.counting.facts()
+
+    def _picture(self, frame: Frame, detections: Instances, ids: Ids, counts: dict[str, Any]) -> np.ndarray:
+        picture = _picture(frame.pixels, detections, ids, self._drawn)
+        if self.counting is None:
+            return picture
+        lines = [(line.begin, line.end) for line in self.counting.lines]
+        return draw_counts(picture, lines, [zone.points for zone in self.counting.zones], counts)
 
     def _state(self) -> dict[str, Any]:
-        return {} if self.tracker is None else {"tracker": self.tracker.state()}
+        """Of the tracker and of what is counted, where there are any."""
+        parts = {"tracker": self.tracker, "counting": self.counting}
+        return {name: part.state() for name, part in parts.items() if part is not None}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on after the frame that had this state."""
         if self.tracker is not None:
             self.tracker.restore(state["tracker"])
+        if self.counting is not None:
+            self.counting.restore(state["counting"])
 
     def _followed(self, detections: Instances, frame: Frame) -> tuple[Instances, Ids]:
         if self.tracker is None:

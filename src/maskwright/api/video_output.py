@@ -9,12 +9,14 @@ import shutil
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from maskwright import files, interop
 from maskwright.api.video_frames import Processed
 from maskwright.api.video_state import KEPT, SegmentEnd, State, check_same, read_state
+from maskwright.api.video_tracks import write_tracks
 from maskwright.video.read import Video
 from maskwright.video.tracks import UNTRACKED
 from maskwright.video.write import Writer, contents, finish
@@ -26,17 +28,19 @@ class Summary:
     frames, seconds  that were written; the time of the last one
     followed         objects have identities
     most             {class: objects on the frame that shows most of it}
+    counts           of lines and zones
     identities       {class: the identities of its objects}
     """
 
     def __init__(self) -> None:
         self.frames, self.seconds, self.followed = 0, 0.0, False
         self.most: Counter[str] = Counter()
+        self.counts: dict[str, Any] = {}
         self.identities: dict[str, set[int]] = {}
 
     def add(self, done: Processed) -> None:
         self.frames, self.seconds = self.frames + 1, done.frame.seconds
-        self.followed = done.ids is not None
+        self.followed, self.counts = done.ids is not None, done.counts
         for name, identity in zip(done.detections.labels, done.ids or (), strict=False):
             self.identities.setdefault(name, set()).add(identity)
         for name, count in done.detections.counts().items():
@@ -50,31 +54,38 @@ class Summary:
     def state(self) -> dict[str, Any]:
         identities = {name: sorted(several) for name, several in self.identities.items()}
         counted = {"frames": self.frames, "seconds": self.seconds, "followed": self.followed}
-        return {**counted, "most": dict(self.most), "identities": identities}
+        return {**counted, "most": dict(self.most), "identities": identities, "counts": self.counts}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.frames, self.seconds, self.followed = state["frames"], state["seconds"], state["followed"]
-        self.most = Counter(state["most"])
+        self.most, self.counts = Counter(state["most"]), state["counts"]
         self.identities = {name: set(several) for name, several in state["identities"].items()}
 
 
 @contextmanager
-def video_output(
-    video: Video, file: Path, lines: bool, pictures: bool, job: dict[str, str], resume: bool
-) -> Iterator[VideoOutput]:
+def video_output(video: Video, file: Path, wanted: Wanted, job: dict[str, str], resume: bool) -> Iterator[VideoOutput]:
     """The output for the frames of the block, complete at its end.
 
     Where the block fails before the end of the first segment, nothing is left, but for a full disk; later, what is
     there is kept, to be played and to go on from.
     """
     with files.folder_of(file):
-        output = VideoOutput(video, file, lines, pictures, job, resume)
+        output = VideoOutput(video, file, wanted, job, resume)
         try:
             yield output
             output.finish()
         except BaseException as error:
             output.abandon(keep=isinstance(error, OSError))
             raise
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is written of a video: a new video, a line a frame, tables of its tracks."""
+
+    pictures: bool = True
+    lines: bool = False
+    tracks: bool = False
 
 
 class VideoOutput:
@@ -89,12 +100,11 @@ class VideoOutput:
     stopped  set where the video ends early: it is finished up to there, and can be gone on with
     """
 
-    def __init__(
-        self, video: Video, file: Path, lines: bool, pictures: bool, job: dict[str, str], resume: bool
-    ) -> None:
+    def __init__(self, video: Video, file: Path, wanted: Wanted, job: dict[str, str], resume: bool) -> None:
         self._video, self.file, self._job = video, file, job
-        self.lines = file.with_suffix(".jsonl") if lines else None
-        self.made = file if pictures else None
+        self._wanted = wanted
+        self.lines = file.with_suffix(".jsonl") if wanted.lines else None
+        self.made = file if wanted.pictures else None
         stem = files.shortened(file.stem, 230)
         self._parts = [file.with_name(f"{stem}.{part}{file.suffix}") for part in ("part", "part2")]
         self._state_file = file.with_name(f"{stem}.part.json")
@@ -164,7 +174,7 @@ class VideoOutput:
         self._new = False
         if self.begun is None:
             self._discard()
-        if self.lines is not None:
+        if self._wanted.lines or self._wanted.tracks:
             self._table = self._table_file.open("wb" if self.begun is None else "r+b")
             self._table.truncate(0 if self.begun is None else self.begun.table)
             self._table.seek(0, os.SEEK_END)
@@ -197,8 +207,11 @@ class VideoOutput:
             self._writer.close()
             with files.writing(self.file) as temporary:
                 finish(self._part, temporary, self._video, self._writer.last)
-        if self._table is not None and self.lines is not None:
+        if self._table is not None:
             self._table.close()
+        if self._wanted.tracks:
+            write_tracks(self._table_file, self.file)
+        if self.lines is not None:
             with files.writing(self.lines) as temporary:
                 shutil.copyfile(self._table_file, temporary)
         if not (self.stopped and self._positions):
@@ -235,6 +248,7 @@ def _line(video: Video, number: int, done: Processed) -> bytes:
         "image": {"width": width, "height": height},
         "counts": done.detections.counts(),
         "detections": rows,
+        **done.counts,
     }
     if not video.timing.plain:
         facts["source_seconds"] = round(done.frame.source_seconds, 4)

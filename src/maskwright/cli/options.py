@@ -167,6 +167,22 @@ def video_times(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def counting(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> list[Any]:
+    """x1,y1,x2,y2 as a CountLine; of --zone three points or more."""
+    from maskwright.video.counting import CountLine, Zone
+
+    shapes: list[Any] = []
+    for text in value:
+        try:
+            numbers = [float(item) for item in text.split(",")]
+            points = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+            shapes.append(Zone(points) if parameter.name == "zone" else CountLine(*points))
+        except (ValueError, TypeError) as error:
+            raise RecipeError("these are no points", field=parameter.opts[0], expected=parameter.metavar,
+                              got=text) from error  # fmt: skip
+    return shapes
+
+
 def timing_of(chosen: dict[str, Any]) -> Any:
     """The `Timing` of a video."""
     from maskwright.video.timing import Timing

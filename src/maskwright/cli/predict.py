@@ -24,7 +24,7 @@ BESIDE = {  # option -> the one it needs
 IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops", "screen", "sort_into", "watch",
                "recursive")  # fmt: skip
 
-VIDEOS_ONLY = ("track", "resume")
+VIDEOS_ONLY = ("track", "resume", "save_tracks", "count_line", "zone")
 
 
 @click.command(options_metavar="[options]")
@@ -42,6 +42,11 @@ VIDEOS_ONLY = ("track", "resume")
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
+@click.option("--save-tracks", is_flag=True, help="In videos: VIDEO.tracks.csv, a row a track, and VIDEO.mot.txt.")
+@click.option("--count-line", callback=options.counting, multiple=True, metavar="X1,Y1,X2,Y2",
+              help="In videos: count who crosses a line. Can be given several times.")  # fmt: skip
+@click.option("--zone", callback=options.counting, multiple=True, metavar="X1,Y1,X2,Y2,X3,Y3,...",
+              help="In videos: count who is in a zone.  Can be given several times.")  # fmt: skip
 @options.resume
 @options.video_times
 @click.option("--no-pictures", is_flag=True, help="Do not draw: no pictures, no new video.")
@@ -88,7 +93,14 @@ def command(
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     if videos := videos_among(images, [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]):
         settings = {"lines": chosen["save_jsonl"], "pictures": not chosen["no_pictures"], "classes": chosen["classes"]}
-        settings |= {name: chosen[name] for name in VIDEOS_ONLY} | {"timing": options.timing_of(chosen)}
+        counting = chosen["count_line"] + chosen["zone"]
+        settings |= {
+            "track": bool(chosen["track"] or chosen["save_tracks"] or counting),
+            "save_tracks": chosen["save_tracks"],
+            "counting": counting,
+            "resume": chosen["resume"],
+            "timing": options.timing_of(chosen),
+        }
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
     _check_images(chosen)
     if chosen["watch"] and len(images) > 1:
@@ -132,7 +144,8 @@ def _check_images(chosen: dict[str, Any]) -> None:
     """What images do not have, and what excludes each other."""
     for name in VIDEOS_ONLY:
         if chosen[name]:
-            raise RecipeError("this is for videos", field=f"--{name}", expected="a video", got="images")
+            raise RecipeError("this is for videos", field=f"--{name.replace('_', '-')}", expected="a video",
+                              got="images")  # fmt: skip
     options.refuse_times(chosen)
     if chosen["watch"] and chosen["recursive"]:
         raise RecipeError("one folder is watched, and not those in it", field="--recursive", expected="--watch alone",
