@@ -37,6 +37,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "watch": "maskwright.api.watch:watch",
     "evaluate": "maskwright.api.evaluate:evaluate",
     "threshold": "maskwright.api.threshold:threshold",
+    "export": "maskwright.api.export:export",
     "demo": "maskwright.api.demo:demo",
     "doctor": "maskwright.api.doctor:doctor",
     "draw_outlines": "maskwright.drawing.outlines:draw",
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from maskwright.api.doctor import doctor as doctor
     from maskwright.api.download import download as download
     from maskwright.api.evaluate import evaluate as evaluate
+    from maskwright.api.export import export as export
     from maskwright.api.merge import merge as merge
     from maskwright.api.predict import load_screening as load_screening
     from maskwright.api.predict import predict as predict

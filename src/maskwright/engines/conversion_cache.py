@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from maskwright import __version__, fetch, files
-from maskwright.engines.manifest import VERSION, Manifest, hashes, read_manifest, sha256, write_manifest
+from maskwright.engines.manifest import VERSION, Manifest, hashes, read_manifest, sha256, verify, write_manifest
 from maskwright.errors import WeightsError
 from maskwright.weights.card import CARD, EXPORT, WEIGHTS, read_card, write_card
 
@@ -28,7 +28,9 @@ def converted(model: Path) -> tuple[Path, Manifest]:
     folder = fetch.cache_folder() / "graphs" / key[:32]
     if (folder / EXPORT).is_file():
         try:
-            return folder, read_manifest(folder)
+            manifest = read_manifest(folder)
+            verify(manifest, folder)
+            return folder, manifest
         except WeightsError:
             pass  # damaged: converted again
     return folder, _convert(model, folder, weights)

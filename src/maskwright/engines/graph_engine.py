@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from maskwright.engines.manifest import Manifest, read_manifest
+from maskwright.engines.manifest import read_manifest, verify
 from maskwright.engines.network_kinds import Graph, NetworkKind
 from maskwright.engines.protocol import check_names
 from maskwright.errors import RecipeError, UnknownName, WeightsError
@@ -57,8 +57,13 @@ class GraphEngine(ABC):
         exported = (folder / EXPORT).is_file()
         if exported:
             graphs, manifest = folder, read_manifest(folder)
-            cls._check_export(folder, manifest, precision)
-            chosen = cls.choose_precision(manifest.precision) if manifest.precision != "int8" else "int8"
+            verify(manifest, folder)
+            if precision not in ("auto", manifest.precision):
+                raise WeightsError(
+                    f"this model was exported in {manifest.precision}", file=folder, field="precision",
+                    expected=manifest.precision, got=precision, fix=f"export it again: --precision {precision}",
+                )  # fmt: skip
+            chosen = cls.choose_precision(manifest.precision)
         else:
             from maskwright.engines.conversion_cache import converted
 
@@ -68,19 +73,6 @@ class GraphEngine(ABC):
         check_names(card, names, folder)
         loaded = {name: cls.load_graph(graphs, name, chosen) for name in manifest.network.graphs}
         return cls(card, manifest.network, loaded, chosen)
-
-    @classmethod
-    def _check_export(cls, folder: Path, manifest: Manifest, precision: str) -> None:
-        if manifest.runtime != cls.runtime:
-            raise WeightsError(
-                f"this model was exported for {manifest.runtime}", file=folder, field="engine",
-                expected=manifest.runtime, got=cls.runtime, fix=f"export it again: --to {cls.runtime}",
-            )  # fmt: skip
-        if precision not in ("auto", manifest.precision):
-            raise WeightsError(
-                f"this model was exported in {manifest.precision}", file=folder, field="precision",
-                expected=manifest.precision, got=precision, fix=f"export it again: --precision {precision}",
-            )  # fmt: skip
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
         return preprocess(image, size) if self.card.kind.objects else preprocess_square(image, size)

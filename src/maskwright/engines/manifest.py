@@ -13,6 +13,7 @@ from maskwright.errors import WeightsError
 from maskwright.weights.card import EXPORT
 
 VERSION = 1  # of the graphs and their records; part of the key under which conversions are cached
+AGAIN = "export the model again: maskwright export MODEL --to onnx --out DIR"
 MAX_BYTES = 1_000_000  # of an export.json
 
 
@@ -50,9 +51,8 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder, whose files are as it says; WeightsError otherwise."""
+    """The manifest of a folder; WeightsError where it is none of this version. `verify` looks at the other files."""
     file = Path(folder) / EXPORT
-    again = "export the model again: maskwright export MODEL --to onnx --out DIR"
     try:
         if file.stat().st_size > MAX_BYTES:
             raise WeightsError("this is no manifest of an export", file=file, expected=f"at most {MAX_BYTES:,} bytes")
@@ -65,24 +65,27 @@ def read_manifest(folder: Path) -> Manifest:
                 field="version",
                 expected=VERSION,
                 got="none" if version is None else version,
-                fix=again,
+                fix=AGAIN,
             )
-        manifest = msgspec.json.decode(data, type=Manifest)
+        return msgspec.json.decode(data, type=Manifest)
     except (msgspec.MsgspecError, AttributeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise WeightsError(
-            "the manifest cannot be read", file=file, expected="JSON as maskwright writes it", got=error, fix=again
+            "the manifest cannot be read", file=file, expected="JSON as maskwright writes it", got=error, fix=AGAIN
         ) from error
+
+
+def verify(manifest: Manifest, folder: Path) -> None:
+    """WeightsError where a file of the folder is missing or not as the manifest says."""
     for name, expected in manifest.files.items():
         path = files.contained(Path(folder), name)
         if path is None or not path.is_file():
             raise WeightsError("a file of this export is missing", file=folder, field=name, got="no such file",
-                               fix=again)  # fmt: skip
+                               fix=AGAIN)  # fmt: skip
         if (got := sha256(path)) != expected:
             raise WeightsError(
                 "a file of this export was changed",
                 file=path,
                 expected=f"SHA-256 {expected[:16]}...",
                 got=f"SHA-256 {got[:16]}...",
-                fix="copy the folder again, or " + again,
+                fix="copy the folder again, or " + AGAIN,
             )
-    return manifest

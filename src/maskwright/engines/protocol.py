@@ -58,7 +58,7 @@ class Described(Protocol):
         ...
 
 
-def runtime_of(model: Path) -> str | None:
+def _runtime_of(model: Path) -> str | None:
     """The engine that a folder was exported for; None where it was not exported."""
     if not (model / EXPORT).is_file():
         return None
@@ -94,8 +94,14 @@ def open_engine(
     names  the classes of a file that does not hold them (.h5), without the background
     """
     h5 = model.suffix.lower() in (".h5", ".hdf5")
+    runtime = _runtime_of(model)
+    if runtime is not None and name not in ("auto", runtime):
+        raise WeightsError(
+            f"this model was exported for {runtime}", file=model, field="engine", expected=f"auto or {runtime}",
+            got=name, fix=f"export it again: --to {name}",
+        )  # fmt: skip
     if name == "auto":
-        name = runtime_of(model) or ("matterport" if h5 else "torch")
+        name = runtime or ("matterport" if h5 else "torch")
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
     if h5 and name not in ("matterport", "torch"):
@@ -105,10 +111,14 @@ def open_engine(
         )  # fmt: skip
     if h5:
         name = "matterport"  # which computes in torch
+    return engine_class(name).prepare(model, device=device, precision=precision, names=names)
+
+
+def engine_class(name: str) -> Any:
+    """The class of an engine; MissingExtra where its package is not installed or does not load."""
     location, needed = ENGINES[name]
     module, attribute = location.split(":")
     try:
-        kind = getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise MissingExtra(f"the engine {name} is not installed", fix=how_to_install(needed)) from error
-    return kind.prepare(model, device=device, precision=precision, names=names)
+        raise MissingExtra(f"the engine {name} is not installed", got=error, fix=how_to_install(needed)) from error

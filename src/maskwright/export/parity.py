@@ -1,0 +1,208 @@
+"""Parity: the exported model against the original in torch, from the same bytes of the same images."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PilImage
+
+from maskwright.errors import WeightsError
+from maskwright.evaluation.detection import evaluate
+from maskwright.geometry import boxes as box_ops
+from maskwright.progress import Progress, silent
+from maskwright.synth import render
+from maskwright.types import Image, ImageLabels, Instances
+
+COUNT = 32
+KINDS = ("balloons", "welds", "rust")
+SIZES = ((480, 640), (333, 501), (640, 427), (97, 211), (768, 1024), (64, 64), (1, 1), (200, 37))
+SAME_OBJECT = 0.5  # IoU from which two detections are of one object
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The largest differences that are accepted.
+
+    unmatched  fraction of detections that the other model does not have
+    box        pixels of the network input, 95 % of the corners
+    score      0..1, 95 % of the detections, or of the scores of a classifier
+    mask_iou   the lowest mean IoU of the masks of matched detections
+    ap         of AP, where the original's detections are the ground truth
+    """
+
+    unmatched: float
+    box: float
+    score: float
+    mask_iou: float
+    ap: float
+
+
+BOUNDS = {
+    "fp32": Bounds(unmatched=0.01, box=0.5, score=0.005, mask_iou=0.99, ap=0.01),
+    "bf16": Bounds(unmatched=0.05, box=4.0, score=0.06, mask_iou=0.93, ap=0.04),
+    "int8": Bounds(unmatched=0.10, box=8.0, score=0.12, mask_iou=0.90, ap=0.08),
+}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What was compared, and how far apart the two are; a value is None where there is nothing to compare.
+
+    images, empty         compared, and those of them on which the original detects nothing
+    detections, exported  of the original, and of the exported model, at the model's score thresholds
+    unmatched .. ap       as in Bounds
+    """
+
+    precision: str
+    images: int
+    empty: int
+    detections: int
+    exported: int
+    unmatched: float | None = None
+    box: float | None = None
+    score: float | None = None
+    mask_iou: float | None = None
+    ap: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        return {**asdict(self), "bounds": asdict(BOUNDS[self.precision]), "passed": not self.exceeded()}
+
+    def exceeded(self) -> list[str]:
+        """Names of the values that are out of bounds."""
+        found = []
+        for name, bound in asdict(BOUNDS[self.precision]).items():
+            value = getattr(self, name)
+            if value is not None and (value < bound if name == "mask_iou" else value > bound):
+                found.append(name)
+        return found
+
+    def check(self, folder: Path) -> None:
+        """WeightsError where a value is out of bounds."""
+        for name in self.exceeded():
+            raise WeightsError(
+                "the exported model does not answer as the original does, so nothing was written",
+                file=folder,
+                field=name,
+                expected=f"{'at least' if name == 'mask_iou' else 'at most'} {getattr(BOUNDS[self.precision], name):g}",
+                got=f"{getattr(self, name):.4g}, on {self.images} images with {self.detections} detections",
+                fix="export in another precision (--precision fp32), or report this model",
+            )
+
+
+def rendered() -> Iterator[bytes]:
+    """32 images as PNG: of every kind that can be rendered, of odd sizes, and without objects."""
+    for number in range(COUNT):
+        height, width = SIZES[number % len(SIZES)]
+        scene = render(KINDS[number % len(KINDS)], number, (max(height, 32), max(width, 32)), empty=number % 10 == 9)
+        stream = io.BytesIO()
+        PilImage.fromarray(np.ascontiguousarray(scene.image[:height, :width])).save(stream, "PNG")
+        yield stream.getvalue()
+
+
+Look = Callable[[bytes], tuple[Image, Any]]  # a predictor's: the decoded image, and the result
+
+
+def compare(
+    original: Look,
+    exported: Look,
+    images: Sequence[bytes],
+    precision: str,
+    limits: Sequence[float],
+    size: int,
+    progress: Progress = silent,
+) -> Parity:
+    """Run both models on the images.
+
+    limits  of a detector the score threshold of each class: detections below are compared only with those above
+    size    long side of the network input: differences of boxes are in its pixels
+    """
+    pairs, sizes = [], []
+    for data in progress(images, total=len(images), label="comparing", unit="images"):
+        (image, expected), (_, got) = original(data), exported(data)
+        pairs.append((expected, got))
+        sizes.append(image.size)
+    if pairs and isinstance(pairs[0][0], Instances):
+        return _of_detections(pairs, sizes, precision, np.array(limits), size)
+    return _of_labels(pairs, precision)
+
+
+def _of_labels(pairs: Sequence[tuple[ImageLabels, ImageLabels]], precision: str) -> Parity:
+    differences = np.abs(np.stack([one.scores - other.scores for one, other in pairs]))
+    score = float(np.quantile(differences, 0.95))
+    changed = float(np.mean([_best(one) != _best(other) for one, other in pairs]))
+    return Parity(precision, len(pairs), 0, len(pairs), len(pairs), unmatched=changed, score=score)
+
+
+def _best(labels: ImageLabels) -> int:
+    """The best class, rounded to what the bounds of fp32 tell apart."""
+    return int(np.argmax(np.round(labels.scores, 2)))
+
+
+def _of_detections(
+    pairs: Sequence[tuple[Instances, Instances]],
+    sizes: Sequence[tuple[int, int]],
+    precision: str,
+    limits: np.ndarray,
+    size: int,
+) -> Parity:
+    expected = [_confident(one, limits) for one, _ in pairs]
+    got = [_confident(other, limits) for _, other in pairs]
+    counts = sum(map(len, expected)), sum(map(len, got))
+    matched = [_match(sure, other) for sure, (_, other) in zip(expected, pairs, strict=True)]
+    back = [_match(sure, one) for sure, (one, _) in zip(got, pairs, strict=True)]
+    common = Parity(precision, len(pairs), sum(not len(one) for one in expected), *counts)
+    if not sum(counts):
+        return common
+    lost = sum(int((rows < 0).sum()) for rows in (*matched, *back))
+    boxes, scores, masks = [], [], []
+    for sure, rows, (_, other), (height, width) in zip(expected, matched, pairs, sizes, strict=True):
+        one, two = sure[rows >= 0], other[rows[rows >= 0]]
+        assert one.scores is not None and two.scores is not None  # they come from models
+        boxes.append(np.abs(one.boxes - two.boxes).ravel() * size / max(height, width))
+        scores.append(np.abs(one.scores - two.scores))
+        if one.masks is not None and two.masks is not None and len(one):
+            large = one.masks.area >= 64  # of fewer pixels one weighs too much
+            masks.append(np.diag(one.masks.iou(two.masks))[large])
+    names = pairs[0][0].names
+    truth = [Instances(one.boxes, one.classes, None, one.masks, names) for one in expected]
+    metrics = evaluate(truth, [other for _, other in pairs], sizes, kinds=("box",)) if counts[0] else None
+    ap = None if metrics is None or metrics.box is None or metrics.box.AP is None else 1 - metrics.box.AP
+    return Parity(
+        *(getattr(common, name) for name in ("precision", "images", "empty", "detections", "exported")),
+        unmatched=lost / sum(counts),
+        box=_most(boxes),
+        score=_most(scores),
+        mask_iou=float(np.concatenate(masks).mean()) if masks and len(np.concatenate(masks)) else None,
+        ap=ap,
+    )
+
+
+def _confident(instances: Instances, limits: np.ndarray) -> Instances:
+    assert instances.scores is not None
+    return instances[instances.scores >= limits[instances.classes]]
+
+
+def _match(instances: Instances, others: Instances) -> np.ndarray:
+    """n int64: the row of `others` that is the same object, of one class; -1 where there is none."""
+    if not len(instances) or not len(others):
+        return np.full(len(instances), -1)
+    overlaps = box_ops.iou(instances.boxes, others.boxes)
+    overlaps[instances.classes[:, None] != others.classes] = 0
+    rows = np.full(len(instances), -1)
+    for row in range(len(instances)):  # by falling score, each of the others once
+        best = int(overlaps[row].argmax())
+        if overlaps[row, best] >= SAME_OBJECT:
+            rows[row] = best
+            overlaps[:, best] = 0
+    return rows
+
+
+def _most(parts: list[np.ndarray]) -> float | None:
+    """What 95 % are at most; None of nothing."""
+    values = np.concatenate(parts)
+    return float(np.quantile(values, 0.95)) if len(values) else None
