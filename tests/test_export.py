@@ -21,8 +21,8 @@ from maskwright.api.export import export
 from maskwright.cli.main import commands
 from maskwright.engines.manifest import read_manifest, write_manifest
 from maskwright.errors import DatasetError, MaskwrightError, OutputError, WeightsError
-from maskwright.export import folder as export_folder
-from maskwright.export.parity import BOUNDS, COUNT, SIZES, Parity, compare, rendered
+from maskwright.exporting import folder as export_folder
+from maskwright.exporting.parity import BOUNDS, COUNT, SIZES, Parity, compare, rendered
 from maskwright.prediction.loading import load
 from maskwright.types import Image, ImageLabels, Instances, RleMasks
 
@@ -271,3 +271,10 @@ def test_a_detection_just_below_the_threshold_is_no_loss():
 def test_every_precision_has_bounds_and_the_exact_one_the_closest():
     assert set(BOUNDS) == {"fp32", "bf16", "int8"}
     assert BOUNDS["fp32"].score < BOUNDS["bf16"].score < BOUNDS["int8"].score
+
+
+def test_the_function_is_not_hidden_by_a_package_of_its_name():
+    import maskwright
+
+    for _ in range(2):
+        assert maskwright.export is export

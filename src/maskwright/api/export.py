@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maskwright.errors import DatasetError
-from maskwright.export.folder import Exported, write_export
+from maskwright.exporting.folder import Exported, write_export
 from maskwright.images.sources import Origin, expand
 from maskwright.issues import Log
 from maskwright.progress import Progress
@@ -34,7 +34,7 @@ def export(
     precision  "fp32" or "bf16"; auto: the fastest that this processor has in that runtime
     images     to compare on, the first 32 files; None: rendered ones, odd sizes and one without objects among them
 
-    WeightsError, and nothing is written, where the two differ by more than the bounds of `export/parity.py`.
+    WeightsError, and nothing is written, where the two differ by more than the bounds of `exporting/parity.py`.
 
     >>> maskwright.export("balloons", "onnx", out="exported").parity.unmatched
     0.0

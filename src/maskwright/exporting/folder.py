@@ -13,8 +13,8 @@ from maskwright.engines.graph_engine import GraphEngine
 from maskwright.engines.manifest import Manifest, hashes, write_manifest
 from maskwright.engines.protocol import engine_class
 from maskwright.errors import RecipeError, UnknownName, WeightsError
-from maskwright.export.parity import Parity, compare, rendered
-from maskwright.export.parity_card import write_parity_card
+from maskwright.exporting.parity import Parity, compare, rendered
+from maskwright.exporting.parity_card import write_parity_card
 from maskwright.issues import Issue, Kind
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions

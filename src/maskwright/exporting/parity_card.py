@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from maskwright import files
-from maskwright.export.parity import BOUNDS, Parity
+from maskwright.exporting.parity import BOUNDS, Parity
 from maskwright.weights.card import Card
 
 LABELS = {
