@@ -34,7 +34,10 @@ IMAGES_STAY = Kind(
     fix="put them beside OUT, or use --copy-images",
 )  # fmt: skip
 
-Format = Literal["voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo", "cvat", "datumaro"]
+Format = Literal[
+    "voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo", "cvat", "datumaro", "label-studio",
+    "supervisely", "create-ml", "vott", "open-images", "kitti",
+]  # fmt: skip
 
 
 class Target(NamedTuple):
@@ -44,16 +47,20 @@ class Target(NamedTuple):
     ending  of a file
     whole   the name of its file in a folder
     split   the name of the file of one split; "" where the format names the splits itself
+    images  the folder of copied images, in folders of splits; with {} the folder of the images of one split
+    flat    copied images lie in that very folder, whatever their split
     """
 
     name: str
     ending: str
     whole: str
     split: str
+    images: str = "images"
+    flat: bool = False
 
 
 TARGETS = {
-    "voc": Target("voc", ".xml", "", ""),
+    "voc": Target("voc", ".xml", "", "", "JPEGImages", flat=True),
     "coco": Target("coco", ".json", "annotations.json", "annotations_{}.json"),
     "via": Target("via", ".json", "via_region_data.json", "via_region_data_{}.json"),
     "boxes-csv": Target("boxes_csv", ".csv", "labels.csv", "{}_labels.csv"),
@@ -63,6 +70,12 @@ TARGETS = {
     "yolo": Target("yolo", ".txt", "", ""),
     "cvat": Target("cvat", ".xml", "annotations.xml", ""),
     "datumaro": Target("datumaro", ".json", "annotations/default.json", "annotations/{}.json"),
+    "label-studio": Target("label_studio", ".json", "project.json", "project_{}.json"),
+    "supervisely": Target("supervisely", ".json", "", "", "{}/img"),
+    "create-ml": Target("create_ml", ".json", "annotations.createml.json", "annotations_{}.createml.json"),
+    "vott": Target("vott", ".json", "vott-export.json", "vott-export_{}.json"),
+    "open-images": Target("open_images", ".csv", "annotations-bbox.csv", "{}-annotations-bbox.csv"),
+    "kitti": Target("kitti", ".txt", "", "", "image_2", flat=True),
 }
 
 
@@ -100,7 +113,8 @@ def convert(
 
     out      a new folder, with one file for each of train, val and test (labels-csv: a column; cvat: subsets); or one
              file (.json, .csv, .record, .xml)
-    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme, yolo, cvat or datumaro
+    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme, yolo, cvat, datumaro, label-studio, supervisely,
+             create-ml, vott, open-images or kitti
     copy_images  copy the images beside what is written (a TFRecord holds them)
     verify   read what was written, and compare; that needs the images beside it
     reading  as for maskwright.read
@@ -116,17 +130,18 @@ def convert(
     if not _writable(dataset, to):
         raise _nothing_to_write(dataset, data, to)
     single = _is_file(out, to)
-    images = (out.parent if single else out) / ("JPEGImages" if to == "voc" else "images")
+    target, beside = TARGETS[to], out.parent if single else out
+    images = beside / target.images.partition("{}")[0]
     copy_images = copy_images and to != "tfrecord"
     if verify and not copy_images and to != "tfrecord":
-        _need_images(dataset, out.parent if single else out)
+        _need_images(dataset, beside)
     if copy_images:
         files.refuse_filled(images)
     issues = summarized(dataset.issues)
     written: list[Path] = []
     with _all_or_none(out, *[images] * copy_images):
-        if copy_images and to != "voc":
-            dataset = _copied_by_split(dataset, images, progress)
+        if copy_images and not target.flat:
+            dataset = _copied_by_split(dataset, beside, target, progress)
         for file, part in _parts(dataset, out, to, single):
             if not _writable(part, to):
                 issues.append(PART_NOT_WRITTEN(count=len(part), file=file.name))
@@ -134,10 +149,10 @@ def convert(
             lost = formats.write(part, file, TARGETS[to].name)
             issues += lost if single else [issue.within(file.name) for issue in lost]
             written.append(file)
-        if copy_images and to == "voc":  # which knows images by their stems only, and writes its folder anew
+        if copy_images and target.flat:  # images are known by their stems only, and VOC writes its folder anew
             for record in progress(dataset.records, total=len(dataset), label="copying images", unit="images"):
                 copy_image(record.image, images / record.image.name)
-    issues += _left_behind(dataset, out.parent if single else out, to, single, copy_images)
+    issues += _left_behind(dataset, beside, to, single, copy_images)
     differing = read_back.differences(dataset, formats.read(out)) if verify else ()
     for issue in (*issues, *differing):
         log(issue)
@@ -220,11 +235,13 @@ def _parts(dataset: Dataset, out: Path, to: Format, single: bool) -> list[tuple[
     return parts
 
 
-def _copied_by_split(dataset: Dataset, folder: Path, progress: Progress) -> Dataset:
-    """The same records with their images in `folder`, by split."""
+def _copied_by_split(dataset: Dataset, beside: Path, target: Target, progress: Progress) -> Dataset:
+    """The same records with their images in the target's folder, by split."""
+    apart = "{}" in target.images
     copied = []
     for split in (*dataset.splits(), None):
         part = dataset.where(lambda record, split=split: record.split == split)
         if len(part):
-            copied += with_copies(part, folder / split if split else folder, progress).records
+            folder = beside / (target.images.format(split or "data") if apart else f"{target.images}/{split or ''}")
+            copied += with_copies(part, folder, progress).records
     return replace(dataset, records=tuple(copied))

@@ -21,6 +21,12 @@ FORMATS = (
     "yolo",
     "cvat",
     "datumaro",
+    "label-studio",
+    "supervisely",
+    "create-ml",
+    "vott",
+    "open-images",
+    "kitti",
 )  # api.convert has more about them
 
 

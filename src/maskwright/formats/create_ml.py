@@ -4,7 +4,8 @@ Looks like   [{"image": "a.jpg", "annotations": [{"label": "rust", "coordinates"
              "height": 10}}]}]
 Known by     a .json list with "annotations", "coordinates" and "label"
 Holds        boxes and their classes; images without objects
-Cannot hold  masks, scores, empty versus unlabeled
+Cannot hold  masks, scores, crowds, attributes, class ids, empty versus unlabeled. On writing they, and unlabeled and
+             skipped images, are dropped and counted
 In the wild  "imagefilename" or "filename" for "image", "annotation" for "annotations"; images that are absent
 Coordinates  x and y are the center of the box, in pixels
 Source       developer.apple.com: "Building an object detector data source"; Roboflow's exports
@@ -12,22 +13,27 @@ Source       developer.apple.com: "Building an object detector data source"; Rob
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from maskwright.errors import AnnotationError
+from maskwright.files import write_text
+from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
     Faults,
     Head,
     ImageFinder,
+    Losses,
     Regions,
     assemble,
     data_name,
     data_root,
     natural,
     read_json,
+    written_names,
 )
 from maskwright.formats.shapes import numbers
 from maskwright.types import Dataset
@@ -84,3 +90,29 @@ def _draw(item: Any, number: int, regions: Regions, used: set[str]) -> None:
     x, y, width, height = sides
     regions.box(number, label.strip(), x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     used.add(label.strip())
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """One file; objects with masks are written as their boxes."""
+    losses.class_ids(dataset)
+    losses.class_order(dataset)
+    drawn = []
+    for record in dataset.records:
+        if record.instances is None or record.skipped:
+            losses.image(record)
+        else:
+            losses.of_image(record)
+            drawn.append((record.image, record.instances))
+    pages = []
+    names = written_names([image for image, _ in drawn], path)
+    for (_, instances), name in zip(drawn, names, strict=True):
+        losses.attributes(instances)
+        losses.scores_and_crowds(instances)
+        losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
+        boxes = []
+        for label, (x1, y1, x2, y2) in zip(instances.labels, instances.boxes.tolist(), strict=True):
+            sides = dict(zip(_SIDES, ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1), strict=True))
+            boxes.append({"label": label, "coordinates": sides})
+        pages.append({"image": name, "annotations": boxes})
+    write_text(path, json.dumps(pages, ensure_ascii=False))

@@ -31,7 +31,7 @@ import numpy as np
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats.image_classes import classified
-from maskwright.formats.losses import CLASS_IDS_LOST, LABELLED_CLASSES_LOST, SCORES_LOST
+from maskwright.formats.losses import LABELLED_CLASSES_LOST, SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -312,9 +312,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             losses.image(record)
         else:
             records.append(record)
-    count = len(dataset.names)
-    if dataset.class_ids not in ((), tuple(range(count)), tuple(range(1, count + 1))):  # ids that only number them
-        losses.add(CLASS_IDS_LOST, count)
+    losses.class_ids(dataset)
     beside = path.parent.parent / "images" / path.name if path.parent.name == "annotations" else path
     names = written_names([record.image for record in records], beside)
     items: list[dict[str, Any]] = []

@@ -5,7 +5,9 @@ Looks like   Car 0.00 0 -1.57 599.41 156.40 629.75 189.25 2.85 2.63 12.34 0.47 1
              results a score
 Known by     folders label_2 and image_2 side by side
 Holds        boxes; truncated and occluded, as attributes; files without lines, which are images without objects
-Cannot hold  masks, unlabeled images (an image without a file is one)
+Cannot hold  masks, crowds, other attributes, class ids, class names with blanks; an image without a file is
+             unlabeled. On writing they are dropped and counted (a class with a blank is an error); splits become lists
+             of images beside the folders
 Not used     what is said of space; DontCare, areas in which nobody has labeled: left out and counted, and their images
              count as labeled in part, so that nothing is learned from what surrounds them
 Coordinates  pixels, edges
@@ -15,16 +17,24 @@ Source       the devkit of the KITTI object benchmark, readme.txt
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from maskwright.errors import AnnotationError
+import numpy as np
+
+from maskwright.errors import AnnotationError, DatasetError, OutputError
+from maskwright.escaping import percent_encoded
+from maskwright.files import write_text
+from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
     Faults,
     Head,
     ImageFinder,
+    Losses,
     Regions,
     assemble,
     data_name,
@@ -34,7 +44,7 @@ from maskwright.formats.reading import (
     read_text,
 )
 from maskwright.issues import Kind
-from maskwright.types import Annotation, Dataset, Record
+from maskwright.types import Annotation, Dataset, Instances, Record
 
 AREAS_IGNORED = Kind(
     "areas_ignored", "warning", "{count} area (DontCare) in which objects are not labeled was left out",
@@ -43,6 +53,8 @@ AREAS_IGNORED = Kind(
 
 _LABELS, _IMAGES = "label_2", "image_2"
 _COLUMNS = (15, 16)  # the last one is a score
+_NOWHERE = "-1 -1 -1 -1000 -1000 -1000 -10"  # height, width, length, place and angle in space, where nobody knows them
+_MARKS = ("truncated", "occluded")
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -112,3 +124,54 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """A folder: label_2/<stem>.txt for image_2/<stem>, which is not copied, and train.txt where records name splits."""
+    if path.suffix.lower() == ".txt":
+        raise OutputError("KITTI is a folder of several files", file=path, fix="name a folder")
+    for name in dataset.names:
+        if not name or name == "DontCare" or any(map(str.isspace, name)):
+            raise DatasetError("this class cannot stand in KITTI's lines", file=dataset.name, record=f"class {name!r}",
+                               expected="a word without blanks, but not DontCare", got=repr(name),
+                               fix="rename it")  # fmt: skip
+    losses.class_ids(dataset)
+    losses.class_order(dataset)
+    texts: dict[str, Record] = {}
+    for record in dataset.records:
+        if record.instances is None or record.skipped:
+            losses.image(record)
+            continue
+        losses.of_image(record)
+        stem = percent_encoded(record.image.stem)
+        if texts.setdefault(stem, record) is not record:
+            raise DatasetError("two images would share one label file", file=dataset.name, got=stem,
+                               record=f'image "{percent_encoded(record.image.name)}"', fix="rename one of them",
+                               expected="different names, folder and ending apart")  # fmt: skip
+    for stem, record in texts.items():
+        assert record.instances is not None
+        lines = "".join(f"{line}\n" for line in _written(record.instances, losses))
+        write_text(path / _LABELS / f"{stem}.txt", lines)
+    for split, part in dataset.splits().items():
+        names = "".join(f"{percent_encoded(record.image.name)}\n" for record in part)
+        write_text(path / f"{split}.txt", names)
+
+
+def _written(instances: Instances, losses: Losses) -> Iterator[str]:
+    losses.scores_and_crowds(instances)
+    losses.attributes(instances, _MARKS)
+    losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
+    notes = instances.annotations or [None] * len(instances)
+    for label, note, box in zip(instances.labels, notes, instances.boxes, strict=True):
+        truncated, occluded = (_mark({} if note is None else note.attributes, name) for name in _MARKS)
+        corners = " ".join(np.format_float_positional(side, trim="-") for side in box)
+        yield f"{label} {truncated:g} {occluded:.0f} -10 {corners} {_NOWHERE}"
+
+
+def _mark(attributes: Mapping[str, Any], name: str) -> float:
+    """A number from 0 to 3; of other texts, whether they say yes."""
+    value = attributes.get(name, 0)
+    if isinstance(value, int | float):
+        return min(max(float(value), 0.0), 3.0)
+    return float(str(value).casefold() in ("1", "true", "yes"))

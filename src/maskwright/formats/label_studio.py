@@ -7,7 +7,9 @@ Looks like   [{"id": 1, "data": {"image": "/data/upload/1/1a2b3c4d-a.jpg"}, "ann
 Known by     a .json file with "completed_by", "from_name", "annotation_id", "original_width" or another of its words
 Holds        rectangles, rotated ones (as outlines of four corners), ellipses, polygons, brushes; choices of a region,
              as its attributes; choices of the task, which are classes of whole images where nothing is drawn
-Cannot hold  scores (in annotations), holes in polygons, objects in several parts, splits
+Cannot hold  scores (in annotations), crowds, attributes but choices, class ids, splits. On writing they are dropped and
+             counted; one outline goes out with its points, other masks as brushes, which lose nothing. Unlabeled images
+             are tasks without an annotation, skipped ones tasks that were cancelled
 Not used     predictions, key points, relations, texts, ratings and taxonomies: counted
 Annotations  of several of one task the one marked as ground truth counts; without a mark all must say the same, else
              the image is skipped: nobody can tell who is right. A cancelled one does not count, and an image with
@@ -20,17 +22,20 @@ Source       label-studio-converter, converter.py and brush.py; labelstud.io/gui
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from maskwright.files import write_text
 from maskwright.formats import label_studio_brush
 from maskwright.formats.image_classes import classified
 from maskwright.formats.label_studio_tasks import LabelingTask, Shape, tasks
+from maskwright.formats.losses import LABELLED_CLASSES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -38,16 +43,18 @@ from maskwright.formats.reading import (
     FoundImage,
     Head,
     ImageFinder,
+    Losses,
     Regions,
     data_name,
     data_root,
     natural,
     read_json,
+    written_names,
 )
 from maskwright.formats.shapes import BOXES_ROTATED, LINES_UNUSED, POINTS_UNUSED, placed, rotated_box, stated_size
 from maskwright.geometry import polygons
 from maskwright.issues import Kind
-from maskwright.types import Annotation, Dataset
+from maskwright.types import Annotation, Dataset, Instances, Record
 
 TASKS_CANCELLED = Kind(
     "tasks_cancelled", "warning", "{count} task was cancelled by who annotated: its image is skipped",
@@ -203,7 +210,9 @@ def _draw(shape: Shape, regions: Regions, size: tuple[int, int]) -> bool:
         if any(pair is None or len(pair) != 2 for pair in points):
             regions.lacks(number, "points", "pairs of numbers", value["points"], _REDRAW)
         else:
-            regions.outline(number, label, [[pair * percent for pair in points if pair is not None]], note=note)
+            # to a millionth, so that a place that was a whole number before it was divided is one again
+            pixels = [np.round(pair * percent, 6) for pair in points if pair is not None]
+            regions.outline(number, label, [pixels], note=note)
     elif corner:
         _box_or_ellipse(shape, label, regions, percent, note)
     else:
@@ -252,3 +261,45 @@ def _numbers(values: Any) -> np.ndarray | None:
     """Plain numbers of a size that a percentage can have, or None."""
     plain = isinstance(values, list) and all(type(value) in (int, float) and abs(value) < 1e5 for value in values)
     return np.array(values, np.float64) if plain else None
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """One file of tasks, which Label Studio imports once the names of the images are addresses that it serves."""
+    losses.class_ids(dataset)
+    losses.class_order(dataset)
+    names = written_names([record.image for record in dataset.records], path)
+    written = [_task(number, record, name, dataset.names, losses)
+               for number, (record, name) in enumerate(zip(dataset.records, names, strict=True), 1)]  # fmt: skip
+    write_text(path, json.dumps(written, ensure_ascii=False))
+
+
+def _task(number: int, record: Record, name: str, names: tuple[str, ...], losses: Losses) -> dict[str, Any]:
+    losses.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None or record.incomplete))
+    result = [] if record.instances is None else list(_results(record.instances, record.size, losses))
+    if record.labels:
+        choices = {"choices": [names[label] for label in record.labels]}
+        result.append({"id": "choice", "type": "choices", "from_name": "choice", "to_name": "image", "value": choices})
+    labeled = record.skipped or record.state != "unlabeled"
+    answer = {"id": number, "completed_by": 1, "was_cancelled": record.skipped, "result": result}
+    return {"id": number, "data": {"image": name}, "annotations": [answer] if labeled else [], "predictions": []}
+
+
+def _results(instances: Instances, size: tuple[int, int], losses: Losses) -> Iterator[dict[str, Any]]:
+    losses.attributes(instances)
+    losses.scores_and_crowds(instances)
+    height, width = size
+    percent = 100 / np.array([width, height], np.float64)
+    for row, (label, parts) in enumerate(zip(instances.labels, instances.outlines(), strict=True)):
+        value: dict[str, Any]
+        if instances.masks is None:
+            corners = instances.boxes[row].astype(np.float64).reshape(2, 2) * percent
+            sides = zip(("x", "y", "width", "height"), [*corners[0], *(corners[1] - corners[0])], strict=True)
+            kind, value = "rectanglelabels", {**{name: float(side) for name, side in sides}, "rotation": 0}
+        elif parts is not None and len(parts) == 1:
+            kind, value = "polygonlabels", {"points": (parts[0] * percent).tolist(), "closed": True}
+        else:
+            kind = "brushlabels"
+            value = {"format": "rle", "rle": label_studio_brush.encode(instances.masks[row].dense()[0])}
+        yield {"id": f"r{row}", "type": kind, "from_name": "label", "to_name": "image", "original_width": width,
+               "original_height": height, "image_rotation": 0, "value": value | {kind: [label]}}  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 _WORD = 8  # bits of a value: a channel of a pixel
+_LENGTHS = (3, 4, 8, 16)  # bits of the lengths as Label Studio writes them
 _HEAD = 32 + 5 + 4 * 4
 
 
@@ -56,6 +57,22 @@ def decode(rle: Any, size: tuple[int, int]) -> np.ndarray | str:
             at += count * _WORD
         first = last
     return painted.reshape(size)
+
+
+def encode(painted: np.ndarray) -> list[int]:
+    """The inverse of `decode`: H×W bool as repeated values, 255 in all four channels where it is painted."""
+    flat = painted.reshape(-1)
+    edges = np.flatnonzero(np.diff(flat, prepend=~flat[:1], append=~flat[-1:]))
+    bits = [f"{4 * flat.size:032b}", f"{_WORD - 1:05b}", *(f"{length - 1:04b}" for length in _LENGTHS)]
+    for start, count in zip(edges[:-1].tolist(), (4 * np.diff(edges)).tolist(), strict=True):
+        value = f"{255 * int(flat[start]):08b}"
+        for first in range(0, count, 1 << _LENGTHS[-1]):
+            length = min(count - first, 1 << _LENGTHS[-1]) - 1
+            size = next(index for index, bit_count in enumerate(_LENGTHS) if length < 1 << bit_count)
+            bits.append(f"1{size:02b}{length:0{_LENGTHS[size]}b}{value}")
+    text = "".join(bits)
+    text += "0" * (-len(text) % 8)
+    return list(int(text, 2).to_bytes(len(text) // 8, "big"))
 
 
 def _bits(data: bytes, at: int) -> int:

@@ -78,6 +78,17 @@ class Losses:
         used = tuple(name for name, count in dataset.class_counts().items() if count)
         self._order = used if list(used) != sorted(used) else ()
 
+    def of_image(self, record: Record) -> None:
+        """What is said of the image as a whole: its classes, and those that were looked for."""
+        self.add(IMAGE_LABELS_LOST, int(record.labels is not None))
+        self.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None or record.incomplete))
+
+    def class_ids(self, dataset: Dataset) -> None:
+        """The ids of classes, unless they only number them."""
+        count = len(dataset.names)
+        if dataset.class_ids not in ((), tuple(range(count)), tuple(range(1, count + 1))):
+            self.add(CLASS_IDS_LOST, count)
+
     def attributes(self, instances: Instances, kept: Sequence[str] = ()) -> None:
         """The attributes of these objects, but for those that the format has a place for."""
         notes = [note.attributes for note in instances.annotations or () if note is not None]

@@ -22,10 +22,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from maskwright import tables
-from maskwright.errors import AnnotationError
+from maskwright.errors import AnnotationError, DatasetError
+from maskwright.files import write_text
 from maskwright.formats import open_images_masks
 from maskwright.formats.listing import split_word
+from maskwright.formats.losses import IMAGE_LABELS_LOST, OUTLINES_LOST, SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -33,15 +37,17 @@ from maskwright.formats.reading import (
     FoundImage,
     Head,
     ImageFinder,
+    Losses,
     Regions,
     assemble,
     data_name,
     data_root,
     read_table,
     read_text,
+    written_names,
 )
 from maskwright.issues import Kind
-from maskwright.types import Annotation, Dataset
+from maskwright.types import Annotation, Dataset, Instances
 
 CLASSES_UNNAMED = Kind(
     "classes_unnamed", "warning",
@@ -56,6 +62,8 @@ _SIDES = ("XMin", "YMin", "XMax", "YMax")
 _NEEDED = ("ImageID", "LabelName", *_SIDES)
 _BOXES, _MASKS, _LABELS = _RANKS = ("boxes", "masks", "labels of images")
 _FOUND = 0.5  # confidence of a label from which the class is there; people say 0 or 1
+_WRITTEN = ("ImageID", "Source", "LabelName", "Confidence", "XMin", "XMax", "YMin", "YMax", "IsOccluded", "IsTruncated",
+            "IsGroupOf", "IsDepiction", "IsInside")  # fmt: skip
 _MARKS = {"IsOccluded": "occluded", "IsTruncated": "truncated", "IsDepiction": "depiction", "IsInside": "inside"}
 
 
@@ -234,9 +242,10 @@ class _Reader:
             regions.lacks(where, ", ".join(_SIDES), "fractions of width and height", got)
             return False
         height, width = regions.size
-        x1, y1, x2, y2 = sides
-        regions.box(where, label, x1 * width, y1 * height, x2 * width, y2 * height, crowd=crowd,
-                    note=Annotation(attributes=facts) if facts else None)  # fmt: skip
+        # to a ten thousandth, so that a place that was a whole number before it was divided is one again
+        x1, y1, x2, y2 = (round(side * scale, 4) for side, scale in zip(sides, (width, height) * 2, strict=True))
+        note = Annotation(attributes=facts) if facts else None
+        regions.box(where, label, x1, y1, x2, y2, crowd=crowd, note=note)
         return True
 
 
@@ -288,3 +297,55 @@ def _verified(path: Path) -> dict[str, set[str]]:
         for row in read_table(file, ("ImageID", "LabelName")).rows:
             found.setdefault(row["ImageID"].strip(), set()).add(row["LabelName"].strip())
     return found
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """A table of boxes; beside it one of the classes that were looked for on each image, and one of their names."""
+    drawn = []
+    for record in dataset.records:
+        if record.instances is None or record.skipped or not len(record.instances):
+            losses.image(record)
+        else:
+            losses.add(IMAGE_LABELS_LOST, int(record.labels is not None))
+            drawn.append((record, record.instances))
+    names = written_names([record.image for record, _ in drawn], path)
+    ids: dict[str, Path] = {}
+    for (record, _), name in zip(drawn, names, strict=True):
+        id = name.rpartition(".")[0] or name  # ids have no ending
+        if ids.setdefault(id, record.image) != record.image:
+            raise DatasetError("two images of one id", file=record.image, expected="names that differ, ending apart",
+                               got=id, fix="rename one of them")  # fmt: skip
+    own = dataset.class_ids if all(isinstance(code, str) for code in dataset.class_ids) else ()
+    losses.class_order(dataset)
+    if not own:
+        losses.class_ids(dataset)
+    codes = [str(code) for code in own] or list(dataset.names)
+    rows, verified = [], []
+    for (record, instances), id in zip(drawn, ids, strict=True):
+        rows += [[id, "xclick", *row] for row in _rows(instances, record.size, codes, losses)]
+        there = {*instances.classes.tolist()}
+        labelled = range(len(codes)) if record.labelled_classes is None else record.labelled_classes
+        verified += [[id, "verification", codes[number], int(number in there)] for number in labelled]
+    write_text(path, tables.written(_WRITTEN, rows))
+    stem = path.stem.removesuffix("-bbox")
+    labels = ("ImageID", "Source", "LabelName", "Confidence")
+    write_text(path.with_name(f"{stem}-human-imagelabels.csv"), tables.written(labels, verified))
+    called = zip(codes, dataset.names, strict=True)
+    write_text(path.with_name("class-descriptions.csv"), tables.written(("LabelName", "DisplayName"), called))
+
+
+def _rows(instances: Instances, size: tuple[int, int], codes: list[str], losses: Losses) -> Iterator[list[object]]:
+    losses.add(SCORES_LOST, 0 if instances.scores is None else len(instances))
+    losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
+    losses.attributes(instances, tuple(_MARKS.values()))
+    height, width = size
+    notes = instances.annotations or [None] * len(instances)
+    fractions = instances.boxes.astype(np.float64) / [width, height, width, height]
+    for row, (x1, y1, x2, y2) in enumerate(fractions.tolist()):
+        note = notes[row]
+        facts = {} if note is None else note.attributes
+        marks = {mark: int(facts.get(name) in (1, "1", True)) for mark, name in _MARKS.items()}
+        group = int(instances.crowd is not None and bool(instances.crowd[row]))
+        yield [codes[instances.classes[row]], 1, f"{x1:.10f}", f"{x2:.10f}", f"{y1:.10f}", f"{y2:.10f}",
+               marks["IsOccluded"], marks["IsTruncated"], group, marks["IsDepiction"], marks["IsInside"]]  # fmt: skip

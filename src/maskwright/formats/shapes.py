@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from maskwright.formats.losses import HOLES_LOST, Losses
 from maskwright.formats.regions import Regions
 from maskwright.geometry import polygons
 from maskwright.issues import Kind
-from maskwright.types import RleMasks
+from maskwright.types import Instances, RleMasks
 
 POINTS_UNUSED = Kind(
     "points_unused", "warning", "{count} point cannot be used here: left out",
@@ -89,3 +90,18 @@ def placed(regions: Regions, crop: np.ndarray, left: int, top: int) -> RleMasks 
     if min(left, top) < 0 or left + crop.shape[1] > width or top + crop.shape[0] > height:
         return None
     return RleMasks.from_dense(crop[None]).place((left, top), (height, width))
+
+
+def outer_outlines(instances: Instances, losses: Losses) -> list[tuple[np.ndarray, ...] | None]:
+    """Of each object the outlines as drawn, else those along the edges of its mask, whose holes count as lost; None
+    where only its box is known."""
+    if instances.masks is None:
+        return [None] * len(instances)
+    drawn, masks = instances.outlines(), instances.masks
+    traced = polygons.trace(masks.counts, masks.offsets, masks.size)
+    found: list[tuple[np.ndarray, ...] | None] = []
+    for parts, outlines in zip(drawn, traced, strict=True):
+        outer = tuple(outline.points for outline in outlines if not outline.hole)
+        losses.add(HOLES_LOST, 0 if parts is not None else len(outlines) - len(outer))
+        found.append(outer if parts is None else parts)
+    return found

@@ -6,7 +6,9 @@ Looks like   meta.json: {"classes": [{"title": "rust", "shape": "polygon"}], "ta
 Known by     folders ann and img side by side, here or one level down
 Holds        polygons with holes, bitmaps (base64 of a zlib-packed PNG, and where its corner lies), rectangles; tags of
              an object, as its attributes; images with no objects
-Cannot hold  scores, empty versus unlabeled
+Cannot hold  scores, crowds, class ids, attributes that are lists or objects. On writing they, and skipped images, are
+             dropped and counted; one outline goes out with its points, other masks as bitmaps, which lose nothing;
+             splits become datasets and tags. An image without a file in ann is unlabeled
 Not used     points, lines and cuboids: counted; tags of images, but for train, val and test, which are splits
 In the wild  a.json for a.jpg (older exports) or a.jpg.json; no geometryType, so that the class in meta.json says which
              shape an object is; datasets with equal file names, which stay apart; datasets in datasets
@@ -17,6 +19,7 @@ Source       supervisely's SDK: project.py, annotation/label.py, geometry/bitmap
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,8 +28,11 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.errors import AnnotationError
+from maskwright.errors import AnnotationError, DatasetError, OutputError
+from maskwright.escaping import percent_encoded
+from maskwright.files import write_text
 from maskwright.formats import supervisely_bitmap
+from maskwright.formats.losses import ATTRIBUTES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -35,12 +41,14 @@ from maskwright.formats.reading import (
     FoundImage,
     Head,
     ImageFinder,
+    Losses,
     Regions,
     assemble,
     data_name,
     images_in,
     measured,
     natural,
+    plain,
     read_json,
 )
 from maskwright.formats.shapes import (
@@ -53,7 +61,7 @@ from maskwright.formats.shapes import (
     with_holes,
 )
 from maskwright.issues import Kind
-from maskwright.types import Annotation, Dataset, Record
+from maskwright.types import Annotation, Dataset, Instances, Record
 
 TAGS_UNUSED = Kind(
     "tags_unused", "info", "{count} tag of an image was not read", "{count} tags of images were not read"
@@ -249,3 +257,69 @@ def _with_unlabeled(dataset: Dataset, heads: list[Head], faults: Faults) -> Data
     found = (measured(path, faults) for path in others)
     records = tuple(Record(image.path, image.size, None) for image in found if image is not None)
     return replace(dataset, records=dataset.records + records)
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """A project: meta.json, and for each split DATASET/ann/a.jpg.json for DATASET/img/a.jpg, which is not copied."""
+    if path.suffix.lower() == ".json":
+        raise OutputError("a Supervisely project is a folder of several files", file=path, fix="name a folder")
+    losses.class_ids(dataset)
+    pages: dict[Path, Record] = {}
+    for record in dataset.records:
+        if record.skipped or record.instances is None:
+            losses.image(record)
+            continue
+        losses.of_image(record)
+        below = record.image.parent.name == _IMG and record.image.is_relative_to(path)
+        folder = record.image.parent.parent if below else path / (record.split or "data")
+        page = folder / _ANN / f"{percent_encoded(record.image.name)}.json"
+        if pages.setdefault(page, record) is not record:
+            raise DatasetError("two images would share one JSON file", file=page, fix="rename one of them",
+                               expected="different names", got=record.image.name)  # fmt: skip
+    tags: dict[str, str] = {}
+    for page, record in pages.items():
+        write_text(page, json.dumps(_written(record, tags, losses), ensure_ascii=False))
+    classes = [{"title": name, "shape": "any", "color": f"#{(number * 0x2F6B35 + 0xE8112D) % 2**24:06X}"}
+               for number, name in enumerate(dataset.names)]  # fmt: skip
+    known = [{"name": name, "value_type": kind, "color": "#8A0F12"} for name, kind in tags.items()]
+    write_text(path / "meta.json", json.dumps({"classes": classes, "tags": known}, ensure_ascii=False))
+
+
+def _written(record: Record, tags: dict[str, str], losses: Losses) -> dict[str, Any]:
+    """What stands in the file of one image. `tags` takes the name and the type of each tag."""
+    assert record.instances is not None
+    height, width = record.size
+    splits = [] if record.split is None else [{"name": record.split, "value": None}]
+    tags.update(dict.fromkeys((tag["name"] for tag in splits), "none"))
+    objects = list(_objects(record.instances, tags, losses))
+    return {"description": "", "tags": splits, "size": {"height": height, "width": width}, "objects": objects}
+
+
+def _objects(instances: Instances, tags: dict[str, str], losses: Losses) -> Iterator[dict[str, Any]]:
+    losses.scores_and_crowds(instances)
+    outlines, notes = instances.outlines(), instances.annotations or [None] * len(instances)
+    for row, label in enumerate(instances.labels):
+        note = notes[row]
+        told = []
+        for name, value in ({} if note is None else note.attributes).items():
+            if not isinstance(value, str | int | float):
+                losses.add(ATTRIBUTES_LOST)
+                continue
+            kind = "none" if value is True else "any_string" if isinstance(value, str) else "any_number"
+            tags[name] = kind if tags.setdefault(name, kind) == kind else "any_string"
+            told.append({"name": name, "value": None if value is True else value})
+        yield {"classTitle": label, "tags": told, **_shape(instances, row, outlines[row])}
+
+
+def _shape(instances: Instances, row: int, parts: tuple[np.ndarray, ...] | None) -> dict[str, Any]:
+    if instances.masks is None:
+        x1, y1, x2, y2 = instances.boxes[row].tolist()  # corners are pixels, both inside
+        corners = [[x1, y1], [max(x1, x2 - 1), max(y1, y2 - 1)]]
+        return {"geometryType": "rectangle", "points": {"exterior": corners, "interior": []}}
+    if parts is not None and len(parts) == 1:
+        points = [plain(point) for point in parts[0]]
+        return {"geometryType": "polygon", "points": {"exterior": points, "interior": []}}
+    left, top, right, bottom = (int(side) for side in instances.masks.boxes[row])
+    drawn = instances.masks[row].crop((left, top, right, bottom)).dense()[0]
+    return {"geometryType": "bitmap", "bitmap": {"data": supervisely_bitmap.encode(drawn), "origin": [left, top]}}

@@ -64,3 +64,12 @@ def _drawn(png: bytes) -> np.ndarray:
                 pixels = np.asarray(picture)
                 pixels = pixels.any(-1) if pixels.ndim == 3 else pixels
     return pixels != 0
+
+
+def encode(drawn: np.ndarray) -> str:
+    """The inverse of `decode`: h×w bool as a PNG with alpha, packed and in base64."""
+    pixels = np.zeros((*drawn.shape, 4), np.uint8)
+    pixels[drawn] = 255
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return base64.b64encode(zlib.compress(stream.getvalue())).decode()

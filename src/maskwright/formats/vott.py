@@ -6,7 +6,9 @@ Looks like   {"name": "party", "tags": [{"name": "rust"}], "assets": {"0d3d": {"
              CSV: "image","xmin","ymin","xmax","ymax","label"
 Known by     a .json file with "asset" and "regions"; a .csv file with exactly these columns
 Holds        rectangles, polygons; which images nobody has visited
-Cannot hold  masks, scores, holes
+Cannot hold  masks, scores, holes, objects in several parts, crowds, attributes, class ids. On writing outlines go out
+             with their points, other masks along their pixels' edges; holes are dropped, parts become regions of
+             their own; all of it is counted, and skipped images are left out. Unlabeled images are kept
 Not used     points and open lines: counted. The project file (.vott) names images, but holds no regions
 In the wild  a region with several tags, which VoTT itself exports as one object a tag, as is done here, and reported; a
              region without a tag (a fault); names with %20
@@ -15,6 +17,8 @@ Source       github.com/microsoft/VoTT: src/providers/export/vottJson.ts, csv.ts
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +26,15 @@ from typing import Any
 
 from maskwright import tables
 from maskwright.errors import AnnotationError
+from maskwright.files import write_text
+from maskwright.formats.losses import UNIONS_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
     Faults,
     Head,
     ImageFinder,
+    Losses,
     Regions,
     assemble,
     data_name,
@@ -35,10 +42,11 @@ from maskwright.formats.reading import (
     natural,
     read_json,
     read_table,
+    written_names,
 )
-from maskwright.formats.shapes import LINES_UNUSED, POINTS_UNUSED, numbers, stated_size
+from maskwright.formats.shapes import LINES_UNUSED, POINTS_UNUSED, numbers, outer_outlines, stated_size
 from maskwright.issues import Kind
-from maskwright.types import Dataset
+from maskwright.types import Dataset, Instances
 
 REGIONS_OF_SEVERAL_TAGS = Kind(
     "regions_of_several_tags", "warning", "{count} region has several tags: read as one object for each of them",
@@ -49,7 +57,8 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _COLUMNS = ("image", *_CORNERS, "label")
 _BOX = ("left", "top", "width", "height")
 _UNUSED = {"POINT": POINTS_UNUSED, "POLYLINE": LINES_UNUSED}
-_NOT_VISITED = 0
+_NOT_VISITED, _VISITED, _TAGGED = 0, 1, 2
+_COLORS = ("#5db300", "#e81123", "#6917aa", "#015cda", "#4894fe", "#e8a500")
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -160,3 +169,44 @@ def _draw_as(label: str, region: dict[str, Any], number: int, regions: Regions, 
         left, top, width, height = sides
         regions.box(number, label, left, top, left + width, top + height)
     used.add(label)
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """A VoTT JSON export: outlines as polygons, boxes as rectangles."""
+    losses.class_ids(dataset)
+    records = [record for record in dataset.records if not record.skipped]
+    for record in dataset.records:
+        if record.skipped:
+            losses.image(record)
+    assets: dict[str, Any] = {}
+    names = written_names([record.image for record in records], path)
+    for record, name in zip(records, names, strict=True):
+        losses.of_image(record)
+        regions = [] if record.instances is None else list(_regions(record.instances, losses))
+        key = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()  # as VoTT makes it of the path
+        height, width = record.size
+        state = _NOT_VISITED if record.instances is None else _TAGGED if regions else _VISITED
+        asset = {"id": key, "name": name, "path": f"file:{name}", "format": record.image.suffix.lstrip(".").lower(),
+                 "size": {"width": width, "height": height}, "state": state, "type": 1}  # fmt: skip
+        assets[key] = {"asset": asset, "regions": regions, "version": "2.2.0"}
+    tags = [{"name": name, "color": _COLORS[number % len(_COLORS)]} for number, name in enumerate(dataset.names)]
+    project = {"name": dataset.name, "version": "2.2.0", "tags": tags, "assets": assets}
+    write_text(path, json.dumps(project, ensure_ascii=False))
+
+
+def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
+    losses.attributes(instances)
+    losses.scores_and_crowds(instances)
+    for row, parts in enumerate(outer_outlines(instances, losses)):
+        x1, y1, x2, y2 = instances.boxes[row].tolist()
+        losses.add(UNIONS_LOST, int(parts is not None and len(parts) > 1))
+        corners = [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]
+        for number, part in enumerate([corners] if parts is None else [points.tolist() for points in parts]):
+            xs, ys = zip(*part, strict=True)
+            sides = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+            yield {
+                "id": f"{row}-{number}", "type": "RECTANGLE" if parts is None else "POLYGON",
+                "tags": [instances.labels[row]], "boundingBox": dict(zip(_BOX, sides, strict=True)),
+                "points": [{"x": x, "y": y} for x, y in part],
+            }  # fmt: skip
