@@ -71,7 +71,7 @@ def test_masks_with_holes_and_parts_come_back_to_the_pixel(tmp_path_factory, for
     folder = tmp_path_factory.mktemp(format)
     first = written(folder, format, data.draw(contents("masks", "outlines").filter(lambda content: content.objects)))
     second, lost = again(first, folder, format)
-    assert lost == ()
+    assert not [line for line in lost if "the points of" not in line]
     (record,), (other,) = first.records, second.records
     assert record.instances is not None and other.instances is not None
     assert record.instances.masks is not None and other.instances.masks is not None
@@ -113,6 +113,8 @@ def test_all_that_a_format_cannot_hold_is_counted(tmp_path, format):
     expected = {"1 class id cannot be kept", "1 score cannot be kept"}
     expected |= {outline} if format in BOXES_ONLY else set()
     expected |= {union} if format == "vott" else set()
+    points = "the points of 1 outline cannot be kept, its mask is"
+    expected |= {points} if format in ("label_studio", "supervisely") else set()
     expected |= set() if format == "open_images" else {"1 crowd mark cannot be kept"}
     expected |= set() if format == "open_images" else {"1 list of labelled classes cannot be kept"}
     one = format in ("open_images", "kitti", "supervisely")  # has a place for one of the two attributes

@@ -27,7 +27,7 @@ import numpy as np
 from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.files import write_text
-from maskwright.formats.losses import OUTLINES_LOST
+from maskwright.formats.losses import ATTRIBUTES_LOST, OUTLINES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -55,6 +55,7 @@ _LABELS, _IMAGES = "label_2", "image_2"
 _COLUMNS = (15, 16)  # the last one is a score
 _NOWHERE = "-1 -1 -1 -1000 -1000 -1000 -10"  # height, width, length, place and angle in space, where nobody knows them
 _MARKS = ("truncated", "occluded")
+_YES, _MOST_MARK = ("1", "true", "yes"), 3
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -113,7 +114,7 @@ def _draw(line: list[str], number: str, regions: Regions, used: set[str]) -> Non
     label = line[0]
     truncated, occluded = values[0], values[1]
     facts = {"truncated": truncated, "occluded": occluded}
-    told = {name: value for name, value in facts.items() if value is not None and value > 0}
+    told = {name: int(value) if value.is_integer() else value for name, value in facts.items() if value and value > 0}
     regions.box(number, label, *values[3:7], note=Annotation(attributes=told) if told else None)
     used.add(label)
 
@@ -164,14 +165,17 @@ def _written(instances: Instances, losses: Losses) -> Iterator[str]:
     losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
     notes = instances.annotations or [None] * len(instances)
     for label, note, box in zip(instances.labels, notes, instances.boxes, strict=True):
-        truncated, occluded = (_mark({} if note is None else note.attributes, name) for name in _MARKS)
+        truncated, occluded = (_mark({} if note is None else note.attributes, name, losses) for name in _MARKS)
         corners = " ".join(np.format_float_positional(side, trim="-") for side in box)
-        yield f"{label} {truncated:g} {occluded:.0f} -10 {corners} {_NOWHERE}"
+        yield f"{label} {truncated:g} {occluded:g} -10 {corners} {_NOWHERE}"
 
 
-def _mark(attributes: Mapping[str, Any], name: str) -> float:
-    """A number from 0 to 3; of other texts, whether they say yes."""
-    value = attributes.get(name, 0)
-    if isinstance(value, int | float):
-        return min(max(float(value), 0.0), 3.0)
-    return float(str(value).casefold() in ("1", "true", "yes"))
+def _mark(attributes: Mapping[str, Any], name: str, losses: Losses) -> float:
+    """A number above 0, or 1 for what says yes; else 0, which is read as nothing said."""
+    value = attributes.get(name)
+    if isinstance(value, str) and value.casefold() in _YES:
+        return 1
+    if isinstance(value, int | float) and 0 < value <= _MOST_MARK:
+        return float(value)
+    losses.add(ATTRIBUTES_LOST, int(name in attributes))
+    return 0

@@ -35,7 +35,7 @@ from maskwright.files import write_text
 from maskwright.formats import label_studio_brush
 from maskwright.formats.image_classes import classified
 from maskwright.formats.label_studio_tasks import LabelingTask, Shape, tasks
-from maskwright.formats.losses import LABELLED_CLASSES_LOST
+from maskwright.formats.losses import LABELLED_CLASSES_LOST, VERTICES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -292,6 +292,7 @@ def _results(instances: Instances, size: tuple[int, int], losses: Losses) -> Ite
     percent = 100 / np.array([width, height], np.float64)
     for row, (label, parts) in enumerate(zip(instances.labels, instances.outlines(), strict=True)):
         value: dict[str, Any]
+        losses.add(VERTICES_LOST, int(parts is not None and len(parts) > 1))
         if instances.masks is None:
             corners = instances.boxes[row].astype(np.float64).reshape(2, 2) * percent
             sides = zip(("x", "y", "width", "height"), [*corners[0], *(corners[1] - corners[0])], strict=True)

@@ -29,7 +29,7 @@ from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import write_text
 from maskwright.formats import open_images_masks
 from maskwright.formats.listing import split_word
-from maskwright.formats.losses import IMAGE_LABELS_LOST, OUTLINES_LOST, SCORES_LOST
+from maskwright.formats.losses import ATTRIBUTES_LOST, IMAGE_LABELS_LOST, OUTLINES_LOST, SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -60,6 +60,7 @@ CLASSES_UNVERIFIED = Kind(
 
 _SIDES = ("XMin", "YMin", "XMax", "YMax")
 _NEEDED = ("ImageID", "LabelName", *_SIDES)
+_YES = ("1", "true", "yes")
 _BOXES, _MASKS, _LABELS = _RANKS = ("boxes", "masks", "labels of images")
 _FOUND = 0.5  # confidence of a label from which the class is there; people say 0 or 1
 _WRITTEN = ("ImageID", "Source", "LabelName", "Confidence", "XMin", "XMax", "YMin", "YMax", "IsOccluded", "IsTruncated",
@@ -345,7 +346,8 @@ def _rows(instances: Instances, size: tuple[int, int], codes: list[str], losses:
     for row, (x1, y1, x2, y2) in enumerate(fractions.tolist()):
         note = notes[row]
         facts = {} if note is None else note.attributes
-        marks = {mark: int(facts.get(name) in (1, "1", True)) for mark, name in _MARKS.items()}
+        marks = {mark: int(str(facts.get(name)).casefold() in _YES) for mark, name in _MARKS.items()}
+        losses.add(ATTRIBUTES_LOST, sum(name in facts and not marks[mark] for mark, name in _MARKS.items()))
         group = int(instances.crowd is not None and bool(instances.crowd[row]))
         yield [codes[instances.classes[row]], 1, f"{x1:.10f}", f"{x2:.10f}", f"{y1:.10f}", f"{y2:.10f}",
                marks["IsOccluded"], marks["IsTruncated"], group, marks["IsDepiction"], marks["IsInside"]]  # fmt: skip

@@ -32,7 +32,7 @@ from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.files import write_text
 from maskwright.formats import supervisely_bitmap
-from maskwright.formats.losses import ATTRIBUTES_LOST
+from maskwright.formats.losses import ATTRIBUTES_LOST, VERTICES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -309,7 +309,9 @@ def _objects(instances: Instances, tags: dict[str, str], losses: Losses) -> Iter
             kind = "none" if value is True else "any_string" if isinstance(value, str) else "any_number"
             tags[name] = kind if tags.setdefault(name, kind) == kind else "any_string"
             told.append({"name": name, "value": None if value is True else value})
-        yield {"classTitle": label, "tags": told, **_shape(instances, row, outlines[row])}
+        parts = outlines[row]
+        losses.add(VERTICES_LOST, int(parts is not None and len(parts) > 1))
+        yield {"classTitle": label, "tags": told, **_shape(instances, row, parts)}
 
 
 def _shape(instances: Instances, row: int, parts: tuple[np.ndarray, ...] | None) -> dict[str, Any]:
