@@ -23,7 +23,7 @@ EXTRAS = {  # of maskwright[...] -> what it is for
     "video": "videos",
     "matterport": "scripts and .h5 weights of matterport's Mask R-CNN",
     "urls": "images at s3://, gs:// and other addresses",
-    "web": "a server and its pages",
+    "web": "labeling, and a server, in the browser",
     "onnx": "models as ONNX files",
     "openvino": "models as OpenVINO files",
 }

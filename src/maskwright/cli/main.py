@@ -18,6 +18,7 @@ from maskwright.training.interrupts import stoppable
 COMMANDS = {  # heading -> name -> where it lives, what it does
     "Data": {
         "show": ("maskwright.cli.show:command", "Show images with their annotations, and summarize a dataset."),
+        "label": ("maskwright.cli.label:command", "Draw objects on images in the browser, with a model's help."),
         "check": ("maskwright.cli.check:command", "Find duplicates, leaks, label conflicts and faults."),
         "convert": ("maskwright.cli.convert:command", "Convert annotations, and report what is lost."),
         "merge": ("maskwright.cli.merge:command", "Join several datasets into one."),

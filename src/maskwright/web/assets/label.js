@@ -1,0 +1,524 @@
+// The page of `maskwright label`: images at the left, the tools above, classes and objects at the right.
+import { Saver, ask } from "./label_api.js";
+import { List } from "./label_list.js";
+import { COLORS } from "./masks.js";
+import { TOOLS, Tools } from "./label_tools.js";
+import { View } from "./label_view.js";
+
+/** @typedef {import("./label_api.js").Drawn} Drawn */
+/** @typedef {import("./label_api.js").Listed} Listed */
+/** @param {string} id @returns {any} */
+const by = (id) => document.getElementById(id);
+
+const state = {
+  /** @type {Listed[]} */ images: [],
+  index: -1,
+  size: { width: 1, height: 1 },
+  /** @type {ImageBitmap | null} */ bitmap: null,
+  /** @type {Drawn[]} */ objects: [],
+  /** @type {Set<string>} */ selected: new Set(),
+  /** @type {string[]} */ classes: [],
+  current: "",
+  tool: "select",
+  /** @type {[number, number][]} */ draft: [],
+  /** @type {[number, number] | null} */ cursor: null,
+  keyboard: false,
+  radius: 12,
+  threshold: 0.5,
+  /** @type {Drawn[]} */ suggestions: [],
+  /** @type {string | null} */ suggestion: null,
+  /** @type {any} */ model: null,
+  draftRing: () => /** @type {[number, number][]} */ ([]),
+  only: () => (state.selected.size === 1 ? state.objects.find(({ key }) => state.selected.has(key)) : undefined),
+  chosen: () => state.objects.filter(({ key }) => state.selected.has(key)),
+  suggested: () => state.suggestions.filter(({ score }) => (score ?? 1) >= state.threshold),
+  newKey: () => `n${crypto.getRandomValues(new Uint32Array(2)).join("")}`,
+  say, select, commit, changed: showTools, className,
+  suggest: (/** @type {string} */ key) => {
+    state.suggestion = key;
+    view.redraw();
+  },
+};
+/** @type {Map<number, {undo: Drawn[][], redo: Drawn[][]}>} */
+const histories = new Map();
+/** @type {Map<number, Promise<ImageBitmap>>} */
+const bitmaps = new Map();
+let changes = 0, previous = /** @type {Drawn[]} */ ([]);
+const view = new View(by("stage"), state), tools = new Tools(state, view);
+const list = new List(by("rows"), by("space"), (index) => open(index));
+const saver = new Saver(saved, (index) => index === state.index && reload(), (text) => problem(text));
+
+// --- images ----------------------------------------------------------------------------------------------------------
+/** @param {number | undefined} index */
+async function open(index) {
+  if (index === undefined || index === state.index || !state.images[index]) return;
+  if (state.objects.length) previous = state.objects;
+  tools.cancel();
+  Object.assign(state, { index, bitmap: null, objects: [], suggestions: [], suggestion: null, cursor: null });
+  state.selected.clear();
+  const { name, width, height } = state.images[index];
+  state.size = { width, height };
+  list.select(index);
+  location.replace(`#${index}`);
+  by("name").textContent = name;
+  by("name").title = name;
+  view.fit();
+  show();
+  await Promise.all([reload(), picture(index), suggestions(index)]);
+  const after = list.beside(1);
+  if (after !== undefined && state.index === index) bitmapOf(after).catch(() => {});
+}
+
+async function reload() {
+  const index = state.index, facts = await ask(`/api/images/${index}`).catch((error) => problem(error.message));
+  if (!facts || index !== state.index || saver.waiting(index)) return;
+  saver.fetched(index, facts.version);
+  state.objects = facts.objects;
+  by("window-part").hidden = !facts.deep;
+  if (state.images[index].version !== facts.version) histories.delete(index);
+  Object.assign(state.images[index], { version: facts.version, state: facts.state });
+  show();
+}
+
+/** @param {number} index @returns {Promise<ImageBitmap>} */
+function bitmapOf(index) {
+  let found = bitmaps.get(index);
+  if (!found) {
+    found = fetch(`/api/images/${index}/file${windowQuery()}`).then(async (response) => {
+      if (!response.ok) throw new Error((await response.json()).message);
+      return createImageBitmap(await response.blob());
+    });
+    bitmaps.set(index, found);
+    for (const old of [...bitmaps.keys()].slice(0, -4)) bitmaps.delete(old);
+  }
+  return found;
+}
+
+/** @param {number} index */
+async function picture(index) {
+  try {
+    const bitmap = await bitmapOf(index);
+    if (index === state.index) state.bitmap = bitmap;
+  } catch (error) {
+    bitmaps.delete(index);
+    say(`${state.images[index].name}: ${/** @type {Error} */ (error).message}`);
+  }
+  view.redraw();
+}
+
+const windowQuery = () => (windowed ? `?low=${by("low").value}&high=${by("high").value}` : "");
+let windowed = false;
+
+// --- objects ---------------------------------------------------------------------------------------------------------
+/** The objects of the image from now on. @param {Drawn[]} objects @param {string} [as] */
+function commit(objects, as) {
+  const history = histories.get(state.index) ?? { undo: [], redo: [] };
+  history.undo.push(state.objects);
+  history.redo = [];
+  histories.set(state.index, history);
+  put(objects, as);
+}
+
+/** @param {Drawn[]} objects @param {string} [as] */
+function put(objects, as) {
+  state.objects = objects;
+  state.selected = new Set([...state.selected].filter((key) => objects.some((object) => object.key === key)));
+  const image = state.images[state.index];
+  image.state = objects.length ? "labeled" : as ?? (image.state === "labeled" ? "unlabeled" : image.state);
+  image.objects = objects.length;
+  saver.save(state.index, objects, image.state);
+  show();
+}
+
+/** @param {"undo" | "redo"} which */
+function restore(which) {
+  const history = histories.get(state.index), objects = history?.[which].pop();
+  if (!history || !objects) return say(`Nothing to ${which}.`);
+  history[which === "undo" ? "redo" : "undo"].push(state.objects);
+  put(objects);
+}
+
+/** @param {string[]} keys @param {boolean} [more] */
+function select(keys, more = false) {
+  const before = more ? state.selected : new Set();
+  state.selected = new Set([...[...before].filter((key) => !keys.includes(/** @type {string} */ (key))), ...keys.filter((key) => !before.has(key))]);
+  const only = state.only();
+  if (only) state.current = only.class;
+  show();
+}
+
+/** @returns {string} "" where there is none yet: the field for its name is shown */
+function className() {
+  if (state.current) return state.current;
+  say("Name the class of this object first.");
+  by("new-class").focus();
+  return "";
+}
+
+/** @param {string} name */
+function chooseClass(name) {
+  state.current = name;
+  if (state.selected.size) commit(state.objects.map((object) => (state.selected.has(object.key) ? { ...object, class: name } : object)));
+  show();
+}
+
+// --- suggestions -----------------------------------------------------------------------------------------------------
+/** @param {number} index */
+async function suggestions(index) {
+  if (!state.model) return;
+  const answer = await ask(`/api/images/${index}/suggestions`, { method: "POST" }).catch((error) => say(error.message));
+  if (!answer || index !== state.index || state.images[index].state !== "unlabeled") return;
+  state.suggestions = answer.objects.map((/** @type {Drawn} */ object, /** @type {number} */ at) => ({ ...object, key: `s${at}` }));
+  show();
+}
+
+/** One suggestion, or all. */
+function accept() {
+  const taken = state.suggested().filter(({ key }) => !state.suggestion || key === state.suggestion);
+  if (!taken.length) return;
+  drop(taken);
+  commit([...state.objects, ...taken.map(({ class: name, rings }) => ({ key: state.newKey(), class: name, rings }))]);
+}
+
+function reject() {
+  drop(state.suggested().filter(({ key }) => !state.suggestion || key === state.suggestion));
+  show();
+}
+
+/** @param {Drawn[]} gone */
+function drop(gone) {
+  state.suggestions = state.suggestions.filter((object) => !gone.includes(object));
+  state.suggestion = null;
+}
+
+// --- what the server says --------------------------------------------------------------------------------------------
+/** @param {number} index @param {any} answer */
+function saved(index, answer) {
+  Object.assign(state.images[index], { version: answer.version, state: answer.state, objects: answer.objects });
+  showClasses(answer.classes);
+  showList();
+}
+
+async function status() {
+  try {
+    const told = await ask(`/api/status?since=${changes}`);
+    changes = told.changes;
+    for (const [index, facts] of Object.entries(told.changed)) {
+      const image = state.images[Number(index)], newer = facts.version > image.version;
+      if (saver.waiting(Number(index))) continue;
+      Object.assign(image, facts);
+      if (newer && Number(index) === state.index) {
+        histories.delete(state.index);
+        reload();
+        say("This image was changed elsewhere.");
+      }
+    }
+    by("saved").textContent = saver.busy ? "saving" : told.saved ? `saved to ${by("saved").dataset.file}` : "saved; the file follows";
+    by("notes").textContent = told.notes.join("; ");
+    by("overwrite").hidden = !told.problem?.message.startsWith("another program");
+    if (!saver.busy) problem(told.problem ? `The annotation file is not written: ${told.problem.message}. Your changes are kept beside it.` : "");
+    showClasses(told.classes);
+    if (Object.keys(told.changed).length) showList();
+  } catch {
+    problem("The server does not answer: is it still running?");
+  }
+  setTimeout(status, 1500);
+}
+
+/** @param {string} text */
+function problem(text) {
+  by("problem").hidden = !text;
+  by("problem-text").textContent = text;
+}
+
+let silence = 0;
+/** @param {string} text */
+function say(text) {
+  by("message").hidden = !text;
+  by("message").textContent = text;
+  clearTimeout(silence);
+  silence = setTimeout(() => (by("message").hidden = true), 4000);
+}
+
+// --- the page --------------------------------------------------------------------------------------------------------
+function show() {
+  showTools();
+  showClasses(state.classes);
+  showObjects();
+  showList();
+  by("suggest-part").hidden = !state.suggestions.length;
+  by("threshold-value").textContent = state.threshold.toFixed(2);
+  view.redraw();
+}
+
+function showTools() {
+  for (const button of by("tools").querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
+  by("brush-part").hidden = !["brush", "erase"].includes(state.tool);
+  by("radius-value").textContent = `${state.radius} px`;
+  by("stage").style.cursor = state.tool === "select" ? "default" : "crosshair";
+}
+
+/** @param {string[]} names */
+function showClasses(names) {
+  state.classes = names.length >= state.classes.length ? names : state.classes;
+  if (!state.current && state.classes.length) state.current = state.classes[0];
+  const rows = by("classes");
+  while (rows.children.length > state.classes.length) rows.lastChild.remove();
+  state.classes.forEach((name, index) => {
+    const row = rows.children[index] ?? rows.appendChild(entry(() => chooseClass(state.classes[index])));
+    fill(row, name, name, name === state.current, index < 9 ? String(index + 1) : "");
+  });
+}
+
+function showObjects() {
+  by("object-title").textContent = `Objects: ${state.objects.length}`;
+  const rows = by("objects");
+  while (rows.children.length > state.objects.length) rows.lastChild.remove();
+  state.objects.forEach((object, index) => {
+    const row = rows.children[index] ?? rows.appendChild(entry((event) => select([state.objects[index].key], event.shiftKey)));
+    fill(row, object.class, `${object.class} ${index + 1}`, state.selected.has(object.key), "");
+  });
+}
+
+/** @param {(event: MouseEvent) => void} pressed */
+function entry(pressed) {
+  const row = document.createElement("li"), button = document.createElement("button"), swatch = document.createElement("span");
+  swatch.className = "swatch";
+  button.type = "button";
+  button.append(swatch, document.createElement("span"), document.createElement("kbd"));
+  button.addEventListener("click", pressed);
+  row.append(button);
+  return row;
+}
+
+/** @param {HTMLElement} row @param {string} name @param {string} text @param {boolean} pressed @param {string} key */
+function fill(row, name, text, pressed, key) {
+  const button = /** @type {any} */ (row.firstChild), [swatch, label, shortcut] = button.children;
+  swatch.style.background = COLORS[Math.max(state.classes.indexOf(name), 0) % COLORS.length];
+  label.textContent = text;
+  shortcut.textContent = key;
+  shortcut.hidden = !key;
+  button.setAttribute("aria-pressed", String(pressed));
+}
+
+function showList() {
+  list.draw();
+  const counts = { labeled: 0, empty: 0, unlabeled: 0, skipped: 0 };
+  for (const image of state.images) counts[/** @type {keyof typeof counts} */ (image.state)]++;
+  by("progress").textContent = `${counts.labeled + counts.empty} of ${state.images.length} labeled`;
+  by("where").textContent = state.index < 0 ? "" : `${state.index + 1} of ${state.images.length}, ${state.size.width} × ${state.size.height}, ${state.images[state.index].state}`;
+}
+
+const filtered = () => list.filter(state.images, by("search").value, by("filter").value);
+
+// --- actions and keys ------------------------------------------------------------------------------------------------
+const remove = () => state.selected.size && commit(state.objects.filter(({ key }) => !state.selected.has(key)));
+const copy = () => (previous.length ? commit([...state.objects, ...previous.map((object) => ({ ...object, key: state.newKey() }))]) : say("There is no image before this one yet."));
+const join = () => (state.selected.size > 1 ? tools.operate("join", state.chosen(), {}) : say("Select two or more objects: Shift and click."));
+const empty = () => (state.objects.length ? say("There are objects on this image.") : commit([], state.images[state.index].state === "empty" ? "unlabeled" : "empty"));
+
+/** key, what it does, the action, whether it is a button above the image */
+const ACTIONS = /** @type {[string, string, () => void, string?][]} */ ([
+  ["PageDown", "Next image", () => open(list.beside(1))],
+  ["PageUp", "Previous image", () => open(list.beside(-1))],
+  ["J", "Join the selected objects", join, "Join"],
+  ["C", "Copy the objects of the image before", copy, "Copy"],
+  ["Delete", "Delete the selected objects", remove, "Delete"],
+  ["Ctrl+Z", "Undo", () => restore("undo"), "Undo"],
+  ["Ctrl+Y", "Redo", () => restore("redo"), "Redo"],
+  ["+", "Zoom in", () => view.zoomBy(1.4)],
+  ["-", "Zoom out", () => view.zoomBy(1 / 1.4)],
+  ["0", "Show the whole image", () => view.fit(), "Fit"],
+  ["Tab", "Select the next object", () => cycle(1)],
+  ["Shift+Tab", "Select the object before", () => cycle(-1)],
+  ["Enter", "Close the polygon; accept suggestions", () => (state.draft.length ? tools.finish() : accept())],
+  ["Q", "Reject suggestions", reject],
+  ["Escape", "Give up what is being drawn; select nothing", () => (state.draft.length ? tools.cancel() : select([]))],
+  ["Backspace", "Take back the last corner", () => (state.draft.length ? (state.draft.pop(), view.redraw()) : remove())],
+  ["M", "Mark as empty, or not", empty],
+  ["N", "New class", () => by("new-class").focus()],
+  ["/", "Search images", () => by("search").focus()],
+  ["?", "Show the keys", () => by("keys").showModal()],
+]);
+const MORE = [["1 … 9", "Class of new and selected objects"], ["Arrows", "Move the selected objects, or the cursor of a tool (Shift: ten pixels)"],
+  ["Space", "Press at the cursor; hold and drag to move the image"], ["Alt+click", "Remove a corner"], ["Shift+click", "Select several"], ["[ ]", "Brush radius"]];
+
+/** @param {number} step */
+function cycle(step) {
+  if (!state.objects.length) return;
+  const at = state.objects.findIndex(({ key }) => state.selected.has(key));
+  select([state.objects[(at < 0 ? (step > 0 ? 0 : -1) : at + step + state.objects.length) % state.objects.length]?.key ?? state.objects[0].key]);
+}
+
+/** @param {KeyboardEvent} event */
+function keyed(event) {
+  const inField = /** @type {HTMLElement} */ (event.target).matches("input:not([type=range]), select, dialog *");
+  if (event.key === "Escape" && inField) return by("view").focus();
+  if (inField) return;
+  const onStage = document.activeElement === by("view") || document.activeElement === document.body;
+  const control = event.ctrlKey || event.metaKey, name = control ? `Ctrl+${event.key.toUpperCase()}` : event.shiftKey && event.key === "Tab" ? "Shift+Tab" : event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  const tool = control || event.altKey ? undefined : TOOLS.find(([, key]) => key === name);
+  const action = ACTIONS.find(([key]) => key === name || (name === "Ctrl+Shift+Z" && key === "Ctrl+Y"));
+  if (["Tab", "Shift+Tab", "Enter"].includes(name) && !onStage) return; // the browser's own
+  if (["Tab", "Shift+Tab"].includes(name) && !state.objects.length) return;
+  if (arrow && onStage) steer(arrow[0] * (event.shiftKey ? 10 : 1), arrow[1] * (event.shiftKey ? 10 : 1));
+  else if (event.key === " " && onStage) pressAtCursor(event.repeat);
+  else if (control && event.shiftKey && event.key.toUpperCase() === "Z") restore("redo");
+  else if (action && !(control && !name.startsWith("Ctrl"))) action[2]();
+  else if (tool) tools.choose(tool[0]);
+  else if (!control && /^[1-9]$/.test(event.key) && state.classes[Number(event.key) - 1]) chooseClass(state.classes[Number(event.key) - 1]);
+  else if (event.key === "[" || event.key === "]") brush(state.radius * (event.key === "[" ? 0.8 : 1.25));
+  else return;
+  event.preventDefault();
+}
+
+/** @param {number} dx @param {number} dy */
+function steer(dx, dy) {
+  if (state.tool === "select") return tools.shift(dx, dy);
+  state.keyboard = true;
+  const unit = Math.max(1, Math.round(1 / view.zoom)), [x, y] = state.cursor ?? [state.size.width / 2, state.size.height / 2];
+  tools.move(tools.clipped([x + dx * unit, y + dy * unit]));
+}
+
+/** @param {boolean} repeated */
+function pressAtCursor(repeated) {
+  if (repeated || state.tool === "select") return;
+  const at = state.cursor ?? [state.size.width / 2, state.size.height / 2];
+  state.keyboard = true;
+  if (state.draft.length && !["polygon", "hole", "split"].includes(state.tool)) tools.release(at);
+  else tools.press(at);
+}
+
+/** @param {number} radius */
+function brush(radius) {
+  state.radius = Math.min(Math.max(Math.round(radius), 1), 200);
+  by("radius").value = String(state.radius);
+  showTools();
+  view.redraw();
+}
+
+// --- the pointer -----------------------------------------------------------------------------------------------------
+/** @type {Map<number, PointerEvent>} */
+const pointers = new Map();
+let moving = false, spaced = false;
+
+function pointing() {
+  const stage = by("view");
+  stage.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
+    stage.focus({ preventScroll: true });
+    stage.setPointerCapture(event.pointerId);
+    pointers.set(event.pointerId, event);
+    state.keyboard = false;
+    moving = event.button === 1 || event.button === 2 || spaced || pointers.size > 1;
+    if (pointers.size > 1) tools.cancel();
+    if (!moving) tools.press(view.toImage(event), event);
+    event.preventDefault();
+  });
+  stage.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
+    const before = pointers.get(event.pointerId);
+    if (before && moving) gesture(before, event);
+    else tools.move(view.toImage(event));
+    if (before) pointers.set(event.pointerId, event);
+  });
+  const end = (/** @type {PointerEvent} */ event) => {
+    if (!pointers.delete(event.pointerId)) return;
+    if (!moving) tools.release(view.toImage(event));
+    if (!pointers.size) moving = false;
+  };
+  stage.addEventListener("pointerup", end);
+  stage.addEventListener("pointercancel", end);
+  stage.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());
+  stage.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
+    event.preventDefault();
+    const { left, top } = stage.getBoundingClientRect();
+    view.zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), [event.clientX - left, event.clientY - top]);
+  }, { passive: false });
+}
+
+/** Two fingers, or a drag with the middle button or Space. @param {PointerEvent} before @param {PointerEvent} event */
+function gesture(before, event) {
+  const other = [...pointers.values()].find(({ pointerId }) => pointerId !== event.pointerId);
+  view.pan((event.clientX - before.clientX) / pointers.size, (event.clientY - before.clientY) / pointers.size);
+  if (!other) return;
+  const apart = (/** @type {PointerEvent} */ one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+  const { left, top } = by("view").getBoundingClientRect();
+  view.zoomBy(apart(event) / Math.max(apart(before), 1), [(event.clientX + other.clientX) / 2 - left, (event.clientY + other.clientY) / 2 - top]);
+}
+
+// --- start -----------------------------------------------------------------------------------------------------------
+function build() {
+  /** @param {string} text @param {string} key @param {string} title @param {() => void} pressed */
+  const button = (text, key, title, pressed) => {
+    const made = document.createElement("button"), shortcut = document.createElement("kbd");
+    made.type = "button";
+    shortcut.textContent = key.replace("Delete", "Del");
+    made.append(text, shortcut);
+    made.title = `${title} (${key})`;
+    made.addEventListener("click", pressed);
+    by("tools").append(made);
+    return made;
+  };
+  for (const [name, key, text, help] of TOOLS) button(text, key, help, () => tools.choose(name)).dataset.tool = name;
+  by("tools").append(Object.assign(document.createElement("span"), { className: "gap" }));
+  for (const [key, help, action, text] of ACTIONS) if (text) button(text, key, help, action);
+  for (const [key, help] of [...TOOLS.map(([, key, , help]) => [key, help]), ...ACTIONS, ...MORE]) {
+    const line = document.createElement("div"), shortcut = document.createElement("kbd");
+    shortcut.textContent = String(key);
+    line.append(String(help), shortcut);
+    by("key-table").append(line);
+  }
+}
+
+async function start() {
+  build();
+  pointing();
+  const told = await ask("/api/images");
+  Object.assign(state, { images: told.images, model: told.model, classes: told.classes });
+  changes = told.changes;
+  by("saved").dataset.file = told.file;
+  document.title = `maskwright: ${told.file}`;
+  filtered();
+  show();
+  const asked = Number(location.hash.slice(1)), first = told.images.findIndex((/** @type {Listed} */ image) => image.state === "unlabeled");
+  await open(location.hash && told.images[asked] ? asked : Math.max(first, 0));
+  status();
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key === " ") spaced = true;
+  keyed(event);
+});
+addEventListener("keyup", (event) => {
+  if (event.key === " ") spaced = false;
+});
+addEventListener("beforeunload", (event) => saver.busy && event.preventDefault());
+by("previous").addEventListener("click", () => open(list.beside(-1)));
+by("next").addEventListener("click", () => open(list.beside(1)));
+by("search").addEventListener("input", filtered);
+by("filter").addEventListener("change", filtered);
+by("radius").addEventListener("input", () => brush(Number(by("radius").value)));
+by("threshold").addEventListener("input", () => {
+  state.threshold = Number(by("threshold").value);
+  show();
+});
+by("accept").addEventListener("click", accept);
+by("reject").addEventListener("click", reject);
+by("empty").addEventListener("click", empty);
+by("help").addEventListener("click", () => by("keys").showModal());
+by("overwrite").addEventListener("click", () => ask("/api/overwrite", { method: "POST" }));
+for (const id of ["low", "high"]) by(id).addEventListener("change", () => {
+  windowed = true;
+  bitmaps.clear();
+  picture(state.index);
+});
+by("new-class").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  const name = by("new-class").value.trim();
+  if (event.key !== "Enter" || !name) return;
+  if (!state.classes.includes(name)) showClasses([...state.classes, name]);
+  by("new-class").value = "";
+  chooseClass(name);
+  by("view").focus();
+  event.preventDefault();
+});
+start().catch((error) => problem(error.message));

@@ -1,0 +1,204 @@
+// The image with its objects: zoom, drawing, and what lies under the pointer.
+import { COLORS } from "./masks.js";
+
+/** @typedef {import("./label_api.js").Drawn} Drawn */
+/** @typedef {[number, number]} Point */
+
+/** @param {Point[][]} rings @returns {Path2D} */
+export function pathOf(rings) {
+  const path = new Path2D();
+  for (const ring of rings) {
+    ring.forEach(([x, y], index) => (index ? path.lineTo(x, y) : path.moveTo(x, y)));
+    path.closePath();
+  }
+  return path;
+}
+
+export class View {
+  /** @param {HTMLCanvasElement} stage @param {any} state what is shown: see label.js */
+  constructor(stage, state) {
+    [this.stage, this.state] = [stage, state];
+    this.pen = /** @type {CanvasRenderingContext2D} */ (stage.getContext("2d"));
+    [this.zoom, this.x, this.y, this.queued] = [1, 0, 0, false];
+    /** @type {WeakMap<Point[][], Path2D>} */
+    this.paths = new WeakMap();
+    new ResizeObserver(() => this.resized()).observe(stage);
+  }
+
+  resized() {
+    const { clientWidth, clientHeight } = this.stage, ratio = devicePixelRatio;
+    [this.stage.width, this.stage.height] = [Math.round(clientWidth * ratio), Math.round(clientHeight * ratio)];
+    if (this.fitted) this.fit();
+    this.redraw();
+  }
+
+  /** The whole image is shown. */
+  fit() {
+    const { width, height } = this.state.size, { clientWidth, clientHeight } = this.stage, margin = 16;
+    this.zoom = Math.max(Math.min((clientWidth - margin) / width, (clientHeight - margin) / height), 0.001);
+    this.x = (clientWidth - width * this.zoom) / 2;
+    this.y = (clientHeight - height * this.zoom) / 2;
+    this.fitted = true;
+    this.redraw();
+  }
+
+  /** @param {number} factor @param {Point} [at] on the screen, stays where it is */
+  zoomBy(factor, at = [this.stage.clientWidth / 2, this.stage.clientHeight / 2]) {
+    const zoom = Math.min(Math.max(this.zoom * factor, 0.01), 64), scale = zoom / this.zoom;
+    this.x = at[0] - (at[0] - this.x) * scale;
+    this.y = at[1] - (at[1] - this.y) * scale;
+    [this.zoom, this.fitted] = [zoom, false];
+    this.redraw();
+  }
+
+  /** @param {number} dx @param {number} dy */
+  pan(dx, dy) {
+    [this.x, this.y, this.fitted] = [this.x + dx, this.y + dy, false];
+    this.redraw();
+  }
+
+  /** A point of the screen in image pixels. @param {{clientX: number, clientY: number}} event @returns {Point} */
+  toImage({ clientX, clientY }) {
+    const { left, top } = this.stage.getBoundingClientRect();
+    return [(clientX - left - this.x) / this.zoom, (clientY - top - this.y) / this.zoom];
+  }
+
+  /** @param {Drawn} object */
+  path(object) {
+    let path = this.paths.get(object.rings);
+    if (!path) this.paths.set(object.rings, (path = pathOf(object.rings)));
+    return path;
+  }
+
+  /** The smallest object there. @param {Point} point @param {Drawn[]} objects @returns {Drawn | undefined} */
+  objectAt([x, y], objects) {
+    this.pen.setTransform(1, 0, 0, 1, 0, 0);
+    const found = objects.filter((object) => this.pen.isPointInPath(this.path(object), x, y, "evenodd"));
+    return found.sort((one, other) => extent(one) - extent(other))[0];
+  }
+
+  /** The corner of the object there. @param {Point} point @param {Drawn} object @returns {{ring: number, at: number, middle: boolean} | null} */
+  cornerAt([x, y], object) {
+    let best = 9 / this.zoom, found = null;
+    object.rings.forEach((ring, index) => ring.forEach((corner, at) => {
+      const next = ring[(at + 1) % ring.length];
+      const middle = [(corner[0] + next[0]) / 2, (corner[1] + next[1]) / 2];
+      const near = Math.hypot(corner[0] - x, corner[1] - y), between = Math.hypot(middle[0] - x, middle[1] - y) + 2 / this.zoom;
+      if (near < best) [best, found] = [near, { ring: index, at, middle: false }];
+      if (between < best) [best, found] = [between, { ring: index, at, middle: true }];
+    }));
+    return found;
+  }
+
+  redraw() {
+    if (this.queued) return;
+    this.queued = true;
+    requestAnimationFrame(() => {
+      this.queued = false;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { pen, state } = this, ratio = devicePixelRatio, unit = 1 / this.zoom;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, this.stage.width, this.stage.height);
+    pen.setTransform(this.zoom * ratio, 0, 0, this.zoom * ratio, this.x * ratio, this.y * ratio);
+    pen.imageSmoothingEnabled = this.zoom < 2;
+    if (state.bitmap) pen.drawImage(state.bitmap, 0, 0, state.size.width, state.size.height);
+    pen.lineJoin = "round";
+    for (const object of state.objects) this.outline(object, unit, state.selected.has(object.key), false);
+    for (const object of state.suggested()) this.outline(object, unit, object.key === state.suggestion, true);
+    const only = state.only();
+    if (only && state.tool === "select") this.corners(only, unit);
+    this.draft(unit);
+  }
+
+  /** @param {Drawn} object @param {number} unit @param {boolean} selected @param {boolean} suggested */
+  outline(object, unit, selected, suggested) {
+    const { pen, state } = this, path = this.path(object), color = COLORS[Math.max(state.classes.indexOf(object.class), 0) % COLORS.length];
+    pen.fillStyle = color + (selected ? "55" : suggested ? "14" : "2b");
+    pen.fill(path, "evenodd");
+    pen.setLineDash(suggested ? [6 * unit, 4 * unit] : []);
+    pen.strokeStyle = "#000a";
+    pen.lineWidth = (selected ? 5 : 3.4) * unit;
+    pen.stroke(path);
+    pen.strokeStyle = selected ? "#fff" : color;
+    pen.lineWidth = (selected ? 2.4 : 1.8) * unit;
+    pen.stroke(path);
+    pen.setLineDash([]);
+  }
+
+  /** @param {Drawn} object @param {number} unit */
+  corners(object, unit) {
+    const { pen } = this;
+    if (object.rings.flat().length > 400) return; // of a mask: too close to each other to be dragged
+    for (const ring of object.rings) {
+      ring.forEach(([x, y], at) => {
+        const next = ring[(at + 1) % ring.length], apart = Math.hypot(next[0] - x, next[1] - y) * this.zoom;
+        if (apart > 26) {
+          pen.fillStyle = "#fff9";
+          pen.beginPath();
+          pen.arc((x + next[0]) / 2, (y + next[1]) / 2, 2.5 * unit, 0, 7);
+          pen.fill();
+        }
+        pen.fillStyle = "#fff";
+        pen.strokeStyle = "#000";
+        pen.lineWidth = unit;
+        pen.beginPath();
+        pen.rect(x - 3.5 * unit, y - 3.5 * unit, 7 * unit, 7 * unit);
+        pen.fill();
+        pen.stroke();
+      });
+    }
+  }
+
+  /** What is being drawn, and the cursor of the keyboard. @param {number} unit */
+  draft(unit) {
+    const { pen, state } = this, points = state.draft, brush = ["brush", "erase"].includes(state.tool);
+    pen.strokeStyle = "#fff";
+    pen.lineWidth = 1.6 * unit;
+    if (points.length && brush) {
+      pen.lineCap = "round";
+      pen.strokeStyle = state.tool === "brush" ? "#ffffff80" : "#00000080";
+      pen.lineWidth = 2 * state.radius;
+      pen.beginPath();
+      points.forEach((/** @type {Point} */ [x, y]) => pen.lineTo(x, y));
+      if (points.length === 1) pen.lineTo(points[0][0] + 0.01, points[0][1]);
+      pen.stroke();
+    } else if (points.length) {
+      const shown = state.draftRing();
+      for (const [color, width] of /** @type {[string, number][]} */ ([["#000b", 3.6], ["#fff", 1.8]])) {
+        pen.strokeStyle = color;
+        pen.lineWidth = width * unit;
+        pen.beginPath();
+        shown.forEach((/** @type {Point} */ [x, y]) => pen.lineTo(x, y));
+        if (["rectangle", "ellipse"].includes(state.tool)) pen.closePath();
+        pen.stroke();
+      }
+      pen.fillStyle = "#fff";
+      for (const [x, y] of points) pen.fillRect(x - 2.5 * unit, y - 2.5 * unit, 5 * unit, 5 * unit);
+    }
+    if (!state.cursor) return;
+    const [x, y] = state.cursor;
+    for (const [color, width] of /** @type {[string, number][]} */ ([["#000b", 3], ["#fff", 1.2]])) {
+      pen.strokeStyle = color;
+      pen.lineWidth = width * unit;
+      pen.beginPath();
+      if (brush) pen.arc(x, y, state.radius, 0, 7);
+      if (!brush || state.keyboard) {
+        pen.moveTo(x - 9 * unit, y);
+        pen.lineTo(x + 9 * unit, y);
+        pen.moveTo(x, y - 9 * unit);
+        pen.lineTo(x, y + 9 * unit);
+      }
+      if (brush || state.keyboard) pen.stroke();
+    }
+  }
+}
+
+/** The area of the box around an object. @param {Drawn} object */
+function extent({ rings }) {
+  const xs = rings.flat().map(([x]) => x), ys = rings.flat().map(([, y]) => y);
+  return (xs.reduce((a, b) => Math.max(a, b)) - xs.reduce((a, b) => Math.min(a, b))) * (ys.reduce((a, b) => Math.max(a, b)) - ys.reduce((a, b) => Math.min(a, b)));
+}

@@ -1,0 +1,241 @@
+"""The labels of a dataset while people change them: versions, the journal, and the annotation file behind it all.
+
+An image has a version, which every change raises. Who changes an image names the version that was seen; if somebody
+else was faster, nothing is changed and the page shows what is there now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from maskwright.errors import MaskwrightError, OutputError
+from maskwright.formats.losses import UNLABELED_IMAGES_LOST
+from maskwright.formats.registry import write
+from maskwright.issues import Issue, Kind, Log
+from maskwright.types import Dataset, Instances, Record
+from maskwright.web import label_objects
+from maskwright.web.label_file import LabelFile
+from maskwright.web.label_journal import Journal
+from maskwright.web.label_objects import Drawn
+from maskwright.web.refusal import Refusal
+
+LABELS_RECOVERED = Kind(
+    "labels_recovered", "info",
+    "{count} change of the last session was recovered", "{count} changes of the last session were recovered",
+)  # fmt: skip
+PAUSE = 0.4  # seconds without a change before the file is written; a large file: four times what the last writing took
+CHANGED_BY_OTHERS = "another program has changed the annotation file meanwhile"
+
+Stamp = tuple[int, int] | None  # time of the last change (ns) and size in bytes; None: there is no file
+
+
+@dataclass(eq=False)
+class LabeledImage:
+    """objects None: as the record has them, not looked at yet."""
+
+    record: Record
+    version: int = 0
+    changed: int = 0  # number of the change that was the last
+    objects: list[Drawn] | None = None
+
+    def drawn(self) -> list[Drawn]:
+        if self.objects is None:
+            self.objects = label_objects.of_instances(self.record.instances)
+        return self.objects
+
+    def summary(self) -> dict[str, Any]:
+        instances = self.record.instances
+        return {"state": self.record.state, "version": self.version,
+                "objects": 0 if instances is None else len(instances)}  # fmt: skip
+
+
+@dataclass(eq=False)
+class LabelStore:
+    """
+    masks  False: the data have boxes only
+    """
+
+    target: LabelFile
+    log: Log
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def __post_init__(self) -> None:
+        dataset = self.target.dataset
+        self.images = [LabeledImage(record) for record in dataset.records]
+        self.names: tuple[str, ...] = dataset.names
+        self.masks = dataset.has_masks or not dataset.instance_count
+        self.changes = self._written = 0
+        self.problem: dict[str, str] | None = None
+        self.losses: tuple[Issue, ...] = ()
+        self._seconds = 0.0  # that the last writing took
+        self._stamp = _stamp(self.target.file)
+        self._journal = Journal(self.target.file)
+        self._wake, self._closed = threading.Condition(self._lock), False
+        with self._lock:
+            self._recover()
+        self._thread = threading.Thread(target=self._run, name="save", daemon=True)
+        self._thread.start()
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+    def image(self, index: int) -> LabeledImage:
+        if not 0 <= index < len(self.images):
+            raise Refusal(404, "there is no such image")
+        return self.images[index]
+
+    def facts(self, index: int) -> dict[str, Any]:
+        with self._lock:
+            image = self.image(index)
+            return {**image.summary(), "objects": [item.facts() for item in image.drawn()]}
+
+    def status(self, since: int) -> dict[str, Any]:
+        """What has changed after change number `since`, and whether everything is in the file."""
+        with self._lock:
+            changed = {index: image.summary() for index, image in enumerate(self.images) if image.changed > since}
+            notes = [str(issue) for issue in self.losses if issue.code != UNLABELED_IMAGES_LOST.code]
+            return {
+                "changes": self.changes,
+                "changed": changed,
+                "saved": self._written == self.changes,
+                "problem": self.problem,
+                "notes": notes,
+                "classes": self.names,
+            }
+
+    # --- changing -----------------------------------------------------------------------------------------------------
+    def put(self, index: int, version: object, rows: object, state: object) -> dict[str, Any]:
+        """The objects of an image from now on.
+
+        state  "labeled", "empty" (looked at, and there is nothing) or "unlabeled"; with objects always "labeled"
+        """
+        with self._lock:
+            image = self.image(index)
+            if version != image.version:
+                raise Refusal(409, "somebody else has changed this image meanwhile")
+            objects = label_objects.parsed(rows, image.drawn(), image.record.size, self.masks)
+            if state not in ("labeled", "empty", "unlabeled"):
+                raise Refusal(422, "not a state", field="state", expected="labeled, empty or unlabeled")
+            facts = {"image": str(image.record.image), "state": state, "objects": [item.facts() for item in objects]}
+            self._journal.add(facts)
+            self._apply(image, objects, str(state))
+            return {**image.summary(), "classes": self.names}
+
+    def _apply(self, image: LabeledImage, objects: list[Drawn], state: str) -> None:
+        self.names = (*self.names, *(label for label in dict.fromkeys(item.label for item in objects)
+                                     if label not in self.names))  # fmt: skip
+        instances: Instances | None = None
+        if objects or state != "unlabeled":
+            instances = label_objects.to_instances(objects, self.names, image.record.size, self.masks)
+        image.record = replace(image.record, instances=instances, skipped=False)
+        image.objects = objects
+        image.version += 1
+        self.changes += 1
+        image.changed = self.changes
+        self._wake.notify_all()
+
+    def _recover(self) -> None:
+        """What the last session could not write to the file any more."""
+        by_path = {str(image.record.image): image for image in self.images}
+        count = 0
+        for change in self._journal.changes():
+            if (image := by_path.get(str(change.get("image")))) is not None:
+                with contextlib.suppress(Refusal):
+                    rows = label_objects.parsed(change.get("objects"), image.drawn(), image.record.size, self.masks)
+                    self._apply(image, rows, str(change.get("state")))
+                    count += 1
+        if count:
+            self.log(LABELS_RECOVERED(count=count))
+
+    # --- the file -----------------------------------------------------------------------------------------------------
+    def overwrite(self) -> None:
+        """Write the file although another program has changed it."""
+        with self._lock:
+            self._stamp = _stamp(self.target.file)
+            self.problem = None
+            self._wake.notify_all()
+
+    def close(self) -> None:
+        """Everything is in the file, or at least in the journal."""
+        with self._lock:
+            self._closed = True
+            self._wake.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                while not self._closed and self._written == self.changes:
+                    self._wake.wait()
+                if self._written == self.changes:
+                    return
+                if not self._closed:
+                    self._pause()
+            self._save()
+            with self._lock:
+                if self._closed:
+                    return
+                if self.problem is not None:
+                    self._wake.wait(5.0)
+
+    def _pause(self) -> None:
+        """Until nothing was changed for a moment: a stroke is many changes."""
+        before = -1
+        while before != self.changes and not self._closed:
+            before = self.changes
+            self._wake.wait(min(max(PAUSE, 4 * self._seconds), 30))
+
+    def _save(self) -> None:
+        with self._lock:
+            number, names = self.changes, self.names
+            records = tuple(_named(image.record, names) for image in self.images)
+        dataset: Dataset = replace(self.target.dataset, records=records, names=names,
+                                   class_ids=_ids(self.target.dataset, names))  # fmt: skip
+        start = time.monotonic()
+        try:
+            if _stamp(self.target.file) != self._stamp:
+                raise OutputError(CHANGED_BY_OTHERS, file=self.target.file.name)
+            _keep_original(self.target.file)
+            losses = write(dataset, self.target.file, self.target.format)
+        except MaskwrightError as error:
+            with self._lock:
+                self.problem = {**error.facts(), "file": self.target.file.name}
+            return
+        with self._lock:
+            self._stamp, self.problem, self.losses = _stamp(self.target.file), None, losses
+            self._written, self._seconds = number, time.monotonic() - start
+            if number == self.changes:
+                self._journal.clear()
+
+
+def _named(record: Record, names: tuple[str, ...]) -> Record:
+    """With all class names; new ones come last, so that indices stay."""
+    return record if record.instances is None else replace(record, instances=replace(record.instances, names=names))
+
+
+def _ids(dataset: Dataset, names: tuple[str, ...]) -> tuple[int | str, ...]:
+    """Class ids are kept; new classes get the next numbers."""
+    ids = dataset.class_ids
+    if not ids or not all(isinstance(item, int) for item in ids):
+        return ids if len(ids) == len(names) else ()
+    highest = max(int(item) for item in ids)
+    return (*ids, *range(highest + 1, highest + 1 + len(names) - len(ids)))
+
+
+def _keep_original(file: Path) -> None:
+    """A copy of the file as it was before the first change, where there is none yet."""
+    original = file.with_name(f"{file.name}.original")
+    if file.is_file() and not original.exists():
+        shutil.copy2(file, original)
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size

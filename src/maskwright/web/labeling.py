@@ -1,0 +1,42 @@
+"""The app of `maskwright label`: the page, its images and its labels."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from maskwright.issues import Log
+from maskwright.prediction.predictor import Predictor
+from maskwright.web import assets, label_routes
+from maskwright.web.access import Access, Guard
+from maskwright.web.label_store import LabelStore
+from maskwright.web.limits import Limits
+from maskwright.web.refusal import handlers
+from maskwright.web.served import Served
+
+
+def labeling(
+    store: LabelStore, access: Access, log: Log, limits: Limits, model: tuple[str, Predictor] | None
+) -> ASGIApp:
+    """
+    store  the labels; closed when the server ends
+    model  its name and itself: what suggests objects
+    """
+    served = None if model is None else Served(dict([model]), limits)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(store.close)
+        if served is not None:
+            await asyncio.to_thread(served.close)
+
+    routes = [*label_routes.routes(), *assets.routes({"/": "label.html"})]
+    app = Starlette(routes=routes, exception_handlers=handlers(log), lifespan=lifespan)
+    app.router.redirect_slashes = False
+    app.state.store, app.state.served = store, served
+    return Guard(app, access, limits.send_seconds)
