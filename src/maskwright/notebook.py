@@ -111,7 +111,7 @@ def figure_png(figure: Any) -> bytes:
     return file.getvalue()
 
 
-def _sheet(items: Iterable[Any], columns: int = 4) -> str:
+def _sheet(items: Iterable[Any], columns: int = 4, legend: Any = None) -> str:
     from PIL import Image
 
     from maskwright.drawing.sheet import sheet
@@ -120,7 +120,7 @@ def _sheet(items: Iterable[Any], columns: int = 4) -> str:
     if not drawn:
         return ""
     file = io.BytesIO()
-    Image.fromarray(sheet(drawn, columns, CELL)).save(file, "JPEG", quality=QUALITY, optimize=True)
+    Image.fromarray(sheet(drawn, columns, CELL, legend=legend)).save(file, "JPEG", quality=QUALITY, optimize=True)
     data = base64.b64encode(file.getvalue()).decode()
     return f'<img src="data:image/jpeg;base64,{data}" alt="contact sheet" style="max-width:100%">'
 
@@ -147,10 +147,11 @@ def instances_table(detections: Any) -> str | None:
 
 def dataset_html(dataset: Any) -> str:
     """A dataset as a table and a contact sheet."""
-    from maskwright.api.show import drawn_records
+    from maskwright.api.show import class_legend, drawn_records
     from maskwright.issues import Issues
 
-    return dataset_table(dataset) + _sheet(drawn_records(dataset, SHEET, CELL, log=Issues()))
+    records = drawn_records(dataset, SHEET, CELL, log=Issues())
+    return dataset_table(dataset) + _sheet(records, legend=class_legend(dataset, SHEET))
 
 
 def dataset_table(dataset: Any) -> str:

@@ -40,6 +40,7 @@ from maskwright.text import counted
 from maskwright.types import Record
 
 MOST_CURVES = 8  # classes with a curve of their own; of more the ones with most images
+DASH = "\u2060–\u2060"  # where no line is broken
 CELL = (356, 300)  # pixels of one half of a pair: two fill a picture of the page
 SINGLE = (560, 420)  # of a picture that stands alone
 
@@ -139,7 +140,7 @@ def _classes(metrics: ClassificationMetrics) -> Table:
         for name in ("precision", "recall", "f1", "auc", "ap"):
             interval = row[f"{name}_interval"]
             text = "" if row[name] is None else f"{row[name]:.3f}"
-            whole = "" if interval is None or not text else f" ({interval[0]:.3f}\u00a0to\u00a0{interval[1]:.3f})"
+            whole = "" if interval is None or not text else f" {interval[0]:.3f}{DASH}{interval[1]:.3f}"
             cells.append(text + whole)
         rows.append(cells)
     return Table("Classes", ["class", "images", "precision", "recall", "F1", "AUC", "AP"], rows)
