@@ -15,7 +15,7 @@ from typing import Any
 
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
 from maskwright.escaping import percent_encoded
-from maskwright.formats import archives, folders, garbage, links, unsupported, wrapped
+from maskwright.formats import folders, garbage, links, remote, unsupported, wrapped
 from maskwright.formats.joining import Reading, completed, joined, undecided
 from maskwright.formats.listing import IMAGE_FOLDERS, is_label_folder
 from maskwright.formats.reading import (
@@ -208,7 +208,8 @@ def read(
 ) -> Dataset:
     """A dataset from an annotation file, or from a folder with images and annotations; the format is found out.
 
-    A zip or tar archive is read as the folder that it holds.
+    A zip or tar archive is read as the folder that it holds; what lies at an address that fsspec knows
+    ("s3://bucket/party") is fetched into the cache folder.
 
     format           only this one is tried ("via", "coco", ...)
     allow_faulty     put faulty regions aside even when they are more than 5 %
@@ -227,9 +228,7 @@ def read(
     path = Path(path).expanduser()
     if format is not None and format not in FORMATS:
         raise UnknownName("format", format, FORMATS)
-    if not os.path.exists(path):  # noqa: PTH110 (never raises: not for rights, not for endless names)
-        raise DatasetError("there is no such file or folder", file=path, fix=folders.nearest(path))
-    archive, path = path, archives.folder_of(path) or path
+    path, issues = remote.local(path)
     options = {"class_attribute": class_attribute, "connected_components": connected_components}
     asked = _Asked(format, allow_faulty, {name: value for name, value in options.items() if value}, annotations)
     whole = os.path.isdir(path)  # noqa: PTH112 (never raises)
@@ -241,14 +240,8 @@ def read(
             raise _with_links(error, scope) from error
     if not len(dataset):
         raise DatasetError("it holds no images", file=path, expected="at least one image", got="none")
-    issues = [] if scope.issue is None else [scope.issue]
-    if path != archive:
-        issues.append(archives.ARCHIVE_UNPACKED(file=archive.name, folder=path))
-    return _finished(dataset.with_issues(*issues))
-
-
-def _finished(dataset: Dataset) -> Dataset:
-    """With names that are text, and issues about what all records show together."""
+    issues += [] if scope.issue is None else [scope.issue]
+    dataset = dataset.with_issues(*issues)
     # what folders and files call the data and their classes may be no text; it goes into cards and tables
     dataset = replace(dataset, name=percent_encoded(dataset.name), names=tuple(map(percent_encoded, dataset.names)))
     return folders.report_alike(folders.report_unsplit(dataset))

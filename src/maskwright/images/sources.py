@@ -16,9 +16,9 @@ from PIL import Image as PilImage
 
 from maskwright import fetch
 from maskwright.errors import DatasetError, ImageError, InputError, MissingExtra
-from maskwright.extras import how_to_install
 from maskwright.files import numbered, shortened
 from maskwright.images import window as gray
+from maskwright.images.addresses import filesystem
 from maskwright.images.decode import LIMIT_PIXELS, READABLE, decode, from_pil, rgb_array
 from maskwright.types.image import Image, Window
 
@@ -242,7 +242,7 @@ def _matches(pattern: str, names: Iterable[Path]) -> list[Path]:
 def _expand_fsspec(address: str) -> list[str]:
     """One address, or the images of a folder or pattern there."""
     try:
-        files, path = _filesystem(address)
+        files, path = filesystem(address)
         if glob.has_magic(path):
             names = files.glob(path)
         elif files.isdir(path):
@@ -262,27 +262,6 @@ def _expand_fsspec(address: str) -> list[str]:
             got=f"{len(names)} other files",
         )
     return [files.unstrip_protocol(name) for name in found]
-
-
-def _filesystem(address: str):
-    try:
-        import fsspec
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise MissingExtra(
-            "addresses of this kind need the package fsspec", got=address, fix=how_to_install("maskwright[urls]")
-        ) from error
-    scheme = address.split("://", 1)[0].split("::", 1)[0]
-    if scheme not in fsspec.available_protocols():
-        raise InputError(
-            f'"{scheme}" is no kind of address that can be read', got=address, expected="http, https, s3 …"
-        )
-    try:
-        return url_to_fs(address)
-    except ImportError as error:
-        raise MissingExtra(
-            f"{scheme}:// needs another package", got=error, fix="install it beside maskwright[urls]"
-        ) from error
 
 
 # --- naming -------------------------------------------------------------------------------------
@@ -325,7 +304,7 @@ def _read_address(address: str) -> bytes:
     if address.lower().startswith(("http://", "https://")):
         return fetch.read_bytes(address, limit=LIMIT_BYTES)
     try:
-        files, path = _filesystem(address)
+        files, path = filesystem(address)
         with files.open(path, "rb") as stream:
             return _bounded(stream.read(LIMIT_BYTES + 1), address)
     except (InputError, MissingExtra):
