@@ -67,6 +67,13 @@ def test_a_column_a_class(tmp_path):
     assert said(data) == {"a": ("rust",), "b": ("dent", "rust"), "c": ()}
 
 
+def test_roboflows_table_of_several_classes_has_blanks_around_names_and_numbers(tmp_path):
+    table(tmp_path, "a.jpg, 1, 0", "b.jpg, 1, 1", "c.jpg, 0, 0", header="filename, cat, dog").rename(
+        tmp_path / "_classes.csv"
+    )
+    assert said(formats.read(tmp_path)) == {"a": ("cat",), "b": ("cat", "dog"), "c": ()}
+
+
 def test_a_class_without_any_image_is_still_a_class(tmp_path):
     assert formats.read(table(tmp_path, "a.jpg,1,0", header="image,rust,dent")).names == ("dent", "rust")
 

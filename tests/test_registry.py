@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import os
 import shutil
@@ -125,7 +126,7 @@ def test_what_may_not_be_read_is_not_called_empty(tmp_path, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(builtins, "open", refuse)
     monkeypatch.setattr(os, "scandir", refuse)
     monkeypatch.setattr(Path, "iterdir", refuse)
     for named in (path, path.parent):
@@ -137,14 +138,14 @@ def test_an_annotation_file_that_may_not_be_read_is_not_passed_over(tmp_path, mo
     """The images of its part would count as unlabeled."""
     for part in ("train", "val"):
         attacks.via(tmp_path / part, SQUARE)
-    real = Path.open
+    real = open
 
-    def open(path: Path, *arguments, **more):
-        if path.parent.name == "train" and path.suffix == ".json":
+    def refuse(path: Path | str, *arguments, **more):
+        if Path(path).parent.name == "train" and Path(path).suffix == ".json":
             raise PermissionError(13, "Permission denied")
         return real(path, *arguments, **more)
 
-    monkeypatch.setattr(Path, "open", open)
+    monkeypatch.setattr(builtins, "open", refuse)
     with pytest.raises(DatasetError, match="cannot be read") as caught:
         formats.read(tmp_path)
     assert caught.value.parts["file"] == str(tmp_path / "train" / "via.json")
