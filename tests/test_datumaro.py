@@ -44,6 +44,14 @@ def test_an_item_without_annotations_is_an_empty_image(tmp_path):
     assert [(record.image.name, record.state) for record in data] == [("a.png", "empty")]
 
 
+def test_a_file_of_an_old_version_is_known_by_its_parts(tmp_path):
+    path = page(tmp_path, TRIANGLE)
+    data = json.loads(path.read_text("utf-8"))
+    labels = {"label": {"labels": data["categories"]["label"]["labels"], "attributes": []}}
+    path = written(path, {"info": {}, "categories": labels, "items": data["items"]})
+    assert formats.read(path.parent.parent).format == "datumaro"
+
+
 def test_files_of_annotations_are_subsets_and_images_of_equal_names_stay_apart(tmp_path):
     for split, shape in (("train", TRIANGLE), ("val", BOX)):
         image(tmp_path / "images" / split / "a.png")

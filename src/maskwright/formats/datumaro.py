@@ -76,7 +76,7 @@ def sniff(head: Head) -> Evidence | None:
     if head.ending != ".json":
         return None
     words = [word for word in ("dm_format_version", "categories", "items", "label") if f'"{word}"' in head.text]
-    if "dm_format_version" in words or (len(words) == 3 and re.search(r'"(infos|label_groups)"', head.text)):
+    if "dm_format_version" in words or (len(words) == 3 and re.search(r'"(infos?|label_groups|label_id)"', head.text)):
         return Evidence(0.97, f"it has {', '.join(words)}, as Datumaro writes them")
     return None
 
