@@ -124,6 +124,7 @@ def read(path: Path, faults: Faults) -> Dataset:
             drafts.append(Draft(found, drawn[found.path], id=image["id"]))
         regions_of[key] = drawn[found.path]
     used, alone = _draw_all(annotations or (), regions_of, classes, faults)
+    del data, annotations  # the text of the file is needed no longer, and its memory is
     if joined:
         faults.report(IMAGES_LISTED_TWICE(images=joined, count=len(joined)))
     _refuse_corners(alone, path, faults)
@@ -280,7 +281,7 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
         regions.lacks(number, "segmentation", "a segmentation or a bbox", "none", "draw the object, or delete it")
 
 
-def _pairs(part: list[Any]) -> Any:
+def _pairs(part: Any) -> Any:
     """x1, y1, x2, y2, ... as k×2."""
     points = numbers_of(part)
     return list(zip(part[::2], part[1::2], strict=True)) if points is None else points.reshape(-1, 2)

@@ -168,9 +168,12 @@ class ImageFinder:
         ways = dict.fromkeys((text, "/".join([*[".."] * name.above, *name.folders, name.last])))
         for base in (self.near,) if name.bare else dict.fromkeys((self.near, self.folder)):
             for way in ways:
-                path = Path(os.path.normpath(base / way))
+                text = os.path.normpath(os.path.join(base, way))  # noqa: PTH118 (most are not there: no Path for those)
+                if not os.path.isfile(text):  # noqa: PTH113 (never raises, whatever the name)
+                    continue
+                path = Path(text)
                 inside = self.folder in path.parents and path not in self._taken
-                if inside and self.apart not in path.parents and _is_file(path) and stays(path, self.folder):
+                if inside and self.apart not in path.parents and stays(path, self.folder):
                     return path
         return None
 
@@ -384,13 +387,6 @@ def _one(paths: Sequence[Path]) -> bool:
     try:
         return all(filecmp.cmp(paths[0], other, shallow=False) for other in paths[1:])
     except OSError:
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the disk, or not a name at all
         return False
 
 

@@ -14,12 +14,14 @@ from maskwright.formats import reading
 class Records:
     """The elements of a JSON list, in the file's order; each is decoded when it is asked for, and not kept.
 
-    AnnotationError where one key of an element stands twice, with two values.
+    AnnotationError, after the last one, where one key of an element stands twice, with two values.
     """
 
-    def __init__(self, path: Path, raw: list[msgspec.Raw]) -> None:
+    def __init__(self, path: Path, raw: list[msgspec.Raw], keys: int | None = None) -> None:
+        """`keys`: how often `":` stands in all of them, where that is known."""
         self._path = path
         self._raw = raw
+        self._keys = keys
 
     def __len__(self) -> int:
         return len(self._raw)
@@ -29,17 +31,17 @@ class Records:
 
     def __iter__(self) -> Iterator[Any]:
         decode = msgspec.json.Decoder().decode
+        keys = 0
         for raw in self._raw:
             found = decode(raw)
-            text = bytes(raw)
-            count = text.count(b'":')
-            if not (isinstance(found, dict) and count == len(found)) and count != reading.count_keys(found):
-                reading.refuse_duplicates(self._path, text)
+            if isinstance(found, dict):
+                keys += len(found)
             yield found
-
-    def count_of(self, text: bytes) -> int:
-        """How often these bytes stand in all elements together."""
-        return sum(bytes(raw).count(text) for raw in self._raw)
+        if keys != self._keys:  # perhaps only for objects in objects: each is looked at
+            for raw in self._raw:
+                text = bytes(raw)
+                if text.count(b'":') != reading.count_keys(decode(raw)):
+                    reading.refuse_duplicates(self._path, text)
 
     def column(self, name: str) -> list[Any]:
         """One field of every element, None where it has none; without decoding the others."""
@@ -69,10 +71,12 @@ def _in_parts(path: Path, name: str, data: bytes) -> dict[str, Any] | None:
     """None where the file is no such object, is broken, or perhaps has one key twice."""
     try:
         parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        records = Records(path, msgspec.json.decode(parts.pop(name), type=list[msgspec.Raw]))
+        listed = parts.pop(name)
+        raw = msgspec.json.decode(listed, type=list[msgspec.Raw])
         found = {key: msgspec.json.decode(raw) for key, raw in parts.items()}
     except (KeyError, RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
-    if data.count(b'":') - records.count_of(b'":') != reading.count_keys(found) + 1:
+    keys = bytes(listed).count(b'":')
+    if data.count(b'":') - keys != reading.count_keys(found) + 1:
         return None
-    return found | {name: records}
+    return found | {name: Records(path, raw, keys)}

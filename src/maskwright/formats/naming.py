@@ -100,6 +100,8 @@ def folded(name: str) -> str:
 
 def agreement(name: Name, path: Path) -> int:
     """How many folders of the name agree with those of the path, counted from the end."""
+    if not name.folders:
+        return 0
     count = 0
     for mine, theirs in zip(reversed(path.absolute().parts[:-1]), reversed(name.folded), strict=False):
         if folded(mine) != theirs:

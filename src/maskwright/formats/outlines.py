@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ _LONGEST = 4  # times the image's pixels: an outline around every single pixel i
 _LONG_ANYWAY = 1_000_000  # pixels; an outline of this length costs a tenth of a second
 _NEAR = 0.01  # fractions of width and height may reach a little beyond 0 and 1
 _SLIP = 3  # pixels; a file's box may be so far from its outline's own, however small the object is
+_AT_ONCE = 4000  # objects that are examined or filled together
 _SAME_BOX = 0.5  # intersection over union
 
 SOUND, NO_NUMBERS, TOO_FEW, OUTSIDE, TOO_LONG = range(5)
@@ -71,7 +73,7 @@ def examine(drawn: Ragged, shapes: Ragged, boxes: np.ndarray, sizes: np.ndarray,
     """
     begins = np.cumsum(drawn.lengths) - drawn.lengths
     firsts = np.cumsum(drawn.parts) - drawn.parts
-    good = (np.abs(drawn.points) <= FARTHEST).all(1)  # false for what is not a number, too
+    good = np.logical_and.reduce(np.abs(drawn.points) <= FARTHEST, axis=1)  # false for what is not a number, too
     numbers = np.logical_and.reduceat(good, begins)
     points = np.where(good[:, None], drawn.points, 0)
     few = ~_three_different(points, drawn.lengths, begins)
@@ -89,17 +91,17 @@ def examine(drawn: Ragged, shapes: Ragged, boxes: np.ndarray, sizes: np.ndarray,
     outside = (high <= 0).any(1) | (low >= sides).any(1)
     verdicts[(verdicts == SOUND) & outside] = OUTSIDE
     longest = np.bincount(drawn.part_owners, weights=drawn.lengths, minlength=len(drawn.parts)) * sizes.max(1)
-    for row in np.flatnonzero((verdicts == SOUND) & ~boxes & (longest > _LONG_ANYWAY)):
+    for row in np.flatnonzero((verdicts == SOUND) & ~boxes & (longest > _LONG_ANYWAY)).tolist():
         height, width = sizes[row : row + 1].T
         limit = max(_LONGEST * int(height[0]) * int(width[0]), _LONG_ANYWAY)
         if polygons.lengths(shapes.rows(row, row + 1), height, width)[0] > limit:
             verdicts[row] = TOO_LONG
 
-    cut = (low < 0).any(1) | (high > sides - np.where(boxes, 0, last)[:, None]).any(1)
+    cut = np.logical_or.reduce((low < 0) | (high > sides - np.where(boxes, 0, last)[:, None]), axis=1)
     lowest, highest = Ragged(points, drawn.lengths, drawn.parts).extents()
-    tiny = (lowest >= -_NEAR).all(1) & (highest <= 1 + _NEAR).all(1)
+    tiny = np.logical_and.reduce((lowest >= -_NEAR) & (highest <= 1 + _NEAR), axis=1)
     broken = np.zeros(len(tiny), bool)
-    for row in np.flatnonzero(tiny):
+    for row in np.flatnonzero(tiny).tolist():
         broken[row] = bool((drawn.rows(row, row + 1).points % 1).any())
     return Examined(verdicts, blamed, low, high, cut, tiny, broken)
 
@@ -127,12 +129,13 @@ def reason(item: Waiting, found: Examined, row: int, size: tuple[int, int]) -> t
 
 def _three_different(points: np.ndarray, lengths: np.ndarray, begins: np.ndarray) -> np.ndarray:
     """Of each part: has it three different points?"""
-    part = np.repeat(np.arange(len(lengths)), lengths)
-    differs = (points != points[begins][part]).any(1)
-    others = np.flatnonzero(differs)
-    second = begins.copy()
-    second[part[others][::-1]] = others[::-1]  # the first point that is not like the part's first is written last
-    return np.logical_or.reduceat(differs & (points != points[second][part]).any(1), begins)
+    second, third = (points[begins + np.minimum(index, lengths - 1)] for index in (1, 2))
+    first = points[begins]
+    different = (first != second).any(1) & (first != third).any(1) & (second != third).any(1)
+    for row in np.flatnonzero(~different):  # few begin with the same point twice
+        part = points[begins[row] : begins[row] + lengths[row]]
+        different[row] = len({*map(tuple, part.tolist())}) > 2
+    return different
 
 
 def corners_of(boxes: list[Any]) -> np.ndarray:
@@ -173,6 +176,24 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
+Item = TypeVar("Item")
+
+
+def batches(counted: Iterable[tuple[Item, int]]) -> Iterator[list[Item]]:
+    """Those that have something, as many at a time as have some thousand objects together."""
+    together: list[Item] = []
+    total = 0
+    for item, count in counted:
+        if count:
+            together.append(item)
+            total += count
+        if total >= _AT_ONCE:
+            yield together
+            together, total = [], 0
+    if together:
+        yield together
+
+
 # --- numbers in files ---------------------------------------------------------------------------------
 def are_plain(values: Any) -> bool:
     """All are Python's own int or float: no texts, no booleans, no lists."""
@@ -181,6 +202,8 @@ def are_plain(values: Any) -> bool:
 
 def numbers_of(values: Any) -> np.ndarray | None:
     """A float64 array, or None where something in it is no number: a text, or a boolean, which numpy takes for 1."""
+    if isinstance(values, np.ndarray) and values.dtype == np.float64:
+        return values if values.size else None
     try:
         if isinstance(values, list) and values and are_plain(values):
             return np.array(values, np.float64)
@@ -199,3 +222,8 @@ def _holds_boolean(values: Any) -> bool:
             return False
         return any(value is True or value is False or _holds_boolean(value) for value in values)
     return isinstance(values, bool)
+
+
+def plain(values: np.ndarray) -> list[int | float]:
+    """Coordinates for JSON, whole ones without a point: [1, 2.5]."""
+    return [int(value) if value.is_integer() else value for value in values.tolist()]

@@ -43,7 +43,8 @@ from maskwright.formats.listing import (
 )
 from maskwright.formats.losses import Losses
 from maskwright.formats.naming import written_name, written_names
-from maskwright.formats.regions import Regions, plain
+from maskwright.formats.outlines import plain
+from maskwright.formats.regions import Regions
 from maskwright.formats.text import beginning, encoding
 from maskwright.tables import CsvTable, parse
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from maskwright.images.decode import orientation_of
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Instances, RleMasks
 
-_AT_ONCE = 4000  # objects that are examined or filled together
 _SMALL = 4  # pixels; on a smaller image a box within 0 and 1 may be meant in pixels
 
 OUTLINES_CLIPPED = Kind(
@@ -387,9 +386,10 @@ class Regions:
         """Take faulty rows out; those behind them move up."""
         left = [row for row in range(len(self._labels)) if row not in rows]
         new = {row: number for number, row in enumerate(left)}
-        self._labels, self._names, self._crowd, self._notes = (
-            [column[row] for row in left] for column in (self._labels, self._names, self._crowd, self._notes)
-        )
+        self._labels = [self._labels[row] for row in left]
+        self._names = [self._names[row] for row in left]
+        self._crowd = [self._crowd[row] for row in left]
+        self._notes = [self._notes[row] for row in left]
         self._outlines = [(new[row], parts) for row, parts in self._outlines if row in new]
         self._boxes = [(new[row], box) for row, box in self._boxes if row in new]
         self._runs = [(new[row], mask) for row, mask in self._runs]
@@ -406,6 +406,9 @@ class Regions:
         thinkable = (verdicts == outlines.SOUND) | (verdicts >= outlines.OUTSIDE)
         self._reach = np.maximum(self._reach, found.high[here][thinkable].max(0, initial=0))
         likely = not self._in_pixels and max(self.size) > _SMALL
+        if not verdicts.any() and not found.tiny[here].any() and not any(item.alone for item in waiting):
+            self._take_sound(waiting, shapes[here], boxes[here], kept[here], int(found.cut[here].sum()))
+            return
         faulty: set[int] = set()
         columns = verdicts.tolist(), found.cut[here].tolist(), found.tiny[here].tolist(), kept[here].tolist()
         for row, item, verdict, cut, tiny, keep in zip(itertools.count(first), waiting, *columns, strict=False):
@@ -427,33 +430,32 @@ class Regions:
         if faulty:
             self._without(faulty)
 
+    def _take_sound(self, waiting: list[outlines.Waiting], shapes: list[list[np.ndarray]], boxes: np.ndarray,
+                    kept: np.ndarray, cut: int) -> None:  # fmt: skip
+        """The same for outlines that are all sound, as nearly all are: in a fifth of the time."""
+        rows = [item.row for item in waiting]
+        self._outlines += zip(rows, shapes, strict=True)
+        self.faults.count(OUTLINES_CLIPPED, cut)
+        if self._turn is not None:
+            return
+        if (kept == 1).all():
+            self._given.update(zip(rows, boxes, strict=True))
+            return
+        for row, box, keep in zip(rows, boxes, kept.tolist(), strict=True):
+            self._keep_box(row, box, keep)
+
 
 def examine(several: Sequence[Regions]) -> None:
     """Check all that waits in these, some thousand objects at a time."""
-    for together in _in_batches([(regions, len(regions._waiting)) for regions in several]):
+    for together in outlines.batches([(regions, len(regions._waiting)) for regions in several]):
         _examine(together)
 
 
 def fill(several: Sequence[Regions]) -> None:
     """Make the masks of all outlines of these, some thousand objects at a time."""
     new = [regions for regions in several if regions._filled is None]
-    for together in _in_batches([(regions, len(regions._outlines)) for regions in new]):
+    for together in outlines.batches([(regions, len(regions._outlines)) for regions in new]):
         _fill(together)
-
-
-def _in_batches(counted: Iterable[tuple[Regions, int]]) -> Iterator[list[Regions]]:
-    """Those with something, as many at a time as have some thousand objects together."""
-    together: list[Regions] = []
-    total = 0
-    for regions, count in counted:
-        if count:
-            together.append(regions)
-            total += count
-        if total >= _AT_ONCE:
-            yield together
-            together, total = [], 0
-    if together:
-        yield together
 
 
 def _examine(several: list[Regions]) -> None:
@@ -488,8 +490,3 @@ def _fill(several: list[Regions]) -> None:
         masks = RleMasks(regions.size, counts[bounds[0] : bounds[-1]], bounds - bounds[0])
         regions._filled = masks, areas[first : first + count], corners[first : first + count]
         first += count
-
-
-def plain(values: np.ndarray) -> list[int | float]:
-    """Coordinates for JSON, whole ones without a point: [1, 2.5]."""
-    return [int(value) if value.is_integer() else value for value in values.tolist()]

@@ -32,6 +32,10 @@ class Filled(NamedTuple):
     boxes: np.ndarray
 
 
+Side = np.ndarray | np.int64
+"""Heights or widths: one for each, or one number that all have."""
+
+
 def fill(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> Filled:
     """The masks of n objects, clipped to their images. ValueError if a coordinate is not finite.
 
@@ -77,16 +81,16 @@ def _filled(shapes: Ragged, heights: np.ndarray, widths: np.ndarray, total: int)
         return Filled(counts, offsets, rle.area(counts, offsets), rle.boxes(counts, offsets, size))
     alike = len(heights) > 0 and (heights == heights[0]).all() and (widths == widths[0]).all()
     if alike:  # numbers are faster than arrays
-        heights, widths = heights[0], widths[0]
+        return _fill_at_once(shapes, np.int64(heights[0]), np.int64(widths[0]))
     return _fill_at_once(shapes, heights, widths)
 
 
-def _of(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+def _of(values: Side, index: np.ndarray) -> Side:
     """values[index], or the one number that all have."""
-    return values[index] if values.ndim else values
+    return values[index] if isinstance(values, np.ndarray) else values
 
 
-def _fill_at_once(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> Filled:
+def _fill_at_once(shapes: Ragged, heights: Side, widths: Side) -> Filled:
     """`fill` for objects with few enough crossings; heights and widths n each, or one number each for all."""
     part_owner = shapes.part_owners
     part = np.repeat(np.arange(len(part_owner)), shapes.lengths)
@@ -98,8 +102,9 @@ def _fill_at_once(shapes: Ragged, heights: np.ndarray, widths: np.ndarray) -> Fi
     without_pixels = np.bincount(strips.owner, minlength=len(shapes.parts)) == 0
     if without_pixels.any():
         thin = without_pixels[owner]
-        edges = (values[thin] for values in (owner, x0, y0, x1, y1))
-        touched = _touched(*edges, _of(heights, owner[thin]), _of(widths, owner[thin]))
+        touched = _touched(
+            owner[thin], x0[thin], y0[thin], x1[thin], y1[thin], _of(heights, owner[thin]), _of(widths, owner[thin])
+        )
         strips = Strips(*(np.concatenate(both) for both in zip(strips, touched, strict=True)))
     spans = from_strips(strips, _of(heights, strips.owner))
     if without_pixels.any() or len(part_owner) > len(shapes.parts):  # those of one part are sorted and apart
@@ -123,8 +128,8 @@ def _boxes(strips: Strips, rows: int) -> np.ndarray:
 
 
 def _inside(
-    part: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, height: np.ndarray,
-    width: np.ndarray,
+    part: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, height: Side,
+    width: Side,
 ) -> Strips:  # fmt: skip
     """Scanline conversion along pixel columns: strips owned by parts, sorted; those of one part do not overlap."""
     edge, x, row = _crossed(x0, y0, x1, y1, height, np.int64(0), width)
@@ -141,8 +146,8 @@ def _inside(
 
 
 def _crossed(
-    x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, height: np.ndarray, begin: np.ndarray,
-    stop: np.ndarray,
+    x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, height: Side, begin: Side,
+    stop: Side,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Where edges cross the centers of columns begin..stop-1: (edge, column, first row not above the crossing)."""
     # An edge crosses the center of column x if left <= x + 0.5 < right: an even number of edges crosses each column.
@@ -167,8 +172,8 @@ def _fill_by_columns(shapes: Ragged, height: int, width: int, total: int) -> tup
     for begin in range(0, width, step):
         stop = min(begin + step, width)
         pixels = np.zeros((stop - begin, height), bool)
-        for edges in parts:
-            column, row = _crossed(*edges, np.int64(height), np.int64(begin), np.int64(stop))[1:]
+        for x0, y0, x1, y1 in parts:
+            column, row = _crossed(x0, y0, x1, y1, np.int64(height), np.int64(begin), np.int64(stop))[1:]
             enter = np.bincount((column - begin) * (height + 1) + row, minlength=(stop - begin) * (height + 1))
             pixels |= (np.cumsum(enter.reshape(-1, height + 1), 1)[:, :-1] & 1).astype(bool)
         flat = pixels.reshape(-1)
@@ -183,8 +188,8 @@ def _fill_by_columns(shapes: Ragged, height: int, width: int, total: int) -> tup
 
 
 def _touched(
-    owner: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, height: np.ndarray,
-    width: np.ndarray,
+    owner: np.ndarray, x0: np.ndarray, y0: np.ndarray, x1: np.ndarray, y1: np.ndarray, height: Side,
+    width: Side,
 ) -> Strips:  # fmt: skip
     """The pixels that edges pass through, as strips of one pixel, sampled every half pixel or less."""
     begin, end = np.zeros(len(owner)), np.ones(len(owner))  # the part of each edge inside the image, as fractions

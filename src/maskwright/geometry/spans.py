@@ -51,7 +51,7 @@ def from_counts(counts: np.ndarray, offsets: np.ndarray) -> Spans:
     return Spans(owner, ends[on] - before, ends[on + 1] - before)
 
 
-def to_counts(spans: Spans, rows: int, pixels: int | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def to_counts(spans: Spans, rows: int, pixels: int | np.int64 | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(counts, offsets) of `rows` masks with `pixels` pixels each (one number, or one for each mask).
 
     The spans may touch, but must be sorted and must not overlap (see `merge`). The result is canonical: only the
@@ -98,7 +98,7 @@ def to_strips(spans: Spans, height: int) -> Strips:
     return Strips(spans.owner[which], x, top, bottom)
 
 
-def from_strips(strips: Strips, height: int | np.ndarray) -> Spans:
+def from_strips(strips: Strips, height: int | np.int64 | np.ndarray) -> Spans:
     """Strips as spans, in the given order. `height` of the image: one number, or one per strip."""
     return Spans(strips.owner, strips.x * height + strips.top, strips.x * height + strips.bottom)
 
