@@ -38,6 +38,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "evaluate": "maskwright.api.evaluate:evaluate",
     "threshold": "maskwright.api.threshold:threshold",
     "export": "maskwright.api.export:export",
+    "bench": "maskwright.api.bench:bench",
     "demo": "maskwright.api.demo:demo",
     "doctor": "maskwright.api.doctor:doctor",
     "draw_outlines": "maskwright.drawing.outlines:draw",
@@ -73,6 +74,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
 
 if TYPE_CHECKING:
     from maskwright import interop as interop
+    from maskwright.api.bench import bench as bench
     from maskwright.api.check import check as check
     from maskwright.api.convert import convert as convert
     from maskwright.api.cross_validate import cross_validate as cross_validate

@@ -38,6 +38,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "serve": ("maskwright.cli.serve:command", "Answer predictions over HTTP; a page to try a model."),
         "threshold": ("maskwright.cli.threshold:command", "Choose the score threshold of a model."),
         "export": ("maskwright.cli.export:command", "Write a model for ONNX Runtime or OpenVINO."),
+        "bench": ("maskwright.cli.bench:command", "Measure a model in every engine on this machine."),
         "run": ("maskwright.cli.run:command", "Run a script written for matterport's Mask_RCNN unchanged."),
     },
     "General": {

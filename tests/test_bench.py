@@ -1,0 +1,69 @@
+"""Bench: every installed engine is measured stage by stage, and the fastest is recommended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from lively_networks import lively_model
+
+from maskwright.api import bench as module
+from maskwright.api.bench import STAGES, Benched, BenchRow, bench
+from maskwright.cli.main import commands
+from maskwright.errors import DatasetError, MissingExtra, RecipeError
+from maskwright.issues import Issues
+from maskwright.prediction.loading import load
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Two engines, and no process of its own for the memory."""
+    monkeypatch.setattr(module, "CANDIDATES", (("torch", "fp32"), ("onnx", "fp32")))
+    monkeypatch.setattr(module, "_peak_megabytes", lambda *_: 100.0)
+
+
+def test_each_engine_is_measured_in_every_stage(tmp_path, quick):
+    pytest.importorskip("onnxruntime")
+    done = bench(lively_model(tmp_path, "small", "classify", ("a", "b"), 64), rounds=2)
+    assert {(row.engine, row.precision) for row in done.rows} == {("torch", "fp32"), ("onnx", "fp32")}
+    for row in done.rows:
+        assert tuple(row.stages) == STAGES and all(value >= 0 for value in row.stages.values())
+        assert row.total == pytest.approx(sum(row.stages.values())) and row.peak_mb == 100
+
+
+def test_the_row_of_least_processor_time_is_recommended():
+    rows = tuple(BenchRow(name, "fp32", {}, 1.0, cpu) for name, cpu in (("onnx", 2.0), ("torch", 3.0)))
+    assert Benched(rows, 1).facts()["recommended"] == {"engine": "onnx", "precision": "fp32"}
+
+
+def test_an_engine_that_does_not_load_is_left_out_and_named(tmp_path, quick, monkeypatch):
+    def without_onnx(model, options, **settings):
+        if options.engine == "onnx":
+            raise MissingExtra("the engine onnx is not installed", fix="pip install onnxruntime")
+        return load(model, options, **settings)
+
+    monkeypatch.setattr(module, "load", without_onnx)
+    issues = Issues()
+    done = bench(lively_model(tmp_path, "small", "classify", ("a",), 64), rounds=1, log=issues)
+    assert [row.engine for row in done.rows] == ["torch"]
+    assert "onnx, fp32: not measured, the engine onnx is not installed (pip install onnxruntime)" in map(str, issues)
+
+
+def test_the_command_prints_a_table_and_a_recommendation(tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(module, "CANDIDATES", (("torch", "fp32"),))
+    folder = lively_model(tmp_path, "small", "classify", ("a",), 64)
+    result = CliRunner().invoke(commands, ["bench", str(folder), "--rounds", "1"])
+    assert result.exit_code == 0 and "recommended: --engine torch --precision fp32" in result.output
+    result = CliRunner().invoke(commands, ["bench", str(folder), "--rounds", "1", "--json", "--quiet"])
+    facts = json.loads(result.stdout)
+    assert facts["recommended"]["engine"] == "torch" and set(facts["rows"][0]["stages_ms"]) == set(STAGES)
+
+
+def test_no_rounds_and_no_images_are_errors(tmp_path):
+    folder = lively_model(tmp_path / "model", "small", "classify", ("a",), 64)
+    with pytest.raises(RecipeError, match="at least one round is needed"):
+        bench(folder, rounds=0)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DatasetError, match="no image"):
+        bench(folder, tmp_path / "empty")
