@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from reported import absent, put_aside, sentences
+from strategies import masks
 
 from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.formats import voc
@@ -230,7 +231,7 @@ def test_masks_alone_take_their_class_from_the_other_picture(tmp_path):
 # --- writing ----------------------------------------------------------------------------------------
 def written(folder: Path, records: list[Record]) -> tuple[str, ...]:
     losses = Losses()
-    names = next(record.instances.names for record in records if record.instances is not None)
+    names = next((record.instances.names for record in records if record.instances is not None), ())
     voc.write(Dataset("party", names, tuple(records)), folder, losses)
     return sentences(losses.issues)
 
@@ -263,6 +264,35 @@ def test_what_cannot_be_kept_is_counted(tmp_path):
         "1 crowd mark cannot be kept",
         "the order of the classes cannot be kept: rust, dent will be read as dent, rust",
     )
+
+
+@given(masks(size=(12, 20)))
+def test_masks_that_do_not_overlap_come_back_to_the_pixel_and_others_are_counted(tmp_path_factory, dense):
+    folder = tmp_path_factory.mktemp("voc")
+    dense = dense[dense.any((1, 2))]
+    found = RleMasks.from_dense(dense)
+    instances = Instances(found.boxes, np.arange(len(dense)) % 2, None, found, ("dent", "rust"))
+    lost = written(folder / "out", [Record(Path("a.png"), (12, 20), instances)])
+    Image.new("RGB", (20, 12)).save(folder / "out" / "a.png")
+    (again,) = read(folder / "out").records
+    assert again.instances is not None and again.instances.labels == instances.labels
+    if len(dense) and not (dense.sum(0) > 1).any():
+        assert lost == () and again.instances.masks is not None
+        assert np.array_equal(again.instances.masks.dense(), dense)
+    else:
+        assert len(lost) == int(len(dense) > 0) and (again.instances.masks is None or not len(dense))
+
+
+def test_pictures_of_masks_have_the_kits_colors(tmp_path):
+    found = RleMasks.from_boxes(np.array([[1, 1, 4, 4], [6, 6, 9, 9]]), (12, 20))
+    instances = Instances(found.boxes, np.array([1, 0]), None, found, ("dent", "rust"))
+    written(tmp_path / "out", [Record(Path("a.png"), (12, 20), instances)])
+    objects, kinds = (
+        Image.open(tmp_path / "out" / name / "a.png") for name in ("SegmentationObject", "SegmentationClass")
+    )
+    assert (objects.mode, objects.getpixel((7, 7)), kinds.getpixel((7, 7))) == ("P", 2, 1)
+    assert objects.convert("RGB").getpixel((2, 2)) == (128, 0, 0)
+    assert (tmp_path / "out" / "class_names.txt").read_text() == "_background_\ndent\nrust\n"
 
 
 def test_splits_become_lists(tmp_path):

@@ -5,7 +5,8 @@ Known by     .xml files with the root <annotation>; a folder SegmentationObject
 Holds        boxes, pose, truncated, occluded, difficult; masks in SegmentationObject (ids) and SegmentationClass,
              255 is void; outlines in <polygon> (RectLabel, Roboflow, X-AnyLabeling); turned boxes in <robndbox>
              (roLabelImg), which are read as outlines of four corners
-Cannot hold  scores, crowd, unlabeled images, and (as written here) masks. On writing they are dropped and counted
+Cannot hold  scores, crowd, unlabeled images, points of outlines beside masks, masks that overlap. On writing they are
+             dropped and counted; of an image whose masks do not overlap the pictures are written, too
 In the wild  <path> and <folder> of another machine; corners in any order or swapped; images renamed after their XML;
              <size> of zeros; depth 1; lists in ImageSets/Main that name absent images, and <class>_train.txt, which
              say whether a class occurs and are no splits
@@ -317,7 +318,8 @@ def _is_voc(head: Head) -> bool:
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
-    """A folder: Annotations/<stem>.xml for each labeled image, ImageSets/Main/<split>.txt where records name splits.
+    """A folder: Annotations/<stem>.xml for each labeled image, ImageSets/Main/<split>.txt where records name splits,
+    and the pictures of masks that do not overlap.
 
     Images are not copied. A path that ends in .xml takes a dataset of one image.
     """
@@ -338,11 +340,14 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             )
         with writing(path) as temporary:
             _xml(records[0], losses).write(temporary, encoding="utf-8")
+        instances = records[0].instances
+        losses.add(OUTLINES_LOST, 0 if instances is None or instances.masks is None else len(instances))
         return
     with writing_folder(path) as temporary:
         (temporary / "Annotations").mkdir()
         for record in records:
             stem = percent_encoded(record.image.stem)
+            voc_masks.write(record, temporary, losses)
             _xml(record, losses).write(temporary / "Annotations" / f"{stem}.xml", encoding="utf-8")
         for split in ("train", "val", "test"):
             stemmed = [percent_encoded(record.image.stem) for record in records if record.split == split]
@@ -373,7 +378,6 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
         for corner, value in zip(CORNERS, box, strict=True):
             SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
     losses.attributes(instances, MARKS)
-    losses.add(OUTLINES_LOST, 0 if instances.masks is None else len(instances))
     losses.scores_and_crowds(instances)
     indent(root)
     return ElementTree(root)

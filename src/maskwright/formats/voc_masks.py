@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from maskwright.escaping import percent_encoded
 from maskwright.formats import mask_files
+from maskwright.formats.losses import OUTLINES_LOST, VERTICES_LOST, Losses
 from maskwright.formats.reading import Draft, Faults, FoundImage, ImageFinder, Regions, assemble, images_in, read_text
 from maskwright.formats.regions import BOXES_FILLED
 from maskwright.issues import Kind
@@ -103,3 +106,44 @@ def _kind_names(root: Path) -> tuple[str, ...]:
             lines = [line for line in lines if line != "__ignore__"]
             return tuple(lines[1:] if lines and "background" in lines[0].casefold() else lines)
     return CLASSES
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def write(record: Record, folder: Path, losses: Losses) -> None:
+    """The two pictures of an image whose masks do not overlap; otherwise the outlines count as lost.
+
+    Object k of the XML has the value k in SegmentationObject, its class the place in class_names.txt.
+    """
+    instances = record.instances
+    if instances is None or instances.masks is None or not len(instances):
+        return
+    masks = instances.masks
+    areas = masks.area
+    apart = int(masks.union().area[0]) == int(areas.sum())
+    if not apart or not areas.all() or max(len(masks), len(instances.names)) >= VOID:
+        losses.add(OUTLINES_LOST, len(masks))
+        return
+    losses.add(VERTICES_LOST, sum(parts is not None for parts in instances.outlines()))
+    objects, kinds = np.zeros(record.size, np.uint8), np.zeros(record.size, np.uint8)
+    boxes = masks.boxes.astype(np.int64)
+    for row, (left, top, right, bottom) in enumerate(boxes.tolist()):
+        drawn = masks[row].patches(boxes[row : row + 1])[0]
+        objects[top:bottom, left:right][drawn] = row + 1
+        kinds[top:bottom, left:right][drawn] = instances.classes[row] + 1
+    for name, pixels in ((OBJECTS, objects), (KINDS, kinds)):
+        (folder / name).mkdir(exist_ok=True)
+        picture = Image.fromarray(pixels)
+        picture.putpalette(_palette())
+        picture.save(folder / name / f"{percent_encoded(record.image.stem)}.png", "PNG")
+    text = "".join(f"{name}\n" for name in ("_background_", *instances.names))
+    (folder / NAME_LISTS[0]).write_text(text, encoding="utf-8")
+
+
+def _palette() -> list[int]:
+    """The kit's colors: of each value the bits, lowest first, in turn for red, green and blue, highest first."""
+    values = np.arange(256)
+    colors = np.zeros((256, 3), np.int64)
+    for bit in range(8):
+        for channel in range(3):
+            colors[:, channel] |= (values >> 3 * bit + channel & 1) << 7 - bit
+    return colors.reshape(-1).tolist()
