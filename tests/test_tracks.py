@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 import numpy as np
@@ -65,6 +66,27 @@ def test_a_low_score_goes_on_with_a_track_and_begins_none():
     tracker = Tracker(interval=0.04)
     assert tracker.update(seen([at(100), at(300, score=0.3)]), 0.0).tolist() == [1, UNTRACKED]
     assert tracker.update(seen([at(102, score=0.3), at(300, score=0.3)]), 0.04).tolist() == [1, UNTRACKED]
+
+
+def test_what_is_seen_once_only_has_no_identity():
+    tracker = Tracker(interval=0.04)
+    assert tracker.update(seen([at(100)]), 0.0).tolist() == [1]
+    assert tracker.update(seen([at(102), at(300)]), 0.04).tolist() == [1, UNTRACKED]
+    assert tracker.update(seen([at(104)]), 0.08).tolist() == [1]
+    assert tracker.update(seen([at(106), at(200)]), 0.12).tolist() == [1, UNTRACKED]
+    assert tracker.update(seen([at(108), at(202)]), 0.16).tolist() == [1, 2]
+
+
+def test_going_on_from_a_state_gives_the_same_identities():
+    frames = [
+        seen([at(10 + 9 * n), at(310 - 9 * n, y=70), at(150, score=0.3 + 0.5 * (n % 2))], True) for n in range(20)
+    ]
+    whole, first, second = Tracker(interval=0.04), Tracker(interval=0.04), Tracker(interval=0.04)
+    expected = [whole.update(frame, 0.04 * number).tolist() for number, frame in enumerate(frames)]
+    for number, frame in enumerate(frames[:9]):
+        first.update(frame, 0.04 * number)
+    second.restore(json.loads(json.dumps(first.state())))
+    assert [second.update(frame, 0.04 * n).tolist() for n, frame in enumerate(frames) if n >= 9] == expected[9:]
 
 
 def test_an_identity_keeps_its_class():

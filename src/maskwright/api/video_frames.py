@@ -26,6 +26,7 @@ Drawing = Callable[[np.ndarray, Instances], np.ndarray]
 
 Ids = list[int] | None  # of each object of a frame; None where nothing is followed
 
+NOBODY = (200, 200, 200)  # the color of an object without an identity, where others have one
 SCREEN = (1280, 1280)  # how large a video is shown at most, upright or not: its letters are made for that
 
 
@@ -143,6 +144,8 @@ def _picture(pixels: np.ndarray, detections: Instances, ids: Ids, drawn: Drawing
         return drawn(pixels, detections)
     if ids is None:
         return outlined(pixels, detections)
-    labels = [f"{name} {identity}" for name, identity in zip(detections.labels, ids, strict=True)]
-    colors = [color_of(identity) for identity in ids]
+    known = [identity != UNTRACKED for identity in ids]
+    named = zip(detections.labels, ids, known, strict=True)
+    labels = [f"{name} {identity}" if told else name for name, identity, told in named]
+    colors = [color_of(identity) if told else NOBODY for identity, told in zip(ids, known, strict=True)]
     return outlines.draw(pixels, detections, colors=colors, labels=labels, shown_in=SCREEN)

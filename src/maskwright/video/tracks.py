@@ -1,8 +1,9 @@
 """Identities of objects over the frames of a video: ByteTrack (Zhang et al., ECCV 2022), by masks where there are any.
 
 Detections of high score are matched to tracks first, those of low score then to the tracks that found none: an object
-that is covered for a moment is still detected, only less surely. Where tracks and detections have masks, overlap is
-that of the masks, each track's moved to where its motion puts it.
+that is covered for a moment is still detected, only less surely. Unlike there, also to tracks that were out of sight:
+an object comes out from behind another part by part. Where tracks and detections have masks, overlap is also that of
+the masks, each track's moved to where its motion puts it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ UNTRACKED = -1
 
 @dataclass(frozen=True, slots=True)
 class TrackerConfig:
-    """How detections and tracks are paired; the defaults are ByteTrack's.
+    """How detections and tracks are paired.
+
+    Scores and memory are ByteTrack's, the least overlaps those of `trackers`: an object that is being hidden shrinks.
 
     high    score from which a detection is matched first, and may begin a track if it is 0.1 above
     low     detections below are never matched
@@ -34,9 +37,9 @@ class TrackerConfig:
     high: float = 0.5
     low: float = 0.1
     memory: float = 1.0
-    iou_high: float = 0.2
-    iou_low: float = 0.5
-    iou_new: float = 0.3
+    iou_high: float = 0.1
+    iou_low: float = 0.1
+    iou_new: float = 0.1
 
 
 @dataclass(slots=True)
@@ -71,6 +74,9 @@ class Tracker:
     def update(self, detections: Instances, seconds: float, sure: np.ndarray | None = None) -> np.ndarray:
         """n int64: the identity of each detection, from 1 on; -1 for one that belongs to no track.
 
+        An object that is seen for the first time has an identity from the next frame on in which it is seen again,
+        but in the first frame of all: what is detected in a single frame is mostly no object.
+
         detections  of one frame, with scores; classes are compared by name, so an identity keeps its class
         seconds     the time of the frame, never less than that of the frame before
         sure        n bool: which have a high score, by thresholds of their own; None: by `config.high`
@@ -89,13 +95,12 @@ class Tracker:
         confirmed = [track for track in self._tracks if track.confirmed]
 
         waiting, high = self._match(confirmed, high, self.config.iou_high, detections, ids, seconds)
-        in_sight = [track for track in waiting if track.seen]
-        missed, _ = self._match(in_sight, low, self.config.iou_low, detections, ids, seconds)
+        waiting, _ = self._match(waiting, low, self.config.iou_low, detections, ids, seconds)
         once = [track for track in self._tracks if not track.confirmed]
         forgotten, high = self._match(once, high, self.config.iou_new, detections, ids, seconds)
 
-        for track in [*missed, *waiting]:
-            track.seen = track.last_seen == seconds
+        for track in waiting:
+            track.seen = False
         self._tracks = [track for track in self._tracks if track not in forgotten]
         for row in high.tolist():
             if begins[row]:
@@ -119,6 +124,8 @@ class Tracker:
         pairs = assign(cost, limit=1.0 - least)
         for number, column in pairs:
             track, row = tracks[number], int(rows[column])
+            if not track.confirmed:
+                track.id = self._new_id()
             _seen(track, detections[row], now)
             ids[row] = track.id
         paired, used = {number for number, _ in pairs}, [column for _, column in pairs]
@@ -126,13 +133,17 @@ class Tracker:
         return left, np.delete(rows, used)
 
     def _begin(self, detection: Instances, now: float, confirmed: bool) -> int:
+        identity = self._new_id() if confirmed else UNTRACKED
         track = _Track(
-            self._next, detection.labels[0], BoxMotion(detection.boxes[0]), detection.masks, detection.boxes[0], now,
+            identity, detection.labels[0], BoxMotion(detection.boxes[0]), detection.masks, detection.boxes[0], now,
             confirmed,
         )  # fmt: skip
         self._tracks.append(track)
+        return identity
+
+    def _new_id(self) -> int:
         self._next += 1
-        return track.id
+        return self._next - 1
 
 
 def _seen(track: _Track, detection: Instances, now: float) -> None:
@@ -164,7 +175,11 @@ def _restored(state: Mapping[str, Any]) -> _Track:
 
 
 def _overlap(tracks: list[_Track], detections: Instances) -> np.ndarray:
-    """len(tracks) × len(detections): IoU of each track where it should be now; 0 between classes."""
+    """len(tracks) × len(detections): IoU of each track where it should be now; 0 between classes.
+
+    With masks the mean of the IoU of boxes and of masks: masks tell apart what one box holds, but shrink more while an
+    object is being hidden.
+    """
     if not tracks or not len(detections):
         return np.zeros((len(tracks), len(detections)))
     expected = np.array([track.motion.box for track in tracks])
@@ -173,7 +188,7 @@ def _overlap(tracks: list[_Track], detections: Instances) -> np.ndarray:
     for row, track in enumerate(tracks):
         near = np.flatnonzero(overlap[row] > 0)
         if masks is not None and track.mask is not None and len(near):
-            overlap[row, near] = _moved(track, expected[row]).iou(masks[near])[0]
+            overlap[row, near] = (overlap[row, near] + _moved(track, expected[row]).iou(masks[near])[0]) / 2
     same = np.array([track.label for track in tracks], object)[:, None] == np.array(detections.labels, object)[None]
     return np.where(same, overlap, 0.0)
 
