@@ -13,6 +13,7 @@ const by = (id) => document.getElementById(id);
 const state = {
   /** @type {Listed[]} */ images: [],
   index: -1,
+  loaded: false, // the objects of the image are here: before that nothing may be changed
   size: { width: 1, height: 1 },
   /** @type {ImageBitmap | null} */ bitmap: null,
   /** @type {Drawn[]} */ objects: [],
@@ -55,6 +56,7 @@ async function open(index) {
   if (state.objects.length) previous = state.objects;
   tools.cancel();
   Object.assign(state, { index, bitmap: null, objects: [], suggestions: [], suggestion: null, cursor: null });
+  loaded(false);
   state.selected.clear();
   const { name, width, height } = state.images[index];
   state.size = { width, height };
@@ -69,11 +71,20 @@ async function open(index) {
   if (after !== undefined && state.index === index) bitmapOf(after).catch(() => {});
 }
 
+/** @param {boolean} yes */
+function loaded(yes) {
+  state.loaded = yes;
+  by("view").setAttribute("aria-busy", String(!yes));
+}
+
 async function reload() {
-  const index = state.index, facts = await ask(`/api/images/${index}`).catch((error) => problem(error.message));
+  const index = state.index;
+  while (saver.waiting(index)) await new Promise((resolve) => setTimeout(resolve, 50)); // what is on its way is newer
+  const facts = await ask(`/api/images/${index}`).catch((error) => problem(error.message));
   if (!facts || index !== state.index || saver.waiting(index)) return;
   saver.fetched(index, facts.version);
   state.objects = facts.objects;
+  loaded(true);
   by("window-part").hidden = !facts.deep;
   if (state.images[index].version !== facts.version) histories.delete(index);
   Object.assign(state.images[index], { version: facts.version, state: facts.state });
@@ -112,6 +123,7 @@ let windowed = false;
 // --- objects ---------------------------------------------------------------------------------------------------------
 /** The objects of the image from now on. @param {Drawn[]} objects @param {string} [as] */
 function commit(objects, as) {
+  if (!state.loaded) return say("This image is still loading.");
   const history = histories.get(state.index) ?? { undo: [], redo: [] };
   history.undo.push(state.objects);
   history.redo = [];
@@ -132,7 +144,7 @@ function put(objects, as) {
 
 /** @param {"undo" | "redo"} which */
 function restore(which) {
-  const history = histories.get(state.index), objects = history?.[which].pop();
+  const history = histories.get(state.index), objects = state.loaded ? history?.[which].pop() : undefined;
   if (!history || !objects) return say(`Nothing to ${which}.`);
   history[which === "undo" ? "redo" : "undo"].push(state.objects);
   put(objects);
