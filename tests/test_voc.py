@@ -304,7 +304,7 @@ def test_splits_become_lists(tmp_path):
     assert (tmp_path / "out/ImageSets/Main/val.txt").read_text() == "b\nc\n"
 
 
-def test_two_images_of_one_stem_cannot_fraction_a_file(tmp_path):
+def test_two_images_of_one_stem_cannot_share_a_file(tmp_path):
     empty = Instances.empty(("rust", "dent"))
     with pytest.raises(DatasetError, match="share one XML file"):
         written(tmp_path / "out", [Record(Path("x/a.png"), (9, 9), empty), Record(Path("y/a.jpg"), (9, 9), empty)])

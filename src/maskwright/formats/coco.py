@@ -263,14 +263,15 @@ def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regio
     elif segmentation and not isinstance(segmentation, list):
         regions.lacks(number, "segmentation", "outlines or run lengths", segmentation, "draw that outline again")
     elif segmentation:
-        flat = segmentation if isinstance(segmentation[0], list) else [segmentation]  # VIA writes one flat list
+        # VIA writes one flat list
+        flat = list(segmentation) if isinstance(segmentation[0], list) else [segmentation]
         parts = [part for part in flat if isinstance(part, list) and len(part) >= 6] or flat
         regions.faults.count(PARTS_UNUSED, len(flat) - len(parts))
         if any(not isinstance(part, list) or len(part) % 2 for part in parts):
             wrong = next(part for part in parts if not isinstance(part, list) or len(part) % 2)
             regions.lacks(number, "segmentation", "pairs of x and y", wrong, "draw that outline again")
             return
-        regions.outline(number, label, [*map(_pairs, parts)], crowd=crowd, box=box, note=note)
+        regions.outline(number, label, [_pairs(part) for part in parts], crowd=crowd, box=box, note=note)
     elif box is not None:
         regions.box(number, label, *box, crowd=crowd, note=note)
     elif annotation.get("bbox") not in (None, []):
