@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from maskwright.curate import doubts
 from maskwright.issues import Issue
@@ -11,7 +12,7 @@ from maskwright.prediction.options import InferenceOptions
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.tasks.images import OpenedImages
-from maskwright.types import Dataset, ImageLabels, Instances
+from maskwright.types import Dataset
 
 LOWEST = 0.05  # score from which detections count: the network's own lowest
 
@@ -21,12 +22,10 @@ def doubted(dataset: Dataset, model: str | Path | Predictor, progress: Progress 
     options = InferenceOptions(threshold=LOWEST) if isinstance(model, str | Path) else InferenceOptions()
     predictor = load_unless_loaded(model, options, progress)
     opened = OpenedImages(predictor, dataset.usable())
-    found = [result for _, result in progress(predictor.batches(iter(opened)), total=len(dataset.usable()),
+    found: list[Any] = [result for _, result in progress(predictor.batches(iter(opened)), total=len(dataset.usable()),
                                               label="asking the model", unit="images")]  # fmt: skip
     told: list[Issue] = []
     for record, result in zip(opened.data, found, strict=True):
-        if isinstance(result, Instances):
-            told += doubts.of_objects(record, result)
-        elif isinstance(result, ImageLabels):
-            told += doubts.of_image(record, dataset.names, result)
+        told += doubts.of_objects(record, result) if predictor.kind.objects else (
+            doubts.of_image(record, dataset.names, result))  # fmt: skip
     return doubts.ranked(told)

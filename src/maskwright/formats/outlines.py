@@ -45,7 +45,7 @@ class Waiting:
 class Examined:
     """Of n objects:
 
-    verdicts  n of SOUND, NO_NUMBERS, ...
+    problems  n of SOUND, NO_NUMBERS, ...
     blamed    n, which of its parts is wrong
     low, high  n×2, the lowest and highest x and y, as in the image
     cut       n bool, reaches past the edge
@@ -53,7 +53,7 @@ class Examined:
     broken    n bool, tiny and not of whole numbers
     """
 
-    verdicts: np.ndarray
+    problems: np.ndarray
     blamed: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -80,22 +80,22 @@ def examine(drawn: Ragged, shapes: Ragged, boxes: np.ndarray, sizes: np.ndarray,
     corners = begins[firsts[boxes]]
     few[firsts[boxes]] = ~(points[corners + 1] > points[corners]).all(1)
 
-    verdict_of_part = np.where(~numbers, NO_NUMBERS, np.where(few, TOO_FEW, SOUND))
-    wrong = np.flatnonzero(verdict_of_part)[::-1]
+    problem_of_part = np.where(~numbers, NO_NUMBERS, np.where(few, TOO_FEW, SOUND))
+    wrong = np.flatnonzero(problem_of_part)[::-1]
     blamed = firsts.copy()
     blamed[drawn.part_owners[wrong]] = wrong  # the first one of an object is written last
-    verdicts, blamed = verdict_of_part[blamed], blamed - firsts
+    problems, blamed = problem_of_part[blamed], blamed - firsts
 
     low, high = Ragged(np.where(good[:, None], shapes.points, 0), shapes.lengths, shapes.parts).extents()
     sides = sizes[:, ::-1]
     outside = (high <= 0).any(1) | (low >= sides).any(1)
-    verdicts[(verdicts == SOUND) & outside] = OUTSIDE
+    problems[(problems == SOUND) & outside] = OUTSIDE
     longest = np.bincount(drawn.part_owners, weights=drawn.lengths, minlength=len(drawn.parts)) * sizes.max(1)
-    for row in np.flatnonzero((verdicts == SOUND) & ~boxes & (longest > _LONG_ANYWAY)).tolist():
+    for row in np.flatnonzero((problems == SOUND) & ~boxes & (longest > _LONG_ANYWAY)).tolist():
         height, width = sizes[row : row + 1].T
         limit = max(_LONGEST * int(height[0]) * int(width[0]), _LONG_ANYWAY)
         if polygons.lengths(shapes.rows(row, row + 1), height, width)[0] > limit:
-            verdicts[row] = TOO_LONG
+            problems[row] = TOO_LONG
 
     cut = np.logical_or.reduce((low < 0) | (high > sides - np.where(boxes, 0, last)[:, None]), axis=1)
     lowest, highest = Ragged(points, drawn.lengths, drawn.parts).extents()
@@ -103,23 +103,23 @@ def examine(drawn: Ragged, shapes: Ragged, boxes: np.ndarray, sizes: np.ndarray,
     broken = np.zeros(len(tiny), bool)
     for row in np.flatnonzero(tiny).tolist():
         broken[row] = bool((drawn.rows(row, row + 1).points % 1).any())
-    return Examined(verdicts, blamed, low, high, cut, tiny, broken)
+    return Examined(problems, blamed, low, high, cut, tiny, broken)
 
 
 def reason(item: Waiting, found: Examined, row: int, size: tuple[int, int]) -> tuple[str, str, object, str]:
     """Why an object is not sound: field, what was expected, what is there, what to do."""
     part, low, high = item.parts[found.blamed[row]], found.low[row], found.high[row]
-    verdict, again = found.verdicts[row], "draw that {} again, or delete it".format("box" if item.alone else "outline")
-    if verdict == NO_NUMBERS and item.alone:
+    problem, again = found.problems[row], "draw that {} again, or delete it".format("box" if item.alone else "outline")
+    if problem == NO_NUMBERS and item.alone:
         return "box", "four numbers", tuple(part.reshape(-1).tolist()), ""
-    if verdict == NO_NUMBERS:
+    if problem == NO_NUMBERS:
         return "points", "pairs of numbers", [*map(tuple, part.tolist())], ""
-    if verdict == TOO_FEW and item.alone:
+    if problem == TOO_FEW and item.alone:
         width, height = part[1] - part[0]
         return "box", "width and height above 0", f"{width:g} x {height:g}", again
-    if verdict == TOO_FEW:
+    if problem == TOO_FEW:
         return "points", "at least 3 different points", len({*map(tuple, part.tolist())}), again
-    if verdict == OUTSIDE:
+    if problem == OUTSIDE:
         got = f"x {low[0]:g} to {high[0]:g}, y {low[1]:g} to {high[1]:g}, wholly outside"
         fix = "draw it again; or was the image resized after it was annotated?"
         return "points", f"a place inside {size[1]} x {size[0]}", got, fix

@@ -402,17 +402,17 @@ class Regions:
         """The rows of `found` from `first` are those that wait here; `shapes` of all, and the boxes beside them."""
         waiting, self._waiting = self._waiting, []
         here = slice(first, first + len(waiting))
-        verdicts = found.verdicts[here]
-        thinkable = (verdicts == outlines.SOUND) | (verdicts >= outlines.OUTSIDE)
+        problems = found.problems[here]
+        thinkable = (problems == outlines.SOUND) | (problems >= outlines.OUTSIDE)
         self._reach = np.maximum(self._reach, found.high[here][thinkable].max(0, initial=0))
         likely = not self._in_pixels and max(self.size) > _SMALL
-        if not verdicts.any() and not found.tiny[here].any() and not any(item.alone for item in waiting):
+        if not problems.any() and not found.tiny[here].any() and not any(item.alone for item in waiting):
             self._take_sound(waiting, shapes[here], boxes[here], kept[here], int(found.cut[here].sum()))
             return
         faulty: set[int] = set()
-        columns = verdicts.tolist(), found.cut[here].tolist(), found.tiny[here].tolist(), kept[here].tolist()
-        for row, item, verdict, cut, tiny, keep in zip(itertools.count(first), waiting, *columns, strict=False):
-            if verdict != outlines.SOUND:
+        columns = problems.tolist(), found.cut[here].tolist(), found.tiny[here].tolist(), kept[here].tolist()
+        for row, item, problem, cut, tiny, keep in zip(itertools.count(first), waiting, *columns, strict=False):
+            if problem != outlines.SOUND:
                 subject = f'image "{self.image.name}", region {self._names[item.row]}'
                 self.faults.add_met(item.turn, subject, *outlines.reason(item, found, row, self.size))
                 faulty.add(item.row)
