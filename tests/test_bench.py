@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from lively_networks import lively_model
@@ -14,6 +16,7 @@ from maskwright.cli.main import commands
 from maskwright.errors import DatasetError, MissingExtra, RecipeError
 from maskwright.issues import Issues
 from maskwright.prediction.loading import load
+from maskwright.prediction.options import InferenceOptions
 
 
 @pytest.fixture
@@ -67,3 +70,14 @@ def test_no_rounds_and_no_images_are_errors(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no image"):
         bench(folder, tmp_path / "empty")
+
+
+def test_the_memory_of_an_engine_is_that_of_its_own_process(tmp_path):
+    """A large block here is not counted."""
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("this system does not tell")
+    block = np.ones(300_000_000, np.uint8)  # bytes
+    folder = lively_model(tmp_path, "small", "classify", ("a",), 64)
+    peak = module.peak_of_one(str(folder), "{}")
+    apart = module._peak_megabytes(folder, InferenceOptions(engine="torch"))
+    assert block.nbytes / 1e6 < peak and apart is not None and 50 < apart < peak

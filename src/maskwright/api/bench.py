@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from PIL import Image as PilImage
 
 from maskwright.errors import DatasetError, MaskwrightError, RecipeError
 from maskwright.images.sources import Origin, expand
@@ -123,7 +126,9 @@ def bench(
 
 def _images(images: Origin | Sequence[Origin] | None) -> list[Any]:
     if images is None:
-        return [Image(render("balloons", 3, (480, 640)).image)]
+        stream = io.BytesIO()
+        PilImage.fromarray(render("balloons", 3, (480, 640)).image).save(stream, "JPEG", quality=90)
+        return [stream.getvalue()]
     found = expand(images)[:MAX_IMAGES]
     if not found:
         raise DatasetError("there are no images to predict", field="IMAGES", got=images)
@@ -178,8 +183,12 @@ def _peak_megabytes(model: Path, options: InferenceOptions) -> float | None:
 
 def peak_of_one(model: str, options: str) -> float:
     """Megabytes that this process has taken at most after one prediction; options as JSON."""
+    load(Path(model), InferenceOptions(**json.loads(options)))(Image(render("balloons", 3, (480, 640)).image))
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: getrusage there counts what the process that started this one had taken
+        peak = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) / 1e3
     import resource
 
-    load(Path(model), InferenceOptions(**json.loads(options)))(Image(render("balloons", 3, (480, 640)).image))
     unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kilobytes elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
