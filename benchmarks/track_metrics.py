@@ -22,7 +22,8 @@ def metrics(truth: Sequence[Frame], tracks: Sequence[Frame]) -> dict[str, float]
         for (_, real), (_, found) in zip(truth, tracks, strict=True)
     ]
     ids = [(list(map(int, real)), list(map(int, found))) for (real, _), (found, _) in zip(truth, tracks, strict=True)]
-    return {"mota": _mota(ids, similarities), "idf1": _idf1(ids, similarities), "hota": _hota(ids, similarities)}
+    told = {"mota": _mota(ids, similarities), "idf1": _idf1(ids, similarities), "hota": _hota(ids, similarities)}
+    return {name: float(value) for name, value in told.items()}
 
 
 def _best(score: np.ndarray) -> list[tuple[int, int]]:

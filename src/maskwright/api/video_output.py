@@ -17,6 +17,7 @@ from maskwright import files, interop
 from maskwright.api.video_frames import Processed
 from maskwright.api.video_state import KEPT, SegmentEnd, State, check_same, read_state
 from maskwright.api.video_tracks import write_tracks
+from maskwright.errors import OutputError
 from maskwright.video.read import Video
 from maskwright.video.tracks import UNTRACKED
 from maskwright.video.write import Writer, contents, finish
@@ -75,7 +76,7 @@ def video_output(video: Video, file: Path, wanted: Wanted, job: dict[str, str], 
             yield output
             output.finish()
         except BaseException as error:
-            output.abandon(keep=isinstance(error, OSError))
+            output.abandon(keep=isinstance(error, OSError | OutputError))  # a full disk
             raise
 
 
