@@ -69,10 +69,10 @@ def render_moving(
     >>> frame.image.shape, frame.ids.tolist()[:3]
     ((240, 320, 3), [1, 2, 3])
     """
-    place, things, camera = np.random.SeedSequence([seed, *size, objects, poles]).spawn(3)
+    surroundings, things, camera = np.random.SeedSequence([seed, *size, objects, poles]).spawn(3)
     rng = np.random.default_rng(things)
-    canvas = Canvas(size, np.random.default_rng(place))
-    backdrop = paint_backdrop(canvas, np.random.default_rng(place), [])
+    canvas = Canvas(size, np.random.default_rng(surroundings))
+    backdrop = paint_backdrop(canvas, np.random.default_rng(surroundings), [])
     behind = canvas.light.copy()
     balloons = [_balloon(rng, size) for _ in range(objects)]
     paths = [_path(rng, size) for _ in range(objects)]
