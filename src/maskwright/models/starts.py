@@ -74,8 +74,9 @@ def default_backbone(model: str, task: str, weights: str = "") -> str:
     if weights == "none":
         return backbones[0]
     if weights in ("bundled", *DOWNLOADED):
-        having = [item for item in backbones if weights in starts(model, task, item)]
-        return next((item for item in having if _is_here(weights, model, task, item)), (*having, backbones[0])[0])
+        having = [item for item in backbones if weights in starts(model, task, item)] or [backbones[0]]
+        complete = [item for item in having if weights != "bundled" or _is_here(weights, model, task, item)]
+        return (complete or having)[0]
     for folder in (Path(weights), Path(weights) / "best") if weights else ():
         if (folder / CARD).is_file() and (own := read_card(folder).backbone) in backbones:
             return own
