@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lively_networks import lively_model, picture
+from PIL import Image
 
 from maskwright import fetch
 from maskwright.engines.protocol import open_engine
@@ -174,3 +177,27 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(tmp_path, monkey
 def test_a_weight_file_of_matterports_runs_in_torch_only(tmp_path):
     with pytest.raises(WeightsError, match="matterport's weight files run in torch only"):
         open_engine(Path("mask_rcnn_balloon.h5"), "onnx")
+
+
+USED_AND_FREED = """
+import gc, signal, sys
+from maskwright.prediction.loading import load
+detector = load(sys.argv[1], engine="openvino")
+detector(sys.argv[2])
+del detector
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_is_answered_when_a_model_in_openvino_is_gone(tmp_path):
+    pytest.importorskip("openvino")
+    folder = lively_model(tmp_path, "small", "segment", ("a",), 128)
+    file = tmp_path / "a.png"
+    Image.fromarray(picture((96, 128)).pixels).save(file)
+    run = [sys.executable, "-c", USED_AND_FREED, str(folder), str(file)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "interrupted"), done.stderr

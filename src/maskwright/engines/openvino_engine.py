@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,15 @@ KEPT_SHAPES = 4  # compiled networks, one for each shape of the network input; e
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
 
 
+@cache
+def _core() -> openvino.Core:
+    """One for the whole process: with the last one OpenVINO unloads its plugin, but not the plugin's handler of SIGINT,
+    and Ctrl-C would then end the process with a segmentation fault."""
+    return openvino.Core()
+
+
 def core() -> openvino.Core:
-    found = openvino.Core()
+    found = _core()
     if (count := threads()) is not None:
         found.set_property("CPU", {"INFERENCE_NUM_THREADS": count})
     return found

@@ -103,5 +103,7 @@ def _write_graph(file: Path, to: str, folder: Path) -> None:
         return
     import openvino
 
+    from maskwright.engines.openvino_engine import core
+
     # Without compression: to float16 weights, which save_model makes of them otherwise, is another model.
-    openvino.save_model(openvino.Core().read_model(file), folder / f"{file.stem}.xml", compress_to_fp16=False)
+    openvino.save_model(core().read_model(file), folder / f"{file.stem}.xml", compress_to_fp16=False)

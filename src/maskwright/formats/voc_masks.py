@@ -37,7 +37,8 @@ def join(root: Path, dataset: Dataset, faults: Faults) -> Dataset:
         return dataset
     records, disagreeing = [], []
     for record in dataset.records:
-        file = files.pop(record.image.stem.casefold(), None)
+        stem = record.image.stem  # as it is, or as it is written where it is no UTF-8
+        file = files.pop(stem.casefold(), None) or files.pop(percent_encoded(stem).casefold(), None)
         if file is not None and record.instances is not None and len(record.instances):
             masked = _matched(record.instances, file, record, faults)
             disagreeing += [file.name] if masked is None else []
