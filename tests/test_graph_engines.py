@@ -179,6 +179,13 @@ def test_a_weight_file_of_matterports_runs_in_torch_only(tmp_path):
         open_engine(Path("mask_rcnn_balloon.h5"), "onnx")
 
 
+def test_a_conversion_without_the_package_onnx_says_what_to_install(tmp_path, engine, monkeypatch):
+    monkeypatch.setattr(fetch, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingExtra, match="install onnx"):
+        load(lively_model(tmp_path, "small", "segment", ("a",), 128), FP32, engine=engine)
+
+
 USED_AND_FREED = """
 import gc, signal, sys
 from maskwright.prediction.loading import load

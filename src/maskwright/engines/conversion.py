@@ -23,7 +23,8 @@ from maskwright.engines.network_kinds import (
     TwoStage,
     WholeImage,
 )
-from maskwright.errors import WeightsError
+from maskwright.errors import MissingExtra, WeightsError
+from maskwright.extras import how_to_install
 from maskwright.models.base import ClassificationNetwork
 from maskwright.models.detection.heads import BoxHead, MaskHead
 from maskwright.models.detection.mask_rcnn import MaskRCNN
@@ -170,6 +171,10 @@ def _export(module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_in
     """`open_inputs`: those of which other heights and widths (pixels), or other numbers of rows, may come."""
     axes = {name: {1: "height", 2: "width"} if name == "pixels" else {0: "rows"} for name in open_inputs}
     settings: dict[str, Any] = {"input_names": list(inputs), "dynamic_axes": axes, "opset_version": OPSET}
+    try:
+        import onnx  # noqa: F401 (torch's exporter writes with it)
+    except ImportError as error:
+        raise MissingExtra("converting a model needs the package onnx", fix=how_to_install("onnx")) from error
     with warnings.catch_warnings(), torch.no_grad():
         # The exporter by tracing: torch's newer one takes twenty times as long and needs two more packages.
         warnings.simplefilter("ignore")
