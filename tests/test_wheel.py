@@ -82,4 +82,8 @@ def test_the_notebook_for_a_fresh_environment_runs_from_the_wheel(environment, t
     notebook = ROOT / "examples" / "from_a_wheel.ipynb"
     done = run(environment, "python", str(ROOT / "tests" / "notebook_cells.py"), str(notebook), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "mask AP50" in done.stdout and (tmp_path / "metrics" / "evaluation.html").is_file()
+    assert (
+        "mask_AP50" in done.stdout
+        and "Evaluated(" in done.stdout
+        and (tmp_path / "metrics" / "evaluation.html").is_file()
+    )
