@@ -3,9 +3,9 @@
     python recipes/pretrain.py IMAGES build/scenes build/welds build/rust --out build/runs [--resume build/runs/small]
 
 IMAGES holds one folder a set, in COCO JSON. A set labels only its own classes: on its images nothing else is taught,
-not even as background (Record.sought), and where its labels are known to have gaps only the surroundings of what is
-drawn are background (Record.missed). Only sets are taken whose images and labels may go into an Apache-2.0 model; those
-with boxes only teach boxes and classes.
+not even as background (Record.labelled_classes), and where its labels are known to have gaps only the surroundings of
+what is drawn are background (Record.incomplete). Only sets are taken whose images and labels may go into an Apache-2.0
+model; those with boxes only teach boxes and classes.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ def images(folder: Path, several: tuple[str, ...]) -> list[Dataset]:
     sets = []
     for name in several:
         data = formats.read(folder / name / "annotations.json")
-        missed = name in (*GAPS, "blood_cells")
-        sets.append(replace(data, records=tuple(replace(record, missed=missed) for record in data)))
+        gaps = name in (*GAPS, "blood_cells")
+        sets.append(replace(data, records=tuple(replace(record, incomplete=gaps) for record in data)))
     return sets
 
 
 def whole(folder: Path) -> Dataset:
     """Class folders as detection data: each image has one box nearly as large as the image."""
-    data = formats.read(folder / "images")
+    data = formats.read(folder / "photos")
     names = tuple(f"{folder.name}: {name}" for name in data.names)
     records = []
     for record in data:
         height, width = record.size
         box = np.array([[0.04 * width, 0.04 * height, 0.96 * width, 0.96 * height]])
         shown = Instances(box, np.array(record.labels), None, None, names)
-        records.append(replace(record, instances=shown, labels=None, split=None, missed=True))
+        records.append(replace(record, instances=shown, labels=None, split=None, incomplete=True))
     return replace(data, names=names, records=tuple(records))
 
 

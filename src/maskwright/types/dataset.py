@@ -165,7 +165,7 @@ class Dataset:
     def join(name: str, several: Iterable[Dataset], partial: bool = False) -> Dataset:
         """All records of several; class names united in order of first appearance.
 
-        partial  on the images of each only its own classes were looked for (Record.sought)
+        partial  on the images of each only its own classes were looked for (Record.labelled_classes)
         """
         several = [item.partially_labelled() if partial else item for item in several]
         names = tuple(dict.fromkeys(name for item in several for name in item.names))
