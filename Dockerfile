@@ -1,10 +1,12 @@
 # `maskwright serve` in a container; docs/serve.md has the commands, compose.yaml an example.
+# TORCH_INDEX: the wheel index of another torch build, such as the CPU build, which is far smaller than PyPI's
 FROM python:3.12-slim AS build
+ARG TORCH_INDEX=
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 RUN python -m venv /venv \
- && /venv/bin/pip install --no-cache-dir torch --index-url https://download.pytorch.org/whl/cpu \
+ && /venv/bin/pip install --no-cache-dir torch ${TORCH_INDEX:+--index-url $TORCH_INDEX} \
  && /venv/bin/pip install --no-cache-dir ".[web,video]"
 
 FROM python:3.12-slim

@@ -24,7 +24,8 @@ from running_server import Running, running
 from tiny_runs import Seer
 
 from maskwright.errors import DatasetError, UnknownName
-from maskwright.formats.registry import read, write
+from maskwright.formats.dataset_reader import read
+from maskwright.formats.registry import write
 from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
 from maskwright.synth import render_set

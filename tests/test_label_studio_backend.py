@@ -17,7 +17,7 @@ pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
 from running_server import Running, picture, running
 from tiny_runs import Seer
 
-from maskwright.formats.registry import read
+from maskwright.formats.dataset_reader import read
 from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
 from maskwright.web.access import Access

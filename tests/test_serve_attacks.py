@@ -1,4 +1,4 @@
-"""What other sites, other machines and strangers may not do with a server."""
+"""What other sites, other machines and clients without the token may not do with a server."""
 
 from __future__ import annotations
 

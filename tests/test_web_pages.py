@@ -20,7 +20,7 @@ from browser import Browser, browsing, needs_browser
 from running_server import Running, running
 from tiny_runs import Seer
 
-from maskwright.formats.registry import read
+from maskwright.formats.dataset_reader import read
 from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
 from maskwright.web.access import Access

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the module itself
-    "read": "maskwright.formats.registry:read",
+    "read": "maskwright.formats.dataset_reader:read",
     "write": "maskwright.formats.registry:write",
     "identify": "maskwright.formats.registry:identify",
     "show": "maskwright.api.show:show",
@@ -110,8 +110,8 @@ if TYPE_CHECKING:
     from maskwright.evaluation.operating_point import Aim as Aim
     from maskwright.evaluation.operating_point import choose as _choose_threshold
     from maskwright.evaluation.ranking import roc as roc
+    from maskwright.formats.dataset_reader import read as read
     from maskwright.formats.registry import identify as identify
-    from maskwright.formats.registry import read as read
     from maskwright.formats.registry import write as write
     from maskwright.issues import Issue as Issue
     from maskwright.issues import Issues as Issues

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from maskwright.errors import DatasetError, UnknownName
 from maskwright.formats import folders
-from maskwright.formats.registry import Claim, identify, read
+from maskwright.formats.dataset_reader import read
+from maskwright.formats.registry import Claim, identify
 from maskwright.types import Dataset
 
 WRITTEN: Mapping[str, str] = {"via": ".json", "coco": ".json", "datumaro": ".json", "cvat": ".xml"}
