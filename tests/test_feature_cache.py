@@ -140,17 +140,22 @@ def test_a_full_cache_takes_no_more():
     assert cache.get((0, 0)) is not None and cache.get((1, 0)) is None and cache.bytes == 72
 
 
-def test_the_first_pass_over_the_images_ends_with_the_time_budget(data: Path, tmp_path: Path) -> None:
-    """The clock stands still but for the backbone, which takes a second an image: after the first step of two images
-    the next one is not begun."""
-    seconds = [0.0]
-    network = Counting()
+def timed() -> tuple[Counting, list[float]]:
+    """A network, and its clock: it stands still but for the frozen backbone, which takes a second an image."""
+    seconds, network = [0.0], Counting()
 
     def tick(*_: Any) -> None:
         if network.training and not network.backbone[1].training:
             seconds[0] += 1.0
 
     network.backbone.register_forward_hook(tick)
+    return network, seconds
+
+
+def test_the_first_pass_over_the_images_ends_with_the_time_budget(data: Path, tmp_path: Path) -> None:
+    """The clock stands still but for the backbone, which takes a second an image: after the first step of two images
+    the next one is not begun."""
+    network, seconds = timed()
     plan = msgspec.structs.replace(HELD, batch=3, steps_per_epoch=4, time_budget=4.0)
     run = trainer(data, tmp_path, plan, network=network, clock=lambda: seconds[0])
     run.val = run.val.where(lambda record: False)
@@ -160,14 +165,7 @@ def test_the_first_pass_over_the_images_ends_with_the_time_budget(data: Path, tm
 
 def test_an_epoch_in_which_no_step_was_made_is_none(data: Path, tmp_path: Path) -> None:
     """The time is over after the first image of its first step."""
-    seconds = [0.0]
-    network = Counting()
-
-    def tick(*_: Any) -> None:
-        if network.training and not network.backbone[1].training:
-            seconds[0] += 1.0
-
-    network.backbone.register_forward_hook(tick)
+    network, seconds = timed()
     plan = msgspec.structs.replace(HELD, batch=3, steps_per_epoch=2, time_budget=7.0)
     run = trainer(data, tmp_path, plan, network=network, clock=lambda: seconds[0])
     run.val = run.val.where(lambda record: False)

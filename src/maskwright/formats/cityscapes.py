@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.errors import AnnotationError
 from maskwright.formats import mask_files
 from maskwright.formats.listing import folder_split
+from maskwright.formats.object_pages import page_of_objects
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -37,7 +37,6 @@ from maskwright.formats.reading import (
     assemble,
     data_name,
     natural,
-    read_json,
 )
 from maskwright.formats.shapes import stated_size
 from maskwright.geometry import polygons
@@ -93,7 +92,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     finder = ImageFinder(path, faults, names=names.values())
     drafts: list[Draft] = []
     for file, name in names.items():
-        page = _page(file, faults)
+        page = page_of_objects(file, faults, "copy it again")
         objects = [] if page is None else [item for item in page["objects"] if not _deleted(item)]
         image = finder.image(name, regions=len(objects))
         if image is None:
@@ -116,19 +115,6 @@ def _image_name(file: Path) -> str:
     """aachen_000000_000019_gtFine_polygons.json -> aachen_000000_000019_leftImg8bit.png"""
     stem = file.name.removesuffix(_ENDING)
     return f"{stem.rpartition('_')[0] or stem}_leftImg8bit.png"
-
-
-def _page(file: Path, faults: Faults) -> dict[str, Any] | None:
-    try:
-        data = read_json(file)
-    except AnnotationError as error:
-        got = error.parts.get("got", error.headline)
-        faults.add(f'file "{file.name}"', "JSON", "a complete JSON file", got, "copy it again")
-        return None
-    if not isinstance(data, dict) or not isinstance(data.get("objects"), list):
-        faults.add(f'file "{file.name}"', "objects", "a list of objects", type(data).__name__, "copy it again")
-        return None
-    return data
 
 
 def _deleted(item: Any) -> bool:

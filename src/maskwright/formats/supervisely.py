@@ -33,6 +33,7 @@ from maskwright.escaping import percent_encoded
 from maskwright.files import write_text
 from maskwright.formats import supervisely_bitmap
 from maskwright.formats.losses import ATTRIBUTES_LOST, VERTICES_LOST
+from maskwright.formats.object_pages import page_of_objects
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -86,7 +87,10 @@ def read(path: Path, faults: Faults) -> Dataset:
     drafts: list[Draft] = []
     used: set[str] = set()
     for dataset in datasets:
-        pages = {name: _page(dataset.path / _ANN / name, faults) for name in dataset.child(_ANN).files(".json")}
+        pages = {
+            name: page_of_objects(dataset.path / _ANN / name, faults, "download it again")
+            for name in dataset.child(_ANN).files(".json")
+        }
         names = {name: name[: -len(".json")] for name in pages}
         finder = ImageFinder(dataset.path, faults, near=dataset.path / _IMG, names=names.values())
         for name, page in pages.items():
@@ -134,19 +138,6 @@ def _shapes(path: Path) -> dict[str, str]:
                                       got=type(classes).__name__)  # fmt: skip
             return {str(item.get("title")): str(item.get("shape")) for item in classes if isinstance(item, dict)}
     return {}
-
-
-def _page(file: Path, faults: Faults) -> dict[str, Any] | None:
-    try:
-        data = read_json(file)
-    except AnnotationError as error:
-        got = error.parts.get("got", error.headline)
-        faults.add(f'file "{file.name}"', "JSON", "a complete JSON file", got, "download it again")
-        return None
-    if not isinstance(data, dict) or not isinstance(data.get("objects"), list):
-        faults.add(f'file "{file.name}"', "objects", "a list of objects", type(data).__name__, "download it again")
-        return None
-    return data
 
 
 def _split(page: dict[str, Any], faults: Faults) -> str | None:
