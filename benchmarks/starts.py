@@ -2,6 +2,7 @@
 
     python benchmarks/starts.py RESULTS                               every cell that RESULTS does not hold yet
     python benchmarks/starts.py RESULTS --sets balloon,weapons --starts bundled,none --minutes 10
+    python benchmarks/starts.py RESULTS --pairs lite0:bundled         differences on the same images, of what is there
     python benchmarks/starts.py RESULTS --curve 8,16,32,61            balloon: AP against the number of images
     python benchmarks/starts.py RESULTS --curve 8,16,32,61 --picture curve.png                     the same, drawn
 
@@ -10,17 +11,23 @@ weights of a run
 that saw neither it nor its near-duplicates; all images pooled, 95 % bootstrap over groups of images. The curve trains
 on the first N images of balloon/train (of a fixed shuffle) and evaluates by the 13 of balloon/val.
 
-Minutes are those of the processor, at one thread: a busy machine changes nothing. A cell is one JSON file; cells that
-exist are not computed again.
+Minutes are those of the processor, at one thread. A cell is one JSON file, with its matches beside it; cells that
+exist are not computed again. `--pairs FIRST:SECOND` resamples the images of both cells together: how much AP50 the
+second start gains, with the 95 % interval of the difference.
 
-Data: MASKWRIGHT_SHARED, or ../shared. imagenet is the real MobileNetV2 there, with `--backbone mobilenet_v2`.
+bundled is the default start, lite0 its backbone with random pyramid and heads, mobilenet the bundled start that needs
+no package, imagenet the real MobileNetV2 of the data.
+
+Data: MASKWRIGHT_SHARED, or ../shared.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
+import pickle
 import shutil
 import time
 from collections.abc import Callable
@@ -33,6 +40,7 @@ import torch
 
 import maskwright
 from maskwright import formats
+from maskwright.evaluation.detection import difference
 from maskwright.evaluation.detection_metrics import DetectionMetrics
 
 SHARED = Path(os.environ.get("MASKWRIGHT_SHARED", "../shared"))
@@ -45,6 +53,7 @@ SETS = {
 }
 STARTS: dict[str, dict[str, Any]] = {
     "bundled": {"weights": "small"},  # by name: `bundled` would take `balloons` for balloons
+    "lite0": {"weights": "imagenet", "backbone": "efficientnet_lite0"},
     "imagenet": {
         "weights": str(SHARED / "data/weights/mobilenet_v2_imagenet.pth"),
         "backbone": "mobilenet_v2",
@@ -62,7 +71,7 @@ def facts(metrics: DetectionMetrics) -> dict[str, Any]:
     return result
 
 
-def cell(name: str, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
+def cell(name: str, start: str, chosen: argparse.Namespace) -> DetectionMetrics:
     folder, task = SETS[name]
     folded = maskwright.cross_validate(
         SHARED / "data" / folder,
@@ -71,17 +80,17 @@ def cell(name: str, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
         out=chosen.results / "runs" / f"{name}, {start}",
         **plan(start, chosen),
     )
-    return facts(folded.pooled)
+    return folded.pooled
 
 
-def curve(count: int, start: str, chosen: argparse.Namespace) -> dict[str, Any]:
+def curve(count: int, start: str, chosen: argparse.Namespace) -> DetectionMetrics:
     whole = formats.read(SHARED / "data" / "balloon" / "train")
     picked = np.random.default_rng(0).permutation(len(whole))[:count]
     few = whole.where(lambda record: record in [whole.records[index] for index in picked])
     out = chosen.results / "runs" / f"{count} images of balloon, {start}"
     trained = maskwright.train(few, out=out, validate=False, **plan(start, chosen))
     evaluated = maskwright.evaluate(trained.folder / "last", SHARED / "data" / "balloon" / "val", split="all")
-    return facts(evaluated.metrics)
+    return evaluated.metrics
 
 
 def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -94,12 +103,14 @@ def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def once(file: Path, compute: Callable[[], dict[str, Any]], settings: dict[str, float]) -> dict[str, Any]:
+def once(file: Path, compute: Callable[[], DetectionMetrics], settings: dict[str, float]) -> dict[str, Any]:
     """The result in `file`, computed if it does not exist; an error if it has other settings."""
     if not file.is_file():
         shutil.rmtree(file.parent / "runs" / file.stem, ignore_errors=True)  # of a run that was stopped
         began = time.monotonic()
-        result = compute() | settings | {"seconds in all": round(time.monotonic() - began)}
+        metrics = compute()
+        file.with_suffix(".pickle").write_bytes(pickle.dumps(metrics))
+        result = facts(metrics) | settings | {"seconds in all": round(time.monotonic() - began)}
         file.write_text(json.dumps(result, indent=1), encoding="utf-8")
     result = json.loads(file.read_text(encoding="utf-8"))
     other = {name: result[name] for name, value in settings.items() if result.get(name, value) != value}
@@ -114,6 +125,17 @@ def shown(result: dict[str, Any]) -> str:
         for key, value in result.items()
         if isinstance(value, list) and None not in value
     )
+
+
+def pair(results: Path, name: str, first: str, second: str) -> str | None:
+    """How much AP50 of masks (else of boxes) the second start gains on the same images; None if a cell is missing."""
+    files = [results / f"{name}, {start}.pickle" for start in (first, second)]
+    if not all(file.is_file() for file in files):
+        return None
+    one, two = (pickle.loads(file.read_bytes()) for file in files)
+    kind = "mask" if one.mask and two.mask else "box"
+    gain = difference(one, two, kind=kind, metric="AP50")
+    return gain and f"{kind} AP50 {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
 
 
 def draw(results: Path, counts: list[int], starts: list[str], picture: Path) -> None:
@@ -144,6 +166,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--starts", default="bundled,imagenet,none")
+    parser.add_argument("--pairs", default="", help="FIRST:SECOND,... of cells that are there")
     parser.add_argument("--curve", default="")
     parser.add_argument("--picture", type=Path, help="draw the curve into this file (needs matplotlib)")
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -156,7 +179,10 @@ def main() -> None:
     cells = [(f"{count} images of balloon", start, partial(curve, count)) for count in counts for start in starts]
     if not counts:
         cells = [(name, start, partial(cell, name)) for name in chosen.sets.split(",") for start in starts]
-    for name, start, compute in cells:
+    pairs = [tuple(item.split(":")) for item in chosen.pairs.split(",") if item]
+    for (first, second), name in itertools.product(pairs, chosen.sets.split(",")):
+        print(f"{name:<20} {first} to {second}: {pair(chosen.results, name, first, second) or 'not measured'}")
+    for name, start, compute in () if pairs else cells:
         file = chosen.results / f"{name}, {start}.json"
         settings = {"cpu minutes a run": chosen.minutes, "size": chosen.size, "folds": 1 if counts else chosen.k}
         result = once(file, partial(compute, start, chosen), settings)

@@ -223,6 +223,19 @@ def test_a_model_does_not_differ_from_itself_and_a_worse_one_is_worse():
         difference(bad, evaluate(ground_truth[:3], detections[:3], sizes[:3]))
 
 
+def test_a_difference_between_models_is_as_uncertain_as_the_groups_of_images_are_few():
+    ground_truth, detections, sizes = random_images(2, images=30, most=6)
+    good = [replace(item, scores=np.ones(len(item))) for item in ground_truth]
+    alone = difference(evaluate(ground_truth, good, sizes), evaluate(ground_truth, detections, sizes), n=200)
+    few = [f"series {index % 3}" for index in range(30)]
+    one = evaluate(ground_truth, good, sizes, groups=few)
+    grouped = difference(one, evaluate(ground_truth, detections, sizes, groups=few), n=200)
+    assert alone is not None and grouped is not None and grouped.value == alone.value
+    assert (grouped.low, grouped.high) != (alone.low, alone.high)
+    with pytest.raises(DatasetError, match="same images"):
+        difference(one, evaluate(ground_truth, detections, sizes))
+
+
 # --- thresholds, images, confusion ----------------------------------------------------------------
 def scene():
     """Two images. First: a cat found, a dog called cat, a false eel. Second: a dog missed, one found twice."""

@@ -91,6 +91,7 @@ def evaluate(
         evaluated["box"],
         evaluated["mask"],
         reasons,
+        None if groups is None else tuple(groups),
     )
 
 
@@ -102,22 +103,21 @@ def difference(
     metric: str = "AP",
     n: int = 1000,
     seed: int = 0,
-    groups: Sequence[Hashable] | None = None,
 ) -> intervals.Difference | None:
-    """How much better the second model is on the same images (paired bootstrap over images).
+    """How much better the second model is on the same images (paired bootstrap over images, or their groups).
 
     metric  "AP", "AP50", "AP75", "AR100", "AP_X" or "AP50_X" for a class X
 
     None if `kind` was not evaluated on both sides, or there are fewer than two images.
     """
-    if (first.names, first.image_names) != (second.names, second.image_names):
+    if (first.names, first.image_names, first.groups) != (second.names, second.image_names, second.groups):
         raise DatasetError("two evaluations can be compared only on the same images and classes",
                            expected=f"{first.images} images, {', '.join(first.names)}",
                            got=f"{second.images} images, {', '.join(second.names)}")  # fmt: skip
     first_metrics, second_metrics = first.kind(kind), second.kind(kind)
-    if first_metrics is None or second_metrics is None or not intervals.computable(first.images, groups):
+    if first_metrics is None or second_metrics is None or not intervals.computable(first.images, first.groups):
         return None
-    weights = intervals.draws(first.images, n, seed, groups)
+    weights = intervals.draws(first.images, n, seed, first.groups)
     weights = np.concatenate([np.ones((1, first.images), np.int64), weights])
     values = [resampling.metrics_of(item.matches, weights)[metric] for item in (first_metrics, second_metrics)]
     gaps = values[1] - values[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -142,6 +142,7 @@ class DetectionMetrics:
     detections       number of detections at any score
     unknown_classes  number of detections of classes that are not in `names`: not evaluated
     box, mask        None where it could not be evaluated or was not requested; reasons[kind] says why
+    groups           one per image, or None: images of one group are resampled together
     """
 
     names: tuple[str, ...]
@@ -153,6 +154,7 @@ class DetectionMetrics:
     box: KindMetrics | None
     mask: KindMetrics | None
     reasons: dict[str, str]
+    groups: tuple[Hashable, ...] | None = None
 
     @property
     def best_kind(self) -> KindMetrics | None:
