@@ -399,6 +399,41 @@ def test_a_shape_that_cannot_be_is_refused(body, page):
     assert page.post("/api/images/0/shape", json.dumps(body).encode()).status == 422
 
 
+class BoxFiller:
+    """Fills the box, or a square of ten pixels around the first click."""
+
+    def __init__(self) -> None:
+        self.prepared: list[str] = []
+
+    def prepare(self, path: Path) -> None:
+        self.prepared.append(path.name)
+
+    def mask(self, path: Path, box: np.ndarray | None, positive: np.ndarray, negative: np.ndarray) -> RleMasks:
+        box = np.concatenate([positive[0] - 5, positive[0] + 5]) if box is None else box
+        return RleMasks.from_boxes(box[None] * (len(negative) == 0), SIZE)
+
+
+def test_a_box_or_clicks_become_rings(folder):
+    filler = BoxFiller()
+    with running(labeling(stored(folder), Access(), Issues(), Limits(), None, filler)) as page:
+        assert page.get("/api/images").json["clicks"] is True
+        assert page.post("/api/images/1/features", b"").status == 204 and filler.prepared == ["image_1.png"]
+        box = {"box": [40, 10, 10, 40], "positive": [], "negative": []}
+        (ring,) = send(page, "POST", "/api/images/0/clicks", box)["rings"]
+        assert sorted(map(tuple, ring)) == sorted((float(x), float(y)) for x, y in SQUARE)
+        assert len(send(page, "POST", "/api/images/0/clicks", {"positive": [[60, 60]]})["rings"]) == 1
+        nothing = {"positive": [[60, 60]], "negative": [[1, 1]]}
+        assert send(page, "POST", "/api/images/0/clicks", nothing) == {"rings": []}
+        for wrong in ({}, {"box": [1, 2]}, {"box": [1, 2, None, 3]}, {"negative": [[1, 1]]}, {"positive": "x"},
+                      {"positive": [[1]]}, {"positive": [[1, 1]] * 300}):  # fmt: skip
+            assert page.post("/api/images/0/clicks", json.dumps(wrong).encode()).status == 422
+
+
+def test_without_a_model_for_clicks_there_is_no_tool(page):
+    assert page.get("/api/images").json["clicks"] is False
+    assert page.post("/api/images/0/clicks", b'{"positive": [[1, 1]]}').status == 404
+
+
 def test_a_model_suggests_objects_with_scores(page):
     suggested = send(page, "POST", "/api/images/0/suggestions", {})["objects"]
     assert [(item["class"], item["score"]) for item in suggested] == [("balloon", 0.9), ("cake", 0.8)]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 
 from maskwright.web.refusal import CLOSE, Refusal
+
+MAX_JSON = 8_000_000  # bytes of an object in JSON: the objects of an image
 
 
 async def read(request: Request, max_bytes: int, seconds: float) -> bytes:
@@ -18,6 +22,17 @@ async def read(request: Request, max_bytes: int, seconds: float) -> bytes:
     body = b"".join([chunk async for chunk in _chunks(request, max_bytes, seconds)])
     if not body:
         raise Refusal(400, "the body is empty", fix="send the file itself: curl --data-binary @image.jpg URL")
+    return body
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The body as an object of JSON; Refusal where it is none."""
+    try:
+        body = json.loads(await read(request, MAX_JSON, 30))
+    except (ValueError, RecursionError):
+        raise Refusal(400, "the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise Refusal(422, "the body is not an object")
     return body
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from maskwright.web.label_store import LabelStore
 from maskwright.web.refusal import Refusal
 from maskwright.web.served import Served
 
-MAX_BYTES = 8_000_000  # of the objects of an image
 LOWEST = 0.05  # scores of suggestions that the page gets
 
 
@@ -46,16 +44,6 @@ def _index(request: Request) -> int:
     return request.path_params["index"]
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await bodies.read(request, MAX_BYTES, 30))
-    except (ValueError, RecursionError):
-        raise Refusal(400, "the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise Refusal(422, "the body is not an object")
-    return body
-
-
 async def _all(request: Request) -> Response:
     store, served = _store(request), request.app.state.served
     images = [
@@ -70,6 +58,7 @@ async def _all(request: Request) -> Response:
             "format": store.target.format,
             "masks": store.masks,
             "model": None if served is None else served.facts()[0],
+            "clicks": request.app.state.clicks is not None,
             **store.status(store.changes),
         }
     )
@@ -92,7 +81,7 @@ async def _objects(request: Request) -> Response:
 
 
 async def _put(request: Request) -> Response:
-    body = await _body(request)
+    body = await bodies.read_object(request)
     asked = body.get("version"), body.get("objects"), body.get("state", "labeled")
     return JSONResponse(await asyncio.to_thread(_store(request).put, _index(request), *asked))
 
@@ -123,7 +112,7 @@ async def _thumbnail(request: Request) -> Response:
 async def _shape(request: Request) -> Response:
     """Rings after an operation: {"op": "brush", "rings": [...], "points": [...], "radius": 8} and the like."""
     size = _store(request).image(_index(request)).record.size
-    body = await _body(request)
+    body = await bodies.read_object(request)
     return JSONResponse({"objects": await asyncio.to_thread(_shaped, body, size)})
 
 

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp
 
 from maskwright.issues import Log
 from maskwright.prediction.predictor import Predictor
-from maskwright.web import assets, label_routes
+from maskwright.web import assets, label_clicks, label_routes
 from maskwright.web.access import Access, Guard
+from maskwright.web.label_clicks import ClickModel
 from maskwright.web.label_store import LabelStore
 from maskwright.web.limits import Limits
 from maskwright.web.refusal import handlers
@@ -20,11 +21,17 @@ from maskwright.web.served import Served
 
 
 def labeling(
-    store: LabelStore, access: Access, log: Log, limits: Limits, model: tuple[str, Predictor] | None
+    store: LabelStore,
+    access: Access,
+    log: Log,
+    limits: Limits,
+    model: tuple[str, Predictor] | None,
+    clicks: ClickModel | None = None,
 ) -> ASGIApp:
     """
-    store  the labels; closed when the server ends
-    model  its name and itself: what suggests objects
+    store   the labels; closed when the server ends
+    model   its name and itself: what suggests objects
+    clicks  what makes masks from boxes and clicks; without it the page has no such tool
     """
     served = None if model is None else Served(dict([model]), limits)
 
@@ -35,8 +42,8 @@ def labeling(
         if served is not None:
             await asyncio.to_thread(served.close)
 
-    routes = [*label_routes.routes(), *assets.routes({"/": "label.html"})]
+    routes = [*label_routes.routes(), *label_clicks.routes(), *assets.routes({"/": "label.html"})]
     app = Starlette(routes=routes, exception_handlers=handlers(log), lifespan=lifespan)
     app.router.redirect_slashes = False
-    app.state.store, app.state.served = store, served
+    app.state.store, app.state.served, app.state.clicks = store, served, clicks
     return Guard(app, access, limits.send_seconds)

@@ -29,6 +29,9 @@ const state = {
   /** @type {Drawn[]} */ suggestions: [],
   /** @type {string | null} */ suggestion: null,
   /** @type {any} */ model: null,
+  clickable: false, // the server makes masks from boxes and clicks
+  negative: false, // clicks say what does not belong
+  /** @type {any} */ clicks: null,
   draftRing: () => /** @type {[number, number][]} */ ([]),
   only: () => (state.selected.size === 1 ? state.objects.find(({ key }) => state.selected.has(key)) : undefined),
   chosen: () => state.objects.filter(({ key }) => state.selected.has(key)),
@@ -53,6 +56,7 @@ const saver = new Saver(saved, (index) => index === state.index && reload(), (te
 /** @param {number | undefined} index */
 async function open(index) {
   if (index === undefined || index === state.index || !state.images[index]) return;
+  tools.clicks.accept();
   if (state.objects.length) previous = state.objects;
   tools.cancel();
   Object.assign(state, { index, bitmap: null, objects: [], suggestions: [], suggestion: null, cursor: null });
@@ -66,9 +70,11 @@ async function open(index) {
   by("name").title = name;
   view.fit();
   show();
-  await Promise.all([reload(), picture(index), suggestions(index)]);
+  await Promise.all([reload(), picture(index), suggestions(index), tools.clicks.prepare(index)]);
   const after = list.beside(1);
-  if (after !== undefined && state.index === index) bitmapOf(after).catch(() => {});
+  if (after === undefined || state.index !== index) return;
+  bitmapOf(after).catch(() => {});
+  tools.clicks.prepare(after);
 }
 
 /** @param {boolean} yes */
@@ -265,6 +271,9 @@ function show() {
 
 function showTools() {
   for (const button of by("tools").querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === state.tool));
+  by("clicks-part").hidden = state.tool !== "clicks";
+  by("negative").setAttribute("aria-pressed", String(state.negative));
+  by("positive").setAttribute("aria-pressed", String(!state.negative));
   by("brush-part").hidden = !["brush", "erase"].includes(state.tool);
   by("radius-value").textContent = `${state.radius} px`;
   by("stage").style.cursor = state.tool === "select" ? "default" : "crosshair";
@@ -343,10 +352,10 @@ const ACTIONS = /** @type {[string, string, () => void, string?][]} */ ([
   ["0", "Show the whole image", () => view.fit(), "Fit"],
   ["Tab", "Select the next object", () => cycle(1)],
   ["Shift+Tab", "Select the object before", () => cycle(-1)],
-  ["Enter", "Close the polygon; accept suggestions", () => (state.draft.length ? tools.finish() : accept())],
+  ["Enter", "Close the polygon; accept what the model outlined", () => (tools.busy ? tools.finish() : accept())],
   ["Q", "Reject suggestions", reject],
-  ["Escape", "Give up what is being drawn; select nothing", () => (state.draft.length ? tools.cancel() : select([]))],
-  ["Backspace", "Take back the last corner", () => (state.draft.length ? (state.draft.pop(), view.redraw()) : remove())],
+  ["Escape", "Give up what is being drawn; select nothing", () => (tools.busy ? tools.cancel() : select([]))],
+  ["Backspace", "Take back the last corner or click", () => (tools.busy ? tools.back() : remove())],
   ["M", "Mark as empty, or not", empty],
   ["N", "New class", () => by("new-class").focus()],
   ["/", "Search images", () => by("search").focus()],
@@ -370,12 +379,12 @@ function keyed(event) {
   const onStage = document.activeElement === by("view") || document.activeElement === document.body;
   const control = event.ctrlKey || event.metaKey, name = control ? `Ctrl+${event.key.toUpperCase()}` : event.shiftKey && event.key === "Tab" ? "Shift+Tab" : event.key.length === 1 ? event.key.toUpperCase() : event.key;
   const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-  const tool = control || event.altKey ? undefined : TOOLS.find(([, key]) => key === name);
+  const tool = control || event.altKey ? undefined : TOOLS.find(([tool, key]) => key === name && (tool !== "clicks" || state.clickable));
   const action = ACTIONS.find(([key]) => key === name || (name === "Ctrl+Shift+Z" && key === "Ctrl+Y"));
   if (["Tab", "Shift+Tab", "Enter"].includes(name) && !onStage) return; // the browser's own
   if (["Tab", "Shift+Tab"].includes(name) && !state.objects.length) return;
   if (arrow && onStage) steer(arrow[0] * (event.shiftKey ? 10 : 1), arrow[1] * (event.shiftKey ? 10 : 1));
-  else if (event.key === " " && onStage) pressAtCursor(event.repeat);
+  else if (event.key === " " && onStage) pressAtCursor(event);
   else if (control && event.shiftKey && event.key.toUpperCase() === "Z") restore("redo");
   else if (action && !(control && !name.startsWith("Ctrl"))) action[2]();
   else if (tool) tools.choose(tool[0]);
@@ -393,13 +402,14 @@ function steer(dx, dy) {
   tools.move(tools.clipped([x + dx * unit, y + dy * unit]));
 }
 
-/** @param {boolean} repeated */
-function pressAtCursor(repeated) {
-  if (repeated || state.tool === "select") return;
+/** @param {KeyboardEvent} keys */
+function pressAtCursor(keys) {
+  if (keys.repeat || state.tool === "select") return;
   const at = state.cursor ?? [state.size.width / 2, state.size.height / 2];
   state.keyboard = true;
-  if (state.draft.length && !["polygon", "hole", "split"].includes(state.tool)) tools.release(at);
+  if (state.draft.length && !["polygon", "hole", "split"].includes(state.tool)) tools.release(at, keys);
   else tools.press(at);
+  if (state.tool === "clicks") tools.release(at, keys);
 }
 
 /** @param {number} radius */
@@ -435,7 +445,7 @@ function pointing() {
   });
   const end = (/** @type {PointerEvent} */ event) => {
     if (!pointers.delete(event.pointerId)) return;
-    if (!moving) tools.release(view.toImage(event));
+    if (!moving) tools.release(view.toImage(event), event);
     if (!pointers.size) moving = false;
   };
   stage.addEventListener("pointerup", end);
@@ -486,7 +496,8 @@ async function start() {
   build();
   pointing();
   const told = await ask("/api/images");
-  Object.assign(state, { images: told.images, model: told.model, classes: told.classes });
+  Object.assign(state, { images: told.images, model: told.model, classes: told.classes, clickable: told.clicks });
+  by("tools").querySelector("[data-tool=clicks]").hidden = !told.clicks;
   changes = told.changes;
   by("saved").dataset.file = told.file;
   document.title = `maskwright: ${told.file}`;
@@ -516,6 +527,11 @@ by("threshold").addEventListener("input", () => {
 });
 by("accept").addEventListener("click", accept);
 by("reject").addEventListener("click", reject);
+by("take").addEventListener("click", () => tools.finish());
+for (const id of ["positive", "negative"]) by(id).addEventListener("click", () => {
+  state.negative = id === "negative";
+  showTools();
+});
 by("empty").addEventListener("click", empty);
 by("help").addEventListener("click", () => by("keys").showModal());
 by("overwrite").addEventListener("click", () => ask("/api/overwrite", { method: "POST" }));

@@ -1,5 +1,6 @@
 // The tools: what the pointer and the keyboard's cursor do to the objects. Both press, move and release alike.
 import { send } from "./label_api.js";
+import { Clicks } from "./label_clicks.js";
 
 /** @typedef {[number, number]} Point */
 /** @typedef {import("./label_api.js").Drawn} Drawn */
@@ -7,6 +8,7 @@ import { send } from "./label_api.js";
 /** name, key, label, help */
 export const TOOLS = /** @type {[string, string, string, string][]} */ ([
   ["select", "V", "Select", "Select and move objects; drag corners, drag the dots between to add one"],
+  ["clicks", "A", "Assist", "Drag a box around an object or click on it, then Enter; Shift and a click: this does not belong to it"],
   ["polygon", "P", "Polygon", "Click corners; Enter or a click on the first closes it"],
   ["rectangle", "R", "Rectangle", "Drag from corner to corner"],
   ["ellipse", "O", "Ellipse", "Drag from corner to corner of its box"],
@@ -24,10 +26,12 @@ export class Tools {
     /** @type {any} */
     this.drag = null;
     state.draftRing = () => this.draftRing();
+    state.clicks = this.clicks = new Clicks(state, view, this);
   }
 
   /** @param {string} tool */
   choose(tool) {
+    this.clicks.accept();
     this.cancel();
     this.state.tool = tool;
     this.state.changed();
@@ -36,12 +40,25 @@ export class Tools {
   cancel() {
     this.state.draft = [];
     this.drag = null;
+    this.clicks.clear();
+  }
+
+  /** Something is drawn halfway. */
+  get busy() {
+    return this.state.draft.length > 0 || this.clicks.busy;
+  }
+
+  /** Takes the last point back. */
+  back() {
+    if (this.clicks.busy) return this.clicks.back();
+    this.state.draft.pop();
     this.view.redraw();
   }
 
   /** What would come of the points so far. @returns {Point[]} */
   draftRing() {
     const { tool, draft, cursor } = this.state;
+    if (tool === "clicks") return this.clicks.draft();
     if (BOXES.includes(tool)) return shapeOf(tool, draft[0], draft[1] ?? cursor ?? draft[0]);
     return LINES.includes(tool) && cursor ? [...draft, cursor] : draft;
   }
@@ -55,6 +72,7 @@ export class Tools {
     else if (STROKES.includes(state.tool)) state.draft = [this.clipped(point)];
     else if (BOXES.includes(state.tool) && !state.draft.length) state.draft = [this.clipped(point)];
     else if (LINES.includes(state.tool)) this.corner(point);
+    else if (state.tool === "clicks") this.clicks.press(point);
     view.redraw();
   }
 
@@ -98,10 +116,11 @@ export class Tools {
     this.state.objects = this.state.objects.map((/** @type {Drawn} */ object) => (object.key === drag.object.key ? { ...object, rings } : object));
   }
 
-  /** @param {Point} point */
-  release(point) {
+  /** @param {Point} point @param {{shiftKey?: boolean, altKey?: boolean}} keys */
+  release(point, keys = {}) {
     const { state, drag } = this;
     this.drag = null;
+    if (state.tool === "clicks") return this.clicks.release(point, Boolean(keys.shiftKey || keys.altKey || state.negative));
     if (drag?.moved) {
       const objects = state.objects, shown = objects.find((/** @type {Drawn} */ one) => one.key === drag.object.key);
       state.objects = objects.map((/** @type {Drawn} */ one) => (one === shown ? drag.object : one)); // for undo
@@ -127,6 +146,7 @@ export class Tools {
   /** The draft becomes an object, a hole or a cut. @param {Point} [end] */
   finish(end) {
     const { state } = this, points = [...state.draft];
+    if (state.tool === "clicks") return this.clicks.accept();
     if (BOXES.includes(state.tool) && points.length) {
       this.add([shapeOf(state.tool, points[0], end ?? this.clipped(state.cursor))]);
     } else if (state.tool === "polygon" && points.length > 2) {
@@ -139,13 +159,14 @@ export class Tools {
     this.cancel();
   }
 
-  /** @param {Point[][]} rings */
+  /** @param {Point[][]} rings @returns {boolean} false where there is no class yet */
   add(rings) {
     const { state } = this, name = state.className();
-    if (!name) return;
+    if (!name) return false;
     const object = { key: state.newKey(), class: name, rings };
     state.commit([...state.objects, object]);
     state.select([object.key]);
+    return true;
   }
 
   paint() {

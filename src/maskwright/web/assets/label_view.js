@@ -111,7 +111,42 @@ export class View {
     for (const object of state.suggested()) this.outline(object, unit, object.key === state.suggestion, true);
     const only = state.only();
     if (only && state.tool === "select") this.corners(only, unit);
+    if (state.clicks.busy) this.clicks(state.clicks, unit);
     this.draft(unit);
+  }
+
+  /** The mask that clicks have made so far, and the clicks. @param {import("./label_clicks.js").Clicks} clicks @param {number} unit */
+  clicks({ box, clicks, rings }, unit) {
+    const { pen, state } = this;
+    if (rings.length) this.outline({ key: "", class: state.current, rings }, unit, false, true);
+    if (box) this.line([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]], [box[0], box[1]]], unit);
+    for (const { point: [x, y], negative } of clicks) {
+      pen.fillStyle = negative ? "#c3272b" : "#0b7a55";
+      pen.strokeStyle = "#fff";
+      pen.lineWidth = 2 * unit;
+      pen.beginPath();
+      pen.arc(x, y, 7 * unit, 0, 7);
+      pen.fill();
+      pen.stroke();
+      pen.beginPath();
+      for (const [dx, dy] of negative ? [[1, 0]] : [[1, 0], [0, 1]]) {
+        pen.moveTo(x - 3.5 * dx * unit, y - 3.5 * dy * unit);
+        pen.lineTo(x + 3.5 * dx * unit, y + 3.5 * dy * unit);
+      }
+      pen.stroke();
+    }
+  }
+
+  /** White on black, so that it is seen on any image. @param {Point[]} points @param {number} unit */
+  line(points, unit) {
+    const { pen } = this;
+    for (const [color, width] of /** @type {[string, number][]} */ ([["#000b", 3.6], ["#fff", 1.8]])) {
+      pen.strokeStyle = color;
+      pen.lineWidth = width * unit;
+      pen.beginPath();
+      points.forEach(([x, y]) => pen.lineTo(x, y));
+      pen.stroke();
+    }
   }
 
   /** @param {Drawn} object @param {number} unit @param {boolean} selected @param {boolean} suggested */
@@ -166,16 +201,11 @@ export class View {
       points.forEach((/** @type {Point} */ [x, y]) => pen.lineTo(x, y));
       if (points.length === 1) pen.lineTo(points[0][0] + 0.01, points[0][1]);
       pen.stroke();
+    } else if (state.tool === "clicks") {
+      this.line(state.draftRing(), unit);
     } else if (points.length) {
       const shown = state.draftRing();
-      for (const [color, width] of /** @type {[string, number][]} */ ([["#000b", 3.6], ["#fff", 1.8]])) {
-        pen.strokeStyle = color;
-        pen.lineWidth = width * unit;
-        pen.beginPath();
-        shown.forEach((/** @type {Point} */ [x, y]) => pen.lineTo(x, y));
-        if (["rectangle", "ellipse"].includes(state.tool)) pen.closePath();
-        pen.stroke();
-      }
+      this.line(["rectangle", "ellipse"].includes(state.tool) ? [...shown, shown[0]] : shown, unit);
       pen.fillStyle = "#fff";
       for (const [x, y] of points) pen.fillRect(x - 2.5 * unit, y - 2.5 * unit, 5 * unit, 5 * unit);
     }
