@@ -177,6 +177,8 @@ def test_the_command_ends_with_0_and_notes(tmp_path, capsys):
     assert code == 0
     assert out.splitlines() == [
         "steel (class_folders): 6 images; clean 3, rust 3",
+        "  format: class_folders, for its sub-folders hold nothing but images: clean, rust",
+        "  images: 6 labeled; 64 x 48 pixels",
         "  note: 1 pair of images in clean is the same picture: clean.0.png = clean.2.png",
     ]
 

@@ -31,12 +31,14 @@ TOO_MANY_FAULTS = Kind(
 class CheckResult:
     """data: the datasets that were read; issues: those of each by its name, and under "" what several share.
 
-    doubts  the labels of each dataset that the model doubts, the surest first; {} without a model
+    doubts   the labels of each dataset that the model doubts, the surest first; {} without a model
+    because  why each dataset was read in its format; nothing of one that was given as a Dataset
     """
 
     data: tuple[Dataset, ...]
     issues: dict[str, tuple[Issue, ...]]
     doubts: dict[str, tuple[Issue, ...]] = field(default_factory=dict)
+    because: dict[str, str] = field(default_factory=dict)
 
     @property
     def serious(self) -> bool:
@@ -50,10 +52,12 @@ class CheckResult:
                 {
                     "name": dataset.name,
                     "format": dataset.format,
+                    "because": self.because.get(dataset.name),
                     "images": len(dataset),
                     "states": dataset.state_counts(),
                     "splits": {name: len(part) for name, part in dataset.splits().items()},
                     "classes": dataset.class_counts(),
+                    "sizes": sizes(dataset),
                     "issues": [as_json(issue) for issue in self.issues[dataset.name]],
                     "doubts": [as_json(issue) for issue in self.doubts.get(dataset.name, ())],
                 }
@@ -82,9 +86,9 @@ def check(
     False
     """
     if isinstance(data, Dataset):
-        datasets = [dataset_of(data, **reading)]
+        datasets, because = [dataset_of(data, **reading)], {}
     else:
-        datasets = _datasets(Path(data).expanduser(), reading)
+        datasets, because = _datasets(Path(data).expanduser(), reading)
     duplicates = find_duplicates([record.image for dataset in datasets for record in dataset], progress=progress)
     starts = [sum(map(len, datasets[:index])) for index in range(len(datasets))]
     located = list(zip(datasets, starts, strict=True))
@@ -103,7 +107,17 @@ def check(
             )
         )
     doubts = {} if model is None else {dataset.name: _doubted(dataset, model, progress) for dataset in datasets}
-    return CheckResult(tuple(datasets), issues, doubts)
+    return CheckResult(tuple(datasets), issues, doubts, because)
+
+
+def sizes(dataset: Dataset) -> dict[str, list[int]]:
+    """Width and height of the smallest and of the largest image by its pixels; {} without images.
+
+    >>> sizes(maskwright.read("party/"))
+    {'smallest': [480, 640], 'largest': [640, 480]}
+    """
+    every = sorted((height * width, width, height) for height, width in (record.size for record in dataset))
+    return {"smallest": [*every[0][1:]], "largest": [*every[-1][1:]]} if every else {}
 
 
 def _doubted(dataset: Dataset, model: str | Path | Predictor, progress: Progress) -> tuple[Issue, ...]:
@@ -113,11 +127,14 @@ def _doubted(dataset: Dataset, model: str | Path | Predictor, progress: Progress
 
 
 # --- reading ------------------------------------------------------------------------------------
-def _datasets(path: Path, options: ReadOptions) -> list[Dataset]:
-    """What the folder itself is read as, then each folder in it that holds a dataset of its own."""
+def _datasets(path: Path, options: ReadOptions) -> tuple[list[Dataset], dict[str, str]]:
+    """What the folder itself is read as, then each folder in it that holds a dataset of its own; and why."""
     if not Head(path).is_folder:
-        return [_read(path, options)]
-    found, error = [], None
+        dataset = _read(path, options)
+        return [dataset], {dataset.name: _because(path, dataset)}
+    found: list[Dataset] = []
+    below: dict[str, str] = {}
+    error = None
     try:
         found.append(_read(path, options))
     except DatasetError as caught:
@@ -129,11 +146,21 @@ def _datasets(path: Path, options: ReadOptions) -> list[Dataset]:
         if name.casefold() in ordinary or any(inside in image.parents for image in taken) or not _holds(inside):
             continue
         found.append(replace(_read(inside, options), name=name))
+        below[name] = _because(inside, found[-1])
     if error is not None and len(found) < 2:
         raise error
     if error is None and len(found) > 1:  # "rust" alone would be everything
         found[0] = replace(found[0], name=f"{found[0].name} ({found[0].format})")
-    return found
+    whole = {found[0].name: _because(path, found[0])} if error is None else {}
+    return found, whole | below
+
+
+def _because(path: Path, dataset: Dataset) -> str:
+    """Why it was read in its format, as the surest file says, at the top or in one of its splits."""
+    head = Head(path)
+    folders = [path, *(path / name for name in head.folders if name.casefold() in SPLIT_FOLDERS)]
+    claims = [claim for folder in folders for claim in formats.identify(folder) if claim.format in dataset.format]
+    return max(claims, key=lambda claim: claim.evidence.certainty).evidence.because if claims else ""
 
 
 def _holds(folder: Path) -> bool:

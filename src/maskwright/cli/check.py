@@ -13,6 +13,7 @@ from maskwright.cli.console import FAILED, Console
 if TYPE_CHECKING:
     from maskwright.api.check import CheckResult
     from maskwright.issues import Issue
+    from maskwright.types import Dataset
 
 SHOWN = 5  # faulty records; the others are counted
 DOUBTS_SHOWN = 20
@@ -53,11 +54,29 @@ def _show(result: CheckResult, console: Console) -> None:
         format = "" if dataset.name.endswith(f"({dataset.format})") else f" ({dataset.format})"
         classes = ", ".join(f"{name} {count:,}" for name, count in dataset.class_counts().items())
         console.show(f"{dataset.name}{format}: {len(dataset):,} images; {classes or 'no classes'}")
+        _show_facts(result, dataset, console)
         _list(result, dataset.name, console)
         _list_doubts(result.doubts.get(dataset.name), console)
     if len(result.data) > 1:
         console.show("Together")
         _list(result, "", console)
+
+
+def _show_facts(result: CheckResult, dataset: Dataset, console: Console) -> None:
+    """Why this format; states of the images and their sizes; classes by split, where there are several of both."""
+    from maskwright.api.check import sizes
+
+    because = result.because.get(dataset.name)
+    if because:
+        console.show(f"  format: {dataset.format}, for {because}")
+    if len(dataset):
+        states = ", ".join(f"{count:,} {state}" for state, count in dataset.state_counts().items() if count)
+        smallest, largest = (f"{width} x {height}" for width, height in sizes(dataset).values())
+        console.show(f"  images: {states}; {smallest}" + (f" to {largest}" if largest != smallest else "") + " pixels")
+    parts = dataset.splits()
+    if len(parts) > 1 and dataset.names:
+        rows = [[f"  {name}", *(part.class_counts()[name] for part in parts.values())] for name in dataset.names]
+        console.table(["  class", *parts], rows)
 
 
 def _list_doubts(doubts: tuple[Issue, ...] | None, console: Console) -> None:

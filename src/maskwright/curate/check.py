@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from maskwright.curate.duplicates import Duplicates, Pair, find_duplicates
+from maskwright.curate.faults import by_cause
+from maskwright.curate.objects import of_objects
 from maskwright.formats.faults import FAULTY_RECORDS
 from maskwright.formats.folders import CLASS_NAMES_ALIKE
 from maskwright.formats.reading import spelt_alike
+from maskwright.formats.regions import REGIONS_TURNED
+from maskwright.images.kinds import own_ending
 from maskwright.issues import Issue, Kind
 from maskwright.types import Dataset, Record
 
@@ -59,10 +63,17 @@ CLASS_ON_ONE_IMAGE = Kind(
     'class "{name}" is on one image only ({images}): it can be learned or evaluated, not both',
 )  # fmt: skip
 CLASSES_UNEVEN = Kind("classes_uneven", "warning", "the classes are uneven, {ratio:.0f} to 1: {counts}")
+CLASSES_ABSENT_FROM_SPLIT = Kind(
+    "classes_absent_from_split", "warning", "{split} shows no {classes:&}: nothing is learned or measured of it there"
+)
 CLASS_DUPLICATES = Kind("class_duplicates", "error", "classes {classes:&} differ only by case or blanks: {fix}")
 IMAGES_UNREADABLE = Kind(
     "images_unreadable", "warning", "{count} image cannot be opened: {names:5}",
     "{count:,} images cannot be opened: {names:5}",
+)  # fmt: skip
+IMAGES_MISNAMED = Kind(
+    "images_misnamed", "warning", "{count} image is of another kind than its name says: {kinds:5}",
+    "{count:,} images are of another kind than their names say: {kinds:5}",
 )  # fmt: skip
 IMAGES_UNLABELED = Kind(
     "images_unlabeled", "warning", "{count} image is unlabeled and not used for training: {names:5}",
@@ -102,10 +113,13 @@ def check(dataset: Dataset, duplicates: Duplicates | None = None) -> tuple[Issue
         *conflicts(dataset, duplicates),
         *_duplicates(dataset, duplicates),
         *_unread(duplicates),
+        *_misnamed(dataset),
         *unused(dataset),
         *empty(dataset),
         *_classes(dataset),
         *_tiny(dataset),
+        *of_objects(dataset),
+        *by_cause(dataset),
         *_of_reader(dataset),
     ]
     return tuple(sorted(issues, key=lambda issue: issue.severity != "error"))
@@ -205,6 +219,11 @@ def _classes(dataset: Dataset) -> Iterator[Issue]:
             yield CLASS_ON_ONE_IMAGE(images=images, name=name)
     if len(counts) > 1 and max(counts.values()) >= UNEVEN * min(counts.values()):
         yield CLASSES_UNEVEN(ratio=max(counts.values()) / min(counts.values()), counts=counts)
+    for split, part in dataset.splits().items():
+        shown = part.class_counts()
+        absent = [name for name in counts if not shown[name]]
+        if absent and len(part.usable()):
+            yield CLASSES_ABSENT_FROM_SPLIT(split=split, classes=absent)
     yield from spellings(dataset)
 
 
@@ -241,6 +260,14 @@ def _unread(duplicates: Duplicates) -> Iterator[Issue]:
         yield _about(IMAGES_UNREADABLE, duplicates.unread)
 
 
+def _misnamed(dataset: Dataset) -> Iterator[Issue]:
+    """Images that are of another kind than their names say: readers that go by the name refuse them."""
+    own = {record.image: ending for record in dataset if (ending := own_ending(record.image)) is not None}
+    if own:
+        kinds = [f"{name} is {ending}" for name, ending in zip(named([*own]), own.values(), strict=True)]
+        yield IMAGES_MISNAMED(images=[*own], count=len(own), kinds=kinds)
+
+
 def unused(dataset: Dataset) -> Iterator[Issue]:
     """Images that are neither trained on nor evaluated."""
     whole = any(record.labels is not None for record in dataset)
@@ -268,8 +295,8 @@ def _tiny(dataset: Dataset) -> Iterator[Issue]:
 
 
 def _of_reader(dataset: Dataset) -> Iterator[Issue]:
-    """What the reader reports; class duplicates have an issue of their own above, and faulty records one each."""
-    codes = (CLASS_NAMES_ALIKE.code, FAULTY_RECORDS.code)
+    """What the reader reports; what has an issue of its own above is left out. Faulty records have one each, too."""
+    codes = (CLASS_NAMES_ALIKE.code, FAULTY_RECORDS.code, REGIONS_TURNED.code)
     return (issue for issue in dataset.issues if issue.code not in codes)
 
 

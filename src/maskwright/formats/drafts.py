@@ -120,7 +120,7 @@ def _one_an_image(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[D
         else:
             seen = 0 if draft.regions is None else draft.regions.seen
             faults.add(f'image "{draft.image.name}"', "image", "one record an image", "a second record of the same",
-                       "delete one of them", regions=seen)  # fmt: skip
+                       "delete one of them", regions=seen, cause="second_record")  # fmt: skip
     if empty:
         faults.report(SECOND_RECORDS_EMPTY(count=empty))
     if joined:

@@ -13,6 +13,11 @@ from maskwright.types import Dataset
 
 MOST_FAULTY = 0.05  # fraction of regions; above it somebody should look before anybody trains
 SHOWN = 5
+CAUSES = (  # of faults that occur in all formats
+    "lfs_pointer", "not_an_image", "unreadable", "too_large",  # an image
+    "size_differs", "drawn_unturned", "second_record",  # what a file says of an image
+    "not_numbers", "without_area", "outside", "endless",  # a region
+)  # fmt: skip
 
 FAULTY_RECORD = Kind("faulty_record", "warning", "{field}: expected {expected}, got {got}")
 FAULTY_RECORDS = Kind(
@@ -42,7 +47,7 @@ class Faults:
     add()     one region or image is faulty and is put aside: a FAULTY_RECORD
     saw()     so many regions were looked at (the faulty ones among them)
     absent()  an image is named and not there: counted and named, but no fault of the annotations
-    count()   something that was mended or left out, to be told once with its number
+    count()   something that was mended or left out, to be told once with its number and the images it is about
     report()  any other issue, once
 
     `into(dataset)` puts all of it into the Dataset, or raises when more than 5 % of the regions are faulty.
@@ -59,18 +64,20 @@ class Faults:
         self._images = 0
         self._together: tuple[Faults, ...] = (self,)
         self._counts: Counter[Kind] = Counter()
+        self._images_of: dict[Kind, dict[Path, None]] = {}
         self._reports: dict[Issue, None] = {}
 
     def add(
         self, record: str, field: str, expected: str, got: object, fix: str = "", *, regions: int = 1,
-        image: str | None = None,
+        image: str | None = None, cause: str = "",
     ) -> None:  # fmt: skip
         """`record` as people say it: 'image "party_07.jpg", region 3'; `regions` are put aside by this fault.
 
         image  the name of the image that is put aside as a whole
+        cause  one of CAUSES, by which `check` counts faults; "" for any other
         """
         self.faulty_regions += regions
-        values = {"file": self.file, "field": field, "expected": expected, "got": _short(got)}
+        values = {"file": self.file, "field": field, "expected": expected, "got": _short(got), "cause": cause}
         issue = FAULTY_RECORD(record, images=() if image is None else (image,), fix=fix, **values)
         self._records.append((self.turn(), issue))
 
@@ -79,9 +86,9 @@ class Faults:
         self._taken += 1
         return self._taken
 
-    def add_met(self, turn: int, record: str, field: str, expected: str, got: object, fix: str) -> None:
+    def add_met(self, turn: int, record: str, field: str, expected: str, got: object, fix: str, cause: str) -> None:
         """The same for a region that was met earlier, at that `turn()`: faults are told in the file's order."""
-        self.add(record, field, expected, got, fix)
+        self.add(record, field, expected, got, fix, cause=cause)
         self._records[-1] = (turn, self._records[-1][1])
 
     @property
@@ -103,16 +110,19 @@ class Faults:
         """One named image is there (so that `absent` can be told as a fraction)."""
         self._images += 1
 
-    def count(self, kind: Kind, number: int = 1) -> None:
+    def count(self, kind: Kind, number: int = 1, image: Path | None = None) -> None:
         if number:
             self._counts[kind] += number
+            if image is not None:
+                self._images_of.setdefault(kind, {})[image] = None
 
     def report(self, issue: Issue) -> None:
         self._reports[issue] = None
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        issues = [*self._reports, *(kind(count=number) for kind, number in self._counts.items())]
+        issues = [*self._reports, *(kind(images=self._images_of.get(kind, ()), count=number)
+                                    for kind, number in self._counts.items())]  # fmt: skip
         if self._absent:
             names = [item.name for item in self._absent]
             elsewhere = {item.name: item.alike for item in self._absent if item.alike}

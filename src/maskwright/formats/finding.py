@@ -398,17 +398,18 @@ def measured(path: Path, faults: Faults, name: str | None = None, regions: int =
     except ImageError as error:
         faults.saw(regions)
         got = error.headline + (f": {error.parts['got']}" if "got" in error.parts else "")
-        fix = "copy the image again, or take it out"
+        fix, cause = "copy the image again, or take it out", "unreadable"
         if "LFS" in error.headline:
-            fix = "git lfs pull"
+            fix, cause = "git lfs pull", "lfs_pointer"
         elif error.headline.startswith(("this is not an image", "this kind of TIFF")):
-            fix = error.parts["fix"]
-        faults.add(f'image "{name}"', "image", "an image that can be opened", got, fix, regions=regions, image=name)
+            fix, cause = error.parts["fix"], "not_an_image"
+        faults.add(f'image "{name}"', "image", "an image that can be opened", got, fix, regions=regions, image=name,
+                   cause=cause)  # fmt: skip
         return None
     if size[0] * size[1] > LIMIT_PIXELS:
         faults.saw(regions)
         faults.add(f'image "{name}"', "image", f"at most {LIMIT_PIXELS / 1e6:g} megapixels",
                    f"{size[1]} x {size[0]}", "make it smaller, or cut it into parts", regions=regions,
-                   image=name)  # fmt: skip
+                   image=name, cause="too_large")  # fmt: skip
         return None
     return FoundImage(name, path, size, turned)

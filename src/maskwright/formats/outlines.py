@@ -22,6 +22,8 @@ _SAME_BOX = 0.5  # intersection over union
 
 SOUND, NO_NUMBERS, TOO_FEW, OUTSIDE, TOO_LONG = range(5)
 """What is wrong with an object; a box is TOO_FEW where it has no area."""
+CAUSES = ("", "not_numbers", "without_area", "outside", "endless")
+"""The same in words (`faults.CAUSES`)."""
 
 
 @dataclass(slots=True)

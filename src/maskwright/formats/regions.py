@@ -109,7 +109,7 @@ class Regions:
         for part in parts:
             points = outlines.numbers_of(part)
             if points is None or points.ndim != 2 or points.shape[1] != 2:
-                return self.fault(region, "points", "pairs of numbers", part)
+                return self.fault(region, "points", "pairs of numbers", part, cause="not_numbers")
             arrays.append(points)
         if not arrays:
             return self.fault(region, "points", "at least one outline", "none")
@@ -125,7 +125,7 @@ class Regions:
         self.saw()
         corners = outlines.numbers_of([x1, y1, x2, y2])
         if corners is None:
-            return self.fault(region, "box", "four numbers", (x1, y1, x2, y2))
+            return self.fault(region, "box", "four numbers", (x1, y1, x2, y2), cause="not_numbers")
         row = self._row(region, label, crowd, note)
         self._waiting.append(outlines.Waiting(row, [corners.reshape(2, 2)], self.faults.turn(), alone=True))
         return None
@@ -177,9 +177,9 @@ class Regions:
         self.seen += 1
         self.faults.saw()
 
-    def fault(self, region: object, field: str, expected: str, got: object, fix: str = "") -> None:
+    def fault(self, region: object, field: str, expected: str, got: object, fix: str = "", cause: str = "") -> None:
         """Put one region aside by name."""
-        self.faults.add(f'image "{self.image.name}", region {region}', field, expected, got, fix)
+        self.faults.add(f'image "{self.image.name}", region {region}', field, expected, got, fix, cause=cause)
 
     def lacks(self, region: object, field: str, expected: str, got: object, fix: str = "") -> None:
         """The same for a region that none of the methods above has seen (it has no class, say)."""
@@ -200,17 +200,17 @@ class Regions:
         if not self._fits():
             return None
         if rows and self._unproven:
-            self.faults.count(IMAGES_TURNED)
+            self.faults.count(IMAGES_TURNED, 1, self.image.path)
         if not rows:
             return None if self.seen or self.unused_shapes else Instances.empty(names, self.size)
-        self.faults.count(BOXES_ELSEWHERE, self._elsewhere)
+        self.faults.count(BOXES_ELSEWHERE, self._elsewhere, self.image.path)
         masks, areas, corners = self._masks()
         for row, box in itertools.chain(self._boxes, self._given.items()):
             corners[row] = box
         keep = areas > 0
         for row in np.flatnonzero(~keep):
             self.fault(self._names[row], "points", "an outline around at least one pixel", "none",
-                       "draw that outline again, or delete it")  # fmt: skip
+                       "draw that outline again, or delete it", "without_area")  # fmt: skip
         keep[list(self._refused)] = False
         if not keep.any():
             return None
@@ -243,7 +243,7 @@ class Regions:
         if self._boxes:
             several.append(RleMasks.from_boxes(np.stack([box for _, box in self._boxes]), self.size))
             order += [row for row, _ in self._boxes]
-            self.faults.count(BOXES_FILLED, len(self._boxes))
+            self.faults.count(BOXES_FILLED, len(self._boxes), self.image.path)
         joined = RleMasks.join(several)
         masks = joined if order == sorted(order) else joined[np.argsort(order)]
         return masks, masks.area, masks.boxes
@@ -349,7 +349,7 @@ class Regions:
                 "exchange them in the file where that is all; was the image turned since, put back the one that was "
                 "annotated" if exchanged else
                 "put back the image that was annotated, or export the annotations again", regions=len(self.labels),
-                image=self.image.name,
+                image=self.image.name, cause="size_differs",
             )  # fmt: skip
             return False
         height, width = self.size
@@ -359,7 +359,7 @@ class Regions:
                 f'image "{self.image.name}"', "points", f"places inside {width} x {height}, the image as EXIF turns it",
                 "places that fit only the unturned image",
                 "turn the pixels for good and draw again, or remove the EXIF orientation", regions=len(self.labels),
-                image=self.image.name,
+                image=self.image.name, cause="drawn_unturned",
             )  # fmt: skip
             return False
         return True
@@ -414,11 +414,13 @@ class Regions:
         for row, item, problem, cut, tiny, keep in zip(itertools.count(first), waiting, *columns, strict=False):
             if problem != outlines.SOUND:
                 subject = f'image "{self.image.name}", region {self._names[item.row]}'
-                self.faults.add_met(item.turn, subject, *outlines.reason(item, found, row, self.size))
+                cause = outlines.CAUSES[problem]
+                self.faults.add_met(item.turn, subject, *outlines.reason(item, found, row, self.size), cause)
                 faulty.add(item.row)
                 continue
             if cut:
-                self.faults.count(BOXES_CLIPPED if item.alone else OUTLINES_CLIPPED)  # filling stops at the frame
+                kind = BOXES_CLIPPED if item.alone else OUTLINES_CLIPPED  # filling stops at the frame
+                self.faults.count(kind, 1, self.image.path)
             if likely and tiny:
                 self._tiny[item.row] = bool(found.broken[row])
             if item.alone:
@@ -435,7 +437,7 @@ class Regions:
         """The same for outlines that are all sound, as nearly all are: in a fifth of the time."""
         rows = [item.row for item in waiting]
         self._outlines += zip(rows, shapes, strict=True)
-        self.faults.count(OUTLINES_CLIPPED, cut)
+        self.faults.count(OUTLINES_CLIPPED, cut, self.image.path)
         if self._turn is not None:
             return
         if (kept == 1).all():
