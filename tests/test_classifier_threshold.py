@@ -277,7 +277,7 @@ def test_training_images_of_the_other_model_are_reported(run, tmp_path):
     )
 
 
-def test_detectors_are_not_compared_this_way(run, tmp_path):
+def test_a_classifier_is_not_compared_with_a_detector(run, tmp_path):
     finder = Detector(Light(msgspec.structs.replace(card(), task="detect")))
-    with pytest.raises(RecipeError, match="compared only where both classify whole images"):
+    with pytest.raises(RecipeError, match="a classifier and a model that finds objects cannot be compared"):
         evaluate(ImageClassifier(Light(card())), data(tmp_path, "test"), against=finder)

@@ -1,4 +1,4 @@
-"""McNemar's test: only the images on which two models disagree decide."""
+"""Two models on the same images: McNemar's test of classifiers, paired AP of detectors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.errors import DatasetError
+from maskwright.evaluation import detection
 from maskwright.evaluation.classification import evaluate
-from maskwright.evaluation.comparing import compare, mcnemar
+from maskwright.evaluation.comparing import compare, compare_detectors, mcnemar
+from maskwright.types import Instances
 
 
 def answers(both: int, first: int, second: int, neither: int = 0) -> tuple[list[bool], list[bool]]:
@@ -72,3 +74,34 @@ def test_two_evaluations_are_compared_image_by_image():
 def test_different_numbers_of_images_are_refused():
     with pytest.raises(DatasetError, match="only on the same images"):
         mcnemar([True], [True, False])
+
+
+# --- detectors ------------------------------------------------------------------------------------
+def boxes(count: int, shift: int, scores: bool) -> list[Instances]:
+    """One box of 40 x 40 px in each image, moved to the right; in every third image it is not moved."""
+    moved = [0 if image % 3 == 0 else shift for image in range(count)]
+    return [
+        Instances(np.array([[at, 0, at + 40, 40]]), np.array([0]), np.array([0.9]) if scores else None, None, ("cat",))
+        for at in moved
+    ]
+
+
+def metrics(count: int, shift: int) -> detection.DetectionMetrics:
+    return detection.evaluate(boxes(count, 0, False), boxes(count, shift, True), [(60, 80)] * count)
+
+
+def test_a_detector_with_looser_boxes_is_worse_on_the_same_images():
+    made = compare_detectors(metrics(30, 8), metrics(30, 0), ("loose", "exact"))
+    assert made.kind == "box" and made.AP is not None and made.AP.significant and made.AP.low > 0
+    assert made.sentence().endswith("AP50 +0.000 (+0.000 to +0.000): exact is better.")
+    assert compare_detectors(metrics(30, 0), metrics(30, 8), ("exact", "loose")).sentence().endswith("exact is better.")
+    assert made.facts()["AP"]["low"] == made.AP.low and made.facts()["names"] == ["loose", "exact"]
+
+
+def test_a_detector_is_not_better_than_itself():
+    assert "do not show which is better" in compare_detectors(metrics(30, 8), metrics(30, 8)).sentence()
+
+
+def test_one_image_says_nothing_about_two_detectors():
+    made = compare_detectors(metrics(1, 0), metrics(1, 8))
+    assert made.AP is None and "too few images" in made.sentence() and made.facts()["AP"] is None

@@ -67,6 +67,13 @@ def evaluated(data: Dataset) -> Evaluated:
     return evaluate(Detector(Seer(("balloon",))), data, split="val", bootstrap=20, log=Issues())
 
 
+def test_two_detectors_are_compared_and_the_page_says_it(data, tmp_path):
+    half, whole = Detector(Seer(("balloon",))), Detector(Seer(("balloon",), masks=False))
+    done = evaluate(half, data, split="all", bootstrap=0, against=whole, out=tmp_path / "page", log=Issues())
+    assert done.against is not None and done.against.facts()["kind"] == "box", "one draws no masks"
+    assert "Against another model" in (tmp_path / "page" / "evaluation.html").read_text(encoding="utf-8")
+
+
 def trained() -> Trained:
     return Trained(Path("runs/a"), Path("runs/a/best"), 2, 2, 12.0, {"mask_AP": 0.2}, HISTORY)
 

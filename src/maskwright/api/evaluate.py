@@ -10,8 +10,8 @@ from maskwright import interop
 from maskwright.api.data import data_name, relative, same_spelling
 from maskwright.api.figures import Plotted, evaluation_figure, metric_rows
 from maskwright.api.reading import dataset_of
-from maskwright.errors import DatasetError
-from maskwright.evaluation.comparing import McNemar
+from maskwright.errors import DatasetError, RecipeError
+from maskwright.evaluation.comparing import Comparison
 from maskwright.issues import Issue, Issues, Kind, Log
 from maskwright.prediction import threshold_origins as thresholds
 from maskwright.prediction.loading import load, load_unless_loaded
@@ -61,7 +61,7 @@ class Evaluated(Plotted, Generic[Metrics]):
     model       its name in the report;  split  which images these are
     thresholds  the score thresholds of the model; the AP of a detector counts detections of every score
     trained, chose  how many of the images the model was trained on, and how many chose its best epoch
-    against     the comparison with another classifier on the same images
+    against     the comparison with another model on the same images
     issues      what the metrics cannot say
     """
 
@@ -71,7 +71,7 @@ class Evaluated(Plotted, Generic[Metrics]):
     thresholds: tuple[Threshold, ...] = ()
     trained: int = 0
     chose: int = 0
-    against: McNemar | None = None
+    against: Comparison | None = None
     issues: tuple[Issue, ...] = ()
 
     def __repr__(self) -> str:
@@ -136,7 +136,8 @@ def evaluate(
     more.
 
     split  which part of the data: test where there is one, else val, else what the run held back, else everything
-    against  another classifier: McNemar's test tells whether one is better on these images
+    against  another model of the same kind: whether one is better on these images, by McNemar's test of classifiers, by
+             the paired bootstrap of AP of detectors
     out    a folder for evaluation.json, evaluation.html and coco_results.json (with the data's own COCO ids where they
            have some; else with coco_images.json, which says what the numbers mean)
     verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
@@ -221,8 +222,13 @@ def _other(
     """The model to compare with, where both can be compared."""
     where = InferenceOptions(device=options.device, precision=options.precision, engine=options.engine)
     other = against if isinstance(against, Predictor) else load(against, where)
-    for which, model in (("MODEL", predictor), ("against", other)):
-        find_task(model.card.task).check_comparable(which)
+    if predictor.card.kind.objects != other.card.kind.objects:
+        raise RecipeError(
+            "a classifier and a model that finds objects cannot be compared",
+            field="against",
+            expected=predictor.card.task,
+            got=other.card.task,
+        )
     return other
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--against",
     metavar="MODEL",
-    help="Another classifier: is one of the two better on these images (McNemar's test)?",
+    help="Another model: is one of the two better on these images? (McNemar's test; paired AP)",
 )
 @click.option("--coco", "twelve", is_flag=True, help="Print COCO's twelve lines too.")
 @options.out("A folder for evaluation.json, evaluation.html and coco_results.json; of a classifier, scores.csv.")

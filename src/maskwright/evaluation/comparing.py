@@ -1,16 +1,34 @@
-"""Is one classifier better than another on the same images? McNemar's test (1947)."""
+"""Is one of two models better on the same images? McNemar's test (1947) of classifiers, paired AP of detectors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from maskwright.errors import DatasetError
 from maskwright.evaluation.classification_metrics import ClassificationMetrics
+from maskwright.evaluation.detection import difference
+from maskwright.evaluation.detection_metrics import DetectionMetrics
+from maskwright.evaluation.intervals import Difference
 from maskwright.evaluation.proportions import binomial
+
+
+class Comparison(Protocol):
+    """Two models on the same images."""
+
+    @property
+    def names(self) -> tuple[str, str]: ...
+
+    def sentence(self) -> str:
+        """What the images show, for people."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,48 @@ def compare(
                            expected=f"{first.images} images, {', '.join(first.names)}",
                            got=f"{second.images} images, {', '.join(second.names)}")  # fmt: skip
     return mcnemar(first.correct, second.correct, names)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedAP:
+    """How much higher the AP of the second of two detectors is, on the same resamples of the images.
+
+    kind      "mask" where both drew masks, else "box"
+    AP, AP50  second minus first, with the 95 % interval; None with fewer than two images, or where one is undefined
+    """
+
+    names: tuple[str, str]
+    kind: str
+    AP: Difference | None
+    AP50: Difference | None
+
+    def sentence(self) -> str:
+        first, second = self.names
+        if self.AP is None or self.AP50 is None:
+            return f"{first} and {second}: too few images, or objects, for an interval of their difference."
+        text = f"{second} minus {first} on the same images: {self.kind} AP {_gain(self.AP)}, AP50 {_gain(self.AP50)}: "
+        if not self.AP.significant:
+            return text + "these images do not show which is better."
+        return text + f"{second if self.AP.value > 0 else first} is better."
+
+    def facts(self) -> dict[str, Any]:
+        return {**asdict(self), "names": list(self.names), "sentence": self.sentence()}
+
+
+def compare_detectors(
+    first: DetectionMetrics,
+    second: DetectionMetrics,
+    names: tuple[str, str] = ("the first", "the second"),
+    n: int = 1000,
+) -> PairedAP:
+    """Compare two evaluations of the same images by the paired bootstrap. n  resamples"""
+    kind = "mask" if first.mask and second.mask else "box"
+    return PairedAP(names, kind, difference(first, second, kind=kind, n=n),
+                    difference(first, second, kind=kind, metric="AP50", n=n))  # fmt: skip
+
+
+def _gain(gap: Difference) -> str:
+    return f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
 
 
 def _p(value: float) -> str:

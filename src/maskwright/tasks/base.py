@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from maskwright.curate.duplicates import Duplicates
 from maskwright.curate.split import Rule
-from maskwright.evaluation.comparing import McNemar
+from maskwright.evaluation.comparing import Comparison
 from maskwright.evaluation.operating_point import Aim, OperatingPoint
 from maskwright.issues import Issue, Log, warn
 from maskwright.prediction.predictor import Predictor
@@ -61,7 +61,7 @@ class ReportContext:
     facts: Mapping[str, Any]
     split: str
     issues: Sequence[Issue] = ()
-    against: McNemar | None = None
+    against: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -148,11 +148,7 @@ class Task(TrainingTask, Protocol[AnyPredictor, Metrics]):
         """The metrics of all folds together: (images, predictions) of each, by models of the same classes."""
         ...
 
-    def check_comparable(self, which: str) -> None:
-        """RecipeError where models of this task cannot be compared image by image."""
-        ...
-
-    def compare(self, first: Evaluation[Metrics], second: Evaluation[Metrics], names: tuple[str, str]) -> McNemar:
+    def compare(self, first: Evaluation[Metrics], second: Evaluation[Metrics], names: tuple[str, str]) -> Comparison:
         """Whether one of two models is better on the same images."""
         ...
 

@@ -113,9 +113,6 @@ class ClassificationTask(Task[ImageClassifier, ClassificationMetrics]):
     ) -> ClassificationMetrics:
         return evaluation.pool(parts, options)
 
-    def check_comparable(self, which: str) -> None:
-        pass
-
     def compare(
         self,
         first: Evaluation[ClassificationMetrics],

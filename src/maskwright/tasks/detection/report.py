@@ -170,6 +170,8 @@ def write_report(
     shown = "; ".join([MATCHED, *(f"the model shows {limit}" for limit in detector.thresholds), ERRORS])
     parts.insert(len([kind for kind in (metrics.mask, metrics.box) if kind is not None]),
                  compared_images(evaluation, detector, "Images", shown))  # fmt: skip
+    if context.against is not None:
+        parts.insert(0, sections.Text("Against another model", [context.against.sentence()]))
     if issues:
         parts.insert(0, sections.Warnings(issues))
     model = f"{context.facts['model']} ({detector.card.model})"

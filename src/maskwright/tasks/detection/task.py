@@ -9,8 +9,7 @@ from typing import Any
 from maskwright.curate.duplicates import Duplicates
 from maskwright.curate.split import Rule
 from maskwright.engines.torch_engine import TorchEngine
-from maskwright.errors import RecipeError
-from maskwright.evaluation.comparing import McNemar
+from maskwright.evaluation.comparing import PairedAP, compare_detectors
 from maskwright.evaluation.detection_metrics import DetectionMetrics
 from maskwright.evaluation.operating_point import Aim, OperatingPoint
 from maskwright.issues import Issue, Log
@@ -109,19 +108,10 @@ class DetectionTask(Task[Detector, DetectionMetrics]):
     ) -> DetectionMetrics:
         return evaluation.pool(parts, options)
 
-    def check_comparable(self, which: str) -> None:
-        raise RecipeError(
-            "two models are compared only where both classify whole images",
-            field=which,
-            expected="classify",
-            got=self.name,
-            fix="evaluate both, and compare their AP by the intervals",
-        )
-
     def compare(
         self, first: Evaluation[DetectionMetrics], second: Evaluation[DetectionMetrics], names: tuple[str, str]
-    ) -> McNemar:
-        raise NotImplementedError  # check_comparable comes first
+    ) -> PairedAP:
+        return compare_detectors(first.metrics, second.metrics, names)
 
     def write_report(
         self, evaluation: Evaluation[DetectionMetrics], predictor: Detector, out: Path, context: ReportContext
