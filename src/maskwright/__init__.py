@@ -31,6 +31,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "load": "maskwright.prediction.loading:load",
     "load_screening": "maskwright.api.predict:load_screening",
     "predict": "maskwright.api.predict:predict",
+    "predict_many": "maskwright.api.many_images:predict_many",
     "splash": "maskwright.api.splash:splash",
     "predict_video": "maskwright.api.video:predict_video",
     "predict_videos": "maskwright.api.video:predict_videos",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from maskwright.api.download import download as download
     from maskwright.api.evaluate import evaluate as evaluate
     from maskwright.api.export import export as export
+    from maskwright.api.many_images import predict_many as predict_many
     from maskwright.api.merge import merge as merge
     from maskwright.api.predict import load_screening as load_screening
     from maskwright.api.predict import predict as predict

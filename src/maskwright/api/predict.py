@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.api import screening_page
+from maskwright.api import parquet, screening_page
 from maskwright.api.results import SAVED, WHOLE, Predicted, Prediction, write_all, write_each
 from maskwright.api.sorting import Sorter
 from maskwright.errors import DatasetError, MaskwrightError, OutputError, RecipeError, UnknownName
@@ -52,13 +52,14 @@ def predict(
     model      a Screening asks a classifier first, and the detector only about the images it picks (load_screening)
     sources    files, folders, patterns, addresses, arrays: whatever images.sources.expand takes
     out        a folder for the drawn pictures and everything in `save`; nothing is written without it
-    save       of json, jsonl (a line an image), csv, coco (results list), masks (one PNG an object), crops
-               (one cut-out with alpha an object); of a classifier's predictions json, jsonl and csv
+    save       of json, jsonl (a line an image), csv, coco (results list), parquet (a row an image), masks (one PNG an
+               object), crops (one cut-out with alpha an object); of a classifier json, jsonl, csv and parquet
     sort_into  a folder that gets a copy of every image, in a folder called by its prediction; `move`: the image itself
     follow_links  open links that lead out of a folder among the sources, too
     recursive  also the images of folders in a folder; the files written for them keep these folders
     verbose    True prints progress and issues; None: in a notebook. progress, log: reporting of your own
-    An image that cannot be read is put into `failed` and logged; the others go on.
+    An image that cannot be read is put into `failed` and logged; the others go on. All results are kept in memory:
+    for hundreds of thousands of images there is `predict_many`.
 
     >>> maskwright.predict("balloons", "party.jpg").images[0].instances.counts()
     {'balloon': 7}
@@ -67,11 +68,8 @@ def predict(
     predictor = load_unless_loaded(model, options, progress)
     class_indices = check_request(predictor, save, classes, out)
     sorter = None if sort_into is None else Sorter(sort_into, move)
-    images = expand(sources, follow_links, recursive)
-    if recursive:
-        images = outside(images, [Path(folder) for folder in (out, sort_into) if folder is not None])
-    if out is not None and pictures:
-        refuse_own_folder(images, Path(out))
+    own = [Path(folder) for folder in (out, sort_into) if folder is not None]
+    images = listed_images(sources, follow_links, recursive, own, Path(out) if out is not None and pictures else None)
     if sorter is not None:
         sorter.check(images)
     for issue in predictor.introduction():
@@ -147,6 +145,8 @@ def check_request(
                 expected=", ".join(WHOLE),
                 got=kind,
             )
+    if "parquet" in save:
+        parquet.library()
     if save and out is None:
         raise OutputError("there is no folder to save into", field="--out", expected="a folder", got="none")
     if not predictor.kind.objects and classes:
@@ -161,6 +161,22 @@ def class_indices_of(predictor: Predictor | Screening, classes: Sequence[str] | 
         if name not in known:
             raise UnknownName("class in this model", name, known)
     return np.array([known.index(name) for name in classes]) if classes else np.arange(len(known))
+
+
+def listed_images(
+    sources: Origin | Sequence[Origin],
+    follow_links: bool,
+    recursive: bool,
+    own: Sequence[Path],
+    pictures: Path | None,
+) -> list[Source]:
+    """The images that are meant, without those in the folders `own`, and none that `pictures` might replace."""
+    images = expand(sources, follow_links, recursive)
+    if recursive:
+        images = outside(images, own)
+    if pictures is not None:
+        refuse_own_folder(images, pictures)
+    return images
 
 
 def outside(sources: Sequence[Source], written: Sequence[Path]) -> list[Source]:

@@ -14,6 +14,9 @@ import numpy as np
 from PIL import Image as PilImage
 
 from maskwright import files, interop, tables
+from maskwright.api.image_record import LINES, PARQUET
+from maskwright.api.json_lines import encoded, write_lines
+from maskwright.api.parquet import write_parquet
 from maskwright.drawing import image_labels, outlines
 from maskwright.drawing.pictures import Drawable, write_picture
 from maskwright.drawing.sheet import fit
@@ -25,8 +28,9 @@ from maskwright.prediction.threshold_origins import Threshold
 from maskwright.text import counted, listed
 from maskwright.types import Image, ImageLabels, Instances
 
-SAVED = ("json", "jsonl", "csv", "coco", "masks", "crops")
-WHOLE = ("json", "jsonl", "csv")  # what a classifier's predictions can be saved as
+SAVED = ("json", "jsonl", "csv", "coco", "parquet", "masks", "crops")
+WHOLE = ("json", "jsonl", "csv", "parquet")  # what a classifier's predictions can be saved as
+EACH = ("jsonl", "parquet", "masks", "crops")  # what can be written image by image
 
 
 @dataclass(frozen=True, repr=False)
@@ -211,8 +215,9 @@ def write_all(done: list[Prediction], out: Path, save: Sequence[str]) -> Iterato
             out / "predictions.json", json.dumps([item.facts() for item in done], indent=2, ensure_ascii=False) + "\n"
         )
     if "jsonl" in save:
-        lines = [json.dumps(item.facts(), ensure_ascii=False) for item in done]
-        yield _write_text(out / "predictions.jsonl", "".join(f"{line}\n" for line in lines))
+        yield write_lines(out / LINES, (item.facts() for item in done))
+    if "parquet" in save:
+        yield from write_parquet((encoded(item.facts()) for item in done), out / PARQUET)
     if "csv" in save:
         yield from _write_tables(done, names, out)
     if "coco" in save:

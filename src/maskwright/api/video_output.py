@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections import Counter, deque
@@ -14,8 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from maskwright import files, interop
+from maskwright.api.jobs import Job, check_same
+from maskwright.api.json_lines import encoded
 from maskwright.api.video_frames import Processed
-from maskwright.api.video_state import KEPT, SegmentEnd, State, check_same, read_state
+from maskwright.api.video_state import KEPT, SegmentEnd, State, read_state
 from maskwright.api.video_tracks import write_tracks
 from maskwright.errors import OutputError
 from maskwright.video.read import Video
@@ -64,7 +65,7 @@ class Summary:
 
 
 @contextmanager
-def video_output(video: Video, file: Path, wanted: Wanted, job: dict[str, str], resume: bool) -> Iterator[VideoOutput]:
+def video_output(video: Video, file: Path, wanted: Wanted, job: Job, resume: bool) -> Iterator[VideoOutput]:
     """The output for the frames of the block, complete at its end.
 
     Where the block fails before the end of the first segment, nothing is left, but for a full disk; later, what is
@@ -101,7 +102,7 @@ class VideoOutput:
     stopped  set where the video ends early: it is finished up to there, and can be gone on with
     """
 
-    def __init__(self, video: Video, file: Path, wanted: Wanted, job: dict[str, str], resume: bool) -> None:
+    def __init__(self, video: Video, file: Path, wanted: Wanted, job: Job, resume: bool) -> None:
         self._video, self.file, self._job = video, file, job
         self._wanted = wanted
         self.lines = file.with_suffix(".jsonl") if wanted.lines else None
@@ -253,4 +254,4 @@ def _line(video: Video, number: int, done: Processed) -> bytes:
     }
     if not video.timing.plain:
         facts["source_seconds"] = round(done.frame.source_seconds, 4)
-    return json.dumps(facts, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return encoded(facts)

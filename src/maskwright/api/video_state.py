@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from maskwright import files
+from maskwright.api.jobs import Job, model_job
 from maskwright.errors import RecipeError
 from maskwright.prediction.detector import Detector
 from maskwright.video.read import Video
@@ -37,7 +38,7 @@ class SegmentEnd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class State(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """job  what is computed, see `job_of`;  positions  the latest last"""
 
-    job: dict[str, str]
+    job: Job
     positions: list[SegmentEnd]
     version: int = VERSION
 
@@ -62,37 +63,11 @@ def read_state(file: Path) -> State | None:
         ) from error
 
 
-def check_same(begun: dict[str, str], now: dict[str, str], file: Path) -> None:
-    """RecipeError where another video would be made than the one that was begun."""
-    for name in now:
-        if begun.get(name) != now[name]:
-            raise RecipeError(
-                "this is not the run that was begun",
-                file=file,
-                field=name,
-                expected=begun.get(name, "nothing"),
-                got=now[name],
-                fix="call it as before, or begin anew: leave --resume out",
-            )
-
-
-def job_of(video: Video, predictor: Detector, drawn: object, **settings: Any) -> dict[str, str]:
+def job_of(video: Video, predictor: Detector, drawn: object, **settings: Any) -> Job:
     """What a run computes, {name: text}: the source, the model, and how it is used."""
-    card = hashlib.sha256(msgspec.json.encode(predictor.card)).hexdigest()[:16]
-    limits = ", ".join(f"{name} {limit:g}" for name, limit in predictor.limits.items())
     known = drawn if drawn is None or is_dataclass(drawn) else getattr(drawn, "__qualname__", type(drawn).__name__)
-    engine = f"{type(predictor.engine).__name__} {getattr(predictor.engine, 'precision', '')}".strip()
-    return {
-        "source": _content_of(video.path),
-        "model": f"{predictor.card.model} {card}",
-        "engine": engine,
-        "size": str(predictor.size),
-        "tile": str(predictor.tile),
-        "thresholds": limits,
-        "drawn": str(known),
-        "timing": str(video.timing),
-        **{name: str(value) for name, value in settings.items()},
-    }
+    settings |= {"drawn": known, "timing": video.timing}
+    return {"source": _content_of(video.path), **model_job(predictor, **settings)}
 
 
 def _content_of(path: Path) -> str:

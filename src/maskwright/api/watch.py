@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from maskwright import files
+from maskwright.api.json_lines import encoded
 from maskwright.api.predict import check_request, refuse_own_folder, to_prediction
 from maskwright.api.results import Prediction, write_each
 from maskwright.api.sorting import UNREADABLE, Sorter
@@ -86,7 +87,7 @@ def watch(
                            got="a file" if folder.exists() else "nothing")  # fmt: skip
     predictor = load_unless_loaded(model, options, progress)
     for kind in save:
-        if kind in ("json", "csv", "coco"):
+        if kind in ("json", "csv", "coco", "parquet"):
             raise OutputError("a watch never ends, so it writes a line an image", field=f"--save-{kind}",
                               expected="--save-jsonl, --save-masks or --save-crops", got=kind)  # fmt: skip
     class_indices = check_request(predictor, save, classes, out)
@@ -224,17 +225,9 @@ class _Lines:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("ab") as opened:
-                opened.write(_line(facts))
+                opened.write(encoded(facts))
         except OSError as error:
             raise OutputError("cannot be written", file=self.file, got=error.strerror or error) from error
         self.known[name] = stamp
         if isinstance(prediction, Prediction):
             self._stems.add(prediction.stem.casefold())
-
-
-def _line(facts: dict[str, Any]) -> bytes:
-    """One line of UTF-8; where a file's name is no text (Linux allows any bytes), escaped."""
-    try:
-        return json.dumps(facts, ensure_ascii=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(facts).encode() + b"\n"

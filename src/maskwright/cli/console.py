@@ -86,8 +86,13 @@ class Console:
 
     def show(self, text: str = "") -> None:
         """A line of the result, for people."""
-        if not self.json:
-            print(for_terminal(harmless(text), sys.stdout))
+        if self.json:
+            return
+        text = for_terminal(harmless(text), sys.stdout)
+        if self._bars is not None and lines.is_terminal(sys.stdout):
+            self._bars.print(text)
+        else:
+            print(text)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
         """A table of the result, for people: numbers to the right, everything else to the left."""

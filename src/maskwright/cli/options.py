@@ -129,7 +129,7 @@ threshold = click.option(
     help="Take objects from this score on.  [default: the model's]",
 )
 classes = click.option("--classes", metavar="A,B", callback=several, help="Only these classes.")
-resume = click.option("--resume", is_flag=True, help="In videos: go on where a run that was broken off had been.")
+resume = click.option("--resume", is_flag=True, help="Go on where a run that was broken off had been.")
 names = click.option(
     "--names",
     metavar="A,B",

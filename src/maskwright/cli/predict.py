@@ -21,10 +21,10 @@ BESIDE = {  # option -> the one it needs
     "screen": "then", "then": "screen", "screen_class": "screen", "screen_threshold": "screen", "open_page": "screen",
     "move": "sort_into",
 }  # fmt: skip
-IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_masks", "save_crops", "screen", "sort_into", "watch",
-               "recursive")  # fmt: skip
-
-VIDEOS_ONLY = ("track", "resume", "save_tracks", "count_line", "zone")
+IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_parquet", "save_masks", "save_crops", "screen", "sort_into",
+               "watch", "recursive")  # fmt: skip
+VIDEOS_ONLY = ("track", "save_tracks", "count_line", "zone")
+ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # what needs the results of all images
 
 
 @click.command(options_metavar="[options]")
@@ -39,6 +39,7 @@ VIDEOS_ONLY = ("track", "resume", "save_tracks", "count_line", "zone")
 @click.option(
     "--save-coco", is_flag=True, help="coco_results.json: a COCO results list; coco_images.json: what its numbers mean."
 )
+@click.option("--save-parquet", is_flag=True, help="predictions.parquet/: a row an image, 10,000 rows a file.")
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
@@ -117,6 +118,8 @@ def command(
         "progress": console.progress,
         "log": console.log,
     }
+    if _image_by_image(chosen, console):
+        return _predict_many(model, images, chosen, settings, console)
     predictor: Any = model
     if chosen["screen"]:
         predictor = load_screening(
@@ -150,6 +153,33 @@ def _check_images(chosen: dict[str, Any]) -> None:
     if chosen["watch"] and chosen["recursive"]:
         raise RecipeError("one folder is watched, and not those in it", field="--recursive", expected="--watch alone",
                           got="both")  # fmt: skip
+
+
+def _image_by_image(chosen: dict[str, Any], console: Console) -> bool:
+    """Whether results go to files as they come, so that a run that is broken off can be gone on with."""
+    together = [name for name in (*ALL_AT_ONCE, "watch") if chosen[name]]
+    if chosen["resume"] and together:
+        raise RecipeError("this needs all images at once", field=f"--{together[0].replace('_', '-')}",
+                          expected="with --resume: --save-jsonl, --save-parquet, --save-masks, --save-crops",
+                          got="both")  # fmt: skip
+    return not together and (chosen["resume"] or chosen["save_jsonl"] or not console.json)
+
+
+def _predict_many(
+    model: str, images: list[str], chosen: dict[str, Any], settings: dict[str, Any], console: Console
+) -> int:
+    """A line an image, as they come."""
+    from maskwright.api.many_images import predict_many
+
+    for name in ("sort_into", "move"):
+        del settings[name]
+    result = predict_many(
+        model, images, recursive=chosen["recursive"], resume=chosen["resume"], **settings,
+        on_prediction=lambda prediction: console.show(f"{prediction.image}: {_summary(prediction)}"),
+    )  # fmt: skip
+    total = "" if result.images < 2 else f"{counted(result.images, 'image')}: {listed(result.counts, 'nothing found')}"
+    console.result(result.to_dict() if console.json else {}, total or None)
+    return 1 if result.failed else 0
 
 
 def _watch(predictor: Any, folder: str, every: float, settings: dict[str, Any], console: Console) -> int:

@@ -283,11 +283,16 @@ def _distinct(sources: Iterable[Source]) -> Iterable[Source]:
     """The second "a" becomes "a_2", in the order of the list."""
     taken: set[str] = set()
     for source in sources:
-        folder, slash, name = source.stem.rpartition("/")
-        stems = (folder + slash + stem for stem in numbered(name, LONGEST_STEM))
-        stem = next(stem for stem in stems if stem.casefold() not in taken)
+        stem = free_stem(source.stem, lambda stem: stem.casefold() in taken)
         taken.add(stem.casefold())
         yield replace(source, stem=stem)
+
+
+def free_stem(stem: str, is_taken: Callable[[str], bool]) -> str:
+    """The stem, or the first of stem_2, stem_3, ... that is free; its folders stay."""
+    folder, slash, name = stem.rpartition("/")
+    stems = (folder + slash + numbered_name for numbered_name in numbered(name, LONGEST_STEM))
+    return next(stem for stem in stems if not is_taken(stem))
 
 
 # --- opening ------------------------------------------------------------------------------------

@@ -45,8 +45,9 @@ def load(
     >>> detector("party.jpg").counts()
     {'balloon': 7}
     """
+    path = model_file(model, progress)
     opened = open_engine(
-        model_file(model, progress),
+        path,
         engine or options.engine or "auto",
         options.device or "auto",
         options.precision or "auto",
@@ -54,6 +55,7 @@ def load(
     )
     kind = Detector if opened.card.kind.objects else ImageClassifier
     predictor = kind(opened, options.threshold, options.size, options.tile)
+    predictor.path = path
     if str(model) in STARTS and str(model) in bundled_names():
         predictor.warnings = (START_IS_NO_DETECTOR(model=str(model)),)
     if isinstance(opened, Described):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -28,6 +29,7 @@ class Predictor(ABC, Generic[Result]):
 
     threshold  the score threshold of classes without one of their own;  asked  the one that the options gave
     warnings   what should be known before the first image
+    path       the file or folder that the model was loaded from; None for one that was not
     """
 
     def __init__(self, engine: Engine, threshold: float | None = None, size: int | None = None) -> None:
@@ -37,6 +39,7 @@ class Predictor(ABC, Generic[Result]):
         self.asked = threshold
         self.size = size or self.card.size
         self.warnings: tuple[Issue, ...] = ()
+        self.path: Path | None = None
         self.window = None if self.card.window is None else Window(*self.card.window)
 
     @property

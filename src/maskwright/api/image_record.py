@@ -1,0 +1,118 @@
+"""How far a run over many images is: the lines it has written, and beside them what run it is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from maskwright import files
+from maskwright.api.jobs import Job, check_same
+from maskwright.api.json_lines import LineFile, whole_lines
+from maskwright.api.parquet import write_parquet
+from maskwright.errors import RecipeError
+
+LINES = "predictions.jsonl"
+PARQUET = "predictions.parquet"
+
+
+class _Line(msgspec.Struct):
+    """What is needed of a line to go on after it."""
+
+    file: str
+    counts: dict[str, int] = {}
+    labels: list[str] = []
+    files: list[str] = []
+
+
+class ImageRecord:
+    """The images that are done, a line each in predictions.part.jsonl; predictions.part.json says of which run.
+
+    done     the names of the images that are done;  earlier  how many of them another run did
+    counts   of each class on all of them
+    written  the files that were written for them
+    """
+
+    def __init__(self, out: Path, job: Job, resume: bool) -> None:
+        self._out, self._lines = out, out / "predictions.part.jsonl"
+        self._job_file = out / "predictions.part.json"
+        self.done: set[str] = set()
+        self.written: set[str] = set()
+        self.counts: Counter[str] = Counter()
+        self.unfinished = not resume and self._job_file.exists()
+        length = 0
+        if resume and (begun := _read_job(self._job_file)) is not None:
+            check_same(begun, job, self._job_file)
+            for line in whole_lines(self._lines):
+                self._remember(_read_line(line, self._lines))
+                length += len(line)
+        self.earlier = len(self.done)
+        self._length, self._job = length, job
+        self._stream: LineFile | None = None
+
+    def _remember(self, line: _Line) -> None:
+        self.done.add(line.file)
+        self.written.update(line.files)
+        self.counts.update(line.counts or line.labels)
+
+    def add(self, facts: Mapping[str, Any]) -> None:
+        """An image is done, and all its files are written."""
+        if self._stream is None:
+            self._stream = LineFile(self._lines, self._length)
+            with files.writing(self._job_file) as temporary:
+                temporary.write_bytes(msgspec.json.encode(self._job))
+        self._stream.add(facts)
+        self._remember(msgspec.convert(facts, _Line))
+
+    def finish(self, lines: bool, parquet: bool) -> list[Path]:
+        """The files that were asked for, made of the lines."""
+        self.close()
+        made = write_parquet(whole_lines(self._lines), self._out / PARQUET) if parquet else []
+        if lines:
+            self._lines.touch()
+            self._lines.replace(self._out / LINES)
+            made = [self._out / LINES, *made]
+        self._lines.unlink(missing_ok=True)
+        self._job_file.unlink(missing_ok=True)
+        return made
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.__exit__()
+            self._stream = None
+
+
+def _read_job(file: Path) -> Job | None:
+    try:
+        with files.open_file(file) as stream:
+            return msgspec.json.decode(stream.read(), type=Job)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, RecursionError) as error:
+        raise _damaged(file, error) from error
+
+
+def _read_line(line: bytes, file: Path) -> _Line:
+    try:
+        return msgspec.json.decode(line, type=_Line)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> RecipeError:
+    return RecipeError("this does not say what is done", file=file, got=error, fix="begin anew: leave --resume out")
+
+
+@contextlib.contextmanager
+def image_record(out: Path, job: Job, resume: bool) -> Iterator[ImageRecord]:
+    """The record for the images of the block; what is there stays when the block fails, to go on from."""
+    with files.folder_of(out / LINES):
+        record = ImageRecord(out, job, resume)
+        try:
+            yield record
+        finally:
+            record.close()
