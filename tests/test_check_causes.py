@@ -12,6 +12,7 @@ from PIL import Image
 from maskwright.api.check import check as check_data
 from maskwright.curate.check import check
 from maskwright.curate.objects import repeated
+from maskwright.errors import RecipeError
 from maskwright.issues import Issue
 from maskwright.types import Annotation, Dataset, Instances, Record, RleMasks
 
@@ -181,3 +182,34 @@ def test_the_result_says_why_the_format_was_chosen_and_how_large_images_are(tmp_
 def test_without_images_there_are_no_sizes():
     (data,) = check_data(Dataset("none", (), ())).to_dict()["data"]
     assert data["sizes"] == {} and data["because"] is None
+
+
+# --- the page -----------------------------------------------------------------------------------
+def test_the_page_shows_what_each_issue_is_about(tmp_path):
+    folder = coco(tmp_path / "steel", [10, 10, 40, 40, 40, 10, 10, 40], images=2)
+    (folder / "c.png").write_bytes((folder / "0.png").read_bytes())
+    checked = check_data(folder, out=tmp_path / "check.html")
+    text = (tmp_path / "check.html").read_text("utf-8")
+    assert checked.page == tmp_path / "check.html"
+    assert "Outlines self crossing" in text and "0.png, object 1 (rust)" in text
+    assert "0.png = c.png" in text
+    assert "http" not in text.partition("</style>")[2].replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_page_of_no_image_and_of_one_can_be_made(tmp_path, count):
+    records = tuple(with_objects(tmp_path, [1, 1, 30, 30]) for _ in range(count))
+    check_data(Dataset("some", ("rust",), records), out=tmp_path / "check.html")
+    assert "nothing found" in (tmp_path / "check.html").read_text("utf-8")
+
+
+def test_pictures_on_the_page_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("maskwright.api.check_page.MOST_PICTURES", 3)
+    records = tuple(with_objects(tmp_path, [1, 1, 30, 30], [1, 1, 30, 30], [2, 2, 3, 3]) for _ in range(4))
+    check_data(Dataset("some", ("rust",), records), out=tmp_path / "check.html")
+    assert (tmp_path / "check.html").read_text("utf-8").count("<figure") == 3
+
+
+def test_the_page_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(RecipeError, match="no name of one"):
+        check_data(tmp_path / "nowhere", out=tmp_path / "check.png")

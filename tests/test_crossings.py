@@ -16,7 +16,7 @@ BOW_TIE = SQUARE[[0, 2, 1, 3]]
 
 
 def crossing(*objects: list[np.ndarray]) -> list[bool]:
-    return self_crossing(Ragged.of(objects)).tolist()
+    return (~np.isnan(self_crossing(Ragged.of(objects))[:, 0])).tolist()
 
 
 def one_by_one(outline: np.ndarray) -> bool:
@@ -38,6 +38,11 @@ def test_without_outlines_nothing_crosses():
 
 def test_a_bow_tie_crosses_itself_and_a_square_does_not():
     assert crossing([SQUARE], [BOW_TIE], [SQUARE]) == [False, True, False]
+
+
+def test_the_place_is_where_the_edges_meet():
+    slanted = np.array([[0, 0], [6, 3], [6, 0], [0, 3]], float)
+    assert self_crossing(Ragged.of([[slanted]])).tolist() == [[3.0, 1.5]]
 
 
 def test_one_of_several_parts_is_enough_and_two_parts_may_cross_each_other():

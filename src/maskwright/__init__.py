@@ -18,6 +18,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "identify": "maskwright.formats.registry:identify",
     "show": "maskwright.api.show:show",
     "check": "maskwright.api.check:check",
+    "stats": "maskwright.api.stats:stats",
     "split": "maskwright.api.split:split",
     "convert": "maskwright.api.convert:convert",
     "merge": "maskwright.api.merge:merge",
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from maskwright.api.show import show as show
     from maskwright.api.splash import splash as splash
     from maskwright.api.split import split as split
+    from maskwright.api.stats import stats as stats
     from maskwright.api.threshold import threshold as threshold
     from maskwright.api.train import train as train
     from maskwright.api.try_settings import try_settings as try_settings

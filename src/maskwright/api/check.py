@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from maskwright import formats
+from maskwright import files, formats
+from maskwright.api import check_page
 from maskwright.api.reading import ReadOptions, dataset_of
+from maskwright.api.stats import page_path
 from maskwright.curate import check as checks
 from maskwright.curate.duplicates import find_duplicates
 from maskwright.errors import AnnotationError, DatasetError
@@ -32,6 +34,7 @@ class CheckResult:
     """data: the datasets that were read; issues: those of each by its name, and under "" what several share.
 
     doubts   the labels of each dataset that the model doubts, the surest first; {} without a model
+    page     what was written, None where none was
     because  why each dataset was read in its format; nothing of one that was given as a Dataset
     """
 
@@ -39,6 +42,7 @@ class CheckResult:
     issues: dict[str, tuple[Issue, ...]]
     doubts: dict[str, tuple[Issue, ...]] = field(default_factory=dict)
     because: dict[str, str] = field(default_factory=dict)
+    page: Path | None = None
 
     @property
     def serious(self) -> bool:
@@ -64,6 +68,7 @@ class CheckResult:
                 for dataset in self.data
             ],
             "shared": [as_json(issue) for issue in self.issues.get("", ())],
+            "page": self.page,
         }
 
 
@@ -71,6 +76,7 @@ def check(
     data: str | Path | Dataset,
     *,
     model: str | Path | Predictor | None = None,
+    out: str | Path | None = None,
     progress: Progress = automatic,
     **reading: Unpack[ReadOptions],
 ) -> CheckResult:
@@ -80,11 +86,13 @@ def check(
     two of them share are named. Faulty regions are issues here, however many they are. Nothing is changed.
 
     model    its predictions are compared with the labels, and what it doubts is ranked
+    out      a page (.html) that shows what was found, with pictures; one file that loads nothing
     reading  as for maskwright.read
 
     >>> maskwright.check("rust/").serious
     False
     """
+    page = None if out is None else page_path(out)
     if isinstance(data, Dataset):
         datasets, because = [dataset_of(data, **reading)], {}
     else:
@@ -107,7 +115,9 @@ def check(
             )
         )
     doubts = {} if model is None else {dataset.name: _doubted(dataset, model, progress) for dataset in datasets}
-    return CheckResult(tuple(datasets), issues, doubts, because)
+    if page is not None:
+        files.write_text(page, check_page.render(datasets, issues, doubts, because, progress))
+    return CheckResult(tuple(datasets), issues, doubts, because, page)
 
 
 def sizes(dataset: Dataset) -> dict[str, list[int]]:

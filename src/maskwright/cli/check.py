@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maskwright.cli import options
+from maskwright.cli import browser, options
 from maskwright.cli.console import FAILED, Console
 
 if TYPE_CHECKING:
@@ -22,12 +22,14 @@ DOUBTS_SHOWN = 20
 @click.command(options_metavar="[options]")
 @options.data
 @click.option("--model", metavar="MODEL", help="Name the labels that this trained model doubts, the surest first.")
+@options.out("A page with pictures of what was found (.html).")
+@browser.option
 @options.class_attribute
 @options.connected_components
 @options.annotation_files
 @options.follow_links
 @options.console
-def command(data: Path, console: Console, **chosen: Any) -> int:
+def command(data: Path, out: Path | None, open_page: bool, console: Console, **chosen: Any) -> int:
     """Look for copies, leaks between splits, label conflicts and faults, before you train.
 
     A folder may hold several datasets, such as class folders and boxes on the same images: each is checked by
@@ -40,12 +42,16 @@ def command(data: Path, console: Console, **chosen: Any) -> int:
 
     \b
       maskwright check party/
+      maskwright check party/ --out check.html --open
       maskwright check party/ --model balloons
     """
     from maskwright.api.check import check
 
-    result = check(data, progress=console.progress, **chosen)
+    browser.need_page(open_page, out, f"maskwright check {data}")
+    result = check(data, out=out, progress=console.progress, **chosen)
     console.result(result.to_dict(), lambda: _show(result, console))
+    if open_page and result.page is not None:
+        browser.show_page(result.page, console)
     return FAILED if result.serious else 0
 
 
@@ -60,6 +66,8 @@ def _show(result: CheckResult, console: Console) -> None:
     if len(result.data) > 1:
         console.show("Together")
         _list(result, "", console)
+    if result.page is not None:
+        console.show(f"page  {result.page}")
 
 
 def _show_facts(result: CheckResult, dataset: Dataset, console: Console) -> None:

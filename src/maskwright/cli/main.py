@@ -20,6 +20,7 @@ COMMANDS = {  # heading -> name -> where it lives, what it does
         "show": ("maskwright.cli.show:command", "Show images with their annotations, and summarize a dataset."),
         "label": ("maskwright.cli.label:command", "Draw objects on images in the browser, with a model's help."),
         "check": ("maskwright.cli.check:command", "Find duplicates, leaks, label conflicts and faults."),
+        "stats": ("maskwright.cli.stats:command", "Sizes, shapes and crowding of images and objects."),
         "convert": ("maskwright.cli.convert:command", "Convert annotations, and report what is lost."),
         "merge": ("maskwright.cli.merge:command", "Join several datasets into one."),
         "relabel": ("maskwright.cli.relabel:command", "Rename, join or drop classes."),

@@ -99,6 +99,11 @@ IMAGES_TINY = Kind(
     "{count:,} images are less than {limit} pixels wide or high (the smallest {width} x {height}): {names:5}",
 )  # fmt: skip
 
+PAIRS = (  # codes of issues whose images stand in pairs, as `pairs` names them
+    SPLIT_LEAK.code, LABEL_CONFLICT.code, NEAR_LABEL_CONFLICT.code, DUPLICATES.code, NEAR_DUPLICATES.code,
+    DATASET_CONTAINED.code, DATASETS_OVERLAP.code,
+)  # fmt: skip
+
 
 def check(dataset: Dataset, duplicates: Duplicates | None = None) -> tuple[Issue, ...]:
     """All issues, errors first; `duplicates` of the same records in the same order, where they are known.

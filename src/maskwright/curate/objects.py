@@ -30,25 +30,32 @@ OBJECTS_THIN = Kind(
     "{count:,} objects are less than {limit} pixels wide or high: {objects:5}",
 )  # fmt: skip
 
+ROWS = (OUTLINES_SELF_CROSSING.code, OBJECTS_REPEATED.code, OBJECTS_THIN.code)  # with `rows` of single objects
+
 Row = tuple[int, int]  # of a record in the dataset, of an object in the record
 
 
 def of_objects(dataset: Dataset) -> Iterator[Issue]:
-    """What is odd about single objects; values `rows` say which ones: [[record, object], ...], from 0."""
-    yield from _about(OUTLINES_SELF_CROSSING, dataset, self_crossings(dataset))
+    """What is odd about single objects; values `rows` say which ones: [[record, object], ...], from 0.
+
+    Of outlines that cross themselves `places` say where: [[x, y], ...] in image pixels.
+    """
+    crossings = self_crossings(dataset)
+    yield from _about(OUTLINES_SELF_CROSSING, dataset, [*crossings], places=[*crossings.values()])
     yield from _about(OBJECTS_REPEATED, dataset, _each(dataset, lambda drawn: [row for _, row in repeated(drawn)]))
     yield from _about(OBJECTS_THIN, dataset, _each(dataset, _thin), limit=THIN)
 
 
-def self_crossings(dataset: Dataset) -> list[Row]:
-    """The objects whose outline crosses itself."""
+def self_crossings(dataset: Dataset) -> dict[Row, list[float]]:
+    """The objects whose outline crosses itself, and the x and y of a place where it does."""
     rows: list[Row] = []
     outlines: list[Sequence[np.ndarray]] = []
-    found: list[Row] = []
+    found: dict[Row, list[float]] = {}
 
     def settle() -> None:
-        found.extend(row for row, crossing in zip(rows, self_crossing(Ragged.of(outlines)).tolist(), strict=True)
-                     if crossing)  # fmt: skip
+        places = self_crossing(Ragged.of(outlines)).round(1)
+        for index in np.flatnonzero(~np.isnan(places[:, 0])).tolist():
+            found[rows[index]] = places[index].tolist()
         rows.clear()
         outlines.clear()
 
@@ -90,7 +97,7 @@ def _each(dataset: Dataset, choose: Callable[[Instances], list[int]]) -> list[Ro
             for row in choose(record.instances)]  # fmt: skip
 
 
-def _about(kind: Kind, dataset: Dataset, rows: list[Row], **values: int) -> Iterator[Issue]:
+def _about(kind: Kind, dataset: Dataset, rows: list[Row], **values: object) -> Iterator[Issue]:
     if rows:
         images = dict.fromkeys(dataset.records[index].image for index, _ in rows)
         yield kind(images=images, count=len(rows), rows=[[*row] for row in rows],

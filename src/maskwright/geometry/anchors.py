@@ -7,6 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+SIDES = (32.0, 64.0, 128.0, 256.0, 512.0)  # of square anchors, a pyramid level each (torchvision's Mask R-CNN)
+FINE_SIDES = (24.0, 48.0, 96.0, 192.0, 384.0)  # of the network `small`, whose input is half as large
+RATIOS = (0.5, 1.0, 2.0)  # height / width
+
 
 def make_anchors(
     network_input: tuple[int, int],

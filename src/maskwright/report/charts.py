@@ -94,7 +94,8 @@ def bars(section: Bars) -> Markup:
             low, high = at(interval[0]), at(interval[1])
             ends = f"M{low:.1f} {y - 4:.1f}v8M{high:.1f} {y - 4:.1f}v8"
             parts.append(f'<path class="whisker" d="M{low:.1f} {y:.1f}H{high:.1f}{ends}"/>')
-        parts.append(words("value", right + 12, y + 4.5, f"{number_text(value)} {section.unit}".rstrip()))
+        text = f"{value:,}" if isinstance(value, int) else number_text(value)
+        parts.append(words("value", right + 12, y + 4.5, f"{text} {section.unit}".rstrip()))
     return svg(parts, 16 + row * len(section.values), section.heading)
 
 

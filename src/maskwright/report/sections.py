@@ -166,6 +166,41 @@ class Scores:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Histogram:
+    """How many values lie between two edges each; bins are drawn equally wide, so edges may grow.
+
+    edges   n + 1 of them
+    counts  n
+    """
+
+    heading: str
+    edges: Sequence[float] | np.ndarray
+    counts: Sequence[int] | np.ndarray
+    label_x: str
+    label_y: str = "objects"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Density:
+    """How many values lie in each cell of a map of two measures.
+
+    x_edges, y_edges  columns + 1 and rows + 1 of them
+    counts            rows × columns
+    downward          y grows downward, as in images
+    """
+
+    heading: str
+    x_edges: Sequence[float] | np.ndarray
+    y_edges: Sequence[float] | np.ndarray
+    counts: np.ndarray
+    label_x: str
+    label_y: str
+    downward: bool = False
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Gallery:
     """Images with captions. `pairs`: each picture is two images side by side."""
@@ -239,6 +274,8 @@ Section = (
     | Roc
     | Calibration
     | Scores
+    | Histogram
+    | Density
     | Gallery
     | Viewer
     | Text

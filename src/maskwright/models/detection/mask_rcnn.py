@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.geometry.anchors import make_anchors
+from maskwright.geometry.anchors import FINE_SIDES, make_anchors
 from maskwright.models import ops
 from maskwright.models.backbones.fpn import FeaturePyramid
 from maskwright.models.base import Backbone, DetectionNetwork, Detections, Targets
@@ -250,7 +250,7 @@ def small(backbone: Backbone, classes: int, masks: bool = True) -> MaskRCNN:
     trained an image (all of them would take half of a step).
     """
     width = 96
-    sizes = tuple((float(side),) for side in (24, 48, 96, 192, 384))
+    sizes = tuple((side,) for side in FINE_SIDES)
     config = MaskRCNNConfig(
         rpn_training=ProposalConfig(sizes, pre_nms_top_n=400, post_nms_top_n=400),
         rpn_inference=ProposalConfig(sizes, pre_nms_top_n=300, post_nms_top_n=200),

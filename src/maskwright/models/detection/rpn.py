@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from maskwright.geometry.anchors import RATIOS, SIDES
 from maskwright.models import ops
 from maskwright.models.conv import Conv, PlainConv, zero_bias
 from maskwright.models.detection.box_coder import UNIT, clip, decode
@@ -40,8 +41,8 @@ class ProposalHead(nn.Module):
 class ProposalConfig:
     """Which anchors become proposals."""
 
-    sizes: tuple[tuple[float, ...], ...] = ((32.0,), (64.0,), (128.0,), (256.0,), (512.0,))
-    ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
+    sizes: tuple[tuple[float, ...], ...] = tuple((side,) for side in SIDES)
+    ratios: tuple[float, ...] = RATIOS
     pre_nms_top_n: int = 1000  # of each level
     post_nms_top_n: int = 1000  # of all levels together
     nms_thresh: float = 0.7
