@@ -18,7 +18,7 @@ from maskwright.formats.faults import summarized
 from maskwright.issues import Issue, Kind, Log, as_json, warn
 from maskwright.progress import Progress
 from maskwright.reporting import automatic
-from maskwright.types import Dataset
+from maskwright.types import Dataset, Record
 
 PART_NOT_WRITTEN = Kind(
     "part_not_written",
@@ -29,14 +29,18 @@ PART_NOT_WRITTEN = Kind(
 SPLITS_LOST = Kind(
     "splits_lost", "warning", "the division into {splits:&} cannot be kept in one file: {fix}", fix="name a folder"
 )
+COPIES_RENAMED = Kind(
+    "copies_renamed", "warning", "{count} image was renamed, as another has the same name: {names:3}",
+    "{count} images were renamed, as others have the same names: {names:3}",
+)  # fmt: skip
 IMAGES_STAY = Kind(
     "images_stay", "warning", "the images were not copied: {fix}",
     fix="put them beside OUT, or use --copy-images",
 )  # fmt: skip
 
 Format = Literal[
-    "voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "labelme", "yolo", "cvat", "datumaro", "label-studio",
-    "supervisely", "create-ml", "vott", "open-images", "kitti",
+    "voc", "coco", "via", "boxes-csv", "tfrecord", "labels-csv", "class-folders", "labelme", "yolo", "cvat",
+    "datumaro", "label-studio", "supervisely", "create-ml", "vott", "open-images", "kitti",
 ]  # fmt: skip
 
 
@@ -49,6 +53,7 @@ class Target(NamedTuple):
     split   the name of the file of one split; "" where the format names the splits itself
     images  the folder of copied images, in folders of splits; with {} the folder of the images of one split
     flat    copied images lie in that very folder, whatever their split
+    apart   copied images lie in folders that are called by their class, and nothing else is written
     """
 
     name: str
@@ -57,6 +62,12 @@ class Target(NamedTuple):
     split: str
     images: str = "images"
     flat: bool = False
+    apart: bool = False
+
+    def holds(self, record: Record) -> bool:
+        """Something of what is said of this image."""
+        labels = record.labels is not None and "image_labels" in formats.FORMATS[self.name].holds
+        return labels or (record.instances is not None and not self.apart)
 
 
 TARGETS = {
@@ -66,6 +77,7 @@ TARGETS = {
     "boxes-csv": Target("boxes_csv", ".csv", "labels.csv", "{}_labels.csv"),
     "tfrecord": Target("tfrecord", ".record", "data.record", "{}.record"),
     "labels-csv": Target("labels_csv", ".csv", "labels.csv", ""),
+    "class-folders": Target("class_folders", "", "", "", "{}", apart=True),
     "labelme": Target("labelme", ".json", "", ""),
     "yolo": Target("yolo", ".txt", "", ""),
     "cvat": Target("cvat", ".xml", "annotations.xml", ""),
@@ -113,8 +125,8 @@ def convert(
 
     out      a new folder, with one file for each of train, val and test (labels-csv: a column; cvat: subsets); or one
              file (.json, .csv, .record, .xml)
-    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, labelme, yolo, cvat, datumaro, label-studio, supervisely,
-             create-ml, vott, open-images or kitti
+    to       voc, coco, via, boxes-csv, tfrecord, labels-csv, class-folders (with copy_images: the images are all that
+             is written), labelme, yolo, cvat, datumaro, label-studio, supervisely, create-ml, vott, open-images, kitti
     copy_images  copy the images beside what is written (a TFRecord holds them)
     verify   read what was written, and compare; that needs the images beside it
     reading  as for maskwright.read
@@ -127,12 +139,15 @@ def convert(
         raise UnknownName("format that can be written", to, TARGETS)
     files.refuse_filled(out)
     dataset = dataset_of(data, **reading)
-    if not _writable(dataset, to):
+    if not any(map(TARGETS[to].holds, dataset)):
         raise _nothing_to_write(dataset, data, to)
     single = _is_file(out, to)
     target, beside = TARGETS[to], out.parent if single else out
     images = beside / target.images.partition("{}")[0]
     copy_images = copy_images and to != "tfrecord"
+    if target.apart and not copy_images:
+        raise RecipeError("class folders are the images, in folders", field="copy_images", expected="copies of them",
+                          got="--to class-folders alone", fix="--copy-images")  # fmt: skip
     if verify and not copy_images and to != "tfrecord":
         _need_images(dataset, beside)
     if copy_images:
@@ -141,9 +156,10 @@ def convert(
     written: list[Path] = []
     with _all_or_none(out, *[images] * copy_images):
         if copy_images and not target.flat:
-            dataset = _copied_by_split(dataset, beside, target, progress)
+            dataset, renamed = _copied_by_split(dataset, beside, target, progress)
+            issues += renamed
         for file, part in _parts(dataset, out, to, single):
-            if not _writable(part, to):
+            if not any(map(target.holds, part)):
                 issues.append(PART_NOT_WRITTEN(count=len(part), file=file.name))
                 continue
             lost = formats.write(part, file, TARGETS[to].name)
@@ -189,18 +205,13 @@ def _all_or_none(*paths: Path) -> Iterator[None]:
         raise
 
 
-def _writable(dataset: Dataset, to: Format) -> bool:
-    """The format can hold something of these annotations."""
-    labels = to == "labels-csv"
-    return any(record.instances is not None or (labels and record.labels is not None) for record in dataset)
-
-
 def _nothing_to_write(dataset: Dataset, data: str | Path | Dataset, to: Format) -> DatasetError:
     file = dataset.name if isinstance(data, Dataset) else data
-    if to == "labels-csv":
-        return DatasetError(
-            "there are no labels to write", file=file, expected="labeled images", got="unlabeled images"
-        )
+    if to in ("labels-csv", "class-folders"):
+        drawn = any(record.instances is not None for record in dataset)
+        return DatasetError("there are no labels to write", file=file, expected="labeled images",
+                            got="images with objects" if drawn else "unlabeled images",
+                            fix="--to labels-csv" if drawn else None)  # fmt: skip
     labeled = any(record.labels is not None for record in dataset)
     return DatasetError(
         "there are no objects to write",
@@ -214,6 +225,8 @@ def _nothing_to_write(dataset: Dataset, data: str | Path | Dataset, to: Format) 
 def _is_file(out: Path, to: Format) -> bool:
     """One file, by its ending; an ending of another format is a mistake."""
     ending = TARGETS[to].ending
+    if not out.suffix or not ending:
+        return False
     if out.suffix.lower() == ending or (to == "tfrecord" and out.suffix.lower() == ".tfrecord"):
         return True
     if out.suffix.lower() in {target.ending for target in TARGETS.values()}:
@@ -235,13 +248,24 @@ def _parts(dataset: Dataset, out: Path, to: Format, single: bool) -> list[tuple[
     return parts
 
 
-def _copied_by_split(dataset: Dataset, beside: Path, target: Target, progress: Progress) -> Dataset:
-    """The same records with their images in the target's folder, by split."""
-    apart = "{}" in target.images
-    copied = []
+def _copied_by_split(dataset: Dataset, beside: Path, target: Target, progress: Progress) -> tuple[Dataset, list[Issue]]:
+    """The same records with their images in the target's folder, by split; and which are called otherwise now.
+
+    What class folders have no place for is not copied: it would lie beside them, as if of no class.
+    """
+    copied: list[Record] = []
+    renamed: list[str] = []
     for split in (*dataset.splits(), None):
         part = dataset.where(lambda record, split=split: record.split == split)
+        left = part.where(lambda record: target.apart and not record.labels)
+        part = part.where(lambda record: not target.apart or bool(record.labels))
         if len(part):
-            folder = beside / (target.images.format(split or "data") if apart else f"{target.images}/{split or ''}")
-            copied += with_copies(part, folder, progress).records
-    return replace(dataset, records=tuple(copied))
+            rest = "" if target.apart else "data"
+            way = target.images.format(split or rest) if "{}" in target.images else f"{target.images}/{split or ''}"
+            copies = with_copies(part, beside / way, progress, by_class=target.apart)
+            names = [(old.image.name, new.image.name) for old, new in zip(part, copies, strict=True)]
+            renamed += [f"{old} is {new}" for old, new in names if old != new]
+            copied += copies.records
+        copied += left.records
+    issues = [COPIES_RENAMED(names=renamed, count=len(renamed))] if renamed else []
+    return replace(dataset, records=tuple(copied)), issues

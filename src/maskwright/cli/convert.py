@@ -17,6 +17,7 @@ FORMATS = (
     "boxes-csv",
     "tfrecord",
     "labels-csv",
+    "class-folders",
     "labelme",
     "yolo",
     "cvat",

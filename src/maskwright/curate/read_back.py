@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from maskwright.formats.losses import SAME_PLACE, only_number, only_number_classes
 from maskwright.geometry import boxes
 from maskwright.issues import Issue, Kind
 from maskwright.types import Annotation, Dataset, Instances, Record
-
-SAME_PLACE = 0.01  # pixels: formats that hold fractions of the image's sides round
 
 READ_BACK = Kind(
     "read_back", "info", "read back: {count:,} images and {objects:,} objects, compared one by one"
@@ -45,6 +45,29 @@ ATTRIBUTES_DIFFER = Kind(
     "attributes_differ", "warning", "{count} object is read back with other attributes",
     "{count:,} objects are read back with other attributes",
 )  # fmt: skip
+IMAGE_IDS_DIFFER = Kind(
+    "image_ids_differ", "warning", "{count} image is read back with another id",
+    "{count:,} images are read back with other ids",
+)  # fmt: skip
+ANNOTATION_IDS_DIFFER = Kind(
+    "annotation_ids_differ", "warning", "{count} object is read back with another id",
+    "{count:,} objects are read back with other ids",
+)  # fmt: skip
+CLASS_IDS_DIFFER = Kind(
+    "class_ids_differ", "warning", "{count} class is read back with another id",
+    "{count:,} classes are read back with other ids",
+)  # fmt: skip
+IMAGE_ATTRIBUTES_DIFFER = Kind(
+    "image_attributes_differ", "warning", "{count} image is read back with other attributes",
+    "{count:,} images are read back with other attributes",
+)  # fmt: skip
+CLASS_ATTRIBUTES_DIFFER = Kind(
+    "class_attributes_differ", "warning", "{count} class is read back with other attributes",
+    "{count:,} classes are read back with other attributes",
+)  # fmt: skip
+DATASET_ATTRIBUTES_DIFFER = Kind(
+    "dataset_attributes_differ", "warning", "what is said of the whole is read back otherwise: {names}"
+)
 LABELS_DIFFER = Kind(
     "labels_differ", "warning", "{count} image is read back with other classes",
     "{count:,} images are read back with other classes",
@@ -55,11 +78,17 @@ EXPLAINED = {  # a difference -> the losses that account for it
                     "splits_lost"),
     CLASS_ORDER_DIFFERS: ("class_order_lost",),
     OBJECTS_DIFFER: ("unions_lost", "boxes_lost"),  # each part of a union is read as an object of its own
-    BOXES_DIFFER: ("unions_lost", "boxes_lost"),
+    BOXES_DIFFER: ("unions_lost", "boxes_lost", "given_boxes_lost"),
     MASKS_DIFFER: ("outlines_lost", "holes_lost", "unions_lost"),
     VERTICES_DIFFER: ("outlines_lost", "holes_lost", "unions_lost", "vertices_lost"),
     ATTRIBUTES_DIFFER: ("attributes_lost", "unions_lost"),
-    LABELS_DIFFER: ("image_labels_lost",),
+    LABELS_DIFFER: ("image_labels_lost", "further_classes_lost"),
+    IMAGE_IDS_DIFFER: ("image_ids_lost",),
+    ANNOTATION_IDS_DIFFER: ("annotation_ids_lost", "unions_lost"),
+    CLASS_IDS_DIFFER: ("class_ids_lost",),
+    IMAGE_ATTRIBUTES_DIFFER: ("image_attributes_lost",),
+    CLASS_ATTRIBUTES_DIFFER: ("class_attributes_lost",),
+    DATASET_ATTRIBUTES_DIFFER: ("dataset_attributes_lost",),
 }  # fmt: skip
 
 
@@ -75,12 +104,13 @@ class _Found:
 def differences(written: Dataset, read: Dataset) -> tuple[Issue, ...]:
     """How much was compared, then what differs: one issue a kind, none where all is the same.
 
-    Images are matched by name, objects by class and place; ids are not compared.
+    Images are matched by place, else by name, objects by class and place. Ids are compared unless they only number.
     """
     found = _Found()
-    own = {_name(record): record for record in read}
+    own = {_name(record): record for record in read} | {record.image.resolve(): record for record in read}
+    told = _told_ids(written)
     for record in written:
-        other = own.get(_name(record))
+        other = own.get(record.image.resolve()) or own.get(_name(record))
         if other is None or other.state != record.state or record.split not in (None, other.split):
             found.counts[IMAGES_DIFFER] += 1
         if other is None:
@@ -88,8 +118,10 @@ def differences(written: Dataset, read: Dataset) -> tuple[Issue, ...]:
         found.images += 1
         if _labels(record, written) != _labels(other, read):
             found.counts[LABELS_DIFFER] += 1
+        found.counts[IMAGE_IDS_DIFFER] += IMAGE_IDS_DIFFER in told and _differ(record.id, other.id)
+        found.counts[IMAGE_ATTRIBUTES_DIFFER] += _texts(record.attributes) != _texts(other.attributes)
         if record.instances is not None and other.instances is not None:
-            _compare(record.instances, other.instances, found)
+            _compare(record.instances, other.instances, found, ANNOTATION_IDS_DIFFER in told)
         elif record.instances is not None and len(record.instances):
             found.counts[OBJECTS_DIFFER] += len(record.instances)
     issues = [READ_BACK(count=found.images, objects=found.objects)]
@@ -98,8 +130,10 @@ def differences(written: Dataset, read: Dataset) -> tuple[Issue, ...]:
     if used != names:
         kind = CLASS_ORDER_DIFFERS if sorted(used) == sorted(names) else CLASSES_DIFFER
         issues.append(kind(written=", ".join(used), read=", ".join(names)))
-    issues += [kind(count=count, pixels=found.pixels, iou=found.iou) for kind, count in found.counts.items()]
-    return tuple(issues)
+    _compare_classes(written, read, found)
+    issues += [kind(count=count, pixels=found.pixels, iou=found.iou) for kind, count in found.counts.items() if count]
+    names = [name for name, value in written.attributes.items() if read.attributes.get(name) != value]
+    return (*issues, *[DATASET_ATTRIBUTES_DIFFER(names=names)] * bool(names))
 
 
 def unexplained(differing: Iterable[Issue], losses: Iterable[Issue]) -> tuple[Issue, ...]:
@@ -110,6 +144,32 @@ def unexplained(differing: Iterable[Issue], losses: Iterable[Issue]) -> tuple[Is
                  and not reported & {*reasons.get(issue.code, ())})  # fmt: skip
 
 
+def _told_ids(written: Dataset) -> set[Kind]:
+    """The kinds of ids that are more than the numbers of what they stand for; each split is a file of its own."""
+    told: set[Kind] = set()
+    for part in (*written.splits().values(), written.where(lambda record: record.split is None)):
+        notes = [note for record in part if record.instances is not None for note in record.instances.annotations or ()]
+        ids = {
+            IMAGE_IDS_DIFFER: [record.id for record in part if record.id is not None],
+            ANNOTATION_IDS_DIFFER: [note.id for note in notes if note is not None and note.id is not None],
+        }
+        told |= {kind for kind, several in ids.items() if not only_number(several)}
+    return told
+
+
+def _differ(one: int | str | None, other: int | str | None) -> bool:
+    return one is not None and str(one) != str(other)
+
+
+def _compare_classes(written: Dataset, read: Dataset, found: _Found) -> None:
+    used = [name for name, count in written.class_counts().items() if count and name in read.names]
+    ids, others = (dict(zip(data.names, data.class_ids, strict=False)) for data in (written, read))
+    if not only_number_classes(written.class_ids):
+        found.counts[CLASS_IDS_DIFFER] += sum(_differ(ids.get(name), others.get(name)) for name in used)
+    facts, others = (dict(zip(data.names, data.class_attributes, strict=False)) for data in (written, read))
+    found.counts[CLASS_ATTRIBUTES_DIFFER] += sum(facts.get(name, {}) != others.get(name, {}) for name in used)
+
+
 def _name(record: Record) -> str:
     return record.image.stem.casefold()
 
@@ -118,7 +178,7 @@ def _labels(record: Record, dataset: Dataset) -> set[str] | None:
     return None if record.labels is None else {dataset.names[label] for label in record.labels}
 
 
-def _compare(one: Instances, other: Instances, found: _Found) -> None:
+def _compare(one: Instances, other: Instances, found: _Found, ids: bool) -> None:
     pairs = [*_matched(one, other)]
     found.objects += len(pairs)
     missing = len(one) - len(pairs) + len(other) - len(pairs)
@@ -134,8 +194,9 @@ def _compare(one: Instances, other: Instances, found: _Found) -> None:
             _compare_masks(one, other, row, column, found)
         if outlines[row] is not None and not _same_points(outlines[row] or (), others[column] or ()):
             found.counts[VERTICES_DIFFER] += 1
-        if _attributes(one, row) != _attributes(other, column):
-            found.counts[ATTRIBUTES_DIFFER] += 1
+        mine, theirs = _note(one, row), _note(other, column)
+        found.counts[ATTRIBUTES_DIFFER] += _texts(mine.attributes) != _texts(theirs.attributes)
+        found.counts[ANNOTATION_IDS_DIFFER] += ids and _differ(mine.id, theirs.id)
 
 
 def _compare_masks(one: Instances, other: Instances, row: int, column: int, found: _Found) -> None:
@@ -171,9 +232,11 @@ def _same_points(one: Iterable[np.ndarray], other: Iterable[np.ndarray]) -> bool
     )
 
 
-def _attributes(instances: Instances, row: int) -> dict[str, str]:
+def _note(instances: Instances, row: int) -> Annotation:
+    return (instances.annotations[row] if instances.annotations else None) or Annotation()
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     """Values as texts: many formats hold nothing else, so 1, "1", True and "true" are one."""
-    note: Annotation | None = None if instances.annotations is None else instances.annotations[row]
-    values = {} if note is None else note.attributes
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     return {name: {"true": "1", "false": "0"}.get(text.casefold(), text) for name, text in texts.items()}

@@ -30,14 +30,13 @@ def relabelled(dataset: Dataset, rename: Mapping[str, str], drop: Collection[str
     if not all(names):
         raise RecipeError("a class needs a name", field="rename", expected="OLD=NEW", got="an empty name")
     index = np.array([-1 if name is None else names.index(name) for name in new], np.int64)
-    ids: dict[str, int | str] = {}
-    for name, id in zip(new, dataset.class_ids, strict=False):
-        ids.setdefault(name or "", id)
+    first = [new.index(name) for name in names]  # of classes that are joined the first one's id and facts are kept
     return replace(
         dataset,
         names=names,
         records=tuple(_moved(record, index, names) for record in dataset.records),
-        class_ids=tuple(ids[name] for name in names) if dataset.class_ids else (),
+        class_ids=tuple(dataset.class_ids[index] for index in first) if dataset.class_ids else (),
+        class_attributes=tuple(dataset.class_attributes[index] for index in first) if dataset.class_attributes else (),
     )
 
 

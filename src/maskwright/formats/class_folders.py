@@ -6,7 +6,8 @@ Known by     two or more sub-folders that hold images and nothing else; a weak c
              without images do not matter; two folders of equal names, one of them drawn in a few colors, are images
              and masks, and refused
 Holds        one class an image
-Cannot hold  where in the image it is; several classes; empty-versus-unlabeled
+Cannot hold  more than one class of an image, which is counted on writing: the images are copied into the folders;
+             where in the image it is; several classes; empty-versus-unlabeled
 In the wild  the class folders one level down (download/rust); upper-case endings; Brown_spot11.jpg, Leaf_smut5.JPG
 Source       the layout that torchvision's ImageFolder and Keras' image_dataset_from_directory read
 """
@@ -22,6 +23,7 @@ from maskwright.errors import DatasetError
 from maskwright.formats import mask_files
 from maskwright.formats.drafts import CLASS_NAMES_NORMALIZED
 from maskwright.formats.listing import IMAGE_FOLDERS
+from maskwright.formats.losses import BOXES_LOST, OUTLINES_LOST
 from maskwright.formats.mask_pairs import MARKS, MASK_FOLDERS
 from maskwright.formats.reading import (
     LABEL_FOLDERS,
@@ -29,6 +31,7 @@ from maskwright.formats.reading import (
     Evidence,
     Faults,
     Head,
+    Losses,
     data_name,
     images_below,
     images_in,
@@ -45,6 +48,11 @@ IMAGES_IN_NO_CLASS = Kind(
 CLASSES_FROM_FILE_NAMES = Kind(
     "classes_from_file_names", "warning", "the classes were taken from the beginning of the file names"
 )
+
+FURTHER_CLASSES_LOST = Kind(
+    "further_classes_lost", "warning", "{count} further class of an image cannot be kept",
+    "{count} further classes of images cannot be kept",
+)  # fmt: skip
 
 NO_CLASSES = {name.casefold() for name in (*LABEL_FOLDERS, *IMAGE_FOLDERS, *SPLIT_FOLDERS)} | {
     "masks", "mask", "pedmasks", "segmentationclass", "segmentationobject", "gt", "groundtruth", "ground_truth",
@@ -111,6 +119,17 @@ def read(path: Path, faults: Faults) -> Dataset:
             faults.saw()
             records.append(Record(found.path, found.size, None, labels=(names.index(label),)))
     return Dataset(data_name(path), names, tuple(records), "class_folders")
+
+
+def write(dataset: Dataset, path: Path, losses: Losses) -> None:
+    """Nothing but what is lost: the folder in which an image lies already says its class, and that is all there is."""
+    for record in dataset.records:
+        if record.skipped or not record.labels:
+            losses.image(record)
+            continue
+        losses.add(FURTHER_CLASSES_LOST, len(record.labels) - 1)
+        if record.instances is not None:
+            losses.add(BOXES_LOST if record.instances.masks is None else OUTLINES_LOST, len(record.instances))
 
 
 def _class_root(head: Head) -> Head | None:

@@ -7,8 +7,9 @@ Known by     a .json file with "images" and "annotations", or annotations with "
 Holds        polygons (several parts), run lengths (plain and compressed), boxes, crowds, images without objects
 Cannot hold  unlabeled beside empty images, image labels. On writing: unlabeled images and scores are left out and
              counted; what was drawn as outlines goes out with its points, other masks as compressed run lengths, which
-             lose nothing (holes, parts, single pixels). Ids and "attributes" are kept, licenses and super-categories
-             are not
+             lose nothing (holes, parts, single pixels). Ids, licenses, super-categories and all further fields
+             are kept; those of an annotation go out under "attributes" (key points and track_id beside it), "area" is
+             counted anew
              What LVIS adds, which classes were looked for on an image, is read and written (lvis.py)
 In the wild  ids as texts, ids with gaps, one category listed six times; one flat polygon instead of a list of them;
              no width, height, bbox, area or iscrowd; run lengths of another size than the image (a fault: never
@@ -25,7 +26,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,13 @@ from maskwright.files import write_text
 from maskwright.formats import lvis
 from maskwright.formats.drafts import CATEGORIES_UNUSED
 from maskwright.formats.json_records import Records, read_records
-from maskwright.formats.losses import CLASS_IDS_LOST, IMAGE_LABELS_LOST, SCORES_LOST
+from maskwright.formats.losses import (
+    ANNOTATION_IDS_LOST,
+    CLASS_IDS_LOST,
+    IMAGE_ATTRIBUTES_LOST,
+    IMAGE_IDS_LOST,
+    SCORES_LOST,
+)
 from maskwright.formats.outlines import are_plain, numbers_of
 from maskwright.formats.reading import (
     Draft,
@@ -63,13 +70,12 @@ PARTS_UNUSED = Kind(
     "parts_unused", "warning", "{count} part of an outline with fewer than 3 points cannot be used here: left out",
     "{count} parts of an outline with fewer than 3 points cannot be used here: left out",
 )  # fmt: skip
-IMAGE_IDS_LOST = Kind(
-    "image_ids_lost", "warning", "{count} image id cannot be kept", "{count} image ids cannot be kept"
-)
-ANNOTATION_IDS_LOST = Kind(
-    "annotation_ids_lost", "warning", "{count} annotation id cannot be kept", "{count} annotation ids cannot be kept"
-)
 
+_IMAGE = {"id", "file_name", "width", "height", lvis.NEGATIVE, lvis.NOT_EXHAUSTIVE}
+_CLASS = {"id", "name"}
+_OBJECT = {"id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "attributes"}
+_LISTS = {"images", "annotations", "categories"}
+_BESIDE = ("keypoints", "num_keypoints", "score", "ignore", "track_id")  # of an object, beside its "attributes"
 _NO_ATTRIBUTES: dict[str, Any] = {}
 _KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
 
@@ -114,24 +120,27 @@ def read(path: Path, faults: Faults) -> Dataset:
         if found is None:
             continue
         if annotations is None:  # a list of images only, as for COCO's test set
-            drafts.append(Draft(found, None, id=image["id"]))
+            drafts.append(Draft(found, None, id=image["id"], attributes=_facts(image, _IMAGE)))
             continue
         said.setdefault(found.path, image)
         if found.path in drawn:
             joined.append(image["file_name"])
         else:
             drawn[found.path] = Regions(faults, found, stated=_stated(image))
-            drafts.append(Draft(found, drawn[found.path], id=image["id"]))
+            drafts.append(Draft(found, drawn[found.path], id=image["id"], attributes=_facts(image, _IMAGE)))
         regions_of[key] = drawn[found.path]
     used, alone = _draw_all(annotations or (), regions_of, classes, faults)
+    attributes = _facts(data, _LISTS)
     del data, annotations  # the text of the file is needed no longer, and its memory is
     if joined:
         faults.report(IMAGES_LISTED_TWICE(images=joined, count=len(joined)))
     _refuse_corners(alone, path, faults)
     dataset = assemble(data_name(root), _names(classes, used, faults), drafts, "coco", faults)
     # of two, the first one's
-    ids = {classes[_key(category["id"])]: category["id"] for category in reversed(categories)}
-    dataset = replace(dataset, class_ids=tuple(ids[name] for name in dataset.names))
+    own = {classes[_key(category["id"])]: category for category in reversed(categories)}
+    facts = tuple(_facts(own[name], _CLASS) for name in dataset.names)
+    dataset = replace(dataset, class_ids=tuple(own[name]["id"] for name in dataset.names),
+                      class_attributes=facts if any(facts) else (), attributes=attributes)  # fmt: skip
     return lvis.with_labelled_classes(dataset, said, classes)
 
 
@@ -288,10 +297,17 @@ def _pairs(part: Any) -> Any:
     return list(zip(part[::2], part[1::2], strict=True)) if points is None else points.reshape(-1, 2)
 
 
+def _facts(record: dict[str, Any], known: Set[str]) -> dict[str, Any]:
+    """Further fields that say something."""
+    return {name: value for name, value in record.items() if name not in known and value not in (None, "", [], {})}
+
+
 def _note(annotation: dict[str, Any]) -> Annotation | None:
     number, attributes = annotation.get("id"), annotation.get("attributes")
     number = number if isinstance(number, int | str) and not isinstance(number, bool) else None
     attributes = attributes if isinstance(attributes, dict) else _NO_ATTRIBUTES  # as CVAT writes them
+    if not annotation.keys() <= _OBJECT:
+        attributes = _facts(annotation, _OBJECT) | attributes
     return Annotation((), number, attributes) if number is not None or attributes else None
 
 
@@ -341,20 +357,20 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     annotations: list[dict[str, Any]] = []
     names = written_names([record.image for record, _ in records], path)
     for (record, instances), name, number in zip(records, names, numbers, strict=True):
-        losses.add(IMAGE_LABELS_LOST, int(record.labels is not None))
         height, width = record.size
         image = {"id": number, "file_name": name, "width": width, "height": height}
-        images.append(image | lvis.written(record, classes, losses))
+        images.append({**record.attributes} | image | lvis.written(record, classes, losses))
+        losses.add(IMAGE_ATTRIBUTES_LOST, len(record.attributes.keys() & _IMAGE))
         annotations += [{"id": None, "image_id": number, **row} for row in _rows(instances, classes, losses)]
     notes = [note for _, instances in records for note in instances.annotations or [None] * len(instances)]
     own = _ids([None if note is None else note.id for note in notes], losses, ANNOTATION_IDS_LOST)
     for annotation, number in zip(annotations, own, strict=True):
         annotation["id"] = number
-    categories = [
-        {"id": id, "name": name, "supercategory": ""} for id, name in zip(classes, dataset.names, strict=True)
-    ]
-    info = {"description": dataset.name}
-    written = {"info": info, "images": images, "annotations": annotations, "categories": categories}
+    facts = dataset.class_attributes or [{}] * len(dataset.names)
+    categories = [{"supercategory": ""} | {**more} | {"id": id, "name": name}
+                  for id, name, more in zip(classes, dataset.names, facts, strict=True)]  # fmt: skip
+    lists = {"images": images, "annotations": annotations, "categories": categories}
+    written = {"info": {}, "licenses": []} | {**dataset.attributes} | lists
     write_text(path, json.dumps(written, ensure_ascii=False))
 
 
@@ -388,5 +404,12 @@ def _rows(instances: Instances, classes: Sequence[int | str], losses: Losses) ->
             "segmentation": [plain(part.reshape(-1)) for part in parts] if parts and not crowd
             else runs[index] if runs else [],
         }  # fmt: skip
-        rows.append(row | {"attributes": dict(note.attributes)} if note is not None and note.attributes else row)
+        rows.append(row if note is None or not note.attributes else row | _written_note(note.attributes))
     return rows
+
+
+def _written_note(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Key points and their like beside the others, as the tools that know them look for them."""
+    beside = {name: value for name, value in attributes.items() if name in _BESIDE}
+    others = {name: value for name, value in attributes.items() if name not in _BESIDE}
+    return beside | ({"attributes": others} if others else {})

@@ -95,14 +95,12 @@ def _draw(item: Any, number: int, regions: Regions, used: set[str]) -> None:
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """One file; objects with masks are written as their boxes."""
-    losses.class_ids(dataset)
     losses.class_order(dataset)
     drawn = []
     for record in dataset.records:
         if record.instances is None or record.skipped:
             losses.image(record)
         else:
-            losses.of_image(record)
             drawn.append((record.image, record.instances))
     pages = []
     names = written_names([image for image, _ in drawn], path)

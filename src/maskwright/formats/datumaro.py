@@ -23,6 +23,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ import numpy as np
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats.image_classes import classified
-from maskwright.formats.losses import LABELLED_CLASSES_LOST, SCORES_LOST
+from maskwright.formats.losses import ANNOTATION_IDS_LOST, SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -69,6 +70,8 @@ _UNUSED = {"polyline": LINES_UNUSED, "cuboid_3d": CUBOIDS_UNUSED, "cuboid_2d": C
            "skeleton": KEYPOINTS_UNUSED, "point": POINTS_UNUSED}  # fmt: skip
 _REDRAW = "draw it again and export, or delete it"
 
+_PARENT = "supercategory"  # as COCO calls what Datumaro calls the parent
+
 _Shape = dict[str, Any]
 
 
@@ -83,7 +86,8 @@ def sniff(head: Head) -> Evidence | None:
 
 # --- reading ----------------------------------------------------------------------------------------
 def read(path: Path, faults: Faults) -> Dataset:
-    items, classes = _lists(path, read_json(path))
+    data = read_json(path)
+    items, classes = _lists(path, data)
     root = data_root(path)
     items = {index: item for index, item in enumerate(items) if _sound(item, index, faults)}
     names = {index: _name(item, root, path) for index, item in items.items()}
@@ -102,8 +106,10 @@ def read(path: Path, faults: Faults) -> Dataset:
         given = [_label(label, classes) for label in annotations if _is_label(label)]
         if several := tuple(label for label in given if label is not None):
             labels[image.path] = (*labels.get(image.path, ()), *several)
-        drafts.append(Draft(image, regions, id=_id(item)))
-    return classified(data_name(root), [name for name in classes if name in used], drafts, labels, "datumaro", faults)
+        facts = _facts(item)
+        drafts.append(Draft(image, regions, id=facts.pop("id", None), attributes=facts))
+    names = [name for name in classes if name in used]
+    return _with_facts(classified(data_name(root), names, drafts, labels, "datumaro", faults), data)
 
 
 def _lists(path: Path, data: Any) -> tuple[list[Any], list[str]]:
@@ -152,11 +158,23 @@ def _name(item: dict[str, Any], root: Path, path: Path) -> str:
     return own if len(own) < 4096 and "\0" not in own and os.path.isfile(root / own) else name  # noqa: PTH113 (never raises)
 
 
-def _id(item: dict[str, Any]) -> int | str | None:
-    """The image's id where it was read from COCO: Datumaro keeps it among the attributes."""
+def _facts(item: dict[str, Any]) -> dict[str, Any]:
+    """What it says of the image; `id` is the one of COCO, where it was read from COCO."""
     found = item.get("attr")
-    found = found.get("id") if isinstance(found, dict) else None
-    return found if isinstance(found, int | str) and not isinstance(found, bool) else None
+    found = dict(found) if isinstance(found, dict) else {}
+    if not isinstance(found.get("id", 0), int | str) or isinstance(found.get("id"), bool):
+        del found["id"]
+    return found
+
+
+def _with_facts(dataset: Dataset, data: dict[str, Any]) -> Dataset:
+    """With what is said of the whole, and of the classes."""
+    infos = data.get("infos")
+    listed = data["categories"]["label"]["labels"] if dataset.names else []
+    parents = {label["name"].strip(): label.get("parent") for label in listed}
+    facts = [{_PARENT: parents[name]} if parents.get(name) else {} for name in dataset.names]
+    return replace(dataset, class_attributes=tuple(facts) if any(facts) else (),
+                   attributes=dict(infos) if isinstance(infos, dict) else {})  # fmt: skip
 
 
 def _stated(item: dict[str, Any]) -> tuple[int, int] | None:
@@ -312,21 +330,24 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             losses.image(record)
         else:
             records.append(record)
-    losses.class_ids(dataset)
+    losses.class_attributes(dataset, kept=[_PARENT])
     beside = path.parent.parent / "images" / path.name if path.parent.name == "annotations" else path
     names = written_names([record.image for record in records], beside)
     items: list[dict[str, Any]] = []
     for record, name in zip(records, names, strict=True):
-        losses.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None or record.incomplete))
         annotations = [_written("label", label, {}) for label in record.labels or ()]
         if record.instances is not None:
             annotations += _shapes(record.instances, losses)
         item = {"id": name.rpartition(".")[0] or name, "annotations": annotations}
-        item |= {} if record.id is None else {"attr": {"id": record.id}}
+        facts = ({} if record.id is None else {"id": record.id}) | {**record.attributes}
+        item |= {"attr": facts} if facts else {}
         items.append(item | {"image": {"path": name, "size": list(record.size)}})
-    labels = [{"name": name, "parent": "", "attributes": []} for name in dataset.names]
+    parents = [facts.get(_PARENT, "") for facts in dataset.class_attributes] or [""] * len(dataset.names)
+    labels = [{"name": name, "parent": parent, "attributes": []}
+              for name, parent in zip(dataset.names, parents, strict=True)]  # fmt: skip
     categories = {"label": {"labels": labels, "label_groups": [], "attributes": []}}
-    written = {"dm_format_version": "1.0", "media_type": 2, "infos": {}, "categories": categories, "items": items}
+    written = {"dm_format_version": "1.0", "media_type": 2, "infos": {**dataset.attributes},
+               "categories": categories, "items": items}  # fmt: skip
     write_text(path, json.dumps(written, ensure_ascii=False))
 
 
@@ -337,6 +358,8 @@ def _written(kind: str, label: int, attributes: dict[str, Any], *, id: object = 
 
 def _shapes(instances: Instances, losses: Losses) -> Iterator[_Shape]:
     losses.add(SCORES_LOST, 0 if instances.scores is None else len(instances))
+    ids = [note.id for note in instances.annotations or () if note is not None]
+    losses.add(ANNOTATION_IDS_LOST, sum(isinstance(id, str) for id in ids))
     outlines, notes = instances.outlines(), instances.annotations or [None] * len(instances)
     for row, label in enumerate(instances.classes.tolist()):
         note = notes[row]

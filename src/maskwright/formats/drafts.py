@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
@@ -61,6 +62,7 @@ class Draft:
     """A record while the class names are not yet known. `regions` None: nobody has labeled this image.
 
     id  by which the file itself knows the image
+    attributes  further facts of the image, as JSON values
     """
 
     image: FoundImage
@@ -68,6 +70,7 @@ class Draft:
     split: str | None = None
     group: str | None = None
     id: int | str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assemble(
@@ -98,7 +101,7 @@ def assemble(
             faults.count(IMAGES_UNDRAWN)
         skipped = draft.regions is not None and instances is None and not undrawn
         records.append(Record(draft.image.path, draft.image.size, instances, skipped, None, draft.group, draft.split,
-                              id=draft.id))  # fmt: skip
+                              id=draft.id, attributes=draft.attributes))  # fmt: skip
     return Dataset(name, names, tuple(records), format)
 
 
@@ -113,10 +116,12 @@ def _one_an_image(drafts: Iterable[Draft], faults: Faults, join: bool) -> list[D
         if not _drawn(draft) or not _drawn(first):
             empty += 1
             drawn, other = (draft, first) if _drawn(draft) else (first, draft)
-            found[path] = replace(drawn, split=drawn.split or other.split, group=drawn.group or other.group)
+            found[path] = replace(drawn, split=drawn.split or other.split, group=drawn.group or other.group,
+                                  attributes={**other.attributes, **drawn.attributes})  # fmt: skip
         elif join and draft.image.name == first.image.name and draft.regions is not None and first.regions is not None:
             joined += 1
             first.regions.absorb(draft.regions)
+            first.attributes = {**draft.attributes, **first.attributes}
         else:
             seen = 0 if draft.regions is None else draft.regions.seen
             faults.add(f'image "{draft.image.name}"', "image", "one record an image", "a second record of the same",

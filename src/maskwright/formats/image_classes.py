@@ -25,18 +25,20 @@ def classified(
     labels: Mapping[Path, tuple[str, ...]],
     format: str,
     faults: Faults,
+    join: bool = False,
 ) -> Dataset:
     """What `assemble` makes of the drafts; where none of them has an object, with the images' classes.
 
     names   of the objects' classes
     labels  of some images the classes of the whole; an image without any was not labeled
+    join    as for `assemble`
     """
     drafts = list(drafts)
     drawn = any(draft.regions is not None and (draft.regions.seen or draft.regions.unused_shapes) for draft in drafts)
     known = [label for several in labels.values() for label in several]
     if drawn or not known:
         faults.count(IMAGE_CLASSES_UNUSED, len(known))
-        return assemble(name, names, drafts, format, faults)
+        return assemble(name, names, drafts, format, faults, join=join)
     blank = [replace(draft, regions=None) for draft in drafts]
     dataset = assemble(name, sorted({*known}), blank, format, faults)
     index = {label: number for number, label in enumerate(dataset.names)}

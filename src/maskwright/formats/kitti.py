@@ -137,14 +137,12 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
             raise DatasetError("this class cannot stand in KITTI's lines", file=dataset.name, record=f"class {name!r}",
                                expected="a word without blanks, but not DontCare", got=repr(name),
                                fix="rename it")  # fmt: skip
-    losses.class_ids(dataset)
     losses.class_order(dataset)
     texts: dict[str, Record] = {}
     for record in dataset.records:
         if record.instances is None or record.skipped:
             losses.image(record)
             continue
-        losses.of_image(record)
         stem = percent_encoded(record.image.stem)
         if texts.setdefault(stem, record) is not record:
             raise DatasetError("two images would share one label file", file=dataset.name, got=stem,

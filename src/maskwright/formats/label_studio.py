@@ -35,7 +35,7 @@ from maskwright.files import write_text
 from maskwright.formats import label_studio_brush
 from maskwright.formats.image_classes import classified
 from maskwright.formats.label_studio_tasks import LabelingTask, Shape, tasks
-from maskwright.formats.losses import LABELLED_CLASSES_LOST, VERTICES_LOST
+from maskwright.formats.losses import VERTICES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -266,7 +266,6 @@ def _numbers(values: Any) -> np.ndarray | None:
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """One file of tasks, which Label Studio imports once the names of the images are addresses that it serves."""
-    losses.class_ids(dataset)
     losses.class_order(dataset)
     names = written_names([record.image for record in dataset.records], path)
     written = [_task(number, record, name, dataset.names, losses)
@@ -275,7 +274,6 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
 
 
 def _task(number: int, record: Record, name: str, names: tuple[str, ...], losses: Losses) -> dict[str, Any]:
-    losses.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None or record.incomplete))
     result = [] if record.instances is None else list(_results(record.instances, record.size, losses))
     if record.labels:
         choices = {"choices": [names[label] for label in record.labels]}

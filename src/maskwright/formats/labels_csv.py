@@ -23,7 +23,7 @@ from pathlib import Path
 from maskwright import tables
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import write_text
-from maskwright.formats.losses import BOXES_LOST, LABELLED_CLASSES_LOST, OUTLINES_LOST, SKIPPED_IMAGES_LOST
+from maskwright.formats.losses import BOXES_LOST, OUTLINES_LOST, SKIPPED_IMAGES_LOST
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
     Draft,
@@ -164,7 +164,6 @@ def _said(record: Record, names: tuple[str, ...], losses: Losses) -> list[str] |
     if drawn is not None:
         losses.add(BOXES_LOST if drawn.masks is None else OUTLINES_LOST, len(drawn))
         losses.scores_and_crowds(drawn)
-        losses.add(LABELLED_CLASSES_LOST, int(record.labelled_classes is not None))
     if record.labels is not None:
         own = set(record.labels)
     elif drawn is not None:

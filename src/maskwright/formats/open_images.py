@@ -7,8 +7,9 @@ Known by     a .csv file with the columns ImageID, LabelName, XMin, XMax, YMin, 
 Holds        boxes; masks of some of them (open_images_masks.py); groups (IsGroupOf), read as crowds; occluded,
              truncated, depiction and inside, as attributes; classes of whole images, where neither boxes nor masks of
              the split lie beside them
-Cannot hold  images without objects, holes as outlines, other attributes. On writing: boxes only, whose images have
-             verified labels beside them; masks, scores, attributes and empty images are dropped and counted
+Cannot hold  images without objects, holes as outlines, other attributes. On writing: boxes, whose images have
+             verified labels beside them, or labels of images alone; masks, scores, attributes and empty images are
+             dropped and counted
 Classes      only those that people have verified on an image are labeled there: where the table of image labels lies
              beside the boxes, other classes are never taken as absent from an image
 Coordinates  fractions of width and height
@@ -29,7 +30,7 @@ from maskwright.errors import AnnotationError, DatasetError
 from maskwright.files import write_text
 from maskwright.formats import open_images_masks
 from maskwright.formats.listing import split_word
-from maskwright.formats.losses import ATTRIBUTES_LOST, IMAGE_LABELS_LOST, OUTLINES_LOST, SCORES_LOST
+from maskwright.formats.losses import ATTRIBUTES_LOST, OUTLINES_LOST, SCORES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -302,17 +303,19 @@ def _verified(path: Path) -> dict[str, set[str]]:
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
-    """A table of boxes; beside it one of the classes that were looked for on each image, and one of their names."""
-    drawn = []
+    """A table of boxes; beside it one of the classes that were looked for on each image, and one of their names.
+
+    Where nothing is drawn on any image, only the classes of the images: theirs is then the table at `path`.
+    """
+    written = []
     for record in dataset.records:
-        if record.instances is None or record.skipped or not len(record.instances):
+        if record.skipped or (record.labels is None and not record.instances):
             losses.image(record)
         else:
-            losses.add(IMAGE_LABELS_LOST, int(record.labels is not None))
-            drawn.append((record, record.instances))
-    names = written_names([record.image for record, _ in drawn], path)
+            written.append(record)
+    names = written_names([record.image for record in written], path)
     ids: dict[str, Path] = {}
-    for (record, _), name in zip(drawn, names, strict=True):
+    for record, name in zip(written, names, strict=True):
         id = name.rpartition(".")[0] or name  # ids have no ending
         if ids.setdefault(id, record.image) != record.image:
             raise DatasetError("two images of one id", file=record.image, expected="names that differ, ending apart",
@@ -323,15 +326,16 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
         losses.class_ids(dataset)
     codes = [str(code) for code in own] or list(dataset.names)
     rows, verified = [], []
-    for (record, instances), id in zip(drawn, ids, strict=True):
-        rows += [[id, "xclick", *row] for row in _rows(instances, record.size, codes, losses)]
-        there = {*instances.classes.tolist()}
+    for record, id in zip(written, ids, strict=True):
+        drawn = record.instances
+        rows += [] if drawn is None else [[id, "xclick", *row] for row in _rows(drawn, record.size, codes, losses)]
+        there = {*(record.labels or ()), *([] if drawn is None else drawn.classes.tolist())}
         labelled = range(len(codes)) if record.labelled_classes is None else record.labelled_classes
         verified += [[id, "verification", codes[number], int(number in there)] for number in labelled]
-    write_text(path, tables.written(_WRITTEN, rows))
-    stem = path.stem.removesuffix("-bbox")
-    labels = ("ImageID", "Source", "LabelName", "Confidence")
-    write_text(path.with_name(f"{stem}-human-imagelabels.csv"), tables.written(labels, verified))
+    beside = path.with_name(f"{path.stem.removesuffix('-bbox')}-human-imagelabels.csv") if rows else path
+    write_text(beside, tables.written(("ImageID", "Source", "LabelName", "Confidence"), verified))
+    if rows:
+        write_text(path, tables.written(_WRITTEN, rows))
     called = zip(codes, dataset.names, strict=True)
     write_text(path.with_name("class-descriptions.csv"), tables.written(("LabelName", "DisplayName"), called))
 

@@ -34,6 +34,9 @@ class Format:
     endings     files that are looked at one by one in a folder; () where the format claims whole folders only
     folder_of   of a folder that it claims as a whole it reads all files with these endings: nobody else is asked
     image_of    the same of files that are called like an image; of others its own
+    holds       of what it writes it has a place for these: image_ids, annotation_ids, class_ids; boxes (beside masks);
+                image_labels, no_image_label (none of the classes), labelled_classes, groups; image_attributes,
+                class_attributes, attributes (of the whole). What it has none for is counted as lost
     options     what its `read` takes besides: class_attribute (a region has several, any of which may hold the class),
                 connected_components (masks may tell no objects apart)
     """
@@ -45,40 +48,51 @@ class Format:
     endings: tuple[str, ...] = ()
     folder_of: tuple[str, ...] = ()
     image_of: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
 
 
 FORMATS = {
     "boxes_csv": Format("boxes as a CSV table (TensorFlow tutorials)", "maskwright.formats.boxes_csv", writes=True,
-                        endings=(".csv", ".tsv")),
+                        endings=(".csv", ".tsv"), holds=("boxes",)),
     "cityscapes": Format("Cityscapes polygons (gtFine, leftImg8bit)", "maskwright.formats.cityscapes"),
-    "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders"),
-    "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",)),
-    "create_ml": Format("CreateML JSON", "maskwright.formats.create_ml", writes=True, endings=(".json",)),
-    "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", writes=True, endings=(".xml",)),
-    "datumaro": Format("Datumaro JSON", "maskwright.formats.datumaro", writes=True, endings=(".json",)),
+    "class_folders": Format("one sub-folder of images a class", "maskwright.formats.class_folders", writes=True,
+                            holds=("boxes", "image_labels")),
+    "coco": Format("COCO JSON", "maskwright.formats.coco", writes=True, endings=(".json",),
+                   holds=("image_ids", "annotation_ids", "class_ids", "boxes", "labelled_classes",
+                          "image_attributes", "class_attributes", "attributes")),
+    "create_ml": Format("CreateML JSON", "maskwright.formats.create_ml", writes=True, endings=(".json",),
+                        holds=("boxes",)),
+    "cvat": Format("CVAT XML 1.1, images or video", "maskwright.formats.cvat", writes=True, endings=(".xml",),
+                   holds=("image_labels",)),
+    "datumaro": Format("Datumaro JSON", "maskwright.formats.datumaro", writes=True, endings=(".json",),
+                       holds=("image_ids", "annotation_ids", "boxes", "image_labels", "image_attributes",
+                              "class_attributes", "attributes")),
     "dota": Format("DOTA: a text of oriented boxes an image", "maskwright.formats.dota"),
     "gdxray": Format("GDXray series (X-ray castings and welds)", "maskwright.formats.gdxray"),
-    "kitti": Format("KITTI boxes (label_2, image_2)", "maskwright.formats.kitti", writes=True),
+    "kitti": Format("KITTI boxes (label_2, image_2)", "maskwright.formats.kitti", writes=True, holds=("boxes",)),
     "kitti_mots": Format("KITTI MOTS masks (instances, image_02)", "maskwright.formats.kitti_mots"),
     "label_studio": Format("Label Studio JSON and JSON-MIN", "maskwright.formats.label_studio", writes=True,
-                           endings=(".json",)),
-    "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, image_of=(".json",)),
+                           endings=(".json",), holds=("image_labels",)),
+    "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, image_of=(".json",),
+                      holds=("image_labels",)),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
-                         endings=(".csv", ".tsv")),
+                         endings=(".csv", ".tsv"), holds=("boxes", "image_labels", "no_image_label", "groups")),
     "mask_images": Format("mask images beside the images (ids, palette, one file an object)",
                           "maskwright.formats.mask_images", options=("connected_components",)),
-    "open_images": Format("Open Images boxes, CSV", "maskwright.formats.open_images", writes=True, endings=(".csv",)),
+    "open_images": Format("Open Images boxes, CSV", "maskwright.formats.open_images", writes=True, endings=(".csv",),
+                          holds=("class_ids", "boxes", "image_labels", "no_image_label", "labelled_classes")),
     "panoptic": Format("COCO panoptic JSON and its pictures", "maskwright.formats.panoptic", endings=(".json",)),
     "supervisely": Format("Supervisely JSON", "maskwright.formats.supervisely", writes=True),
     "tfrecord": Format("TFRecord of images with boxes", "maskwright.formats.tfrecord", writes=True, export=True,
-                       endings=(".record", ".tfrecord", ".tfrecords", ".tfrec")),
+                       endings=(".record", ".tfrecord", ".tfrecords", ".tfrec"), holds=("boxes",)),
     "via": Format("VGG Image Annotator, JSON or CSV", "maskwright.formats.via", writes=True, endings=(".json", ".csv"),
-                  options=("class_attribute",)),
+                  options=("class_attribute",), holds=("image_labels", "image_attributes")),
     "via3": Format("VIA 3 project of images", "maskwright.formats.via3", endings=(".json",),
                    options=("class_attribute",)),
     "vott": Format("VoTT JSON and CSV", "maskwright.formats.vott", writes=True, endings=(".json", ".csv")),
-    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, folder_of=(".xml",)),
+    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, folder_of=(".xml",),
+                  holds=("boxes", "image_attributes")),
     "yolo": Format("YOLO: a text of fractions an image, data.yaml", "maskwright.formats.yolo", writes=True),
 }  # fmt: skip
 
@@ -154,4 +168,5 @@ def write(dataset: Dataset, path: Path | str, format: str) -> tuple[Issue, ...]:
         raise DatasetError(f"{format} is only read, not written", expected=f"one of {able}", got=format)
     losses = Losses()
     module_of(format).write(dataset, Path(path), losses)
+    losses.facts(dataset, FORMATS[format].holds)
     return losses.issues

@@ -255,13 +255,11 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """A project: meta.json, and for each split DATASET/ann/a.jpg.json for DATASET/img/a.jpg, which is not copied."""
     if path.suffix.lower() == ".json":
         raise OutputError("a Supervisely project is a folder of several files", file=path, fix="name a folder")
-    losses.class_ids(dataset)
     pages: dict[Path, Record] = {}
     for record in dataset.records:
         if record.skipped or record.instances is None:
             losses.image(record)
             continue
-        losses.of_image(record)
         below = record.image.parent.name == _IMG and record.image.is_relative_to(path)
         folder = record.image.parent.parent if below else path / (record.split or "data")
         page = folder / _ANN / f"{percent_encoded(record.image.name)}.json"

@@ -5,7 +5,8 @@ Looks like   {"a.jpg1024": {"filename": "a.jpg", "size": 1024, "regions": [{"sha
              VIA 1: "regions" is {"0": {...}, "1": {...}}; a project: the same under "_via_img_metadata";
              CSV: filename, file_size, file_attributes, region_count, region_id, region_shape_attributes, ...
 Known by     "_via_img_metadata"; or "filename" and "regions"; or a CSV column region_shape_attributes
-Holds        polygons, polylines (closed here), rectangles, circles, ellipses; any attributes; images with no regions
+Holds        polygons, polylines (closed here), rectangles, circles, ellipses; any attributes of regions and
+             images; a class of whole images (a file attribute called class, label ...); images with no regions
 Cannot hold  scores, holes, objects in several parts, empty-versus-unlabeled. On writing: outlines go out with the
              points that were drawn, other masks along their pixels' edges; scores and holes are dropped, parts become
              regions of their own, unlabeled images are left out; all of it is counted
@@ -21,7 +22,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ from typing import Any
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
 from maskwright.formats import via_classes
-from maskwright.formats.losses import ATTRIBUTES_LOST, HOLES_LOST, UNIONS_LOST
+from maskwright.formats.image_classes import classified
+from maskwright.formats.losses import ATTRIBUTES_LOST, HOLES_LOST, IMAGE_ATTRIBUTES_LOST, UNIONS_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -38,7 +40,6 @@ from maskwright.formats.reading import (
     ImageFinder,
     Losses,
     Regions,
-    assemble,
     data_name,
     data_root,
     natural,
@@ -51,7 +52,7 @@ from maskwright.formats.reading import (
 from maskwright.formats.shapes import LINES_UNUSED, POINTS_UNUSED
 from maskwright.geometry import polygons
 from maskwright.issues import Kind
-from maskwright.types import Annotation, Dataset, Instances
+from maskwright.types import Annotation, Dataset, Instances, Record
 
 CLASS_NAME_BLANKS = Kind(
     "class_name_blanks", "warning", 'class "{written}" was read as "{name}": blanks around a name do not count'
@@ -93,11 +94,15 @@ class _Region:
 
 @dataclass
 class _Image:
-    """bytes: the size of the image's file, by which VIA tells images of one name apart; 0 where it is not said."""
+    """bytes: the size of the image's file, by which VIA tells images of one name apart; 0 where it is not said.
+
+    attributes  of the whole image
+    """
 
     filename: str
     regions: list[_Region]
     bytes: int = 0
+    attributes: via_classes.Attributes = None
 
 
 def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_classes.Location:
@@ -125,6 +130,12 @@ def read(
         faults.report(attribute)
     implied = _implied(images, location, root, faults)
     finder = ImageFinder(root, faults, near=path.parent, names=[image.filename for image in images])
+    whole = (
+        via_classes.of_images((image.attributes for image in images), class_attribute)
+        if not regions
+        else via_classes.Location(None)
+    )
+    labels: dict[Path, tuple[str, ...]] = {}
     drafts, used, written = [], set(), set()
     for image in _present(images, finder, faults):
         found = finder.image(image.filename, regions=len(image.regions))
@@ -137,13 +148,15 @@ def read(
                 continue
             used.add(label.strip())
             written.add(label)
-        drafts.append(Draft(found, regions))
+        drafts.append(Draft(found, regions, attributes=whole.others(image.attributes)))
+        if several := tuple(label.strip() for label in whole.labels(image.attributes)):
+            labels[found.path] = several
     for label in sorted(written):
         if label != label.strip():
             faults.report(CLASS_NAME_BLANKS(written=label, name=label.strip()))
     declared = [name for name in options.get(location.attribute or "", []) if name in used]
     names = dict.fromkeys([*declared, *sorted(used, key=natural)])
-    return assemble(data_name(root), names, drafts, "via", faults, join=True)
+    return classified(data_name(root), names, drafts, labels, "via", faults, join=True)
 
 
 def _present(images: list[_Image], finder: ImageFinder, faults: Faults) -> Iterator[_Image]:
@@ -215,7 +228,9 @@ def _from_json(metadata: dict[str, Any], faults: Faults) -> Iterator[_Image]:
             faults.add(f'image "{record["filename"]}"', "regions", "a list or an object of regions", regions)
             continue
         read = [_Region(number, *_parts(region)) for number, region in numbered]
-        yield _Image(record["filename"], read, _size_of(record.get("size")))
+        attributes = record.get("file_attributes")
+        yield _Image(record["filename"], read, _size_of(record.get("size")),
+                     attributes if isinstance(attributes, dict) else None)  # fmt: skip
 
 
 def _size_of(value: Any) -> int:
@@ -234,9 +249,12 @@ def _parts(region: Any) -> tuple[Any, dict[str, Any] | None]:
 def _from_csv(path: Path) -> list[_Image]:
     """One row a region; an image without regions has one row with an empty shape."""
     images: dict[tuple[str, int], _Image] = {}
-    for row in read_table(path, _COLUMNS, ("file_size", "region_count", "region_id")).rows:
+    for row in read_table(path, _COLUMNS, ("file_size", "file_attributes", "region_count", "region_id")).rows:
         name, size = row["filename"], _size_of(row.get("file_size", "").strip())
-        image = images.setdefault((name, size), _Image(name, [], size))
+        image = images.get((name, size))
+        if image is None:
+            of_image = _cell(row.get("file_attributes", ""))
+            images[name, size] = image = _Image(name, [], size, of_image if isinstance(of_image, dict) else None)
         shape, attributes = _cell(row["region_shape_attributes"]), _cell(row["region_attributes"])
         if shape == {} and row.get("region_count", "0") in ("", "0"):
             continue
@@ -349,21 +367,29 @@ def _numbers(shape: dict[str, Any], kind: str, number: object, regions: Regions)
 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
-    """A VIA 2 export: masks as polygons, boxes as rectangles, the class in the attribute "class"."""
+    """A VIA 2 export: masks as polygons, boxes as rectangles; the class, of regions or images, as "class"."""
     losses.class_order(dataset)
-    drawn = []
+    labeled = []
     for record in dataset.records:
-        if record.instances is None:
+        if record.skipped or record.state == "unlabeled":
             losses.image(record)
         else:
-            drawn.append((record.image, record.instances))
+            labeled.append(record)
     records: dict[str, Any] = {}
-    names = written_names([image for image, _ in drawn], path)
-    for (image, instances), name in zip(drawn, names, strict=True):
-        size = image.stat().st_size if image.is_file() else -1
-        regions = list(_regions(instances, losses))
-        records[f"{name}{size}"] = {"filename": name, "size": size, "regions": regions, "file_attributes": {}}
+    for record, name in zip(labeled, written_names([record.image for record in labeled], path), strict=True):
+        size = record.image.stat().st_size if record.image.is_file() else -1
+        regions = [] if record.instances is None else list(_regions(record.instances, losses))
+        attributes = _more(record.attributes, IMAGE_ATTRIBUTES_LOST, losses) | _image_class(record, dataset.names)
+        records[f"{name}{size}"] = {"filename": name, "size": size, "regions": regions, "file_attributes": attributes}
     write_text(path, json.dumps(records, ensure_ascii=False))
+
+
+def _image_class(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
+    """As a text; several as ticked boxes."""
+    labels = [names[label] for label in record.labels or ()]
+    if not labels:
+        return {}
+    return {"class": labels[0] if len(labels) == 1 else dict.fromkeys(labels, True)}
 
 
 def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
@@ -372,7 +398,8 @@ def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
     drawn, notes = instances.outlines(), instances.annotations or [None] * len(instances)
     traced = None if masks is None else polygons.trace(masks.counts, masks.offsets, masks.size)
     for row, label in enumerate(instances.labels):
-        attributes = {"class": label} | _more(notes[row], losses)
+        note = notes[row]
+        attributes = {"class": label} | _more({} if note is None else note.attributes, ATTRIBUTES_LOST, losses)
         parts = drawn[row]
         if traced is None:
             x1, y1, x2, y2 = (round(float(side), 2) for side in instances.boxes[row])
@@ -388,8 +415,13 @@ def _regions(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
             yield {"shape_attributes": shape, "region_attributes": attributes}
 
 
-def _more(note: Annotation | None, losses: Losses) -> dict[str, Any]:
-    """Further attributes of a region, as VIA shows them: texts and ticked boxes."""
-    attributes = {} if note is None else dict(note.attributes)
-    losses.add(ATTRIBUTES_LOST, int(attributes.pop("class", None) is not None))
-    return {name: value if isinstance(value, dict | str) else json.dumps(value) for name, value in attributes.items()}
+def _more(attributes: Mapping[str, Any], kind: Kind, losses: Losses) -> dict[str, Any]:
+    """Further attributes of a region or an image, as VIA shows them: texts and ticked boxes."""
+    kept = {name: value for name, value in attributes.items() if name.strip().casefold() != "class"}
+    losses.add(kind, len(attributes) - len(kept))
+    return {name: value if isinstance(value, str) or _ticked(value) else json.dumps(value)
+            for name, value in kept.items()}  # fmt: skip
+
+
+def _ticked(value: object) -> bool:
+    return isinstance(value, dict) and all(type(tick) is bool for tick in value.values()) and any(value.values())

@@ -56,12 +56,14 @@ class Location:
             return [name for name, value in (attributes or {}).items() if _filled(name, value)]
         return [] if self.attribute is None else values(_value(attributes or {}, self.attribute))
 
+    def others(self, attributes: Attributes) -> dict[str, Any]:
+        """What the other attributes say, those that say something."""
+        filled = {name: value for name, value in (attributes or {}).items() if values(value) or value is True}
+        return {} if self.by_key else {name: filled[name] for name in filled if not _alike(name, self.attribute)}
+
     def note(self, attributes: Attributes) -> Annotation | None:
-        """What the other attributes say; None where they say nothing."""
-        others = {} if self.by_key else {
-            name: value for name, value in (attributes or {}).items()
-            if not _alike(name, self.attribute) and (values(value) or value is True)
-        }  # fmt: skip
+        """The same of a region; None where they say nothing."""
+        others = self.others(attributes)
         return Annotation(attributes=others) if others else None
 
     def report(self, regions: Iterable[Attributes], asked: str | None) -> Issue | None:
@@ -98,11 +100,18 @@ def find(regions: Sequence[Attributes], asked: str | None = None, file: object =
     def rank(name: str) -> tuple[bool, bool, int]:
         count, different = len(filled[name]), len(set(filled[name]))
         sensible = different <= max(10, count / 2) and count >= most / 2
-        return sensible, re.sub(r"[^a-z]", "", name.lower()) in _LIKELY, count
+        return sensible, _is_likely(name), count
 
     chosen = max(filled, key=rank) if asked is None else asked
     known = (label for name, labels in filled.items() if _alike(name, chosen) for label in labels)
     return Location(chosen, known=frozenset(label.strip() for label in known))
+
+
+def of_images(images: Iterable[Attributes], asked: str | None = None) -> Location:
+    """Where images have their class, in a file without regions: in the attribute `asked` for, or in one called so."""
+    named = dict.fromkeys(name for attributes in images for name in attributes or {})
+    likely = (name for name in named if _alike(name, asked) or (asked is None and _is_likely(name)))
+    return Location(next(likely, None))
 
 
 def values(value: Any) -> list[str]:
@@ -159,6 +168,10 @@ def _value(attributes: Mapping[str, Any], name: str) -> Any:
 
 def _alike(name: str, other: str | None) -> bool:
     return other is not None and _folded(name) == _folded(other)
+
+
+def _is_likely(name: str) -> bool:
+    return re.sub(r"[^a-z]", "", name.lower()) in _LIKELY
 
 
 def _folded(name: str) -> str:

@@ -2,9 +2,9 @@
 
 Looks like   <annotation><filename>a.jpg</filename><size>...</size><object><name>rust</name><bndbox>...</object>
 Known by     .xml files with the root <annotation>; a folder SegmentationObject
-Holds        boxes, pose, truncated, occluded, difficult; masks in SegmentationObject (ids) and SegmentationClass,
-             255 is void; outlines in <polygon> (RectLabel, Roboflow, X-AnyLabeling); turned boxes in <robndbox>
-             (roLabelImg), which are read as outlines of four corners
+Holds        boxes, pose, truncated, occluded, difficult; source and owner of the image (voc_facts.py); masks in
+             SegmentationObject (ids) and SegmentationClass, 255 is void; outlines in <polygon> (RectLabel, Roboflow,
+             X-AnyLabeling); turned boxes in <robndbox> (roLabelImg), which are read as outlines of four corners
 Cannot hold  scores, crowd, unlabeled images, points of outlines beside masks, masks that overlap. On writing they are
              dropped and counted; of an image whose masks do not overlap the pictures are written, too
 In the wild  <path> and <folder> of another machine; corners in any order or swapped; images renamed after their XML;
@@ -31,7 +31,7 @@ import numpy as np
 from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.files import writing, writing_folder
-from maskwright.formats import lists, voc_masks
+from maskwright.formats import lists, voc_facts, voc_masks
 from maskwright.formats.listing import is_label_folder
 from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
@@ -64,7 +64,6 @@ TURNED_BOXES = Kind(
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TURNED = ("cx", "cy", "w", "h", "angle")
-MARKS = ("pose", "truncated", "occluded", "difficult")
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -96,7 +95,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     for page in pages:
         image = _image_of(page, finders[page.file.parent], stems, faults, slips)
         if image is not None:
-            drafts.append(Draft(image, _regions(page, image, faults, slips)))
+            drafts.append(Draft(image, _regions(page, image, faults, slips), attributes=voc_facts.of_image(page.root)))
     slips.report(faults)
     names = {label for page in pages for label in page.labels if label}
     dataset = assemble(data_name(path), sorted(names), drafts, "voc", faults)
@@ -203,7 +202,7 @@ def _regions(page: _Page, image: FoundImage, faults: Faults, slips: _Slips) -> R
         if not label:
             regions.lacks(number, "name", "a class name", "none", "name the class in the XML")
             continue
-        note = _note(element)
+        note = voc_facts.of_object(element)
         turned = element.find("robndbox")
         if turned is not None and element.find("bndbox") is None:
             _draw_turned(turned, number, label, regions, slips, note)
@@ -254,16 +253,6 @@ def _outline(polygon: Element) -> list[list[float | str]] | None:
     read = [[_number(text) for text in pair] for pair in texts]
     return [[text if value is None else value for text, value in zip(pair, values, strict=True)]
             for pair, values in zip(texts, read, strict=True)] or None  # fmt: skip
-
-
-def _note(element: Element) -> Annotation | None:
-    """difficult, truncated, occluded and pose, where they say something."""
-    found: dict[str, int | str] = {}
-    for name in MARKS:
-        text = _text(element, name)
-        if text.casefold() not in ("", "0", "false", "unspecified"):
-            found[name] = int(text) if text.isdecimal() and len(text) < 9 else text
-    return Annotation(attributes=found) if found else None
 
 
 def _text(element: Element, path: str) -> str:
@@ -362,6 +351,7 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
     assert instances is not None
     root = Element("annotation")
     SubElement(root, "filename").text = percent_encoded(record.image.name)
+    voc_facts.write_of_image(record.attributes, root, losses)
     size = SubElement(root, "size")
     for side, value in zip(("width", "height", "depth"), (record.size[1], record.size[0], 3), strict=True):
         SubElement(size, side).text = str(value)
@@ -369,15 +359,11 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
     for label, box, note in zip(instances.labels, instances.boxes, notes, strict=True):
         element = SubElement(root, "object")
         SubElement(element, "name").text = label
-        attributes = {} if note is None else note.attributes
-        for mark in MARKS:
-            if mark in attributes:
-                value = attributes[mark]
-                SubElement(element, mark).text = str(int(value) if isinstance(value, bool) else value)
+        voc_facts.write_of_object(note, element)
         corners = SubElement(element, "bndbox")
         for corner, value in zip(CORNERS, box, strict=True):
             SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
-    losses.attributes(instances, MARKS)
+    losses.attributes(instances, voc_facts.MARKS)
     losses.scores_and_crowds(instances)
     indent(root)
     return ElementTree(root)

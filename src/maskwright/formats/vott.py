@@ -174,7 +174,6 @@ def _draw_as(label: str, region: dict[str, Any], number: int, regions: Regions, 
 # --- writing ----------------------------------------------------------------------------------------
 def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """A VoTT JSON export: outlines as polygons, boxes as rectangles."""
-    losses.class_ids(dataset)
     records = [record for record in dataset.records if not record.skipped]
     for record in dataset.records:
         if record.skipped:
@@ -182,7 +181,6 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     assets: dict[str, Any] = {}
     names = written_names([record.image for record in records], path)
     for record, name in zip(records, names, strict=True):
-        losses.of_image(record)
         regions = [] if record.instances is None else list(_regions(record.instances, losses))
         key = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()  # as VoTT makes it of the path
         height, width = record.size

@@ -34,7 +34,7 @@ from maskwright.escaping import percent_encoded
 from maskwright.files import write_text
 from maskwright.formats import label_texts, yolo_config, yolo_parts
 from maskwright.formats.label_texts import Images, is_generic, is_labels
-from maskwright.formats.losses import CLASS_IDS_LOST, HOLES_LOST, IMAGE_LABELS_LOST
+from maskwright.formats.losses import HOLES_LOST
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -281,15 +281,11 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
     """
     if path.suffix.lower() in (".txt", ".yaml"):
         raise OutputError("YOLO is a folder of several files", file=path, fix="name a folder")
-    count = len(dataset.names)
-    if dataset.class_ids not in ((), tuple(range(count)), tuple(range(1, count + 1))):  # ids that only number them
-        losses.add(CLASS_IDS_LOST, count)
     texts: dict[Path, Record] = {}
     for record in dataset.records:
         if record.instances is None or record.skipped:
             losses.image(record)
             continue
-        losses.add(IMAGE_LABELS_LOST, int(record.labels is not None))
         text = path / "labels" / _below(record, path / "images")
         if texts.setdefault(text, record) is not record:
             raise DatasetError("two images would share one label file", file=dataset.name,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from maskwright.issues import Issue
+from maskwright.issues import Issue, Kind
 from maskwright.types.instances import Instances
+
+ATTRIBUTES_DISAGREE = Kind(
+    "attributes_disagree", "warning", "{names:&} differ between the files that were joined, and are left out"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +34,7 @@ class Record:
                What was not looked for is never trained as background
     incomplete     objects of the sought classes may be undrawn too: only the surroundings of drawn ones are background
     id         the number (or text) by which the annotation file knows the image (COCO); None where it has none
+    attributes  further facts of the image as JSON values: {"license": 3}. Kept so that writing can give them back
     """
 
     image: Path
@@ -41,6 +47,7 @@ class Record:
     labelled_classes: tuple[int, ...] | None = None
     incomplete: bool = False
     id: int | str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def of_labelled_classes(self, found: Instances) -> Instances:
         """Of what was found here, the objects of classes that were looked for: others may be right or wrong."""
@@ -71,6 +78,8 @@ class Dataset:
     format   which reader read it, for messages
     issues   what was put aside, mended or is worth knowing ("13 outlines extended past the image edge: clipped")
     class_ids  by which number (or text) the annotation file knows each class (COCO), like `names`; () where it has none
+    class_attributes  further facts of each class, like `names`: {"supercategory": "vehicle"}; () where there are none
+    attributes  further facts of the whole as JSON values: {"licenses": [...]}. Kept so that writing can give them back
     """
 
     name: str
@@ -79,6 +88,8 @@ class Dataset:
     format: str = ""
     issues: tuple[Issue, ...] = ()
     class_ids: tuple[int | str, ...] = ()
+    class_attributes: tuple[Mapping[str, Any], ...] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -150,8 +161,8 @@ class Dataset:
                 labelled_classes = tuple(int(new_index[label]) for label in labelled_classes)
             return replace(record, instances=instances, labels=labels, labelled_classes=labelled_classes)
 
-        ids = _ids_of(names, [self])
-        return replace(self, names=names, records=tuple(move(record) for record in self.records), class_ids=ids)
+        return replace(self, names=names, records=tuple(move(record) for record in self.records),
+                       class_ids=_ids_of(names, [self]), class_attributes=_attributes_of(names, [self]))  # fmt: skip
 
     def partially_labelled(self) -> Dataset:
         """The same dataset, saying that nothing but its own classes was looked for."""
@@ -170,14 +181,18 @@ class Dataset:
         several = [item.partially_labelled() if partial else item for item in several]
         names = tuple(dict.fromkeys(name for item in several for name in item.names))
         moved = [item.with_names(names) for item in several]
-        return Dataset(
+        attributes, disagreeing = _agreed(item.attributes for item in several)
+        dataset = Dataset(
             name,
             names,
             tuple(record for item in moved for record in item.records),
             " + ".join(dict.fromkeys(item.format for item in several)),
             tuple(dict.fromkeys(issue for item in several for issue in item.issues)),
             _ids_of(names, several),
+            _attributes_of(names, several),
+            attributes,
         )
+        return dataset.with_issues(ATTRIBUTES_DISAGREE(names=disagreeing)) if disagreeing else dataset
 
 
 def _ids_of(names: tuple[str, ...], several: Iterable[Dataset]) -> tuple[int | str, ...]:
@@ -185,3 +200,23 @@ def _ids_of(names: tuple[str, ...], several: Iterable[Dataset]) -> tuple[int | s
     known = {pair for item in several for pair in zip(item.names, item.class_ids, strict=False)}
     ids = dict(known)
     return tuple(ids[name] for name in names) if len(known) == len(ids) and ids.keys() >= set(names) else ()
+
+
+def _attributes_of(names: tuple[str, ...], several: Sequence[Dataset]) -> tuple[Mapping[str, Any], ...]:
+    """What several say of each class, the first one first; () where none says anything."""
+    known: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for item in several:
+        for name, facts in zip(item.names, item.class_attributes, strict=False):
+            known[name] = dict(facts) | known[name]
+    return tuple(known.values()) if any(known.values()) else ()
+
+
+def _agreed(several: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """What all that say it say alike, and the names of what they do not."""
+    found: dict[str, Any] = {}
+    disagreeing: list[str] = []
+    for facts in several:
+        for name, value in facts.items():
+            if found.setdefault(name, value) != value:
+                disagreeing.append(name)
+    return {name: value for name, value in found.items() if name not in disagreeing}, [*dict.fromkeys(disagreeing)]
