@@ -29,7 +29,7 @@ def command(
     images: Path, model: str | None, out: Path | None, format: str | None, classes: tuple[str, ...] | None, port: int,
     show: bool, console: Console,
 ) -> None:  # fmt: skip
-    """Draw objects on images in the browser, with a model's help if there is one.
+    """Draw objects on images in the browser, with a model's help; train on them there.
 
     \b
       maskwright label party/
@@ -52,6 +52,7 @@ def command(
     from maskwright.web.limits import Limits
     from maskwright.web.served import named
 
+    runs = options.beside_data(Path("runs"), [images], console)
     target = open_labels(images.expanduser(), out, format)
     predictor = None if model is None else (next(iter(named([model]))), require_detector(load(model)))
     with server.listen("127.0.0.1", port) as sock:
@@ -64,4 +65,4 @@ def command(
             if show:
                 click.launch(url)
 
-        server.run(labeling(store, access, console.log, limits, predictor), sock, limits, ready)
+        server.run(labeling(store, access, console.log, limits, predictor, runs=runs), sock, limits, ready)

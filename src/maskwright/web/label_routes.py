@@ -13,12 +13,11 @@ from starlette.routing import Route
 from maskwright.images.decode import is_deep
 from maskwright.types import Instances, Window
 from maskwright.web import bodies, label_images, label_objects, label_shapes
+from maskwright.web.label_assistant import LOWEST
 from maskwright.web.label_objects import points_of, rings_of
 from maskwright.web.label_store import LabelStore
 from maskwright.web.refusal import Refusal
 from maskwright.web.served import Served
-
-LOWEST = 0.05  # scores of suggestions that the page gets
 
 
 def routes() -> list[Route]:
@@ -45,7 +44,7 @@ def _index(request: Request) -> int:
 
 
 async def _all(request: Request) -> Response:
-    store, served = _store(request), request.app.state.served
+    store = _store(request)
     images = [
         {"name": image.record.image.name, "height": image.record.size[0], "width": image.record.size[1],
          **image.summary()}
@@ -57,16 +56,21 @@ async def _all(request: Request) -> Response:
             "file": store.target.file.name,
             "format": store.target.format,
             "masks": store.masks,
-            "model": None if served is None else served.facts()[0],
             "clicks": request.app.state.clicks is not None,
-            **store.status(store.changes),
+            **_changed(request, store.changes),
         }
     )
 
 
 async def _status(request: Request) -> Response:
     since = request.query_params.get("since", "0")
-    return JSONResponse(_store(request).status(int(since) if since.isdecimal() and len(since) < 16 else 0))
+    return JSONResponse(_changed(request, int(since) if since.isdecimal() and len(since) < 16 else 0))
+
+
+def _changed(request: Request, since: int) -> dict[str, Any]:
+    """What may be different from what a page knows."""
+    loop = request.app.state.loop
+    return {**_store(request).status(since), **loop.assistant.facts(), "training": loop.training.state}
 
 
 async def _overwrite(request: Request) -> Response:
@@ -145,9 +149,9 @@ def _as_rings(masks: list[Any]) -> list[list[Any]]:
 # --- suggestions ------------------------------------------------------------------------------------------------------
 async def _suggestions(request: Request) -> Response:
     """What the model finds, with scores: the page shows those from its threshold on."""
-    served: Served | None = request.app.state.served
+    served: Served | None = request.app.state.loop.assistant.served
     if served is None:
-        raise Refusal(404, "there is no model", fix="maskwright label IMAGES --model MODEL")
+        raise Refusal(404, "there is no model", fix="maskwright label IMAGES --model MODEL, or train one")
     path = _store(request).image(_index(request)).record.image
     async with served.held():
         data = await asyncio.to_thread(path.read_bytes)

@@ -74,6 +74,7 @@ class LabelStore:
         self.problem: dict[str, str] | None = None
         self.losses: tuple[Issue, ...] = ()
         self._seconds = 0.0  # that the last writing took
+        self._hurried = False  # somebody waits for the file
         self._stamp = _stamp(self.target.file)
         self._journal = Journal(self.target.file)
         self._wake, self._closed = threading.Condition(self._lock), False
@@ -159,6 +160,23 @@ class LabelStore:
             self.problem = None
             self._wake.notify_all()
 
+    def flush(self, seconds: float = 120) -> Path:
+        """The annotation file, once it has everything; OutputError where it cannot be written."""
+        end = time.monotonic() + seconds
+        with self._lock:
+            if not self.target.file.is_file():
+                self._written = -1
+            self._hurried = True
+            self._wake.notify_all()
+            while self._written != self.changes and self.problem is None and time.monotonic() < end:
+                self._wake.wait(0.1)
+            self._hurried = False
+            if self._written != self.changes:
+                problem = self.problem or {"message": "writing takes too long"}
+                raise OutputError("the labels are not in the annotation file yet", file=self.target.file.name,
+                                  got=problem["message"])  # fmt: skip
+        return self.target.file
+
     def close(self) -> None:
         """Everything is in the file, or at least in the journal."""
         with self._lock:
@@ -185,7 +203,7 @@ class LabelStore:
     def _pause(self) -> None:
         """Until nothing was changed for a moment: a stroke is many changes."""
         before = -1
-        while before != self.changes and not self._closed:
+        while before != self.changes and not (self._closed or self._hurried):
             before = self.changes
             self._wake.wait(min(max(PAUSE, 4 * self._seconds), 30))
 

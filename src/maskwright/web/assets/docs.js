@@ -32,3 +32,5 @@ const main = /** @type {HTMLElement} */ (document.getElementById("operations"));
 for (const [path, { parameters: _, ...methods }] of Object.entries(described.paths)) {
   for (const [method, operation] of Object.entries(methods)) main.append(article(path, method, operation));
 }
+
+export {};

@@ -1,7 +1,11 @@
 // The page of `maskwright label`: images at the left, the tools above, classes and objects at the right.
 import { Saver, ask } from "./label_api.js";
+import { Keys } from "./label_keys.js";
 import { List } from "./label_list.js";
 import { COLORS } from "./masks.js";
+import { pointing } from "./label_pointer.js";
+import { Review } from "./label_review.js";
+import { TrainingPanel } from "./label_training.js";
 import { TOOLS, Tools } from "./label_tools.js";
 import { View } from "./label_view.js";
 
@@ -32,12 +36,14 @@ const state = {
   clickable: false, // the server makes masks from boxes and clicks
   negative: false, // clicks say what does not belong
   /** @type {any} */ clicks: null,
+  doubt: () => (review.current?.image === state.index ? review.current : null),
   draftRing: () => /** @type {[number, number][]} */ ([]),
   only: () => (state.selected.size === 1 ? state.objects.find(({ key }) => state.selected.has(key)) : undefined),
   chosen: () => state.objects.filter(({ key }) => state.selected.has(key)),
   suggested: () => state.suggestions.filter(({ score }) => (score ?? 1) >= state.threshold),
   newKey: () => `n${crypto.getRandomValues(new Uint32Array(2)).join("")}`,
-  say, select, commit, changed: showTools, className,
+  say, select, commit, restore, chooseClass, brush, changed: showTools, className,
+  spaced: false, // Space is held: a drag moves the image
   suggest: (/** @type {string} */ key) => {
     state.suggestion = key;
     view.redraw();
@@ -50,6 +56,7 @@ const bitmaps = new Map();
 let changes = 0, previous = /** @type {Drawn[]} */ ([]);
 const view = new View(by("stage"), state), tools = new Tools(state, view);
 const list = new List(by("rows"), by("space"), (index) => open(index));
+const review = new Review(by, state, (index) => open(index), showList), training = new TrainingPanel(by, say);
 const saver = new Saver(saved, (index) => index === state.index && reload(), (text) => problem(text));
 
 // --- images ----------------------------------------------------------------------------------------------------------
@@ -71,10 +78,17 @@ async function open(index) {
   view.fit();
   show();
   await Promise.all([reload(), picture(index), suggestions(index), tools.clicks.prepare(index)]);
-  const after = list.beside(1);
+  const after = (await review.propose(index)) ?? list.beside(1);
   if (after === undefined || state.index !== index) return;
   bitmapOf(after).catch(() => {});
   tools.clicks.prepare(after);
+}
+
+/** In the order of the list, or of proposals. @param {1 | -1} step */
+function move(step) {
+  const proposed = step > 0 ? review.upcoming : review.back(), index = proposed ?? list.beside(step);
+  if (step < 0 && proposed !== undefined) review.visited.length -= 1;
+  return index === undefined ? say(step > 0 ? "This was the last image." : "This is the first image.") : open(index);
 }
 
 /** @param {boolean} yes */
@@ -236,11 +250,22 @@ async function status() {
     by("overwrite").hidden = !told.problem?.message.startsWith("another program");
     if (!saver.busy) problem(told.problem ? `The annotation file is not written: ${told.problem.message}. Your changes are kept beside it.` : "");
     showClasses(told.classes);
+    helped(told.model);
+    training.told(told.training);
+    review.told(told);
     if (Object.keys(told.changed).length) showList();
   } catch {
     problem("The server does not answer: is it still running?");
   }
   setTimeout(status, 1500);
+}
+
+/** Another model suggests from now on. @param {any} model */
+function helped(model) {
+  if (model?.name === state.model?.name) return;
+  state.model = model;
+  review.begin(model);
+  if (state.index >= 0) suggestions(state.index);
 }
 
 /** @param {string} text */
@@ -326,6 +351,8 @@ function showList() {
   list.draw();
   const counts = { labeled: 0, empty: 0, unlabeled: 0, skipped: 0 };
   for (const image of state.images) counts[/** @type {keyof typeof counts} */ (image.state)]++;
+  const doubtful = by("filter").querySelector("[value=doubtful]");
+  doubtful.hidden = !review.doubts.length;
   by("progress").textContent = `${counts.labeled + counts.empty} of ${state.images.length} labeled`;
   by("where").textContent = state.index < 0 ? "" : `${state.index + 1} of ${state.images.length}, ${state.size.width} × ${state.size.height}, ${state.images[state.index].state}`;
 }
@@ -338,10 +365,9 @@ const copy = () => (previous.length ? commit([...state.objects, ...previous.map(
 const join = () => (state.selected.size > 1 ? tools.operate("join", state.chosen(), {}) : say("Select two or more objects: Shift and click."));
 const empty = () => (state.objects.length ? say("There are objects on this image.") : commit([], state.images[state.index].state === "empty" ? "unlabeled" : "empty"));
 
-/** key, what it does, the action, whether it is a button above the image */
-const ACTIONS = /** @type {[string, string, () => void, string?][]} */ ([
-  ["PageDown", "Next image", () => open(list.beside(1))],
-  ["PageUp", "Previous image", () => open(list.beside(-1))],
+const ACTIONS = /** @type {import("./label_keys.js").Action[]} */ ([
+  ["PageDown", "Next image", () => move(1)],
+  ["PageUp", "Previous image", () => move(-1)],
   ["J", "Join the selected objects", join, "Join"],
   ["C", "Copy the objects of the image before", copy, "Copy"],
   ["Delete", "Delete the selected objects", remove, "Delete"],
@@ -357,59 +383,17 @@ const ACTIONS = /** @type {[string, string, () => void, string?][]} */ ([
   ["Escape", "Give up what is being drawn; select nothing", () => (tools.busy ? tools.cancel() : select([]))],
   ["Backspace", "Take back the last corner or click", () => (tools.busy ? tools.back() : remove())],
   ["M", "Mark as empty, or not", empty],
+  ["D", "Look at the next doubtful label", () => review.step(1)],
+  ["F", "The doubtful label is fine as it is", () => review.settle()],
   ["N", "New class", () => by("new-class").focus()],
   ["/", "Search images", () => by("search").focus()],
   ["?", "Show the keys", () => by("keys").showModal()],
 ]);
-const MORE = [["1 … 9", "Class of new and selected objects"], ["Arrows", "Move the selected objects, or the cursor of a tool (Shift: ten pixels)"],
-  ["Space", "Press at the cursor; hold and drag to move the image"], ["Alt+click", "Remove a corner"], ["Shift+click", "Select several"], ["[ ]", "Brush radius"]];
-
 /** @param {number} step */
 function cycle(step) {
   if (!state.objects.length) return;
   const at = state.objects.findIndex(({ key }) => state.selected.has(key));
   select([state.objects[(at < 0 ? (step > 0 ? 0 : -1) : at + step + state.objects.length) % state.objects.length]?.key ?? state.objects[0].key]);
-}
-
-/** @param {KeyboardEvent} event */
-function keyed(event) {
-  const inField = /** @type {HTMLElement} */ (event.target).matches("input:not([type=range]), select, dialog *");
-  if (event.key === "Escape" && inField) return by("view").focus();
-  if (inField) return;
-  const onStage = document.activeElement === by("view") || document.activeElement === document.body;
-  const control = event.ctrlKey || event.metaKey, name = control ? `Ctrl+${event.key.toUpperCase()}` : event.shiftKey && event.key === "Tab" ? "Shift+Tab" : event.key.length === 1 ? event.key.toUpperCase() : event.key;
-  const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-  const tool = control || event.altKey ? undefined : TOOLS.find(([tool, key]) => key === name && (tool !== "clicks" || state.clickable));
-  const action = ACTIONS.find(([key]) => key === name || (name === "Ctrl+Shift+Z" && key === "Ctrl+Y"));
-  if (["Tab", "Shift+Tab", "Enter"].includes(name) && !onStage) return; // the browser's own
-  if (["Tab", "Shift+Tab"].includes(name) && !state.objects.length) return;
-  if (arrow && onStage) steer(arrow[0] * (event.shiftKey ? 10 : 1), arrow[1] * (event.shiftKey ? 10 : 1));
-  else if (event.key === " " && onStage) pressAtCursor(event);
-  else if (control && event.shiftKey && event.key.toUpperCase() === "Z") restore("redo");
-  else if (action && !(control && !name.startsWith("Ctrl"))) action[2]();
-  else if (tool) tools.choose(tool[0]);
-  else if (!control && /^[1-9]$/.test(event.key) && state.classes[Number(event.key) - 1]) chooseClass(state.classes[Number(event.key) - 1]);
-  else if (event.key === "[" || event.key === "]") brush(state.radius * (event.key === "[" ? 0.8 : 1.25));
-  else return;
-  event.preventDefault();
-}
-
-/** @param {number} dx @param {number} dy */
-function steer(dx, dy) {
-  if (state.tool === "select") return tools.shift(dx, dy);
-  state.keyboard = true;
-  const unit = Math.max(1, Math.round(1 / view.zoom)), [x, y] = state.cursor ?? [state.size.width / 2, state.size.height / 2];
-  tools.move(tools.clipped([x + dx * unit, y + dy * unit]));
-}
-
-/** @param {KeyboardEvent} keys */
-function pressAtCursor(keys) {
-  if (keys.repeat || state.tool === "select") return;
-  const at = state.cursor ?? [state.size.width / 2, state.size.height / 2];
-  state.keyboard = true;
-  if (state.draft.length && !["polygon", "hole", "split"].includes(state.tool)) tools.release(at, keys);
-  else tools.press(at);
-  if (state.tool === "clicks") tools.release(at, keys);
 }
 
 /** @param {number} radius */
@@ -418,54 +402,6 @@ function brush(radius) {
   by("radius").value = String(state.radius);
   showTools();
   view.redraw();
-}
-
-// --- the pointer -----------------------------------------------------------------------------------------------------
-/** @type {Map<number, PointerEvent>} */
-const pointers = new Map();
-let moving = false, spaced = false;
-
-function pointing() {
-  const stage = by("view");
-  stage.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
-    stage.focus({ preventScroll: true });
-    stage.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, event);
-    state.keyboard = false;
-    moving = event.button === 1 || event.button === 2 || spaced || pointers.size > 1;
-    if (pointers.size > 1) tools.cancel();
-    if (!moving) tools.press(view.toImage(event), event);
-    event.preventDefault();
-  });
-  stage.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
-    const before = pointers.get(event.pointerId);
-    if (before && moving) gesture(before, event);
-    else tools.move(view.toImage(event));
-    if (before) pointers.set(event.pointerId, event);
-  });
-  const end = (/** @type {PointerEvent} */ event) => {
-    if (!pointers.delete(event.pointerId)) return;
-    if (!moving) tools.release(view.toImage(event), event);
-    if (!pointers.size) moving = false;
-  };
-  stage.addEventListener("pointerup", end);
-  stage.addEventListener("pointercancel", end);
-  stage.addEventListener("contextmenu", (/** @type {Event} */ event) => event.preventDefault());
-  stage.addEventListener("wheel", (/** @type {WheelEvent} */ event) => {
-    event.preventDefault();
-    const { left, top } = stage.getBoundingClientRect();
-    view.zoomBy(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0015)), [event.clientX - left, event.clientY - top]);
-  }, { passive: false });
-}
-
-/** Two fingers, or a drag with the middle button or Space. @param {PointerEvent} before @param {PointerEvent} event */
-function gesture(before, event) {
-  const other = [...pointers.values()].find(({ pointerId }) => pointerId !== event.pointerId);
-  view.pan((event.clientX - before.clientX) / pointers.size, (event.clientY - before.clientY) / pointers.size);
-  if (!other) return;
-  const apart = (/** @type {PointerEvent} */ one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
-  const { left, top } = by("view").getBoundingClientRect();
-  view.zoomBy(apart(event) / Math.max(apart(before), 1), [(event.clientX + other.clientX) / 2 - left, (event.clientY + other.clientY) / 2 - top]);
 }
 
 // --- start -----------------------------------------------------------------------------------------------------------
@@ -484,23 +420,19 @@ function build() {
   for (const [name, key, text, help] of TOOLS) button(text, key, help, () => tools.choose(name)).dataset.tool = name;
   by("tools").append(Object.assign(document.createElement("span"), { className: "gap" }));
   for (const [key, help, action, text] of ACTIONS) if (text) button(text, key, help, action);
-  for (const [key, help] of [...TOOLS.map(([, key, , help]) => [key, help]), ...ACTIONS, ...MORE]) {
-    const line = document.createElement("div"), shortcut = document.createElement("kbd");
-    shortcut.textContent = String(key);
-    line.append(String(help), shortcut);
-    by("key-table").append(line);
-  }
+  new Keys(by("view"), state, view, tools, ACTIONS).explain(by("key-table"));
 }
 
 async function start() {
   build();
-  pointing();
+  pointing(by("view"), state, view, tools);
   const told = await ask("/api/images");
-  Object.assign(state, { images: told.images, model: told.model, classes: told.classes, clickable: told.clicks });
+  Object.assign(state, { images: told.images, classes: told.classes, clickable: told.clicks });
   by("tools").querySelector("[data-tool=clicks]").hidden = !told.clicks;
   changes = told.changes;
   by("saved").dataset.file = told.file;
   document.title = `maskwright: ${told.file}`;
+  helped(told.model);
   filtered();
   show();
   const asked = Number(location.hash.slice(1)), first = told.images.findIndex((/** @type {Listed} */ image) => image.state === "unlabeled");
@@ -508,16 +440,9 @@ async function start() {
   status();
 }
 
-addEventListener("keydown", (event) => {
-  if (event.key === " ") spaced = true;
-  keyed(event);
-});
-addEventListener("keyup", (event) => {
-  if (event.key === " ") spaced = false;
-});
 addEventListener("beforeunload", (event) => saver.busy && event.preventDefault());
-by("previous").addEventListener("click", () => open(list.beside(-1)));
-by("next").addEventListener("click", () => open(list.beside(1)));
+by("previous").addEventListener("click", () => move(-1));
+by("next").addEventListener("click", () => move(1));
 by("search").addEventListener("input", filtered);
 by("filter").addEventListener("change", filtered);
 by("radius").addEventListener("input", () => brush(Number(by("radius").value)));
@@ -533,6 +458,8 @@ for (const id of ["positive", "negative"]) by(id).addEventListener("click", () =
   showTools();
 });
 by("empty").addEventListener("click", empty);
+by("fine").addEventListener("click", () => review.settle());
+by("doubt").addEventListener("click", () => review.step(1));
 by("help").addEventListener("click", () => by("keys").showModal());
 by("overwrite").addEventListener("click", () => ask("/api/overwrite", { method: "POST" }));
 for (const id of ["low", "high"]) by(id).addEventListener("change", () => {

@@ -1,7 +1,7 @@
 // Talks to the server: every change of an image is sent in order, kept until it is saved, and never lost in silence.
 
 /** @typedef {{key: string, class: string, rings: [number, number][][], score?: number}} Drawn */
-/** @typedef {{name: string, width: number, height: number, state: string, version: number, objects: number}} Listed */
+/** @typedef {{name: string, width: number, height: number, state: string, version: number, objects: number, doubtful?: boolean}} Listed */
 
 /** @param {string} path @param {RequestInit} [options] @returns {Promise<any>} */
 export async function ask(path, options) {
@@ -24,7 +24,9 @@ export class Saver {
    * @param {(text: string) => void} failed  "" when it works again
    */
   constructor(saved, conflict, failed) {
-    [this.saved, this.conflict, this.failed] = [saved, conflict, failed];
+    this.saved = saved;
+    this.conflict = conflict;
+    this.failed = failed;
     /** @type {Map<number, {version: number, next: any, busy: boolean}>} */
     this.images = new Map();
   }

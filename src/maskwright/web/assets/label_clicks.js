@@ -4,19 +4,22 @@ import { ask, send } from "./label_api.js";
 /** @typedef {[number, number]} Point */
 
 export class Clicks {
+  asked = 0; // number of the last question: older answers are not shown any more
+  /** @type {number[] | null} */ box = null;
+  /** @type {{point: Point, negative: boolean}[]} */ clicks = [];
+  /** @type {Point[][]} */ rings = []; // the mask as it was answered
+  /** @type {Point | null} */ start = null; // of the drag that is under way
+
   /** @param {any} state @param {import("./label_view.js").View} view @param {import("./label_tools.js").Tools} tools */
   constructor(state, view, tools) {
-    [this.state, this.view, this.tools] = [state, view, tools];
-    this.asked = 0; // number of the last question: older answers are not shown any more
-    this.clear();
+    this.state = state;
+    this.view = view;
+    this.tools = tools;
   }
 
   clear() {
     this.asked++;
-    /** @type {number[] | null} */ this.box = null;
-    /** @type {{point: Point, negative: boolean}[]} */ this.clicks = [];
-    /** @type {Point[][]} */ this.rings = []; // the mask as it was answered
-    /** @type {Point | null} */ this.start = null; // of the drag that is under way
+    [this.box, this.clicks, this.rings, this.start] = [null, [], [], null];
     this.view.redraw();
   }
 

@@ -7,7 +7,9 @@ const HEIGHT = 108; // pixels of a row
 export class List {
   /** @param {HTMLElement} rows @param {HTMLElement} space @param {(index: number) => void} chosen */
   constructor(rows, space, chosen) {
-    [this.rows, this.space, this.chosen] = [rows, space, chosen];
+    this.rows = rows;
+    this.space = space;
+    this.chosen = chosen;
     /** @type {Listed[]} */
     this.images = [];
     /** @type {number[]} */
@@ -24,7 +26,7 @@ export class List {
     this.images = images;
     const sought = text.trim().toLowerCase();
     this.shown = images.map((_, index) => index).filter((index) =>
-      (state === "all" || images[index].state === state || index === this.current) && images[index].name.toLowerCase().includes(sought));
+      (state === "all" || images[index].state === state || (state === "doubtful" && images[index].doubtful) || index === this.current) && images[index].name.toLowerCase().includes(sought));
     this.space.style.height = `${this.shown.length * HEIGHT}px`;
     for (const row of this.built.values()) row.remove();
     this.built.clear();
@@ -79,11 +81,11 @@ export class List {
 
   /** @param {HTMLButtonElement} row @param {number} index */
   fill(row, index) {
-    const { name, state, objects } = this.images[index], [dot, text, count] = /** @type {any} */ (row.lastChild).children;
-    dot.className = `dot ${state}`;
+    const { name, state, objects, doubtful } = this.images[index], [dot, text, count] = /** @type {any} */ (row.lastChild).children;
+    dot.className = `dot ${doubtful ? "doubtful" : state}`;
     text.textContent = name;
     count.textContent = objects || "";
-    row.title = `${name}: ${state}${objects ? `, ${objects} objects` : ""}`;
+    row.title = `${name}: ${state}${doubtful ? ", doubtful" : ""}${objects ? `, ${objects} objects` : ""}`;
     row.setAttribute("aria-label", row.title);
     row.setAttribute("aria-current", String(index === this.current));
   }

@@ -1,6 +1,7 @@
 // The tools: what the pointer and the keyboard's cursor do to the objects. Both press, move and release alike.
 import { send } from "./label_api.js";
 import { Clicks } from "./label_clicks.js";
+import { Edges } from "./label_edges.js";
 
 /** @typedef {[number, number]} Point */
 /** @typedef {import("./label_api.js").Drawn} Drawn */
@@ -10,6 +11,7 @@ export const TOOLS = /** @type {[string, string, string, string][]} */ ([
   ["select", "V", "Select", "Select and move objects; drag corners, drag the dots between to add one"],
   ["clicks", "A", "Assist", "Drag a box around an object or click on it, then Enter; Shift and a click: this does not belong to it"],
   ["polygon", "P", "Polygon", "Click corners; Enter or a click on the first closes it"],
+  ["edges", "E", "Edges", "Click here and there along an object: the line between follows its edge"],
   ["rectangle", "R", "Rectangle", "Drag from corner to corner"],
   ["ellipse", "O", "Ellipse", "Drag from corner to corner of its box"],
   ["brush", "B", "Brush", "Paint; adds to the selected object"],
@@ -17,16 +19,18 @@ export const TOOLS = /** @type {[string, string, string, string][]} */ ([
   ["hole", "H", "Hole", "Draw a polygon that is cut out of the selected object"],
   ["split", "S", "Split", "Draw a line through the selected object"],
 ]);
-const BOXES = ["rectangle", "ellipse"], LINES = ["polygon", "hole", "split"], STROKES = ["brush", "erase"];
+const BOXES = ["rectangle", "ellipse"], LINES = ["polygon", "edges", "hole", "split"], STROKES = ["brush", "erase"];
 
 export class Tools {
   /** @param {any} state @param {import("./label_view.js").View} view */
   constructor(state, view) {
-    [this.state, this.view] = [state, view];
+    this.state = state;
+    this.view = view;
     /** @type {any} */
     this.drag = null;
     state.draftRing = () => this.draftRing();
     state.clicks = this.clicks = new Clicks(state, view, this);
+    state.edges = this.edges = new Edges(state, view);
   }
 
   /** @param {string} tool */
@@ -40,6 +44,7 @@ export class Tools {
   cancel() {
     this.state.draft = [];
     this.drag = null;
+    this.edges.clear();
     this.clicks.clear();
   }
 
@@ -48,10 +53,21 @@ export class Tools {
     return this.state.draft.length > 0 || this.clicks.busy;
   }
 
+  /** What the latest press began was meant to move the image. */
+  undoPress() {
+    if (!this.before) return;
+    if (this.drag?.moved) this.state.objects = this.before.objects;
+    while (this.edges.anchors.length && this.before.draft.length < this.state.draft.length) this.state.draft.length = this.edges.back();
+    this.state.draft = this.before.draft;
+    this.drag = this.clicks.start = null;
+    this.view.redraw();
+  }
+
   /** Takes the last point back. */
   back() {
     if (this.clicks.busy) return this.clicks.back();
-    this.state.draft.pop();
+    if (this.state.tool === "edges") this.state.draft.length = this.edges.back();
+    else this.state.draft.pop();
     this.view.redraw();
   }
 
@@ -60,6 +76,7 @@ export class Tools {
     const { tool, draft, cursor } = this.state;
     if (tool === "clicks") return this.clicks.draft();
     if (BOXES.includes(tool)) return shapeOf(tool, draft[0], draft[1] ?? cursor ?? draft[0]);
+    if (tool === "edges" && cursor) return [...draft, ...this.edges.line(this.clipped(cursor))];
     return LINES.includes(tool) && cursor ? [...draft, cursor] : draft;
   }
 
@@ -67,6 +84,7 @@ export class Tools {
   /** @param {Point} point @param {{shiftKey?: boolean, altKey?: boolean}} keys */
   press(point, keys = {}) {
     const { state, view } = this;
+    this.before = { draft: [...state.draft], objects: state.objects };
     state.cursor = point;
     if (state.tool === "select") this.pressSelect(point, keys);
     else if (STROKES.includes(state.tool)) state.draft = [this.clipped(point)];
@@ -139,8 +157,16 @@ export class Tools {
   corner(point) {
     const { state, view } = this, first = state.draft[0];
     if (state.tool !== "split" && state.draft.length > 2 && Math.hypot(point[0] - first[0], point[1] - first[1]) * view.zoom < 9) return this.finish();
+    if (state.tool === "edges") return this.anchor(this.clipped(this.edges.snapped(point)));
     state.draft.push(this.clipped(point));
     if (state.tool === "split" && state.draft.length === 2) this.finish();
+  }
+
+  /** The line along edges up to this click. @param {Point} point */
+  anchor(point) {
+    const { draft } = this.state;
+    draft.push(...(draft.length ? this.edges.line(point).map((one) => this.clipped(one)) : [point]));
+    this.edges.add(point, draft.length);
   }
 
   /** The draft becomes an object, a hole or a cut. @param {Point} [end] */
@@ -151,6 +177,8 @@ export class Tools {
       this.add([shapeOf(state.tool, points[0], end ?? this.clipped(state.cursor))]);
     } else if (state.tool === "polygon" && points.length > 2) {
       this.add([points]);
+    } else if (state.tool === "edges" && points.length > 2) {
+      this.add([[...points, ...this.edges.line(points[0]).slice(0, -1).map((one) => this.clipped(one))]]);
     } else if (state.tool === "hole" && points.length > 2) {
       this.operate("cut", state.chosen(), { rings: [points] });
     } else if (state.tool === "split" && points.length > 1) {

@@ -17,9 +17,13 @@ export function pathOf(rings) {
 export class View {
   /** @param {HTMLCanvasElement} stage @param {any} state what is shown: see label.js */
   constructor(stage, state) {
-    [this.stage, this.state] = [stage, state];
+    this.stage = stage;
+    this.state = state;
     this.pen = /** @type {CanvasRenderingContext2D} */ (stage.getContext("2d"));
-    [this.zoom, this.x, this.y, this.queued] = [1, 0, 0, false];
+    this.zoom = 1;
+    this.x = 0;
+    this.y = 0;
+    this.queued = false;
     /** @type {WeakMap<Point[][], Path2D>} */
     this.paths = new WeakMap();
     new ResizeObserver(() => this.resized()).observe(stage);
@@ -47,13 +51,16 @@ export class View {
     const zoom = Math.min(Math.max(this.zoom * factor, 0.01), 64), scale = zoom / this.zoom;
     this.x = at[0] - (at[0] - this.x) * scale;
     this.y = at[1] - (at[1] - this.y) * scale;
-    [this.zoom, this.fitted] = [zoom, false];
+    this.zoom = zoom;
+    this.fitted = false;
     this.redraw();
   }
 
   /** @param {number} dx @param {number} dy */
   pan(dx, dy) {
-    [this.x, this.y, this.fitted] = [this.x + dx, this.y + dy, false];
+    this.x = this.x + dx;
+    this.y = this.y + dy;
+    this.fitted = false;
     this.redraw();
   }
 
@@ -111,6 +118,8 @@ export class View {
     for (const object of state.suggested()) this.outline(object, unit, object.key === state.suggestion, true);
     const only = state.only();
     if (only && state.tool === "select") this.corners(only, unit);
+    const doubt = state.doubt();
+    if (doubt?.box) this.box(doubt.box, unit, "#ffb020");
     if (state.clicks.busy) this.clicks(state.clicks, unit);
     this.draft(unit);
   }
@@ -119,7 +128,7 @@ export class View {
   clicks({ box, clicks, rings }, unit) {
     const { pen, state } = this;
     if (rings.length) this.outline({ key: "", class: state.current, rings }, unit, false, true);
-    if (box) this.line([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]], [box[0], box[1]]], unit);
+    if (box) this.box(box, unit);
     for (const { point: [x, y], negative } of clicks) {
       pen.fillStyle = negative ? "#c3272b" : "#0b7a55";
       pen.strokeStyle = "#fff";
@@ -137,10 +146,15 @@ export class View {
     }
   }
 
-  /** White on black, so that it is seen on any image. @param {Point[]} points @param {number} unit */
-  line(points, unit) {
+  /** @param {number[]} sides x1, y1, x2, y2 @param {number} unit @param {string} [color] */
+  box([x1, y1, x2, y2], unit, color) {
+    this.line([[x1, y1], [x2, y1], [x2, y2], [x1, y2], [x1, y1]], unit, color);
+  }
+
+  /** A color on black, so that it is seen on any image. @param {Point[]} points @param {number} unit @param {string} [bright] */
+  line(points, unit, bright = "#fff") {
     const { pen } = this;
-    for (const [color, width] of /** @type {[string, number][]} */ ([["#000b", 3.6], ["#fff", 1.8]])) {
+    for (const [color, width] of /** @type {[string, number][]} */ ([["#000b", 3.6], [bright, 1.8]])) {
       pen.strokeStyle = color;
       pen.lineWidth = width * unit;
       pen.beginPath();
@@ -207,7 +221,8 @@ export class View {
       const shown = state.draftRing();
       this.line(["rectangle", "ellipse"].includes(state.tool) ? [...shown, shown[0]] : shown, unit);
       pen.fillStyle = "#fff";
-      for (const [x, y] of points) pen.fillRect(x - 2.5 * unit, y - 2.5 * unit, 5 * unit, 5 * unit);
+      const corners = state.tool === "edges" ? state.edges.anchors.map((/** @type {{point: Point}} */ { point }) => point) : points;
+      for (const [x, y] of corners) pen.fillRect(x - 2.5 * unit, y - 2.5 * unit, 5 * unit, 5 * unit);
     }
     if (!state.cursor) return;
     const [x, y] = state.cursor;

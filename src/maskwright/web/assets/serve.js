@@ -92,7 +92,7 @@ async function predict(item) {
 
 /** @param {Item} item */
 async function predictImage(item) {
-  const threshold = chosen().objects ? { threshold: LOWEST } : {};
+  const threshold = /** @type {Record<string, number>} */ (chosen().objects ? { threshold: LOWEST } : {});
   const answer = patiently("/predict" + query(threshold), { method: "POST", body: item.file });
   const [response] = await Promise.all([answer, item.bitmap ?? picture(item)]);
   item.facts = await response.json();
