@@ -113,6 +113,7 @@ def predict_video(
     pictures: bool = True,
     track: bool = False,
     save_tracks: bool = False,
+    frames: str | Path | None = None,
     counting: Sequence[CountLine | Zone] = (),
     timing: Timing = AS_RECORDED,
     resume: bool = False,
@@ -124,13 +125,15 @@ def predict_video(
 ) -> VideoResult:
     """Draw the objects of every frame; the new video keeps the times of the frames, their number and the sound.
 
-    source  a video of any kind that FFmpeg reads, or the address of one
-    out     a folder, where the video gets the source's name and .mp4; or a file that ends in .mp4, .mov or .mkv
+    source  a video of any kind that FFmpeg reads, or the address of one; or a folder of frames, image files in the
+            order of their numbers, `timing.fps` or 25 of them a second
+    out     a folder, where the video gets the source's name and .mp4; or a file that ends in .mp4, .mov, .mkv or .gif
     drawn   makes the new frame of the old one and its objects, in another thread; None: outlines and labels
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
     pictures  False draws nothing and writes no video: the objects are counted, and written as lines where asked for
     track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
     save_tracks  VIDEO.tracks.csv, a row a track, and VIDEO.mot.txt, MOT Challenge's format
+    frames  a folder for the drawn frames, 000000.jpg and on
     counting  lines and zones (maskwright.video.counting), drawn and in the lines; this and save_tracks need `track`
     timing  which frames are taken, and when they are shown (maskwright.video.timing)
     resume  go on where a run that was broken off had been; where nothing is left of one, from the first frame
@@ -142,7 +145,8 @@ def predict_video(
     {'balloon': 7}
     """
     progress, log = reporting(verbose, progress, log)
-    counted, wanted = _counting(counting, track, save_tracks), Wanted(pictures, lines, save_tracks)
+    counted = _counting(counting, track, save_tracks)
+    wanted = Wanted(pictures, lines, save_tracks, _own_folder(frames, source))
     predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices, file = class_indices_of(predictor, classes), targets([source], Path(out))[0]
     _log_all(predictor.introduction(), log)
@@ -176,6 +180,13 @@ def _counting(shapes: Sequence[CountLine | Zone], track: bool, save_tracks: bool
     lines = [shape for shape in shapes if isinstance(shape, CountLine)]
     zones = [shape for shape in shapes if isinstance(shape, Zone)]
     return Counting(lines, zones) if shapes else None
+
+
+def _own_folder(frames: str | Path | None, source: str | Path) -> Path | None:
+    """For the drawn frames; not that of the frames that are read."""
+    if frames is not None and Path(frames).resolve() == Path(source).resolve():
+        raise OutputError("the frames themselves lie here", file=frames, fix="name another folder for the drawn ones")
+    return None if frames is None else Path(frames)
 
 
 def _log_all(issues: Iterable[Issue], log: Log) -> None:
@@ -224,6 +235,9 @@ def predict_videos(
     raised, of several it is put into `failed` and logged, and the others go on."""
     progress, log = reporting(verbose, progress, log)
     files = targets(sources, Path(out))
+    if settings.get("frames") is not None and len(sources) > 1:
+        raise OutputError("the frames of one video go into a folder", field="--frames", expected="one video",
+                          got=f"{len(sources)} videos")  # fmt: skip
     predictor = load_unless_loaded(model, options, progress)
     results = VideoResults([])
     for source, file in zip(sources, files, strict=True):

@@ -18,7 +18,9 @@ from maskwright.api.json_lines import encoded
 from maskwright.api.video_frames import Processed
 from maskwright.api.video_state import KEPT, SegmentEnd, State, read_state
 from maskwright.api.video_tracks import write_tracks
+from maskwright.drawing.pictures import write_picture
 from maskwright.errors import OutputError
+from maskwright.video.gif import write_gif
 from maskwright.video.read import Video
 from maskwright.video.tracks import UNTRACKED
 from maskwright.video.write import Writer, contents, finish
@@ -83,11 +85,12 @@ def video_output(video: Video, file: Path, wanted: Wanted, job: Job, resume: boo
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is written of a video: a new video, a line a frame, tables of its tracks."""
+    """What is written of a video: a new video, a line a frame, tables of its tracks; frames: a folder for them."""
 
     pictures: bool = True
     lines: bool = False
     tracks: bool = False
+    frames: Path | None = None
 
 
 class VideoOutput:
@@ -108,7 +111,9 @@ class VideoOutput:
         self.lines = file.with_suffix(".jsonl") if wanted.lines else None
         self.made = file if wanted.pictures else None
         stem = files.shortened(file.stem, 230)
-        self._parts = [file.with_name(f"{stem}.{part}{file.suffix}") for part in ("part", "part2")]
+        self._gif = file.suffix.lower() == ".gif"
+        suffix = ".mp4" if self._gif else file.suffix
+        self._parts = [file.with_name(f"{stem}.{part}{suffix}") for part in ("part", "part2")]
         self._state_file = file.with_name(f"{stem}.part.json")
         self._table_file = file.with_name(f"{stem}.part.jsonl")
         self._new = True  # no frame has come yet
@@ -138,6 +143,8 @@ class VideoOutput:
     @property
     def silent_because(self) -> str:
         """Why the new video has no sound; "" where it has, or there is none to have."""
+        if self._writer is not None and self._gif and self._video.sound is not None:
+            return "a GIF has none"
         return "" if self._writer is None else self._writer.silent_because or ""
 
     @property
@@ -166,6 +173,8 @@ class VideoOutput:
             deque(self._video.take_sound(), maxlen=0)  # nobody writes it
         else:
             self._writer.add(done.picture, done.frame)
+            if self._wanted.frames is not None:
+                write_picture(done.picture, self._wanted.frames / f"{self.summary.frames:06}.jpg")
         if self._table is not None:
             self._table.write(_line(self._video, self.summary.frames, done))
         self.summary.add(done)
@@ -208,7 +217,10 @@ class VideoOutput:
         if self._writer is not None:
             self._writer.close()
             with files.writing(self.file) as temporary:
-                finish(self._part, temporary, self._video, self._writer.last)
+                if self._gif:
+                    write_gif(self._part, temporary)
+                else:
+                    finish(self._part, temporary, self._video, self._writer.last)
         if self._table is not None:
             self._table.close()
         if self._wanted.tracks:

@@ -13,6 +13,7 @@ from maskwright import files
 from maskwright.api.jobs import Job, model_job
 from maskwright.errors import RecipeError
 from maskwright.prediction.detector import Detector
+from maskwright.video.frame_files import frame_files
 from maskwright.video.read import Video
 
 VERSION = 1
@@ -71,7 +72,10 @@ def job_of(video: Video, predictor: Detector, drawn: object, **settings: Any) ->
 
 
 def _content_of(path: Path) -> str:
-    """Bytes and a hash of both ends of a file; of an address, the address."""
+    """Bytes and a hash of both ends of a file; of a folder of frames their names and bytes; of an address, itself."""
+    if path.is_dir():
+        known = "".join(f"{file.name} {file.stat().st_size}\n" for file in frame_files(path))
+        return hashlib.sha256(known.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     try:
         length = path.stat().st_size
         with files.open_file(path) as stream:

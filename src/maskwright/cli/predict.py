@@ -23,7 +23,7 @@ BESIDE = {  # option -> the one it needs
 }  # fmt: skip
 IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_parquet", "save_masks", "save_crops", "screen", "sort_into",
                "watch", "recursive")  # fmt: skip
-VIDEOS_ONLY = ("track", "save_tracks", "count_line", "zone")
+VIDEOS_ONLY = ("track", "save_tracks", "frames", "count_line", "zone")
 ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # what needs the results of all images
 
 
@@ -44,6 +44,8 @@ ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # w
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
 @click.option("--save-tracks", is_flag=True, help="In videos: VIDEO.tracks.csv, a row a track, and VIDEO.mot.txt.")
+@click.option("--frames", type=click.Path(path_type=Path), metavar="DIR",
+              help="In videos: also each drawn frame as a file.")  # fmt: skip
 @click.option("--count-line", callback=options.counting, multiple=True, metavar="X1,Y1,X2,Y2",
               help="In videos: count who crosses a line. Can be given several times.")  # fmt: skip
 @click.option("--zone", callback=options.counting, multiple=True, metavar="X1,Y1,X2,Y2,X3,Y3,...",
@@ -82,7 +84,8 @@ def command(
       maskwright predict runs/rust belt/ --watch --sort-into sorted/ --move
       maskwright predict runs/party party.mp4 --track --save-jsonl
 
-    A source is a file, a folder, a pattern, an address, or - for standard input; or a video.
+    A source is a file, a folder, a pattern, an address, or - for standard input; or a video. A folder with --fps is
+    the frames of a video.
     """
     from maskwright.api.predict import load_screening, predict
     from maskwright.cli.videos import predict_and_show, videos_among
@@ -92,12 +95,14 @@ def command(
     images = [model, *sources] if chosen["screen"] else list(sources)
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
-    if videos := videos_among(images, [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]):
+    unfit = [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]
+    if videos := videos_among(images, unfit, frames=chosen["fps"] is not None):
         settings = {"lines": chosen["save_jsonl"], "pictures": not chosen["no_pictures"], "classes": chosen["classes"]}
         counting = chosen["count_line"] + chosen["zone"]
         settings |= {
             "track": bool(chosen["track"] or chosen["save_tracks"] or counting),
             "save_tracks": chosen["save_tracks"],
+            "frames": chosen["frames"],
             "counting": counting,
             "resume": chosen["resume"],
             "timing": options.timing_of(chosen),

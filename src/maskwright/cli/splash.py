@@ -45,7 +45,7 @@ def command(
 
     options.need_sources(model, sources, "splash")
     out = options.beside_data(out, [Path(source) for source in sources if Path(source).is_dir()], console)
-    if videos := videos_among(sources):
+    if videos := videos_among(sources, frames=chosen["fps"] is not None):
         drawn = Splash(side_by_side=chosen["side_by_side"], invert=chosen["invert"])
         settings = {"drawn": drawn, "classes": chosen["classes"], "resume": chosen["resume"],
                     "timing": options.timing_of(chosen)}  # fmt: skip

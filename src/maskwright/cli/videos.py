@@ -13,17 +13,18 @@ from maskwright.text import listed
 from maskwright.video.read import is_video
 
 
-def videos_among(sources: Sequence[str], unfit: Sequence[str] = ()) -> list[str]:
+def videos_among(sources: Sequence[str], unfit: Sequence[str] = (), frames: bool = False) -> list[str]:
     """The sources if they are videos, patterns spelled out; [] if they are images. Videos and images together are
     refused, and options that videos do not have.
 
-    unfit  options that were given and that no video has
+    unfit   options that were given and that no video has
+    frames  a folder is the frames of a video
     """
-    videos = [source for source in sources if is_video(source)]
+    videos = [source for source in sources if is_video(source) or (frames and Path(source).is_dir())]
     if not videos:
         return []
     if len(videos) < len(sources):
-        image = next(source for source in sources if not is_video(source))
+        image = next(source for source in sources if source not in videos)
         raise RecipeError(
             "videos and images are processed one after the other",
             field="SOURCES",

@@ -20,6 +20,7 @@ ENCODERS = {"libx264": {"crf": "20", "preset": "fast"}, "libopenh264": {}, "mpeg
 """The first one that this FFmpeg has is taken; quality near what the eye tells apart."""
 FULL_RANGE = 2  # FFmpeg's number for levels 0..255 in place of 16..235
 SPACES = (1, 4, 5, 6, 7)  # FFmpeg's numbers of the color spaces that swscale can make of RGB
+RGB, UNSPECIFIED = 0, 2  # FFmpeg's numbers of color spaces
 HEADER_APART = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER: what all packets need is in the file's header
 
 
@@ -59,7 +60,7 @@ class Encoder:
         context.options = dict(ENCODERS[self.name])
         if (shape := source.sample_aspect_ratio) and shape != 1:  # pixels that are no squares
             context.sample_aspect_ratio = 1 / shape if self._video.quarter_turned else shape
-        context.color_range, context.colorspace = source.color_range, source.colorspace
+        context.color_range, context.colorspace = source.color_range, _space(source.colorspace)
         context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
 
     def add(self, pixels: np.ndarray, frame: Frame) -> Iterator[Any]:
@@ -97,7 +98,7 @@ class Encoder:
             dst_colorspace=source.colorspace if source.colorspace in SPACES else None,
             dst_color_range=source.color_range if source.color_range == FULL_RANGE else None,
         )
-        picture.colorspace, picture.color_range = source.colorspace, source.color_range
+        picture.colorspace, picture.color_range = _space(source.colorspace), source.color_range
         return picture
 
     def _timed(self, packets: list[Any]) -> Iterator[Any]:
@@ -107,3 +108,8 @@ class Encoder:
             # A fragment that ends here takes it for the time of the next packet, whatever that says itself.
             packet.duration = self._due[0] - packet.dts
             yield packet
+
+
+def _space(colorspace: int) -> int:
+    """The color space of the new video; that of RGB (of PNG frames, of screen recordings) does not go into YUV."""
+    return UNSPECIFIED if colorspace == RGB else colorspace

@@ -16,24 +16,25 @@ import numpy as np
 from maskwright import files
 from maskwright.errors import ImageError, MissingExtra, RecipeError
 from maskwright.extras import how_to_install
+from maskwright.video.frame_files import OPTIONS, playlist
 from maskwright.video.timing import AS_RECORDED, Timing
 
 WEB = "http,https,httpproxy,tcp,tls,crypto"
 """What FFmpeg may open for a video on the web."""
 
 ENDINGS = (
-    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265", ".hevc", ".m1v", ".m2ts", ".m2v",
-    ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm", ".ogv",
-    ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".h264", ".h265", ".hevc", ".m1v", ".m2ts",
+    ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogm",
+    ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 )  # fmt: skip
 """By these a video is known, upper or lower case, where its first bytes do not say what it is."""
 
-_IMAGES = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|BM|II\*\x00|MM\x00\*|RIFF.{4}WEBP", re.DOTALL)
+_IMAGES = re.compile(rb"\xff\xd8\xff|\x89PNG|BM|II\*\x00|MM\x00\*|RIFF.{4}WEBP", re.DOTALL)
 _VIDEOS = re.compile(
-    rb"RIFF.{4}AVI |\x1aE\xdf\xa3|\x30\x26\xb2\x75\x8e\x66\xcf\x11|FLV\x01|\x00\x00\x01[\xb3\xba]|YUV4MPEG2|\.RMF|"
+    rb"RIFF.{4}AVI |GIF8|\x1aE\xdf\xa3|\x30\x26\xb2\x75\x8e\x66\xcf\x11|FLV\x01|\x00\x00\x01[\xb3\xba]|YUV4MPEG2|\.RMF|"
     rb"\x06\x0e\x2b\x34|G.{187}G|.{4}G.{191}G|.{4}(?:moov|mdat|wide|ftyp(?!avi|hei|hev|mif|msf|jp|crx))",
     re.DOTALL,
-)  # AVI, Matroska and WebM, ASF, FLV, MPEG, YUV4MPEG, RealMedia, MXF, MPEG transport streams, QuickTime and MP4
+)  # AVI, GIF, Matroska and WebM, ASF, FLV, MPEG, YUV4MPEG, RealMedia, MXF, MPEG transport streams, QuickTime and MP4
 
 
 def is_video(source: object) -> bool:
@@ -86,7 +87,7 @@ class Frame:
 class Video:
     """An opened video; use it as a context, and iterate once.
 
-    path         of the file
+    path         of the file, or of a folder of frames (video.frame_files), `timing.fps` or 25 of them a second
     timing       which frames are taken, and when they are shown; time_base, rate and expected follow it
     time_base    seconds a unit of `Frame.pts`
     rate         frames a second, on average
@@ -103,18 +104,11 @@ class Video:
     """
 
     def __init__(self, path: str | Path, timing: Timing = AS_RECORDED) -> None:
-        self.path, self.timing = Path(path), timing
+        self.path, self.timing, self._named = Path(path), timing, str(path)
         self.damaged, self.resized, self.broken_off = 0, 0, None
         self._av = library()
-        address = str(path).lower().startswith(("http://", "https://"))
         try:
-            if not address:
-                files.open_file(self.path).close()
-            self.container = self._av.open(
-                str(path) if address else named(self.path),
-                options={"protocol_whitelist": WEB if address else "file"},  # a playlist cannot reach further
-                metadata_errors="replace",  # titles and such, in whatever letters
-            )
+            self.container = self._open()
         except (OSError, self._av.FFmpegError, ValueError) as error:
             raise ImageError("this video cannot be opened", file=path, got=error) from error
         pictures = [item for item in self.container.streams.video if item.codec_context is not None]
@@ -137,6 +131,19 @@ class Video:
         self._size = (0, 0)
         self._skip, self._skip_sound = 0, 0
         self.quarter_turned = False  # height and width of the pixels are exchanged
+
+    def _open(self) -> Any:
+        if self.path.is_dir():
+            frames = playlist(self.path, self.timing.fps or Fraction(25))
+            return self._av.open(frames, format="concat", options=OPTIONS)
+        address = self._named.lower().startswith(("http://", "https://"))
+        if not address:
+            files.open_file(self.path).close()
+        return self._av.open(
+            self._named if address else named(self.path),
+            options={"protocol_whitelist": WEB if address else "file"},  # a playlist cannot reach further
+            metadata_errors="replace",  # titles and such, in whatever letters
+        )
 
     def _by_length(self, rate: Fraction | None) -> int | None:
         length = self.container.duration  # in microseconds

@@ -19,7 +19,7 @@ from maskwright.errors import OutputError
 from maskwright.video.encode import DELAY, Encoder
 from maskwright.video.read import Frame, Video, library, named
 
-CONTAINERS = (".mp4", ".mov", ".mkv")
+CONTAINERS = (".mp4", ".mov", ".mkv", ".gif")  # a GIF is made of a part file in MP4
 TO_DISK_AT_ONCE = {"flush_packets": "1", "max_interleave_delta": "1000000"}  # microseconds a packet waits for the sound
 OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "timecode", "duration", "rotate")
 START_CODE = b"\0\0\0\1"
