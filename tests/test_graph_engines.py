@@ -83,6 +83,22 @@ def test_a_classifier_answers_as_in_torch(tmp_path, engine, model, size):
         np.testing.assert_allclose(got.scores, expected.scores, atol=1e-4)
 
 
+@pytest.mark.parametrize("task", ["segment", "classify"])
+def test_images_of_a_batch_are_answered_as_each_alone(tmp_path, engine, task):
+    """A runtime may write its outputs into the same memory each time."""
+    options = InferenceOptions(precision="fp32")
+    predictor = load(lively_model(tmp_path, "small", task, ("a", "b"), 128), options, engine=engine)
+    images = [picture((128, 128), number) for number in range(3)]
+    together = [result for _, result in predictor.batches(images, batch=3)]
+    for image, result in zip(images, together, strict=True):
+        ((_, alone),) = predictor.batches([image])
+        np.testing.assert_array_equal(result.scores, alone.scores)
+        if isinstance(result, Instances) and isinstance(alone, Instances):
+            assert result.masks is not None and alone.masks is not None
+            np.testing.assert_array_equal(result.masks.area, alone.masks.area)
+    assert task == "classify" or sum(len(result) for result in together if isinstance(result, Instances)) > 5
+
+
 def test_the_bundled_model_finds_the_same_balloons(engine):
     image = picture((240, 320), 3)
     options = InferenceOptions(precision="fp32")

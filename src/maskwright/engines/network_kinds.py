@@ -1,7 +1,7 @@
 """How the outputs of a converted network become detections or scores, in numpy, the same for every runtime.
 
 Each kind of network is a record of its numbers, which is stored beside the graphs. Its `run` calls the graphs, which
-are functions from named arrays to a list of arrays.
+are functions from named arrays to a list of arrays, which are only valid until the graph is called again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class TwoStage(msgspec.Struct, frozen=True, tag="two_stage", forbid_unknown_fiel
         if self.masks:
             mask_probs = np.zeros((0, 28, 28), np.float32)
             if len(boxes):
-                (mask_probs,) = graphs[MASK_HEAD]({"pooled": self.pool(pyramid, boxes, 14), "classes": classes})
+                (shared,) = graphs[MASK_HEAD]({"pooled": self.pool(pyramid, boxes, 14), "classes": classes})
+                mask_probs = shared.copy()
         return RawDetections(boxes, scores, classes, mask_probs)
 
     def propose(
@@ -141,7 +142,7 @@ class WholeImage(msgspec.Struct, frozen=True, tag="whole_image", forbid_unknown_
 
     def run(self, graphs: Graphs, pixels: np.ndarray, size: tuple[int, int]) -> Any:
         (scores,) = graphs[NETWORK](_inputs(pixels, size))
-        return scores[0]
+        return scores[0].copy()
 
 
 NetworkKind = TwoStage | SingleShot | WholeImage
