@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -37,7 +38,10 @@ def install_command() -> str:
     python = Path(sys.executable)
     if "pipx" in python.parts:
         return f"pipx runpip {PACKAGE} install"
-    if importlib.util.find_spec("pip") is None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # setuptools warns where it sees anybody look for pip after distutils
+        has_pip = importlib.util.find_spec("pip") is not None
+    if not has_pip:
         active = os.environ.get("VIRTUAL_ENV")
         mine = active is not None and Path(active).resolve() == Path(sys.prefix).resolve()
         return "uv pip install" if mine else f"uv pip install --python {_shown(python)}"

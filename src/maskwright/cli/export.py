@@ -8,6 +8,7 @@ import click
 
 from maskwright.cli import options
 from maskwright.cli.console import Console
+from maskwright.errors import RecipeError
 
 
 @click.command(options_metavar="[options]")
@@ -17,14 +18,28 @@ from maskwright.cli.console import Console
 )
 @options.out("A new folder; it is all that is needed to run the model.", default=Path("exported"), show_default=True)
 @options.precision
+@click.option("--int8", is_flag=True, help="Quantize to 8 bits, for OpenVINO; needs --calibrate.")
+@click.option("--calibrate", metavar="DATA", help="Labeled images: some calibrate int8, the others measure its cost.")
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1),
+    metavar="FRACTION",
+    default=0.01,
+    show_default=True,
+    help="Of AP or accuracy that int8 may cost.",
+)
 @click.option("--images", metavar="PATH", help="Compare on the first 32 images there.  [default: rendered ones]")
 @options.console
-def command(model: str, to: str, out: Path, precision: str, images: str | None, console: Console) -> int:
+def command(
+    model: str, to: str, out: Path, precision: str, int8: bool, calibrate: str | None, max_drop: float,
+    images: str | None, console: Console,
+) -> int:  # fmt: skip
     """Write a model as a folder that runs without torch, and compare it with the original.
 
     \b
       maskwright export balloons --to onnx --out exported/
       maskwright export runs/party --to openvino --images party/val/
+      maskwright export runs/party --to openvino --int8 --calibrate party/
       maskwright predict exported/ image.jpg
 
     Both answer for the same 32 images; where they differ too much, nothing is written. The comparison is kept
@@ -32,9 +47,14 @@ def command(model: str, to: str, out: Path, precision: str, images: str | None, 
     """
     from maskwright.api.export import export
 
+    if int8 and precision != "auto":
+        raise RecipeError(
+            "two precisions were named", field="--int8, --precision", expected="one of them", got=precision
+        )
     exported = export(
-        model, to, out=out, precision=precision, images=images, progress=console.progress, log=console.log
-    )
+        model, to, out=out, precision="int8" if int8 else precision, calibrate=calibrate, max_drop=max_drop,
+        images=images, progress=console.progress, log=console.log,
+    )  # fmt: skip
 
     def show() -> None:
         parity = exported.parity

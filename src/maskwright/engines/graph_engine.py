@@ -19,6 +19,7 @@ from maskwright.types import Image, ResizeTransform
 from maskwright.weights.card import CARD, EXPORT, Card, read_card
 
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
+CALIBRATE = "maskwright export MODEL --to openvino --int8 --calibrate DATA"
 
 
 class GraphEngine(ABC):
@@ -67,8 +68,11 @@ class GraphEngine(ABC):
         else:
             from maskwright.engines.conversion_cache import converted
 
-            graphs, manifest = converted(folder)
             chosen = cls.choose_precision(precision)
+            if chosen == "int8":
+                raise RecipeError("int8 needs a calibration", field="precision", expected="auto, fp32 or bf16",
+                                  got=precision, fix=CALIBRATE)  # fmt: skip
+            graphs, manifest = converted(folder)
         card = read_card(folder if (folder / CARD).is_file() else graphs)
         check_names(card, names, folder)
         loaded = {name: cls.load_graph(graphs, name, chosen) for name in manifest.network.graphs}

@@ -13,11 +13,14 @@ from maskwright.engines.graph_engine import GraphEngine
 from maskwright.engines.manifest import Manifest, hashes, write_manifest
 from maskwright.engines.protocol import engine_class
 from maskwright.errors import RecipeError, UnknownName, WeightsError
+from maskwright.exporting.accuracy_cost import AccuracyCost, Quantizer
 from maskwright.exporting.parity import Parity, compare, rendered
 from maskwright.exporting.parity_card import write_parity_card
 from maskwright.issues import Issue, Kind
+from maskwright.prediction.detector import Detector
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
+from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.weights.card import CARD, EXPORT, read_card, write_card
 
@@ -31,12 +34,13 @@ PARITY_WITHOUT_DETECTIONS = Kind(
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: the folder, its manifest and how far it is from the original."""
+    """What was written: the folder, its manifest and how far it is from the original; of int8 also what it costs."""
 
     folder: Path
     manifest: Manifest
     parity: Parity
     megabytes: float
+    cost: AccuracyCost | None = None
     issues: tuple[Issue, ...] = ()
 
     def facts(self) -> dict[str, Any]:
@@ -46,15 +50,23 @@ class Exported:
             "precision": self.manifest.precision,
             "megabytes": round(self.megabytes, 1),
             "parity": self.parity.facts(),
+            **({} if self.cost is None else {"accuracy": self.cost.facts()}),
         }
 
 
 def write_export(
-    model: Path, to: str, out: Path, precision: str, images: list[bytes] | None, progress: Progress = silent
+    model: Path,
+    to: str,
+    out: Path,
+    precision: str,
+    images: list[bytes] | None,
+    quantizer: Quantizer | None = None,
+    progress: Progress = silent,
 ) -> Exported:
     """Convert a model folder (or a published file), compare it, and leave it at `out`.
 
-    images  encoded images to compare on; None: 32 rendered ones
+    images     encoded images to compare on; None: 32 rendered ones
+    quantizer  of precision int8
     """
     if to not in RUNTIMES:
         raise UnknownName("engine to export for", to, RUNTIMES)
@@ -73,26 +85,50 @@ def write_export(
             _write_graph(graphs / f"{name}.onnx", to, folder)
         card = read_card(model if (model / CARD).is_file() else graphs)
         write_card(card, folder)
-        manifest = Manifest(to, chosen, source.network, hashes(folder), source.source, __version__)
-        write_manifest(manifest, folder)
-        compared = list(rendered()) if images is None else images
-        parity = _compare(model, folder, chosen, compared, progress)
+
+        def write(precision: str) -> Manifest:
+            manifest = Manifest(to, precision, source.network, hashes(folder), source.source, __version__)
+            write_manifest(manifest, folder)
+            return manifest
+
+        if quantizer is not None:
+            write("fp32")
+            quantizer.quantize(folder, source.network, progress)
+        write(chosen)
+        reference = InferenceOptions(device="cpu", precision="fp32")
+        original, exported = load(model, reference, engine="torch"), load(folder)
+        cost = None if quantizer is None else quantizer.measure(original, exported, progress)
+        if cost is not None:
+            cost.check(out)
+        compared, origin = _compared(images, quantizer)
+        parity = _compare(original, exported, chosen, compared, progress)
         parity.check(out)
-        origin = f"{len(compared)} rendered" if images is None else f"{len(compared)} of the user's"
-        write_parity_card(parity, card, to, origin, folder)
-        manifest = Manifest(to, chosen, source.network, hashes(folder), source.source, __version__)
-        write_manifest(manifest, folder)
+        write_parity_card(parity, card, to, origin, cost, folder)
+        manifest = write(chosen)
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        del exported  # its graphs may hold files of the folder open
     issues = () if parity.detections else (PARITY_WITHOUT_DETECTIONS(count=parity.images),)
-    return Exported(out, manifest, parity, size, issues)
+    return Exported(out, manifest, parity, size, cost, issues)
 
 
-def _compare(model: Path, folder: Path, precision: str, images: list[bytes], progress: Progress) -> Parity:
+def _compared(images: list[bytes] | None, quantizer: Quantizer | None) -> tuple[list[bytes], str]:
+    """The images of the comparison, and which they are, in words."""
+    if images is not None:
+        return images, f"{len(images)} of the user's"
+    if quantizer is not None:
+        measured = quantizer.images()
+        return measured, f"{len(measured)} of the user's, not calibrated on"
+    made = list(rendered())
+    return made, f"{len(made)} rendered"
+
+
+def _compare(
+    original: Predictor[Any], exported: Predictor[Any], precision: str, images: list[bytes], progress: Progress
+) -> Parity:
     """Of a detector all detections, however low their scores: the thresholds decide which must have a counterpart."""
-    card = read_card(folder)
-    lowest = InferenceOptions(threshold=0.0 if card.kind.objects else None, tile=0 if card.kind.objects else None)
-    reference = InferenceOptions(threshold=lowest.threshold, tile=lowest.tile, device="cpu", precision="fp32")
-    original, exported = load(model, reference, engine="torch"), load(folder, lowest)
+    card = original.card
+    if card.kind.objects:
+        original, exported = (Detector(one.engine, 0.0, one.size, tile=0) for one in (original, exported))
     limits = [card.thresholds.get(name, card.threshold) for name in card.classes]
     return compare(original.look, exported.look, images, precision, limits, card.size, progress)
 

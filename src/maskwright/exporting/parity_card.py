@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from maskwright import files
+from maskwright.exporting.accuracy_cost import AccuracyCost
 from maskwright.exporting.parity import BOUNDS, Parity
 from maskwright.weights.card import Card
 
@@ -18,14 +19,18 @@ LABELS = {
 }
 
 
-def write_parity_card(parity: Parity, card: Card, runtime: str, images: str, folder: Path) -> None:
-    """images  which they are, as text"""
+def write_parity_card(
+    parity: Parity, card: Card, runtime: str, images: str, cost: AccuracyCost | None, folder: Path
+) -> None:
+    """images  which they are, as text;  cost  of a lower precision, where it was measured"""
     facts = {"engine": runtime, "model": card.model, "image_source": images, **parity.facts()}
+    if cost is not None:
+        facts["accuracy"] = cost.facts()
     files.write_text(folder / "parity.json", json.dumps(facts, indent=2) + "\n")
-    files.write_text(folder / "parity.md", markdown(parity, card, runtime, images))
+    files.write_text(folder / "parity.md", markdown(parity, card, runtime, images, cost))
 
 
-def markdown(parity: Parity, card: Card, runtime: str, images: str) -> str:
+def markdown(parity: Parity, card: Card, runtime: str, images: str, cost: AccuracyCost | None) -> str:
     lines = [
         f"# {card.model} in {runtime}, {parity.precision}",
         "",
@@ -40,4 +45,6 @@ def markdown(parity: Parity, card: Card, runtime: str, images: str) -> str:
         value, bound = getattr(parity, name), getattr(BOUNDS[parity.precision], name)
         limit = f"{'at least' if name == 'mask_iou' else 'at most'} {form.format(bound)}"
         lines.append(f"| {label} | {'-' if value is None else form.format(value)} | {limit} |")
+    if cost is not None:
+        lines += ["", f"Accuracy: {cost.sentence()}."]
     return "\n".join([*lines, "", f"License of the model: {card.license}", ""])
