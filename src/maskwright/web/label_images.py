@@ -18,17 +18,21 @@ SHOWN = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"BM": "image/b
 THUMBNAIL = (160, 120)  # pixels, at most
 
 
-def for_browser(path: Path, window: Window | None) -> tuple[bytes, str]:
-    """The image and its media type. Gray of more than 8 bits goes through the window, or one of its own."""
+def for_browser(path: Path, window: Window | None) -> tuple[bytes, str, Window | None]:
+    """The image, its media type and the window that was used.
+
+    Gray of more than 8 bits goes through the window, or one of its own; nothing else has one.
+    """
     if window is None and not is_deep(path):
         with open_file(path) as stream:
             data = stream.read()
         for magic, kind in SHOWN.items():
             if data.startswith(magic):
-                return data, kind
+                return data, kind, None
+    decoded = decode(path, window=window)
     written = io.BytesIO()
-    PilImage.fromarray(decode(path, window=window).pixels).save(written, "PNG", compress_level=1)
-    return written.getvalue(), "image/png"
+    PilImage.fromarray(decoded.pixels).save(written, "PNG", compress_level=1)
+    return written.getvalue(), "image/png", decoded.window
 
 
 @lru_cache(maxsize=2000)

@@ -93,8 +93,11 @@ async def _put(request: Request) -> Response:
 # --- images -----------------------------------------------------------------------------------------------------------
 async def _file(request: Request) -> Response:
     path = _store(request).image(_index(request)).record.image
-    content, kind = await asyncio.to_thread(label_images.for_browser, path, _window(request))
-    return Response(content, media_type=kind, headers={"cache-control": "private, max-age=3600"})
+    content, kind, window = await asyncio.to_thread(label_images.for_browser, path, _window(request))
+    headers = {"cache-control": "private, max-age=3600"}
+    if window is not None:
+        headers["x-gray-window"] = f"{window.low:g} {window.high:g}"
+    return Response(content, media_type=kind, headers=headers)
 
 
 def _window(request: Request) -> Window | None:

@@ -51,7 +51,7 @@ const state = {
 };
 /** @type {Map<number, {undo: Drawn[][], redo: Drawn[][]}>} */
 const histories = new Map();
-/** @type {Map<number, Promise<ImageBitmap>>} */
+/** @type {Map<number, Promise<ImageBitmap & {gray?: number[]}>>} */
 const bitmaps = new Map();
 let changes = 0, previous = /** @type {Drawn[]} */ ([]);
 const view = new View(by("stage"), state), tools = new Tools(state, view);
@@ -75,6 +75,7 @@ async function open(index) {
   location.replace(`#${index}`);
   by("name").textContent = name;
   by("name").title = name;
+  waiting(true);
   view.fit();
   show();
   await Promise.all([reload(), picture(index), suggestions(index), tools.clicks.prepare(index)]);
@@ -111,13 +112,14 @@ async function reload() {
   show();
 }
 
-/** @param {number} index @returns {Promise<ImageBitmap>} */
+/** @param {number} index @returns {Promise<ImageBitmap & {gray?: number[]}>} */
 function bitmapOf(index) {
   let found = bitmaps.get(index);
   if (!found) {
     found = fetch(`/api/images/${index}/file${windowQuery()}`).then(async (response) => {
       if (!response.ok) throw new Error((await response.json()).message);
-      return createImageBitmap(await response.blob());
+      const bitmap = await createImageBitmap(await response.blob());
+      return Object.assign(bitmap, { gray: response.headers.get("x-gray-window")?.split(" ").map(Number) });
     });
     bitmaps.set(index, found);
     for (const old of [...bitmaps.keys()].slice(0, -4)) bitmaps.delete(old);
@@ -129,13 +131,34 @@ function bitmapOf(index) {
 async function picture(index) {
   try {
     const bitmap = await bitmapOf(index);
-    if (index === state.index) state.bitmap = bitmap;
+    if (index !== state.index) return;
+    state.bitmap = bitmap;
+    waiting(false);
+    showWindow(bitmap.gray);
   } catch (error) {
     bitmaps.delete(index);
+    waiting(false);
     say(`${state.images[index].name}: ${/** @type {Error} */ (error).message}`);
   }
   view.redraw();
 }
+
+/** The sliders stand where the image was opened. @param {number[] | undefined} gray */
+function showWindow(gray) {
+  if (!gray || windowed) return;
+  for (const [at, id] of ["low", "high"].entries()) {
+    by(id).max = String(Math.max(Math.ceil(gray[1] * 2), 255));
+    by(id).value = String(gray[at]);
+  }
+}
+
+/** The image is on its way; told after a moment, for most are there at once. @param {boolean} yes */
+function waiting(yes) {
+  clearTimeout(late);
+  if (!yes) by("view").classList.remove("late");
+  else late = setTimeout(() => by("view").classList.add("late"), 250);
+}
+let late = 0;
 
 const windowQuery = () => (windowed ? `?low=${by("low").value}&high=${by("high").value}` : "");
 let windowed = false;
@@ -182,7 +205,7 @@ function select(keys, more = false) {
 /** @returns {string} "" where there is none yet: the field for its name is shown */
 function className() {
   if (state.current) return state.current;
-  say("Name the class of this object first.");
+  say("Which class is it? Type its name, then Enter.");
   by("new-class").focus();
   return "";
 }
@@ -467,12 +490,15 @@ for (const id of ["low", "high"]) by(id).addEventListener("change", () => {
   bitmaps.clear();
   picture(state.index);
 });
+by("new-class").addEventListener("blur", () => (tools.pending = null));
 by("new-class").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
   const name = by("new-class").value.trim();
   if (event.key !== "Enter" || !name) return;
   if (!state.classes.includes(name)) showClasses([...state.classes, name]);
   by("new-class").value = "";
+  say("");
   chooseClass(name);
+  tools.addPending();
   by("view").focus();
   event.preventDefault();
 });

@@ -28,6 +28,7 @@ export class Tools {
     this.view = view;
     /** @type {any} */
     this.drag = null;
+    /** @type {Point[][] | null} */ this.pending = null; // drawn, and without a class yet
     state.draftRing = () => this.draftRing();
     state.clicks = this.clicks = new Clicks(state, view, this);
     state.edges = this.edges = new Edges(state, view);
@@ -190,11 +191,20 @@ export class Tools {
   /** @param {Point[][]} rings @returns {boolean} false where there is no class yet */
   add(rings) {
     const { state } = this, name = state.className();
+    if (!name) this.pending = rings;
     if (!name) return false;
     const object = { key: state.newKey(), class: name, rings };
     state.commit([...state.objects, object]);
     state.select([object.key]);
     return true;
+  }
+
+  /** What was drawn before there was a class. */
+  addPending() {
+    const rings = this.pending;
+    this.pending = null;
+    if (rings) this.add(rings);
+    this.clicks.clear();
   }
 
   paint() {
