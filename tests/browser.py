@@ -110,6 +110,15 @@ class Browser:
             self.mouse("mouseMoved", *point)
         self.mouse("mouseReleased", *points[-1])
 
+    def touch(self, *moments: list[tuple[float, float]]) -> None:
+        """Fingers: where they are at each moment; fewer than before are lifted."""
+        before = 0
+        for points in [*moments, []]:
+            kind = "touchStart" if len(points) > before else "touchEnd" if len(points) < before else "touchMove"
+            facts = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+            self._call("Input.dispatchTouchEvent", type=kind, touchPoints=facts)
+            before = len(points)
+
     def key(self, key: str, modifiers: int = 0) -> None:
         """modifiers  2 for Ctrl, 8 for Shift"""
         code = KEYS.get(key, ord(key[0].upper()))

@@ -369,6 +369,9 @@ def test_images_and_thumbnails_are_given_as_browsers_show_them(page, folder):
     Image.fromarray(deep).save(folder / "image_2.png")
     shown = page.get("/api/images/2/file?low=0&high=4000")
     assert shown.headers["content-type"] == "image/png" and shown.body != (folder / "image_2.png").read_bytes()
+    assert shown.headers["x-gray-window"] == "0 4000"
+    low, high = map(float, page.get("/api/images/2/file").headers["x-gray-window"].split())
+    assert 0 <= low < high <= 96 * 128 and "x-gray-window" not in page.get("/api/images/0/file").headers
     assert page.get("/api/images/2").json["deep"] is True
 
 

@@ -17,10 +17,10 @@ pytest.importorskip("starlette", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
 
 from browser import Browser, browsing, needs_browser
+from label_page import TOKEN, Page, labeled, wait_for_file
 from running_server import Running, running
 from tiny_runs import Seer
 
-from maskwright.formats.dataset_reader import read
 from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
 from maskwright.web.access import Access
@@ -32,7 +32,6 @@ from maskwright.web.limits import Limits
 from maskwright.web.serving import serving
 
 pytestmark = [pytest.mark.slow, needs_browser]
-TOKEN = "a-token-of-the-tests"
 MARKUP = "<b>balloon</b>"
 CTRL, SHIFT = 2, 8
 
@@ -53,41 +52,6 @@ def folder(tmp_path, monkeypatch) -> Path:
     return tmp_path / "party"
 
 
-class Page:
-    """The page of `maskwright label`, with points in image pixels."""
-
-    def __init__(self, browser: Browser, port: int) -> None:
-        self.browser, self.port = browser, port
-        browser.errors.clear()
-        browser.requests.clear()
-        browser.size(1280, 800)
-        browser.open(f"http://127.0.0.1:{port}/?token={TOKEN}")
-        self.shown("image_0.png")
-        box = browser.evaluate(
-            "(b => [b.x, b.y, b.width, b.height])(document.getElementById('stage').getBoundingClientRect())"
-        )
-        left, top, width, height = box
-        self.zoom = min((width - 16) / 400, (height - 16) / 300)
-        self.left, self.top = left + (width - 400 * self.zoom) / 2, top + (height - 300 * self.zoom) / 2
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        return self.left + x * self.zoom, self.top + y * self.zoom
-
-    def shown(self, name: str) -> None:
-        self.browser.wait(f"document.getElementById('name')?.textContent === '{name}'")
-        self.browser.wait("document.getElementById('view').ariaBusy === 'false'")
-        self.saved()
-
-    def saved(self) -> None:
-        self.browser.wait("document.getElementById('saved')?.textContent.startsWith('saved to')")
-
-    def objects(self, count: int) -> None:
-        self.browser.wait(f"document.getElementById('objects').children.length === {count}")
-
-    def drag(self, *points: tuple[float, float]) -> None:
-        self.browser.drag(*(self.at(*point) for point in points))
-
-
 @pytest.fixture
 def page(browser, folder) -> Iterator[Page]:
     store = LabelStore(open_labels(folder, None, "coco"), Issues())
@@ -101,22 +65,6 @@ def page(browser, folder) -> Iterator[Page]:
     assert [error for error in browser.errors if conflicts not in error] == [] and list(log) == []
     own = (f"http://127.0.0.1:{found.port}/", "blob:", "data:", "about:")
     assert [url for url in browser.requests if not url.startswith(own)] == []
-
-
-def labeled(folder: Path) -> dict[str, list[tuple[str, int]]]:
-    """File name -> (class, area) of each object in the file."""
-    found = {}
-    for record in read(folder.parent / "labels.json"):
-        if record.instances is not None:
-            masks = record.instances.masks
-            areas = [0] * len(record.instances) if masks is None else masks.area.tolist()
-            found[record.image.name] = list(zip(record.instances.labels, areas, strict=True))
-    return found
-
-
-def wait_for_file(page: Page, folder: Path) -> dict[str, list[tuple[str, int]]]:
-    page.browser.wait("(async () => (await (await fetch('/api/status?since=0')).json()).saved)()")
-    return labeled(folder)
 
 
 def test_drawn_objects_are_in_the_file_and_there_again_after_a_reload(page, folder):

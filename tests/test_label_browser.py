@@ -1,0 +1,205 @@
+"""The label page in a real browser: a box becomes a mask, edges are followed, a training becomes the next assistant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+pytest.importorskip("starlette", reason="the extra `web` is not installed")
+pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
+
+from browser import Browser, browsing, needs_browser
+from label_page import TOKEN, Page, wait_for_file
+from running_server import running
+from tiny_runs import Seer
+
+from maskwright.issues import Issues
+from maskwright.prediction.detector import Detector
+from maskwright.synth import render_set
+from maskwright.types import RleMasks
+from maskwright.web.access import Access
+from maskwright.web.label_file import open_labels
+from maskwright.web.label_store import LabelStore
+from maskwright.web.labeling import labeling
+from maskwright.web.limits import Limits
+
+pytestmark = [pytest.mark.slow, needs_browser]
+SIZE = (300, 400)
+SHIFT = 8
+
+
+class BoxFiller:
+    """Fills the box, or a square around the last positive click; `asked` has every question."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def prepare(self, path: Path) -> None:
+        pass
+
+    def mask(self, path: Path, box: np.ndarray | None, positive: np.ndarray, negative: np.ndarray) -> RleMasks:
+        self.asked.append({"box": box, "positive": positive, "negative": negative})
+        box = np.concatenate([positive[-1] - 20, positive[-1] + 20]) if box is None else box
+        return RleMasks.from_boxes(box[None], SIZE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """Three gray images with a bright disc of radius 80 in the middle."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "party").mkdir()
+    for number in range(3):
+        image = Image.new("RGB", (400, 300), (40 + 10 * number,) * 3)
+        ImageDraw.Draw(image).ellipse((120, 70, 280, 230), fill=(230, 200, 60))
+        image.save(tmp_path / "party" / f"image_{number}.png")
+    return tmp_path / "party"
+
+
+@pytest.fixture
+def filler() -> BoxFiller:
+    return BoxFiller()
+
+
+@pytest.fixture
+def page(browser, folder, filler) -> Iterator[Page]:
+    store = LabelStore(open_labels(folder, None, "coco"), Issues())
+    log = Issues()
+    with running(labeling(store, Access(token=TOKEN, open=()), log, Limits(), None, filler)) as found:
+        yield Page(browser, found.port)
+        browser.open("about:blank")
+    assert browser.errors == [] and list(log) == []
+
+
+def test_a_box_becomes_a_mask_that_is_accepted_when_it_has_a_class(page, folder, filler):
+    browser = page.browser
+    browser.key("a")
+    page.drag((100, 50), (200, 150), (300, 250))
+    browser.wait("!document.getElementById('clicks-part').hidden")
+    wait_until(lambda: len(filler.asked) == 1)
+    browser.click(*page.at(110, 60), SHIFT)
+    wait_until(lambda: len(filler.asked) == 2)
+    asked = filler.asked[1]
+    assert asked["box"] == pytest.approx([100, 50, 300, 250], abs=1) and len(asked["positive"]) == 0
+    assert asked["negative"][0] == pytest.approx([110, 60], abs=1)
+    page.objects(0)
+    browser.key("Enter")
+    browser.wait("document.activeElement.id === 'new-class'")
+    browser.type("balloon")
+    browser.key("Enter")
+    page.objects(1)
+    assert wait_for_file(page, folder)["image_0.png"] == [("balloon", pytest.approx(200 * 200, rel=0.03))]
+
+
+def test_a_click_that_is_given_up_leaves_nothing(page, filler):
+    browser = page.browser
+    browser.key("a")
+    browser.click(*page.at(200, 150))
+    browser.click(*page.at(220, 150))
+    wait_until(lambda: len(filler.asked) == 2)
+    browser.key("Backspace")
+    wait_until(lambda: len(filler.asked) == 3)
+    assert len(filler.asked[2]["positive"]) == 1
+    browser.key("Escape")
+    browser.key("Enter")
+    page.objects(0)
+
+
+def test_a_line_between_clicks_follows_the_edge(page, folder):
+    browser = page.browser
+    browser.key("n")
+    browser.type("balloon")
+    browser.key("Enter")
+    browser.key("e")
+    for point in ((200, 71), (279, 150), (200, 229), (121, 150)):  # the square of these has an area of 12,482
+        browser.click(*page.at(*point))
+    browser.key("Enter")
+    page.objects(1)
+    assert wait_for_file(page, folder)["image_0.png"] == [("balloon", pytest.approx(np.pi * 80**2, rel=0.04))]
+
+
+def test_a_second_finger_moves_the_image_and_keeps_the_corners(page):
+    browser = page.browser
+    browser.key("n")
+    browser.type("balloon")
+    browser.key("Enter")
+    browser.key("p")
+    for point in ((100, 100), (200, 100), (200, 200)):
+        browser.touch([page.at(*point)])
+    one, two = page.at(150, 150), page.at(250, 150)
+    browser.touch([one], [one, two], [one, (two[0] + 40, two[1])], [one, (two[0] + 80, two[1])])
+    browser.key("Enter")
+    page.objects(1)
+    corners = "fetch('/api/images/0').then((r) => r.json()).then((f) => f.objects[0]?.rings[0].length)"
+    page.saved()
+    assert browser.wait(corners) == 3
+
+
+def test_doubtful_labels_are_walked_through_and_the_next_image_is_proposed(browser, folder):
+    store = LabelStore(open_labels(folder, None, None), Issues())
+    far = {"key": "a", "class": "balloon", "rings": [[[350, 250], [390, 250], [390, 290]]]}
+    store.put(0, 0, [far], "labeled")
+    app = labeling(store, Access(token=TOKEN, open=()), Issues(), Limits(), ("seer", Detector(Seer())))
+    with running(app) as found:
+        page = Page(browser, found.port, "image_1.png")
+        browser.wait("document.querySelectorAll('#doubts li').length === 3")
+        browser.key("d")
+        page.shown("image_0.png")
+        browser.wait("document.querySelector('.row[title*=doubtful] .dot.doubtful') !== null")
+        browser.key("f")
+        browser.wait("document.querySelectorAll('#doubts li').length === 2")
+        browser.wait("document.getElementById('propose').checked")
+        browser.key("Escape")
+        browser.key("PageDown")
+        browser.wait("/image_[12]/.test(document.getElementById('name').textContent)")
+        browser.open("about:blank")
+    assert browser.errors == []
+
+
+def test_the_labels_so_far_are_trained_on_and_the_model_suggests(browser, tmp_path, monkeypatch):
+    """Draws, saves, reloads, trains for a second, and sees the curves' end, the metrics and the suggestions."""
+    monkeypatch.chdir(tmp_path)
+    rendered = next(record.image for record in render_set("balloons", 8, tmp_path / "party", size=(96, 128)))
+    Image.open(rendered).save(rendered.with_name(f"new{rendered.suffix}"))
+    log = Issues()
+    store = LabelStore(open_labels(tmp_path / "party", tmp_path / "labels.json", None), Issues())
+    unlabeled = next(image.record.image.name for image in store.images if image.record.state == "unlabeled")
+    with running(labeling(store, Access(token=TOKEN, open=()), log, Limits(), None, runs=tmp_path / "runs")) as found:
+        page = Page(browser, found.port, unlabeled, (128, 96))
+        browser.key("r")
+        page.drag((20, 20), (40, 40), (60, 60))
+        page.objects(1)
+        page.saved()
+        browser.evaluate("location.reload()")
+        page.objects(1)
+        browser.key("Delete")
+        browser.evaluate("document.getElementById('minutes').options[0].value = '0.02'")
+        browser.evaluate("document.getElementById('minutes').selectedIndex = 0")
+        browser.evaluate("document.getElementById('train').click()")
+        browser.wait("!document.getElementById('stop').hidden")
+        browser.wait("/AP50.*suggests/.test(document.getElementById('training-text').textContent)", 400)
+        assert browser.evaluate("document.getElementById('training-error').hidden")
+        assert browser.evaluate("document.getElementById('propose').checked")
+        browser.wait("fetch('/api/status').then((r) => r.json()).then((s) => s.asked === 9)")
+        browser.open("about:blank")
+    (run,) = (tmp_path / "runs").iterdir()
+    assert (run / "report.html").is_file() and (run / "best").is_dir()
+    assert browser.errors == [] and list(log) == []
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
