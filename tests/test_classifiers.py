@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_runs import generators
 from torch import nn
 
 from maskwright.api.start import start_weights
@@ -35,11 +36,11 @@ class Given(Classifier):
         head = nn.Identity()
         super().__init__(nn.Identity(), head, len(logits[0]), multi_label)
         self.logits = torch.tensor(logits)
-        self.head.forward = lambda maps, generator=None: self.logits  # type: ignore[method-assign]
+        self.head.forward = lambda maps, generators=None: self.logits  # type: ignore[method-assign]
 
 
 def loss_of(network: Classifier, *targets: Targets) -> float:
-    return float(network.losses_from_features([], [], list(targets))["cls"])
+    return float(network.losses_from_features([], [], list(targets))["cls"].mean)
 
 
 # --- detect ---------------------------------------------------------------------------------------
@@ -104,10 +105,10 @@ def test_a_class_without_images_weighs_no_infinity() -> None:
     assert torch.isfinite(network.balance).all()
 
 
-def test_dropout_is_drawn_by_the_generator_and_keeps_the_mean() -> None:
+def test_dropout_is_drawn_by_each_image_s_generator_and_keeps_the_mean() -> None:
     x = torch.ones(100, 100)
-    once, again = (dropout(x, 0.5, torch.Generator().manual_seed(7)) for _ in range(2))
-    assert torch.equal(once, again)
+    once, again = (dropout(x, 0.5, generators(*range(100))) for _ in range(2))
+    assert torch.equal(once, again) and not torch.equal(once[0], once[1])
     assert float(once.mean()) == pytest.approx(1.0, abs=0.05)
     assert torch.equal(dropout(x, 0.5, None), x)
 
@@ -161,7 +162,7 @@ def test_a_class_that_nobody_looked_for_is_taught_neither_way(several: bool) -> 
     network = Given([[0.3, -0.2, 0.8], [0.1, 0.4, -0.6]], multi_label=several)
     network.logits.requires_grad_()
     partly = replace(labeled(0), labelled_classes=torch.tensor([0, 2]))
-    network.losses_from_features([], [], [partly, labeled(1)])["cls"].backward()
+    network.losses_from_features([], [], [partly, labeled(1)])["cls"].mean.backward()
     gradient = network.logits.grad
     assert gradient is not None and torch.isfinite(gradient).all()
     assert (gradient != 0).tolist() == [[True, False, True], [True, True, True]]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_runs import party
+from tiny_runs import means, party
 
 from maskwright.api.evaluate import evaluate
 from maskwright.api.start import start_weights
@@ -109,7 +109,7 @@ def test_the_losses_are_torchvisions(pair, targets) -> None:
         expected = theirs(list(images), [{"boxes": item.boxes, "labels": item.classes + 1} for item in targets])
     finally:
         theirs.training = theirs.transform.training = False
-    got = ours.losses(images, [SIZE] * 2, list(targets))
+    got = means(ours.losses(images, [SIZE] * 2, list(targets)))
     for mine, other in {"cls": "classification", "box": "bbox_regression", "center": "bbox_ctrness"}.items():
         assert (mine in got) == (other in expected)
         if mine in got:
@@ -136,15 +136,15 @@ def test_background_is_never_found(fcos) -> None:
 
 def test_a_box_without_area_teaches_nothing(pair) -> None:
     flat = target([[8, 8, 60, 40], [20, 20, 20, 30]], [1, 2])
-    got = pair[1].losses(network_inputs(1), [SIZE], [flat])
-    assert got == pair[1].losses(network_inputs(1), [SIZE], [ONE])
+    got = means(pair[1].losses(network_inputs(1), [SIZE], [flat]))
+    assert got == means(pair[1].losses(network_inputs(1), [SIZE], [ONE]))
 
 
 def test_classes_that_nobody_looked_for_are_no_background(pair) -> None:
     ours, maps = pair[1], pair[1].backbone(network_inputs(1))
     labelled_classes = target([[8, 8, 60, 40]], [1], labelled_classes=torch.tensor([1]))
-    losses = ours.losses_from_features(maps, [SIZE], [labelled_classes])
-    assert losses["cls"] < ours.losses_from_features(maps, [SIZE], [ONE])["cls"]
+    losses = means(ours.losses_from_features(maps, [SIZE], [labelled_classes]))
+    assert losses["cls"] < ours.losses_from_features(maps, [SIZE], [ONE])["cls"].mean
     rows = ours.head.head.classification_head.cls_logits.weight
     gradient = torch.autograd.grad(losses["cls"], rows)[0].view(-1, len(NAMES) + 1, *rows.shape[1:])
     assert [bool(gradient[:, index].any()) for index in (1, 2, 3)] == [False, True, False]
@@ -157,7 +157,7 @@ def test_where_objects_may_be_undrawn_there_is_no_background(pair, facts) -> Non
     ours, maps = pair[1], pair[1].backbone(network_inputs(1))
     with torch.no_grad():
         nothing, drawn, some = (
-            ours.losses_from_features(maps, [SIZE], [item])
+            means(ours.losses_from_features(maps, [SIZE], [item]))
             for item in (target([], [], **facts), ONE, target([[8, 8, 60, 40]], [1], **facts))
         )
     assert nothing["cls"] < 1e-3 and 0 < some.pop("cls") < drawn.pop("cls")
@@ -179,7 +179,8 @@ def test_an_anchor_is_ignored_by_its_overlap() -> None:
 
 def test_boxes_are_float32_whatever_the_network_runs_in(fcos) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        detections, losses = fcos.predict(network_inputs(1), [SIZE])[0], fcos.losses(network_inputs(1), [SIZE], [ONE])
+        detections = fcos.predict(network_inputs(1), [SIZE])[0]
+        losses = means(fcos.losses(network_inputs(1), [SIZE], [ONE]))
         said, anchors, counts = fcos._outputs(fcos.backbone(network_inputs(1)), 1)
     assert {detections.boxes.dtype, anchors[0].dtype, *(value.dtype for value in (said | losses).values())} == {
         torch.float32
@@ -193,7 +194,8 @@ def test_the_backbone_stands_still_for_the_heads_and_its_features_serve(fcos) ->
     assert {name.split(".")[0] for name in chosen} == {"fpn", "head"} and stands_still(fcos)
     assert "backbone.layer4.0.conv1.weight" in choose_layers(fcos, "5+")
     images = network_inputs(1)
-    assert fcos.losses(images, [SIZE], [ONE]) == fcos.losses_from_features(fcos.backbone(images), [SIZE], [ONE])
+    from_features = fcos.losses_from_features(fcos.backbone(images), [SIZE], [ONE])
+    assert means(fcos.losses(images, [SIZE], [ONE])) == means(from_features)
 
 
 # --- weights --------------------------------------------------------------------------------------
@@ -240,7 +242,7 @@ def test_sixteen_steps_learn_one_batch(torchvision, model) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
     for _ in range(16):
         training_mode(network, train_bn=True)
-        loss = torch.stack(list(network.losses(images, [SIZE] * 2, [ONE, TWO]).values())).sum()
+        loss = torch.stack(list(means(network.losses(images, [SIZE] * 2, [ONE, TWO])).values())).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_runs import generators, means
 
 from maskwright.errors import RecipeError, UnknownName
 from maskwright.models import registry
@@ -65,9 +66,8 @@ A_FLAT_ONE = target([[20, 20, 21, 21]])
 
 
 def losses(network: MaskRCNN, *targets: Targets) -> dict[str, torch.Tensor]:
-    return network.losses(
-        network_input(len(targets)), [SIZE] * len(targets), list(targets), torch.Generator().manual_seed(0)
-    )
+    draws = generators(*range(len(targets)))
+    return means(network.losses(network_input(len(targets)), [SIZE] * len(targets), list(targets), draws))
 
 
 # --- use: nothing first ---------------------------------------------------------------------------
@@ -166,6 +166,16 @@ def test_the_same_seed_gives_the_same_losses(fresh):
     assert losses(fresh, OBJECTS) == losses(fresh, OBJECTS)
 
 
+def test_the_losses_of_a_batch_are_those_of_its_images_totals_and_counts_added(fresh):
+    """What several processes, or the parts of an accumulated step, come to is what one batch comes to."""
+    images, targets, fresh = network_input(2), [OBJECTS, target([[30, 20, 90, 70]])], copy.deepcopy(fresh).eval()
+    together = fresh.losses(images, [SIZE] * 2, targets, generators(3, 4))
+    parts = [fresh.losses(images[row : row + 1], [SIZE], [targets[row]], generators(3 + row)) for row in range(2)]
+    for name, whole in together.items():
+        assert int(whole.count) == sum(int(part[name].count) for part in parts)
+        torch.testing.assert_close(whole.total, parts[0][name].total + parts[1][name].total, rtol=1e-4, atol=1e-4)
+
+
 def test_an_object_s_sampled_boxes_name_its_class(fresh):
     """The network that already says "class 1" everywhere has a smaller label loss where all objects are of class 1."""
     leaning = copy.deepcopy(fresh)
@@ -186,9 +196,7 @@ def test_training_on_one_image_lowers_the_loss_and_finds_its_object(network):
     slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, 150)
     course = []
     for step in range(150):
-        total = torch.stack(
-            [*network.losses(image, [SIZE], [told], torch.Generator().manual_seed(step)).values()]
-        ).sum()
+        total = torch.stack([*means(network.losses(image, [SIZE], [told], generators(step))).values()]).sum()
         optimizer.zero_grad()
         total.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)

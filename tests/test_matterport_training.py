@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from reported import Lines
-from tiny_runs import party
+from tiny_runs import generators, means, party
 
 import maskwright
 from maskwright.api.matterport import network_for, save_h5, start_from_h5
@@ -71,9 +71,8 @@ GROUND_TRUTHS = {
 def test_every_kind_of_image_gives_five_numbers_and_a_gradient(network, what):
     network_input = torch.randn(2, 3, 64, 128, generator=torch.Generator().manual_seed(1)) * 50
     choose_layers(network, "5+")
-    losses = network.losses(
-        network_input, [(64, 128)] * 2, [GROUND_TRUTHS[what], GROUND_TRUTHS["objects"]], torch.Generator()
-    )
+    targets = [GROUND_TRUTHS[what], GROUND_TRUTHS["objects"]]
+    losses = means(network.losses(network_input, [(64, 128)] * 2, targets, generators(0, 1)))
     assert list(losses) == ["rpn_cls", "rpn_box", "cls", "box", "mask"]
     torch.stack(list(losses.values())).sum().backward()
     assert torch.isfinite(torch.stack(list(losses.values()))).all()
@@ -86,9 +85,7 @@ def test_losses_fall_on_one_batch(network):
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     told = []
     for _ in range(12):
-        losses = network.losses(
-            network_input, [(64, 128)], [GROUND_TRUTHS["objects"]], torch.Generator().manual_seed(2)
-        )
+        losses = means(network.losses(network_input, [(64, 128)], [GROUND_TRUTHS["objects"]], generators(2)))
         told.append(sum(losses.values()))
         optimizer.zero_grad()
         told[-1].backward()

@@ -256,7 +256,7 @@ def test_roi_targets_follow_the_rules(mini):
         std=torch.tensor(config.BBOX_STD_DEV, dtype=torch.float32),
         mask_side=28,
         mini=mini,
-        generator=torch.Generator().manual_seed(1),
+        generators=[torch.Generator().manual_seed(1)],
     )
     chosen, classes = found.rois[0].numpy(), found.class_ids[0].numpy()
     objects, crowds = ground_truth[ids > 0], ground_truth[ids < 0]

@@ -150,14 +150,14 @@ def test_no_more_are_kept_than_the_config_says(pre_nms_top_n, post_nms_top_n):
 def test_where_nothing_was_sampled_the_losses_are_0_and_differentiable():
     logits, deltas = torch.randn(5, requires_grad=True), torch.randn(5, 4, requires_grad=True)
     losses = rpn.proposal_losses(logits, deltas, torch.full((5,), -1), torch.zeros(5, 4))
-    assert [loss.item() for loss in losses] == [0, 0]
-    sum(losses).backward()  # type: ignore[union-attr]
+    assert [loss.item() for loss in losses] == [0, 0, 0]
+    sum(losses[:2]).backward()  # type: ignore[union-attr]
     assert logits.grad is not None and not logits.grad.any()
 
 
 def test_only_sampled_anchors_count_and_only_objects_have_deltas():
     logits = torch.tensor([0.0, 0.0, 50.0])
     deltas = torch.tensor([[1.0, 0, 0, 0], [9, 9, 9, 9], [9, 9, 9, 9]])
-    objectness, box = rpn.proposal_losses(logits, deltas, torch.tensor([1, 0, -1]), torch.zeros(3, 4))
-    assert objectness.item() == pytest.approx(np.log(2))
-    assert box.item() == pytest.approx((1 - 0.5 / 9) / 2)  # smooth L1 beyond beta, over two sampled anchors
+    objectness, box, count = rpn.proposal_losses(logits, deltas, torch.tensor([1, 0, -1]), torch.zeros(3, 4))
+    assert count == 2 and objectness.item() / 2 == pytest.approx(np.log(2))
+    assert box.item() / 2 == pytest.approx((1 - 0.5 / 9) / 2)  # smooth L1 beyond beta, over two sampled anchors

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_runs import means
 
 import maskwright
 from maskwright.errors import RecipeError
@@ -85,7 +86,7 @@ def test_where_there_is_less_background_all_of_it_teaches():
 
 
 def test_an_image_without_objects_has_finite_losses_and_teaches(lite):
-    losses = lite.losses(torch.randn(2, 3, 64, 128), [(64, 128)] * 2, [NOTHING, NOTHING])
+    losses = means(lite.losses(torch.randn(2, 3, 64, 128), [(64, 128)] * 2, [NOTHING, NOTHING]))
     assert losses.keys() == {"cls", "box"} and torch.stack(list(losses.values())).isfinite().all()
     assert losses["box"] == 0 and losses["cls"] > 0
 
@@ -94,7 +95,7 @@ def test_a_class_nobody_looked_for_is_not_taught_to_be_absent(lite):
     """On an image where only class 0 was sought the logits of class 1 have no gradient."""
     lite.zero_grad()
     labelled_classes = Targets(ONE.boxes, torch.tensor([0]), None, ONE.crowd, labelled_classes=torch.tensor([0]))
-    lite.losses(torch.randn(1, 3, 64, 64), [(64, 64)], [labelled_classes])["cls"].backward()
+    lite.losses(torch.randn(1, 3, 64, 64), [(64, 64)], [labelled_classes])["cls"].mean.backward()
     gradients = [heads[-1].bias.grad.view(-1, 3) for heads in lite.box_head.cls_score]
     assert all(not gradient[:, 2].any() for gradient in gradients) and any(
         gradient[:, 1].any() for gradient in gradients
@@ -108,7 +109,7 @@ def test_steps_on_one_image_lower_the_loss():
     network_input = torch.randn(2, 3, 64, 64)
     seen = []
     for _ in range(6):
-        loss = torch.stack(list(network.losses(network_input, [(64, 64)] * 2, [ONE, ONE]).values())).sum()
+        loss = torch.stack(list(means(network.losses(network_input, [(64, 64)] * 2, [ONE, ONE])).values())).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

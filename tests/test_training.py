@@ -10,6 +10,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from maskwright.api.data import open_data
 from maskwright.api.train import Trainer, _expected, train
 from maskwright.errors import OutputError, RecipeError, TrainingError, WeightsError
 from maskwright.issues import Issues
+from maskwright.models.base import Loss
 from maskwright.tasks.registry import find_task
 from maskwright.training import trainer as training_loop
 from maskwright.training.callbacks import OnEpochEnd
@@ -252,13 +254,14 @@ class Breaking(TinyNetwork):
         super().__init__()
         self.where, self.calls = where, 0
 
-    def losses(self, *arguments: Any, **more: Any) -> dict[str, torch.Tensor]:
+    def losses(self, *arguments: Any, **more: Any) -> dict[str, Loss]:
         losses = super().losses(*arguments, **more)
         self.calls += self.training
         if self.calls > 4 and self.where == "loss":
-            losses["rest"] = losses["rest"] * float("nan")
+            losses["rest"] = replace(losses["rest"], total=losses["rest"].total * float("nan"))
         if self.calls > 4 and self.where == "gradient":
-            losses["rest"] = losses["rest"] + (self.box_head.weight.sum() * 0).clamp(min=0).sqrt()  # 0, but 1/0 behind
+            root = (self.box_head.weight.sum() * 0).clamp(min=0).sqrt()  # 0, but 1/0 behind
+            losses["rest"] = replace(losses["rest"], total=losses["rest"].total + root)
         return losses
 
 

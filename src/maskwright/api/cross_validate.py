@@ -24,6 +24,7 @@ from maskwright.progress import Progress
 from maskwright.reporting import reporting
 from maskwright.tasks.base import EvaluationOptions, Metrics, Task
 from maskwright.tasks.registry import find_task
+from maskwright.training import distributed
 from maskwright.training.recipe import Recipe
 from maskwright.training.recipe_io import read_recipe
 from maskwright.training.run_folder import RunFolder
@@ -105,6 +106,7 @@ def cross_validate(
     >>> maskwright.cross_validate("rust/", task="classify", k=5).pooled.auc
     0.99
     """
+    distributed.refuse("cross-validation")
     progress, log = reporting(verbose, progress, log)
     faulty = bool(options.get("allow_faulty"))
     whole = dataset_of(

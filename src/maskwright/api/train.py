@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,19 +20,22 @@ from maskwright.api.start import check_weights, hashes_of_start, start_weights
 from maskwright.engines import hardware
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import RecipeError
-from maskwright.issues import Kind, Log
+from maskwright.issues import Issues, Kind, Log
 from maskwright.models import registry, starts
 from maskwright.models.base import choose_layers
 from maskwright.progress import Progress, duration
 from maskwright.reporting import reporting
 from maskwright.tasks.base import Task
 from maskwright.tasks.registry import find_task
+from maskwright.training import distributed
 from maskwright.training.callbacks import Callback, Hooks, Row
 from maskwright.training.contents import check_unchanged, contents
 from maskwright.training.defaults import from_options
+from maskwright.training.distributed import Processes
 from maskwright.training.estimate import seconds_left
+from maskwright.training.loader import check_share
 from maskwright.training.recipe import Recipe
-from maskwright.training.recipe_io import read_recipe
+from maskwright.training.recipe_io import plain, read_recipe
 from maskwright.training.run_folder import RunFolder
 from maskwright.training.trainer import Trainer
 from maskwright.types import Dataset
@@ -116,15 +120,32 @@ def train(
     0.71
     """
     hooks = Hooks(callbacks, *reporting(verbose, progress, log), clock)
-    log, progress = hooks.log, hooks.progress
+    if not distributed.launched().leads:
+        hooks = Hooks(log=Issues(), clock=clock)  # the first process reports for all
     if resume is not None:
         given = data if isinstance(data, Dataset) else None
         others = {"DATA": None if given is not None else data, "recipe": recipe, "name": name, **options}
         return _resume(Path(resume), given, hooks, {option for option, value in others.items() if value is not None})
     if data is None:
         raise RecipeError("no data were named", field="DATA", fix="maskwright train FOLDER")
-    plan, runs = recipe_of(recipe, options, log), Path(out)
+    plan = recipe_of(recipe, options, hooks.log)
+    with distributed.connected(plan.device) as processes:
+        return _start(data, plan, Path(out), name, validate, hooks, processes)
+
+
+def _start(
+    data: str | Path | Dataset,
+    plan: Recipe,
+    runs: Path,
+    name: str | None,
+    validate: bool,
+    hooks: Hooks,
+    processes: Processes,
+) -> Trained:
+    """A new run."""
+    log = hooks.log
     registry.find(plan.model, plan.task).check_task(plan.model, plan.task)
+    check_share(plan.batch, processes.count)
     check_weights(plan.weights, runs, plan.model, plan.task, plan.backbone)
     parts = _open(data, plan, validate, hooks)
     folder = RunFolder.create(runs, name, parts["train"].name)
@@ -133,9 +154,10 @@ def train(
     backbone = engine.card.backbone
     if not plan.backbone and (package := starts.missing_package(plan.model, plan.task, backbone)):
         log(PRETRAINED_PACKAGE_MISSING(package=package, backbone=backbone))
-    start = (plan.weights, plan.model, backbone, parts["train"].names, runs, progress)
+    start = (plan.weights, plan.model, backbone, parts["train"].names, runs, hooks.progress)
     log(INITIAL_WEIGHTS(weights=start_weights(engine.network, *start)))
-    trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks)
+    _check_same(processes, plan, parts["train"].names, hashes, engine, data)
+    trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks, processes)
     for stage in plan.stages:  # a misspelt one is found before anything is written
         choose_layers(trainer.network, stage.layers)
     root = None if isinstance(data, Dataset) else Path(data)
@@ -147,13 +169,35 @@ def train(
         "contents": hashes,
         "started_on": started_on,
     }
-    # "auto" is a trial that a resumed run must not repeat.
-    folder.begin(msgspec.structs.replace(plan, precision=trainer.engine.precision), facts)
+    if processes.leads:
+        # "auto" is a trial that a resumed run must not repeat.
+        folder.begin(msgspec.structs.replace(plan, precision=trainer.engine.precision), facts)
+    folder.path = processes.of_leader(folder.path)
     try:
         return _run(trainer, parts)
     except BaseException:
-        folder.abandon()
+        if processes.leads:
+            folder.abandon()
         raise
+
+
+def _check_same(
+    processes: Processes,
+    plan: Recipe,
+    names: Sequence[str],
+    hashes: Mapping[str, Mapping[str, str]],
+    engine: TorchEngine,
+    data: object,
+) -> None:
+    """RecipeError in every process that torchrun has started, where one of them has other data, another recipe, ..."""
+    if processes.count == 1:
+        return
+    facts = {"version": __version__, "recipe": plain(plan), "precision": engine.precision, "classes": list(names)}
+    facts |= {f"{part}, {what}": text for part, of_part in hashes.items() for what, text in of_part.items()}
+    weights = hashlib.sha256()
+    for value in engine.network.state_dict().values():
+        weights.update(value.cpu().contiguous().numpy().tobytes())
+    processes.check_same({**facts, "weights": weights.hexdigest()}, data if isinstance(data, str | Path) else None)
 
 
 def recipe_of(recipe: str | Path | Recipe | None, options: dict[str, Any], log: Log) -> Recipe:
@@ -197,13 +241,22 @@ def _resume(path: Path, given: Dataset | None, hooks: Hooks, also: set[str]) -> 
             fix="start a new run from it instead: --weights RUN/last",
         )
     folder = RunFolder.existing(path)
-    plan, facts = folder.recipe(), folder.facts()
+    plan = folder.recipe()
+    check_share(plan.batch, distributed.launched().count)
+    with distributed.connected(plan.device) as processes:
+        return _resumed(folder, plan, given, hooks, processes)
+
+
+def _resumed(folder: RunFolder, plan: Recipe, given: Dataset | None, hooks: Hooks, processes: Processes) -> Trained:
+    facts = folder.facts()
     data, root = _data_of_run(folder, facts["data"], given)
     parts = _open(data, plan, bool(facts["images"].get("val")), hooks)
     check_unchanged(parts, _names(parts, root), facts, facts["data"] or folder.path)
-    engine = _engine(plan, parts, facts["contents"] or contents(parts), facts["started_on"])
-    trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks)
+    hashes = facts["contents"] or contents(parts)
+    engine = _engine(plan, parts, hashes, facts["started_on"])
+    trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks, processes)
     trainer.resume()
+    _check_same(processes, plan, parts["train"].names, hashes, engine, data)
     if trainer.ended:
         hooks.log(RUN_COMPLETE(fix=f"maskwright train DATA --weights {folder.path / 'last'}"))
     else:
@@ -263,19 +316,21 @@ def _engine(
 def _run(trainer: Trainer, parts: Mapping[str, Dataset]) -> Trained:
     plan, folder, log = trainer.recipe, trainer.folder.path, trainer.log
     task = find_task(plan.task)
-    if not trainer.ended:
+    if not trainer.ended and trainer.processes.leads:
         _announce(trainer, task, parts)
     try:
         trainer.run()
     except KeyboardInterrupt:
-        again = f"maskwright train --resume {shlex.quote(str(folder))}"
+        launch = "torchrun ... -m " if trainer.processes.count > 1 else ""
+        again = f"{launch}maskwright train --resume {shlex.quote(str(folder))}"
         if trainer.folder.facts()["data"] is None:  # the data were in memory
             again = f"train(data, resume={str(folder)!r})"
         log(RUN_STOPPED(fix=again))
         raise
-    if issue := task.calibrate(folder / "best", parts["val"], plan.device, plan.precision, trainer.progress):
-        log(issue)
-    training_report.write(folder, trainer, task, parts)
+    if trainer.processes.leads:
+        if issue := task.calibrate(folder / "best", parts["val"], plan.device, plan.precision, trainer.progress):
+            log(issue)
+        training_report.write(folder, trainer, task, parts)
     position = trainer.position
     best = position.history[position.best_epoch - 1] if position.history else {}
     metrics = {name: best[name] for name in task.metrics if name in best}

@@ -19,6 +19,7 @@ from maskwright.issues import Issues, Kind, Log
 from maskwright.prediction.options import InferenceOptions
 from maskwright.progress import Progress, duration
 from maskwright.reporting import reporting
+from maskwright.training import distributed
 from maskwright.training.run_folder import RunFolder
 
 MOST_RUNS = 12
@@ -109,6 +110,7 @@ def try_settings(
     >>> tried.best.settings
     {'lr': 0.0003}
     """
+    distributed.refuse("trying settings")
     progress, log = reporting(verbose, progress, log)
     tries = combinations(settings)
     options = {key: value for key, value in options.items() if value is not None}

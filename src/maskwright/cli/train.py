@@ -63,7 +63,18 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     metavar="PIXELS",
     help="Of larger images show parts of so many image pixels a side: for small things.  [default: 0, whole images]",
 )
-@click.option("--batch", type=click.IntRange(1), metavar="N", help="Images a step.  [default: 4 for small]")
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Images computed at once, by all processes of torchrun together.  [default: 4 for small]",
+)
+@click.option(
+    "--accumulate",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Batches a step: their gradients are added up, so a step has N times --batch images.  [default: 1]",
+)
 @click.option(
     "--lr", type=click.FloatRange(0, min_open=True), metavar="RATE", help="Learning rate.  [default: 0.001 for small]"
 )
@@ -131,10 +142,14 @@ def command(
       maskwright train rust/ --task classify
       maskwright train party/ --try lr=1e-3,3e-4 size=448,640 --time-budget 3m
       maskwright train --resume runs/first
+      torchrun --nproc-per-node 4 -m maskwright train party/ --batch 16
     """
     from maskwright.api.train import train
+    from maskwright.training.distributed import launched
     from maskwright.training.experiment_logs import EXPERIMENT_LOGS
 
+    leads = launched().leads
+    console.quiet |= not leads
     if data is not None:
         chosen["out"] = options.beside_data(chosen["out"], [data], console)
     if tried:
@@ -145,6 +160,8 @@ def command(
         return try_and_show(data, tried, console, chosen)
     callbacks = [EXPERIMENT_LOGS[name]() for name in log_to]
     trained = train(data, progress=console.progress, log=console.log, callbacks=callbacks, **chosen)
+    if not leads:
+        return None
     facts = {
         "run": trained.folder,
         "model": trained.model,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -15,6 +15,7 @@ from maskwright.errors import RecipeError
 
 PasteMode = Literal["torchvision", "matterport"]
 LAYERS = ("heads", "3+", "4+", "5+", "all")
+Generators = Sequence[torch.Generator]
 HEADS = ("fpn.", "rpn.", "extra.", "box_head.", "mask_head.", "head.")
 
 
@@ -58,6 +59,24 @@ class Detections:
     mask_probs: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A mean, kept as what it is made of: where parts of a batch are computed one after the other, or by several
+    processes, totals and counts are added, and their quotient is the mean over all of the batch.
+
+    total  scalar, differentiable: the sum over what is trained on
+    count  how many that are: sampled anchors, positive boxes, images
+    """
+
+    total: Tensor
+    count: Tensor | int
+
+    @property
+    def mean(self) -> Tensor:
+        """0 where nothing is trained on."""
+        return self.total / torch.as_tensor(self.count).clamp(min=1)
+
+
 class Backbone(Protocol):
     """A module that makes maps of images, finest first.
 
@@ -85,10 +104,11 @@ class Backbone(Protocol):
 class Network(nn.Module):
     """What the training loop asks of every network: losses of a batch, or of the backbone's maps of it.
 
-    images     (B, 3, H, W) float, normalized
-    sizes      (height, width) of each image's part of its network input; beyond it there is padding
-    targets    the ground truth of each image
-    generator  draws what is sampled at random, so that a resumed run draws the same
+    images      (B, 3, H, W) float, normalized
+    sizes       (height, width) of each image's part of its network input; beyond it there is padding
+    targets     the ground truth of each image
+    generators  one for each image: draw what is sampled at random of it, so that a resumed run draws the same, and an
+                image the same in whatever batch and process it is computed
     """
 
     backbone: Backbone
@@ -99,18 +119,18 @@ class Network(nn.Module):
         images: Tensor,
         sizes: list[tuple[int, int]],
         targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        """Losses by name, each a scalar."""
-        return self.losses_from_features(self.backbone(images), sizes, targets, generator)
+        generators: Generators | None = None,
+    ) -> dict[str, Loss]:
+        """Losses by name."""
+        return self.losses_from_features(self.backbone(images), sizes, targets, generators)
 
     def losses_from_features(
         self,
         features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
+        generators: Generators | None = None,
+    ) -> dict[str, Loss]:
         """The same from the maps of the backbone, which a run with a frozen backbone caches."""
         raise NotImplementedError
 

@@ -35,10 +35,13 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         metrics: tuple[str, ...],
         log: Log,
+        writes: bool = True,
     ) -> None:
-        """metrics  names of the columns of the history that a card keeps;  averaged  the network itself without EMA"""
+        """writes  False in all but one process of a training: these only keep count
+
+        metrics  names of the columns of the history that a card keeps;  averaged  the network itself without EMA"""
         self.folder, self.card, self.metrics, self.log = folder, card, metrics, log
-        self.averaged, self.optimizer = averaged, optimizer
+        self.averaged, self.optimizer, self.writes = averaged, optimizer, writes
         self.networks = {"network": network} | ({"averaged": averaged} if averaged is not network else {})
 
     @property
@@ -47,14 +50,17 @@ class Checkpoints:
 
     def save_best(self, position: Position, metric: float) -> None:
         """The weights as they are now become the model, with the metrics of the newest epoch."""
-        if position.best_epoch and not self.best_exists:
+        if self.writes and position.best_epoch and not self.best_exists:
             file = self.folder.path / "best"
             self.log(BEST_REMOVED(file=file, removed=position.best_epoch, epoch=position.epoch))
         position.best, position.best_epoch = metric, position.epoch
-        self.folder.save_model("best", self._card(position.history[-1]), self.averaged.state_dict())
+        if self.writes:
+            self.folder.save_model("best", self._card(position.history[-1]), self.averaged.state_dict())
 
     def save(self, position: Position) -> None:
         """last/: a model and the state."""
+        if not self.writes:
+            return
         if self.folder.mend():
             self.log(RUN_REMOVED(folder=self.folder.path))
         tensors = {

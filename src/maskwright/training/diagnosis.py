@@ -49,12 +49,13 @@ def overfit(network: Network, objective: Objective, loader: Loader, recipe: Reci
         batch: Batch | CachedBatch = next(loader.cached_epoch(0, 0, 1, objective.cache))
     else:
         batch = next(loader.epoch(0))
+    share = loader.share.alone  # nobody else tries
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=recipe.stages[0].lr)
     losses = []
     for _ in range(STEPS):
         try:
-            step = training_step(objective, network, optimizer, batch, seed=0, grad_clip=recipe.grad_clip)
+            step = training_step(objective, network, optimizer, batch, 0, recipe.grad_clip, share)
         except NotFiniteError:
             losses.append(float("inf"))
             break

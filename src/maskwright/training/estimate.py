@@ -38,7 +38,7 @@ def seconds_per_step(trainer: Trainer) -> float:
     batch, seconds = next(iter(batches)), 0.0
     for _ in range(1 if cached else 2):
         began = trainer.clock()
-        backward(trainer.objective, network, batch, seed=0)
+        backward(trainer.objective, network, batch, 0, loader.share.alone)
         seconds = trainer.clock() - began
     trainer.optimizer.zero_grad(set_to_none=True)
     for name, value in network.named_buffers():

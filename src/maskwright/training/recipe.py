@@ -16,6 +16,7 @@ RANGES = {
     "size": (64, 4096),
     "tile": (0, 65536),
     "batch": (1, 1024),
+    "accumulate": (1, 1024),
     "steps_per_epoch": (1, 10**6),
     "seed": (0, 2**32 - 1),
     "workers": (0, 64),
@@ -59,7 +60,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     size                  long side of the network input, pixels
     tile                  side in image pixels of the part of a larger image shown at once; 0: whole images
-    batch                 images per step
+    batch                 images that are computed at once, by all processes together where torchrun starts several
+    accumulate            batches per step: their gradients are added up before the weights are updated
     steps_per_epoch       an epoch has at least this many steps: on small sets validation would take most of the time
     time_budget           seconds of training in total; 0: the number of epochs of the stages
     patience              epochs without a better validation metric after which training stops; 0 never stops early
@@ -85,6 +87,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     size: int = 512
     tile: int = 0
     batch: int = 4
+    accumulate: int = 1
     steps_per_epoch: int = 25
     seed: int = 0
     device: str = "auto"

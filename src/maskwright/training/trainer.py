@@ -12,10 +12,11 @@ from maskwright.errors import TrainingError
 from maskwright.models.base import training_mode
 from maskwright.training.callbacks import Hooks, Row, default_callbacks
 from maskwright.training.checkpoints import Checkpoints
+from maskwright.training.distributed import ALONE, Processes
 from maskwright.training.ema import averaged_copy, update_average
 from maskwright.training.feature_cache import MEMORY, FeatureCache, OutOfTime
 from maskwright.training.interrupts import Interrupt, deferred
-from maskwright.training.loader import Batch, CachedBatch, Loader, ViewOptions
+from maskwright.training.loader import Batch, CachedBatch, Loader, StepShare, ViewOptions
 from maskwright.training.optimizer import make_optimizer
 from maskwright.training.recipe import Recipe
 from maskwright.training.run_folder import RunFolder
@@ -41,25 +42,38 @@ class Trainer:
         data: Mapping[str, Dataset],
         folder: RunFolder,
         hooks: Hooks = HOOKS,
+        processes: Processes = ALONE,
     ) -> None:
-        """engine  the network with its initial weights, and its card;  data  "train" and "val" images"""
+        """engine  the network with its initial weights, and its card;  data  "train" and "val" images
+
+        processes  that train together: each has a Trainer, the first one has the callbacks and writes the folder
+        """
         torch.manual_seed(recipe.seed)
         self.recipe, self.task, self.folder = recipe, task, folder
         self.train, self.val = data["train"], data["val"]
         self.progress, self.log, self.clock = hooks.progress, hooks.log, hooks.clock
-        self.callbacks = [*default_callbacks(), *hooks.callbacks]
+        self.processes = processes
+        self.callbacks = [*default_callbacks(), *hooks.callbacks] if processes.leads else []
         self.network, self.card = engine.network, engine.card
         self.averaged = averaged_copy(self.network, recipe.ema)
         self.engine = TorchEngine(self.averaged, self.card, recipe.device, engine.precision)
         views = ViewOptions(recipe.size, recipe.augment, recipe.tile, self.card.window)
-        self.loader = Loader(self.train, views, recipe.batch, recipe.steps_per_epoch, recipe.seed, recipe.workers)
+        order = (recipe.batch, recipe.steps_per_epoch, recipe.seed)
+        self.loader = Loader(self.train, views, *order, recipe.workers, StepShare(recipe.accumulate, processes))
         self.cache = FeatureCache(min(MEMORY, (hardware.free_memory(engine.device) or 2 * MEMORY) // 2))
         self.objective = Objective(self.engine, self.cache)
         self.schedule = Schedule(recipe, self.loader.steps)
         self.stages = Stages(self.network, recipe, self.schedule, self.cache, self.log)
         self.optimizer = make_optimizer(self.network, recipe, engine.device.type == "cpu")
         self.checkpoints = Checkpoints(
-            folder, self.card, self.network, self.averaged, self.optimizer, task.metrics, self.log
+            folder,
+            self.card,
+            self.network,
+            self.averaged,
+            self.optimizer,
+            task.metrics,
+            self.log,
+            writes=processes.leads,
         )
         self.position, self.interrupt, self._stopped = Position(), Interrupt(), False
 
@@ -82,10 +96,11 @@ class Trainer:
     def _run(self) -> Position:
         for callback in self.callbacks:
             callback.on_train_begin(self)
+        self._stopped = self.processes.of_leader(self._stopped)
         with deferred() as self.interrupt:
             while not self._stopped and not self.ended:
                 self._epoch()
-        if self.position.history and not self.checkpoints.best_exists:
+        if self.position.history and self.processes.of_leader(not self.checkpoints.best_exists):
             self.checkpoints.save_best(self.position, self.task.selection_metric(self.position.history[-1]))
             self.save()
         for callback in self.callbacks:
@@ -106,9 +121,9 @@ class Trainer:
         """Write last/, to resume from."""
         self.checkpoints.save(self.position)
 
-    def _save_or_stop(self) -> None:
+    def _save_or_stop(self, asked: bool) -> None:
         self.save()
-        if self.interrupt.asked:
+        if asked:
             raise KeyboardInterrupt
 
     def _epoch(self) -> None:
@@ -119,28 +134,35 @@ class Trainer:
         def spent() -> float:
             return before + self.clock() - began
 
+        def agree() -> bool:
+            """The time that all processes go by, and whether one of them was asked to stop."""
+            position.seconds, asked = self.processes.agree(spent(), self.interrupt.asked)
+            return asked
+
+        def time_left() -> bool:
+            """A run has at least one step, however short its time; and one that several processes compute is ended."""
+            return not budget or not position.step or self.processes.count > 1 or spent() < budget
+
         label = f"epoch {position.epoch + 1}" + ("" if budget else f"/{self.recipe.epochs}")
         batches, limit = self.stages.batches(self.loader, position), budget - before if budget else None
         for batch in self.progress(batches, total=steps_left, label=label, unit="steps", limit=limit):
             if self.stages.enter(position) and isinstance(batch, CachedBatch) and position.step_in_epoch:
                 break  # with a time budget a stage may end within an epoch: its cached features end with it
             try:
-                # A run has at least one step, however short its time.
-                with self.cache.while_time_is_left(lambda: not budget or not position.step or spent() < budget):
+                with self.cache.while_time_is_left(time_left):
                     self._step(batch)
             except OutOfTime:
                 break
-            position.seconds = spent()
+            asked = agree()
             if budget and position.seconds >= budget:
                 break
-            if self.interrupt.asked or self.clock() - saved > SAVE_EVERY:
-                self._save_or_stop()
+            if asked or self.clock() - saved > SAVE_EVERY:
+                self._save_or_stop(asked)
                 saved = self.clock()
-        position.seconds = spent()
+        agree()
         if position.step_in_epoch:
             self._end_epoch()
-            position.seconds = spent()
-        self._save_or_stop()
+        self._save_or_stop(agree())
 
     def _step(self, batch: Batch | CachedBatch) -> None:
         recipe, position = self.recipe, self.position
@@ -151,9 +173,12 @@ class Trainer:
             group["lr"] = position.lr * group["factor"]
         seed = recipe.seed * 1_000_003 + position.step
         try:
-            losses = training_step(self.objective, self.network, self.optimizer, batch, seed, recipe.grad_clip)
+            losses = training_step(
+                self.objective, self.network, self.optimizer, batch, seed, recipe.grad_clip, self.loader.share
+            )
         except NotFiniteError as error:
-            images, last = ", ".join(self.loader.names(batch)), self.folder.path / "last"
+            names, last = self.processes.gather(self.loader.names(batch)), self.folder.path / "last"
+            images = ", ".join(name for names_of_one in names for name in names_of_one)
             fix = f"a lower --lr; look at these images with `maskwright show`; the last good state is in {last}"
             raise TrainingError(error.headline, record=images, field=error.field, fix=fix) from error
         update_average(self.averaged, self.network, recipe.ema, position.step)
@@ -163,11 +188,12 @@ class Trainer:
         position = self.position
         row = position.end_epoch(self._validate())
         metric = self.task.selection_metric(row)
-        removed = position.best_epoch > 0 and not self.checkpoints.best_exists
+        removed = position.best_epoch > 0 and self.processes.of_leader(not self.checkpoints.best_exists)
         if metric > position.best or metric == position.best == 0 or removed:  # 0: nothing right yet, keep the newest
             self.checkpoints.save_best(position, metric)
         for callback in self.callbacks:
             callback.on_epoch_end(self, row)
+        self._stopped = self.processes.of_leader(self._stopped)
 
     def _validate(self) -> Row:
         """Ctrl-C need not wait for it: the steps of the epoch are kept."""

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from maskwright.models.base import Backbone, ClassificationNetwork, Targets
+from maskwright.models.base import Backbone, ClassificationNetwork, Generators, Loss, Targets
 
 
 class Classifier(ClassificationNetwork):
     """backbone     its maps all go to the head
-    head         maps, and a generator for dropout, to (B, classes) logits
+    head         maps, and a generator of each image's dropout, to (B, classes) logits
     multi_label  an image may show none or several classes: a sigmoid for each instead of one softmax
     """
 
@@ -48,11 +48,11 @@ class Classifier(ClassificationNetwork):
         features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
+        generators: Generators | None = None,
+    ) -> dict[str, Loss]:
         """{"cls": cross entropy}, of each class alone with multi_label. A class that was not annotated on an image is
         not trained on there."""
-        logits = self.head(features, generator).float()  # (B, C)
+        logits = self.head(features, generators).float()  # (B, C)
         expected, annotated = torch.zeros_like(logits), torch.ones_like(logits, dtype=torch.bool)
         for row, mask, target in zip(expected, annotated, targets, strict=True):
             row[target.classes] = 1.0
@@ -60,19 +60,23 @@ class Classifier(ClassificationNetwork):
                 mask.zero_()[torch.cat([target.labelled_classes, target.classes])] = True
         if self.multi_label:
             weight = annotated.to(logits.dtype)
-            return {"cls": F.binary_cross_entropy_with_logits(logits, expected, weight, pos_weight=self.balance)}
+            cross_entropy = F.binary_cross_entropy_with_logits(
+                logits, expected, weight, pos_weight=self.balance, reduction="none"
+            ).mean(1)
+            return {"cls": Loss(cross_entropy.sum(), len(targets))}
         # -inf before the softmax: a class that may or may not be there takes no probability from the others
         log_probs = F.log_softmax(logits.masked_fill(~annotated, float("-inf")), 1).masked_fill(~annotated, 0.0)
         cross_entropy = -(expected * self.balance * log_probs).sum(1)  # (B,)
-        return {"cls": cross_entropy.mean()}
+        return {"cls": Loss(cross_entropy.sum(), len(targets))}
 
 
 # --- heads: maps of the backbone to one logit a class ------------------------------------------------
-def dropout(x: Tensor, fraction: float, generator: torch.Generator | None) -> Tensor:
-    """Dropout drawn from the step's own generator, so that a resumed run draws the same."""
-    if generator is None or not fraction:
+def dropout(x: Tensor, fraction: float, generators: Generators | None) -> Tensor:
+    """Dropout of each row, drawn from its image's own generator, so that a resumed run draws the same."""
+    if generators is None or not fraction:
         return x
-    mask = torch.rand(x.shape, generator=generator) >= fraction  # on the CPU, where the generator is
+    rows = [torch.rand(x.shape[1:], generator=generator) for generator in generators]
+    mask = torch.stack(rows) >= fraction  # on the CPU, where the generators are
     return x * mask.to(x.device, x.dtype) / (1 - fraction)
 
 
@@ -87,9 +91,9 @@ class MeanHead(nn.Module):
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, maps: list[Tensor], generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, maps: list[Tensor], generators: Generators | None = None) -> Tensor:
         features = self.norm(self.summary(maps))
-        return self.out(dropout(features, self.fraction, generator if self.training else None))
+        return self.out(dropout(features, self.fraction, generators if self.training else None))
 
     def summary(self, maps: list[Tensor]) -> Tensor:
         return torch.cat([level.float().mean((2, 3)) for level in maps], 1)
@@ -125,12 +129,12 @@ class FlatHead(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, maps: list[Tensor], generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, maps: list[Tensor], generators: Generators | None = None) -> Tensor:
         cells = maps[-1]
         if cells.shape[2:] != (self.side, self.side):
             cells = F.adaptive_avg_pool2d(cells, self.side)
         hidden = F.relu(self.dense(cells.flatten(1)))
-        return self.out(dropout(hidden, self.fraction, generator if self.training else None))
+        return self.out(dropout(hidden, self.fraction, generators if self.training else None))
 
 
 # --- networks ---------------------------------------------------------------------------------------

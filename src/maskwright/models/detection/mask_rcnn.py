@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from maskwright.geometry.anchors import FINE_SIDES, make_anchors
 from maskwright.models import ops
 from maskwright.models.backbones.fpn import FeaturePyramid
-from maskwright.models.base import Backbone, DetectionNetwork, Detections, Targets
+from maskwright.models.base import Backbone, DetectionNetwork, Detections, Generators, Loss, Targets
 from maskwright.models.conv import SeparableConv
 from maskwright.models.detection import matcher
 from maskwright.models.detection.box_coder import UNIT, clip, decode, encode_matched
@@ -20,6 +21,9 @@ from maskwright.models.detection.heads import BoxHead, MaskHead
 from maskwright.models.detection.rpn import ProposalConfig, ProposalHead, proposal_losses, propose
 
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # of the box head's deltas: proposals are close, so their deltas are small
+
+Draws = Sequence[torch.Generator | None]
+"""What draws the sample of each image; None: torch's own generator."""
 
 
 @dataclass(frozen=True)
@@ -117,18 +121,17 @@ class MaskRCNN(DetectionNetwork):
         features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
-        """The five losses of the paper, each a scalar: rpn_cls, rpn_box, cls, box, mask."""
+        generators: Generators | None = None,
+    ) -> dict[str, Loss]:
+        """The five losses of the paper: rpn_cls, rpn_box, cls, box, mask."""
         pyramid = self.fpn(features)  # P2..P6
         objectness, deltas = self.rpn(pyramid)  # per level (B, k) logits and (B, k, 4)
         anchors = self.anchors(pyramid)  # per level (k, 4)
         proposals = propose(anchors, objectness, deltas, sizes, self.config.rpn_training)  # per image (<= 2000, 4)
-        losses = self.rpn_losses(anchors, objectness, deltas, targets, generator)
-        sampled = [
-            self.sample_proposals(boxes, target, generator) for boxes, target in zip(proposals, targets, strict=True)
-        ]
-        return losses | self.roi_losses(pyramid, sampled, targets, generator)
+        draws = generators or [None] * len(targets)  # what is sampled of each image; None: at random
+        losses = self.rpn_losses(anchors, objectness, deltas, targets, draws)
+        sampled = [self.sample_proposals(*image) for image in zip(proposals, targets, draws, strict=True)]
+        return losses | self.roi_losses(pyramid, sampled, targets, draws)
 
     def rpn_losses(
         self,
@@ -136,23 +139,23 @@ class MaskRCNN(DetectionNetwork):
         objectness: list[Tensor],
         deltas: list[Tensor],
         targets: list[Targets],
-        generator: torch.Generator | None,
-    ) -> dict[str, Tensor]:
+        draws: Draws,
+    ) -> dict[str, Loss]:
         """rpn_cls and rpn_box, of a sample of each image's anchors (Faster R-CNN, 3.1.2 and 3.1.3)."""
         boxes = torch.cat(anchors)  # (k, 4), all levels
         labels, expected = [], []
-        for target in targets:
+        for target, generator in zip(targets, draws, strict=True):
             matched_idxs, matches = matcher.match(boxes, target, 0.3, 0.7, allow_low_quality_matches=True)
             size, fraction = self.config.rpn_batch_size_per_image, self.config.rpn_positive_fraction
             labels.append(matcher.sample(matches, size, fraction, generator))
             expected.append(encode_matched(boxes, target.boxes, matched_idxs, UNIT))
-        rpn_cls, rpn_box = proposal_losses(
+        rpn_cls, rpn_box, count = proposal_losses(
             torch.cat(objectness, 1).flatten(),  # (B·k,)
             torch.cat(deltas, 1).flatten(0, 1),  # (B·k, 4)
             torch.cat(labels),
             torch.cat(expected),
         )
-        return {"rpn_cls": rpn_cls, "rpn_box": rpn_box}
+        return {"rpn_cls": Loss(rpn_cls, count), "rpn_box": Loss(rpn_box, count)}
 
     def sample_proposals(
         self, proposals: Tensor, target: Targets, generator: torch.Generator | None
@@ -171,8 +174,8 @@ class MaskRCNN(DetectionNetwork):
         pyramid: list[Tensor],
         sampled: list[SampledProposals],
         targets: list[Targets],
-        generator: torch.Generator | None,
-    ) -> dict[str, Tensor]:
+        draws: Draws,
+    ) -> dict[str, Loss]:
         """cls, box and mask, of the sampled proposals: the multi-task loss of section 3."""
         boxes = [image.boxes for image in sampled]
         logits, deltas = self.box_head(self.pool(pyramid, boxes, 7))  # (n, classes+1), (n, classes+1, 4)
@@ -186,11 +189,11 @@ class MaskRCNN(DetectionNetwork):
         own = deltas[positive, classes[positive]]  # (positives, 4): a box is refined for its own class
         # Both per sampled proposal, positive or not, so that an image with one object does not outweigh one with ten.
         losses = {
-            "cls": F.cross_entropy(logits, classes) if len(classes) else logits.sum() * 0,
-            "box": F.smooth_l1_loss(own, expected[positive], beta=1 / 9, reduction="sum") / max(len(classes), 1),
+            "cls": Loss(F.cross_entropy(logits, classes, reduction="sum"), len(classes)),
+            "box": Loss(F.smooth_l1_loss(own, expected[positive], beta=1 / 9, reduction="sum"), len(classes)),
         }
         if self.mask_head is not None:
-            losses["mask"] = self._mask_loss(self.mask_head, pyramid, sampled, targets, generator)
+            losses["mask"] = self._mask_loss(self.mask_head, pyramid, sampled, targets, draws)
         return losses
 
     def _mask_loss(
@@ -199,11 +202,11 @@ class MaskRCNN(DetectionNetwork):
         pyramid: list[Tensor],
         sampled: list[SampledProposals],
         targets: list[Targets],
-        generator: torch.Generator | None,
-    ) -> Tensor:
+        draws: Draws,
+    ) -> Loss:
         """Only of positive proposals, and each only of the map of its own class (section 3)."""
         boxes, classes, masks = [], [], []
-        for image, target in zip(sampled, targets, strict=True):
+        for image, target, generator in zip(sampled, targets, draws, strict=True):
             rows = (image.labels == 1).nonzero()[:, 0] if target.patches is not None else image.labels.new_zeros(0)
             if len(rows) > self.config.masks_per_image:
                 order = torch.randperm(len(rows), generator=generator)[: self.config.masks_per_image]
@@ -214,9 +217,10 @@ class MaskRCNN(DetectionNetwork):
                 classes.append(target.classes[matched_idxs])
                 masks.append(matcher.mask_targets(image.boxes[rows], target, matched_idxs))  # (n, 28, 28)
         if not masks:  # a loss of 0 that still reaches every parameter: an optimizer step is the same for every batch
-            return torch.stack([parameter.sum() * 0 for parameter in mask_head.parameters()]).sum()
+            return Loss(torch.stack([parameter.sum() * 0 for parameter in mask_head.parameters()]).sum(), 0)
         logits = mask_head(self.pool(pyramid, boxes, 14), torch.cat(classes))  # (n, 28, 28)
-        return F.binary_cross_entropy_with_logits(logits, torch.cat(masks))
+        cross_entropy = F.binary_cross_entropy_with_logits(logits, torch.cat(masks), reduction="none")
+        return Loss(cross_entropy.mean((1, 2)).sum(), len(cross_entropy))
 
     # --- shared ---------------------------------------------------------------------------------
     def anchors(self, pyramid: list[Tensor]) -> list[Tensor]:

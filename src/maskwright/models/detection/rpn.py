@@ -78,13 +78,13 @@ def propose(
     return images
 
 
-def proposal_losses(logits: Tensor, deltas: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy over the sampled anchors, smooth L1 over the positive ones, both per sampled anchor (equation 1).
+def proposal_losses(logits: Tensor, deltas: Tensor, labels: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Cross entropy over the sampled anchors, smooth L1 over the positive ones, and the number of sampled anchors, by
+    which equation 1 divides both.
 
     logits (n,), deltas (n, 4), labels (n,) 1 object, 0 background, -1 not sampled; targets (n, 4)
     """
     sampled, positive = labels >= 0, labels == 1
-    count = sampled.sum().clamp(min=1)
-    objectness = F.binary_cross_entropy_with_logits(logits[sampled], labels[sampled].float(), reduction="sum") / count
-    box = F.smooth_l1_loss(deltas[positive], targets[positive], beta=1 / 9, reduction="sum") / count
-    return objectness, box
+    objectness = F.binary_cross_entropy_with_logits(logits[sampled], labels[sampled].float(), reduction="sum")
+    box = F.smooth_l1_loss(deltas[positive], targets[positive], beta=1 / 9, reduction="sum")
+    return objectness, box, sampled.sum()

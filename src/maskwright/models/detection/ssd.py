@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from maskwright.geometry.anchors import default_boxes
 from maskwright.models import ops
-from maskwright.models.base import Backbone, DetectionNetwork, Detections, Targets
+from maskwright.models.base import Backbone, DetectionNetwork, Detections, Generators, Loss, Targets
 from maskwright.models.conv import conv_norm, ssdlite_norm, zero_bias
 from maskwright.models.detection import matcher
 from maskwright.models.detection.box_coder import clip, decode, encode_matched
@@ -176,8 +176,8 @@ class SSD(DetectionNetwork):
         images: Tensor,
         sizes: list[tuple[int, int]],
         targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
+        generators: Generators | None = None,
+    ) -> dict[str, Loss]:
         """Cross entropy over objects and the hardest background, smooth L1 over objects, both per default box that is
         an object's (equations 1 to 3)."""
         logits, deltas, reference = self(images)  # (B, k, classes+1), (B, k, 4), (k, 4)
@@ -193,10 +193,9 @@ class SSD(DetectionNetwork):
         cross_entropy = F.cross_entropy(class_logits, classes.flatten(), reduction="none").view_as(labels)
         positive = labels == 1
         trained = positive | _hardest(cross_entropy.detach(), labels, self.config.negatives)
-        count = positive.sum().clamp(min=1)
         return {
-            "cls": cross_entropy[trained].sum() / count,
-            "box": F.smooth_l1_loss(deltas[positive], expected[positive], reduction="sum") / count,
+            "cls": Loss(cross_entropy[trained].sum(), positive.sum()),
+            "box": Loss(F.smooth_l1_loss(deltas[positive], expected[positive], reduction="sum"), positive.sum()),
         }
 
 

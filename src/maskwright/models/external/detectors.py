@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from maskwright.models.base import Backbone, DetectionNetwork, Detections, Targets
+from maskwright.models.base import Backbone, DetectionNetwork, Detections, Generators, Loss, Targets
 from maskwright.models.detection import matcher
 from maskwright.models.external.backbone import load_package
 
@@ -75,8 +75,8 @@ class OneStage(DetectionNetwork):
         features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
+        generators: Generators | None = None,
+    ) -> dict[str, Loss]:
         """The focal loss of the classes ("cls"), torchvision's of the boxes ("box"), and with FCOS the centerness
         ("center"). Nothing is sampled at random."""
         outputs, anchors, counts = self._outputs(features, len(targets))
@@ -95,7 +95,9 @@ class OneStage(DetectionNetwork):
         outputs["cls_logits"] = outputs["cls_logits"].masked_fill(ignored, SILENT)
         more: tuple[Any, ...] = (counts,) if by_points else ()
         losses = self.head.compute_loss(expected, outputs, anchors, *more)
-        return {NAMES[name]: value for name, value in losses.items()}
+        # FCOS' means are over the cells of objects, whose number torchvision keeps to itself: over several processes
+        # its losses differ a little from those of one.
+        return {NAMES[name]: Loss(value * len(targets), len(targets)) for name, value in losses.items()}
 
 
 def _ignored(anchors: Tensor, target: Targets) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from maskwright.errors import RecipeError
-from maskwright.models.base import DetectionNetwork, Detections, Targets
+from maskwright.models.base import DetectionNetwork, Detections, Generators, Loss, Targets
 from maskwright.models.detection import matcher
 from maskwright.models.detection.box_coder import encode_matched
 from maskwright.models.matterport import layers as tf
@@ -103,8 +103,8 @@ class Matterport(DetectionNetwork):
         features: list[Tensor],
         sizes: list[tuple[int, int]],
         targets: list[Targets],
-        generator: torch.Generator | None = None,
-    ) -> dict[str, Tensor]:
+        generators: Generators | None = None,
+    ) -> dict[str, Loss]:
         """rpn_cls, rpn_box, cls, box, mask: the original's five losses under the names of our others."""
         finest = self.backbone.strides[0]
         size = (features[0].shape[2] * finest, features[0].shape[3] * finest)
@@ -118,25 +118,27 @@ class Matterport(DetectionNetwork):
         named = self.keras.five_losses(
             list(features),
             tf.norm_boxes(anchors, size).expand(len(targets), -1, -1),
-            self._ground_truth(anchors, targets, size, generator),
+            self._ground_truth(anchors, targets, size, generators),
             float(size[0] * size[1]),
             class_loss=class_loss,
-            generator=generator,
+            generators=generators,
         )
-        return dict(zip(("rpn_cls", "rpn_box", "cls", "box", "mask"), named.values(), strict=True))
+        # Each is the mean over what the original counts in this batch; over several processes, over the images.
+        losses = [Loss(value * len(targets), len(targets)) for value in named.values()]
+        return dict(zip(("rpn_cls", "rpn_box", "cls", "box", "mask"), losses, strict=True))
 
     def _ground_truth(
         self,
         anchors: Tensor,
         targets: list[Targets],
         size: tuple[int, int],
-        generator: torch.Generator | None,
+        generators: Generators | None,
     ) -> GroundTruth:
         """The targets in the original's form: padded rows, crowds among them with the class -1."""
         anchors_xyxy = anchors[:, [1, 0, 3, 2]]
         count = max(max(len(target.boxes) + len(target.crowd) for target in targets), 1)
         matches, deltas, ids, boxes, masks = [], [], [], [], []
-        for target in targets:
+        for target, generator in zip(targets, generators or [None] * len(targets), strict=True):
             matched_idxs, labels = matcher.match(anchors_xyxy, target, 0.3, 0.7, allow_low_quality_matches=True)
             labels = matcher.sample(labels, ANCHORS_PER_IMAGE, 0.5, generator)
             chosen = (labels == 1).nonzero()[:, 0]

@@ -195,17 +195,19 @@ def detection_targets(
     mask_side: int,
     mini: bool,
     near: Sequence[float] | None = None,
-    generator: torch.Generator | None = None,
+    generators: Sequence[torch.Generator] | None = None,
 ) -> ProposalTargets:
     """A sample of `count` proposals an image, and what each should have predicted.
 
     proposals  B×N×4;  class_ids  B×G (0: no object, negative: crowd);  boxes  B×G×4;  masks  B×h×w×G
     mini       the masks fill their boxes instead of the image
     near       B: background must overlap an object by at least this IoU; None: 0
+    generators B: each draws the sample of its image
     """
     images = []
     near = [0.0] * len(proposals) if near is None else near
-    for roi, ids, box, mask, min_iou in zip(proposals, class_ids, boxes, masks, near, strict=True):
+    draws = generators or [None] * len(proposals)
+    for roi, ids, box, mask, min_iou, generator in zip(proposals, class_ids, boxes, masks, near, draws, strict=True):
         roi, _ = trim_zeros(roi)
         real = trim_zeros(box)[1]
         crowd = box[real & (ids < 0)]

@@ -181,7 +181,7 @@ class MatterportMaskRCNN(MatterportNetwork):
             class_loss=lambda ids, logits: tf.mrcnn_class_loss(ids, logits, active),
             proposals=None if s.use_rpn_rois else tf.norm_boxes(self._tensor(batch[7]), size),
             mini=s.use_mini_mask,
-            generator=self.generator,
+            generators=[self.generator] * len(images),
             taps=taps,
         )
         return {"loss": sum(losses.values(), self.decay()), **losses}
@@ -196,7 +196,7 @@ class MatterportMaskRCNN(MatterportNetwork):
         class_loss: Callable[[Tensor, Tensor], Tensor],
         proposals: Tensor | None = None,
         mini: bool = True,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
         taps: Taps = NO_TAPS,
     ) -> dict[str, Tensor]:
         """The five losses, each times its weight.
@@ -223,7 +223,7 @@ class MatterportMaskRCNN(MatterportNetwork):
             mask_side=s.mask_shape[0],
             mini=mini,
             near=truth.near,
-            generator=generator,
+            generators=generators,
         )
         taps("output_rois", sampled.rois)
         taps("target_class_ids", sampled.class_ids)

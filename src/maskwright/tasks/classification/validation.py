@@ -36,8 +36,9 @@ def validate(
 
 def _scores(data: Dataset, engine: TorchEngine, loader: Loader) -> np.ndarray:
     classifier = ImageClassifier(engine, size=loader.views.size)
-    images = (classifier.open(record.image) for record in data)
-    return np.stack([image_labels.scores for _, image_labels in classifier.batches(images, batch=loader.batch)])
+    images = (classifier.open(record.image) for record in loader.share.processes.share(data.records))
+    scores = [image_labels.scores for _, image_labels in classifier.batches(images, batch=loader.batch)]
+    return np.stack(loader.share.processes.gather_shares(scores))
 
 
 def _cached_scores(data: Dataset, engine: TorchEngine, objective: Objective, loader: Loader) -> np.ndarray:
@@ -45,16 +46,16 @@ def _cached_scores(data: Dataset, engine: TorchEngine, objective: Objective, loa
     classifier, scores = ImageClassifier(engine, size=loader.views.size), []
     engine.network.eval()
     with torch.no_grad(), engine.autocast():
-        for index, record in enumerate(data):
+        for index, record in loader.share.processes.share(list(enumerate(data))):
             key = (-1 - index, 0)  # beside the training images, whose rows count from 0
             missing = {}
             if objective.cache.get(key) is None:
                 network_input, _ = engine.fit(classifier.open(record.image), loader.views.size)
                 no_targets = Targets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), None, torch.zeros(0, 4))
-                missing[key] = Batch(network_input[None], [no_targets], [str(record.image)])
-            features = collate_features(objective.views(engine.network, CachedBatch([key], missing)))
+                missing[key] = Batch(network_input[None], [no_targets], [str(record.image)], [0])
+            features = collate_features(objective.views(engine.network, CachedBatch([key], missing, [0])))
             scores.append(engine.network.scores_of(features)[0].float().cpu().numpy())
-    return np.stack(scores)
+    return np.stack(loader.share.processes.gather_shares(scores))
 
 
 def ground_truth_of(data: Dataset) -> np.ndarray:

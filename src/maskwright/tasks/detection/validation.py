@@ -23,9 +23,10 @@ def validate(data: Dataset, engine: TorchEngine, objective: Objective, loader: L
     threshold  the score from which detections of any class are worth showing (see evaluation.class_thresholds)
     """
     row: dict[str, Any] = {"val_loss": round(_loss(data, engine, objective, loader), 5)}
-    predictor = Detector(engine, threshold=0.0, size=loader.views.size)
-    images = (predictor.open(record.image) for record in data)
+    predictor, processes = Detector(engine, threshold=0.0, size=loader.views.size), loader.share.processes
+    images = (predictor.open(record.image) for record in processes.share(data.records))
     predictions = [instances for _, instances in predictor.batches(images, batch=loader.batch)]
+    predictions = processes.gather_shares(predictions)
     detections = [record.of_labelled_classes(instances) for record, instances in zip(data, predictions, strict=True)]
     ground_truth = [record.instances for record in data if record.instances is not None]
     metrics = evaluate(ground_truth, detections, [record.size for record in data], names=data.names)
@@ -40,11 +41,11 @@ def validate(data: Dataset, engine: TorchEngine, objective: Objective, loader: L
 
 def _loss(data: Dataset, engine: TorchEngine, objective: Objective, loader: Loader) -> float:
     """The mean training loss on images without augmentation, with a fixed sample of anchors and proposals."""
-    losses = []
+    losses, processes = [], loader.share.processes
     training_mode(engine.network, train_bn=False)
     with torch.no_grad():
-        for seed, record in enumerate(data):
+        for seed, record in processes.share(list(enumerate(data))):
             by_name = objective(engine.network, loader.unaugmented(record), seed)
-            losses.append(sum(float(value) for value in by_name.values()))
+            losses.append(sum(float(loss.mean) for loss in by_name.values()))
     engine.network.eval()
-    return float(np.mean(losses))
+    return float(np.mean(processes.gather_shares(losses)))
