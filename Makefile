@@ -65,6 +65,7 @@ check: $(READY)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python tools/code_counts.py
+	@if command -v tsc >/dev/null; then tsc -p tools; else echo "no tsc: the types of the pages' scripts are not checked"; fi
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
