@@ -13,7 +13,7 @@ from tiny_runs import SIZE, party, records
 
 from maskwright.api.data import common_window, open_data, relative
 from maskwright.errors import DatasetError
-from maskwright.formats.regions import OUTLINES_CLIPPED
+from maskwright.formats.region_rows import OUTLINES_CLIPPED
 from maskwright.issues import Issues
 from maskwright.types import Dataset, Instances, Record, RleMasks
 

@@ -20,7 +20,7 @@ from maskwright.errors import AnnotationError, DatasetError, InputError, Maskwri
 from maskwright.formats import reading
 from maskwright.formats.losses import SCORES_LOST
 from maskwright.formats.reading import Faults, Head, ImageFinder, Losses, data_name, data_root
-from maskwright.formats.regions import BOXES_CLIPPED, OUTLINES_CLIPPED
+from maskwright.formats.region_rows import BOXES_CLIPPED, OUTLINES_CLIPPED
 from maskwright.formats.shapes import POINTS_UNUSED
 from maskwright.formats.via import HOLES_LOST
 from maskwright.types import Dataset

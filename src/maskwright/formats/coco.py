@@ -26,14 +26,15 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from maskwright.errors import AnnotationError
 from maskwright.files import write_text
-from maskwright.formats import lvis
+from maskwright.formats import coco_annotations, lvis
+from maskwright.formats.coco_annotations import facts_besides, key_of
 from maskwright.formats.drafts import CATEGORIES_UNUSED
 from maskwright.formats.json_records import Records, read_records
 from maskwright.formats.losses import (
@@ -43,7 +44,6 @@ from maskwright.formats.losses import (
     IMAGE_IDS_LOST,
     SCORES_LOST,
 )
-from maskwright.formats.outlines import are_plain, numbers_of
 from maskwright.formats.reading import (
     Draft,
     Evidence,
@@ -56,27 +56,21 @@ from maskwright.formats.reading import (
     data_name,
     data_root,
     plain,
+    read_json,
     written_names,
 )
-from maskwright.formats.shapes import KEYPOINTS_UNUSED
 from maskwright.issues import Kind
-from maskwright.types import Annotation, Dataset, Instances
+from maskwright.types import Dataset, Instances
 
 FEW = 3  # boxes that reach past the edge prove nothing
 IMAGES_LISTED_TWICE = Kind(
     "images_listed_twice", "warning", "images listed under two ids, their objects joined: {count} ({images:1})"
 )
-PARTS_UNUSED = Kind(
-    "parts_unused", "warning", "{count} part of an outline with fewer than 3 points cannot be used here: left out",
-    "{count} parts of an outline with fewer than 3 points cannot be used here: left out",
-)  # fmt: skip
 
 _IMAGE = {"id", "file_name", "width", "height", lvis.NEGATIVE, lvis.NOT_EXHAUSTIVE}
 _CLASS = {"id", "name"}
-_OBJECT = {"id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "attributes"}
 _LISTS = {"images", "annotations", "categories"}
 _BESIDE = ("keypoints", "num_keypoints", "score", "ignore", "track_id")  # of an object, beside its "attributes"
-_NO_ATTRIBUTES: dict[str, Any] = {}
 _KEYS = ("images", "annotations", "categories", "file_name", "image_id", "category_id", "iscrowd")
 
 
@@ -103,13 +97,15 @@ def sniff(head: Head) -> Evidence | None:
 
 # --- reading ----------------------------------------------------------------------------------------
 def read(path: Path, faults: Faults) -> Dataset:
-    data = read_records(path, "annotations")
+    data: Any = read_records(path, "annotations", "image_id")
+    if data is None:
+        data = read_json(path)  # which knows what is wrong, and where
     images, annotations, categories = _lists(path, data)
     classes = _classes(path, categories)
     root = data_root(path)
     names = [image["file_name"] for image in images.values()]
     finder = ImageFinder(root, faults, near=path.parent, names=names)
-    counts = Counter(map(_key, annotations.column("image_id"))) if annotations is not None else {}
+    counts = _counts(annotations)
     drafts = []
     drawn: dict[Path, Regions] = {}
     said: dict[Path, dict[str, Any]] = {}
@@ -120,25 +116,26 @@ def read(path: Path, faults: Faults) -> Dataset:
         if found is None:
             continue
         if annotations is None:  # a list of images only, as for COCO's test set
-            drafts.append(Draft(found, None, id=image["id"], attributes=_facts(image, _IMAGE)))
+            drafts.append(Draft(found, None, id=image["id"], attributes=facts_besides(image, _IMAGE)))
             continue
         said.setdefault(found.path, image)
         if found.path in drawn:
             joined.append(image["file_name"])
         else:
             drawn[found.path] = Regions(faults, found, stated=_stated(image))
-            drafts.append(Draft(found, drawn[found.path], id=image["id"], attributes=_facts(image, _IMAGE)))
+            drafts.append(Draft(found, drawn[found.path], id=image["id"], attributes=facts_besides(image, _IMAGE)))
         regions_of[key] = drawn[found.path]
-    used, alone = _draw_all(annotations or (), regions_of, classes, faults)
-    attributes = _facts(data, _LISTS)
-    del data, annotations  # the text of the file is needed no longer, and its memory is
+    drawing = coco_annotations.Drawing(regions_of, classes, faults)
+    drawing.draw(annotations or [])
+    attributes = facts_besides(data, _LISTS)
+    del data, annotations  # where the file was read as a whole, its memory is needed
     if joined:
         faults.report(IMAGES_LISTED_TWICE(images=joined, count=len(joined)))
-    _refuse_corners(alone, path, faults)
-    dataset = assemble(data_name(root), _names(classes, used, faults), drafts, "coco", faults)
+    _refuse_corners(drawing.alone, path, faults)
+    dataset = assemble(data_name(root), _names(classes, drawing.used, faults), drafts, "coco", faults)
     # of two, the first one's
-    own = {classes[_key(category["id"])]: category for category in reversed(categories)}
-    facts = tuple(_facts(own[name], _CLASS) for name in dataset.names)
+    own = {classes[key_of(category["id"])]: category for category in reversed(categories)}
+    facts = tuple(facts_besides(own[name], _CLASS) for name in dataset.names)
     dataset = replace(dataset, class_ids=tuple(own[name]["id"] for name in dataset.names),
                       class_attributes=facts if any(facts) else (), attributes=attributes)  # fmt: skip
     return lvis.with_labelled_classes(dataset, said, classes)
@@ -154,39 +151,20 @@ def _names(classes: dict[str | None, str], used: set[str], faults: Faults) -> li
     return names
 
 
-def _draw_all(
-    annotations: Iterable[Any], regions_of: dict[str, Regions | None], classes: dict[str | None, str], faults: Faults
-) -> tuple[set[str], list[tuple[list[float], tuple[int, int]]]]:
-    """Hand each annotation to its image: the classes that are used, and boxes without outlines with their image's size.
-
-    By their ids (or places) people find annotations again.
-    """
-    used: set[str] = set()
-    alone = []
-    for index, annotation in enumerate(annotations):
-        key = _key(annotation.get("image_id")) if isinstance(annotation, dict) else None
-        number = annotation.get("id", index) if isinstance(annotation, dict) else index
-        if key is None or key not in regions_of:
-            faults.saw()
-            faults.add(f"annotation {number}", "image_id", "the id of a listed image", "none" if key is None else key)
-            continue
-        regions = regions_of[key]
-        if regions is None:
-            continue
-        label = classes.get(_key(annotation.get("category_id")))
-        if label is None:
-            regions.lacks(number, "category_id", "the id of a listed category",
-                          annotation.get("category_id"), "add the category to the file's list")  # fmt: skip
-            continue
-        used.add(label)
-        bare = not annotation.get("segmentation") and regions.stated in (None, regions.size)
-        if bare and _corners(annotation.get("bbox")) is not None:
-            alone.append((annotation["bbox"], regions.size))
-        _draw(annotation, number, label, regions)
-    return used, alone
+def _counts(annotations: Records | list[Any] | None) -> Counter[str | None]:
+    """How many annotations each image has, by its id as a text."""
+    if isinstance(annotations, Records):
+        values = annotations.counts
+    else:
+        values = Counter(item.get("image_id") for item in annotations or () if isinstance(item, dict)
+                         and isinstance(item.get("image_id"), Hashable))  # fmt: skip
+    counts: Counter[str | None] = Counter()
+    for value, count in values.items():
+        counts[key_of(value)] += count
+    return counts
 
 
-def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], Records | None, list[Any]]:
+def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], Records | list[Any] | None, list[Any]]:
     """Images by id, annotations (None where the file has no such list), categories."""
     if isinstance(data, list):
         raise AnnotationError(
@@ -204,12 +182,13 @@ def _lists(path: Path, data: Any) -> tuple[dict[str, dict[str, Any]], Records | 
         got = ", ".join(list(data)[:8]) or "nothing"
         raise AnnotationError("not a COCO file", file=path, expected='a list "images"', got=got)
     annotations = data.get("annotations")
-    if annotations and isinstance(annotations[0], dict) and "segments_info" in annotations[0]:
+    first = annotations.first if isinstance(annotations, Records) else annotations[0] if annotations else None
+    if isinstance(first, dict) and "segments_info" in first:
         raise AnnotationError("a COCO panoptic file, not instances", file=path, expected="annotations with image_id",
                               got="annotations with segments_info", fix="name the folder of its masks")  # fmt: skip
     images: dict[str, dict[str, Any]] = {}
     for index, image in enumerate(data["images"]):
-        key = _key(image.get("id")) if isinstance(image, dict) else None
+        key = key_of(image.get("id")) if isinstance(image, dict) else None
         if key is None or not isinstance(lvis.file_name(image), str):
             raise AnnotationError("an image without id or file name", file=path, record=f"image {index}",
                                   expected='"id" and "file_name"', got=str(image)[:80])  # fmt: skip
@@ -225,7 +204,7 @@ def _classes(path: Path, categories: list[Any]) -> dict[str | None, str]:
     """Category id -> class name."""
     classes: dict[str | None, str] = {}
     for index, category in enumerate(categories):
-        key = _key(category.get("id")) if isinstance(category, dict) else None
+        key = key_of(category.get("id")) if isinstance(category, dict) else None
         name = category.get("name") if isinstance(category, dict) else None
         if key is None or not isinstance(name, str) or not name.strip():
             raise AnnotationError("a category without id or name", file=path, record=f"category {index}",
@@ -235,17 +214,6 @@ def _classes(path: Path, categories: list[Any]) -> dict[str | None, str]:
             raise AnnotationError("two categories with one id", file=path, record=f"category {index}", field="id",
                                   expected="an id of its own", got=f"{key}, as {classes[key]} has")  # fmt: skip
     return classes
-
-
-def _key(value: Any) -> str | None:
-    """An id as a text: 7, 7.0 and "7" are one."""
-    if type(value) is int:
-        return str(value)
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip() if isinstance(value, int | str) else None
 
 
 def _stated(image: dict[str, Any]) -> tuple[int, int] | None:
@@ -258,67 +226,6 @@ def _side(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 < value < 1e9 else None
-
-
-def _draw(annotation: dict[str, Any], number: object, label: str, regions: Regions) -> None:
-    """Hand one annotation to `regions`: run lengths, outlines, or else its box."""
-    crowd = annotation.get("iscrowd") in (1, "1", True)
-    segmentation, box = annotation.get("segmentation"), _corners(annotation.get("bbox"))
-    note = _note(annotation)
-    if isinstance(segmentation, list):
-        segmentation = [part for part in segmentation if part not in ([], None)]
-    if isinstance(segmentation, dict) and segmentation:
-        regions.runs(number, label, segmentation, crowd=crowd, box=box, note=note)
-    elif segmentation and not isinstance(segmentation, list):
-        regions.lacks(number, "segmentation", "outlines or run lengths", segmentation, "draw that outline again")
-    elif segmentation:
-        # VIA writes one flat list
-        flat = list(segmentation) if isinstance(segmentation[0], list) else [segmentation]
-        parts = [part for part in flat if isinstance(part, list) and len(part) >= 6] or flat
-        regions.faults.count(PARTS_UNUSED, len(flat) - len(parts))
-        if any(not isinstance(part, list) or len(part) % 2 for part in parts):
-            wrong = next(part for part in parts if not isinstance(part, list) or len(part) % 2)
-            regions.lacks(number, "segmentation", "pairs of x and y", wrong, "draw that outline again")
-            return
-        regions.outline(number, label, [_pairs(part) for part in parts], crowd=crowd, box=box, note=note)
-    elif box is not None:
-        regions.box(number, label, *box, crowd=crowd, note=note)
-    elif annotation.get("bbox") not in (None, []):
-        regions.lacks(number, "bbox", "four numbers [x, y, width, height]", annotation["bbox"])
-    elif annotation.get("keypoints"):
-        regions.unused(KEYPOINTS_UNUSED)
-    else:
-        regions.lacks(number, "segmentation", "a segmentation or a bbox", "none", "draw the object, or delete it")
-
-
-def _pairs(part: Any) -> Any:
-    """x1, y1, x2, y2, ... as k×2."""
-    points = numbers_of(part)
-    return list(zip(part[::2], part[1::2], strict=True)) if points is None else points.reshape(-1, 2)
-
-
-def _facts(record: dict[str, Any], known: Set[str]) -> dict[str, Any]:
-    """Further fields that say something."""
-    return {name: value for name, value in record.items() if name not in known and value not in (None, "", [], {})}
-
-
-def _note(annotation: dict[str, Any]) -> Annotation | None:
-    number, attributes = annotation.get("id"), annotation.get("attributes")
-    number = number if isinstance(number, int | str) and not isinstance(number, bool) else None
-    attributes = attributes if isinstance(attributes, dict) else _NO_ATTRIBUTES  # as CVAT writes them
-    if not annotation.keys() <= _OBJECT:
-        attributes = _facts(annotation, _OBJECT) | attributes
-    return Annotation((), number, attributes) if number is not None or attributes else None
-
-
-def _corners(bbox: Any) -> list[float] | None:
-    """[x, y, width, height] -> [x1, y1, x2, y2]; None where it is not four numbers."""
-    if not isinstance(bbox, list) or len(bbox) != 4:
-        return None
-    if not are_plain(bbox) or max(map(abs, bbox)) > 1e9:
-        return None
-    x, y, width, height = bbox
-    return [x, y, x + width, y + height]
 
 
 def _refuse_corners(boxes: list[tuple[list[float], tuple[int, int]]], path: Path, faults: Faults) -> None:
@@ -376,7 +283,7 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
 
 def _ids(given: Sequence[int | str | None], losses: Losses, kind: Kind) -> list[int | str]:
     """As the file had them, and free numbers for what has none; from 1, and counted as lost, where two are the same."""
-    known = [_key(id) for id in given if id is not None]
+    known = [key_of(id) for id in given if id is not None]
     if len(set(known)) < len(known):
         losses.add(kind, len(known))
         known, given = [], [None] * len(given)

@@ -15,7 +15,8 @@ from typing import Any
 
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
-from maskwright.formats.regions import Regions, examine, fill
+from maskwright.formats.region_rows import examine, fill
+from maskwright.formats.regions import Regions
 from maskwright.issues import Kind
 from maskwright.types import Dataset, Record
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 
 from maskwright.errors import ImageError
@@ -225,7 +225,7 @@ class ImageFinder:
 
     def _own(self, path: Path, name: Name) -> bool:
         """Neither a mask beside images, nor another name's image, nor in the folder of another split."""
-        if (_in_masks(path) and self._masks_apart) or self.apart in path.parents:
+        if (_in_masks(path) and self._masks_apart) or (self.apart is not None and self.apart in path.parents):
             return False
         own = unicodedata.normalize("NFC", path.name)
         if own != name.last and own in self._lasts:  # another name of the file is written so
@@ -379,7 +379,12 @@ def _is_image_name(name: str) -> bool:
 
 
 def _in_masks(path: Path) -> bool:
-    return path.parent.name.casefold() in MASK_FOLDERS or path.parent.parent.name.casefold() in MASK_FOLDERS
+    return _is_of_masks(path.parent)
+
+
+@lru_cache(maxsize=1024)  # asked for every image, and many lie in one folder
+def _is_of_masks(folder: Path) -> bool:
+    return folder.name.casefold() in MASK_FOLDERS or folder.parent.name.casefold() in MASK_FOLDERS
 
 
 def _one(paths: Sequence[Path]) -> bool:

@@ -1,82 +1,164 @@
-"""Large JSON: the records of one list are decoded one at a time, so that a file is never all objects at once."""
+"""Large JSON: the records of one list are read some thousand at a time, so that a file is never in memory as a whole.
+
+A block ends where "}, {" stands, and the parser proves that this is the end of a record: a wrong cut leaves a text or a
+bracket open. What is not read so (another encoding, one broken record, a list of something else) is read as a whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from maskwright.files import open_file
 from maskwright.formats import reading
+
+BLOCK_BYTES = 1 << 21
+_TRIES = 40  # places in a block at which a record may end
+_END = re.compile(rb"\}\s*\]")
+_BETWEEN = re.compile(rb"\}\s*,\s*$")
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\0")
 
 
 class Records:
-    """The elements of a JSON list, in the file's order; each is decoded when it is asked for, and not kept.
+    """The elements of a JSON list, in the file's order: `blocks` gives the text of some thousand at a time.
 
-    AnnotationError, after the last one, where one key of an element stands twice, with two values.
+    counts  how often each value of one field occurs
+    first   the first element, None where there is none
     """
 
-    def __init__(self, path: Path, raw: list[msgspec.Raw], keys: int | None = None) -> None:
-        """`keys`: how often `":` stands in all of them, where that is known."""
-        self._path = path
-        self._raw = raw
-        self._keys = keys
+    def __init__(self, path: Path, places: list[tuple[int, int]], counts: Counter[Any], first: Any) -> None:
+        """`places`: offset and length of each block in the file."""
+        self.path = path
+        self.counts = counts
+        self.first = first
+        self._places = places
 
-    def __len__(self) -> int:
-        return len(self._raw)
+    def __bool__(self) -> bool:
+        return bool(self._places)
 
-    def __getitem__(self, index: int) -> Any:
-        return msgspec.json.decode(self._raw[index])
+    def blocks(self) -> Iterator[bytes]:
+        """The text of a JSON list each."""
+        with open_file(self.path) as stream:
+            for start, size in self._places:
+                stream.seek(start)
+                yield b"[%b]" % stream.read(size)
 
-    def __iter__(self) -> Iterator[Any]:
-        decode = msgspec.json.Decoder().decode
-        keys = 0
-        for raw in self._raw:
-            found = decode(raw)
-            if isinstance(found, dict):
-                keys += len(found)
-            yield found
-        if keys != self._keys:  # perhaps only for objects in objects: each is looked at
-            for raw in self._raw:
-                text = bytes(raw)
-                if text.count(b'":') != reading.count_keys(decode(raw)):
-                    reading.refuse_duplicates(self._path, text)
+    def refuse_duplicates(self, block: bytes, keys: int) -> None:
+        """AnnotationError where one key of an object stands twice, with two values.
 
-    def column(self, name: str) -> list[Any]:
-        """One field of every element, None where it has none; without decoding the others."""
-        kind = msgspec.defstruct("Column", [("value", Any, None)], rename={"value": name})
-        decode = msgspec.json.Decoder(kind).decode
-        values = []
-        for raw in self._raw:
-            try:
-                values.append(getattr(decode(raw), "value"))  # noqa: B009 (a type checker knows no such field)
-            except msgspec.ValidationError:  # it is no object
-                values.append(None)
-        return values
+        keys  how many keys all objects of the block were found to have
+        """
+        if block.count(b'":') != keys:  # perhaps only for a text that holds these characters: each is looked at
+            reading.refuse_duplicates(self.path, block)
 
 
-def read_records(path: Path, name: str) -> Any:
-    """As `reading.read_json`, but of an object's list `name` as Records, where it is a list."""
-    data = reading.json_bytes(path)
-    found: Any = _in_parts(path, name, data)
-    if found is None:
-        found = reading.read_json(path)  # which knows what is wrong, and where
-        if isinstance(found, dict) and isinstance(found.get(name), list):
-            found[name] = Records(path, [msgspec.Raw(msgspec.json.encode(item)) for item in found[name]])
-    return found
+def read_records(path: Path, name: str, column: str) -> dict[str, Any] | None:
+    """The object that the file holds, its list `name` as Records; None where it is to be read as a whole.
 
-
-def _in_parts(path: Path, name: str, data: bytes) -> dict[str, Any] | None:
-    """None where the file is no such object, is broken, or perhaps has one key twice."""
+    column  the field of each element of which `counts` tells the values
+    """
+    with open_file(path) as stream:
+        if path.stat().st_size > reading.MOST_BYTES:
+            return None
+        scan = _Scan(stream, column)
+        if scan.buffer.startswith(_MARKS) or not scan.reach(re.compile(rb'"%b"\s*:\s*\[' % re.escape(name.encode()))):
+            return None
+        head = scan.passed
+        if not scan.records():
+            return None
+        rest = head + scan.buffer + stream.read()
     try:
-        parts = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-        listed = parts.pop(name)
-        raw = msgspec.json.decode(listed, type=list[msgspec.Raw])
-        found = {key: msgspec.json.decode(raw) for key, raw in parts.items()}
-    except (KeyError, RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
+        found = msgspec.json.decode(rest, type=dict[str, Any])
+    except (RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
-    keys = bytes(listed).count(b'":')
-    if data.count(b'":') - keys != reading.count_keys(found) + 1:
+    if found.get(name) != [] or rest.count(b'":') != reading.count_keys(found):
         return None
-    return found | {name: Records(path, raw, keys)}
+    return found | {name: Records(path, scan.places, scan.counts, scan.first)}
+
+
+class _Scan:
+    """A walk through the file: `buffer` is what was read and not yet passed."""
+
+    def __init__(self, stream: Any, column: str) -> None:
+        self.stream = stream
+        self.buffer = stream.read(BLOCK_BYTES)
+        self.passed = b""
+        self.offset = 0  # of the buffer in the file
+        self.places: list[tuple[int, int]] = []
+        self.counts: Counter[Any] = Counter()
+        self.first: Any = None
+        kind = msgspec.defstruct("Column", [("value", Any, None)], rename={"value": column})
+        self._column = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+    def reach(self, pattern: re.Pattern[bytes]) -> bool:
+        """Pass everything up to the end of the pattern; False where it does not occur."""
+        while (match := pattern.search(self.buffer)) is None:
+            if not self._more():
+                return False
+        self.passed = self.buffer[: match.end()]
+        self._pass(match.end())
+        return True
+
+    def records(self) -> bool:
+        """Pass the elements of a list, block by block; False where they are no objects, or not sound.
+
+        The buffer then begins with the "]" of the list.
+        """
+        while (match := re.match(rb"\s*(.)", self.buffer, re.DOTALL)) is None:
+            if not self._more():
+                return False
+        if match[1] == b"]":
+            return True
+        while True:
+            end = self._end(_END.finditer(self.buffer))
+            if end is not None:
+                self._pass(end)
+                return True
+            cut = self._end(self._cuts())
+            if cut is not None:
+                self._pass(self.buffer.index(b"{", cut))
+            elif not self._more():
+                return False
+            if len(self.buffer) < BLOCK_BYTES:
+                self._more()
+
+    def _cuts(self) -> Iterator[re.Match[bytes]]:
+        """Places where one record may end and the next one begin, the last one first."""
+        begin = len(self.buffer)
+        while (begin := self.buffer.rfind(b"{", 0, begin)) > 0:
+            match = _BETWEEN.search(self.buffer, max(0, begin - 80), begin)
+            if match is not None:
+                yield match
+
+    def _end(self, candidates: Iterator[re.Match[bytes]]) -> int | None:
+        """The first of these places at which what stands before is a list of records: it becomes a block."""
+        for match, _ in zip(candidates, range(_TRIES), strict=False):
+            size = match.start() + 1
+            try:
+                found = self._column.decode(b"[%b]" % self.buffer[:size])
+            except (RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
+                continue
+            values = [getattr(item, "value") for item in found]  # noqa: B009 (a type checker knows no such field)
+            self.counts.update(value for value in values if isinstance(value, Hashable))
+            if not self.places:
+                self.first = msgspec.json.decode(
+                    msgspec.json.decode(b"[%b]" % self.buffer[:size], type=list[msgspec.Raw])[0]
+                )
+            self.places.append((self.offset, size))
+            return size
+        return None
+
+    def _pass(self, count: int) -> None:
+        self.buffer = self.buffer[count:]
+        self.offset += count
+
+    def _more(self) -> bool:
+        """Read on; False at the end of the file."""
+        more = self.stream.read(max(BLOCK_BYTES, len(self.buffer)))
+        self.buffer += more
+        return bool(more)

@@ -26,7 +26,8 @@ _MOST_FILES = 500_000
 
 def images_in(folder: Path) -> list[Path]:
     """Images directly in the folder, by name; hidden files and links that lead out of the folder are left out."""
-    return sorted(path for path in images_here(folder) if path.name.lower().endswith(IMAGE_ENDINGS))
+    images = (path for path in images_here(folder) if path.name.lower().endswith(IMAGE_ENDINGS))
+    return sorted(images, key=lambda path: path.name)
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -135,11 +136,21 @@ def _is_image(entry: os.DirEntry[str], folder: Path) -> bool:
 def folders_in(above: Path) -> list[Path]:
     """Sub-folders by name, without hidden ones and links that lead out."""
     try:
-        inside = sorted(path for path in above.iterdir() if not path.name.startswith("."))
+        with os.scandir(above) as entries:
+            inside = sorted(
+                Path(entry.path) for entry in entries if not entry.name.startswith(".") and is_folder(entry)
+            )
     except OSError:
         return []
-    # os.path never raises, where a link leads in a circle
-    return [path for path in inside if os.path.isdir(path) and (not os.path.islink(path) or stays(path, above))]  # noqa: PTH112, PTH114
+    return [path for path in inside if not os.path.islink(path) or stays(path, above)]  # noqa: PTH114 (never raises)
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """A folder, or a link to one; of nearly all entries the listing itself says so."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in a circle
+        return False
 
 
 def all_below(folder: Path) -> Iterator[Path]:

@@ -40,6 +40,7 @@ from maskwright.formats.listing import (
     data_root,
     images_below,
     images_in,
+    is_folder,
 )
 from maskwright.formats.losses import Losses
 from maskwright.formats.naming import written_name, written_names
@@ -135,8 +136,7 @@ class Head:
                 shown = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError:
             return ()
-        # os.path never raises, where a link leads in a circle
-        found = [item.name + "/" * os.path.isdir(item.path) for item in shown  # noqa: PTH112
+        found = [item.name + "/" * is_folder(item) for item in shown
                  if not item.is_symlink() or stays(Path(item.path), self.path)]  # fmt: skip
         return tuple(sorted(found))
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,22 +10,11 @@ import numpy as np
 from maskwright.formats import outlines, turns
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
-from maskwright.geometry import filling
-from maskwright.geometry.ragged import Ragged
+from maskwright.formats.region_rows import Rows, examine, fill
 from maskwright.images.decode import orientation_of
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Instances, RleMasks
 
-_SMALL = 4  # pixels; on a smaller image a box within 0 and 1 may be meant in pixels
-
-OUTLINES_CLIPPED = Kind(
-    "outlines_clipped", "warning", "{count} outline extended past the image edge: clipped",
-    "{count} outlines extended past the image edge: clipped",
-)  # fmt: skip
-BOXES_CLIPPED = Kind(
-    "boxes_clipped", "warning", "{count} box extended past the image edge: clipped",
-    "{count} boxes extended past the image edge: clipped",
-)  # fmt: skip
 BOXES_FILLED = Kind(
     "boxes_filled", "warning", "{count} box became a rectangular mask, beside outlines in the same image",
     "{count} boxes became a rectangular mask, beside outlines in the same image",
@@ -50,7 +37,7 @@ REGIONS_TURNED = Kind(
 _NOTHING = Annotation()
 
 
-class Regions:
+class Regions(Rows):
     """Collects the regions of one image; a faulty one goes to `faults` by name, the others stay.
 
     Coordinates are image pixels after EXIF's turn, edges (0 and width are the image's edges). `region` is how people
@@ -67,30 +54,11 @@ class Regions:
         self, faults: Faults, image: FoundImage, *, whole_pixels: bool = False, in_pixels: bool = False,
         stated: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
-        self.faults = faults
-        self.image = image
-        self.size = image.size
+        super().__init__(faults, image, last=1.0 if whole_pixels else 0.0, in_pixels=in_pixels)
         self.stated = stated
-        self.seen = 0
         self.unused_shapes = 0
         self.misfit = False  # the image has not the frame that the file states
         self.proven = False  # something drawn can only be meant in the image's own frame
-        self._waiting: list[outlines.Waiting] = []
-        self._filled: tuple[RleMasks, np.ndarray, np.ndarray] | None = None  # the outlines' masks, areas and boxes
-        self._labels: list[str] = []
-        self._names: list[object] = []
-        self._outlines: list[tuple[int, list[np.ndarray]]] = []  # row, parts
-        self._boxes: list[tuple[int, np.ndarray]] = []  # row, x1 y1 x2 y2
-        self._runs: list[tuple[int, RleMasks]] = []
-        self._given: dict[int, np.ndarray] = {}  # row -> the box that the file itself gives
-        self._elsewhere = 0  # boxes beside outlines that lie elsewhere
-        self._crowd: list[bool] = []
-        self._notes: list[Annotation | None] = []
-        self._in_pixels = in_pixels
-        self._last = 1.0 if whole_pixels else 0.0
-        self._reach = np.zeros(2)
-        self._turn: Callable[[np.ndarray], np.ndarray] | None = None
-        self._tiny: dict[int, bool] = {}  # row within a pixel of the corner -> has broken numbers: shares 0..1?
         self._refused: set[int] = set()
         self._unproven = image.turned and stated is None
         if stated is not None and stated != self.size:
@@ -205,8 +173,10 @@ class Regions:
             return None if self.seen or self.unused_shapes else Instances.empty(names, self.size)
         self.faults.count(BOXES_ELSEWHERE, self._elsewhere, self.image.path)
         masks, areas, corners = self._masks()
-        for row, box in itertools.chain(self._boxes, self._given.items()):
+        for row, box in self._boxes:
             corners[row] = box
+        if self._given:
+            corners[list(self._given)] = np.stack([*self._given.values()])
         keep = areas > 0
         for row in np.flatnonzero(~keep):
             self.fault(self._names[row], "points", "an outline around at least one pixel", "none",
@@ -214,7 +184,8 @@ class Regions:
         keep[list(self._refused)] = False
         if not keep.any():
             return None
-        classes = np.array([names.index(label) for label in self._labels])
+        index = {name: number for number, name in enumerate(names)}
+        classes = np.array([index[label] for label in self._labels])
         crowd = np.array(self._crowd) if any(self._crowd) else None
         found = Instances(corners, classes, None, masks, names, crowd, self._annotations())
         return found if keep.all() else found[keep]
@@ -223,7 +194,8 @@ class Regions:
         notes = list(self._notes)
         for row, parts in self._outlines:
             note = notes[row] or _NOTHING
-            notes[row] = Annotation(tuple(parts), note.id, note.attributes)
+            if note.outlines is not parts:
+                notes[row] = Annotation(tuple(parts), note.id, note.attributes)
         return tuple(notes) if any(notes) else None
 
     def _masks(self) -> tuple[RleMasks | None, np.ndarray, np.ndarray]:
@@ -363,132 +335,3 @@ class Regions:
             )  # fmt: skip
             return False
         return True
-
-    def _clip(self, box: np.ndarray) -> np.ndarray:
-        height, width = self.size
-        return np.clip(box, 0, [width, height, width, height])
-
-    def _row(self, region: object, label: str, crowd: bool, note: Annotation | None) -> int:
-        self._labels.append(label if label.isascii() else unicodedata.normalize("NFC", label))
-        self._names.append(region)
-        self._crowd.append(crowd)
-        self._notes.append(note)
-        return len(self._labels) - 1
-
-    def _keep_box(self, row: int, box: np.ndarray, kept: int) -> None:
-        """A file's own box beside a mask is kept where it makes sense: COCO's are finer than whole pixels."""
-        if kept > 0:
-            self._given[row] = box
-        elif kept < 0:
-            self._elsewhere += 1
-
-    def _without(self, rows: set[int]) -> None:
-        """Take faulty rows out; those behind them move up."""
-        left = [row for row in range(len(self._labels)) if row not in rows]
-        new = {row: number for number, row in enumerate(left)}
-        self._labels = [self._labels[row] for row in left]
-        self._names = [self._names[row] for row in left]
-        self._crowd = [self._crowd[row] for row in left]
-        self._notes = [self._notes[row] for row in left]
-        self._outlines = [(new[row], parts) for row, parts in self._outlines if row in new]
-        self._boxes = [(new[row], box) for row, box in self._boxes if row in new]
-        self._runs = [(new[row], mask) for row, mask in self._runs]
-        self._given = {new[row]: box for row, box in self._given.items()}
-        self._tiny = {new[row]: broken for row, broken in self._tiny.items()}
-
-    # --- examining what waits -------------------------------------------------------------------
-    def _take(self, found: outlines.Examined, first: int, shapes: list[list[np.ndarray]], boxes: np.ndarray,
-              kept: np.ndarray) -> None:  # fmt: skip
-        """The rows of `found` from `first` are those that wait here; `shapes` of all, and the boxes beside them."""
-        waiting, self._waiting = self._waiting, []
-        here = slice(first, first + len(waiting))
-        problems = found.problems[here]
-        thinkable = (problems == outlines.SOUND) | (problems >= outlines.OUTSIDE)
-        self._reach = np.maximum(self._reach, found.high[here][thinkable].max(0, initial=0))
-        likely = not self._in_pixels and max(self.size) > _SMALL
-        if not problems.any() and not found.tiny[here].any() and not any(item.alone for item in waiting):
-            self._take_sound(waiting, shapes[here], boxes[here], kept[here], int(found.cut[here].sum()))
-            return
-        faulty: set[int] = set()
-        columns = problems.tolist(), found.cut[here].tolist(), found.tiny[here].tolist(), kept[here].tolist()
-        for row, item, problem, cut, tiny, keep in zip(itertools.count(first), waiting, *columns, strict=False):
-            if problem != outlines.SOUND:
-                subject = f'image "{self.image.name}", region {self._names[item.row]}'
-                cause = outlines.CAUSES[problem]
-                self.faults.add_met(item.turn, subject, *outlines.reason(item, found, row, self.size), cause)
-                faulty.add(item.row)
-                continue
-            if cut:
-                kind = BOXES_CLIPPED if item.alone else OUTLINES_CLIPPED  # filling stops at the frame
-                self.faults.count(kind, 1, self.image.path)
-            if likely and tiny:
-                self._tiny[item.row] = bool(found.broken[row])
-            if item.alone:
-                self._boxes.append((item.row, self._clip(np.concatenate([found.low[row], found.high[row]]))))
-                continue
-            self._outlines.append((item.row, shapes[row]))
-            if keep and self._turn is None:
-                self._keep_box(item.row, boxes[row], keep)
-        if faulty:
-            self._without(faulty)
-
-    def _take_sound(self, waiting: list[outlines.Waiting], shapes: list[list[np.ndarray]], boxes: np.ndarray,
-                    kept: np.ndarray, cut: int) -> None:  # fmt: skip
-        """The same for outlines that are all sound, as nearly all are: in a fifth of the time."""
-        rows = [item.row for item in waiting]
-        self._outlines += zip(rows, shapes, strict=True)
-        self.faults.count(OUTLINES_CLIPPED, cut, self.image.path)
-        if self._turn is not None:
-            return
-        if (kept == 1).all():
-            self._given.update(zip(rows, boxes, strict=True))
-            return
-        for row, box, keep in zip(rows, boxes, kept.tolist(), strict=True):
-            self._keep_box(row, box, keep)
-
-
-def examine(several: Sequence[Regions]) -> None:
-    """Check all that waits in these, some thousand objects at a time."""
-    for together in outlines.batches([(regions, len(regions._waiting)) for regions in several]):
-        _examine(together)
-
-
-def fill(several: Sequence[Regions]) -> None:
-    """Make the masks of all outlines of these, some thousand objects at a time."""
-    new = [regions for regions in several if regions._filled is None]
-    for together in outlines.batches([(regions, len(regions._outlines)) for regions in new]):
-        _fill(together)
-
-
-def _examine(several: list[Regions]) -> None:
-    counts = [len(regions._waiting) for regions in several]
-    waiting = [item for regions in several for item in regions._waiting]
-    drawn = Ragged.of([item.parts for item in waiting])
-    shapes = drawn
-    if any(regions._turn for regions in several):
-        turned = [[regions._turn(part) if regions._turn else part for part in item.parts]
-                  for regions in several for item in regions._waiting]  # fmt: skip
-        shapes = Ragged.of(turned)
-    sizes = np.repeat(np.array([regions.size for regions in several], np.int64), counts, 0)
-    last = np.repeat(np.array([regions._last for regions in several]), counts)
-    alone = np.array([item.alone for item in waiting])
-    found = outlines.examine(drawn, shapes, alone, sizes, last)
-    boxes, kept = outlines.sensible(outlines.corners_of([item.box for item in waiting]), found.low, found.high, sizes)
-    parts = shapes.split()
-    first = 0
-    for regions, count in zip(several, counts, strict=True):
-        regions._take(found, first, parts, boxes, kept)
-        first += count
-
-
-def _fill(several: list[Regions]) -> None:
-    objects = [len(regions._outlines) for regions in several]
-    shapes = Ragged.of([parts for regions in several for _, parts in regions._outlines])
-    heights, widths = np.repeat(np.array([regions.size for regions in several], np.int64), objects, 0).T
-    counts, offsets, areas, corners = filling.fill(shapes, heights, widths)
-    first = 0
-    for regions, count in zip(several, objects, strict=True):
-        bounds = offsets[first : first + count + 1]
-        masks = RleMasks(regions.size, counts[bounds[0] : bounds[-1]], bounds - bounds[0])
-        regions._filled = masks, areas[first : first + count], corners[first : first + count]
-        first += count
