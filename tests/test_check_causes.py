@@ -48,10 +48,10 @@ def issues_of(folder: Path) -> dict[str, Issue]:
     return {issue.code: issue for issue in issues}
 
 
-def with_objects(folder: Path, *boxes: list[float], split: str | None = None, **more: object) -> Record:
+def with_objects(folder: Path, *boxes: list[float], split: str | None = None) -> Record:
     table = np.array(boxes, np.float32).reshape(-1, 4)
     image = picture(folder / f"{len(list(folder.iterdir())) if folder.is_dir() else 0}.png", len(boxes))
-    return Record(image, (48, 64), Instances(table, np.zeros(len(table)), None, None, ("rust",), **more), split=split)
+    return Record(image, (48, 64), Instances(table, np.zeros(len(table)), None, None, ("rust",)), split=split)
 
 
 def codes(*records: Record, names: tuple[str, ...] = ("rust",)) -> dict[str, Issue]:
@@ -75,12 +75,12 @@ def test_faulty_regions_are_counted_by_cause(tmp_path, shape, code, sentence):
 def test_a_region_that_crosses_itself_is_named_with_its_number(tmp_path):
     issue = issues_of(coco(tmp_path, [10, 10, 40, 40, 40, 10, 10, 40]))["outlines_self_crossing"]
     assert str(issue) == "1 outline crosses itself: 0.png, object 1"
-    assert issue.values["rows"] == [[0, 0]] and [image.name for image in issue.images] == ["0.png"]
+    assert issue.values["rows"] == [[0, 0]] and [Path(image).name for image in issue.images] == ["0.png"]
 
 
 def test_outlines_past_the_edge_say_on_which_images(tmp_path):
     issue = issues_of(coco(tmp_path, [4, 4, 90, 4, 90, 30, 4, 30], SQUARE, images=2))["outlines_clipped"]
-    assert [image.name for image in issue.images] == ["0.png"]
+    assert [Path(image).name for image in issue.images] == ["0.png"]
 
 
 def test_other_faults_are_counted_together(tmp_path):

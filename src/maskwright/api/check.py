@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from maskwright import files, formats
 from maskwright.api import check_page
+from maskwright.api.fix import refuse_out, write_fixed
 from maskwright.api.reading import ReadOptions, dataset_of
 from maskwright.api.stats import page_path
 from maskwright.curate import check as checks
-from maskwright.curate.duplicates import find_duplicates
-from maskwright.errors import AnnotationError, DatasetError
+from maskwright.curate.copies import Placing
+from maskwright.curate.duplicates import Duplicates, find_duplicates
+from maskwright.curate.fix import Change
+from maskwright.errors import AnnotationError, DatasetError, RecipeError
 from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
 from maskwright.issues import Issue, Kind, as_json
@@ -35,6 +38,7 @@ class CheckResult:
 
     doubts   the labels of each dataset that the model doubts, the surest first; {} without a model
     page     what was written, None where none was
+    changes  what the log of the cleaned copy says; None where none was written
     because  why each dataset was read in its format; nothing of one that was given as a Dataset
     """
 
@@ -43,6 +47,7 @@ class CheckResult:
     doubts: dict[str, tuple[Issue, ...]] = field(default_factory=dict)
     because: dict[str, str] = field(default_factory=dict)
     page: Path | None = None
+    changes: tuple[Change, ...] | None = None
 
     @property
     def serious(self) -> bool:
@@ -69,6 +74,7 @@ class CheckResult:
             ],
             "shared": [as_json(issue) for issue in self.issues.get("", ())],
             "page": self.page,
+            "changes": None if self.changes is None else [change.to_dict() for change in self.changes],
         }
 
 
@@ -77,6 +83,8 @@ def check(
     *,
     model: str | Path | Predictor | None = None,
     out: str | Path | None = None,
+    fix: str | Path | None = None,
+    images: Placing = "copy",
     progress: Progress = automatic,
     **reading: Unpack[ReadOptions],
 ) -> CheckResult:
@@ -87,17 +95,39 @@ def check(
 
     model    its predictions are compared with the labels, and what it doubts is ranked
     out      a page (.html) that shows what was found, with pictures; one file that loads nothing
+    fix      a new folder for a cleaned copy, with a log of every change in changes.jsonl: what can be put right
+             without a guess is, the rest is left and named
+    images   of that copy: "copy", or "link" for hard links
     reading  as for maskwright.read
 
     >>> maskwright.check("rust/").serious
     False
     """
     page = None if out is None else page_path(out)
+    if fix is not None:
+        refuse_out(Path(fix), None if isinstance(data, Dataset) else Path(data).expanduser())
     if isinstance(data, Dataset):
         datasets, because = [dataset_of(data, **reading)], {}
     else:
         datasets, because = _datasets(Path(data).expanduser(), reading)
     duplicates = find_duplicates([record.image for dataset in datasets for record in dataset], progress=progress)
+    issues = _issues(datasets, duplicates)
+    doubts = {} if model is None else {dataset.name: _doubted(dataset, model, progress) for dataset in datasets}
+    changes = None
+    if fix is not None:
+        if len(datasets) > 1:
+            names = ", ".join(dataset.name for dataset in datasets)
+            raise RecipeError("one dataset at a time can be fixed", field="--fix", expected="a folder with one dataset",
+                              got=names, fix="name the folder of one of them")  # fmt: skip
+        (dataset,) = datasets
+        changes = write_fixed(dataset, issues[dataset.name], duplicates, Path(fix), images, progress)
+    if page is not None:
+        files.write_text(page, check_page.render(datasets, issues, doubts, because, progress))
+    return CheckResult(tuple(datasets), issues, doubts, because, page, changes)
+
+
+def _issues(datasets: list[Dataset], duplicates: Duplicates) -> dict[str, tuple[Issue, ...]]:
+    """Of each dataset by its name, and under "" what several share; `duplicates` of all records, one after another."""
     starts = [sum(map(len, datasets[:index])) for index in range(len(datasets))]
     located = list(zip(datasets, starts, strict=True))
     issues: dict[str, tuple[Issue, ...]] = {}
@@ -114,10 +144,7 @@ def check(
                 duplicates.among((first, len(one)), (second, len(other))),
             )
         )
-    doubts = {} if model is None else {dataset.name: _doubted(dataset, model, progress) for dataset in datasets}
-    if page is not None:
-        files.write_text(page, check_page.render(datasets, issues, doubts, because, progress))
-    return CheckResult(tuple(datasets), issues, doubts, because, page)
+    return issues
 
 
 def sizes(dataset: Dataset) -> dict[str, list[int]]:

@@ -127,8 +127,8 @@ class _Pictures:
                 record = self._record(issue, index)
                 if record is not None and record.instances is not None:
                     caption = f"{record.image.name}, object {row + 1} ({record.instances.labels[row]})"
-                    place = issue.values["places"][number] if "places" in issue.values else None
-                    yield from self._taken(self._object(record, row, place), caption)
+                    point = issue.values["places"][number] if "places" in issue.values else None
+                    yield from self._taken(self._object(record, row, point), caption)
         else:
             for image in images[:MOST]:
                 yield from self._taken(self._whole(image), image.name)
@@ -167,15 +167,15 @@ class _Pictures:
             left += picture.shape[1] + 8
         return made
 
-    def _object(self, record: Record, row: int, place: list[float] | None) -> np.ndarray | None:
-        """The surroundings of one object, marked among the others; or of one place on it."""
+    def _object(self, record: Record, row: int, point: list[float] | None) -> np.ndarray | None:
+        """The surroundings of one object, marked among the others; or of one point on it."""
         pixels = _pixels(record.image)
         if pixels is None or record.instances is None:
             return None
         box = record.instances.boxes[row].astype(np.float64)
-        if place is not None:
+        if point is not None:
             half = (box[2:] - box[:2]).max() / 12
-            box = np.concatenate([np.array(place) - half, np.array(place) + half])
+            box = np.concatenate([np.array(point) - half, np.array(point) + half])
         left, top, right, bottom = _around(box, record.size)
         colors = [MARKED if index == row else OTHER for index in range(len(record.instances))]
         width = 2 * max((right - left) / CELL[0], (bottom - top) / CELL[1])

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Unpack
 from maskwright import files, formats
 from maskwright.api.reading import ReadOptions, dataset_of
 from maskwright.curate import read_back
-from maskwright.curate.copies import copy_image, with_copies
+from maskwright.curate.copies import Placing, place_image, with_copies
 from maskwright.errors import DatasetError, RecipeError, UnknownName
 from maskwright.formats.faults import summarized
 from maskwright.issues import Issue, Kind, Log, as_json, warn
@@ -115,7 +115,7 @@ def convert(
     out: str | Path,
     to: Format,
     *,
-    copy_images: bool = False,
+    copy_images: bool | Literal["link"] = False,
     verify: bool = False,
     progress: Progress = automatic,
     log: Log = warn,
@@ -127,7 +127,7 @@ def convert(
              file (.json, .csv, .record, .xml)
     to       voc, coco, via, boxes-csv, tfrecord, labels-csv, class-folders (with copy_images: the images are all that
              is written), labelme, yolo, cvat, datumaro, label-studio, supervisely, create-ml, vott, open-images, kitti
-    copy_images  copy the images beside what is written (a TFRecord holds them)
+    copy_images  copy the images beside what is written (a TFRecord holds them); "link": as hard links
     verify   read what was written, and compare; that needs the images beside it
     reading  as for maskwright.read
 
@@ -144,7 +144,8 @@ def convert(
     single = _is_file(out, to)
     target, beside = TARGETS[to], out.parent if single else out
     images = beside / target.images.partition("{}")[0]
-    copy_images = copy_images and to != "tfrecord"
+    placing: Placing = "link" if copy_images == "link" else "copy"
+    copy_images = bool(copy_images) and to != "tfrecord"
     if target.apart and not copy_images:
         raise RecipeError("class folders are the images, in folders", field="copy_images", expected="copies of them",
                           got="--to class-folders alone", fix="--copy-images")  # fmt: skip
@@ -156,7 +157,7 @@ def convert(
     written: list[Path] = []
     with _all_or_none(out, *[images] * copy_images):
         if copy_images and not target.flat:
-            dataset, renamed = _copied_by_split(dataset, beside, target, progress)
+            dataset, renamed = _copied_by_split(dataset, beside, target, placing, progress)
             issues += renamed
         for file, part in _parts(dataset, out, to, single):
             if not any(map(target.holds, part)):
@@ -167,7 +168,7 @@ def convert(
             written.append(file)
         if copy_images and target.flat:  # images are known by their stems only, and VOC writes its folder anew
             for record in progress(dataset.records, total=len(dataset), label="copying images", unit="images"):
-                copy_image(record.image, images / record.image.name)
+                place_image(record.image, images / record.image.name, placing)
     issues += _left_behind(dataset, beside, to, single, copy_images)
     differing = read_back.differences(dataset, formats.read(out)) if verify else ()
     for issue in (*issues, *differing):
@@ -248,7 +249,9 @@ def _parts(dataset: Dataset, out: Path, to: Format, single: bool) -> list[tuple[
     return parts
 
 
-def _copied_by_split(dataset: Dataset, beside: Path, target: Target, progress: Progress) -> tuple[Dataset, list[Issue]]:
+def _copied_by_split(
+    dataset: Dataset, beside: Path, target: Target, placing: Placing, progress: Progress
+) -> tuple[Dataset, list[Issue]]:
     """The same records with their images in the target's folder, by split; and which are called otherwise now.
 
     What class folders have no place for is not copied: it would lie beside them, as if of no class.
@@ -262,7 +265,7 @@ def _copied_by_split(dataset: Dataset, beside: Path, target: Target, progress: P
         if len(part):
             rest = "" if target.apart else "data"
             way = target.images.format(split or rest) if "{}" in target.images else f"{target.images}/{split or ''}"
-            copies = with_copies(part, beside / way, progress, by_class=target.apart)
+            copies = with_copies(part, beside / way, progress, by_class=target.apart, placing=placing)
             names = [(old.image.name, new.image.name) for old, new in zip(part, copies, strict=True)]
             renamed += [f"{old} is {new}" for old, new in names if old != new]
             copied += copies.records

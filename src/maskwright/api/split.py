@@ -1,18 +1,19 @@
-"""Split: one dataset into train, val and test, near-duplicates on one side."""
+"""Split: one dataset into train, val and test, or into folds; near-duplicates on one side."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from maskwright import files, formats
 from maskwright.api.reading import ReadOptions, dataset_of
 from maskwright.curate import split as splitting
-from maskwright.curate.copies import with_copies
-from maskwright.errors import UnknownName
+from maskwright.curate.copies import Placing, with_copies
+from maskwright.errors import OutputError, RecipeError, UnknownName
 from maskwright.formats.faults import summarized
 from maskwright.issues import Issue, Kind, Log, warn
 from maskwright.progress import Progress
@@ -22,80 +23,157 @@ from maskwright.types import Dataset
 IMAGES_NOT_COPIED = Kind("images_not_copied", "warning", "{count} unlabeled or skipped images were not copied")
 DIVIDED_ANEW = Kind("divided_anew", "warning", "the data came divided ({splits}) and were divided anew")
 
+VAL = 0.2  # of the images, where nobody says
 ANNOTATION_FILES = {  # how each format's own tools call it
     "coco": "annotations.json",
     "via": "via_region_data.json",
     "labels-csv": "labels.csv",
 }
 
+Parts = Mapping[str, Dataset]
+Images = Literal["copy", "link", "move", "list"]
+
 
 @dataclass(frozen=True)
 class SplitResult:
-    """dataset: every labeled record with its split; out: the folder that was written, None where none was."""
+    """dataset: every labeled record with its split; out: the folder that was written, None where none was.
+
+    folds  of k folds {"train": ..., "val": ...} each; () where none were asked for, and `dataset` is then divided
+    """
 
     dataset: Dataset
     out: Path | None
+    folds: tuple[Parts, ...] = ()
 
     @property
     def parts(self) -> dict[str, Dataset]:
-        """{"train": ..., "val": ..., perhaps "test": ...}"""
-        return self.dataset.splits()
+        """{"train": ..., "val": ..., perhaps "test": ...}; {} of folds."""
+        return {} if self.folds else self.dataset.splits()
 
     def to_dict(self) -> dict[str, Any]:
-        splits = {name: {"images": len(part), "objects": part.class_counts()} for name, part in self.parts.items()}
-        return {"out": self.out, "splits": splits}
+        facts = {"out": self.out, "splits": _counts(self.parts)}
+        return facts | ({"folds": [_counts(parts) for parts in self.folds]} if self.folds else {})
+
+
+def _counts(parts: Parts) -> dict[str, Any]:
+    return {name: {"images": len(part), "objects": part.class_counts()} for name, part in parts.items()}
 
 
 def split(
     data: str | Path | Dataset,
     out: str | Path | None = None,
     *,
-    val: float = 0.2,
+    val: float | None = None,
     test: float = 0.0,
+    folds: int | None = None,
     group_by: splitting.Rule = "near-duplicate",
     seed: int = 0,
     format: str | None = None,
+    images: Images = "copy",
     progress: Progress = automatic,
     log: Log = warn,
     **reading: Unpack[ReadOptions],
 ) -> SplitResult:
     """Divide a dataset so that near-identical images never end up on both sides.
 
-    out        a new folder: images are copied into out/train, out/val (and out/test), each with its annotations;
-               without it nothing is written
-    val, test  fractions of the images, 0..1
-    group_by   what is never divided: "near-duplicate", "folder", "series", a pattern for the path, or a function of
-               the record
+    out        a new folder: images come into out/train, out/val (and out/test), each with its annotations; of folds
+               into out/fold_1/train, ...; without it nothing is written
+    val, test  fractions of the images, 0..1; val is 0.2 where nobody says
+    folds      so many divisions instead: every image is in the val of one, and in the train of all others
+    group_by   what is never divided: "near-duplicate", "folder", "series", "video" (frames by their names), a pattern
+               for the path, or a function of the record
     format     of the annotations: coco, via or labels-csv; default coco, and for classes of whole images folders
+    images     "copy"; "link": hard links, which take no space; "move": taken out of the data once all is written;
+               "list": only train.txt, val.txt, ... with their paths within the data, one a line
     reading    as for maskwright.read
 
     >>> {name: len(part) for name, part in maskwright.split("party/", val=0.25).parts.items()}
     {'train': 9, 'val': 3}
     """
-    if format is not None and format.replace("_", "-") not in ANNOTATION_FILES:
-        raise UnknownName("format that can be written", format, ANNOTATION_FILES)
+    _refuse_contradictions(val, test, folds, format, images)
     if out is not None:
         files.refuse_filled(Path(out))
     dataset = dataset_of(data, **reading)
-    divided = splitting.split(dataset, val, test, seed, group_by, progress=progress)
-    issues = [*summarized(divided.issues), *_changes(dataset, divided.splits(), copied=out is not None)]
-    if out is not None:
-        issues += _write(divided.splits(), Path(out), _format(dataset.usable(), format), progress)
+    several, divided = {}, dataset
+    if folds:
+        several = _folds(splitting.k_fold(dataset, folds, 1, seed, group_by, progress))
+    else:
+        divided = splitting.split(dataset, VAL if val is None else val, test, seed, group_by, progress=progress)
+        several[""] = divided.splits()
+    issues = [*summarized(divided.issues), *_changes(dataset, next(iter(several.values())), copied=out is not None)]
+    if out is not None and images == "list":
+        _write_lists(several, Path(out), dataset)
+    elif out is not None:
+        issues += _write(several, Path(out), _format(dataset.usable(), format), images, progress)
     for issue in dict.fromkeys(issues):
         log(issue)
-    return SplitResult(divided, None if out is None else Path(out))
+    return SplitResult(divided, None if out is None else Path(out), tuple(several.values()) if folds else ())
 
 
-def _write(parts: dict[str, Dataset], out: Path, format: str | None, progress: Progress) -> list[Issue]:
+def _folds(pairs: list[tuple[Dataset, Dataset]]) -> dict[str, Parts]:
+    return {f"fold_{number}": {"train": train, "val": held} for number, (train, held) in enumerate(pairs, 1)}
+
+
+def _refuse_contradictions(val: float | None, test: float, folds: int | None, format: str | None, images: str) -> None:
+    if format is not None and format.replace("_", "-") not in ANNOTATION_FILES:
+        raise UnknownName("format that can be written", format, ANNOTATION_FILES)
+    if folds is not None and (val is not None or test):
+        raise RecipeError("folds divide the images evenly", field="folds, val, test", expected="folds alone",
+                          got=f"folds={folds}, val={val}, test={test:g}")  # fmt: skip
+    if folds is not None and images == "move":
+        raise RecipeError("an image is in several folds and can be moved into one only", field="images",
+                          expected="copy, link or list", got="move")  # fmt: skip
+    if images == "list" and format is not None:
+        raise RecipeError("lists have no annotations", field="format, images", expected="one of the two", got=format)
+
+
+# --- writing ------------------------------------------------------------------------------------
+def _write(
+    several: Mapping[str, Parts], out: Path, format: str | None, images: Images, progress: Progress
+) -> list[Issue]:
     """The folders, and what their annotation files cannot hold."""
     issues = []
+    written: list[tuple[Path, Path]] = []  # image, its place in the new folder
     with files.writing_folder(out) as temporary:
-        for name, part in parts.items():
-            copied = with_copies(part, temporary / name, progress, by_class=format is None)
-            if format is not None:
-                lost = formats.write(copied, temporary / name / ANNOTATION_FILES[format], format.replace("-", "_"))
-                issues += [issue.within(name) for issue in lost]
+        for fold, parts in several.items():
+            for name, part in parts.items():
+                folder = temporary / fold / name
+                placing = _placing(images, part, temporary)
+                placed = with_copies(part, folder, progress, by_class=format is None, placing=placing)
+                pairs = zip(part, placed, strict=True)
+                written += [(record.image, out / copy.image.relative_to(temporary)) for record, copy in pairs]
+                if format is not None:
+                    lost = formats.write(placed, folder / ANNOTATION_FILES[format], format.replace("-", "_"))
+                    issues += [issue.within(f"{fold}/{name}" if fold else name) for issue in lost]
+    if images == "move":
+        _remove(written)
     return issues
+
+
+def _placing(images: Images, part: Dataset, folder: Path) -> Placing:
+    """What is moved is first linked, or copied to another drive; the originals go when all is written."""
+    if images == "move":
+        here = folder.stat().st_dev
+        return "link" if all(record.image.stat().st_dev == here for record in part) else "copy"
+    return "link" if images == "link" else "copy"
+
+
+def _remove(written: list[tuple[Path, Path]]) -> None:
+    """The originals, each only where the new file is there and as long."""
+    for image, new in written:
+        if new.stat().st_size != image.stat().st_size:
+            raise OutputError("the new file is not as long, so the image was not removed", file=new, got=str(image))
+        image.unlink()
+
+
+def _write_lists(several: Mapping[str, Parts], out: Path, dataset: Dataset) -> None:
+    """out/train.txt, ...: the paths of the images from the folder that all of the data are in, with /."""
+    root = Path(os.path.commonpath([record.image.parent for record in dataset])) if len(dataset) else Path()
+    with files.writing_folder(out) as temporary:
+        for fold, parts in several.items():
+            for name, part in parts.items():
+                paths = [record.image.relative_to(root).as_posix() for record in part]
+                files.write_text(temporary / fold / f"{name}.txt", "".join(f"{path}\n" for path in paths))
 
 
 def _format(dataset: Dataset, chosen: str | None) -> str | None:
@@ -107,7 +185,7 @@ def _format(dataset: Dataset, chosen: str | None) -> str | None:
     return None if folders and all(len(record.labels or ()) == 1 for record in dataset) else "labels-csv"
 
 
-def _changes(dataset: Dataset, parts: dict[str, Dataset], copied: bool) -> Iterator[Issue]:
+def _changes(dataset: Dataset, parts: Parts, copied: bool) -> Iterator[Issue]:
     """What was left out, and which splits were given up."""
     left = len(dataset) - sum(map(len, parts.values()))
     if left and copied:

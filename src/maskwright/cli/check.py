@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ DOUBTS_SHOWN = 20
 @click.option("--model", metavar="MODEL", help="Name the labels that this trained model doubts, the surest first.")
 @options.out("A page with pictures of what was found (.html).")
 @browser.option
+@click.option("--fix", type=click.Path(path_type=Path), metavar="OUT", help="Write a cleaned copy to this new folder.")
+@options.images
 @options.class_attribute
 @options.connected_components
 @options.annotation_files
@@ -37,6 +40,10 @@ def command(data: Path, out: Path | None, open_page: bool, console: Console, **c
 
     Exit code 1 where something would make a metric wrong: the same image in train and val or test, or in two classes.
 
+    With --fix a cleaned copy is written, with a log of every change (changes.jsonl): without images that cannot be
+    read, second copies and objects drawn twice, and with one spelling of each class. What only a person can decide
+    is left as it is, and the log names it, too.
+
     With --model its predictions are compared with the labels: objects that nobody drew, other classes, boxes that lie
     elsewhere, objects that it does not see. A doubt is a place to look at, not an error, and changes no exit code.
 
@@ -44,6 +51,7 @@ def command(data: Path, out: Path | None, open_page: bool, console: Console, **c
       maskwright check party/
       maskwright check party/ --out check.html --open
       maskwright check party/ --model balloons
+      maskwright check party/ --fix party-clean/
     """
     from maskwright.api.check import check
 
@@ -66,6 +74,10 @@ def _show(result: CheckResult, console: Console) -> None:
     if len(result.data) > 1:
         console.show("Together")
         _list(result, "", console)
+    if result.changes is not None:
+        actions = Counter(change.action for change in result.changes)
+        counts = ", ".join(f"{actions[action]:,} {action}" for action in ("removed", "changed", "read", "left"))
+        console.show(f"cleaned copy: {counts}; the log is changes.jsonl in it")
     if result.page is not None:
         console.show(f"page  {result.page}")
 

@@ -80,6 +80,13 @@ allow_faulty = click.option(
 class_attribute = click.option(
     "--class-attribute", metavar="NAME", help="Which of VIA's region attributes holds the class.  [default: found out]"
 )
+images = click.option(
+    "--images",
+    type=click.Choice(["copy", "link"]),
+    default="copy",
+    show_default=True,
+    help="How images come into the new folder; link: as hard links, which take no space.",
+)
 connected_components = click.option(
     "--connected-components",
     is_flag=True,

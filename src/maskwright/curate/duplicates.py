@@ -12,8 +12,10 @@ compression hardly matter.
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +31,7 @@ THUMBNAIL = 64
 NEAR = 22  # bits of 256
 ALIKE = 0.9  # least correlation of the two thumbnails: on a plain wall the hash alone sees only noise
 BLOCK = 1024  # hashes compared at once
+FEW, MOST_THREADS = 32, 4
 TURNS = ("", "90", "180", "270", "mirrored", "mirrored 90", "mirrored 180", "mirrored 270")
 
 
@@ -101,7 +104,7 @@ def find_duplicates(
     if isinstance(images, Dataset):
         images = [record.image for record in images]
     paths = tuple(Path(image) for image in images)
-    found = [_thumbnail(path) for path in progress(paths, total=len(paths), label="comparing images")]
+    found = _thumbnails(paths, progress, "comparing images")
     readable = [index for index, gray in enumerate(found) if gray is not None]
     thumbnails = np.array([gray for gray in found if gray is not None], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)
     digests: dict[int, bytes | None] = {}
@@ -119,7 +122,8 @@ def find_duplicates(
 def unread(images: Iterable[Path], progress: Progress = silent) -> tuple[Path, ...]:
     """Those that cannot be opened, in a part of the time that decoding takes."""
     paths = tuple(images)
-    return tuple(path for path in progress(paths, total=len(paths), label="opening images") if _thumbnail(path) is None)
+    found = _thumbnails(paths, progress, "opening images")
+    return tuple(path for path, gray in zip(paths, found, strict=True) if gray is None)
 
 
 def joined(count: int, pairs: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
@@ -172,9 +176,10 @@ def _close(gray: np.ndarray, near: int) -> list[tuple[int, int, int, int]]:
         turned = _turned(gray, turn)
         signs = _signs(turned)
         for start in range(0, len(gray), BLOCK):
-            distances = (256 - upright[start : start + BLOCK] @ signs.T) / 2
-            for row, j in np.argwhere(distances <= near).tolist():
-                i, distance = start + row, round(float(distances[row, j]))
+            agreeing = upright[start : start + BLOCK] @ signs.T  # bits that are equal less those that differ
+            rows, others = np.divmod(np.flatnonzero(agreeing >= 256 - 2 * near), len(gray))
+            for row, j in zip(rows.tolist(), others.tolist(), strict=True):
+                i, distance = start + row, round((256 - float(agreeing[row, j])) / 2)
                 if i == j or (distance and _correlation(gray[i], turned[j]) < ALIKE):
                     continue
                 # Seen from j, a turn of 90 is one of 270; a mirror undoes itself.
@@ -195,22 +200,30 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-6))
 
 
+def _thumbnails(paths: Sequence[Path], progress: Progress, label: str) -> list[np.ndarray | None]:
+    """In threads: Pillow decodes without holding Python's lock. A large image takes memory, so they are few."""
+    with warnings.catch_warnings():  # around all threads, for filters are the process's
+        warnings.simplefilter("ignore")  # a broken EXIF block does not matter here
+        if len(paths) < FEW:
+            return [_thumbnail(path) for path in progress(paths, total=len(paths), label=label)]
+        with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+            return [*progress(threads.map(_thumbnail, paths), total=len(paths), label=label)]
+
+
 def _thumbnail(path: Path) -> np.ndarray | None:
     """64×64 gray, stretched; a JPEG is decoded at an eighth where that is enough. None when it cannot be read."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a broken EXIF block does not matter here
-            with Image.open(path) as image:
-                image.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))
-                color = deep.is_deep(image)  # of which Pillow keeps half the bits
-                upright = Image.fromarray(decode(path).pixels) if color else ImageOps.exif_transpose(image)
-                if upright.mode.startswith(("I", "F")):  # 16-bit gray: Pillow's own conversion cuts at 255
-                    wide = np.asarray(upright, np.float32)
-                    upright = Image.fromarray(wide / max(float(wide.max()), 1.0) * 255)
-                else:
-                    upright = upright.convert("L")
-                small = upright.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX, reducing_gap=2.0)
-                return np.asarray(small, np.float32).round().astype(np.uint8)
+        with Image.open(path) as image:
+            image.draft("L", (2 * THUMBNAIL, 2 * THUMBNAIL))
+            color = deep.is_deep(image)  # of which Pillow keeps half the bits
+            upright = Image.fromarray(decode(path).pixels) if color else ImageOps.exif_transpose(image)
+            if upright.mode.startswith(("I", "F")):  # 16-bit gray: Pillow's own conversion cuts at 255
+                wide = np.asarray(upright, np.float32)
+                upright = Image.fromarray(wide / max(float(wide.max()), 1.0) * 255)
+            else:
+                upright = upright.convert("L")
+            small = upright.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX, reducing_gap=2.0)
+            return np.asarray(small, np.float32).round().astype(np.uint8)
     except Exception:  # a broken file can make Pillow raise nearly anything
         return None
 

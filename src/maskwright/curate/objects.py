@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,9 +42,9 @@ def of_objects(dataset: Dataset) -> Iterator[Issue]:
     Of outlines that cross themselves `places` say where: [[x, y], ...] in image pixels.
     """
     crossings = self_crossings(dataset)
-    yield from _about(OUTLINES_SELF_CROSSING, dataset, [*crossings], places=[*crossings.values()])
+    yield from _about(OUTLINES_SELF_CROSSING, dataset, [*crossings], {"places": [*crossings.values()]})
     yield from _about(OBJECTS_REPEATED, dataset, _each(dataset, lambda drawn: [row for _, row in repeated(drawn)]))
-    yield from _about(OBJECTS_THIN, dataset, _each(dataset, _thin), limit=THIN)
+    yield from _about(OBJECTS_THIN, dataset, _each(dataset, _thin), {"limit": THIN})
 
 
 def self_crossings(dataset: Dataset) -> dict[Row, list[float]]:
@@ -97,11 +98,11 @@ def _each(dataset: Dataset, choose: Callable[[Instances], list[int]]) -> list[Ro
             for row in choose(record.instances)]  # fmt: skip
 
 
-def _about(kind: Kind, dataset: Dataset, rows: list[Row], **values: object) -> Iterator[Issue]:
+def _about(kind: Kind, dataset: Dataset, rows: list[Row], values: dict[str, Any] | None = None) -> Iterator[Issue]:
     if rows:
         images = dict.fromkeys(dataset.records[index].image for index, _ in rows)
         yield kind(images=images, count=len(rows), rows=[[*row] for row in rows],
-                   objects=[_called(dataset.records[index], row) for index, row in rows], **values)  # fmt: skip
+                   objects=[_called(dataset.records[index], row) for index, row in rows], **values or {})  # fmt: skip
 
 
 def _called(record: Record, row: int) -> str:

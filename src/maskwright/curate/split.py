@@ -25,7 +25,7 @@ from maskwright.types import Dataset, Record
 
 CLASSES_ABSENT = Kind("classes_absent", "warning", "{part} has no {classes}: too few groups of images show it")
 
-RULES = ("near-duplicate", "folder", "series")
+RULES = ("near-duplicate", "folder", "series", "video")
 Rule = str | re.Pattern[str] | Callable[[Record], object]
 
 TOO_FEW = "too few groups of images to divide"
@@ -33,6 +33,12 @@ OTHERWISE = "choose another --group-by, or label images of other series"  # of t
 
 EMPTY = 1e6  # a part without images costs more than everything else,
 MISSING = 1e3  # and a part without a class that could be there more than any uneven share
+ROBOFLOW = re.compile(r"_(?:jpe?g|png|webp|bmp)\.rf\.[0-9A-Za-z]+$")
+FRAME_NUMBER = re.compile(
+    r"(?:(?:^|[ _.\-(\[]+)(?:frames?|frm|fr|img|image|time|sec|f|t))?[ _.\-(\[]*\d+(?:[.,]\d+)?(?:s|ms)?[)\]]*$",
+    re.IGNORECASE,
+)
+VIDEO_ENDING = re.compile(r"[._\-](?:mp4|mov|avi|mkv|m4v|webm|mpe?g)$", re.IGNORECASE)
 RUNNING_NUMBER = re.compile(r"[ _.\-(\[]*\d+[)\]]*$")
 
 
@@ -53,6 +59,9 @@ def split(
                "near-duplicate"  images that show the same, also turned or mirrored (reads the images)
                "folder"          images of one folder
                "series"          images whose names differ in the last number only (C0002_0001, C0002_0002)
+               "video"           frames of one video: the same, whatever stands around the number (clip_frame_12,
+                                 clip.mp4_t0.5, Roboflow's clip_mp4-12_jpg.rf.0a1b); frames called by numbers alone are
+                                 those of their folder
                a regex           images for which it finds the same text (its first group, if it has one) in the path
                a callable        images whose records give the same value; None for "stands alone"
     otherwise  what to advise where too much must stay together: the caller knows what can be chosen
@@ -149,6 +158,8 @@ def _key(record: Record, group_by: Rule) -> object:
         return record.image.parent
     if group_by == "series":
         return record.image.parent / RUNNING_NUMBER.sub("", record.image.stem)
+    if group_by == "video":
+        return record.image.parent / video_of(record.image.stem)
     if isinstance(group_by, str) and not set(group_by) & set(r".^$*+?{}[]\|()"):
         raise UnknownName("grouping rule", group_by, RULES, "or a regex, such as '(^[^_]+)_'")
     try:
@@ -156,6 +167,16 @@ def _key(record: Record, group_by: Rule) -> object:
     except re.error as error:
         raise RecipeError("not a regex", field="group_by", got=group_by, expected=f"a regex ({error})") from error
     return found and found.group(min(1, found.re.groups))
+
+
+def video_of(stem: str) -> str:
+    """What is left of a frame's name without its number and what exporters put around it; "" where nothing is.
+
+    >>> video_of("clip_mp4-12_jpg.rf.0a1b2c"), video_of("walk_frame_0012"), video_of("000123")
+    ('clip', 'walk', '')
+    """
+    bare = ROBOFLOW.sub("", stem)
+    return VIDEO_ENDING.sub("", FRAME_NUMBER.sub("", bare))
 
 
 def _enough(dataset: Dataset, images: int, groups: int, parts: int, expected: str, otherwise: str) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from maskwright.errors import AnnotationError, DatasetError
 from maskwright.issues import Issue, Kind
@@ -41,6 +42,13 @@ class _Absent:
     alike: str
 
 
+class _About(TypedDict, total=False):
+    """What else a fault can say of itself: see `Faults.add`."""
+
+    image: str | None
+    cause: str
+
+
 class Faults:
     """Collects what is wrong with single records while a format reads on.
 
@@ -69,7 +77,7 @@ class Faults:
 
     def add(
         self, record: str, field: str, expected: str, got: object, fix: str = "", *, regions: int = 1,
-        image: str | None = None, cause: str = "",
+        **about: Unpack[_About],
     ) -> None:  # fmt: skip
         """`record` as people say it: 'image "party_07.jpg", region 3'; `regions` are put aside by this fault.
 
@@ -77,6 +85,7 @@ class Faults:
         cause  one of CAUSES, by which `check` counts faults; "" for any other
         """
         self.faulty_regions += regions
+        image, cause = about.get("image"), about.get("cause", "")
         values = {"file": self.file, "field": field, "expected": expected, "got": _short(got), "cause": cause}
         issue = FAULTY_RECORD(record, images=() if image is None else (image,), fix=fix, **values)
         self._records.append((self.turn(), issue))
