@@ -3,9 +3,11 @@
     python benchmarks/predict.py
     python benchmarks/predict.py --rounds 5 --json
     python benchmarks/predict.py --models small --objects 10
-    python benchmarks/predict.py --peer ../yolo/bin/python     with ultralytics in that environment, its own process
+    python benchmarks/predict.py --models small --classes 1 --peer ../yolo/bin/python
+    OMP_NUM_THREADS=2 python benchmarks/predict.py             wall milliseconds of two threads
 
-Processor milliseconds at one thread, medians; the ways take turns, and each ratio is the median of those of the rounds,
+--peer: YOLO networks, by the Python of an environment with ultralytics (benchmarks/predict_peer.py). Processor
+milliseconds at one thread, medians; the ways take turns, and each ratio is the median of those of the rounds,
 so a busy machine changes little. Weights are random, and spread so that the networks detect; the score threshold leaves
 10 or 100 objects. `balloons` is the bundled model with its own weights, on a rendered image, as many objects as it
 finds. torchvision is maskrcnn_resnet50_fpn in eager mode at its defaults (800 px), with torch.autocast for bf16; where
@@ -29,7 +31,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy and torch
+os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")  # before numpy and torch
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import msgspec
 import numpy as np
@@ -48,6 +51,7 @@ SIZES = {"small": 640, "mask_rcnn_r50": 1067}  # long sides; torchvision makes 8
 ENGINES = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 REFERENCE = ("torchvision", "torchvision", "fp32")
 
+Key = tuple[str, str, str]  # network, engine, precision
 Way = Callable[[], int]  # predicts, and returns the number of objects
 
 
@@ -126,8 +130,8 @@ def torchvision_way(network: Any, precision: str, objects: int, data: bytes) -> 
     return predict
 
 
-def ways(models: list[str], objects: int, folder: Path, network: Any, data: bytes) -> dict[tuple[str, str, str], Way]:
-    made: dict[tuple[str, str, str], Way] = {}
+def ways(models: list[str], objects: int, folder: Path, network: Any, data: bytes) -> dict[Key, Way]:
+    made: dict[Key, Way] = {}
     if network is not None:
         for precision in ("fp32", "bf16"):
             made["torchvision", "torchvision", precision] = torchvision_way(network, precision, objects, data)
@@ -141,65 +145,40 @@ def ways(models: list[str], objects: int, folder: Path, network: Any, data: byte
 
 
 # --- the peer: its process sets threads for all, so it is never this one ----------------------------------------------
-PEER = """
-import io, json, os, sys, time
-os.environ["OMP_NUM_THREADS"] = "1"
-import numpy as np, torch
-torch.set_num_threads(1)
-from PIL import Image
-from ultralytics import YOLO
-file, rounds, objects = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-try:
-    model, weights = YOLO("yolo11n-seg.pt"), "published"
-except Exception:
-    model, weights = YOLO("yolo11n-seg.yaml"), "random"
-image = np.asarray(Image.open(file).convert("RGB"))[:, :, ::-1]
-conf = 0.0 if weights == "random" else 1e-4
-settings = dict(imgsz=(480, 640), verbose=False, max_det=objects, conf=conf, device="cpu")
-times = []
-for _ in range(rounds + 1):
-    began = time.process_time()
-    image = np.asarray(Image.open(file).convert("RGB"))[:, :, ::-1]
-    result = model.predict(image, **settings)[0]
-    found = 0 if result.masks is None else len(result.masks.xy)
-    times.append(1e3 * (time.process_time() - began))
-print(json.dumps({"cpu_ms": sorted(times[1:])[rounds // 2], "found": found, "weights": weights}))
-"""
-
-
-def peer_row(python: str, rounds: int, objects: int, data: bytes) -> dict[str, Any]:
+def peer_rows(python: str, rounds: int, objects: int, data: bytes) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image.jpg"
         image.write_bytes(data)
-        command = [python, "-c", PEER, str(image), str(rounds), str(objects)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        script = str(Path(__file__).with_name("predict_peer.py"))
+        command = [python, script, str(image), "--rounds", str(rounds), "--objects", str(objects)]
+        done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"the peer failed: {done.stderr[-2000:]}")
-    facts = json.loads(done.stdout.splitlines()[-1])
-    return {"name": f"yolo11n-seg, {facts['weights']} weights", "objects": facts["found"], "engine": "torch",
-            "precision": "fp32", "cpu_ms": round(facts["cpu_ms"], 1)}  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
-def measure(made: dict[tuple[str, str, str], Way], rounds: int) -> tuple[dict[Any, list[float]], dict[Any, int]]:
-    """CPU milliseconds of each way in each round, and the objects that it finds; every way once before."""
+def measure(made: dict[Key, Way], rounds: int) -> tuple[dict[Key, list[tuple[float, float]]], dict[Key, int]]:
+    """CPU and wall milliseconds of each way in each round, and the objects that it finds; every way once before."""
     found = {key: way() for key, way in made.items()}
-    times: dict[Any, list[float]] = {key: [] for key in made}
+    times: dict[Key, list[tuple[float, float]]] = {key: [] for key in made}
     for _ in range(rounds):
         for key, way in made.items():
-            began = time.process_time()
+            started, began = time.perf_counter(), time.process_time()
             way()
-            times[key].append(1e3 * (time.process_time() - began))
+            cpu = time.process_time() - began
+            times[key].append((1e3 * cpu, 1e3 * (time.perf_counter() - started)))
     return times, found
 
 
-def rows_of(times: dict[Any, list[float]], found: dict[Any, int], reference: Any) -> list[dict[str, Any]]:
+def rows_of(times: dict[Key, list[tuple[float, float]]], found: dict[Key, int], reference: Key) -> list[dict[str, Any]]:
     rows = []
     for key, spent in times.items():
-        ratios = [mine / theirs for mine, theirs in zip(spent, times[reference], strict=True)]
+        ratios = [mine / theirs for (mine, _), (theirs, _) in zip(spent, times[reference], strict=True)]
+        cpu, wall = (statistics.median(values) for values in zip(*spent, strict=True))
         rows.append({
-            "name": key[0], "objects": found[key], "engine": key[1], "precision": key[2],
-            "cpu_ms": round(statistics.median(spent), 1), "ratio": round(statistics.median(ratios), 3),
+            "name": key[0], "objects": found[key], "engine": key[1], "precision": key[2], "cpu_ms": round(cpu, 1),
+            "wall_ms": round(wall, 1), "ratio": round(statistics.median(ratios), 3),
             "against": " ".join(dict.fromkeys(reference)),
         })  # fmt: skip
     return rows
@@ -210,16 +189,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--models", default="small,mask_rcnn_r50", help="separated by commas")
     parser.add_argument("--objects", default="10,100", help="separated by commas")
+    parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--peer", metavar="PYTHON", help="the Python of an environment with ultralytics")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     models, data = args.models.split(","), jpeg()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for model in models:
-            lively_model(folder / model, model, "segment", NAMES, 512)
+            lively_model(folder / model, model, "segment", NAMES[: args.classes], 512)
             write_card(msgspec.structs.replace(read_card(folder / model), size=SIZES.get(model, 640)), folder / model)
         network = torchvision_network()
         for objects in map(int, args.objects.split(",")):
@@ -229,21 +209,17 @@ def main() -> None:
             reference = REFERENCE if REFERENCE in made else (models[-1], "torch", "fp32")
             rows += rows_of(*measure(made, args.rounds), reference)
             if args.peer:
-                row = peer_row(args.peer, args.rounds, objects, data)
-                base = next(
-                    item["cpu_ms"]
-                    for item in rows[::-1]
-                    if (item["name"], item["engine"], item["precision"]) == reference
-                )
-                rows.append(
-                    {**row, "ratio": round(row["cpu_ms"] / base, 3), "against": " ".join(dict.fromkeys(reference))}
-                )
+                peers = peer_rows(args.peer, args.rounds, objects, data)
+                ends = [row for row in rows[::-1] if (row["name"], row["engine"], row["precision"]) == reference]
+                against = " ".join(dict.fromkeys(reference))
+                rows += [{**row, "ratio": round(row["cpu_ms"] / ends[0]["cpu_ms"], 3), "against": against}
+                         for row in peers]  # fmt: skip
     if args.json:
         print(json.dumps({"rows": rows}, indent=1))
         return
-    print(f"{'':<26}{'engine':<13}{'precision':<11}{'objects':>8}{'CPU ms':>9}{'ratio':>8}")
+    print(f"{'':<26}{'engine':<13}{'precision':<11}{'objects':>8}{'CPU ms':>9}{'wall ms':>9}{'ratio':>8}")
     for row in rows:
-        print(f"{row['name']:<26}{row['engine']:<13}{row['precision']:<11}{row['objects']:>8}{row['cpu_ms']:>9.1f}"
+        print(f"{row['name']:<26}{row['engine']:<13}{row['precision']:<11}{row['objects']:>8}{row['cpu_ms']:>9.1f}{row['wall_ms']:>9.1f}"
               f"{row['ratio']:>8.3f}")  # fmt: skip
 
 

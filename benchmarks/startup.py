@@ -4,7 +4,8 @@
     python benchmarks/startup.py --rounds 10
 
 Each line is a fresh Python process, by turns; wall and CPU seconds, medians. `import torch` is there to compare with.
-The splash of a first image needs a model that comes with the package; without one the line says so.
+The splash of a first image needs a model that comes with the package; without one the line says so. `predict` of an
+exported model fails if torch is imported.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from pathlib import Path
 
 from PIL import Image
 
+import maskwright
 from maskwright.synth import render
 from maskwright.weights import sources
 
-HELP, FIRST = 0.4, 5.0  # seconds, the documented limits
+HELP, FIRST, EXPORTED = 0.4, 5.0, 2.0  # seconds, the documented limits
 
 
 def spent(command: list[str]) -> tuple[float, float]:
@@ -35,6 +37,24 @@ def spent(command: list[str]) -> tuple[float, float]:
         raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return wall, cpu or float("nan")
+
+
+def exported(folder: Path, model: str, image: Path) -> dict[str, tuple[list[str], float | None]]:
+    """`predict` by an exported model, for each runtime that is installed; it must not import torch."""
+    code = (
+        "import sys; from maskwright.cli.main import main; main(sys.argv[1:], standalone_mode=False); "
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    commands: dict[str, tuple[list[str], float | None]] = {}
+    for runtime in ("onnx", "openvino"):
+        try:
+            maskwright.export(model, runtime, out=folder / runtime, precision="fp32", images=image)
+        except maskwright.MaskwrightError as error:
+            print(f"{runtime}: {error}", file=sys.stderr)
+            continue
+        command = ["predict", str(folder / runtime), str(image), "--out", str(folder / "predicted"), "--no-pictures"]
+        commands[f"predict, {runtime}"] = ([sys.executable, "-c", code, *command], EXPORTED)
+    return commands
 
 
 def main() -> None:
@@ -56,6 +76,7 @@ def main() -> None:
             Image.fromarray(render("balloons", seed=7).image).save(image)
             splash = [python, "-m", "maskwright", "splash", names[0], str(image), "--out", str(Path(folder) / "out")]
             commands["first splash, cold"] = (splash, FIRST)
+            commands |= exported(Path(folder), names[0], image)
         took: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for turn in range(args.rounds + 1):
             for name, (command, _) in commands.items():

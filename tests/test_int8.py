@@ -101,7 +101,7 @@ def test_a_smaller_drop_and_a_gain_are_accepted(tmp_path):
 
 
 # --- the layers -----------------------------------------------------------------------------------------------------
-def test_the_first_convolution_the_gates_and_the_last_layers_stay_in_floating_point(tmp_path):
+def test_the_first_convolution_gates_depthwise_and_last_layers_stay_in_floating_point(tmp_path):
     pytest.importorskip("openvino")
     from maskwright.engines.conversion_cache import converted
     from maskwright.engines.openvino_engine import core
@@ -113,7 +113,8 @@ def test_the_first_convolution_the_gates_and_the_last_layers_stay_in_floating_po
     assert [name for name in network if "features.0/" in name and "Conv" in name]
     assert len([name for name in network if "cls_logits" in name]) == 5  # one of each level
     assert len([name for name in network if name.endswith("block.2/Mul")]) == 8  # of MobileNetV3's blocks
-    assert not [name for name in network if "/fpn" in name or "features.1/" in name]
+    assert [name for name in network if "/fpn/layer_blocks" in name]  # depthwise ones
+    assert not [name for name in network if "inner_blocks" in name or "/block.2/fc" in name]
     assert [name.split("/Gemm")[0] for name in kept["box_head"]] == ["/bbox_pred", "/cls_score"]
 
 

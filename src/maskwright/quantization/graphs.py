@@ -25,7 +25,8 @@ def kept_in_float(model: openvino.Model) -> list[str]:
     """Names of the operations that are not quantized, since they cost accuracy and take little time:
 
     the first convolution, which sees the image; multiplications of two results of the network (the gates of
-    squeeze-excitation); and the last layers, after which no other layer comes: scores, box deltas, masks.
+    squeeze-excitation); the last layers, after which no other layer comes: scores, box deltas, masks; and depthwise
+    convolutions, which OpenVINO computes in float32 even so, between two conversions.
     """
     operations = model.get_ordered_ops()
     layers = [operation for operation in operations if operation.get_type_name() in LAYERS]
@@ -40,7 +41,7 @@ def kept_in_float(model: openvino.Model) -> list[str]:
         )
     kept = layers[:1] if sees_image else []
     kept += [layer for layer in layers if not leads_to_layer[layer.get_friendly_name()]]
-    kept += [operation for operation in operations if _is_gate(operation)]
+    kept += [op for op in operations if _is_gate(op) or op.get_type_name() == "GroupConvolution"]
     return sorted({operation.get_friendly_name() for operation in kept})
 
 
