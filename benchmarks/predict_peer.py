@@ -80,15 +80,15 @@ def lively(yolo: Any, image: str) -> None:
 def way(yolo: Any, image: str, objects: int) -> Any:
     settings = {"imgsz": SIZE, "verbose": False, "device": "cpu", "save": False}
     scores = yolo.predict(image, conf=0.001, max_det=300, **settings)[0].boxes.conf.sort(descending=True).values
-    if len(scores) < objects:
-        raise SystemExit(f"the network detects {len(scores)} objects where {objects} are wanted")
-    limit = float(scores[objects - 1 : objects + 1].mean()) if len(scores) > objects else float(scores[-1]) * 0.999
+    for rank in range(objects, len(scores)):  # a detection whose mask is empty is no object
 
-    def predict() -> int:
-        result = yolo.predict(image, conf=limit, max_det=300, **settings)[0]
-        return 0 if result.masks is None else len(result.masks.xy)
+        def predict(limit: float = float(scores[rank - 1 : rank + 1].mean())) -> int:
+            result = yolo.predict(image, conf=limit, max_det=300, **settings)[0]
+            return 0 if result.masks is None else len(result.masks.xy)
 
-    return predict
+        if predict() >= objects:
+            return predict
+    raise SystemExit(f"the network detects {len(scores)} objects, too few of them with a mask: {objects} are wanted")
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from maskwright.errors import DatasetError, MaskwrightError, OutputError, Weight
 from maskwright.exporting import folder as export_folder
 from maskwright.exporting.parity import BOUNDS, COUNT, SIZES, Parity, compare, rendered
 from maskwright.prediction.loading import load
+from maskwright.prediction.options import InferenceOptions
 from maskwright.types import Image, ImageLabels, Instances, RleMasks
 
 pytest.importorskip("onnxruntime")
@@ -116,6 +117,28 @@ def test_a_classifier_is_exported(images, tmp_path):
     np.testing.assert_allclose(
         load(tmp_path / "out")(images / "0.png").scores, load(model)(images / "0.png").scores, atol=1e-2
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "task"),
+    [("small", "classify"), pytest.param("small", "segment", marks=pytest.mark.slow)],
+)
+def test_a_program_of_torch_answers_as_the_original(images, tmp_path, model, task):
+    model = lively_model(tmp_path / "model", model, task, ("rust", "fine"), 64)
+    done = export(model, "torch", out=tmp_path / "out", images=images)
+    assert done.parity.exceeded() == [] and done.parity.precision == "fp32"
+    expected, got = (
+        load(model, InferenceOptions(precision="fp32"))(images / "0.png"),
+        load(tmp_path / "out")(images / "0.png"),
+    )
+    np.testing.assert_allclose(got.scores, expected.scores, atol=1e-4)
+    (program,) = (tmp_path / "out").glob("network.pt2")
+    program.write_bytes(b"nothing")
+    manifest = read_manifest(tmp_path / "out")
+    hashes = {**manifest.files, "network.pt2": export_folder.hashes(tmp_path / "out")["network.pt2"]}
+    write_manifest(type(manifest)("torch", "fp32", manifest.network, hashes, "", ""), tmp_path / "out")
+    with pytest.raises(WeightsError, match="torch cannot load this program"):
+        load(tmp_path / "out")
 
 
 def test_the_rendered_images_are_32_of_odd_sizes_and_some_are_empty():
@@ -224,6 +247,7 @@ def test_a_graph_that_is_none_is_named(exported, tmp_path):
         (lambda e, t: export("balloons", "onnx", out=e), OutputError, "this is there already"),
         (lambda e, t: export("balloons", "tflite", out=t / "a"), MaskwrightError, 'no engine to export for "tflite"'),
         (lambda e, t: export("balloons", "onnx", out=t / "a", precision="bf16"), MaskwrightError, "in float32"),
+        (lambda e, t: export("balloons", "torch", out=t / "a", precision="bf16"), MaskwrightError, "in float32"),
         (lambda e, t: export("balloons", "onnx", out=t / "a", images=t), DatasetError, "no image"),
     ],
 )

@@ -40,8 +40,8 @@ def export(
 ) -> Exported:
     """Write a model for another runtime, after comparing it with the original on 32 images.
 
-    to         "onnx" (ONNX Runtime) or "openvino"
-    out        a new folder; `maskwright.load(out)` needs no torch
+    to         "onnx" (ONNX Runtime), "openvino", or "torch" (programs of torch.export, .pt2)
+    out        a new folder; but of "torch", `maskwright.load(out)` needs no torch
     precision  "fp32" or "bf16"; auto: the fastest that this processor has in that runtime; "int8" (OpenVINO only)
                needs `calibrate`
     calibrate  labeled images of int8, a hundred are enough: train where the data name their parts, else one half gives

@@ -14,7 +14,10 @@ from maskwright.errors import RecipeError
 @click.command(options_metavar="[options]")
 @click.argument("model", type=str)
 @click.option(
-    "--to", type=click.Choice(["onnx", "openvino"]), required=True, help="What will run it: ONNX Runtime or OpenVINO."
+    "--to",
+    type=click.Choice(["onnx", "openvino", "torch"]),
+    required=True,
+    help="What will run it: ONNX Runtime, OpenVINO, or torch (.pt2).",
 )
 @options.out("A new folder; it is all that is needed to run the model.", default=Path("exported"), show_default=True)
 @options.precision

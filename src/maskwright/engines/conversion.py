@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -121,22 +121,34 @@ class WholeImageDense(Normalized):
         return self.network.scores_of(self.network.backbone(self.images(pixels, size)))
 
 
-def convert(network: nn.Module, card: Card, folder: Path) -> NetworkKind:
-    """Write the graphs of a network into a folder as NAME.onnx, and return its kind.
+class Write(Protocol):
+    """Writes a module as the graph `file` (without an ending).
+
+    inputs       an example of each;  open_inputs  those of which other heights and widths (pixels), or other numbers
+                 of rows, may come
+    """
+
+    def __call__(
+        self, module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_inputs: tuple[str, ...]
+    ) -> None: ...
+
+
+def convert(network: nn.Module, card: Card, folder: Path, write: Write | None = None) -> NetworkKind:
+    """Write the graphs of a network into a folder, by default as NAME.onnx, and return its kind.
 
     WeightsError for a network that cannot be expressed: matterport's, and those of torchvision that detect.
     """
-    network = network.eval().float().cpu()
+    network, write = network.eval().float().cpu(), write or write_onnx
     if isinstance(network, MaskRCNN):
-        return _convert_two_stage(network, card, folder)
+        return _convert_two_stage(network, card, folder, write)
     if isinstance(network, SSD):
         side = max(card.size, network.config.min_side)
-        _export(SingleShotDense(network, card), _example((side, side)), folder / f"{NETWORK}.onnx", ("pixels",))
+        write(SingleShotDense(network, card), _example((side, side)), folder / NETWORK, ("pixels",))
         numbers = {name: getattr(network.config, name) for name in SingleShot.__struct_fields__}
         return SingleShot(**numbers)
     if isinstance(network, ClassificationNetwork):
         # Of one size: the classic head averages other sizes, which depends on the size.
-        _export(WholeImageDense(network, card), _example((card.size, card.size)), folder / f"{NETWORK}.onnx", ())
+        write(WholeImageDense(network, card), _example((card.size, card.size)), folder / NETWORK, ())
         return WholeImage()
     raise WeightsError(
         f"{card.model} cannot be converted: its steps between the convolutions are not those of our own networks",
@@ -145,14 +157,14 @@ def convert(network: nn.Module, card: Card, folder: Path) -> NetworkKind:
     )  # fmt: skip
 
 
-def _convert_two_stage(network: MaskRCNN, card: Card, folder: Path) -> TwoStage:
+def _convert_two_stage(network: MaskRCNN, card: Card, folder: Path, write: Write) -> TwoStage:
     channels = network.rpn.cls_logits.in_channels
-    _export(TwoStageDense(network, card), _example(EXAMPLE), folder / f"{NETWORK}.onnx", ("pixels",))
+    write(TwoStageDense(network, card), _example(EXAMPLE), folder / NETWORK, ("pixels",))
     pooled = torch.zeros(3, 7, 7, channels)
-    _export(PooledBoxHead(network.box_head), {"pooled": pooled}, folder / f"{BOX_HEAD}.onnx", ("pooled",))
+    write(PooledBoxHead(network.box_head), {"pooled": pooled}, folder / BOX_HEAD, ("pooled",))
     if network.mask_head is not None:
         example = {"pooled": torch.zeros(3, 14, 14, channels), "classes": torch.zeros(3, dtype=torch.long)}
-        _export(PooledMaskHead(network.mask_head), example, folder / f"{MASK_HEAD}.onnx", ("pooled", "classes"))
+        write(PooledMaskHead(network.mask_head), example, folder / MASK_HEAD, ("pooled", "classes"))
     config, rpn = network.config, network.config.rpn_inference
     return TwoStage(
         strides=tuple(network.backbone.strides),
@@ -167,8 +179,8 @@ def _example(size: tuple[int, int]) -> dict[str, Tensor]:
     return {"pixels": torch.zeros((1, *size, 3), dtype=torch.uint8), "size": torch.tensor(size)}
 
 
-def _export(module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_inputs: tuple[str, ...]) -> None:
-    """`open_inputs`: those of which other heights and widths (pixels), or other numbers of rows, may come."""
+def write_onnx(module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_inputs: tuple[str, ...]) -> None:
+    """Write `file`.onnx; arguments as those of `Write`."""
     axes = {name: {1: "height", 2: "width"} if name == "pixels" else {0: "rows"} for name in open_inputs}
     settings: dict[str, Any] = {"input_names": list(inputs), "dynamic_axes": axes, "opset_version": OPSET}
     try:
@@ -180,7 +192,9 @@ def _export(module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_in
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         try:
-            torch.onnx.export(module.eval(), tuple(inputs.values()), str(file), dynamo=False, **settings)
+            torch.onnx.export(
+                module.eval(), tuple(inputs.values()), str(file.with_suffix(".onnx")), dynamo=False, **settings
+            )
         except (torch.onnx.errors.UnsupportedOperatorError, torch.onnx.errors.SymbolicValueError) as error:
             raise WeightsError(
                 "an operator of this network is none of ONNX", got=error, fix="--engine torch"

@@ -6,9 +6,18 @@ import hashlib
 from pathlib import Path
 
 from maskwright import __version__, fetch, files
-from maskwright.engines.manifest import VERSION, Manifest, hashes, read_manifest, sha256, verify, write_manifest
+from maskwright.engines.manifest import (
+    VERSION,
+    Manifest,
+    hashes,
+    read_manifest,
+    sha256,
+    verify,
+    weights_file,
+    write_manifest,
+)
 from maskwright.errors import WeightsError
-from maskwright.weights.card import CARD, EXPORT, WEIGHTS, read_card, write_card
+from maskwright.weights.card import CARD, EXPORT, read_card, write_card
 
 NETWORK_FIELDS = ("model", "backbone", "task", "classes", "size", "mean", "std", "multi_label")  # of a card
 
@@ -19,7 +28,7 @@ def converted(model: Path) -> tuple[Path, Manifest]:
     model  a model folder, or a published .pth file
     """
     own = (model / CARD).is_file()
-    weights = sha256(model / WEIGHTS if own else model)
+    weights = sha256(weights_file(model))
     facts = [str(VERSION), __version__, weights]
     if own:
         card = read_card(model)

@@ -10,7 +10,7 @@ import msgspec
 from maskwright import files
 from maskwright.engines.network_kinds import NetworkKind
 from maskwright.errors import WeightsError
-from maskwright.weights.card import EXPORT
+from maskwright.weights.card import CARD, EXPORT, WEIGHTS
 
 VERSION = 1  # of the graphs and their records; part of the key under which conversions are cached
 AGAIN = "export the model again: maskwright export MODEL --to onnx --out DIR"
@@ -39,6 +39,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def sha256(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def weights_file(model: Path) -> Path:
+    """Of a model folder; a published file is that itself."""
+    return model / WEIGHTS if (model / CARD).is_file() else model
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ ENGINES = {  # name -> where it lives, what to install when it is absent
     "onnx": ("maskwright.engines.onnx_engine:OnnxEngine", "maskwright[onnx]"),
     "openvino": ("maskwright.engines.openvino_engine:OpenVinoEngine", "maskwright[openvino]"),
     "torch": ("maskwright.engines.torch_engine:TorchEngine", "torch"),
+    "torch_export": ("maskwright.engines.torch_export_engine:TorchExportEngine", "torch"),
 }
 
 
@@ -111,6 +112,8 @@ def open_engine(
         )  # fmt: skip
     if h5:
         name = "matterport"  # which computes in torch
+    if runtime == "torch":
+        name = "torch_export"
     return engine_class(name).prepare(model, device=device, precision=precision, names=names)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from maskwright import __version__, files
 from maskwright.engines.conversion_cache import converted
 from maskwright.engines.graph_engine import GraphEngine
-from maskwright.engines.manifest import Manifest, hashes, write_manifest
+from maskwright.engines.manifest import Manifest, hashes, sha256, weights_file, write_manifest
+from maskwright.engines.network_kinds import NetworkKind
 from maskwright.engines.protocol import engine_class
 from maskwright.errors import RecipeError, UnknownName, WeightsError
 from maskwright.exporting.accuracy_cost import AccuracyCost, Quantizer
@@ -24,7 +25,7 @@ from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.weights.card import CARD, EXPORT, read_card, write_card
 
-RUNTIMES = ("onnx", "openvino")
+RUNTIMES = {"onnx": "onnx", "openvino": "openvino", "torch": "torch_export"}  # name -> its engine
 PARITY_WITHOUT_DETECTIONS = Kind(
     "parity_without_detections", "warning",
     "the model detects nothing on the {count} images that were compared, so the comparison shows little ({fix})",
@@ -76,24 +77,21 @@ def write_export(
     if model.suffix.lower() in (".h5", ".hdf5"):
         raise WeightsError("matterport's weight files cannot be exported", file=model, fix="they run in torch only")
     files.refuse_filled(out)
-    kind = engine_class(to)
+    kind = engine_class(RUNTIMES[to])
     assert issubclass(kind, GraphEngine)
     chosen = kind.choose_precision(precision)
-    graphs, source = converted(model)
     with files.writing_folder(out) as folder:
-        for name in source.network.graphs:
-            _write_graph(graphs / f"{name}.onnx", to, folder)
-        card = read_card(model if (model / CARD).is_file() else graphs)
-        write_card(card, folder)
+        network, source = _write_programs(model, folder) if to == "torch" else _write_graphs(model, to, folder)
+        card = read_card(folder)
 
         def write(precision: str) -> Manifest:
-            manifest = Manifest(to, precision, source.network, hashes(folder), source.source, __version__)
+            manifest = Manifest(to, precision, network, hashes(folder), source, __version__)
             write_manifest(manifest, folder)
             return manifest
 
         if quantizer is not None:
             write("fp32")
-            quantizer.quantize(folder, source.network, progress)
+            quantizer.quantize(folder, network, progress)
         write(chosen)
         reference = InferenceOptions(device="cpu", precision="fp32")
         original, exported = load(model, reference, engine="torch"), load(folder)
@@ -131,6 +129,26 @@ def _compare(
         original, exported = (Detector(one.engine, 0.0, one.size, tile=0) for one in (original, exported))
     limits = [card.thresholds.get(name, card.threshold) for name in card.classes]
     return compare(original.look, exported.look, images, precision, limits, card.size, progress)
+
+
+def _write_graphs(model: Path, to: str, folder: Path) -> tuple[NetworkKind, str]:
+    """Graphs and card; the kind of network and the hash of the weights that they came from."""
+    graphs, manifest = converted(model)
+    for name in manifest.network.graphs:
+        _write_graph(graphs / f"{name}.onnx", to, folder)
+    write_card(read_card(model if (model / CARD).is_file() else graphs), folder)
+    return manifest.network, manifest.source
+
+
+def _write_programs(model: Path, folder: Path) -> tuple[NetworkKind, str]:
+    """The same as programs of torch.export."""
+    from maskwright.engines.conversion import convert
+    from maskwright.engines.torch_engine import TorchEngine
+    from maskwright.engines.torch_export_engine import write_program
+
+    engine = TorchEngine.prepare(model, device="cpu", precision="fp32")
+    write_card(engine.card, folder)
+    return convert(engine.network, engine.card, folder, write_program), sha256(weights_file(model))
 
 
 def _write_graph(file: Path, to: str, folder: Path) -> None:
