@@ -19,6 +19,7 @@ from track_metrics import Frame, metrics
 
 from maskwright.synth.moving import render_moving
 from maskwright.types import Instances, RleMasks
+from maskwright.video.joining import Joining
 from maskwright.video.tracks import UNTRACKED, Tracker
 
 RATE = 25.0
@@ -66,11 +67,18 @@ def _shifted(mask: RleMasks, dx: int, dy: int) -> RleMasks:
     return mask.crop(inside).place((max(0, dx), max(0, dy)), mask.size)
 
 
-def ours(frames: Sequence[Detected], masks: bool) -> list[Frame]:
-    tracker, tracks = Tracker(interval=1 / RATE), []
+def ours(frames: Sequence[Detected], masks: bool, joined: bool = False) -> list[Frame]:
+    tracker, tracks, joining, every = Tracker(interval=1 / RATE), [], Joining(), []
     for objects, seconds in frames:
         given = objects if masks else Instances(objects.boxes, objects.classes, objects.scores, None, objects.names)
         ids = tracker.update(given, seconds)
+        joining.add(ids.tolist(), objects.labels, objects.boxes, seconds)
+        every.append(ids)
+    identities = joining.joined()
+    for number, (ids, (objects, _)) in enumerate(zip(every, frames, strict=True)):
+        if joined:
+            begun = [joining.begun.get((number, row), identity) for row, identity in enumerate(ids.tolist())]
+            ids = np.array([identities.get(identity, UNTRACKED) for identity in begun], np.int64)
         tracks.append((ids[ids != UNTRACKED], objects.boxes[ids != UNTRACKED]))
     return tracks
 
@@ -104,7 +112,8 @@ def main() -> None:
         frames = list(detections(truth, seed))
         real: list[Any] = [(ids, objects.boxes) for ids, objects, _ in truth]
         for name, tracks in (
-            ("masks", ours(frames, True)), ("boxes", ours(frames, False)), ("trackers", theirs(frames)),
+            ("masks", ours(frames, True)), ("boxes", ours(frames, False)),
+            ("two_pass", ours(frames, True, joined=True)), ("trackers", theirs(frames)),
         ):  # fmt: skip
             if tracks is not None:
                 told.setdefault(name, []).append(metrics(real, tracks))

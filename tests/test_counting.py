@@ -115,6 +115,9 @@ def test_a_video_has_its_counts_on_the_frames_and_its_tracks_in_tables(
     table = parse((out / "a.tracks.csv").read_text("utf-8"), "a.tracks.csv")
     assert sorted(int(row["track"]) for row in table.rows) == sorted({track for _, track in tracked})
     assert sum(int(row["frames"]) for row in table.rows) == len(tracked)
+    page = (out / "a.tracks.html").read_text("utf-8")
+    assert all(heading in page for heading in ("In sight", "Objects at a time", "In the zones", "Across the lines"))
+    assert all(f"{row['class']} {row['track']}: " in page for row in table.rows)
     for more in (["--count-line", "1,2,3"], ["--zone", "a,b"]):
         with pytest.raises(SystemExit) as ended:
             main([*call, *more])

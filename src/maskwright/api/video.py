@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from maskwright.api.predict import class_indices_of
 from maskwright.api.video_frames import Drawing, FrameStages
 from maskwright.api.video_output import VideoOutput, Wanted, video_output
 from maskwright.api.video_state import job_of
+from maskwright.api.video_two_pass import FirstPass, RecordedStages
 from maskwright.errors import MaskwrightError, OutputError, RecipeError
 from maskwright.issues import Issue, Kind, Log, as_json
 from maskwright.prediction.detector import require_detector
@@ -112,6 +114,7 @@ def predict_video(
     lines: bool = False,
     pictures: bool = True,
     track: bool = False,
+    two_pass: bool = False,
     save_tracks: bool = False,
     frames: str | Path | None = None,
     counting: Sequence[CountLine | Zone] = (),
@@ -132,7 +135,8 @@ def predict_video(
     lines   VIDEO.jsonl beside it: a line a frame, with its time and its objects
     pictures  False draws nothing and writes no video: the objects are counted, and written as lines where asked for
     track   follow objects from frame to frame: each has an identity (`track` in the lines), by which it is colored
-    save_tracks  VIDEO.tracks.csv, a row a track, and VIDEO.mot.txt, MOT Challenge's format
+    two_pass  with `track`: first detect and follow, then join identities over gaps of up to four seconds, and draw
+    save_tracks  VIDEO.tracks.csv, a row a track; VIDEO.mot.txt, MOT Challenge's format; VIDEO.tracks.html, a page
     frames  a folder for the drawn frames, 000000.jpg and on
     counting  lines and zones (maskwright.video.counting), drawn and in the lines; this and save_tracks need `track`
     timing  which frames are taken, and when they are shown (maskwright.video.timing)
@@ -145,17 +149,24 @@ def predict_video(
     {'balloon': 7}
     """
     progress, log = reporting(verbose, progress, log)
-    counted = _counting(counting, track, save_tracks)
+    counted = _counting(counting, track, save_tracks or two_pass)
     wanted = Wanted(pictures, lines, save_tracks, _own_folder(frames, source))
     predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices, file = class_indices_of(predictor, classes), targets([source], Path(out))[0]
     _log_all(predictor.introduction(), log)
     with Video(source, timing) as video:
-        job = job_of(video, predictor, drawn, classes=classes, track=track, wanted=wanted, counting=counting)
-        stages = FrameStages(predictor, class_indices, video, track, drawn, pictures, counted)
+        settings = {"classes": classes, "track": track, "two_pass": two_pass, "wanted": wanted, "counting": counting}
+        job = job_of(video, predictor, drawn, **settings)
+        process = partial(_process, progress=progress, log=log)
+        parts = (predictor, class_indices, video, track and not two_pass, drawn, pictures, counted)
+        first = FirstPass(predictor, class_indices, source, timing, file, job) if two_pass else None
+        if first is not None:
+            first.run(process, resume)
+        stages = FrameStages(*parts) if first is None else RecordedStages(first, *parts)
         with video_output(video, file, wanted, job, resume) as output:
-            _begin(output, stages, log)
-            _process(video, stages, output, progress, log)
+            process(video, stages, output)
+    if first is not None and not output.stopped:
+        first.lines.unlink()
     return _report(video, output, log)
 
 
@@ -203,8 +214,9 @@ def _begin(output: VideoOutput, stages: FrameStages, log: Log) -> None:
         log(VIDEO_BEGUN_ANEW(file=str(output.unfinished)))
 
 
-def _process(video: Video, stages: FrameStages, output: VideoOutput, progress: Progress, log: Log) -> None:
+def _process(video: Video, stages: FrameStages, output: VideoOutput, *, progress: Progress, log: Log) -> None:
     """All frames, up to Ctrl-C."""
+    _begin(output, stages, log)
     left = None if video.expected is None else max(0, video.expected - output.summary.frames)
     try:
         with overlapped(video, stages.detect, stages.draw) as processed:

@@ -1,4 +1,4 @@
-"""The tracks of a video: a table with one row a track, and MOT Challenge's format, made of the lines of its frames."""
+"""The tracks of a video, made of the lines of its frames: a table with a row a track, MOT Challenge's text, a page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from maskwright import files, tables
+from maskwright.api.video_tracks_page import write_tracks_page
 
 COLUMNS = (
     "track", "class", "first_seconds", "last_seconds", "frames", "mean_score", "first_x", "first_y", "last_x", "last_y",
@@ -26,19 +27,19 @@ class _Row:
     scores: float = 0.0
 
 
-def track_files(file: Path) -> tuple[Path, Path]:
-    """Beside a video: the table of its tracks, and its tracks for MOT Challenge."""
+def track_files(file: Path) -> list[Path]:
+    """Beside a video: the table of its tracks, its tracks for MOT Challenge, and their page."""
     stem = files.shortened(file.stem, 230)
-    return file.with_name(f"{stem}.tracks.csv"), file.with_name(f"{stem}.mot.txt")
+    return [file.with_name(f"{stem}.{ending}") for ending in ("tracks.csv", "mot.txt", "tracks.html")]
 
 
 def write_tracks(lines: Path, file: Path) -> None:
-    """Both files of the video `file`, from the lines of its frames; in memory is one row a track.
+    """The three files of the video `file`, from the lines of its frames; in memory is one row a track.
 
     MOT Challenge: frame and identity from 1 on, left, top, width, height, score, and -1 three times.
     """
     rows: dict[int, _Row] = {}
-    table, mot = track_files(file)
+    table, mot, page = track_files(file)
     with files.writing(mot) as temporary, temporary.open("w", encoding="utf-8") as written:
         for frame in _frames(lines):
             for found in frame["detections"]:
@@ -57,6 +58,7 @@ def write_tracks(lines: Path, file: Path) -> None:
         for track, row in sorted(rows.items())
     ]  # fmt: skip
     files.write_text(table, tables.written(COLUMNS, cells))
+    write_tracks_page(_frames(lines), page, file.name)
 
 
 def _frames(lines: Path) -> Iterator[dict[str, Any]]:

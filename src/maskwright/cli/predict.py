@@ -23,7 +23,7 @@ BESIDE = {  # option -> the one it needs
 }  # fmt: skip
 IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_parquet", "save_masks", "save_crops", "screen", "sort_into",
                "watch", "recursive")  # fmt: skip
-VIDEOS_ONLY = ("track", "save_tracks", "frames", "count_line", "zone")
+VIDEOS_ONLY = ("track", "two_pass", "save_tracks", "frames", "count_line", "zone")
 ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # what needs the results of all images
 
 
@@ -43,7 +43,8 @@ ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # w
 @click.option("--save-masks", is_flag=True, help="masks/: one PNG an object.")
 @click.option("--save-crops", is_flag=True, help="crops/: each object cut out, the rest transparent.")
 @click.option("--track", is_flag=True, help="In videos: follow objects from frame to frame, each with an identity.")
-@click.option("--save-tracks", is_flag=True, help="In videos: VIDEO.tracks.csv, a row a track, and VIDEO.mot.txt.")
+@click.option("--two-pass", is_flag=True, help="In videos: join identities over gaps, once the whole video is known.")
+@click.option("--save-tracks", is_flag=True, help="In videos: VIDEO.tracks.csv, a row a track, VIDEO.mot.txt, a page.")
 @click.option("--frames", type=click.Path(path_type=Path), metavar="DIR",
               help="In videos: also each drawn frame as a file.")  # fmt: skip
 @click.option("--count-line", callback=options.counting, multiple=True, metavar="X1,Y1,X2,Y2",
@@ -100,7 +101,8 @@ def command(
         settings = {"lines": chosen["save_jsonl"], "pictures": not chosen["no_pictures"], "classes": chosen["classes"]}
         counting = chosen["count_line"] + chosen["zone"]
         settings |= {
-            "track": bool(chosen["track"] or chosen["save_tracks"] or counting),
+            "track": bool(chosen["track"] or chosen["two_pass"] or chosen["save_tracks"] or counting),
+            "two_pass": chosen["two_pass"],
             "save_tracks": chosen["save_tracks"],
             "frames": chosen["frames"],
             "counting": counting,

@@ -24,7 +24,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from maskwright import __version__
-from maskwright.report import charts, classification_charts, confusion_chart, distribution_charts
+from maskwright.report import charts, classification_charts, confusion_chart, distribution_charts, timeline_chart
 from maskwright.report.sections import Gallery, Section, Viewer
 
 MOST_PIXELS, MAX_SIDE = 800_000, 4096  # of a picture on the page, and of its longer side
@@ -68,7 +68,7 @@ def _template() -> jinja2.Template:
     )  # fmt: skip
     environment.globals |= {
         "charts": charts, "class_charts": classification_charts, "confusion_chart": confusion_chart,
-        "distributions": distribution_charts,
+        "distributions": distribution_charts, "timeline_chart": timeline_chart,
     }  # fmt: skip
     environment.filters |= {
         "picture": picture, "value": value_text, "metric": metric_text, "numeric": _is_number, "marked": _marked,

@@ -263,8 +263,29 @@ class Warnings:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """Something that is there from begin to end, in seconds, perhaps several times; hue: its color; note: a tooltip."""
+
+    name: str
+    spans: Sequence[tuple[float, float]]
+    hue: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Rows over one axis of time, from 0 to `end` seconds."""
+
+    heading: str
+    rows: Sequence[TimelineRow]
+    end: float
+    note: str = ""
+
+
 Section = (
     Facts
+    | Timeline
     | MetricTable
     | Table
     | Lines
