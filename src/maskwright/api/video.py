@@ -149,7 +149,7 @@ def predict_video(
     {'balloon': 7}
     """
     progress, log = reporting(verbose, progress, log)
-    counted = _counting(counting, track, save_tracks or two_pass)
+    counted = counting_of(counting, track, save_tracks or two_pass)
     wanted = Wanted(pictures, lines, save_tracks, _own_folder(frames, source))
     predictor = require_detector(load_unless_loaded(model, options, progress))
     class_indices, file = class_indices_of(predictor, classes), targets([source], Path(out))[0]
@@ -167,11 +167,11 @@ def predict_video(
             process(video, stages, output)
     if first is not None and not output.stopped:
         first.lines.unlink()
-    return _report(video, output, log)
+    return video_result(video, output, log)
 
 
-def _report(video: Video, output: VideoOutput, log: Log) -> VideoResult:
-    """What came of it; after Ctrl-C that goes on as KeyboardInterrupt."""
+def video_result(video: Video, output: VideoOutput, log: Log) -> VideoResult:
+    """What came of a video that is written; after Ctrl-C that goes on as KeyboardInterrupt."""
     summary = output.summary
     if output.stopped:
         resumable = "--resume" if output.kept else ""
@@ -185,7 +185,8 @@ def _report(video: Video, output: VideoOutput, log: Log) -> VideoResult:
     )  # fmt: skip
 
 
-def _counting(shapes: Sequence[CountLine | Zone], track: bool, save_tracks: bool) -> Counting | None:
+def counting_of(shapes: Sequence[CountLine | Zone], track: bool, save_tracks: bool) -> Counting | None:
+    """For the stages of a video; None where there is nothing to count. RecipeError without identities."""
     if (save_tracks or shapes) and not track:
         raise RecipeError("without identities there is nothing to count", field="track", expected="True", got="False")
     lines = [shape for shape in shapes if isinstance(shape, CountLine)]

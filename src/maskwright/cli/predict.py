@@ -23,7 +23,7 @@ BESIDE = {  # option -> the one it needs
 }  # fmt: skip
 IMAGES_ONLY = ("save_json", "save_csv", "save_coco", "save_parquet", "save_masks", "save_crops", "screen", "sort_into",
                "watch", "recursive")  # fmt: skip
-VIDEOS_ONLY = ("track", "two_pass", "save_tracks", "frames", "count_line", "zone")
+VIDEOS_ONLY = ("show", "track", "two_pass", "save_tracks", "frames", "count_line", "zone")
 ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # what needs the results of all images
 
 
@@ -51,6 +51,7 @@ ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # w
               help="In videos: count who crosses a line. Can be given several times.")  # fmt: skip
 @click.option("--zone", callback=options.counting, multiple=True, metavar="X1,Y1,X2,Y2,X3,Y3,...",
               help="In videos: count who is in a zone.  Can be given several times.")  # fmt: skip
+@click.option("--show", is_flag=True, help="Of a camera or stream: show the newest frame, in a window or on a page.")
 @options.resume
 @options.video_times
 @click.option("--no-pictures", is_flag=True, help="Do not draw: no pictures, no new video.")
@@ -84,11 +85,13 @@ def command(
       maskwright predict --screen runs/rust --then runs/rust-boxes bridge/
       maskwright predict runs/rust belt/ --watch --sort-into sorted/ --move
       maskwright predict runs/party party.mp4 --track --save-jsonl
+      maskwright predict runs/party 0 --show --track
 
     A source is a file, a folder, a pattern, an address, or - for standard input; or a video. A folder with --fps is
-    the frames of a video.
+    the frames of a video; a number a camera; rtsp://... and http://....mjpg are streams; screen is the screen.
     """
     from maskwright.api.predict import load_screening, predict
+    from maskwright.cli.live import is_live, predict_live_and_show
     from maskwright.cli.videos import predict_and_show, videos_among
     from maskwright.prediction.options import AS_TRAINED
 
@@ -97,6 +100,8 @@ def command(
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     unfit = [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]
+    if is_live(images, chosen, unfit):
+        return predict_live_and_show(model, images[0], chosen, console, out=out, options=inference)
     if videos := videos_among(images, unfit, frames=chosen["fps"] is not None):
         settings = {"lines": chosen["save_jsonl"], "pictures": not chosen["no_pictures"], "classes": chosen["classes"]}
         counting = chosen["count_line"] + chosen["zone"]
