@@ -113,7 +113,10 @@ class Video:
             raise ImageError("this video cannot be opened", file=path, got=error) from error
         pictures = [item for item in self.container.streams.video if item.codec_context is not None]
         if not pictures:
+            unknown = len(self.container.streams.video)
             self.container.close()
+            if unknown:
+                raise ImageError("the codec of this video is not known here", file=path, fix="convert it to H.264")
             raise ImageError(
                 "there are no pictures in this file", file=path, expected="a video", got="sound or data only"
             )
