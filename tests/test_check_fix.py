@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,7 @@ def picture(path: Path, seed: int) -> Path:
     return path
 
 
-def coco(folder: Path, seeds: dict[str, int], drawn: list[tuple[str, str, list[float]]]) -> Path:
+def coco(folder: Path, seeds: dict[str, int], drawn: Sequence[tuple[str, str, Sequence[float]]]) -> Path:
     """Images by name and seed; objects by image, class and outline."""
     names = [*seeds]
     classes = [*dict.fromkeys(label for _, label, _ in drawn)]
@@ -139,8 +141,6 @@ def test_class_folders_stay_class_folders(tmp_path):
 
 def test_a_format_that_is_only_read_becomes_coco(messy, tmp_path):
     dataset = formats.read(messy)
-    from dataclasses import replace
-
     cleaned, _ = clean(replace(dataset, format="panoptic"), tmp_path / "clean")
     assert cleaned.format == "coco"
 

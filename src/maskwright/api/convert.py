@@ -70,7 +70,7 @@ class Target(NamedTuple):
         return labels or (record.instances is not None and not self.apart)
 
 
-TARGETS = {
+TARGETS: dict[Format, Target] = {
     "voc": Target("voc", ".xml", "", "", "JPEGImages", flat=True),
     "coco": Target("coco", ".json", "annotations.json", "annotations_{}.json"),
     "via": Target("via", ".json", "via_region_data.json", "via_region_data_{}.json"),

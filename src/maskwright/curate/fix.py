@@ -14,7 +14,7 @@ from maskwright.curate.faults import KINDS
 from maskwright.curate.objects import OBJECTS_REPEATED, repeated
 from maskwright.curate.relabel import relabelled
 from maskwright.formats.faults import FAULTY_RECORD, IMAGES_ABSENT
-from maskwright.formats.regions import OUTLINES_CLIPPED
+from maskwright.formats.region_rows import OUTLINES_CLIPPED
 from maskwright.issues import Issue
 from maskwright.types import Dataset, Instances, Record
 

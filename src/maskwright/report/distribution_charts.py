@@ -12,6 +12,7 @@ from maskwright.report.charts import PlotArea
 from maskwright.report.sections import Density, Histogram
 
 MOST_TICKS, MAP_TICKS = 8, 5
+LETTER = 11  # width of a digit on a phone, in the chart's own coordinates
 
 
 def histogram(section: Histogram) -> Markup:
@@ -19,8 +20,10 @@ def histogram(section: Histogram) -> Markup:
     counts = np.asarray(section.counts)
     if not counts.sum():
         return charts.nothing()
-    frame = PlotArea(64, 16, charts.WIDTH - 20, 228, (0, len(counts)), (0, float(counts.max()) * 1.05))
-    levels = charts.ticks(0, frame.y[1], 4, whole=True)
+    highest = float(counts.max()) * 1.05
+    levels = charts.ticks(0, highest, 4, whole=True)
+    left = 34 + LETTER * max(len(f"{level:,.0f}") for level in levels)
+    frame = PlotArea(left, 16, charts.WIDTH - 20, 228, (0, len(counts)), (0, highest))
     parts = [charts.axes(frame, [], levels, section.label_x, section.label_y)]
     for index, count in enumerate(counts.tolist()):
         left, right, top = frame.at_x(index), frame.at_x(index + 1), frame.at_y(count)
