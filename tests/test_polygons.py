@@ -250,3 +250,16 @@ def test_outlines_have_only_corners(dense):
 def test_the_examples_in_the_docstrings_are_true():
     assert doctest.testmod(polygons).failed == 0 < doctest.testmod(polygons).attempted
     assert doctest.testmod(tracing).failed == 0 < doctest.testmod(tracing).attempted
+
+
+def test_edges_that_lie_close_together_are_filled_in_blocks_of_few_crossings(monkeypatch):
+    """All edges of a winding outline lie in a sixth of the columns: no block holds many more crossings than asked."""
+    turns = np.linspace(0, 2 * np.pi * 41, 2000)
+    points = np.stack([300 + 50 * np.cos(turns), 40 + 30 * np.sin(turns * 1.01)], 1)
+    whole = polygons.fill([[points]], (80, 600))
+    blocks = []
+    crossed = filling._crossed
+    monkeypatch.setattr(filling, "_crossed", lambda *args: blocks.append(crossed(*args)) or blocks[-1])
+    monkeypatch.setattr(filling, "CROSSINGS_AT_ONCE", 1000)
+    assert all(map(np.array_equal, polygons.fill([[points]], (80, 600)), whole))
+    assert len(blocks) > 5 and max(len(edge) for edge, _, _ in blocks) <= 1000

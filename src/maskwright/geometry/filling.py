@@ -76,7 +76,7 @@ def _crossings(shapes: Ragged, widths: np.ndarray) -> np.ndarray:
 
 def _filled(shapes: Ragged, heights: np.ndarray, widths: np.ndarray, total: int) -> Filled:
     if total > CROSSINGS_AT_ONCE:  # then it is one object
-        counts, offsets = _fill_by_columns(shapes, int(heights[0]), int(widths[0]), total)
+        counts, offsets = _fill_by_columns(shapes, int(heights[0]), int(widths[0]))
         size = int(heights[0]), int(widths[0])
         return Filled(counts, offsets, rle.area(counts, offsets), rle.boxes(counts, offsets, size))
     alike = len(heights) > 0 and (heights == heights[0]).all() and (widths == widths[0]).all()
@@ -160,17 +160,20 @@ def _crossed(
     return edge, x, np.clip(np.ceil(y - 0.5), 0, _of(height, edge)).astype(np.int64)
 
 
-def _fill_by_columns(shapes: Ragged, height: int, width: int, total: int) -> tuple[np.ndarray, np.ndarray]:
+def _fill_by_columns(shapes: Ragged, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """`fill` for one object whose edges cross very many columns: the same pixels, a block of columns at a time."""
-    step = max(1, min(width * CROSSINGS_AT_ONCE // total, 4 * CROSSINGS_AT_ONCE // max(height, 1)))
     ends = np.cumsum(shapes.lengths)
     after = shapes.following()
+    # Edges may lie close together: the crossings of each column decide, and its pixels, of which four cost as much.
+    first, stop = (np.clip(np.ceil(side(shapes.points[:, 0], after[:, 0]) - 0.5), 0, width).astype(np.int64)
+                   for side in (np.minimum, np.maximum))  # fmt: skip
+    begun, ended = (np.bincount(column, minlength=width + 1)[:width] for column in (first, stop))
+    blocks = groups(np.cumsum(begun - ended) + height // 4, CROSSINGS_AT_ONCE)
     parts = [(*shapes.points[stop - size : stop].T, *after[stop - size : stop].T)
              for stop, size in zip(ends, shapes.lengths, strict=True)]  # fmt: skip
     changes: list[np.ndarray] = []
     last = False
-    for begin in range(0, width, step):
-        stop = min(begin + step, width)
+    for begin, stop, _ in blocks:
         pixels = np.zeros((stop - begin, height), bool)
         for x0, y0, x1, y1 in parts:
             column, row = _crossed(x0, y0, x1, y1, np.int64(height), np.int64(begin), np.int64(stop))[1:]
