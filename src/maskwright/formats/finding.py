@@ -5,20 +5,17 @@ from __future__ import annotations
 import filecmp
 import os
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
 from maskwright.errors import ImageError
 from maskwright.formats.faults import Faults
+from maskwright.formats.levels import RULES, Level, Same, in_masks, is_image_name, same_name
 from maskwright.formats.links import stays
 from maskwright.formats.listing import (
-    IMAGE_ENDINGS,
     IMAGE_FOLDERS,
-    MASK_FOLDERS,
-    OTHER_ENDINGS,
     all_below,
     file_split,
     folder_split,
@@ -63,9 +60,6 @@ class _Answer:
     several: tuple[Path, ...] = ()
 
 
-_Same = Callable[["_Level", str], list[Path]]
-
-
 class ImageFinder:
     """Finds named images below one folder, never outside it, and rather none than another one.
 
@@ -102,7 +96,7 @@ class ImageFinder:
         self._taken: dict[Path, None] = {}
         self._kept = False  # some name's folders agree with those of its image
         self._dropped: int | None = None  # so many first folders of the names are none of this dataset
-        self._levels: list[_Level] = []
+        self._levels: list[Level] = []
         self._walks = self._plan()
         self._names = tuple(names)
 
@@ -151,7 +145,7 @@ class ImageFinder:
                     self._kept, self._dropped = True, 0
             self._taken |= dict.fromkeys(exact.values())
         loose: dict[Kind, list[str]] = {}
-        for index, same in _RULES:
+        for index, same in RULES:
             left = {text: names[index] for text, names in expected.items()
                     if text not in self._answers and len(names) > index}  # fmt: skip
             if left:
@@ -177,7 +171,7 @@ class ImageFinder:
                     return path
         return None
 
-    def _by_rule(self, left: dict[str, Name], same: _Same, loose: dict[Kind, list[str]]) -> None:
+    def _by_rule(self, left: dict[str, Name], same: Same, loose: dict[Kind, list[str]]) -> None:
         """One rule for all names that are left; what it finds is taken before the next rule is tried."""
         found = {text: self._candidates(name, same) for text, name in left.items()}
         best = {text: max((agreement(left[text], path) for path in paths), default=0) for text, paths in found.items()}
@@ -213,7 +207,7 @@ class ImageFinder:
         self._kept |= bool(paths) and best > 0
         return paths
 
-    def _candidates(self, name: Name, same: _Same) -> list[Path]:
+    def _candidates(self, name: Name, same: Same) -> list[Path]:
         """Images that this name may mean: of the nearest level that has any; of all where its folders say which."""
         all: dict[Path, None] = {}
         for level in self._each_level():
@@ -225,7 +219,7 @@ class ImageFinder:
 
     def _own(self, path: Path, name: Name) -> bool:
         """Neither a mask beside images, nor another name's image, nor in the folder of another split."""
-        if (_in_masks(path) and self._masks_apart) or (self.apart is not None and self.apart in path.parents):
+        if (in_masks(path) and self._masks_apart) or (self.apart is not None and self.apart in path.parents):
             return False
         own = unicodedata.normalize("NFC", path.name)
         if own != name.last and own in self._lasts:  # another name of the file is written so
@@ -237,7 +231,7 @@ class ImageFinder:
     @property
     def _masks_apart(self) -> bool:
         """Images lie outside of folders of masks: then what lies in one is a mask."""
-        return any(not _in_masks(path) for path in (*self._images_at_home, *self._taken))
+        return any(not in_masks(path) for path in (*self._images_at_home, *self._taken))
 
     @cached_property
     def _images_at_home(self) -> list[Path]:
@@ -287,7 +281,7 @@ class ImageFinder:
 
     def _loosely(self, text: str, name: Name, path: Path, best: int, loose: dict[Kind, list[str]]) -> None:
         kind = None
-        if folded(name.last) != folded(path.name) and _is_image_name(name.last):
+        if folded(name.last) != folded(path.name) and is_image_name(name.last):
             kind = FOUND_UNDER_ANOTHER_ENDING
         elif name.folders and best < (1 if name.external else len(name.folders)):
             kind = FOUND_IN_ANOTHER_FOLDER
@@ -298,7 +292,7 @@ class ImageFinder:
     def _alike(self, text: str) -> list[Path]:
         """Images of that last name which were not taken for it."""
         lasts = [name.last for name in read_names(text)]
-        return sorted({path for level in self._levels for last in lasts for path in _same_name(level, last)})
+        return sorted({path for level in self._levels for last in lasts for path in same_name(level, last)})
 
     def _listed(self, paths: Sequence[Path]) -> str:
         ways = [path.relative_to(self.folder).as_posix() for path in paths[:3]]
@@ -321,10 +315,10 @@ class ImageFinder:
             found = [folder for above in found for folder in folders_in(above) if folded(folder.name) == folded(part)]
         return [folder for folder in found if folder != self.near and self.near not in folder.parents]
 
-    def _each_level(self) -> Iterator[_Level]:
+    def _each_level(self) -> Iterator[Level]:
         yield from self._levels
         for walk in self._walks:  # each folder is listed once, and only when the nearer ones did not have the image
-            self._levels.append(_Level(walk))
+            self._levels.append(Level(walk))
             yield self._levels[-1]
 
     def _plan(self) -> Iterator[Iterable[Path]]:
@@ -340,51 +334,6 @@ class ImageFinder:
             yield images_here(self.folder)
         yield [path for folder in self._usual for path in images_here(folder)]
         yield all_below(self.folder)
-
-
-class _Level:
-    """Images by the last part of their name, without case."""
-
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._index: dict[str, list[Path]] = defaultdict(list)
-        for path in paths:
-            self._index[folded(path.name)].append(path)
-
-    def named(self, name: str) -> list[Path]:
-        return self._index.get(folded(name), [])
-
-
-def _written_so(level: _Level, name: str) -> list[Path]:
-    return [path for path in level.named(name) if unicodedata.normalize("NFC", path.name) == name]
-
-
-def _same_name(level: _Level, name: str) -> list[Path]:
-    return level.named(name)
-
-
-def _same_stem(level: _Level, name: str) -> list[Path]:
-    """With another image ending, or with one where the name has none; never in a folder of masks."""
-    stem = PurePosixPath(name).stem if _is_image_name(name) else name
-    return [path for ending in IMAGE_ENDINGS for path in level.named(stem + ending) if not _in_masks(path)]
-
-
-_RULES: tuple[tuple[int, _Same], ...] = (
-    (0, _written_so), (1, _written_so), (0, _same_name), (1, _same_name), (0, _same_stem), (1, _same_stem)
-)  # fmt: skip
-"""(0: the name as it stands, 1: decoded; how it is compared), the surest first."""
-
-
-def _is_image_name(name: str) -> bool:
-    return name.lower().endswith(IMAGE_ENDINGS + OTHER_ENDINGS)
-
-
-def _in_masks(path: Path) -> bool:
-    return _is_of_masks(path.parent)
-
-
-@lru_cache(maxsize=1024)  # asked for every image, and many lie in one folder
-def _is_of_masks(folder: Path) -> bool:
-    return folder.name.casefold() in MASK_FOLDERS or folder.parent.name.casefold() in MASK_FOLDERS
 
 
 def _one(paths: Sequence[Path]) -> bool:
