@@ -90,6 +90,8 @@ bundled: $(READY)
 	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain build/scenes build/welds build/rust --count 600 --out build/runs
 	$(BIN)/python recipes/bundle.py build/runs/small $(BUNDLED)/small --evaluate $(SHARED)/data/balloon/val \
 	  --page recipes/small.md --trained-on "2537 images of 21 open sets, 6800 rendered scenes"
+	$(BIN)/python recipes/clicks.py $(SHARED)/data/pretrain $(SHARED)/data/pretrain2 build/scenes --out $(BUNDLED)/clicks
+	cp recipes/clicks.md $(BUNDLED)/clicks/MODEL_CARD.md
 
 docs: $(READY)
 	$(BIN)/python -m pytest tests/test_repository.py tests/test_docs.py

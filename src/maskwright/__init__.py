@@ -31,6 +31,7 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "try_settings": "maskwright.api.try_settings:try_settings",
     "load": "maskwright.prediction.loading:load",
     "load_screening": "maskwright.api.predict:load_screening",
+    "MaskFromClicks": "maskwright.prediction.clicks:MaskFromClicks",
     "predict": "maskwright.api.predict:predict",
     "predict_many": "maskwright.api.many_images:predict_many",
     "splash": "maskwright.api.splash:splash",
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from maskwright.issues import Issues as Issues
     from maskwright.issues import IssueWarning as IssueWarning
     from maskwright.notebook import load_ipython_extension as load_ipython_extension
+    from maskwright.prediction.clicks import MaskFromClicks as MaskFromClicks
     from maskwright.prediction.loading import load as load
     from maskwright.prediction.options import InferenceOptions as InferenceOptions
     from maskwright.synth import render as render

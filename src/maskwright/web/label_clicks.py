@@ -8,7 +8,9 @@ POST /api/images/N/features  computes what later clicks need: the page asks for 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import math
+import threading
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,12 +19,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from maskwright.geometry.simplify import simplify
+from maskwright.prediction.clicks import MaskFromClicks
 from maskwright.types import RleMasks
-from maskwright.web import bodies, label_shapes
+from maskwright.web import bodies, label_images, label_shapes
 from maskwright.web.label_objects import points_of
 from maskwright.web.refusal import Refusal
+from maskwright.weights.packages import EFFICIENTNET_LITE0
 
 MAX_CLICKS = 200
+KEPT = 4  # images whose pixels and features are kept: the one that is shown, and those around it
+DEVIATION = 0.005  # of a ring from the edge of its mask, relative to the side of a square of the same area
 
 
 class ClickModel(Protocol):
@@ -39,6 +46,36 @@ class ClickModel(Protocol):
         positive  (n, 2) points x, y on the object;  negative  (m, 2) points that are not; n + m or the box is there
         """
         ...
+
+
+class OpenedImages:
+    """The bundled network, and the images that were pointed at last with what was computed of them."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[Path, int], MaskFromClicks] = {}
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def available() -> bool:
+        """Torch and the package of the backbone are installed."""
+        return importlib.util.find_spec("torch") is not None and EFFICIENTNET_LITE0.path() is not None
+
+    def prepare(self, path: Path) -> None:
+        self._of(path).prepare()
+
+    def mask(self, path: Path, box: np.ndarray | None, positive: np.ndarray, negative: np.ndarray) -> RleMasks:
+        if box is not None:
+            box = np.concatenate([box[:2], np.maximum(box[2:], box[:2] + 1)])
+        return self._of(path)(box, positive, negative)
+
+    def _of(self, path: Path) -> MaskFromClicks:
+        key = path, label_images.stamp(path)
+        with self._lock:
+            found = self._opened.pop(key, None) or MaskFromClicks(path)
+            self._opened[key] = found  # the last one again
+            for old in list(self._opened)[:-KEPT]:
+                del self._opened[old]
+        return found
 
 
 def routes() -> list[Route]:
@@ -77,8 +114,15 @@ def _found(
     model: ClickModel, path: Path, box: np.ndarray | None, positive: np.ndarray, negative: np.ndarray
 ) -> dict[str, Any]:
     mask = model.mask(path, box, positive, negative)
-    rings = label_shapes.trace(mask) if mask.area[0] else []
-    return {"rings": [ring.round(2).tolist() for ring in rings]}
+    return {"rings": [ring.round(2).tolist() for ring in rings_of_mask(mask)]}
+
+
+def rings_of_mask(mask: RleMasks) -> list[label_shapes.Ring]:
+    """The outline with few points, for they may be dragged: the larger the object, the larger the steps."""
+    if not mask.area[0]:
+        return []
+    deviation = DEVIATION * float(np.sqrt(mask.area[0]))
+    return [simplify(ring, deviation) for ring in label_shapes.trace(mask)]
 
 
 def _box(value: Any) -> np.ndarray | None:
