@@ -179,8 +179,9 @@ def summary(results: list[Tried]) -> dict[str, Any]:
     made: dict[str, Any] = {"objects": len(results), "images": len({one.image for one in results})}
     made["box_iou"] = round(float(np.mean([one.box_iou for one in results])), 4)
     made["box_iou_interval"] = interval(results, lambda one: one.box_iou)
-    if all(one.grabcut_iou is not None for one in results):
-        made["grabcut_iou"] = round(float(np.mean([one.grabcut_iou for one in results])), 4)
+    grabcuts = [one.grabcut_iou for one in results if one.grabcut_iou is not None]
+    if len(grabcuts) == len(results):
+        made["grabcut_iou"] = round(float(np.mean(grabcuts)), 4)
         made["grabcut_iou_interval"] = interval(results, lambda one: one.grabcut_iou)
         made["difference_interval"] = interval(results, lambda one: one.box_iou - one.grabcut_iou)
     for name in ("clicks", "more"):

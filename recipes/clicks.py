@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import io
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,20 +81,18 @@ def things(folders: list[Path], skip: int) -> list[Thing]:
     return found
 
 
-def _of_set(folder: Path, skip: int):
+def _of_set(folder: Path, skip: int) -> Iterator[tuple[bytes, list[tuple[np.ndarray, bool]], np.ndarray]]:
+    """Image file, rings with whether they are holes, and box of every object."""
     for index, record in enumerate(formats.read(folder / "annotations.json")):
-        if (index % 8 == 0) == (skip == 0) or record.instances is None or record.instances.masks is None:
+        objects = record.instances
+        if (index % 8 == 0) == (skip == 0) or objects is None or objects.masks is None:
             continue
-        data, objects = record.image.read_bytes(), record.instances
+        data = record.image.read_bytes()
         traced = polygons.trace(objects.masks.counts, objects.masks.offsets, objects.masks.size)
         for row, drawn in enumerate(objects.outlines()):
             if objects.crowd is not None and objects.crowd[row]:
                 continue
-            rings = (
-                [tuple(outline) for outline in traced[row]]
-                if drawn is None
-                else [(np.asarray(ring), False) for ring in drawn]
-            )
+            rings = [(np.asarray(ring), False) for ring in drawn or ()] or [(ring, hole) for ring, hole in traced[row]]
             corners = np.concatenate([ring for ring, _ in rings]) if rings else np.zeros((1, 2))
             box = np.concatenate([corners.min(0), corners.max(0)])
             if max(box[2:] - box[:2]) >= SMALLEST and min(box[2:] - box[:2]) >= 5:

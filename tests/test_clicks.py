@@ -184,7 +184,7 @@ def test_the_page_keeps_what_was_computed_of_an_image_until_it_changes(tmp_path,
     path, others = tmp_path / "a.png", [tmp_path / f"{index}.png" for index in range(label_clicks.KEPT)]
     for file in (path, *others):
         PilImage.fromarray(bright((100, 80, 220, 180))).save(file)
-    opened = label_clicks.OpenedImages()
+    opened = label_clicks.ClickedImages()
     opened.prepare(path)
     opened.prepare(path)
     assert len(engine.cuts) == 1
@@ -205,7 +205,7 @@ def test_a_drag_without_width_is_a_narrow_box(tmp_path, monkeypatch):
     monkeypatch.setattr("maskwright.prediction.clicks._engine", BrightEngine)
     path = tmp_path / "a.png"
     PilImage.fromarray(bright((100, 80, 220, 180))).save(path)
-    opened = label_clicks.OpenedImages()
+    opened = label_clicks.ClickedImages()
     assert len(opened.mask(path, np.array([150.0, 100, 150, 140]), NOTHING, NOTHING)) == 1
 
 

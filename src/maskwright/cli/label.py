@@ -41,7 +41,7 @@ def command(
     """
     try:
         from maskwright.web import server
-        from maskwright.web.label_clicks import OpenedImages
+        from maskwright.web.label_clicks import ClickedImages
         from maskwright.web.labeling import labeling
     except ImportError as error:
         raise MissingExtra("a server needs starlette and uvicorn", fix=how_to_install("maskwright[web]")) from error
@@ -56,7 +56,7 @@ def command(
     runs = options.beside_data(Path("runs"), [images], console)
     target = open_labels(images.expanduser(), out, format)
     predictor = None if model is None else (next(iter(named([model]))), require_detector(load(model)))
-    clicks = OpenedImages() if OpenedImages.available() else None
+    clicks = ClickedImages() if ClickedImages.available() else None
     with server.listen("127.0.0.1", port) as sock:
         store, access, limits = LabelStore(target, console.log), Access(token=new_token(), open=()), Limits()
         store.names = (*store.names, *(name for name in classes or () if name not in store.names))

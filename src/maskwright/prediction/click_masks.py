@@ -73,5 +73,5 @@ def _part(probs: np.ndarray, corners: np.ndarray, size: tuple[int, int]) -> np.n
     """The part between two corners (x, y in cells), bilinearly at another size (height, width); 0 beyond the edge."""
     padded = PilImage.fromarray(np.pad(probs.astype(np.float32), 1))
     extent = tuple((corners + 1).reshape(-1).tolist())
-    part = padded.transform(size[::-1], PilImage.Transform.EXTENT, extent, PilImage.Resampling.BILINEAR)
+    part = padded.transform((size[1], size[0]), PilImage.Transform.EXTENT, extent, PilImage.Resampling.BILINEAR)
     return np.asarray(part)

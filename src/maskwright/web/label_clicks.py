@@ -48,7 +48,7 @@ class ClickModel(Protocol):
         ...
 
 
-class OpenedImages:
+class ClickedImages:
     """The bundled network, and the images that were pointed at last with what was computed of them."""
 
     def __init__(self) -> None:
