@@ -29,7 +29,7 @@ from maskwright.weights.packages import EFFICIENTNET_LITE0
 
 MAX_CLICKS = 200
 KEPT = 4  # images whose pixels and features are kept: the one that is shown, and those around it
-DEVIATION = 0.005  # of a ring from the edge of its mask, relative to the side of a square of the same area
+DEVIATION = 0.008  # of a ring from the edge of its mask, relative to the side of a square of the same area
 
 
 class ClickModel(Protocol):
