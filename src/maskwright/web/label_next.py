@@ -84,10 +84,11 @@ class Proposals:
         for index, image in enumerate(self.store.images):
             if self._closed:
                 return
-            self._described[index] = _description(image.record.image)
+            self._described[index] = describe(image.record.image)
 
 
-def _description(path: Path) -> np.ndarray:
+def describe(path: Path) -> np.ndarray:
+    """The mean colors of CELLS×CELLS cells of an image, 0..1, as a vector."""
     try:
         thumbnail = label_images.thumbnail(path, label_images.stamp(path))
     except MaskwrightError:  # an image that cannot be read is like no other
