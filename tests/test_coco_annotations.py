@@ -14,6 +14,7 @@ from PIL import Image
 from reported import sentences
 
 from maskwright import formats
+from maskwright.errors import AnnotationError
 from maskwright.formats import coco, json_records
 from maskwright.types import Dataset, RleMasks
 
@@ -80,6 +81,16 @@ def test_blocks_give_what_single_annotations_give(folder, annotations, size):
         streamed = formats.read(path, allow_faulty=True)
         patch.setattr(coco, "read_records", lambda *_: None)
         assert content(streamed) == content(formats.read(path, allow_faulty=True))
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e400"])
+@pytest.mark.parametrize("field", ["area", "bbox", "other"])
+def test_a_number_beyond_all_is_refused_with_its_place(folder, number, field):
+    square = {"image_id": 1, "category_id": 4, "segmentation": [[2, 2, 12, 2, 12, 12]], "bbox": [2, 2, 10, 10]}
+    path = written(folder, [{**square, field: "HUGE"}])
+    path.write_text(path.read_text().replace('"HUGE"', number))
+    with pytest.raises(AnnotationError, match="not JSON"):
+        formats.read(path)
 
 
 def test_plain_annotations_are_not_looked_at_one_by_one(folder, monkeypatch):

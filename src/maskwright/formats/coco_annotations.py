@@ -74,7 +74,7 @@ class Drawing:
         for text in annotations.blocks():
             try:
                 found = self._plain.decode(text)
-            except msgspec.ValidationError:
+            except (UnicodeDecodeError, msgspec.MsgspecError):
                 found = []
             keys = sum(5 + (item.area is not msgspec.UNSET) + (item.iscrowd is not msgspec.UNSET)
                        + (count_keys(item.segmentation) if type(item.segmentation) is dict else 0)
@@ -82,7 +82,7 @@ class Drawing:
             if found and text.count(b'":') == keys:
                 first += self._block(found, text, first)
                 continue
-            every = msgspec.json.decode(text)
+            every = annotations.decoded(text)
             annotations.refuse_duplicates(text, count_keys(every))
             for annotation in every:
                 self._one(annotation, first)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from maskwright.errors import AnnotationError
 from maskwright.files import open_file
 from maskwright.formats import reading
 
@@ -21,6 +22,7 @@ BLOCK_BYTES = 1 << 21
 _TRIES = 40  # places in a block at which a record may end
 _END = re.compile(rb"\}\s*\]")
 _BETWEEN = re.compile(rb"\}\s*,\s*$")
+_UNSOUND = (RecursionError, UnicodeDecodeError, msgspec.MsgspecError)
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\0")
 
 
@@ -48,6 +50,15 @@ class Records:
                 stream.seek(start)
                 yield b"[%b]" % stream.read(size)
 
+    def decoded(self, block: bytes) -> list[Any]:
+        """AnnotationError where something in it is not sound: a first look passes over numbers and texts."""
+        try:
+            return msgspec.json.decode(block)
+        except _UNSOUND as error:
+            reading.read_json(self.path)  # which knows what is wrong, and where
+            raise AnnotationError("the file was changed while it was read", file=self.path, got=str(error),
+                                  fix="read it again") from error  # fmt: skip
+
     def refuse_duplicates(self, block: bytes, keys: int) -> None:
         """AnnotationError where one key of an object stands twice, with two values.
 
@@ -74,7 +85,7 @@ def read_records(path: Path, name: str, column: str) -> dict[str, Any] | None:
         rest = head + scan.buffer + stream.read()
     try:
         found = msgspec.json.decode(rest, type=dict[str, Any])
-    except (RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
+    except _UNSOUND:
         return None
     if found.get(name) != [] or rest.count(b'":') != reading.count_keys(found):
         return None
@@ -139,16 +150,15 @@ class _Scan:
         """The first of these places at which what stands before is a list of records: it becomes a block."""
         for match, _ in zip(candidates, range(_TRIES), strict=False):
             size = match.start() + 1
+            text = b"[%b]" % self.buffer[:size]
             try:
-                found = self._column.decode(b"[%b]" % self.buffer[:size])
-            except (RecursionError, UnicodeDecodeError, msgspec.MsgspecError):
+                found = self._column.decode(text)
+                if not self.places:
+                    self.first = msgspec.json.decode(msgspec.json.decode(text, type=list[msgspec.Raw])[0])
+            except _UNSOUND:
                 continue
             values = [getattr(item, "value") for item in found]  # noqa: B009 (a type checker knows no such field)
             self.counts.update(value for value in values if isinstance(value, Hashable))
-            if not self.places:
-                self.first = msgspec.json.decode(
-                    msgspec.json.decode(b"[%b]" % self.buffer[:size], type=list[msgspec.Raw])[0]
-                )
             self.places.append((self.offset, size))
             return size
         return None
