@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -182,6 +184,32 @@ def test_ctrl_c_ends_it_well(tmp_path: Path) -> None:
     settings = LiveSettings(seconds=60, drawn=stop)
     done = predict_live(Detector(Seer()), TEST_CAMERA, out=tmp_path, settings=settings, log=Issues())
     assert done.frames == 4 == len(times(tmp_path / "camera_0.mp4"))
+
+
+KILLED = """
+import sys
+sys.path.insert(0, {tests!r})
+from tiny_runs import Seer
+from maskwright.api.live import LiveSettings, predict_live
+from maskwright.prediction.detector import Detector
+from maskwright.video.live import LiveSource
+source = LiveSource("camera_0", "testsrc=size=64x48:rate=50,realtime", "lavfi")
+predict_live(Detector(Seer()), source, out={out!r}, settings=LiveSettings(seconds=120), log=lambda issue: None)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_recording_plays(tmp_path: Path) -> None:
+    """A fragment is written every second: the file is filled once the second one is begun."""
+    script = KILLED.format(tests=str(Path(__file__).parent), out=str(tmp_path))
+    process = subprocess.Popen([sys.executable, "-c", script])
+    part, latest = tmp_path / "camera_0.part.mp4", time.monotonic() + 100
+    while process.poll() is None and time.monotonic() < latest and not (part.exists() and part.stat().st_size > 8000):
+        time.sleep(0.1)
+    process.kill()
+    assert process.wait() and [path.name for path in tmp_path.iterdir()] == ["camera_0.part.mp4"]
+    shown = times(part)
+    assert len(shown) > 1 and shown == sorted(set(shown))
 
 
 def test_without_pictures_nothing_is_recorded(tmp_path: Path) -> None:

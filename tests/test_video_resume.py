@@ -14,17 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_runs import Seer
+from tiny_runs import Seer, model_folder
 from video_files import packets, times, write_video
 
 from maskwright.api.video import predict_video
+from maskwright.api.video_state import job_of
 from maskwright.errors import OutputError, RecipeError
 from maskwright.issues import Issues
-from maskwright.prediction.detector import Detector
+from maskwright.prediction.detector import Detector, require_detector
+from maskwright.prediction.loading import load
 from maskwright.types import Instances
 from maskwright.video.encode import SEGMENT
 from maskwright.video.read import Video
 from maskwright.video.write import Writer
+from maskwright.weights.card import WEIGHTS
 
 av = pytest.importorskip("av", reason="videos need PyAV")
 
@@ -199,6 +202,20 @@ def test_another_video_is_refused(broken: Path, tmp_path_factory: pytest.TempPat
     with pytest.raises(RecipeError) as caught:
         run(other, broken, resume=True)
     assert caught.value.parts["field"] == "source"
+
+
+def test_a_model_is_known_by_its_weights(source: Path, tmp_path: Path) -> None:
+    """Wherever it lies; and one weight that differs makes another model, under the same card."""
+    model = model_folder(tmp_path / "model")
+    with Video(source) as video:
+        before = job_of(video, require_detector(load(model)), None)
+        moved = model.rename(tmp_path / "moved")
+        assert job_of(video, require_detector(load(moved)), None) == before
+        data = bytearray((moved / WEIGHTS).read_bytes())
+        data[-4] ^= 1
+        (moved / WEIGHTS).write_bytes(bytes(data))
+        after = job_of(video, require_detector(load(moved)), None)
+    assert {name for name in after if after[name] != before[name]} == {"model"}
 
 
 def test_a_damaged_state_is_refused(source: Path, broken: Path) -> None:
