@@ -254,7 +254,8 @@ def test_every_command_is_on_a_page():
 
 
 def test_options_in_the_text_exist():
-    """`--something` anywhere on a page is an option of some command (of ours, or of pip, uv, pre-commit in sh)."""
+    """`--something` anywhere on a page is an option of some command (of ours, or of pip, uv, pre-commit in sh; torchrun
+    has its own)."""
     known = {"--help", "--version"}
     for name in PLACES:
         command = commands.get_command(click.Context(commands), name)
@@ -264,7 +265,7 @@ def test_options_in_the_text_exist():
         prose = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
         named = {
             word
-            for code in re.findall(r"`(?!\.venv|tensorboard|python |PYTHONPATH)([^`]+)`", prose)
+            for code in re.findall(r"`(?!\.venv|tensorboard|torchrun |python |PYTHONPATH)([^`]+)`", prose)
             for word in code.split()
         }
         options = {word.split("=")[0] for word in named if re.fullmatch(r"--[a-z][\w-]*(=.*)?", word)}

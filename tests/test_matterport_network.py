@@ -208,7 +208,7 @@ def targets(proposals, ids, boxes, masks, mini=True):
         std=torch.ones(4),
         mask_side=28,
         mini=mini,
-        generator=torch.Generator().manual_seed(0),
+        generators=[torch.Generator().manual_seed(0)] * len(proposals),
     )
 
 
