@@ -59,14 +59,21 @@ _YES, _MOST_MARK = ("1", "true", "yes"), 3
 
 
 def sniff(head: Head) -> Evidence | None:
-    if head.is_folder and {_LABELS, _IMAGES} <= {*head.folders}:
+    if _folders(head) is not None:
         return Evidence(0.95, f"it holds {_LABELS} and {_IMAGES}, as KITTI does")
     return None
 
 
+def _folders(head: Head) -> tuple[Path, Path] | None:
+    """Those of labels and of images, however they are capitalized."""
+    called = {name.casefold(): name for name in head.folders}
+    return (head.path / called[_LABELS], head.path / called[_IMAGES]) if {_LABELS, _IMAGES} <= {*called} else None
+
+
 def read(path: Path, faults: Faults) -> Dataset:
-    files = [path / _LABELS / name for name in Head(path / _LABELS).files(".txt")]
-    finder = ImageFinder(path, faults, near=path / _IMAGES, names=[file.stem for file in files])
+    labels, pictures = _folders(Head(path)) or (path / _LABELS, path / _IMAGES)
+    files = [labels / name for name in Head(labels).files(".txt")]
+    finder = ImageFinder(path, faults, near=pictures, names=[file.stem for file in files])
     drafts: list[Draft] = []
     used: set[str] = set()
     partly: set[Path] = set()
@@ -86,7 +93,7 @@ def read(path: Path, faults: Faults) -> Dataset:
     dataset = assemble(data_name(path), sorted(used, key=natural), drafts, "kitti", faults)
     known = {record.image for record in dataset.records}
     put_aside = {name for record in faults.records for name in record.images}
-    others = [image for image in images_in(path / _IMAGES) if image not in known and image.stem not in put_aside]
+    others = [image for image in images_in(pictures) if image not in known and image.stem not in put_aside]
     unlabeled = [Record(image.path, image.size, None) for item in others if (image := measured(item, faults))]
     records = (replace(record, incomplete=record.image in partly) for record in dataset.records)
     return replace(dataset, records=(*records, *unlabeled))
