@@ -59,5 +59,5 @@ def labeled(folder: Path) -> dict[str, list[tuple[str, int]]]:
 
 
 def wait_for_file(page: Page, folder: Path) -> dict[str, list[tuple[str, int]]]:
-    page.browser.wait("(async () => (await (await fetch('/api/status?since=0')).json()).saved)()")
+    page.saved()
     return labeled(folder)

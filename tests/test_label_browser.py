@@ -129,14 +129,15 @@ def test_a_line_between_clicks_follows_the_edge(page, folder):
     assert wait_for_file(page, folder)["image_0.png"] == [("balloon", pytest.approx(np.pi * 80**2, rel=0.04))]
 
 
-def test_a_second_finger_moves_the_image_and_keeps_the_corners(page):
+def test_a_second_finger_moves_the_image_and_undo_takes_back_a_corner(page):
     browser = page.browser
     browser.key("n")
     browser.type("balloon")
     browser.key("Enter")
     browser.key("p")
-    for point in ((100, 100), (200, 100), (200, 200)):
+    for point in ((100, 100), (200, 100), (200, 200), (120, 200)):
         browser.touch([page.at(*point)])
+    browser.evaluate("[...document.querySelectorAll('#tools button')].find((b) => b.title.startsWith('Undo')).click()")
     one, two = page.at(150, 150), page.at(250, 150)
     browser.touch([one], [one, two], [one, (two[0] + 40, two[1])], [one, (two[0] + 80, two[1])])
     browser.key("Enter")

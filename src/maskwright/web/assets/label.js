@@ -44,6 +44,7 @@ const state = {
   newKey: () => `n${crypto.getRandomValues(new Uint32Array(2)).join("")}`,
   say, select, commit, restore, chooseClass, brush, changed: showTools, className,
   spaced: false, // Space is held: a drag moves the image
+  touched: false, // by a finger, not a mouse or pen
   suggest: (/** @type {string} */ key) => {
     state.suggestion = key;
     view.redraw();
@@ -182,6 +183,7 @@ function put(objects, as) {
   image.state = objects.length ? "labeled" : as ?? (image.state === "labeled" ? "unlabeled" : image.state);
   image.objects = objects.length;
   saver.save(state.index, objects, image.state);
+  by("saved").textContent = "saving";
   show();
 }
 
@@ -255,6 +257,7 @@ function saved(index, answer) {
 }
 
 async function status() {
+  const asked = saver.count;
   try {
     const told = await ask(`/api/status?since=${changes}`);
     changes = told.changes;
@@ -268,7 +271,7 @@ async function status() {
         say("This image was changed elsewhere.");
       }
     }
-    by("saved").textContent = saver.busy ? "saving" : told.saved ? `saved to ${by("saved").dataset.file}` : "saved; the file follows";
+    by("saved").textContent = saver.busy || saver.count !== asked ? "saving" : told.saved ? `saved to ${by("saved").dataset.file}` : "saved; the file follows";
     by("notes").textContent = told.notes.join("; ");
     by("overwrite").hidden = !told.problem?.message.startsWith("another program");
     if (!saver.busy) problem(told.problem ? `The annotation file is not written: ${told.problem.message}. Your changes are kept beside it.` : "");
@@ -394,7 +397,7 @@ const ACTIONS = /** @type {import("./label_keys.js").Action[]} */ ([
   ["J", "Join the selected objects", join, "Join"],
   ["C", "Copy the objects of the image before", copy, "Copy"],
   ["Delete", "Delete the selected objects", remove, "Delete"],
-  ["Ctrl+Z", "Undo", () => restore("undo"), "Undo"],
+  ["Ctrl+Z", "Undo; take back the last corner or click", () => (tools.busy ? tools.back() : restore("undo")), "Undo"],
   ["Ctrl+Y", "Redo", () => restore("redo"), "Redo"],
   ["+", "Zoom in", () => view.zoomBy(1.4)],
   ["-", "Zoom out", () => view.zoomBy(1 / 1.4)],
@@ -404,7 +407,7 @@ const ACTIONS = /** @type {import("./label_keys.js").Action[]} */ ([
   ["Enter", "Close the polygon; accept what the model outlined", () => (tools.busy ? tools.finish() : accept())],
   ["Q", "Reject suggestions", reject],
   ["Escape", "Give up what is being drawn; select nothing", () => (tools.busy ? tools.cancel() : select([]))],
-  ["Backspace", "Take back the last corner or click", () => (tools.busy ? tools.back() : remove())],
+  ["Backspace", "Take back the last corner or click; delete", () => (tools.busy ? tools.back() : remove())],
   ["M", "Mark as empty, or not", empty],
   ["D", "Look at the next doubtful label", () => review.step(1)],
   ["F", "The doubtful label is fine as it is", () => review.settle()],

@@ -29,6 +29,7 @@ export class Saver {
     this.failed = failed;
     /** @type {Map<number, {version: number, next: any, busy: boolean}>} */
     this.images = new Map();
+    this.count = 0; // of changes
   }
 
   /** The version of an image that was fetched. @param {number} index @param {number} version */
@@ -50,6 +51,7 @@ export class Saver {
   save(index, objects, state) {
     const image = this.images.get(index);
     if (!image) return;
+    this.count++;
     image.next = { objects: objects.map(({ key, class: name, rings }) => ({ key, class: name, rings })), state };
     if (!image.busy) this.run(index, image);
   }

@@ -14,6 +14,7 @@ export function pointing(stage, state, view, tools) {
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, event);
     state.keyboard = false;
+    state.touched = event.pointerType === "touch"; // fingers are less exact
     moving = event.button === 1 || event.button === 2 || state.spaced || pointers.size > 1;
     if (pointers.size > 1) tools.undoPress();
     if (!moving) tools.press(view.toImage(event), event);

@@ -157,7 +157,7 @@ export class Tools {
   /** @param {Point} point */
   corner(point) {
     const { state, view } = this, first = state.draft[0];
-    if (state.tool !== "split" && state.draft.length > 2 && Math.hypot(point[0] - first[0], point[1] - first[1]) * view.zoom < 9) return this.finish();
+    if (state.tool !== "split" && state.draft.length > 2 && Math.hypot(point[0] - first[0], point[1] - first[1]) * view.zoom < (state.touched ? 20 : 9)) return this.finish();
     if (state.tool === "edges") return this.anchor(this.clipped(this.edges.snapped(point)));
     state.draft.push(this.clipped(point));
     if (state.tool === "split" && state.draft.length === 2) this.finish();

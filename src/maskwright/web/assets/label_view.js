@@ -86,7 +86,7 @@ export class View {
 
   /** The corner of the object there. @param {Point} point @param {Drawn} object @returns {{ring: number, at: number, middle: boolean} | null} */
   cornerAt([x, y], object) {
-    let best = 9 / this.zoom, found = null;
+    let best = (this.state.touched ? 18 : 9) / this.zoom, found = null;
     object.rings.forEach((ring, index) => ring.forEach((corner, at) => {
       const next = ring[(at + 1) % ring.length];
       const middle = [(corner[0] + next[0]) / 2, (corner[1] + next[1]) / 2];
