@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from maskwright.api import check_page
 from maskwright.api.check import check as check_data
 from maskwright.curate.check import check
+from maskwright.curate.doubts import BOX_DOUBTED, OBJECT_UNDRAWN
 from maskwright.curate.objects import repeated
 from maskwright.errors import RecipeError
 from maskwright.issues import Issue
+from maskwright.progress import silent
 from maskwright.types import Annotation, Dataset, Instances, Record, RleMasks
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n"
@@ -213,3 +216,14 @@ def test_pictures_on_the_page_are_bounded(tmp_path, monkeypatch):
 def test_the_page_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(RecipeError, match="no name of one"):
         check_data(tmp_path / "nowhere", out=tmp_path / "check.png")
+
+
+def test_the_page_frames_what_a_model_doubts(tmp_path):
+    record = with_objects(tmp_path, [1, 1, 30, 30])
+    undrawn = OBJECT_UNDRAWN("0.png", images=[record.image], detected="rust", box="33 5 60 40", doubt=0.9)
+    loose = BOX_DOUBTED("0.png", images=[record.image], number=1, label="rust", drawn="1 1 30 30", box="4 1 36 30",
+                        doubt=0.5)  # fmt: skip
+    dataset = Dataset("some", ("rust",), (record,))
+    text = check_page.render([dataset], {"some": ()}, {"some": (undrawn, loose)}, {}, silent)
+    assert "Labels that the model doubts" in text and text.count("<figure") == 2
+    assert "nobody drew the rust at 33 5 60 40" in text

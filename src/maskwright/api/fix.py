@@ -58,5 +58,5 @@ def _format(dataset: Dataset) -> Format:
         plain = all(re.fullmatch(r'(?!\.)[^<>:"/\\|?*\x00-\x1f]+', name) for name in dataset.names)
         single = all(len(record.labels or ()) == 1 for record in dataset.usable())
         return "class-folders" if dataset.format == "class_folders" and plain and single else "labels-csv"
-    own = dataset.format.replace("_", "-")
-    return next((name for name in TARGETS if name == own and name != "labels-csv"), "coco")
+    able: dict[str, Format] = {name: name for name in TARGETS if name != "labels-csv"}
+    return able.get(dataset.format.replace("_", "-"), "coco")
