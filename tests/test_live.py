@@ -153,6 +153,17 @@ def test_a_stream_that_cannot_be_opened_at_first_is_an_error(camera: Camera, tmp
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("camera", [([[20], [20], [200, 200]],)], indirect=True)
+def test_an_address_without_an_ending_is_a_stream_where_it_answers_as_one(camera: Camera) -> None:
+    address = camera.address.removesuffix(".mjpg")
+    assert live_source(address) is None
+    source = live.answering_source(address)
+    assert source is not None and abs(grays(source, 200, [])[-1] - 200) < 3
+    assert live.answering_source(address) is None  # it answers with an error now
+    for other in (f"{address}.jpg", "party/", "ftp://a/b"):
+        assert live.answering_source(other) is None
+
+
 # --- recording ----------------------------------------------------------------------------------------------
 def test_a_camera_is_recorded_at_true_times_and_dropped_frames_are_counted(tmp_path: Path) -> None:
     issues = Issues()

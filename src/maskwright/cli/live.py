@@ -4,36 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maskwright.cli.console import Console
 from maskwright.errors import RecipeError
 from maskwright.prediction.options import InferenceOptions
 from maskwright.text import listed
 
+if TYPE_CHECKING:
+    from maskwright.video.live import LiveSource
+
 OF_FILES = ("resume", "two_pass", "frames", "from", "fps", "slow", "every")  # options of videos that a stream has not
 
 
-def is_live(sources: Sequence[str], chosen: dict[str, Any], unfit: Sequence[str]) -> bool:
-    """Whether a camera or stream is meant; RecipeError for several, and for options that it does not have."""
-    from maskwright.video.live import live_source
+def live_among(sources: Sequence[str], chosen: dict[str, Any], unfit: Sequence[str]) -> LiveSource | None:
+    """The camera or stream that is meant; None where there is none. RecipeError for several, and for options that it
+    does not have."""
+    from maskwright.video.live import answering_source, live_source
 
-    live = [source for source in sources if live_source(source) is not None]
-    if not live:
+    found = (live_source(source) or answering_source(source) for source in sources)
+    live = next((source for source in found if source is not None), None)
+    if live is None:
         if chosen["show"]:
             raise RecipeError("only what is live can be shown", field="--show", expected="a camera or a stream",
                               got=sources[0])  # fmt: skip
-        return False
+        return None
     refused = [*unfit, *(f"--{name.replace('_', '-')}" for name in OF_FILES if chosen[name])]
     if len(sources) > 1 or refused:
         raise RecipeError("one camera or stream at a time, as it comes", field=refused[0] if refused else "SOURCES",
                           expected="--show, --to, --track, --save-jsonl, --save-tracks, --count-line, --zone",
                           got=", ".join(refused or sources))  # fmt: skip
-    return True
+    return live
 
 
 def predict_live_and_show(
-    model: str, source: str, chosen: dict[str, Any], console: Console, *, out: Path, options: InferenceOptions
+    model: str, source: LiveSource, chosen: dict[str, Any], console: Console, *, out: Path, options: InferenceOptions
 ) -> int:
     """Until Ctrl-C; what came of it."""
     from maskwright.api.live import LiveSettings, predict_live

@@ -91,7 +91,7 @@ def command(
     the frames of a video; a number a camera; rtsp://... and http://....mjpg are streams; screen is the screen.
     """
     from maskwright.api.predict import load_screening, predict
-    from maskwright.cli.live import is_live, predict_live_and_show
+    from maskwright.cli.live import live_among, predict_live_and_show
     from maskwright.cli.videos import predict_and_show, videos_among
     from maskwright.prediction.options import AS_TRAINED
 
@@ -100,8 +100,8 @@ def command(
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     unfit = [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]
-    if is_live(images, chosen, unfit):
-        return predict_live_and_show(model, images[0], chosen, console, out=out, options=inference)
+    if live := live_among(images, chosen, unfit):
+        return predict_live_and_show(model, live, chosen, console, out=out, options=inference)
     if videos := videos_among(images, unfit, frames=chosen["fps"] is not None):
         settings = {"lines": chosen["save_jsonl"], "pictures": not chosen["no_pictures"], "classes": chosen["classes"]}
         counting = chosen["count_line"] + chosen["zone"]

@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 
 from maskwright.errors import ImageError, RecipeError
 from maskwright.video.read import WEB, Frame, Video, library
 from maskwright.video.timing import Timing
 
 SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "udp://", "srt://")
+WEB_SCHEMES = ("http://", "https://")
 MJPEG = (".mjpg", ".mjpeg")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before a broken stream is opened again
 SILENCE = 10.0  # seconds without data after which a stream is taken for broken
@@ -64,6 +67,26 @@ def live_source(source: object) -> LiveSource | None:
         options = {"rtsp_transport": "tcp"} if lower.startswith("rtsp") else {}
         return LiveSource(_without_password(text), text, None, options)
     return None
+
+
+def answering_source(address: str) -> LiveSource | None:
+    """An HTTP address without an ending, such as http://10.0.0.7/video, where it answers with MJPEG; else None.
+
+    Costs a request; its body is not read.
+    """
+    if not address.lower().startswith(WEB_SCHEMES) or Path(urlsplit(address).path).suffix:
+        return None
+    try:
+        with urlopen(Request(address, headers={"User-Agent": "maskwright"}), timeout=SILENCE) as answer:
+            kind = answer.headers.get_content_type()
+    except (OSError, ValueError, HTTPException):
+        return None
+    return _mjpeg(address) if kind == "multipart/x-mixed-replace" else None
+
+
+def _mjpeg(address: str) -> LiveSource:
+    options = {"protocol_whitelist": WEB, "strict_mime_boundary": "1"}
+    return LiveSource(_without_password(address), address, "mpjpeg", options)
 
 
 def _without_password(address: str) -> str:
