@@ -42,8 +42,10 @@ def spent(command: list[str]) -> tuple[float, float]:
 def exported(folder: Path, model: str, image: Path) -> dict[str, tuple[list[str], float | None]]:
     """`predict` by an exported model, for each runtime that is installed; it must not import torch."""
     code = (
-        "import sys; from maskwright.cli.main import main; main(sys.argv[1:], standalone_mode=False); "
-        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+        "import sys; from maskwright.cli.main import main\n"
+        "try: code = main(sys.argv[1:])\n"
+        "except SystemExit as done: code = done.code\n"
+        "sys.exit(code or ('torch was imported' if 'torch' in sys.modules else 0))"
     )
     commands: dict[str, tuple[list[str], float | None]] = {}
     for runtime in ("onnx", "openvino"):
