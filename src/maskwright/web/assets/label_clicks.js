@@ -75,13 +75,16 @@ export class Clicks {
       this.rings = [];
       return state.say("Click on the object first, or drag a box around it.");
     }
+    const late = setTimeout(() => state.say("Outlining it …"), 400);
     try {
       const answer = await send(`/api/images/${state.index}/clicks`, { box, positive, negative });
       if (asked !== this.asked) return;
       this.rings = answer.rings;
-      if (!this.rings.length) state.say("Nothing was found there.");
+      state.say(this.rings.length ? "" : "Nothing was found there.");
     } catch (error) {
       if (asked === this.asked) state.say(/** @type {Error} */ (error).message);
+    } finally {
+      clearTimeout(late);
     }
     this.view.redraw();
   }
