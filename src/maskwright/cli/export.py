@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,10 +34,7 @@ from maskwright.errors import RecipeError
 )
 @click.option("--images", metavar="PATH", help="Compare on the first 32 images there.  [default: rendered ones]")
 @options.console
-def command(
-    model: str, to: str, out: Path, precision: str, int8: bool, calibrate: str | None, max_drop: float,
-    images: str | None, console: Console,
-) -> int:  # fmt: skip
+def command(model: str, to: str, out: Path, precision: str, int8: bool, console: Console, **chosen: Any) -> int:
     """Write a model as a folder that runs without torch, and compare it with the original.
 
     \b
@@ -55,8 +53,8 @@ def command(
             "two precisions were named", field="--int8, --precision", expected="one of them", got=precision
         )
     exported = export(
-        model, to, out=out, precision="int8" if int8 else precision, calibrate=calibrate, max_drop=max_drop,
-        images=images, progress=console.progress, log=console.log,
+        model, to, out=out, precision="int8" if int8 else precision,
+        progress=console.progress, log=console.log, **chosen,
     )  # fmt: skip
 
     def show() -> None:

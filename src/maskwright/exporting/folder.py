@@ -69,13 +69,7 @@ def write_export(
     images     encoded images to compare on; None: 32 rendered ones
     quantizer  of precision int8
     """
-    if to not in RUNTIMES:
-        raise UnknownName("engine to export for", to, RUNTIMES)
-    if (model / EXPORT).is_file():
-        raise RecipeError("this model is exported already", file=model, field="MODEL", expected="a model in torch",
-                          got="an exported folder")  # fmt: skip
-    if model.suffix.lower() in (".h5", ".hdf5"):
-        raise WeightsError("matterport's weight files cannot be exported", file=model, fix="they run in torch only")
+    _check_exportable(model, to)
     files.refuse_filled(out)
     kind = engine_class(RUNTIMES[to])
     assert issubclass(kind, GraphEngine)
@@ -107,6 +101,16 @@ def write_export(
         del exported  # its graphs may hold files of the folder open
     issues = () if parity.detections else (PARITY_WITHOUT_DETECTIONS(count=parity.images),)
     return Exported(out, manifest, parity, size, cost, issues)
+
+
+def _check_exportable(model: Path, to: str) -> None:
+    if to not in RUNTIMES:
+        raise UnknownName("engine to export for", to, RUNTIMES)
+    if (model / EXPORT).is_file():
+        raise RecipeError("this model is exported already", file=model, field="MODEL", expected="a model in torch",
+                          got="an exported folder")  # fmt: skip
+    if model.suffix.lower() in (".h5", ".hdf5"):
+        raise WeightsError("matterport's weight files cannot be exported", file=model, fix="they run in torch only")
 
 
 def _compared(images: list[bytes] | None, quantizer: Quantizer | None) -> tuple[list[bytes], str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -94,13 +94,14 @@ class Drawing:
         labels = [self._class_by_number.get(item.category_id) for item in found]
         plain = [index for index, item in enumerate(found)
                  if regions[index] is not None and labels[index] is not None and _is_plain(item)]  # fmt: skip
-        parts: list[list[list[float]]] = [found[index].segmentation for index in plain]  # type: ignore[misc]
+        parts = cast("list[list[list[float]]]", [found[index].segmentation for index in plain])
         lengths = np.fromiter(map(len, chain.from_iterable(parts)), np.int64)
         numbers = np.fromiter(chain.from_iterable(chain.from_iterable(parts)), np.float64, int(lengths.sum()))
         shapes = Ragged(numbers.reshape(-1, 2), lengths // 2, np.fromiter(map(len, parts), np.int64, len(parts)))
         boxes = np.array([found[index].bbox for index in plain], np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
-        outlines = Outlines([regions[index] for index in plain], shapes, boxes) if plain else None  # type: ignore[misc]
+        drawn = cast("list[Regions]", [regions[index] for index in plain])
+        outlines = Outlines(drawn, shapes, boxes) if plain else None
         sound = {index: number for number, index in enumerate(plain) if outlines is not None and outlines.sound[number]}
         every = None if len(sound) == len(found) else msgspec.json.decode(text)
         for index, (item, label) in enumerate(zip(found, labels, strict=True)):

@@ -103,8 +103,8 @@ class _Scan:
         self.places: list[tuple[int, int]] = []
         self.counts: Counter[Any] = Counter()
         self.first: Any = None
-        kind = msgspec.defstruct("Column", [("value", Any, None)], rename={"value": column})
-        self._column = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        kind: Any = msgspec.defstruct("Column", [("value", Any, None)], rename={"value": column})
+        self._column: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[kind])
 
     def reach(self, pattern: re.Pattern[bytes]) -> bool:
         """Pass everything up to the end of the pattern; False where it does not occur."""

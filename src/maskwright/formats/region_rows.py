@@ -35,7 +35,7 @@ BOXES_CLIPPED = Kind(
 )  # fmt: skip
 
 
-class Rows:
+class RegionRows:
     """Objects of one image: what waits to be examined, and what was found sound.
 
     last       how far before the right and lower edge an outline is told as cut
@@ -147,13 +147,13 @@ class Rows:
             self._keep_box(row, box, keep)
 
 
-def examine(several: Sequence[Rows]) -> None:
+def examine(several: Sequence[RegionRows]) -> None:
     """Check all that waits in these, some thousand objects at a time."""
     for together in outlines.batches([(regions, len(regions._waiting)) for regions in several]):
         _examine(together)
 
 
-def fill(several: Sequence[Rows]) -> None:
+def fill(several: Sequence[RegionRows]) -> None:
     """Make the masks of all outlines of these, some thousand objects at a time."""
     for regions in several:
         regions._outlines.sort(key=itemgetter(0))  # plain ones were taken in before those that waited
@@ -162,7 +162,7 @@ def fill(several: Sequence[Rows]) -> None:
         _fill(together)
 
 
-def _examine(several: list[Rows]) -> None:
+def _examine(several: list[RegionRows]) -> None:
     counts = [len(regions._waiting) for regions in several]
     waiting = [item for regions in several for item in regions._waiting]
     drawn = Ragged.of([item.parts for item in waiting])
@@ -183,7 +183,7 @@ def _examine(several: list[Rows]) -> None:
         first += count
 
 
-def _fill(several: list[Rows]) -> None:
+def _fill(several: list[RegionRows]) -> None:
     objects = [len(regions._outlines) for regions in several]
     shapes = Ragged.of([parts for regions in several for _, parts in regions._outlines])
     heights, widths = np.repeat(np.array([regions.size for regions in several], np.int64), objects, 0).T
@@ -200,12 +200,12 @@ class Outlines:
     """Outlines of any images, examined together. Of those that are `sound`, and need no second look, `take_in` makes
     rows; the others (faulty, tiny, or of an image that was turned) are to be handed in as any region.
 
-    several  n Rows, the image of each
+    several  n RegionRows, the image of each
     shapes   as in the file
     boxes    n×4 x1 y1 x2 y2, beside the outlines
     """
 
-    def __init__(self, several: Sequence[Rows], shapes: Ragged, boxes: np.ndarray) -> None:
+    def __init__(self, several: Sequence[RegionRows], shapes: Ragged, boxes: np.ndarray) -> None:
         self._several = several
         sizes = np.array([rows.size for rows in several], np.int64).reshape(-1, 2)
         last = np.array([rows._last for rows in several])
@@ -218,7 +218,7 @@ class Outlines:
         lying = np.fromiter((rows._turn is None for rows in several), bool, len(several))
         sound = (found.problems == outlines.SOUND) & ~found.tiny & lying
         self.sound: list[bool] = sound.tolist()
-        numbers: dict[Rows, int] = {}
+        numbers: dict[RegionRows, int] = {}
         owner = np.array([numbers.setdefault(rows, len(numbers)) for rows in several], np.int64)
         reach = np.zeros((len(numbers), 2))
         np.maximum.at(reach, owner[sound], found.high[sound])

@@ -10,7 +10,7 @@ import numpy as np
 from maskwright.formats import outlines, turns
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
-from maskwright.formats.region_rows import Rows, examine, fill
+from maskwright.formats.region_rows import RegionRows, examine, fill
 from maskwright.images.decode import orientation_of
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Instances, RleMasks
@@ -37,7 +37,7 @@ REGIONS_TURNED = Kind(
 _NOTHING = Annotation()
 
 
-class Regions(Rows):
+class Regions(RegionRows):
     """Collects the regions of one image; a faulty one goes to `faults` by name, the others stay.
 
     Coordinates are image pixels after EXIF's turn, edges (0 and width are the image's edges). `region` is how people
