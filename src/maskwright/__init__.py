@@ -33,6 +33,8 @@ _PUBLIC = {  # name -> where it lives: "module:attribute", or "module:" for the 
     "load_screening": "maskwright.api.predict:load_screening",
     "MaskFromClicks": "maskwright.prediction.clicks:MaskFromClicks",
     "predict": "maskwright.api.predict:predict",
+    "Cluster": "maskwright.cluster.cluster:Cluster",
+    "predict_on_cluster": "maskwright.api.predict_on_cluster:predict_on_cluster",
     "predict_many": "maskwright.api.many_images:predict_many",
     "splash": "maskwright.api.splash:splash",
     "predict_video": "maskwright.api.video:predict_video",
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
     from maskwright.api.merge import merge as merge
     from maskwright.api.predict import load_screening as load_screening
     from maskwright.api.predict import predict as predict
+    from maskwright.api.predict_on_cluster import predict_on_cluster as predict_on_cluster
     from maskwright.api.relabel import relabel as relabel
     from maskwright.api.show import show as show
     from maskwright.api.splash import splash as splash
@@ -101,6 +104,7 @@ if TYPE_CHECKING:
     from maskwright.api.video import predict_video as predict_video
     from maskwright.api.video import predict_videos as predict_videos
     from maskwright.api.watch import watch as watch
+    from maskwright.cluster.cluster import Cluster as Cluster
     from maskwright.drawing.outlines import draw as _draw_outlines
     from maskwright.drawing.splash import splash as _draw_splash
     from maskwright.engines.matterport_engine import COCO as _coco_classes

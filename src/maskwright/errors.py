@@ -12,7 +12,8 @@
     ├── OutputError         something cannot be written (no permission, disk full)
     ├── FetchError          a download failed
     ├── MissingExtra        an optional package is not installed
-    └── TrainingError       training cannot continue (the loss is NaN)
+    ├── TrainingError       training cannot continue (the loss is NaN, another process of it has ended)
+    └── ClusterError        a Ray cluster cannot be reached, or cannot go on with what it was given
 
 An error consists of named parts (file, record, field, expected, got, fix); the message is built from them here, and
 `--json` has the same parts.
@@ -158,3 +159,7 @@ class MissingExtra(MaskwrightError):
 
 class TrainingError(MaskwrightError):
     """Training cannot continue."""
+
+
+class ClusterError(MaskwrightError):
+    """A Ray cluster cannot be reached, or cannot go on with what it was given."""

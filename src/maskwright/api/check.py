@@ -14,17 +14,18 @@ from maskwright.api.reading import ReadOptions, dataset_of
 from maskwright.api.stats import page_path
 from maskwright.curate import check as checks
 from maskwright.curate.copies import Placing
-from maskwright.curate.duplicates import Duplicates, find_duplicates
+from maskwright.curate.duplicates import Duplicates, ThumbnailsOf, find_duplicates, thumbnails_of
 from maskwright.curate.fix import Change
 from maskwright.errors import AnnotationError, DatasetError, RecipeError
 from maskwright.formats.listing import IMAGE_FOLDERS
 from maskwright.formats.reading import LABEL_FOLDERS, SPLIT_FOLDERS, Head
-from maskwright.issues import Issue, Kind, as_json
+from maskwright.issues import Issue, Kind, Log, as_json, warn
 from maskwright.progress import Progress
 from maskwright.reporting import automatic
 from maskwright.types import Dataset
 
 if TYPE_CHECKING:
+    from maskwright.cluster.cluster import Cluster
     from maskwright.prediction.predictor import Predictor
 
 TOO_MANY_FAULTS = Kind(
@@ -85,7 +86,9 @@ def check(
     out: str | Path | None = None,
     fix: str | Path | None = None,
     images: Placing = "copy",
+    cluster: Cluster | None = None,
     progress: Progress = automatic,
+    log: Log = warn,
     **reading: Unpack[ReadOptions],
 ) -> CheckResult:
     """Everything that is wrong or worth knowing, in one dataset or in several below one folder.
@@ -98,6 +101,7 @@ def check(
     fix      a new folder for a cleaned copy, with a log of every change in changes.jsonl: what can be put right
              without a guess is, the rest is left and named
     images   of that copy: "copy", or "link" for hard links
+    cluster  a Ray cluster whose workers open the images to find duplicates; None: this process does
     reading  as for maskwright.read
 
     >>> maskwright.check("rust/").serious
@@ -110,7 +114,8 @@ def check(
         datasets, because = [dataset_of(data, **reading)], {}
     else:
         datasets, because = _datasets(Path(data).expanduser(), reading)
-    duplicates = find_duplicates([record.image for dataset in datasets for record in dataset], progress=progress)
+    paths = [record.image for dataset in datasets for record in dataset]
+    duplicates = find_duplicates(paths, progress=progress, make_thumbnails=_thumbnails_on(cluster, log))
     issues = _issues(datasets, duplicates)
     doubts = {} if model is None else {dataset.name: _doubted(dataset, model, progress) for dataset in datasets}
     changes = None
@@ -145,6 +150,14 @@ def _issues(datasets: list[Dataset], duplicates: Duplicates) -> dict[str, tuple[
             )
         )
     return issues
+
+
+def _thumbnails_on(cluster: Cluster | None, log: Log) -> ThumbnailsOf:
+    if cluster is None:
+        return thumbnails_of
+    from maskwright.api.cluster_work import thumbnails_on  # brings the engines
+
+    return thumbnails_on(cluster, log)
 
 
 def sizes(dataset: Dataset) -> dict[str, list[int]]:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
 from maskwright import interop
+from maskwright.api.cluster_work import predicted_on
 from maskwright.api.data import data_name, relative, same_spelling
 from maskwright.api.figures import Plotted, evaluation_figure, metric_rows
 from maskwright.api.reading import dataset_of
+from maskwright.cluster.cluster import Cluster
 from maskwright.errors import DatasetError, RecipeError
 from maskwright.evaluation.comparing import Comparison
 from maskwright.issues import Issue, Issues, Kind, Log
@@ -127,6 +129,7 @@ def evaluate(
     connected_components: bool = False,
     annotations: str | None = None,
     follow_links: bool = False,
+    cluster: Cluster | None = None,
     options: InferenceOptions = AS_TRAINED,
     verbose: bool | None = None,
     progress: Progress | None = None,
@@ -140,6 +143,7 @@ def evaluate(
              the paired bootstrap of AP of detectors
     out    a folder for evaluation.json, evaluation.html and coco_results.json (with the data's own COCO ids where they
            have some; else with coco_images.json, which says what the numbers mean)
+    cluster  a Ray cluster whose workers predict the images, by the model's path; None: this process does
     verbose  True prints progress and issues; None: in a notebook. progress, log: reporting of your own
 
     >>> maskwright.evaluate("runs/party", "party/").metrics.mask.AP50
@@ -168,6 +172,8 @@ def evaluate(
     for issue in thresholds.issues(predictor.thresholds):
         log(replace(issue, wording=issue.wording + task.threshold_note))
     evaluating = EvaluationOptions(bootstrap, seed, progress, log)
+    if cluster is not None:
+        evaluating = replace(evaluating, predict=predicted_on(cluster, options, log))
     evaluation = task.evaluate(predictor, part, evaluating)
     trained, chose = seen(evaluation.data, model)
     issues = [*_issues(trained, chose, len(evaluation.data), "this model")]

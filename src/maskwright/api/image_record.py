@@ -20,7 +20,7 @@ LINES = "predictions.jsonl"
 PARQUET = "predictions.parquet"
 
 
-class _Line(msgspec.Struct):
+class DoneLine(msgspec.Struct):
     """What is needed of a line to go on after it."""
 
     file: str
@@ -48,13 +48,13 @@ class ImageRecord:
         if resume and (begun := _read_job(self._job_file)) is not None:
             check_same(begun, job, self._job_file)
             for line in whole_lines(self._lines):
-                self._remember(_read_line(line, self._lines))
+                self._remember(read_line(line, self._lines))
                 length += len(line)
         self.earlier = len(self.done)
         self._length, self._job = length, job
         self._stream: LineFile | None = None
 
-    def _remember(self, line: _Line) -> None:
+    def _remember(self, line: DoneLine) -> None:
         self.done.add(line.file)
         self.written.update(line.files)
         self.counts.update(line.counts or line.labels)
@@ -66,7 +66,7 @@ class ImageRecord:
             with files.writing(self._job_file) as temporary:
                 temporary.write_bytes(msgspec.json.encode(self._job))
         self._stream.add(facts)
-        self._remember(msgspec.convert(facts, _Line))
+        self._remember(msgspec.convert(facts, DoneLine))
 
     def finish(self, lines: bool, parquet: bool) -> list[Path]:
         """The files that were asked for, made of the lines."""
@@ -93,17 +93,17 @@ def _read_job(file: Path) -> Job | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError, RecursionError) as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
 
 
-def _read_line(line: bytes, file: Path) -> _Line:
+def read_line(line: bytes, file: Path) -> DoneLine:
     try:
-        return msgspec.json.decode(line, type=_Line)
+        return msgspec.json.decode(line, type=DoneLine)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise _damaged(file, error) from error
+        raise damaged(file, error) from error
 
 
-def _damaged(file: Path, error: Exception) -> RecipeError:
+def damaged(file: Path, error: Exception) -> RecipeError:
     return RecipeError("this does not say what is done", file=file, got=error, fix="begin anew: leave --resume out")
 
 

@@ -55,6 +55,10 @@ class LineFile:
         self._stream.close()
 
     def add(self, facts: Mapping[str, Any]) -> None:
-        left = memoryview(encoded(facts))
+        self.add_line(encoded(facts))
+
+    def add_line(self, line: bytes) -> None:
+        """One that is encoded already."""
+        left = memoryview(line)
         while left:  # a nearly full disk takes a part
             left = left[self._stream.write(left) :]

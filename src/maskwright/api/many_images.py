@@ -119,17 +119,17 @@ def predict_many(
     for issue in predictor.introduction():
         log(issue)
     settings = {"classes": classes, "pictures": pictures, "save": sorted(save), "recursive": recursive}
-    job = model_job(predictor, images=_named(sources), **settings)
+    job = model_job(predictor, images=named(sources), **settings)
     with image_record(out, job, resume) as record:
         work = _Work(predictor, class_indices, out, save, pictures)
         failed = _all(work, images, record, on_prediction, progress, log)
         written = tuple(record.finish("jsonl" in save, "parquet" in save))
     result = PredictedMany(len(record.done), dict(record.counts), failed, written)
-    _report(result, out if record.written else None, log)
+    report_many(result, out if record.written else None, log)
     return result
 
 
-def _report(result: PredictedMany, pictures: Path | None, log: Log) -> None:
+def report_many(result: PredictedMany, pictures: Path | None, log: Log) -> None:
     for error in result.failed:
         log(IMAGE_NOT_READ(images=[error.parts.get("file", "")], error=error))
     if result.files:
@@ -138,7 +138,7 @@ def _report(result: PredictedMany, pictures: Path | None, log: Log) -> None:
         log(PICTURES_WRITTEN(folder=str(pictures)))
 
 
-def _named(sources: Origin | Sequence[Origin]) -> str:
+def named(sources: Origin | Sequence[Origin]) -> str:
     """What the user named, as text; of very much a hash."""
     several = list(sources) if isinstance(sources, list | tuple) else [sources]
     text = ", ".join(str(item) for item in several if isinstance(item, str | Path))

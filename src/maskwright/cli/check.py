@@ -31,6 +31,7 @@ DOUBTS_SHOWN = 20
 @options.connected_components
 @options.annotation_files
 @options.follow_links
+@options.cluster
 @options.console
 def command(data: Path, out: Path | None, open_page: bool, console: Console, **chosen: Any) -> int:
     """Look for copies, leaks between splits, label conflicts and faults, before you train.
@@ -52,11 +53,12 @@ def command(data: Path, out: Path | None, open_page: bool, console: Console, **c
       maskwright check party/ --out check.html --open
       maskwright check party/ --model balloons
       maskwright check party/ --fix party-clean/
+      maskwright check archive/ --ray local
     """
     from maskwright.api.check import check
 
     browser.need_page(open_page, out, f"maskwright check {data}")
-    result = check(data, out=out, progress=console.progress, **chosen)
+    result = check(data, out=out, progress=console.progress, log=console.log, **chosen)
     console.result(result.to_dict(), lambda: _show(result, console))
     if open_page and result.page is not None:
         browser.show_page(result.page, console)

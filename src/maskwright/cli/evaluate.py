@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 @options.reading
 @options.inference("size", "tile", "names", "device", "precision", "engine")
 @options.seed
+@options.cluster
 @options.console
 def command(
     model: str,
@@ -62,6 +63,7 @@ def command(
       maskwright evaluate runs/party party/ --out metrics/ --open
       maskwright evaluate balloons holiday/via_region_data.json --split all
       maskwright evaluate runs/rust rust/ --against runs/rust-vgg16
+      maskwright evaluate runs/party archive/ --ray auto
     """
     from maskwright.api.evaluate import evaluate
 

@@ -109,6 +109,31 @@ recursive = click.option(
 )
 
 
+def cluster(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--ray and --ray-cores; the function gets `cluster`, a Cluster or None, instead of the two."""
+
+    @click.option(
+        "--ray",
+        "address",
+        metavar="ADDRESS",
+        help="On a Ray cluster: local (this machine's cores), auto, or HOST:PORT; `pip install maskwright[ray]`.",
+    )
+    @click.option(
+        "--ray-cores", type=click.IntRange(1), metavar="N", help="With --ray: cores of each worker.  [default: 1]"
+    )
+    @functools.wraps(function)
+    def with_cluster(*arguments: Any, address: str | None, ray_cores: int | None, **chosen: Any) -> Any:
+        from maskwright.cluster.cluster import Cluster
+
+        if address is None and ray_cores is not None:
+            raise RecipeError("--ray-cores stands beside --ray", field="--ray-cores", expected="--ray", got="nothing")
+        gpus = 1 if getattr(chosen.get("inference"), "device", None) == "cuda" else 0
+        made = None if address is None else Cluster(address, ray_cores or 1, gpus)
+        return function(*arguments, cluster=made, **chosen)
+
+    return with_cluster
+
+
 def reading(function: Callable[..., Any]) -> Callable[..., Any]:
     """How annotation files are read: the `ReadOptions`."""
     return class_attribute(connected_components(annotation_files(follow_links(allow_faulty(function)))))

@@ -73,6 +73,7 @@ ALL_AT_ONCE = ("save_json", "save_csv", "save_coco", "screen", "sort_into")  # w
 @browser.option
 @options.recursive
 @options.follow_source_links
+@options.cluster
 @options.console
 def command(
     model: str, sources: tuple[str, ...], out: Path, inference: InferenceOptions, console: Console, **chosen: Any
@@ -86,6 +87,7 @@ def command(
       maskwright predict runs/rust belt/ --watch --sort-into sorted/ --move
       maskwright predict runs/party party.mp4 --track --save-jsonl
       maskwright predict runs/party 0 --show --track
+      maskwright predict runs/party archive/ --ray local --no-pictures --save-jsonl
 
     A source is a file, a folder, a pattern, an address, or - for standard input; or a video. A folder with --fps is
     the frames of a video; a number a camera; rtsp://... and http://....mjpg are streams; screen is the screen.
@@ -100,6 +102,7 @@ def command(
     options.need_sources(model, tuple(images), "predict")
     out = options.beside_data(out, [Path(image) for image in images if Path(image).is_dir()], console)
     unfit = [f"--{name.replace('_', '-')}" for name in IMAGES_ONLY if chosen[name]]
+    unfit += ["--ray"] if chosen["cluster"] else []
     if live := live_among(images, chosen, unfit):
         return predict_live_and_show(model, live, chosen, console, out=out, options=inference)
     if videos := videos_among(images, unfit, frames=chosen["fps"] is not None):
@@ -116,6 +119,8 @@ def command(
         }
         return predict_and_show(model, videos, console, out=out, options=inference, **settings)
     _check_images(chosen)
+    if chosen["cluster"] is not None:
+        _refuse_beside_ray(chosen)
     if chosen["watch"] and len(images) > 1:
         raise RecipeError("one folder is watched", field="SOURCES", expected="a folder", got=f"{len(images)} sources")
     settings: dict[str, Any] = {
@@ -130,7 +135,7 @@ def command(
         "progress": console.progress,
         "log": console.log,
     }
-    if _image_by_image(chosen, console):
+    if chosen["cluster"] is not None or _image_by_image(chosen, console):
         return _predict_many(model, images, chosen, settings, console)
     predictor: Any = model
     if chosen["screen"]:
@@ -167,6 +172,15 @@ def _check_images(chosen: dict[str, Any]) -> None:
                           got="both")  # fmt: skip
 
 
+def _refuse_beside_ray(chosen: dict[str, Any]) -> None:
+    """What one machine does for all images together, or as they come."""
+    for name in (*ALL_AT_ONCE, "watch"):
+        if chosen[name]:
+            raise RecipeError("this is done on one machine", field=f"--{name.replace('_', '-')}",
+                              expected="with --ray: --save-jsonl, --save-parquet, --save-masks, --save-crops",
+                              got="both")  # fmt: skip
+
+
 def _image_by_image(chosen: dict[str, Any], console: Console) -> bool:
     """Whether results go to files as they come, so that a run that is broken off can be gone on with."""
     together = [name for name in (*ALL_AT_ONCE, "watch") if chosen[name]]
@@ -182,13 +196,16 @@ def _predict_many(
 ) -> int:
     """A line an image, as they come."""
     from maskwright.api.many_images import predict_many
+    from maskwright.api.predict_on_cluster import predict_on_cluster
 
     for name in ("sort_into", "move"):
         del settings[name]
-    result = predict_many(
-        model, images, recursive=chosen["recursive"], resume=chosen["resume"], **settings,
-        on_prediction=lambda prediction: console.show(f"{prediction.image}: {_summary(prediction)}"),
-    )  # fmt: skip
+    settings |= {"recursive": chosen["recursive"], "resume": chosen["resume"]}
+    if chosen["cluster"] is not None:
+        result = predict_on_cluster(model, images, cluster=chosen["cluster"], **settings)
+    else:
+        settings["on_prediction"] = lambda prediction: console.show(f"{prediction.image}: {_summary(prediction)}")
+        result = predict_many(model, images, **settings)
     total = "" if result.images < 2 else f"{counted(result.images, 'image')}: {listed(result.counts, 'nothing found')}"
     console.result(result.to_dict() if console.json else {}, total or None)
     return 1 if result.failed else 0

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,13 +90,35 @@ class Duplicates:
         return joined(len(self.images), ((pair.first, pair.second) for pair in self.pairs))
 
 
+def thumbnails_of(
+    paths: Sequence[Path], progress: Progress = silent, label: str = "comparing images"
+) -> list[np.ndarray | None]:
+    """The thumbnail of each image; None where it cannot be read.
+
+    In threads: Pillow decodes without holding Python's lock. A large image takes memory, so they are few.
+    """
+    with warnings.catch_warnings():  # around all threads, for filters are the process's
+        warnings.simplefilter("ignore")  # a broken EXIF block does not matter here
+        if len(paths) < FEW:
+            return [_thumbnail(path) for path in progress(paths, total=len(paths), label=label)]
+        with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
+            return [*progress(threads.map(_thumbnail, paths), total=len(paths), label=label)]
+
+
+ThumbnailsOf = Callable[[Sequence[Path], Progress], list[np.ndarray | None]]
+
+
 def find_duplicates(
-    images: Dataset | Iterable[Path | str], near: int = NEAR, progress: Progress = silent
+    images: Dataset | Iterable[Path | str],
+    near: int = NEAR,
+    progress: Progress = silent,
+    make_thumbnails: ThumbnailsOf = thumbnails_of,
 ) -> Duplicates:
     """All pairs of images that show the same picture, turned or mirrored or not.
 
     images    a dataset, or paths
     near      how many of 256 bits may differ
+    make_thumbnails  of all of them: in this process, or on a cluster
 
     >>> find_duplicates([])
     Duplicates(images=(), pairs=(), unread=())
@@ -104,7 +126,7 @@ def find_duplicates(
     if isinstance(images, Dataset):
         images = [record.image for record in images]
     paths = tuple(Path(image) for image in images)
-    found = _thumbnails(paths, progress, "comparing images")
+    found = make_thumbnails(paths, progress)
     readable = [index for index, gray in enumerate(found) if gray is not None]
     thumbnails = np.array([gray for gray in found if gray is not None], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)
     digests: dict[int, bytes | None] = {}
@@ -122,7 +144,7 @@ def find_duplicates(
 def unread(images: Iterable[Path], progress: Progress = silent) -> tuple[Path, ...]:
     """Those that cannot be opened, in a part of the time that decoding takes."""
     paths = tuple(images)
-    found = _thumbnails(paths, progress, "opening images")
+    found = thumbnails_of(paths, progress, "opening images")
     return tuple(path for path, gray in zip(paths, found, strict=True) if gray is None)
 
 
@@ -198,16 +220,6 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
     """-1..1; 0 where one of them is plain."""
     a, b = a - a.mean(dtype=np.float32), b - b.mean(dtype=np.float32)
     return float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-6))
-
-
-def _thumbnails(paths: Sequence[Path], progress: Progress, label: str) -> list[np.ndarray | None]:
-    """In threads: Pillow decodes without holding Python's lock. A large image takes memory, so they are few."""
-    with warnings.catch_warnings():  # around all threads, for filters are the process's
-        warnings.simplefilter("ignore")  # a broken EXIF block does not matter here
-        if len(paths) < FEW:
-            return [_thumbnail(path) for path in progress(paths, total=len(paths), label=label)]
-        with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
-            return [*progress(threads.map(_thumbnail, paths), total=len(paths), label=label)]
 
 
 def _thumbnail(path: Path) -> np.ndarray | None:

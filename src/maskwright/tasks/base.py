@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,6 +15,7 @@ from maskwright.issues import Issue, Log, warn
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.report.sections import Section
+from maskwright.tasks.images import PredictedImages, predicted_images
 from maskwright.training.task import TrainingTask
 from maskwright.types import Dataset
 from maskwright.weights.card import Card
@@ -23,14 +24,20 @@ Metrics = TypeVar("Metrics")
 AnyPredictor = TypeVar("AnyPredictor", bound=Predictor[Any], contravariant=True)
 
 
+Predicting = Callable[[Predictor[Any], Dataset, Progress], PredictedImages]
+
+
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """bootstrap  resamples of the images that give the intervals; 0: no intervals;  seed  of these"""
+    """bootstrap  resamples of the images that give the intervals; 0: no intervals;  seed  of these
+    predict    how the images are predicted: in this process, or on a cluster
+    """
 
     bootstrap: int = 1000
     seed: int = 0
     progress: Progress = silent
     log: Log = warn
+    predict: Predicting = predicted_images
 
 
 @dataclass(frozen=True)

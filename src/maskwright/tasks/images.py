@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from maskwright.curate.unreadable import left_out
 from maskwright.errors import ImageError
 from maskwright.issues import Issue
 from maskwright.prediction.predictor import Predictor
+from maskwright.progress import Progress
 from maskwright.types import Dataset, Image, Record
 
 
@@ -44,6 +46,35 @@ class OpenedImages:
     @property
     def issues(self) -> tuple[Issue, ...]:
         return (left_out(self.errors),) if self.errors else ()
+
+
+@dataclass(frozen=True)
+class PredictedImages:
+    """data  the records whose images could be read;  results  one each;  issues  about the others"""
+
+    data: Dataset
+    results: list[Any]
+    issues: tuple[Issue, ...]
+
+    @classmethod
+    def of(cls, data: Dataset, results: Sequence[Any]) -> PredictedImages:
+        """results  of each record: the result, or the ImageError of one that cannot be read"""
+        errors = [result for result in results if isinstance(result, ImageError)]
+        if errors and len(errors) == len(results):
+            raise errors[0]
+        unread = {id(record) for record, item in zip(data, results, strict=True) if isinstance(item, ImageError)}
+        read = data.where(lambda record: id(record) not in unread)
+        good = [result for result in results if not isinstance(result, ImageError)]
+        return cls(read, good, (left_out(errors),) if errors else ())
+
+
+def predicted_images(predictor: Predictor[Any], data: Dataset, progress: Progress) -> PredictedImages:
+    """The results of annotated images, in this process."""
+    opened = OpenedImages(predictor, data)
+    images = progress(opened, total=len(data), label="predicting", unit="images")
+    batch = 4 if predictor.kind.objects else 8
+    results = [result for _, result in predictor.batches(images, batch, progress)]
+    return PredictedImages(opened.data, results, opened.issues)
 
 
 def image_names(data: Dataset) -> list[str]:

@@ -24,7 +24,12 @@ RUN_REMOVED = Kind("run_removed", "warning", "{folder} was removed: written agai
 
 
 class Checkpoints:
-    """Saves and restores the networks, the optimizer and the position of a run in its folder."""
+    """Saves and restores the networks, the optimizer and the position of a run in its folder.
+
+    writes  False in all but one process of a training: these only keep count
+    """
+
+    writes = True
 
     def __init__(
         self,
@@ -35,13 +40,10 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         metrics: tuple[str, ...],
         log: Log,
-        writes: bool = True,
     ) -> None:
-        """writes  False in all but one process of a training: these only keep count
-
-        metrics  names of the columns of the history that a card keeps;  averaged  the network itself without EMA"""
+        """metrics  names of the columns of the history that a card keeps;  averaged  the network itself without EMA"""
         self.folder, self.card, self.metrics, self.log = folder, card, metrics, log
-        self.averaged, self.optimizer, self.writes = averaged, optimizer, writes
+        self.averaged, self.optimizer = averaged, optimizer
         self.networks = {"network": network} | ({"averaged": averaged} if averaged is not network else {})
 
     @property

@@ -66,15 +66,9 @@ class Trainer:
         self.stages = Stages(self.network, recipe, self.schedule, self.cache, self.log)
         self.optimizer = make_optimizer(self.network, recipe, engine.device.type == "cpu")
         self.checkpoints = Checkpoints(
-            folder,
-            self.card,
-            self.network,
-            self.averaged,
-            self.optimizer,
-            task.metrics,
-            self.log,
-            writes=processes.leads,
+            folder, self.card, self.network, self.averaged, self.optimizer, task.metrics, self.log
         )
+        self.checkpoints.writes = processes.leads
         self.position, self.interrupt, self._stopped = Position(), Interrupt(), False
 
     def resume(self) -> None:

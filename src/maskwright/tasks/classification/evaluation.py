@@ -13,7 +13,7 @@ from maskwright.evaluation.classification_metrics import ClassificationMetrics
 from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.tasks.base import Evaluation, EvaluationOptions
 from maskwright.tasks.classification.data import is_multi_label
-from maskwright.tasks.images import OpenedImages, image_groups, image_names
+from maskwright.tasks.images import image_groups, image_names
 from maskwright.types import Dataset, ImageLabels
 from maskwright.weights.card import Card
 
@@ -32,14 +32,12 @@ def evaluate(
             got=", ".join(unknown),
             fix="name them the same way, or train on them",
         )
-    opened = OpenedImages(classifier, data)
-    images = options.progress(opened, total=len(data), label="predicting", unit="images")
-    predictions = [image_labels for _, image_labels in classifier.batches(images, batch=8)]
-    data = opened.data
+    predicted = options.predict(classifier, data, options.progress)
+    data, predictions = predicted.data, predicted.results
     metrics = _metrics([(data, predictions)], card.classes, card.multi_label, options)
     points = msgspec.to_builtins(card.operating_points)
     facts = {"operating_points": points, "temperature": card.temperature}
-    return Evaluation(metrics, data, predictions, facts, _notes(card), opened.issues)
+    return Evaluation(metrics, data, predictions, facts, _notes(card), predicted.issues)
 
 
 def pool(parts: Sequence[tuple[Dataset, Sequence[ImageLabels]]], options: EvaluationOptions) -> ClassificationMetrics:

@@ -14,7 +14,7 @@ from maskwright.issues import Issue, Kind
 from maskwright.prediction.detector import Detector
 from maskwright.tasks.base import Evaluation, EvaluationOptions
 from maskwright.tasks.detection.data import with_outlines
-from maskwright.tasks.images import OpenedImages, image_groups, image_names
+from maskwright.tasks.images import image_groups, image_names
 from maskwright.types import Dataset, Instances
 from maskwright.types.task_kind import TASK_KINDS
 
@@ -55,11 +55,11 @@ def evaluate(detector: Detector, data: Dataset, options: EvaluationOptions) -> E
         options.log(IMAGES_WITHOUT_OUTLINES(count=len(data) - len(outlined)))
         data = outlined
     every_score = Detector(detector.engine, threshold=0.0, size=detector.size, tile=detector.tile)
-    opened = OpenedImages(detector, data)
-    images = options.progress(opened, total=len(data), label="predicting", unit="images")
-    predictions = [instances for _, instances in every_score.batches(images, progress=options.progress)]
-    data = opened.data
-    detections = [record.of_labelled_classes(instances) for record, instances in zip(data, predictions, strict=True)]
+    every_score.path = detector.path
+    predicted = options.predict(every_score, data, options.progress)
+    data = predicted.data
+    pairs = zip(data, predicted.results, strict=True)
+    detections = [record.of_labelled_classes(instances) for record, instances in pairs]
     metrics = pool([(data, detections)], options, KINDS if kind.masks else ("box",))
     best = metrics.best_kind
     shown = None if best is None else count_detections(best.matches, detector.limits)
@@ -69,7 +69,7 @@ def evaluate(detector: Detector, data: Dataset, options: EvaluationOptions) -> E
         detections,
         facts={} if shown is None else {"shown": shown.facts()},
         notes=() if shown is None else (str(shown),),
-        issues=(*opened.issues, *data_issues(data)),
+        issues=(*predicted.issues, *data_issues(data)),
     )
 
 
