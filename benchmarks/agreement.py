@@ -38,7 +38,8 @@ READERS = {  # format -> library -> a program that prints images and objects of 
             import pathlib, shutil, tempfile
             from datumaro import Dataset
             above = pathlib.Path(tempfile.mkdtemp())
-            (above / "annotations").mkdir()  # where it looks for them
+            for name in ("annotations", "images"):  # where it looks for them
+                (above / name).mkdir()
             shutil.copy(file, above / "annotations" / "instances_train.json")
             data = Dataset.import_from(str(above), "coco_instances")
             print(len(data), len({(item.id, note.id) for item in data for note in item.annotations}))
@@ -83,16 +84,23 @@ READERS = {  # format -> library -> a program that prints images and objects of 
             from ultralytics.data.utils import check_det_dataset
             with contextlib.redirect_stdout(io.StringIO()):
                 about = check_det_dataset(folder + "/data.yaml", autodownload=False)
-                parts = [YOLODataset(img_path=about[split], data=about, task="segment", augment=False)
-                         for split in ("train", "val") if about.get(split)]
+                parts = [YOLODataset(img_path=about[split], data=about, task="detect", augment=False)
+                         for split in ("train", "val", "test") if about.get(split)]
             print(sum(map(len, parts)), sum(len(label["cls"]) for part in parts for label in part.labels))
         """,
     },
     "cvat": {
         "datumaro": """
+            import pathlib, shutil, tempfile
             from datumaro import Dataset
-            parts = [Dataset.import_from(folder, "cvat", subset=name) for name in ("Train", "Validation", "Test")]
+            above = pathlib.Path(tempfile.mkdtemp())
+            shutil.copy(folder + "/annotations.xml", above)
+            # what the file calls images/a.jpg is looked for below images
+            (above / "images").mkdir()
+            (above / "images" / "images").symlink_to(folder + "/images")
+            parts = [Dataset.import_from(str(above), "cvat", subset=name) for name in ("Train", "Validation", "Test")]
             print(sum(map(len, parts)), sum(len(item.annotations) for part in parts for item in part))
+            shutil.rmtree(above)
         """,
     },
     "datumaro": {

@@ -325,7 +325,8 @@ class Regions(RegionRows):
             )  # fmt: skip
             return False
         height, width = self.size
-        only_unturned = (self._reach > (width + 1, height + 1)).any() and (self._reach <= (height + 1, width + 1)).all()
+        x, y = self._reach.tolist()
+        only_unturned = (x > width + 1 or y > height + 1) and x <= height + 1 and y <= width + 1
         if self.image.turned and self._turn is None and only_unturned:
             self.faults.add(
                 f'image "{self.image.name}"', "points", f"places inside {width} x {height}, the image as EXIF turns it",
