@@ -138,10 +138,6 @@ def test_the_packages_on_the_plan_are_the_packages_that_stand():
     assert named("Packages") == standing()
 
 
-def test_what_is_to_come_is_not_there_yet():
-    assert named("To come") and not named("To come") & standing()
-
-
 def test_the_file_to_begin_with_exists():
     rows = re.findall(
         r"^\| `(\w+/)` \|.*\| `(\w+\.py)` \|$", (ROOT / "docs" / "architecture.md").read_text("utf-8"), re.M
