@@ -6,7 +6,7 @@
     python benchmarks/predict.py --models small --classes 1 --peer ../yolo/bin/python
     OMP_NUM_THREADS=2 python benchmarks/predict.py             wall milliseconds of two threads
 
---peer: YOLO networks, by the Python of an environment with ultralytics (benchmarks/predict_peer.py). Processor
+--peer: YOLO networks, by the Python of an environment with ultralytics (benchmarks/peers/predict_yolo.py). Processor
 milliseconds at one thread, medians; the ways take turns, and each ratio is the median of those of the rounds,
 so a busy machine changes little. Weights are random, and spread so that the networks detect; the score threshold leaves
 10 or 100 objects. `balloons` is the bundled model with its own weights, on a rendered image, as many objects as it
@@ -149,7 +149,7 @@ def peer_rows(python: str, rounds: int, objects: int, data: bytes) -> list[dict[
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image.jpg"
         image.write_bytes(data)
-        script = str(Path(__file__).with_name("predict_peer.py"))
+        script = str(Path(__file__).parent / "peers" / "predict_yolo.py")
         command = [python, script, str(image), "--rounds", str(rounds), "--objects", str(objects)]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -1,6 +1,6 @@
 """The peer of benchmarks/predict.py, run by the Python of an environment of its own: YOLO networks of ultralytics.
 
-    PYTHON benchmarks/predict_peer.py IMAGE --rounds 5 --objects 10      as `predict.py --peer PYTHON` calls it
+    PYTHON benchmarks/peers/predict_yolo.py IMAGE --rounds 5 --objects 10      as `predict.py --peer PYTHON` calls it
 
 Its own pipeline: an image file to masks at 480x640, in torch and in its own OpenVINO export, in which the precision is
 what OpenVINO takes by itself (bf16 where the processor has it). Networks are built from their YAML with random weights,
@@ -30,7 +30,7 @@ SIZE = (480, 640)
 
 def load_ultralytics(folder: Path) -> Any:
     os.environ["YOLO_CONFIG_DIR"] = str(folder)
-    shared = os.environ.get("MASKWRIGHT_SHARED") or Path(__file__).resolve().parents[2] / "shared"
+    shared = os.environ.get("MASKWRIGHT_SHARED") or Path(__file__).resolve().parents[3] / "shared"
     sys.path.insert(0, str(Path(shared) / "tools"))
     with contextlib.suppress(ImportError):  # beside a CPU torch torchvision needs it
         import torchvision_cpu  # type: ignore[import-not-found]
