@@ -108,8 +108,7 @@ Measured = tuple[str, float, float, Difference | None]  # the metric's name, bef
 def _average_precision(before: Evaluation[Any], after: Evaluation[Any]) -> Measured:
     kind = "mask" if before.metrics.mask is not None else "box"
     first, second = (evaluation.metrics.kind(kind) for evaluation in (before, after))
-    groups = image_groups(before.data)
-    difference = detection.difference(before.metrics, after.metrics, kind=kind, groups=groups)
+    difference = detection.difference(before.metrics, after.metrics, kind=kind)
     return f"{kind} AP", _value(first), _value(second), difference
 
 
