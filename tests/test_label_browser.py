@@ -200,7 +200,7 @@ def test_the_labels_so_far_are_trained_on_and_the_model_suggests(browser, tmp_pa
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -60,7 +60,7 @@ def store(tmp_path, monkeypatch) -> Iterator[LabelStore]:
     made.close()
 
 
-def wait_for(true: Callable[[], Any], seconds: float = 30) -> None:
+def wait_for(true: Callable[[], Any], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end

@@ -172,10 +172,10 @@ def test_a_camera_is_recorded_at_true_times_and_dropped_frames_are_counted(tmp_p
         time.sleep(0.1)
         return pixels
 
-    settings = LiveSettings(seconds=1.5, lines=True, track=True, drawn=slowly)
+    settings = LiveSettings(seconds=3.0, lines=True, track=True, drawn=slowly)
     done = predict_live(Detector(Seer()), TEST_CAMERA, out=tmp_path, settings=settings, log=issues)
     shown = times(tmp_path / "camera_0.mp4")
-    assert 2 <= done.frames <= 16 and len(shown) == done.frames and shown[0] == 0 and shown[-1] < 1.5
+    assert 2 <= done.frames <= 31 and len(shown) == done.frames and shown[0] == 0 and shown[-1] < 3.0
     assert shown == sorted(set(shown)) and done.tracks is not None
     lines = [json.loads(line) for line in (tmp_path / "camera_0.jsonl").read_text("utf-8").splitlines()]
     assert [round(line["seconds"], 3) for line in lines] == shown
@@ -237,9 +237,9 @@ def test_the_page_shows_the_newest_frame_to_who_knows_its_address_and_stops(monk
         address = issues[-1].values["address"]
         assert address.startswith("http://127.0.0.1:")
         show(np.full((48, 64, 3), 200, np.uint8))
-        page = urllib.request.urlopen(address, timeout=10).read()
+        page = urllib.request.urlopen(address, timeout=60).read()
         assert b'src="stream"' in page
-        with urllib.request.urlopen(address + "stream", timeout=10) as stream:
+        with urllib.request.urlopen(address + "stream", timeout=60) as stream:
             assert stream.headers["Content-Type"].startswith("multipart/x-mixed-replace")
             head = [stream.readline() for _ in range(4)]
             data = stream.read(int(head[2].split(b":")[1]))
@@ -247,8 +247,8 @@ def test_the_page_shows_the_newest_frame_to_who_knows_its_address_and_stops(monk
             assert picture.size == (64, 48) and abs(np.asarray(picture).mean() - 200) < 3
         for wrong in (address.rsplit("/", 2)[0] + "/", address.rsplit("/", 2)[0] + "/x/stream"):
             with pytest.raises(urllib.error.HTTPError):
-                urllib.request.urlopen(wrong, timeout=10)
-        urllib.request.urlopen(address + "stop", data=b"", timeout=10).read()
+                urllib.request.urlopen(wrong, timeout=60)
+        urllib.request.urlopen(address + "stop", data=b"", timeout=60).read()
         assert stopped.wait(10), "the answer may come before"
 
 
