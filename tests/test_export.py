@@ -20,7 +20,7 @@ from PIL import Image as PilImage
 from maskwright.api.export import export
 from maskwright.cli.main import commands
 from maskwright.engines.manifest import read_manifest, write_manifest
-from maskwright.errors import DatasetError, MaskwrightError, OutputError, WeightsError
+from maskwright.errors import DatasetError, ImageError, MaskwrightError, OutputError, WeightsError
 from maskwright.exporting import folder as export_folder
 from maskwright.exporting.parity import BOUNDS, COUNT, SIZES, Parity, compare, rendered
 from maskwright.prediction.loading import load
@@ -124,7 +124,7 @@ def test_a_classifier_is_exported(images, tmp_path):
     [("small", "classify"), pytest.param("small", "segment", marks=pytest.mark.slow)],
 )
 def test_a_program_of_torch_answers_as_the_original(images, tmp_path, model, task):
-    model = lively_model(tmp_path / "model", model, task, ("rust", "fine"), 64)
+    model = lively_model(tmp_path / "model", model, task, ("rust", "fine"), 64 if task == "classify" else 160)
     done = export(model, "torch", out=tmp_path / "out", images=images)
     assert done.parity.exceeded() == [] and done.parity.precision == "fp32"
     expected, got = (
@@ -132,6 +132,9 @@ def test_a_program_of_torch_answers_as_the_original(images, tmp_path, model, tas
         load(tmp_path / "out")(images / "0.png"),
     )
     np.testing.assert_allclose(got.scores, expected.scores, atol=1e-4)
+    if task == "segment":
+        with pytest.raises(ImageError, match="too narrow for a program"):
+            load(tmp_path / "out")(picture((40, 160), 0))
     (program,) = (tmp_path / "out").glob("network.pt2")
     program.write_bytes(b"nothing")
     manifest = read_manifest(tmp_path / "out")

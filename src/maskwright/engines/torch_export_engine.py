@@ -13,13 +13,27 @@ from torch import Tensor, nn
 
 from maskwright.engines.graph_engine import GraphEngine
 from maskwright.engines.network_kinds import Graph
-from maskwright.errors import RecipeError, WeightsError
+from maskwright.errors import ImageError, RecipeError, WeightsError
+from maskwright.types import Image, ResizeTransform
 
 MULTIPLE = 64  # of which the sides of network inputs are
 
 
 class TorchExportEngine(GraphEngine):
     runtime = "torch"
+
+    def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
+        network_input, transform = super().fit(image, size)
+        height, width = network_input.shape[:2]
+        if self.card.kind.objects and min(height, width) == MULTIPLE:
+            raise ImageError(
+                "this image is too narrow for a program of torch.export, which cannot take maps of one cell",
+                file=image.name,
+                expected=f"more than {MULTIPLE} pixels on the shorter side of the network input",
+                got=f"{image.size[1]} x {image.size[0]}, a network input of {width} x {height}",
+                fix="a larger --size, or export --to onnx",
+            )
+        return network_input, transform
 
     @classmethod
     def choose_precision(cls, precision: str) -> str:
