@@ -37,6 +37,11 @@ class Page:
         self.browser.wait("document.getElementById('view').ariaBusy === 'false'")
         self.saved()
 
+    def reload(self) -> None:
+        """Until the new page, not the one before, has its image."""
+        self.browser.evaluate("window.before = true; location.reload()")
+        self.browser.wait("window.before === undefined && document.getElementById('view').ariaBusy === 'false'")
+
     def saved(self) -> None:
         self.browser.wait("document.getElementById('saved')?.textContent.startsWith('saved to')")
 

@@ -86,7 +86,7 @@ def test_drawn_objects_are_in_the_file_and_there_again_after_a_reload(page, fold
     for (_, area), expected in zip(saved, (10_000, 10_000, np.pi * 50 * 40), strict=True):
         assert area == pytest.approx(expected, rel=0.04)
     browser.open(f"http://127.0.0.1:{page.port}/#0")
-    browser.evaluate("location.reload()")
+    page.reload()
     page.objects(3)
 
 
@@ -192,6 +192,8 @@ def test_suggestions_are_accepted_and_rejected(browser, folder):
     with running(app) as found:
         page = Page(browser, found.port)
         browser.wait("!document.getElementById('suggest-part').hidden")
+        browser.evaluate("document.getElementById('propose').click()")  # in the order of their names
+        browser.wait("!document.getElementById('propose').checked")
         browser.key("Enter")
         page.objects(2)
         browser.key("PageDown")
