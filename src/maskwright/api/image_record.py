@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,7 +14,17 @@ from maskwright import files
 from maskwright.api.jobs import Job, check_same
 from maskwright.api.json_lines import LineFile, whole_lines
 from maskwright.api.parquet import write_parquet
-from maskwright.errors import RecipeError
+from maskwright.errors import MaskwrightError, RecipeError
+from maskwright.issues import Kind, Log
+
+IMAGES_RESUMED = Kind("images_resumed", "info", "going on after {count} image", "going on after {count} images")
+IMAGES_BEGUN_ANEW = Kind(
+    "images_begun_anew", "info", "an unfinished run in {folder} is replaced: --resume would have gone on"
+)
+IMAGES_STOPPED = Kind(
+    "images_stopped", "info", "stopped after {count} image; --resume goes on",
+    "stopped after {count} images; --resume goes on",
+)  # fmt: skip
 
 LINES = "predictions.jsonl"
 PARQUET = "predictions.parquet"
@@ -33,6 +43,7 @@ class ImageRecord:
     """The images that are done, a line each in predictions.part.jsonl; predictions.part.json says of which run.
 
     done     the names of the images that are done;  earlier  how many of them another run did
+    unfinished  a run that was broken off is there, and is not resumed
     counts   of each class on all of them
     written  the files that were written for them
     """
@@ -82,7 +93,7 @@ class ImageRecord:
 
     def close(self) -> None:
         if self._stream is not None:
-            self._stream.__exit__()
+            self._stream.close()
             self._stream = None
 
 
@@ -116,3 +127,34 @@ def image_record(out: Path, job: Job, resume: bool) -> Iterator[ImageRecord]:
             yield record
         finally:
             record.close()
+
+
+class Done(Protocol):
+    """A record of images, whatever files it is kept in. done, earlier, unfinished  as of ImageRecord"""
+
+    @property
+    def done(self) -> Collection[str]: ...
+    @property
+    def earlier(self) -> int: ...
+    @property
+    def unfinished(self) -> bool: ...
+
+
+@contextlib.contextmanager
+def reported(record: Done, failed: Sequence[MaskwrightError], out: Path, log: Log) -> Iterator[None]:
+    """Reports where the run of the block begins, and how far it was when it is stopped.
+
+    The first error of `failed` is raised where no image at all could be read.
+    """
+    if record.earlier:
+        log(IMAGES_RESUMED(count=record.earlier))
+    elif record.unfinished:
+        log(IMAGES_BEGUN_ANEW(folder=str(out)))
+    try:
+        yield
+    except BaseException:
+        if record.done:
+            log(IMAGES_STOPPED(count=len(record.done)))
+        raise
+    if failed and not record.done:
+        raise failed[0]

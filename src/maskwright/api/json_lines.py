@@ -52,6 +52,9 @@ class LineFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._stream.close()
 
     def add(self, facts: Mapping[str, Any]) -> None:

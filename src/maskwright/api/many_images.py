@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.api.image_record import LINES, ImageRecord, image_record
+from maskwright.api.image_record import LINES, ImageRecord, image_record, reported
 from maskwright.api.jobs import model_job
 from maskwright.api.json_lines import whole_lines
 from maskwright.api.predict import (
@@ -30,7 +30,7 @@ from maskwright.api.results import EACH, Prediction, write_each
 from maskwright.errors import MaskwrightError, OutputError
 from maskwright.images.ahead import opened_ahead
 from maskwright.images.sources import Origin, Source, free_stem
-from maskwright.issues import Kind, Log
+from maskwright.issues import Log
 from maskwright.prediction.loading import load_unless_loaded
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
@@ -38,15 +38,6 @@ from maskwright.progress import Progress
 from maskwright.reporting import reporting
 from maskwright.text import listed
 from maskwright.types import Image
-
-IMAGES_RESUMED = Kind("images_resumed", "info", "going on after {count} image", "going on after {count} images")
-IMAGES_BEGUN_ANEW = Kind(
-    "images_begun_anew", "info", "an unfinished run in {folder} is replaced: --resume would have gone on"
-)
-IMAGES_STOPPED = Kind(
-    "images_stopped", "info", "stopped after {count} image; --resume goes on",
-    "stopped after {count} images; --resume goes on",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -179,28 +170,20 @@ def _all(
     log: Log,
 ) -> list[MaskwrightError]:
     """Predict the images that are not done; the errors of those that cannot be read."""
-    if record.earlier:
-        log(IMAGES_RESUMED(count=record.earlier))
-    elif record.unfinished:
-        log(IMAGES_BEGUN_ANEW(folder=str(work.out)))
     todo = [source for source in images if source.name not in record.done]
     failed: list[MaskwrightError] = []
-    try:
-        with opened_ahead(work.predictor.open, _unwritten(todo, record, work)) as opened:
-            for source, image in progress(opened, total=len(todo), label="predicting", unit="images"):
-                if isinstance(image, MaskwrightError):
-                    failed.append(_without_frames(image))
-                    continue
-                prediction = work.predicted(source, image, progress)
-                record.add(prediction.facts())
-                if on_prediction is not None:
-                    on_prediction(prediction)
-    except BaseException:
-        if record.done:
-            log(IMAGES_STOPPED(count=len(record.done)))
-        raise
-    if failed and not record.done:
-        raise failed[0]
+    with (
+        reported(record, failed, work.out, log),
+        opened_ahead(work.predictor.open, _unwritten(todo, record, work)) as opened,
+    ):
+        for source, image in progress(opened, total=len(todo), label="predicting", unit="images"):
+            if isinstance(image, MaskwrightError):
+                failed.append(_without_frames(image))
+                continue
+            prediction = work.predicted(source, image, progress)
+            record.add(prediction.facts())
+            if on_prediction is not None:
+                on_prediction(prediction)
     return failed
 
 

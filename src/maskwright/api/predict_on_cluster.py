@@ -7,15 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from maskwright.api.cluster_work import Model, PredictImages
+from maskwright.api.image_record import reported
 from maskwright.api.jobs import model_job
-from maskwright.api.many_images import (
-    IMAGES_BEGUN_ANEW,
-    IMAGES_RESUMED,
-    IMAGES_STOPPED,
-    PredictedMany,
-    named,
-    report_many,
-)
+from maskwright.api.many_images import PredictedMany, named, report_many
 from maskwright.api.predict import check_request, listed_images
 from maskwright.api.results import EACH
 from maskwright.api.shards import ShardRecord, shard_record
@@ -83,10 +77,6 @@ def _all(
     cluster: Cluster, work: PredictImages, images: Sequence[Source], record: ShardRecord, progress: Progress, log: Log
 ) -> list[MaskwrightError]:
     """Predict the images that are not done; the errors of those that cannot be read."""
-    if record.earlier:
-        log(IMAGES_RESUMED(count=record.earlier))
-    elif record.unfinished:
-        log(IMAGES_BEGUN_ANEW(folder=str(work.out)))
     todo = [_reachable(source) for source in images if source.name not in record.done]
     failed: list[MaskwrightError] = []
 
@@ -96,15 +86,9 @@ def _all(
             failed.extend(errors)
             yield from piece
 
-    try:
+    with reported(record, failed, work.out, log):
         for _ in progress(done(), total=len(todo), label="predicting", unit="images"):
             pass
-    except BaseException:
-        if record.done:
-            log(IMAGES_STOPPED(count=len(record.done)))
-        raise
-    if failed and not record.done:
-        raise failed[0]
     return failed
 
 

@@ -115,7 +115,7 @@ class ShardRecord:
 
     def close(self) -> None:
         if self._stream is not None:
-            self._stream.__exit__()
+            self._stream.close()
             self._stream = None
 
     def _write_manifest(self, **facts: Any) -> None:
