@@ -22,8 +22,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +42,11 @@ from maskwright.formats.reading import (
     data_name,
     data_root,
     natural,
-    parse_json,
     plain,
-    read_json,
-    read_table,
     written_names,
 )
 from maskwright.formats.shapes import LINES_UNUSED, POINTS_UNUSED
+from maskwright.formats.via_records import ViaImage, ViaRegion, attributes_of, read_records
 from maskwright.geometry import polygons
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Instances, Record
@@ -63,7 +60,6 @@ CLASS_IMPLIED = Kind(
 )  # fmt: skip
 
 _SHAPES = ("polygon", "polyline", "rect", "circle", "ellipse")
-_COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 _REDRAW = "draw that region again in VIA and save"
 
 
@@ -83,34 +79,12 @@ def sniff(head: Head) -> Evidence | None:
 
 
 # --- reading ----------------------------------------------------------------------------------------
-@dataclass
-class _Region:
-    """One region as the file has it. `attributes` None: not readable."""
-
-    number: object
-    shape: Any
-    attributes: dict[str, Any] | None
-
-
-@dataclass
-class _Image:
-    """bytes: the size of the image's file, by which VIA tells images of one name apart; 0 where it is not said.
-
-    attributes  of the whole image
-    """
-
-    filename: str
-    regions: list[_Region]
-    bytes: int = 0
-    attributes: via_classes.Attributes = None
-
-
 def survey(paths: Sequence[Path], class_attribute: str | None = None) -> via_classes.Location:
     """Where the class stands, in all files of a dataset alike. A file that cannot be read says so when it is read."""
     regions: list[via_classes.Attributes] = []
     for path in paths:
         with contextlib.suppress(AnnotationError):
-            regions += _attributes(_images(path, Faults(path))[0])
+            regions += attributes_of(read_records(path, Faults(path))[0])
     return via_classes.find(regions, class_attribute, paths[0])
 
 
@@ -120,9 +94,9 @@ def read(
     """class_attribute  the region attribute that holds the class; None: found out, and told where there are several
     location         what `survey` found, where the dataset has several files
     """
-    images, options = _images(path, faults)
+    images, options = read_records(path, faults)
     root = data_root(path)
-    regions = _attributes(images)
+    regions = attributes_of(images)
     if location is None:
         location = via_classes.find(regions, class_attribute, faults.file)
     attribute = location.report(regions, class_attribute)
@@ -159,7 +133,7 @@ def read(
     return classified(data_name(root), names, drafts, labels, "via", faults, join=True)
 
 
-def _present(images: list[_Image], finder: ImageFinder, faults: Faults) -> Iterator[_Image]:
+def _present(images: list[ViaImage], finder: ImageFinder, faults: Faults) -> Iterator[ViaImage]:
     """Without the records of an absent image that is called like another: of two of one name the size in bytes says
     which is here. Where it is the size of neither, the image was saved anew, and both are its records."""
     sizes: dict[str, set[int]] = {}
@@ -174,115 +148,14 @@ def _present(images: list[_Image], finder: ImageFinder, faults: Faults) -> Itera
             yield image
 
 
-def _images(path: Path, faults: Faults) -> tuple[list[_Image], dict[str, list[str]]]:
-    if path.suffix.lower() == ".csv":
-        return _from_csv(path), {}
-    metadata, options = _metadata(path)
-    return list(_from_json(metadata, faults)), options
-
-
-def _attributes(images: Iterable[_Image]) -> list[via_classes.Attributes]:
-    return [region.attributes for image in images for region in image.regions]
-
-
-def _metadata(path: Path) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The records, and the declared options of each attribute (of a project)."""
-    data = read_json(path)
-    options: dict[str, list[str]] = {}
-    if isinstance(data, dict) and "_via_img_metadata" in data:
-        declared = data.get("_via_attributes")
-        declared = declared.get("region") if isinstance(declared, dict) else None
-        for name, item in (declared if isinstance(declared, dict) else {}).items():
-            if isinstance(item, dict) and isinstance(item.get("options"), dict):
-                options[name] = [option.strip() for option in item["options"]]
-        data = data["_via_img_metadata"]
-    if isinstance(data, list):  # some scripts write the records as a list
-        data = {str(number): record for number, record in enumerate(data)}
-    if not isinstance(data, dict):
-        raise AnnotationError("not a VIA file", file=path, expected="an object of records", got=type(data).__name__)
-    if {"project", "config", "metadata"} <= set(data):
-        raise AnnotationError("a VIA 3 project, which is another format", file=path, expected="a file of VIA 1 or 2",
-                              got=", ".join(list(data)[:6]), fix="leave the name of the format out")  # fmt: skip
-    if data and set(data) <= {"region", "file"} and all(isinstance(item, dict) for item in data.values()):
-        raise AnnotationError(
-            "VIA's attribute definitions, not annotations", file=path, expected='records with "filename" and "regions"',
-            got="definitions of " + ", ".join(name for item in data.values() for name in item or ()),
-            fix="name the file that VIA writes by Annotation, Export, or the project itself",
-        )  # fmt: skip
-    return data, options
-
-
-def _from_json(metadata: dict[str, Any], faults: Faults) -> Iterator[_Image]:
-    for key, record in metadata.items():
-        if not isinstance(record, dict) or not isinstance(record.get("filename"), str):
-            faults.saw()
-            faults.add(f'record "{key}"', "filename", "a record with a file name", record)
-            continue
-        regions = record.get("regions", [])
-        if isinstance(regions, dict):  # VIA 1
-            numbered = list(regions.items())
-        elif isinstance(regions, list):
-            numbered = list(enumerate(regions))
-        else:
-            faults.saw()
-            faults.add(f'image "{record["filename"]}"', "regions", "a list or an object of regions", regions)
-            continue
-        read = [_Region(number, *_parts(region)) for number, region in numbered]
-        attributes = record.get("file_attributes")
-        yield _Image(record["filename"], read, _size_of(record.get("size")),
-                     attributes if isinstance(attributes, dict) else None)  # fmt: skip
-
-
-def _size_of(value: Any) -> int:
-    """VIA writes -1 for an image that it knows by its address."""
-    whole = isinstance(value, int | str) and not isinstance(value, bool) and str(value).isdecimal()
-    return int(value) if whole and len(str(value)) < 16 else 0
-
-
-def _parts(region: Any) -> tuple[Any, dict[str, Any] | None]:
-    if not isinstance(region, dict):
-        return None, None
-    attributes = region.get("region_attributes", {})
-    return region.get("shape_attributes"), attributes if isinstance(attributes, dict) else None
-
-
-def _from_csv(path: Path) -> list[_Image]:
-    """One row a region; an image without regions has one row with an empty shape."""
-    images: dict[tuple[str, int], _Image] = {}
-    for row in read_table(path, _COLUMNS, ("file_size", "file_attributes", "region_count", "region_id")).rows:
-        name, size = row["filename"], _size_of(row.get("file_size", "").strip())
-        image = images.get((name, size))
-        if image is None:
-            of_image = _cell(row.get("file_attributes", ""))
-            images[name, size] = image = _Image(name, [], size, of_image if isinstance(of_image, dict) else None)
-        shape, attributes = _cell(row["region_shape_attributes"]), _cell(row["region_attributes"])
-        if shape == {} and row.get("region_count", "0") in ("", "0"):
-            continue
-        number = row.get("region_id", len(image.regions))
-        image.regions.append(_Region(number, shape, attributes if isinstance(attributes, dict) else None))
-    return list(images.values())
-
-
-def _cell(text: str) -> Any:
-    """JSON, or what VIA writes for it: an attribute never set is `undefined`."""
-    try:
-        return parse_json(text)
-    except ValueError:
-        pass
-    try:
-        return parse_json(re.sub(r":\s*undefined(?=\s*[,}])", ":null", text))
-    except ValueError:
-        return text
-
-
 # --- the class --------------------------------------------------------------------------------------
-def _implied(images: list[_Image], location: via_classes.Location, root: Path, faults: Faults) -> str | None:
+def _implied(images: list[ViaImage], location: via_classes.Location, root: Path, faults: Faults) -> str | None:
     """The class of a file without any attribute: the one that the other files know, or the folder's name."""
-    if any(location.labels(attributes) for attributes in _attributes(images)):
+    if any(location.labels(attributes) for attributes in attributes_of(images)):
         return None
     if not location.known:
         return data_name(root)
-    if len(location.known) > 1 or any(via_classes.values(value) for attributes in _attributes(images)
+    if len(location.known) > 1 or any(via_classes.values(value) for attributes in attributes_of(images)
                                    for value in (attributes or {}).values()):  # fmt: skip
         return None  # each region lacks one
     (label,) = location.known
@@ -291,7 +164,7 @@ def _implied(images: list[_Image], location: via_classes.Location, root: Path, f
     return label
 
 
-def _label(region: _Region, location: via_classes.Location, regions: Regions) -> str | None:
+def _label(region: ViaRegion, location: via_classes.Location, regions: Regions) -> str | None:
     """The class as written; None (and a fault) where there is none, or more than one box is ticked."""
     labels = location.labels(region.attributes)
     if len(labels) == 1:
@@ -305,7 +178,7 @@ def _label(region: _Region, location: via_classes.Location, regions: Regions) ->
 
 
 # --- the shape --------------------------------------------------------------------------------------
-def _draw(region: _Region, label: str, regions: Regions, note: Annotation | None) -> bool:
+def _draw(region: ViaRegion, label: str, regions: Regions, note: Annotation | None) -> bool:
     """Hand one shape to `regions`; False where it cannot be an object."""
     shape, number = region.shape, region.number
     kind = shape.get("name") if isinstance(shape, dict) else None
