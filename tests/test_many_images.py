@@ -102,6 +102,18 @@ def test_unreadable_images_are_named_in_the_end_with_their_reasons(images: Path,
     assert all(error.__traceback__ is None and error.__cause__ is None for error in done.failed)
 
 
+def test_where_there_is_nothing_to_resume_that_is_said_and_all_images_are_predicted(
+    images: Path, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        issues = Issues()
+        run(images, tmp_path, resume=True, log=issues)
+        assert f"no unfinished run in {tmp_path}: from the first image on" in sentences(issues)
+    issues = Issues()
+    run(images, tmp_path, log=issues)
+    assert not any("unfinished" in text for text in sentences(issues)), "nobody asked for it"
+
+
 def test_where_no_image_can_be_read_that_is_the_error_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("not an image")
     with pytest.raises(ImageError, match=r"a\.jpg"):
@@ -241,7 +253,7 @@ def test_damaged_records_are_refused(images: Path, broken: tuple[Path, Path]) ->
     model, out = broken
     for name, text in (("predictions.part.jsonl", "{}\n"), ("predictions.part.json", "[")):
         (out / name).write_text(text, encoding="utf-8")
-        with pytest.raises(RecipeError, match="does not say what is done"):
+        with pytest.raises(RecipeError, match="record of the unfinished run cannot be read"):
             predict_many(model, images, out=out, resume=True, log=Issues())
 
 

@@ -18,6 +18,7 @@ from maskwright.errors import MaskwrightError, RecipeError
 from maskwright.issues import Kind, Log
 
 IMAGES_RESUMED = Kind("images_resumed", "info", "going on after {count} image", "going on after {count} images")
+IMAGES_NOT_RESUMED = Kind("images_not_resumed", "info", "no unfinished run in {folder}: from the first image on")
 IMAGES_BEGUN_ANEW = Kind(
     "images_begun_anew", "info", "an unfinished run in {folder} is replaced: --resume would have gone on"
 )
@@ -43,7 +44,7 @@ class ImageRecord:
     """The images that are done, a line each in predictions.part.jsonl; predictions.part.json says of which run.
 
     done     the names of the images that are done;  earlier  how many of them another run did
-    unfinished  a run that was broken off is there, and is not resumed
+    resume   that run is resumed;  unfinished  one that was broken off is there
     counts   of each class on all of them
     written  the files that were written for them
     """
@@ -54,7 +55,8 @@ class ImageRecord:
         self.done: set[str] = set()
         self.written: set[str] = set()
         self.counts: Counter[str] = Counter()
-        self.unfinished = not resume and self._job_file.exists()
+        self.unfinished = self._job_file.exists()
+        self.resume = resume
         length = 0
         if resume and (begun := _read_job(self._job_file)) is not None:
             check_same(begun, job, self._job_file)
@@ -115,7 +117,9 @@ def read_line(line: bytes, file: Path) -> DoneLine:
 
 
 def damaged(file: Path, error: Exception) -> RecipeError:
-    return RecipeError("this does not say what is done", file=file, got=error, fix="begin anew: leave --resume out")
+    return RecipeError(
+        "the record of the unfinished run cannot be read", file=file, got=error, fix="begin anew: leave --resume out"
+    )
 
 
 @contextlib.contextmanager
@@ -130,12 +134,14 @@ def image_record(out: Path, job: Job, resume: bool) -> Iterator[ImageRecord]:
 
 
 class Done(Protocol):
-    """A record of images, whatever files it is kept in. done, earlier, unfinished  as of ImageRecord"""
+    """A record of images, whatever files it is kept in. done, earlier, resume, unfinished  as of ImageRecord"""
 
     @property
     def done(self) -> Collection[str]: ...
     @property
     def earlier(self) -> int: ...
+    @property
+    def resume(self) -> bool: ...
     @property
     def unfinished(self) -> bool: ...
 
@@ -148,8 +154,10 @@ def reported(record: Done, failed: Sequence[MaskwrightError], out: Path, log: Lo
     """
     if record.earlier:
         log(IMAGES_RESUMED(count=record.earlier))
-    elif record.unfinished:
+    elif record.unfinished and not record.resume:
         log(IMAGES_BEGUN_ANEW(folder=str(out)))
+    elif record.resume and not record.unfinished:
+        log(IMAGES_NOT_RESUMED(folder=str(out)))
     try:
         yield
     except BaseException:

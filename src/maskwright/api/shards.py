@@ -43,7 +43,7 @@ class ShardRecord:
     """The images that are done, in the shards of a folder.
 
     done  their names;  earlier  how many of them another run did;  counts  of each class on all of them
-    unfinished  a run that was broken off was there, and is replaced
+    resume  what was there is resumed;  unfinished  a run that was broken off was there
     """
 
     def __init__(self, out: Path, job: Job, resume: bool) -> None:
@@ -53,7 +53,7 @@ class ShardRecord:
         self._shards: dict[str, int] = {}
         self._stream: LineFile | None = None
         begun = _read_manifest(out / MANIFEST)
-        self.unfinished = not resume and begun is not None and not begun.complete
+        self.resume, self.unfinished = resume, begun is not None and not begun.complete
         length = 0
         if resume and begun is not None:
             check_same(begun.job, job, out / MANIFEST)
