@@ -124,6 +124,39 @@ def test_copies_in_two_splits_are_left(tmp_path):
     assert codes(checked)["left"]["split_leak"] == 1
 
 
+def test_the_log_numbers_objects_as_the_data_do(tmp_path):
+    drawn = [("a.png", "rust", SQUARE), ("a.png", "rust", SQUARE), ("a.png", "Rust", BEYOND)]
+    _, checked = clean(coco(tmp_path / "data", {"a.png": 1}, drawn), tmp_path / "clean")
+    found = {(change.code, change.object) for change in checked.changes or () if change.object is not None}
+    assert found == {("objects_repeated", 2), ("outlines_clipped", 3), ("class_duplicates", 3)}
+
+
+def test_an_object_is_removed_where_any_earlier_one_is_the_same(tmp_path):
+    nearly = [4, 4, 30, 4, 30, 29.4, 4, 29.4]
+    drawn = [("a.png", "rust", SQUARE), ("a.png", "rust", nearly), ("a.png", "rust", nearly)]
+    cleaned, checked = clean(coco(tmp_path / "data", {"a.png": 1}, drawn), tmp_path / "clean")
+    repeated = {change.object: (change.action, change.what) for change in checked.changes or ()}
+    assert repeated[2] == ("left", "nearly the same as object 1") and repeated[3] == ("removed", "the same as object 2")
+    assert cleaned.instance_count == 2
+
+
+def test_objects_and_copies_of_other_attributes_are_left(tmp_path):
+    drawn = [
+        ("a.png", "rust", SQUARE),
+        ("copy.png", "rust", SQUARE),
+        ("b.png", "rust", SQUARE),
+        ("b.png", "rust", SQUARE),
+    ]
+    folder = coco(tmp_path / "data", {"a.png": 1, "copy.png": 1, "b.png": 2}, drawn)
+    content = json.loads((folder / "annotations.json").read_text("utf-8"))
+    for number in (1, 3):
+        content["annotations"][number]["attributes"] = {"deep": True}
+    (folder / "annotations.json").write_text(json.dumps(content), "utf-8")
+    cleaned, checked = clean(folder, tmp_path / "clean")
+    assert len(cleaned) == 3 and cleaned.instance_count == 4
+    assert codes(checked) == {"left": Counter(duplicates=1, objects_repeated=1)}
+
+
 def test_outlines_that_cross_themselves_are_left(tmp_path):
     bow_tie = [10, 10, 40, 40, 40, 10, 10, 40]
     _, checked = clean(coco(tmp_path / "data", {"a.png": 1}, [("a.png", "rust", bow_tie)]), tmp_path / "clean")
@@ -166,10 +199,11 @@ def test_a_filled_folder_is_refused(messy, tmp_path):
         check(messy, fix=tmp_path / "there")
 
 
-def test_several_datasets_are_refused(messy, tmp_path):
+def test_several_datasets_are_refused(messy, tmp_path, monkeypatch):
     both = tmp_path / "both"
     shutil.copytree(messy, both / "one")
     shutil.copytree(messy, both / "two")
+    monkeypatch.setattr("maskwright.api.check.find_duplicates", pytest.fail)  # refused before images are compared
     with pytest.raises(RecipeError, match="one dataset at a time"):
         check(both, fix=tmp_path / "clean")
     assert not (tmp_path / "clean").exists()

@@ -63,7 +63,8 @@ def test_ordinary_records_are_read_in_many_blocks(tmp_path, monkeypatch):
     "text",
     ["[1, 2]", '{"rows": 3}', '{"other": 1}', "7", '{"rows": [1, 2]}', '\ufeff{"rows": [{"a": 1}]}',
      '{"rows": [{"a": NaN}]}', '{"rows": [{"a": 1}', '{"rows": [{"a": 1]}]}', '{"rows": [], "rows": [{"a": 1}]}',
-     '{"inner": {"rows": [{"a": 1}]}}', '{"other": {"a": 1, "a": 2}, "rows": []}'],
+     '{"inner": {"rows": [{"a": 1}]}}', '{"inner": {"rows": [{"a": 1}]}, "rows": []}',
+     '{"other": {"a": 1, "a": 2}, "rows": []}'],
 )  # fmt: skip
 def test_other_documents_are_left_to_be_read_as_a_whole(tmp_path, text):
     (tmp_path / "a.json").write_text(text, encoding="utf-8")

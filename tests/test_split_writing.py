@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from maskwright import formats
 from maskwright.api.split import split
 from maskwright.cli.main import main
 from maskwright.curate.split import video_of
-from maskwright.errors import RecipeError
+from maskwright.errors import DatasetError, RecipeError
 from maskwright.issues import Issues
 
 
@@ -79,6 +81,26 @@ def test_where_writing_fails_nothing_is_moved(data, tmp_path, monkeypatch):
     with pytest.raises(Exception, match="disk is gone"):
         split(data, tmp_path / "out", images="move", log=Issues())
     assert len(names(data)) == 12 and not (tmp_path / "out").exists()
+
+
+def test_images_in_an_archive_cannot_be_moved_and_stay_readable(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("MASKWRIGHT_CACHE", str(tmp_path / "cache"))
+    archive = shutil.make_archive(str(tmp_path / "frames"), "zip", data)
+    with pytest.raises(RecipeError, match="out of an archive"):
+        split(archive, tmp_path / "out", images="move", log=Issues())
+    assert len(formats.read(archive)) == 12 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_a_name_with_a_line_break_is_in_no_list(tmp_path):
+    for number, name in enumerate(("a.png", "b\nc.png", "d.png", "e.png")):
+        path = tmp_path / "data" / ("rust" if number % 2 else "paint") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        blocks = np.random.default_rng(number).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(blocks).resize((64, 48), Image.Resampling.NEAREST).save(path)
+    with pytest.raises(DatasetError, match="line break") as refused:
+        split(tmp_path / "data", tmp_path / "out", val=0.5, images="list", log=Issues())
+    assert "\n" not in refused.value.parts["record"] and not (tmp_path / "out").exists()
 
 
 def test_lists_name_every_image_once_and_copy_none(data, tmp_path):

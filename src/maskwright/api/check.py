@@ -114,16 +114,16 @@ def check(
         datasets, because = [dataset_of(data, **reading)], {}
     else:
         datasets, because = _datasets(Path(data).expanduser(), reading)
+    if fix is not None and len(datasets) > 1:
+        names = ", ".join(dataset.name for dataset in datasets)
+        raise RecipeError("one dataset at a time can be fixed", field="--fix", expected="a folder with one dataset",
+                          got=names, fix="name the folder of one of them")  # fmt: skip
     paths = [record.image for dataset in datasets for record in dataset]
     duplicates = find_duplicates(paths, progress=progress, make_thumbnails=_thumbnails_on(cluster, log))
     issues = _issues(datasets, duplicates)
     doubts = {} if model is None else {dataset.name: _doubted(dataset, model, progress) for dataset in datasets}
     changes = None
     if fix is not None:
-        if len(datasets) > 1:
-            names = ", ".join(dataset.name for dataset in datasets)
-            raise RecipeError("one dataset at a time can be fixed", field="--fix", expected="a folder with one dataset",
-                              got=names, fix="name the folder of one of them")  # fmt: skip
         (dataset,) = datasets
         changes = write_fixed(dataset, issues[dataset.name], duplicates, Path(fix), images, progress)
     if page is not None:

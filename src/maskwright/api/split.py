@@ -13,14 +13,18 @@ from maskwright import files, formats
 from maskwright.api.reading import ReadOptions, dataset_of
 from maskwright.curate import split as splitting
 from maskwright.curate.copies import Placing, with_copies
-from maskwright.errors import OutputError, RecipeError, UnknownName
+from maskwright.errors import DatasetError, OutputError, RecipeError, UnknownName
+from maskwright.escaping import harmless
 from maskwright.formats.faults import summarized
 from maskwright.issues import Issue, Kind, Log, warn
 from maskwright.progress import Progress
 from maskwright.reporting import automatic
 from maskwright.types import Dataset
 
-IMAGES_NOT_COPIED = Kind("images_not_copied", "warning", "{count} unlabeled or skipped images were not copied")
+IMAGES_NOT_COPIED = Kind(
+    "images_not_copied", "warning", "{count} unlabeled or skipped image was not copied",
+    "{count:,} unlabeled or skipped images were not copied",
+)  # fmt: skip
 DIVIDED_ANEW = Kind("divided_anew", "warning", "the data came divided ({splits}) and were divided anew")
 
 VAL = 0.2  # of the images, where nobody says
@@ -94,6 +98,7 @@ def split(
     if out is not None:
         files.refuse_filled(Path(out))
     dataset = dataset_of(data, **reading)
+    _refuse_unpacked(dataset, images)
     several, divided = {}, dataset
     if folds:
         several = _folds(splitting.k_fold(dataset, folds, 1, seed, group_by, progress))
@@ -125,6 +130,16 @@ def _refuse_contradictions(val: float | None, test: float, folds: int | None, fo
                           expected="copy, link or list", got="move")  # fmt: skip
     if images == "list" and format is not None:
         raise RecipeError("lists have no annotations", field="format, images", expected="one of the two", got=format)
+
+
+def _refuse_unpacked(dataset: Dataset, images: Images) -> None:
+    """RecipeError where images to move lie in an archive: not they would leave it, but their unpacked copies."""
+    from maskwright.fetch import cache_folder  # brings the network's modules
+
+    cache = cache_folder()
+    if images == "move" and any(cache in record.image.parents for record in dataset):
+        raise RecipeError("images cannot be moved out of an archive, a TFRecord or a remote folder", field="images",
+                          expected="copy, link or list", got="move", fix="unpack the data first, or copy")  # fmt: skip
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -172,8 +187,15 @@ def _write_lists(several: Mapping[str, Parts], out: Path, dataset: Dataset) -> N
     with files.writing_folder(out) as temporary:
         for fold, parts in several.items():
             for name, part in parts.items():
-                paths = [record.image.relative_to(root).as_posix() for record in part]
-                files.write_text(temporary / fold / f"{name}.txt", "".join(f"{path}\n" for path in paths))
+                lines = [_line(record.image.relative_to(root).as_posix()) for record in part]
+                files.write_text(temporary / fold / f"{name}.txt", "".join(lines))
+
+
+def _line(path: str) -> str:
+    if len(path.splitlines()) > 1:
+        raise DatasetError("this name has a line break, and a list has one name per line",
+                           record=f'image "{harmless(path)}"', fix="rename it, or copy the images")  # fmt: skip
+    return f"{path}\n"
 
 
 def _format(dataset: Dataset, chosen: str | None) -> str | None:

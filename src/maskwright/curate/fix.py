@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from maskwright.curate.duplicates import Duplicates
 from maskwright.curate.faults import KINDS
 from maskwright.curate.objects import OBJECTS_REPEATED, repeated
 from maskwright.curate.relabel import relabelled
-from maskwright.formats.faults import FAULTY_RECORD, IMAGES_ABSENT
+from maskwright.formats.faults import FAULTY_RECORD, FAULTY_RECORDS, IMAGES_ABSENT
 from maskwright.formats.region_rows import OUTLINES_CLIPPED
 from maskwright.issues import Issue
 from maskwright.types import Dataset, Instances, Record
@@ -27,7 +27,7 @@ class Change:
             the file says; "left": as it was, because only a person can decide
     code    of the issue that it is about
     image   the image, "" where it is about none or many
-    object  its number on the image, from 1; None where it is about none
+    object  its number on the image in the data, from 1; None where it is about none
     what    before and after, or the reason
     """
 
@@ -55,8 +55,9 @@ def fixed(dataset: Dataset, issues: Iterable[Issue], duplicates: Duplicates) -> 
     issues = list(issues)
     changes = [*_by_reader(dataset)]
     dropped = _dropped(dataset, duplicates, changes)
-    records = [_cleaned(record, changes) for index, record in enumerate(dataset) if index not in dropped]
-    cleaned = _one_spelling(replace(dataset, records=tuple(records)), issues, changes)
+    kept = tuple(record for index, record in enumerate(dataset) if index not in dropped)
+    cleaned = _one_spelling(replace(dataset, records=kept), issues, changes)
+    cleaned = replace(cleaned, records=tuple(_cleaned(record, changes) for record in cleaned))
     settled = {DUPLICATES.code, IMAGES_UNREADABLE.code, IMAGES_SKIPPED.code, CLASS_DUPLICATES.code,
                OBJECTS_REPEATED.code, *(kind.code for kind in KINDS.values()),
                *(issue.code for issue in dataset.issues)}  # fmt: skip
@@ -71,7 +72,7 @@ def _by_reader(dataset: Dataset) -> Iterator[Change]:
             yield Change("removed", issue.code, _first_image(issue), None, str(issue))
         elif issue.code == IMAGES_ABSENT.code:
             yield from (Change("removed", issue.code, str(image), None, "not there") for image in issue.images)
-        elif issue.code != "faulty_records":
+        elif issue.code != FAULTY_RECORDS.code:
             yield Change("read", issue.code, _first_image(issue) if len(issue.images) == 1 else "", None, str(issue))
 
 
@@ -103,7 +104,7 @@ def _dropped(dataset: Dataset, duplicates: Duplicates, changes: list[Change]) ->
 
 
 def _same_labels(one: Record, other: Record) -> bool:
-    """The same classes, and the same objects in the same order, to the pixel."""
+    """The same classes, and the same objects in the same order, to the pixel and with the same attributes."""
     if one.labels != other.labels or one.state != other.state:
         return False
     if one.instances is None or other.instances is None:
@@ -112,6 +113,7 @@ def _same_labels(one: Record, other: Record) -> bool:
         np.array_equal(one.instances.classes, other.instances.classes)
         and np.allclose(one.instances.boxes, other.instances.boxes, atol=1)
         and _same_masks(one.instances, other.instances)
+        and _attributes(one.instances) == _attributes(other.instances)
     )
 
 
@@ -121,21 +123,33 @@ def _same_masks(one: Instances, other: Instances) -> bool:
     return one.masks.size == other.masks.size and np.array_equal(one.masks.counts, other.masks.counts)
 
 
+def _attributes(drawn: Instances) -> list[Mapping[str, Any]]:
+    return [{} if note is None else note.attributes for note in drawn.annotations or [None] * len(drawn)]
+
+
 def _cleaned(record: Record, changes: list[Change]) -> Record:
     """Without objects that are drawn twice exactly; outlines end at the edge of the image."""
-    drawn = record.instances
-    if drawn is None or not len(drawn):
+    if record.instances is None or not len(record.instances):
         return record
+    drawn = _within(record.instances, record, changes)
     kept = np.ones(len(drawn), bool)
     for first, second in repeated(drawn):
-        same = np.array_equal(drawn.boxes[first], drawn.boxes[second]) and _same_masks(drawn[[first]], drawn[[second]])
-        kept[second] = not same
-        what = f"the same as object {first + 1}" if same else f"nearly the same as object {first + 1}"
-        changes.append(
-            Change("removed" if same else "left", OBJECTS_REPEATED.code, str(record.image), second + 1, what)
-        )
-    drawn = drawn if kept.all() else drawn[kept]
-    return replace(record, instances=_within(drawn, record, changes))
+        same = _same_before(drawn, second, kept)
+        kept[second] = same is None
+        what = f"nearly the same as object {first + 1}" if same is None else f"the same as object {same + 1}"
+        action = "left" if same is None else "removed"
+        changes.append(Change(action, OBJECTS_REPEATED.code, str(record.image), second + 1, what))
+    return replace(record, instances=drawn if kept.all() else drawn[kept])
+
+
+def _same_before(drawn: Instances, row: int, kept: np.ndarray) -> int | None:
+    """The first object before this one that is kept and equal to it: class, box, mask and attributes."""
+    alike = kept[:row] & (drawn.classes[:row] == drawn.classes[row]) & (drawn.boxes[:row] == drawn.boxes[row]).all(1)
+    if drawn.crowd is not None:
+        alike &= ~drawn.crowd[:row]
+    attributes = _attributes(drawn)
+    return next((other for other in np.flatnonzero(alike).tolist() if attributes[other] == attributes[row]
+                 and _same_masks(drawn[[other]], drawn[[row]])), None)  # fmt: skip
 
 
 def _within(drawn: Instances, record: Record, changes: list[Change]) -> Instances:

@@ -82,12 +82,14 @@ def read_records(path: Path, name: str, column: str) -> dict[str, Any] | None:
         head = scan.passed
         if not scan.records():
             return None
-        rest = head + scan.buffer + stream.read()
+        rest = (
+            head + b"null" + scan.buffer + stream.read()
+        )  # which shows whose list it was: an inner object may have one
     try:
         found = msgspec.json.decode(rest, type=dict[str, Any])
     except _UNSOUND:
         return None
-    if found.get(name) != [] or rest.count(b'":') != reading.count_keys(found):
+    if found.get(name) != [None] or rest.count(b'":') != reading.count_keys(found):
         return None
     return found | {name: Records(path, scan.places, scan.counts, scan.first)}
 
