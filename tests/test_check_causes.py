@@ -133,7 +133,7 @@ def test_a_class_that_a_split_lacks_is_named(tmp_path):
                for seed, (split, objects) in enumerate(drawn)]  # fmt: skip
     found = codes(*records, names=("rust", "dent"))
     assert str(found["classes_absent_from_split"]) == (
-        "val shows no dent: nothing is learned or measured of it there"
+        "val has no dent, which can be neither learned nor measured there"
     )  # fmt: skip
     assert "classes_absent_from_split" not in codes(*records[:2], names=("rust", "dent"))
 

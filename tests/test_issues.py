@@ -29,6 +29,7 @@ def test_a_number_brings_its_noun():
     kind = Kind("divided", "info", "{train:image} to train on, {val} held back")
     assert str(kind(train=1, val=2)) == "1 image to train on, 2 held back"
     assert str(kind(train=1300, val=2)) == "1,300 images to train on, 2 held back"
+    assert str(Kind("lost", "info", "{count:class id} cannot be kept")(count=2)) == "2 class ids cannot be kept"
 
 
 def test_a_list_is_joined_and_shortened_and_a_part_without_value_left_out():

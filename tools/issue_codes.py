@@ -73,7 +73,7 @@ def table(kinds: list[Declared]) -> str:
 
 
 def _cell(kind: Declared) -> str:
-    text = re.sub(r"\{(\w+):([a-z]{2,})\}", r"{\1} \2s", kind.plural or kind.wording)  # a number with its noun
+    text = re.sub(r"\{(\w+):([a-z][a-z ]+)\}", r"{\1} \2s", kind.plural or kind.wording)  # a number with its noun
     text = re.sub(r"\{(\w+)[!:][^}]*\}", r"{\1}", text).replace("{fix}", kind.fix or "{fix}")
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 

@@ -168,7 +168,7 @@ class _Words(string.Formatter):
             return harmless(", ".join(f"{name} {number:,}" for name, number in value.items()))
         if isinstance(value, MaskwrightError):
             return str(value)
-        if isinstance(value, int) and len(format_spec) > 1 and format_spec.isalpha():
+        if isinstance(value, int) and _NOUN.fullmatch(format_spec):
             return counted(value, format_spec)
         return harmless(format(value, format_spec))
 
@@ -179,6 +179,7 @@ def _name(item: object) -> str:
 
 
 _WORDS = _Words()
+_NOUN = re.compile(r"[a-z][a-z ]+")
 _OPTIONAL = re.compile(r"\[([^\]]*)\]")
 _EMPTY = (None, "", (), [], {})
 

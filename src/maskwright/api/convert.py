@@ -21,10 +21,7 @@ from maskwright.reporting import automatic
 from maskwright.types import Dataset, Record
 
 PART_NOT_WRITTEN = Kind(
-    "part_not_written",
-    "warning",
-    "{count} unlabeled or skipped image cannot be kept ({file} is not written)",
-    "{count} unlabeled or skipped images cannot be kept ({file} is not written)",
+    "part_not_written", "warning", "{count:unlabeled or skipped image} cannot be kept ({file} is not written)"
 )
 SPLITS_LOST = Kind(
     "splits_lost", "warning", "the division into {splits:&} cannot be kept in one file: {fix}", fix="name a folder"

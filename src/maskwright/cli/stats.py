@@ -36,20 +36,20 @@ def command(data: Path, out: Path | None, open_page: bool, console: Console, **r
 
     browser.need_page(open_page, out, f"maskwright stats {data}")
     result = stats(data, out=out, **reading)
-    console.result(result.to_dict(), lambda: _show(result, console))
+    facts = result.to_dict()
+    console.result(facts, lambda: _show(result, facts, console))
     if open_page and result.page is not None:
         browser.show_page(result.page, console)
 
 
-def _show(result: StatsResult, console: Console) -> None:
-    facts = result.stats.to_dict()
+def _show(result: StatsResult, facts: dict[str, Any], console: Console) -> None:
     console.show(f"{result.dataset.name}: {len(result.dataset):,} images, {len(result.stats):,} objects")
     rows = [[f"image {name}", *_row(facts["images"][name])] for name in ("width", "height")]
     if len(result.stats):
         rows.append(["objects per image", *_row(facts["crowding"]["per_image"])])
         rows += [[f"object {name.replace('_', ' ')}", *_row(facts["objects"][name])] for name in MEASURES]
     console.table(["", "min", "10 %", "median", "90 %", "max"], rows)
-    _show_classes(result, console)
+    _show_classes(facts["classes"], console)
     for fit in result.fits:
         console.show(
             f"anchors of {fit.model} at {fit.size} px: median IoU {fit.median:.2f}; {fit.above_half:.1%} of the "
@@ -59,12 +59,11 @@ def _show(result: StatsResult, console: Console) -> None:
         console.show(f"page  {result.page}")
 
 
-def _show_classes(result: StatsResult, console: Console) -> None:
-    if not result.dataset.names:
+def _show_classes(classes: dict[str, dict[str, Any]], console: Console) -> None:
+    if not classes:
         return
     rows = []
-    for index, name in enumerate(result.dataset.names):
-        mine = result.stats.of_class(index)
+    for name, mine in classes.items():
         side = mine["side"]
         spread = [None, None] if side is None else [_text(side.median), f"{_text(side.p10)} to {_text(side.p90)}"]
         rows.append([name, mine["objects"], mine["images"], *spread])

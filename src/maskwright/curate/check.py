@@ -64,7 +64,9 @@ CLASS_ON_ONE_IMAGE = Kind(
 )  # fmt: skip
 CLASSES_UNEVEN = Kind("classes_uneven", "warning", "the classes are uneven, {ratio:.0f} to 1: {counts}")
 CLASSES_ABSENT_FROM_SPLIT = Kind(
-    "classes_absent_from_split", "warning", "{split} shows no {classes:&}: nothing is learned or measured of it there"
+    "classes_absent_from_split",
+    "warning",
+    "{split} has no {classes:&}, which can be neither learned nor measured there",
 )
 CLASS_DUPLICATES = Kind("class_duplicates", "error", "classes {classes:&} differ only by case or blanks: {fix}")
 IMAGES_UNREADABLE = Kind(

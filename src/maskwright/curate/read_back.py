@@ -15,9 +15,7 @@ from maskwright.geometry import boxes
 from maskwright.issues import Issue, Kind
 from maskwright.types import Annotation, Dataset, Instances, Record
 
-READ_BACK = Kind(
-    "read_back", "info", "read back: {count:,} images and {objects:,} objects, compared one by one"
-)  # fmt: skip
+READ_BACK = Kind("read_back", "info", "read back: {count:image} and {objects:object}, compared one by one")
 IMAGES_DIFFER = Kind(
     "images_differ", "warning", "{count} image is not read back in the same state (labeled, empty, its split)",
     "{count:,} images are not read back in the same state (labeled, empty, their split)",
@@ -108,7 +106,7 @@ def differences(written: Dataset, read: Dataset) -> tuple[Issue, ...]:
     """
     found = _Found()
     own = {_name(record): record for record in read} | {record.image.resolve(): record for record in read}
-    told = _told_ids(written)
+    own_ids = _own_ids(written)
     for record in written:
         other = own.get(record.image.resolve()) or own.get(_name(record))
         if other is None or other.state != record.state or record.split not in (None, other.split):
@@ -118,10 +116,10 @@ def differences(written: Dataset, read: Dataset) -> tuple[Issue, ...]:
         found.images += 1
         if _labels(record, written) != _labels(other, read):
             found.counts[LABELS_DIFFER] += 1
-        found.counts[IMAGE_IDS_DIFFER] += IMAGE_IDS_DIFFER in told and _differ(record.id, other.id)
+        found.counts[IMAGE_IDS_DIFFER] += IMAGE_IDS_DIFFER in own_ids and _differ(record.id, other.id)
         found.counts[IMAGE_ATTRIBUTES_DIFFER] += _texts(record.attributes) != _texts(other.attributes)
         if record.instances is not None and other.instances is not None:
-            _compare(record.instances, other.instances, found, ANNOTATION_IDS_DIFFER in told)
+            _compare(record.instances, other.instances, found, ANNOTATION_IDS_DIFFER in own_ids)
         elif record.instances is not None and len(record.instances):
             found.counts[OBJECTS_DIFFER] += len(record.instances)
     issues = [READ_BACK(count=found.images, objects=found.objects)]
@@ -144,17 +142,17 @@ def unexplained(differing: Iterable[Issue], losses: Iterable[Issue]) -> tuple[Is
                  and not reported & {*reasons.get(issue.code, ())})  # fmt: skip
 
 
-def _told_ids(written: Dataset) -> set[Kind]:
+def _own_ids(written: Dataset) -> set[Kind]:
     """The kinds of ids that are more than the numbers of what they stand for; each split is a file of its own."""
-    told: set[Kind] = set()
+    kinds: set[Kind] = set()
     for part in (*written.splits().values(), written.where(lambda record: record.split is None)):
         notes = [note for record in part if record.instances is not None for note in record.instances.annotations or ()]
         ids = {
             IMAGE_IDS_DIFFER: [record.id for record in part if record.id is not None],
             ANNOTATION_IDS_DIFFER: [note.id for note in notes if note is not None and note.id is not None],
         }
-        told |= {kind for kind, several in ids.items() if not only_number(several)}
-    return told
+        kinds |= {kind for kind, several in ids.items() if not only_number(several)}
+    return kinds
 
 
 def _differ(one: int | str | None, other: int | str | None) -> bool:

@@ -137,7 +137,7 @@ class Drawing:
 
 
 def _is_plain(item: _Plain) -> bool:
-    """Outlines of three points or more, and a box of a thinkable size."""
+    """Outlines of three points or more, and a box of a possible size."""
     parts, box = item.segmentation, item.bbox
     if type(parts) is not list or not parts or len(box) != 4 or item.iscrowd not in _CROWD:
         return False

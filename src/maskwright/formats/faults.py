@@ -55,7 +55,7 @@ class Faults:
     add()     one region or image is faulty and is put aside: a FAULTY_RECORD
     saw()     so many regions were looked at (the faulty ones among them)
     absent()  an image is named and not there: counted and named, but no fault of the annotations
-    count()   something that was mended or left out, to be told once with its number and the images it is about
+    count()   something that was mended or left out, to be reported once with its number and the images it is about
     report()  any other issue, once
 
     `into(dataset)` puts all of it into the Dataset, or raises when more than 5 % of the regions are faulty.
@@ -96,7 +96,7 @@ class Faults:
         return self._taken
 
     def add_met(self, turn: int, record: str, field: str, expected: str, got: object, fix: str, cause: str) -> None:
-        """The same for a region that was met earlier, at that `turn()`: faults are told in the file's order."""
+        """The same for a region that was met earlier, at that `turn()`: faults are reported in the file's order."""
         self.add(record, field, expected, got, fix, cause=cause)
         self._records[-1] = (turn, self._records[-1][1])
 
@@ -116,7 +116,7 @@ class Faults:
         self._absent.append(_Absent(name, alike))
 
     def found(self) -> None:
-        """One named image is there (so that `absent` can be told as a fraction)."""
+        """One named image is there (so that `absent` can be reported as a fraction)."""
         self._images += 1
 
     def count(self, kind: Kind, number: int = 1, image: Path | None = None) -> None:

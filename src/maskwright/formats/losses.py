@@ -1,4 +1,4 @@
-"""Losses: what the target format cannot hold, counted while `write` goes on."""
+"""Losses: what the target format cannot hold, counted while it is written."""
 
 from __future__ import annotations
 
@@ -10,34 +10,17 @@ import numpy as np
 from maskwright.issues import Issue, Kind
 from maskwright.types import Dataset, Instances, Record
 
-SKIPPED_IMAGES_LOST = Kind(
-    "skipped_images_lost", "warning", "{count} skipped image cannot be kept", "{count} skipped images cannot be kept"
-)
-UNLABELED_IMAGES_LOST = Kind(
-    "unlabeled_images_lost", "warning", "{count} unlabeled image cannot be kept",
-    "{count} unlabeled images cannot be kept",
-)  # fmt: skip
-EMPTY_IMAGES_LOST = Kind(
-    "empty_images_lost", "warning", "{count} empty image cannot be kept", "{count} empty images cannot be kept"
-)
-SCORES_LOST = Kind("scores_lost", "warning", "{count} score cannot be kept", "{count} scores cannot be kept")
-OUTLINES_LOST = Kind("outlines_lost", "warning", "{count} outline cannot be kept", "{count} outlines cannot be kept")
+SKIPPED_IMAGES_LOST = Kind("skipped_images_lost", "warning", "{count:skipped image} cannot be kept")
+UNLABELED_IMAGES_LOST = Kind("unlabeled_images_lost", "warning", "{count:unlabeled image} cannot be kept")
+EMPTY_IMAGES_LOST = Kind("empty_images_lost", "warning", "{count:empty image} cannot be kept")
+SCORES_LOST = Kind("scores_lost", "warning", "{count:score} cannot be kept")
+OUTLINES_LOST = Kind("outlines_lost", "warning", "{count:outline} cannot be kept")
 BOXES_LOST = Kind("boxes_lost", "warning", "{count} box cannot be kept", "{count} boxes cannot be kept")
-CROWD_MARKS_LOST = Kind(
-    "crowd_marks_lost", "warning", "{count} crowd mark cannot be kept", "{count} crowd marks cannot be kept"
-)
-ATTRIBUTES_LOST = Kind(
-    "attributes_lost", "warning", "{count} attribute cannot be kept", "{count} attributes cannot be kept"
-)
-CLASS_IDS_LOST = Kind(
-    "class_ids_lost", "warning", "{count} class id cannot be kept", "{count} class ids cannot be kept"
-)
-IMAGE_IDS_LOST = Kind(
-    "image_ids_lost", "warning", "{count} image id cannot be kept", "{count} image ids cannot be kept"
-)
-ANNOTATION_IDS_LOST = Kind(
-    "annotation_ids_lost", "warning", "{count} annotation id cannot be kept", "{count} annotation ids cannot be kept"
-)
+CROWD_MARKS_LOST = Kind("crowd_marks_lost", "warning", "{count:crowd mark} cannot be kept")
+ATTRIBUTES_LOST = Kind("attributes_lost", "warning", "{count:attribute} cannot be kept")
+CLASS_IDS_LOST = Kind("class_ids_lost", "warning", "{count:class id} cannot be kept")
+IMAGE_IDS_LOST = Kind("image_ids_lost", "warning", "{count:image id} cannot be kept")
+ANNOTATION_IDS_LOST = Kind("annotation_ids_lost", "warning", "{count:annotation id} cannot be kept")
 IMAGE_ATTRIBUTES_LOST = Kind(
     "image_attributes_lost", "warning", "{count} attribute of an image cannot be kept",
     "{count} attributes of images cannot be kept",
@@ -67,7 +50,7 @@ IMAGE_LABELS_LOST = Kind(
     "image_labels_lost", "warning", "{count} list of image labels cannot be kept",
     "{count} lists of image labels cannot be kept",
 )  # fmt: skip
-HOLES_LOST = Kind("holes_lost", "warning", "{count} hole cannot be kept", "{count} holes cannot be kept")
+HOLES_LOST = Kind("holes_lost", "warning", "{count:hole} cannot be kept")
 UNIONS_LOST = Kind(
     "unions_lost", "warning", "{count} union of several parts cannot be kept",
     "{count} unions of several parts cannot be kept",
@@ -128,8 +111,8 @@ class Losses:
             labels = [record.labels for record in written if record.labels is not None]
             self.add(IMAGE_LABELS_LOST, sum(several == () or "image_labels" not in holds for several in labels))
         if "labelled_classes" not in holds:
-            told = (record.labelled_classes is not None or record.incomplete for record in written)
-            self.add(LABELLED_CLASSES_LOST, sum(told))
+            partly = (record.labelled_classes is not None or record.incomplete for record in written)
+            self.add(LABELLED_CLASSES_LOST, sum(partly))
         if "groups" not in holds:
             self.add(GROUPS_LOST, sum(record.group is not None for record in written))
         if "boxes" not in holds:

@@ -71,7 +71,7 @@ def examine(drawn: Ragged, shapes: Ragged, boxes: np.ndarray, sizes: np.ndarray,
     shapes  as in the image, turned where EXIF asks for it
     boxes   n bool, which objects are boxes
     sizes   n×2 height and width of the image
-    last    n, how far before the right and lower edge an outline is told as cut
+    last    n, how far before the right and lower edge an outline is reported as cut
     """
     begins = np.cumsum(drawn.lengths) - drawn.lengths
     firsts = np.cumsum(drawn.parts) - drawn.parts
@@ -141,7 +141,7 @@ def _three_different(points: np.ndarray, lengths: np.ndarray, begins: np.ndarray
 
 
 def corners_of(boxes: list[Any]) -> np.ndarray:
-    """n×4 float64; not a number where a box is None, or not four finite numbers of a thinkable size."""
+    """n×4 float64; not a number where a box is None, or not four finite numbers of a possible size."""
     table = np.full((len(boxes), 4), np.nan)
     given = [row for row, box in enumerate(boxes) if box is not None]
     listed = [boxes[row] for row in given]

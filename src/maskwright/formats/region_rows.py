@@ -38,7 +38,7 @@ BOXES_CLIPPED = Kind(
 class RegionRows:
     """Objects of one image: what waits to be examined, and what was found sound.
 
-    last       how far before the right and lower edge an outline is told as cut
+    last       how far before the right and lower edge an outline is reported as cut
     in_pixels  what comes here was scaled to pixels: within a pixel of the corner it is just small
     """
 
@@ -103,8 +103,8 @@ class RegionRows:
         waiting, self._waiting = self._waiting, []
         here = slice(first, first + len(waiting))
         problems = found.problems[here]
-        thinkable = (problems == outlines.SOUND) | (problems >= outlines.OUTSIDE)
-        self._reach = np.maximum(self._reach, found.high[here][thinkable].max(0, initial=0))
+        possible = (problems == outlines.SOUND) | (problems >= outlines.OUTSIDE)
+        self._reach = np.maximum(self._reach, found.high[here][possible].max(0, initial=0))
         likely = not self._in_pixels and max(self.size) > _SMALL
         if not problems.any() and not found.tiny[here].any() and not any(item.alone for item in waiting):
             self._take_sound(waiting, shapes[here], boxes[here], kept[here], int(found.cut[here].sum()))

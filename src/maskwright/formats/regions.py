@@ -43,7 +43,7 @@ class Regions(RegionRows):
     Coordinates are image pixels after EXIF's turn, edges (0 and width are the image's edges). `region` is how people
     find it again: a number, or an id. `label` is the class name.
 
-    whole_pixels  the format counts pixels (VIA): a point at x = width lies past the last one and is told as cut
+    whole_pixels  the format counts pixels (VIA): a point at x = width lies past the last one and is reported as cut
     in_pixels     what comes here was scaled to pixels by the format: within a pixel of the corner it is just small
     stated        (height, width) as the file gives them, None where it does not. Where the image is turned by EXIF
                   and the file states the unturned size, all coordinates are turned; any other difference is a fault

@@ -108,7 +108,7 @@ def read(path: Path, faults: Faults) -> Dataset:
 # --- XML --------------------------------------------------------------------------------------------
 @dataclass
 class _Slips:
-    """What was mended, to be told once with a number and the first example."""
+    """What was mended, to be reported once with its number and the first example."""
 
     found: dict[Kind, list[str]] = field(default_factory=dict)
 

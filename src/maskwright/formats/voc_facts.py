@@ -35,9 +35,9 @@ def of_image(root: Element | None) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name in _ORIGIN:
         children = () if root is None else root.iterfind(f"{name}/*")
-        told = {child.tag: (child.text or "").strip() for child in children}
-        found[name] = {tag: text for tag, text in told.items() if text.casefold() not in _UNSAID}
-    return {name: told for name, told in found.items() if told}
+        texts = {child.tag: (child.text or "").strip() for child in children}
+        found[name] = {tag: text for tag, text in texts.items() if text.casefold() not in _UNSAID}
+    return {name: texts for name, texts in found.items() if texts}
 
 
 def write_of_object(note: Annotation | None, element: Element) -> None:
@@ -48,12 +48,12 @@ def write_of_object(note: Annotation | None, element: Element) -> None:
 
 
 def write_of_image(attributes: Mapping[str, Any], root: Element, losses: Losses) -> None:
-    for name, told in attributes.items():
-        if name not in _ORIGIN or not isinstance(told, dict) or not all(map(_writable, told, told.values())):
+    for name, texts in attributes.items():
+        if name not in _ORIGIN or not isinstance(texts, dict) or not all(map(_writable, texts, texts.values())):
             losses.add(IMAGE_ATTRIBUTES_LOST)
             continue
         element = SubElement(root, name)
-        for tag, text in told.items():
+        for tag, text in texts.items():
             SubElement(element, tag).text = text
 
 
