@@ -214,7 +214,7 @@ def test_pictures_on_the_page_are_bounded(tmp_path, monkeypatch):
 
 
 def test_the_page_is_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(RecipeError, match="no name of one"):
+    with pytest.raises(RecipeError, match="name of a page ends"):
         check_data(tmp_path / "nowhere", out=tmp_path / "check.png")
 
 

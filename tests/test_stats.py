@@ -129,6 +129,6 @@ def test_json_has_the_numbers_and_the_anchors(data, capsys):
 
 
 def test_a_page_needs_the_ending_of_one(data):
-    with pytest.raises(RecipeError, match="no name of one"):
+    with pytest.raises(RecipeError, match="name of a page ends"):
         maskwright.stats(data, out=data / "stats.txt")
     assert not (data / "stats.txt").exists()

@@ -63,6 +63,6 @@ def page_path(out: str | Path) -> Path:
     """RecipeError where a page would get another ending than a browser knows."""
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
-        raise RecipeError("a page is written, and this is no name of one", field="--out", expected="*.html",
+        raise RecipeError("the name of a page ends in .html", field="--out", expected="*.html",
                           got=path.name)  # fmt: skip
     return path

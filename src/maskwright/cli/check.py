@@ -97,7 +97,8 @@ def _show_facts(result: CheckResult, dataset: Dataset, console: Console) -> None
         console.show(f"  images: {states}; {smallest}" + (f" to {largest}" if largest != smallest else "") + " pixels")
     parts = dataset.splits()
     if len(parts) > 1 and dataset.names:
-        rows = [[f"  {name}", *(part.class_counts()[name] for part in parts.values())] for name in dataset.names]
+        counts = [part.class_counts() for part in parts.values()]
+        rows = [[f"  {name}", *(counted[name] for counted in counts)] for name in dataset.names]
         console.table(["  class", *parts], rows)
 
 
