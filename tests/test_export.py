@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from PIL import Image as PilImage
 
 from maskwright.api.export import export
 from maskwright.cli.main import commands
+from maskwright.engines.graph_engine import GraphEngine
 from maskwright.engines.manifest import read_manifest, write_manifest
 from maskwright.errors import DatasetError, ImageError, MaskwrightError, OutputError, WeightsError
 from maskwright.exporting import folder as export_folder
@@ -205,6 +207,24 @@ def test_a_wrong_export_is_refused_and_leaves_nothing(images, tmp_path, monkeypa
     assert not (tmp_path / "new").exists()
 
 
+def test_an_engine_that_writes_all_masks_into_the_same_memory_is_refused(images, tmp_path, monkeypatch):
+    """As OpenVINO once did: each image alone was right."""
+    memory = np.zeros((100, 28, 28), np.float32)
+
+    def run_into_memory(engine, network_inputs, sizes):
+        for result in (raw_results := run_separately(engine, network_inputs, sizes)):
+            count = len(result)
+            memory[:count] = result.mask_probs
+            object.__setattr__(result, "mask_probs", memory[:count])
+        return raw_results
+
+    run_separately = GraphEngine.run
+    monkeypatch.setattr(GraphEngine, "run", run_into_memory)
+    with pytest.raises(WeightsError, match="answers differently for several images in one batch"):
+        export("balloons", "onnx", out=tmp_path / "out", images=images)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_changed_or_missing_file_of_an_export_is_named(exported, tmp_path):
     copy = shutil.copytree(exported, tmp_path / "copy")
     (copy / "card.json").write_text((copy / "card.json").read_text().replace("balloon", "baloon"))
@@ -267,14 +287,50 @@ def detections(*boxes: tuple[float, ...], score: float = 0.9) -> Instances:
     return Instances(table, np.zeros(len(table), np.int64), np.full(len(table), score), masks, ("a",))
 
 
+class Answers:
+    """A model that gives one answer an image, by the number in its first pixel; `in_batch`, where several come."""
+
+    def __init__(self, *results: Instances, in_batch: Sequence[Instances] = ()) -> None:
+        self.results, self.in_batch, self.engine, self.size = results, in_batch, self, 100
+
+    def open(self, data: bytes) -> Image:
+        return Image(np.full((100, 100, 3), data[0], np.uint8))
+
+    def fit(self, image: Image, size: int) -> tuple[np.ndarray, None]:
+        return image.pixels, None
+
+    def look(self, data: bytes) -> tuple[Image, Instances]:
+        return self.open(data), self.results[data[0]]
+
+    def batches(self, images: Sequence[Image], batch: int) -> Iterator[tuple[Image, Instances]]:
+        yield from zip(images, self.in_batch or [self.results[image.pixels[0, 0, 0]] for image in images], strict=True)
+
+
 def compared(one: Instances, other: Instances, precision: str = "fp32") -> Parity:
-    image = Image(np.zeros((100, 100, 3), np.uint8))
-    return compare(lambda _: (image, one), lambda _: (image, other), [b""] * 2, precision, [0.5], 100)
+    original, exported = Answers(one, one), Answers(other, other)
+    return compare(original, exported, [b"\0", b"\1"], precision, [0.5], 100)  # type: ignore[arg-type]
 
 
 def test_models_that_detect_nothing_are_equal_and_nothing_is_measured():
     parity = compared(detections(), detections())
     assert (parity.images, parity.empty, parity.unmatched, parity.ap) == (2, 2, None, None) and not parity.exceeded()
+    assert parity.batch is not None and parity.batch.images == 2
+
+
+def test_an_engine_that_gives_all_images_of_a_batch_the_last_ones_masks_is_refused(tmp_path):
+    one, two = detections((10, 10, 50, 50)), detections((60, 60, 90, 90))
+    mixed = replace(one, masks=two.masks)
+    original, exported = Answers(one, two), Answers(one, two, in_batch=(mixed, two))
+    parity = compare(original, exported, [b"\0", b"\1"], "bf16", [0.5], 100)  # type: ignore[arg-type]
+    assert parity.exceeded() == ["mask_iou"] and parity.mask_iou == 1 and not parity.facts()["passed"]
+    with pytest.raises(WeightsError, match="answers differently for several images in one batch") as caught:
+        parity.check(tmp_path)
+    assert caught.value.parts["got"] == "0.5, on 2 images in one batch with 2 detections"
+
+
+def test_images_of_different_shapes_make_no_batch():
+    original = Answers(detections((10, 10, 50, 50)))
+    assert compare(original, original, [b"\0"], "fp32", [0.5], 100).batch is None  # type: ignore[arg-type]
 
 
 def test_equal_detections_are_in_bounds_and_each_difference_is_found():

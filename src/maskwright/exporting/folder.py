@@ -132,7 +132,7 @@ def _compare(
     if card.kind.objects:
         original, exported = (Detector(one.engine, 0.0, one.size, tile=0) for one in (original, exported))
     limits = [card.thresholds.get(name, card.threshold) for name in card.classes]
-    return compare(original.look, exported.look, images, precision, limits, card.size, progress)
+    return compare(original, exported, images, precision, limits, card.size, progress)
 
 
 def _write_graphs(model: Path, to: str, folder: Path) -> tuple[NetworkKind, str]:

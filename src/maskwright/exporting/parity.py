@@ -1,10 +1,15 @@
-"""Parity: the exported model against the original in torch, from the same bytes of the same images."""
+"""Parity: the exported model against the original in torch, from the same bytes of the same images.
+
+Image by image; and a few in one batch against each of them alone, for a runtime may write the results of each call
+into the same memory.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +19,13 @@ from PIL import Image as PilImage
 from maskwright.errors import WeightsError
 from maskwright.evaluation.detection import evaluate
 from maskwright.geometry import boxes as box_ops
+from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress, silent
 from maskwright.synth import render
-from maskwright.types import Image, ImageLabels, Instances
+from maskwright.types import ImageLabels, Instances
 
 COUNT = 32
+BATCH = 4  # images at most that are also predicted together
 KINDS = ("balloons", "welds", "rust")
 SIZES = ((480, 640), (333, 501), (640, 427), (97, 211), (768, 1024), (64, 64), (1, 1), (200, 37))
 SAME_OBJECT = 0.5  # IoU from which two detections are of one object
@@ -56,6 +63,8 @@ class Parity:
     images, empty         compared, and those of them on which the original detects nothing
     detections, exported  of the original, and of the exported model, at the model's score thresholds
     unmatched .. ap       as in Bounds
+    batch                 how far apart the exported model's results of a few images in one batch are from those of
+                          each alone, by the bounds of fp32; None where no two images have one shape of network input
     """
 
     precision: str
@@ -68,12 +77,17 @@ class Parity:
     score: float | None = None
     mask_iou: float | None = None
     ap: float | None = None
+    batch: Parity | None = None
 
     def facts(self) -> dict[str, Any]:
         return {**asdict(self), "bounds": asdict(BOUNDS[self.precision]), "passed": not self.exceeded()}
 
     def exceeded(self) -> list[str]:
-        """Names of the values that are out of bounds."""
+        """Names of the values that are out of bounds, of the batch too."""
+        own, batch = self._exceeded(), [] if self.batch is None else self.batch._exceeded()
+        return list(dict.fromkeys([*own, *batch]))
+
+    def _exceeded(self) -> list[str]:
         found = []
         for name, bound in asdict(BOUNDS[self.precision]).items():
             value = getattr(self, name)
@@ -83,14 +97,27 @@ class Parity:
 
     def check(self, folder: Path) -> None:
         """WeightsError where a value is out of bounds."""
-        for name in self.exceeded():
+        self._check(
+            folder, "does not answer as the original does", "images",
+            "export in another precision (--precision fp32), or report this model",
+        )  # fmt: skip
+        if self.batch is not None:
+            self.batch._check(
+                folder,
+                "answers differently for several images in one batch",
+                "images in one batch",
+                "report this model",
+            )
+
+    def _check(self, folder: Path, what: str, compared: str, fix: str) -> None:
+        for name in self._exceeded():
             raise WeightsError(
-                "the exported model does not answer as the original does, so nothing was written",
+                f"the exported model {what}, so nothing was written",
                 file=folder,
                 field=name,
                 expected=f"{'at least' if name == 'mask_iou' else 'at most'} {getattr(BOUNDS[self.precision], name):g}",
-                got=f"{getattr(self, name):.4g}, on {self.images} images with {self.detections} detections",
-                fix="export in another precision (--precision fp32), or report this model",
+                got=f"{getattr(self, name):.4g}, on {self.images} {compared} with {self.detections} detections",
+                fix=fix,
             )
 
 
@@ -104,36 +131,46 @@ def rendered() -> Iterator[bytes]:
         yield stream.getvalue()
 
 
-Look = Callable[[bytes], tuple[Image, Any]]  # a predictor's: the decoded image, and the result
-
-
 def compare(
-    original: Look,
-    exported: Look,
+    original: Predictor[Any],
+    exported: Predictor[Any],
     images: Sequence[bytes],
     precision: str,
     limits: Sequence[float],
     size: int,
     progress: Progress = silent,
 ) -> Parity:
-    """Run both models on the images.
+    """Run both models on the images, and the exported one on some of them together.
 
     limits  of a detector the score threshold of each class: detections below are compared only with those above
     size    long side of the network input: differences of boxes are in its pixels
     """
-    pairs, sizes = [], []
-    for data in progress(images, total=len(images), label="comparing", unit="images"):
-        (image, expected), (_, got) = original(data), exported(data)
-        pairs.append((expected, got))
+    expected, got, sizes, shapes = [], [], [], defaultdict(list)
+    for index, data in enumerate(progress(images, total=len(images), label="comparing", unit="images")):
+        image, result = original.look(data)
+        expected.append(result)
+        got.append(exported.look(data)[1])
         sizes.append(image.size)
-    if pairs and isinstance(pairs[0][0], Instances):
-        return _of_detections(pairs, sizes, precision, np.array(limits), size)
-    return _of_labels(pairs, precision)
+        shapes[exported.engine.fit(image, exported.size)[0].shape].append(index)
+
+    def parity(ours: Sequence[Any], theirs: Sequence[Any], indices: Sequence[int], precision: str) -> Parity:
+        if isinstance(ours[0], Instances):
+            return _of_detections(ours, theirs, [sizes[index] for index in indices], precision, np.array(limits), size)
+        return _of_labels(ours, theirs, precision)
+
+    compared = parity(expected, got, range(len(images)), precision)
+    detections = [len(result) if isinstance(result, Instances) else 0 for result in got]
+    batches = [sorted(alike, key=lambda index: -detections[index])[:BATCH] for alike in shapes.values()]
+    together = max(batches, key=lambda batch: (len(batch), sum(detections[index] for index in batch)))
+    if len(together) < 2:
+        return compared
+    in_batch = [result for _, result in exported.batches([exported.open(images[index]) for index in together], BATCH)]
+    return replace(compared, batch=parity([got[index] for index in together], in_batch, together, "fp32"))
 
 
-def _of_labels(pairs: Sequence[tuple[ImageLabels, ImageLabels]], precision: str) -> Parity:
-    differences = np.abs(np.stack([one.scores - other.scores for one, other in pairs]))
-    score = float(np.quantile(differences, 0.95))
+def _of_labels(expected: Sequence[ImageLabels], got: Sequence[ImageLabels], precision: str) -> Parity:
+    pairs = list(zip(expected, got, strict=True))
+    score = float(np.quantile(np.abs(np.stack([one.scores - other.scores for one, other in pairs])), 0.95))
     changed = float(np.mean([_best(one) != _best(other) for one, other in pairs]))
     return Parity(precision, len(pairs), 0, len(pairs), len(pairs), unmatched=changed, score=score)
 
@@ -144,23 +181,24 @@ def _best(labels: ImageLabels) -> int:
 
 
 def _of_detections(
-    pairs: Sequence[tuple[Instances, Instances]],
+    originals: Sequence[Instances],
+    exporteds: Sequence[Instances],
     sizes: Sequence[tuple[int, int]],
     precision: str,
     limits: np.ndarray,
     size: int,
 ) -> Parity:
-    expected = [_confident(one, limits) for one, _ in pairs]
-    got = [_confident(other, limits) for _, other in pairs]
+    expected = [_confident(one, limits) for one in originals]
+    got = [_confident(other, limits) for other in exporteds]
     counts = sum(map(len, expected)), sum(map(len, got))
-    matched = [_match(sure, other) for sure, (_, other) in zip(expected, pairs, strict=True)]
-    back = [_match(sure, one) for sure, (one, _) in zip(got, pairs, strict=True)]
-    common = Parity(precision, len(pairs), sum(not len(one) for one in expected), *counts)
+    matched = [_match(sure, other) for sure, other in zip(expected, exporteds, strict=True)]
+    back = [_match(sure, one) for sure, one in zip(got, originals, strict=True)]
+    common = Parity(precision, len(sizes), sum(not len(one) for one in expected), *counts)
     if not sum(counts):
         return common
     lost = sum(int((rows < 0).sum()) for rows in (*matched, *back))
     boxes, scores, masks = [], [], []
-    for sure, rows, (_, other), (height, width) in zip(expected, matched, pairs, sizes, strict=True):
+    for sure, rows, other, (height, width) in zip(expected, matched, exporteds, sizes, strict=True):
         one, two = sure[rows >= 0], other[rows[rows >= 0]]
         assert one.scores is not None and two.scores is not None  # they come from models
         boxes.append(np.abs(one.boxes - two.boxes).ravel() * size / max(height, width))
@@ -168,12 +206,12 @@ def _of_detections(
         if one.masks is not None and two.masks is not None and len(one):
             large = one.masks.area >= 64  # of fewer pixels one weighs too much
             masks.append(np.diag(one.masks.iou(two.masks))[large])
-    names = pairs[0][0].names
+    names = originals[0].names
     truth = [Instances(one.boxes, one.classes, None, one.masks, names) for one in expected]
-    metrics = evaluate(truth, [other for _, other in pairs], sizes, kinds=("box",)) if counts[0] else None
+    metrics = evaluate(truth, exporteds, sizes, kinds=("box",)) if counts[0] else None
     ap = None if metrics is None or metrics.box is None or metrics.box.AP is None else 1 - metrics.box.AP
-    return Parity(
-        *(getattr(common, name) for name in ("precision", "images", "empty", "detections", "exported")),
+    return replace(
+        common,
         unmatched=lost / sum(counts),
         box=_most(boxes),
         score=_most(scores),

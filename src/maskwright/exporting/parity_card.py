@@ -45,6 +45,10 @@ def markdown(parity: Parity, card: Card, runtime: str, images: str, cost: Accura
         value, bound = getattr(parity, name), getattr(BOUNDS[parity.precision], name)
         limit = f"{'at least' if name == 'mask_iou' else 'at most'} {form.format(bound)}"
         lines.append(f"| {label} | {'-' if value is None else form.format(value)} | {limit} |")
+    if parity.batch is not None:
+        differences = [(label, form, getattr(parity.batch, name)) for name, (label, form) in LABELS.items()]
+        texts = [f"{label} {form.format(value)}" for label, form, value in differences if value is not None]
+        lines += ["", f"{parity.batch.images} images in one batch, against each of them alone: {'; '.join(texts)}."]
     if cost is not None:
         lines += ["", f"Accuracy: {cost.sentence()}."]
     return "\n".join([*lines, "", f"License of the model: {card.license}", ""])
