@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import Browser, browsing
 from hypothesis import HealthCheck, settings
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -46,6 +48,13 @@ def shared() -> Path:
     if folder is None:
         pytest.skip("the shared real data are not here (set MASKWRIGHT_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A page in a real browser, one for the tests of a file; those are marked `needs_browser`."""
+    with browsing() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ from PIL import Image, ImageDraw
 pytest.importorskip("starlette", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
 
-from browser import Browser, browsing, needs_browser
+from browser import Browser, needs_browser
 from label_page import TOKEN, Page, wait_for_file
-from running_server import running
+from running_server import Running, running
 from tiny_runs import Seer
 
 from maskwright.issues import Issues
@@ -31,7 +32,7 @@ from maskwright.web.limits import Limits
 
 pytestmark = [pytest.mark.slow, needs_browser]
 SIZE = (300, 400)
-SHIFT = 8
+CTRL, SHIFT = 2, 8
 
 
 class BoxFiller:
@@ -47,12 +48,6 @@ class BoxFiller:
         self.asked.append({"box": box, "positive": positive, "negative": negative})
         box = np.concatenate([positive[-1] - 20, positive[-1] + 20]) if box is None else box
         return RleMasks.from_boxes(box[None], SIZE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
 
 
 @pytest.fixture
@@ -197,6 +192,93 @@ def test_the_labels_so_far_are_trained_on_and_the_model_suggests(browser, tmp_pa
     (run,) = (tmp_path / "runs").iterdir()
     assert (run / "report.html").is_file() and (run / "best").is_dir()
     assert browser.errors == [] and list(log) == []
+
+
+def test_classes_are_renamed_merged_moved_and_removed_with_the_keyboard_and_undone(page, folder):
+    browser = page.browser
+    for name, first in (("ballon", 40), ("balloon", 140), ("cake", 240)):
+        browser.key("Escape")
+        browser.key("n")
+        browser.type(name)
+        browser.key("Enter")
+        browser.key("r")
+        page.drag((first, 40), (first + 30, 70), (first + 60, 100))
+    page.objects(3)
+    page.saved()
+    shown = "[...document.querySelectorAll('#class-rows input')].map((field) => field.value).join()"
+    focused = "`${document.activeElement.dataset.what} ${document.activeElement.dataset.name}`"
+    browser.key("l")
+    browser.wait(f"{shown} === 'ballon,balloon,cake'")
+    rename(browser, "cake", "pie")
+    browser.wait(f"{shown} === 'ballon,balloon,pie' && {focused} === 'name pie'")
+    rename(browser, "ballon", "balloon")
+    browser.wait("!document.getElementById('merge-question').hidden")
+    question = browser.evaluate("document.getElementById('merge-text').textContent")
+    assert question == "balloon is there already. Merge ballon into balloon? 1 object becomes balloon."
+    browser.key("Escape")
+    browser.wait(f"document.getElementById('merge-question').hidden && {shown} === 'ballon,balloon,pie'")
+    rename(browser, "ballon", "balloon")
+    browser.wait("document.activeElement.id === 'keep'")
+    browser.key("Tab")
+    browser.key("Enter")
+    browser.wait(f"{shown} === 'balloon,pie'")
+    press(browser, "down", "balloon")
+    browser.wait(f"{shown} === 'pie,balloon' && {focused} === 'up balloon'")
+    assert browser.evaluate("document.querySelector('#class-rows [data-what=remove]').disabled")
+    browser.key("Escape")
+    browser.wait("!document.getElementById('class-dialog').open")
+    assert [label for label, _ in wait_for_file(page, folder)["image_0.png"]] == ["balloon", "balloon", "pie"]
+    listed = "[...document.querySelectorAll('#classes li span:nth-child(2)')].map((name) => name.textContent).join()"
+    browser.wait(f"{listed} === 'pie,balloon'")
+    for classes in ("balloon,pie", "ballon,balloon,pie", "ballon,balloon,cake"):
+        browser.key("z", CTRL)
+        browser.wait(f"{listed} === '{classes}'")
+    assert [label for label, _ in wait_for_file(page, folder)["image_0.png"]] == ["ballon", "balloon", "cake"]
+    browser.key("z", CTRL)
+    page.objects(2)
+    browser.key("y", CTRL)
+    page.objects(3)
+    browser.key("y", CTRL)
+    browser.wait(f"{listed} === 'ballon,balloon,pie'")
+    browser.key("y", CTRL)
+    browser.wait(f"{listed} === 'balloon,pie'")
+
+
+def rename(browser: Browser, name: str, to: str) -> None:
+    press(browser, "name", name)
+    browser.evaluate("document.activeElement.select()")
+    browser.type(to)
+    browser.key("Enter")
+
+
+def press(browser: Browser, what: str, name: str) -> None:
+    """The field or button of a class, reached as by Tab."""
+    browser.evaluate(f"document.querySelector('#class-rows [data-what={what}][data-name={name}]').focus()")
+    if what != "name":
+        browser.key("Enter")
+
+
+def test_a_class_that_another_page_renames_is_renamed_here_with_what_undo_knows(page, folder):
+    browser = page.browser
+    browser.key("n")
+    browser.type("ballon")
+    browser.key("Enter")
+    browser.key("r")
+    page.drag((40, 40), (70, 70), (100, 100))
+    page.objects(1)
+    browser.key("Delete")
+    page.objects(0)
+    page.saved()
+    asked = {"version": 0, "change": "rename", "name": "ballon", "to": "balloon"}
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    assert Running(page.port).post("/api/classes", json.dumps(asked).encode(), **headers).status == 200
+    browser.wait("document.querySelector('#classes li span:nth-child(2)').textContent === 'balloon'")
+    browser.key("z", CTRL)
+    page.objects(1)
+    assert [label for label, _ in wait_for_file(page, folder)["image_0.png"]] == ["balloon"]
+    page.drag((200, 40), (230, 70), (260, 100))
+    page.objects(2)
+    assert [label for label, _ in wait_for_file(page, folder)["image_0.png"]] == ["balloon", "balloon"]
 
 
 def wait_until(true: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 pytest.importorskip("starlette", reason="the extra `web` is not installed")
 pytest.importorskip("uvicorn", reason="the extra `web` is not installed")
 
-from browser import Browser, browsing, needs_browser
+from browser import needs_browser
 from label_page import TOKEN, Page, labeled, wait_for_file
 from running_server import Running, running
 from tiny_runs import Seer
@@ -36,12 +36,6 @@ MARKUP = "<b>balloon</b>"
 CTRL, SHIFT = 2, 8
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as found:
-        yield found
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -55,7 +49,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def page(browser, folder) -> Iterator[Page]:
     store = LabelStore(open_labels(folder, None, "coco"), Issues())
-    store.names = ("balloon", "cake")
+    store.classes.add(("balloon", "cake"))
     log = Issues()
     with running(labeling(store, Access(token=TOKEN, open=()), log, Limits(), None)) as found:
         made = Page(browser, found.port)

@@ -59,7 +59,7 @@ def command(
     clicks = ClickedImages() if ClickedImages.available() else None
     with server.listen("127.0.0.1", port) as sock:
         store, access, limits = LabelStore(target, console.log), Access(token=new_token(), open=()), Limits()
-        store.names = (*store.names, *(name for name in classes or () if name not in store.names))
+        store.classes.add(classes or ())
         url = f"{server.address_of(sock, '127.0.0.1')}/?token={access.token}"
 
         def ready() -> None:

@@ -34,16 +34,18 @@ def relabelled(dataset: Dataset, rename: Mapping[str, str], drop: Collection[str
     return replace(
         dataset,
         names=names,
-        records=tuple(_moved(record, index, names) for record in dataset.records),
+        records=tuple(moved(record, index, names) for record in dataset.records),
         class_ids=tuple(dataset.class_ids[index] for index in first) if dataset.class_ids else (),
         class_attributes=tuple(dataset.class_attributes[index] for index in first) if dataset.class_attributes else (),
     )
 
 
-def _moved(record: Record, index: np.ndarray, names: tuple[str, ...]) -> Record:
+def moved(record: Record, index: np.ndarray, names: tuple[str, ...]) -> Record:
+    """The record under other names: `index` has the new number of each class, -1 where its objects are taken out."""
     instances = record.instances
     if instances is not None:
-        kept = instances[index[instances.classes] >= 0]
+        keep = index[instances.classes] >= 0
+        kept = instances if keep.all() else instances[keep]
         instances = replace(kept, classes=index[kept.classes], names=names)
     return replace(record, instances=instances, labels=_chosen(record.labels, index),
                    labelled_classes=_chosen(record.labelled_classes, index))  # fmt: skip

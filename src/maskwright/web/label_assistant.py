@@ -31,17 +31,21 @@ class Assistant:
         self.served: Served | None = None
         self.found: dict[int, Instances] = {}
         self.revision = 0  # counts what was found
+        self.classes = 0  # the version that the model's class names are of
         self._lock = threading.Lock()
         self.looking = threading.Event()  # cleared: nothing is asked in the background
         self.looking.set()
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def use(self, name: str, predictor: Predictor[Any]) -> None:
-        """This model from now on; requests to the one before are still answered."""
+    def use(self, name: str, predictor: Predictor[Any], classes: int = 0) -> None:
+        """This model from now on; requests to the one before are still answered.
+
+        classes  the version of the labels' classes that it was trained on
+        """
         before, served = self.served, Served({name: predictor}, self.limits)
         with self._lock:
-            self.served, self.found = served, {}
+            self.served, self.found, self.classes = served, {}, classes
             self.revision += 1
         if before is not None:
             before.close()
@@ -51,6 +55,11 @@ class Assistant:
     def facts(self) -> dict[str, Any]:
         model = None if self.served is None else self.served.facts()[0]
         return {"model": model, "asked": len(self.found), "revision": self.revision}
+
+    def under_current_names(self, found: Instances) -> Instances:
+        """What the model found, where classes were renamed or merged since it was trained."""
+        names = self.store.classes
+        return replace(found, names=tuple(names.current(name, self.classes) for name in found.names))
 
     def close(self) -> None:
         self._closed = True

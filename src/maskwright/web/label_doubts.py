@@ -80,9 +80,10 @@ class Doubts:
     def _of_image(self, index: int) -> list[Doubt]:
         image, found = self.store.images[index], self.assistant.found[index]
         record = image.record
-        state = (image.version, id(found), record.state)
+        state = (image.version, id(found), record.state, self.store.classes.version)
         known = self._known.get(index)
         if known is None or known[0] != state:
+            found = self.assistant.under_current_names(found)
             issues = doubts.of_objects(record, found) if record.state in ("labeled", "empty") else []
             kept = [issue for issue in issues if issue.values["doubt"] >= LEAST]
             self._known[index] = known = state, [_doubt(index, issue) for issue in kept]

@@ -41,16 +41,22 @@ class Loop:
     @classmethod
     def of(cls, store: LabelStore, assistant: Assistant, runs: Path, log: Log) -> Loop:
         doubts = Doubts(store, assistant)
+        classes = 0  # the version that the training began with
+
+        def data() -> Path:
+            nonlocal classes
+            classes = store.classes.version
+            return store.flush()
 
         def loaded(model: Path) -> None:
             from maskwright.prediction.detector import require_detector
             from maskwright.prediction.loading import load
 
-            assistant.use(model.parent.name, require_detector(load(str(model))))
+            assistant.use(model.parent.name, require_detector(load(str(model))), classes)
             doubts.compare()
 
         proposals = Proposals(store, lambda: assistant.found)
-        return cls(assistant, Training(store.flush, runs, loaded, log), doubts, proposals)
+        return cls(assistant, Training(data, runs, loaded, log), doubts, proposals)
 
     def close(self) -> None:
         self.training.close()

@@ -43,9 +43,14 @@ def of_instances(instances: Instances | None) -> list[Drawn]:
         return []
     outlines = instances.outlines()
     return [
-        Drawn(f"r{index}", label, _rings(instances[index], outlines[index]), instances[index])
+        Drawn(key_of(index), label, _rings(instances[index], outlines[index]), instances[index])
         for index, label in enumerate(instances.labels)
     ]
+
+
+def key_of(row: int) -> str:
+    """Of an object that was read, by its number."""
+    return f"r{row}"
 
 
 def _rings(row: Instances, outline: tuple[np.ndarray, ...] | None) -> list[label_shapes.Ring]:
@@ -87,15 +92,21 @@ def parsed(rows: Any, known: Sequence[Drawn], size: tuple[int, int], masks: bool
 
 def _parsed(row: Any, before: Mapping[str, Drawn], size: tuple[int, int], masks: bool) -> Drawn:
     label, key = (row.get("class"), row.get("key")) if isinstance(row, Mapping) else (None, None)
-    if not isinstance(label, str) or not label.strip() or len(label) > 200 or not label.isprintable():
-        raise _wrong("class", "a name", label)
+    label = label_of(label)
     if not isinstance(key, str) or not 0 < len(key) <= 40:
         raise _wrong("key", "a short text", key)
     rings = rings_of(row.get("rings"))
     if (old := before.get(key)) is not None and _equal(rings, old.rings):
-        return old if old.label == label else replace(old, label=label.strip())
+        return old if old.label == label else replace(old, label=label)
     note = None if old is None or old.row.annotations is None else old.row.annotations[0]
-    return new(key, label.strip(), rings, size, masks, note)
+    return new(key, label, rings, size, masks, note)
+
+
+def label_of(value: object) -> str:
+    """The name of a class; Refusal where it is none."""
+    if not isinstance(value, str) or not value.strip() or len(value) > 200 or not value.isprintable():
+        raise _wrong("class", "a name", value)
+    return value.strip()
 
 
 def new(

@@ -26,6 +26,7 @@ def routes() -> list[Route]:
         Route("/api/images", _all),
         Route("/api/status", _status),
         Route("/api/overwrite", _overwrite, methods=["POST"]),
+        Route("/api/classes", _classes, methods=["GET", "PUT", "POST"]),
         Route(image, _objects),
         Route(image, _put, methods=["PUT"]),
         Route(f"{image}/file", _file),
@@ -57,25 +58,41 @@ async def _all(request: Request) -> Response:
             "format": store.target.format,
             "masks": store.masks,
             "clicks": request.app.state.clicks is not None,
-            **_changed(request, store.changes),
+            **_changed(request, store.changes, store.classes.version),
         }
     )
 
 
 async def _status(request: Request) -> Response:
-    since = request.query_params.get("since", "0")
-    return JSONResponse(_changed(request, int(since) if since.isdecimal() and len(since) < 16 else 0))
+    since, classes = (_number(request.query_params.get(name)) for name in ("since", "classes"))
+    return JSONResponse(_changed(request, since, classes))
 
 
-def _changed(request: Request, since: int) -> dict[str, Any]:
+def _number(text: str | None) -> int:
+    return int(text) if text is not None and text.isdecimal() and len(text) < 16 else 0
+
+
+def _changed(request: Request, since: int, classes: int) -> dict[str, Any]:
     """What may be different from what a page knows."""
     loop = request.app.state.loop
-    return {**_store(request).status(since), **loop.assistant.facts(), "training": loop.training.state}
+    return {**_store(request).status(since, classes), **loop.assistant.facts(), "training": loop.training.state}
 
 
 async def _overwrite(request: Request) -> Response:
     _store(request).overwrite()
     return Response(status_code=204)
+
+
+async def _classes(request: Request) -> Response:
+    """GET: how often each is used. PUT {"name": "cake"}: a new one. POST: {"version": 3, "change": "rename", "name":
+    "ballon", "to": "balloon"} and the like."""
+    store = _store(request)
+    if request.method == "GET":
+        return JSONResponse(await asyncio.to_thread(store.class_uses))
+    body = await bodies.read_object(request)
+    if request.method == "PUT":
+        return JSONResponse(await asyncio.to_thread(store.add_class, body.get("name")))
+    return JSONResponse(await asyncio.to_thread(store.change_classes, body.get("version"), body))
 
 
 async def _objects(request: Request) -> Response:
@@ -86,7 +103,10 @@ async def _objects(request: Request) -> Response:
 
 async def _put(request: Request) -> Response:
     body = await bodies.read_object(request)
-    asked = body.get("version"), body.get("objects"), body.get("state", "labeled")
+    classes = body.get("classes")
+    if classes is not None and (not isinstance(classes, int) or isinstance(classes, bool) or classes < 0):
+        raise Refusal(422, "not a version of the classes", field="classes", got=str(classes)[:40])
+    asked = body.get("version"), body.get("objects"), body.get("state", "labeled"), classes
     return JSONResponse(await asyncio.to_thread(_store(request).put, _index(request), *asked))
 
 
@@ -152,14 +172,15 @@ def _as_rings(masks: list[Any]) -> list[list[Any]]:
 # --- suggestions ------------------------------------------------------------------------------------------------------
 async def _suggestions(request: Request) -> Response:
     """What the model finds, with scores: the page shows those from its threshold on."""
-    served: Served | None = request.app.state.loop.assistant.served
+    assistant = request.app.state.loop.assistant
+    served: Served | None = assistant.served
     if served is None:
         raise Refusal(404, "there is no model", fix="maskwright label IMAGES --model MODEL, or train one")
     path = _store(request).image(_index(request)).record.image
     async with served.held():
         data = await asyncio.to_thread(path.read_bytes)
         _, instances = await served.predict(served.batcher(None), data, LOWEST)
-    return JSONResponse({"objects": await asyncio.to_thread(_suggested, instances)})
+    return JSONResponse({"objects": await asyncio.to_thread(_suggested, assistant.under_current_names(instances))})
 
 
 def _suggested(instances: Instances) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import contextlib
 import shutil
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from maskwright.errors import MaskwrightError, OutputError
 from maskwright.formats.losses import UNLABELED_IMAGES_LOST
 from maskwright.formats.registry import write
 from maskwright.issues import Issue, Kind, Log
-from maskwright.types import Dataset, Instances, Record
+from maskwright.types import Dataset, Instances
 from maskwright.web import label_objects
+from maskwright.web.label_classes import ClassChange, LabelClasses
 from maskwright.web.label_file import LabelFile
 from maskwright.web.label_journal import Journal
 from maskwright.web.label_objects import Drawn
+from maskwright.web.labeled_image import LabeledImage
 from maskwright.web.refusal import Refusal
 
 LABELS_RECOVERED = Kind(
@@ -33,26 +36,6 @@ PAUSE = 0.4  # seconds without a change before the file is written; a large file
 CHANGED_BY_OTHERS = "another program has changed the annotation file meanwhile"
 
 Stamp = tuple[int, int] | None  # time of the last change (ns) and size in bytes; None: there is no file
-
-
-@dataclass(eq=False)
-class LabeledImage:
-    """objects None: as the record has them, not looked at yet."""
-
-    record: Record
-    version: int = 0
-    changed: int = 0  # number of the change that was the last
-    objects: list[Drawn] | None = None
-
-    def drawn(self) -> list[Drawn]:
-        if self.objects is None:
-            self.objects = label_objects.of_instances(self.record.instances)
-        return self.objects
-
-    def summary(self) -> dict[str, Any]:
-        instances = self.record.instances
-        return {"state": self.record.state, "version": self.version,
-                "objects": 0 if instances is None else len(instances)}  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -68,7 +51,7 @@ class LabelStore:
     def __post_init__(self) -> None:
         dataset = self.target.dataset
         self.images = [LabeledImage(record) for record in dataset.records]
-        self.names: tuple[str, ...] = dataset.names
+        self.classes = LabelClasses(dataset, self.images)
         self.masks = dataset.has_masks or not dataset.instance_count
         self.changes = self._written = 0
         self.problem: dict[str, str] | None = None
@@ -94,8 +77,11 @@ class LabelStore:
             image = self.image(index)
             return {**image.summary(), "objects": [item.facts() for item in image.drawn()]}
 
-    def status(self, since: int) -> dict[str, Any]:
-        """What has changed after change number `since`, and whether everything is in the file."""
+    def status(self, since: int, classes: int = 0) -> dict[str, Any]:
+        """What has changed after change number `since`, and whether everything is in the file.
+
+        classes  the version of the classes that the page knows
+        """
         with self._lock:
             changed = {index: image.summary() for index, image in enumerate(self.images) if image.changed > since}
             notes = [str(issue) for issue in self.losses if issue.code != UNLABELED_IMAGES_LOST.code]
@@ -105,14 +91,28 @@ class LabelStore:
                 "saved": self._written == self.changes,
                 "problem": self.problem,
                 "notes": notes,
-                "classes": self.names,
+                **self._class_facts(classes),
             }
 
+    def _class_facts(self, since: int) -> dict[str, Any]:
+        return {"classes": self.classes.names, "class_version": self.classes.version,
+                "renamed": self.classes.renamed_since(since)}  # fmt: skip
+
+    def class_uses(self) -> dict[str, Any]:
+        """The classes and how often each is used."""
+        with self._lock:
+            uses = [{"name": name, "objects": use.objects, "images": use.images, "used": bool(use.objects or use.whole)}
+                    for name, use in self.classes.uses().items()]  # fmt: skip
+            return {"version": self.classes.version, "uses": uses}
+
     # --- changing -----------------------------------------------------------------------------------------------------
-    def put(self, index: int, version: object, rows: object, state: object) -> dict[str, Any]:
+    def put(
+        self, index: int, version: object, rows: object, state: object, classes: int | None = None
+    ) -> dict[str, Any]:
         """The objects of an image from now on.
 
-        state  "labeled", "empty" (looked at, and there is nothing) or "unlabeled"; with objects always "labeled"
+        state    "labeled", "empty" (looked at, and there is nothing) or "unlabeled"; with objects always "labeled"
+        classes  the version that the class names are of; None: the latest
         """
         with self._lock:
             image = self.image(index)
@@ -121,34 +121,69 @@ class LabelStore:
             objects = label_objects.parsed(rows, image.drawn(), image.record.size, self.masks)
             if state not in ("labeled", "empty", "unlabeled"):
                 raise Refusal(422, "not a state", field="state", expected="labeled, empty or unlabeled")
+            if classes is not None:
+                objects = [replace(item, label=self.classes.current(item.label, classes)) for item in objects]
             facts = {"image": str(image.record.image), "state": state, "objects": [item.facts() for item in objects]}
             self._journal.add(facts)
             self._apply(image, objects, str(state))
-            return {**image.summary(), "classes": self.names}
+            return {**image.summary(), **self._class_facts(self.classes.version)}
 
-    def _apply(self, image: LabeledImage, objects: list[Drawn], state: str) -> None:
-        self.names = (*self.names, *(label for label in dict.fromkeys(item.label for item in objects)
-                                     if label not in self.names))  # fmt: skip
+    def _apply(self, image: LabeledImage, objects: Sequence[Drawn], state: str) -> None:
+        self.classes.add(item.label for item in objects)
         instances: Instances | None = None
         if objects or state != "unlabeled":
-            instances = label_objects.to_instances(objects, self.names, image.record.size, self.masks)
+            instances = label_objects.to_instances(objects, self.classes.names, image.record.size, self.masks)
         image.record = replace(image.record, instances=instances, skipped=False)
-        image.objects = objects
-        image.version += 1
+        image.objects = [*objects]
+        self._changed(image)
+
+    def _changed(self, *images: LabeledImage) -> None:
         self.changes += 1
-        image.changed = self.changes
+        for image in images:
+            image.version += 1
+            image.changed = self.changes
         self._wake.notify_all()
+
+    def add_class(self, name: object) -> dict[str, Any]:
+        """A class that was named before any object has it; it is in the file once one has."""
+        with self._lock:
+            self.classes.add([label_objects.label_of(name)])
+            return self._class_facts(self.classes.version)
+
+    def change_classes(self, version: object, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Classes are renamed, merged, moved or removed, or such a change is undone: see LabelClasses.planned.
+
+        version  of the classes that was seen
+        """
+        with self._lock:
+            if version != self.classes.version:
+                raise Refusal(409, "the classes were changed elsewhere meanwhile")
+            change, undo = self.classes.planned(asked)
+            self._journal.add({"classes": change.facts()})
+            restored = self._apply_classes(change)
+            self.classes.remember(change, undo)
+            changed = {index: self.images[index].summary() for index in restored}
+            return {**self._class_facts(self.classes.version - 1), "changed": changed, "restored": restored,
+                    "label": change.label}  # fmt: skip
+
+    def _apply_classes(self, change: ClassChange) -> dict[int, list[str]]:
+        restored = self.classes.apply(change)
+        self._changed(*(self.images[index] for index in restored))
+        return restored
 
     def _recover(self) -> None:
         """What the last session could not write to the file any more."""
         by_path = {str(image.record.image): image for image in self.images}
         count = 0
         for change in self._journal.changes():
-            if (image := by_path.get(str(change.get("image")))) is not None:
-                with contextlib.suppress(Refusal):
+            with contextlib.suppress(Refusal, KeyError, TypeError):
+                if "classes" in change:
+                    self._apply_classes(ClassChange.of(change["classes"]))
+                else:
+                    image = by_path[str(change.get("image"))]
                     rows = label_objects.parsed(change.get("objects"), image.drawn(), image.record.size, self.masks)
                     self._apply(image, rows, str(change.get("state")))
-                    count += 1
+                count += 1
         if count:
             self.log(LABELS_RECOVERED(count=count))
 
@@ -175,6 +210,8 @@ class LabelStore:
                 problem = self.problem or {"message": "writing takes too long"}
                 raise OutputError("the labels are not in the annotation file yet", file=self.target.file.name,
                                   got=problem["message"])  # fmt: skip
+            if not self.target.file.is_file():
+                raise OutputError("nothing is labeled yet", fix="draw some objects first")
         return self.target.file
 
     def close(self) -> None:
@@ -209,16 +246,16 @@ class LabelStore:
 
     def _save(self) -> None:
         with self._lock:
-            number, names = self.changes, self.names
-            records = tuple(_named(image.record, names) for image in self.images)
-        dataset: Dataset = replace(self.target.dataset, records=records, names=names,
-                                   class_ids=_ids(self.target.dataset, names))  # fmt: skip
+            number, names = self.changes, self.classes.names
+            records = tuple(image.named(names) for image in self.images)
+            dataset: Dataset = replace(self.target.dataset, records=records, names=names, class_ids=self.classes.ids(),
+                                       class_attributes=self.classes.attributes())  # fmt: skip
         start = time.monotonic()
         try:
             if _stamp(self.target.file) != self._stamp:
                 raise OutputError(CHANGED_BY_OTHERS, file=self.target.file.name)
             _keep_original(self.target.file)
-            losses = write(dataset, self.target.file, self.target.format)
+            losses = self._write(dataset)
         except MaskwrightError as error:
             with self._lock:
                 self.problem = {**error.facts(), "file": self.target.file.name}
@@ -229,19 +266,12 @@ class LabelStore:
             if number == self.changes:
                 self._journal.clear()
 
-
-def _named(record: Record, names: tuple[str, ...]) -> Record:
-    """With all class names; new ones come last, so that indices stay."""
-    return record if record.instances is None else replace(record, instances=replace(record.instances, names=names))
-
-
-def _ids(dataset: Dataset, names: tuple[str, ...]) -> tuple[int | str, ...]:
-    """Class ids are kept; new classes get the next numbers."""
-    ids = dataset.class_ids
-    if not ids or not all(isinstance(item, int) for item in ids):
-        return ids if len(ids) == len(names) else ()
-    highest = max(int(item) for item in ids)
-    return (*ids, *range(highest + 1, highest + 1 + len(names) - len(ids)))
+    def _write(self, dataset: Dataset) -> tuple[Issue, ...]:
+        """Where nothing is labeled any more there is no file: one without images could not be read again."""
+        if any(record.state != "unlabeled" for record in dataset):
+            return write(dataset, self.target.file, self.target.format)
+        self.target.file.unlink(missing_ok=True)
+        return ()
 
 
 def _keep_original(file: Path) -> None:

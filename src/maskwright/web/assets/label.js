@@ -1,5 +1,7 @@
 // The page of `maskwright label`: images at the left, the tools above, classes and objects at the right.
-import { Saver, ask } from "./label_api.js";
+import { Saver, ask, send } from "./label_api.js";
+import { Classes } from "./label_classes.js";
+import { History } from "./label_history.js";
 import { Keys } from "./label_keys.js";
 import { List } from "./label_list.js";
 import { COLORS } from "./masks.js";
@@ -43,6 +45,7 @@ const state = {
   suggested: () => state.suggestions.filter(({ score }) => (score ?? 1) >= state.threshold),
   newKey: () => `n${crypto.getRandomValues(new Uint32Array(2)).join("")}`,
   say, select, commit, restore, chooseClass, brush, changed: showTools, className,
+  color: (/** @type {string} */ name) => COLORS[Math.max(state.classes.indexOf(name), 0) % COLORS.length],
   spaced: false, // Space is held: a drag moves the image
   touched: false, // by a finger, not a mouse or pen
   suggest: (/** @type {string} */ key) => {
@@ -50,15 +53,15 @@ const state = {
     view.redraw();
   },
 };
-/** @type {Map<number, {undo: Drawn[][], redo: Drawn[][]}>} */
-const histories = new Map();
+const history = new History();
 /** @type {Map<number, Promise<ImageBitmap & {gray?: number[]}>>} */
 const bitmaps = new Map();
 let changes = 0, previous = /** @type {Drawn[]} */ ([]);
 const view = new View(by("stage"), state), tools = new Tools(state, view);
 const list = new List(by("rows"), by("space"), (index) => open(index));
 const review = new Review(by, state, (index) => open(index), showList), training = new TrainingPanel(by, say);
-const saver = new Saver(saved, (index) => index === state.index && reload(), (text) => problem(text));
+const classes = new Classes(by, state, changeClasses, restore, renamed);
+const saver = new Saver(saved, (index) => index === state.index && reload(), (text) => problem(text), () => classes.version);
 
 // --- images ----------------------------------------------------------------------------------------------------------
 /** @param {number | undefined} index */
@@ -108,7 +111,7 @@ async function reload() {
   state.objects = facts.objects;
   loaded(true);
   by("window-part").hidden = !facts.deep;
-  if (state.images[index].version !== facts.version) histories.delete(index);
+  if (state.images[index].version !== facts.version) history.forget(index);
   Object.assign(state.images[index], { version: facts.version, state: facts.state });
   show();
 }
@@ -168,10 +171,7 @@ let windowed = false;
 /** The objects of the image from now on. @param {Drawn[]} objects @param {string} [as] */
 function commit(objects, as) {
   if (!state.loaded) return say("This image is still loading.");
-  const history = histories.get(state.index) ?? { undo: [], redo: [] };
-  history.undo.push(state.objects);
-  history.redo = [];
-  histories.set(state.index, history);
+  history.changed(state.index, state.objects);
   put(objects, as);
 }
 
@@ -188,11 +188,16 @@ function put(objects, as) {
 }
 
 /** @param {"undo" | "redo"} which */
-function restore(which) {
-  const history = histories.get(state.index), objects = state.loaded ? history?.[which].pop() : undefined;
-  if (!history || !objects) return say(`Nothing to ${which}.`);
-  history[which === "undo" ? "redo" : "undo"].push(state.objects);
-  put(objects);
+async function restore(which) {
+  const other = which === "undo" ? "redo" : "undo", found = state.loaded ? history.pop(which, state.index) : undefined;
+  if (!found) return say(`Nothing to ${which}.`);
+  if ("objects" in found) {
+    history.push(other, state.index, state.objects);
+    return put(found.objects);
+  }
+  const answer = await askClasses(which === "undo" ? { change: "undo", number: found.number } : found.asked);
+  if (typeof answer === "string") return say(answer);
+  history.pushClasses(other, found.asked, answer.class_version);
 }
 
 /** @param {string[]} keys @param {boolean} [more] */
@@ -217,6 +222,64 @@ function chooseClass(name) {
   state.current = name;
   if (state.selected.size) commit(state.objects.map((object) => (state.selected.has(object.key) ? { ...object, class: name } : object)));
   show();
+}
+
+// --- classes ---------------------------------------------------------------------------------------------------------
+/** A change of the classes, which undo takes back. @param {any} asked @returns {Promise<string>} "" or what is wrong */
+async function changeClasses(asked) {
+  const answer = await askClasses(asked);
+  if (typeof answer === "string") return answer;
+  history.changedClasses(state.index, answer.asked, answer.class_version);
+  return "";
+}
+
+/** Two classes become one only after a question. @param {any} asked @returns {Promise<any>} the answer, or what is wrong */
+async function askClasses(asked) {
+  while (saver.busy) await new Promise((resolve) => setTimeout(resolve, 30)); // objects first: the classes of all change
+  loaded(false);
+  try {
+    const merged = asked.change === "rename" && asked.merge === undefined ? await classes.use(asked.to) : undefined;
+    if (merged) return await askMerge(asked, await classes.use(asked.name));
+    const answer = await send("/api/classes", { version: classes.version, ...asked });
+    classes.told(answer);
+    for (const [index, facts] of Object.entries(answer.changed)) {
+      Object.assign(state.images[Number(index)], facts);
+      saver.fetched(Number(index), facts.version);
+    }
+    restored(answer.restored, answer.label);
+    return { ...answer, asked };
+  } catch (error) {
+    const { answer, message } = /** @type {any} */ (error); // objects may have changed meanwhile: asked once more
+    return answer?.merge === undefined ? message : await askMerge(asked, { objects: Number(answer.merge), images: Number(answer.images) });
+  } finally {
+    loaded(true);
+    by("saved").textContent = "saving";
+    show();
+  }
+}
+
+/** @param {any} asked @param {{objects: number, images: number} | undefined} use  of the class that would be gone @returns {Promise<any>} */
+async function askMerge(asked, use) {
+  const { objects, images } = use ?? { objects: 0, images: 0 };
+  return (await classes.confirm(asked.name, asked.to, objects, images)) ? askClasses({ ...asked, merge: objects }) : "Both classes are kept.";
+}
+
+/** The classes of objects are called otherwise. @param {Record<string, string>} names */
+function renamed(names) {
+  const relabeled = (/** @type {Drawn[]} */ objects) => objects.map((object) => (names[object.class] ? { ...object, class: names[object.class] } : object));
+  state.objects = relabeled(state.objects);
+  state.suggestions = relabeled(state.suggestions);
+  previous = relabeled(previous);
+  history.relabel(relabeled);
+  state.current = names[state.current] ?? state.current;
+}
+
+/** Objects that had a class before it was merged into another. @param {Record<number, string[]>} keys @param {string} name */
+function restored(keys, name) {
+  const relabeled = (/** @type {Drawn[]} */ objects, /** @type {number} */ index) =>
+    objects.map((object) => (keys[index]?.includes(object.key) ? { ...object, class: name } : object));
+  state.objects = relabeled(state.objects, state.index);
+  history.relabel(relabeled);
 }
 
 // --- suggestions -----------------------------------------------------------------------------------------------------
@@ -252,21 +315,22 @@ function drop(gone) {
 /** @param {number} index @param {any} answer */
 function saved(index, answer) {
   Object.assign(state.images[index], { version: answer.version, state: answer.state, objects: answer.objects });
-  showClasses(answer.classes);
+  classes.told(answer);
+  showClasses();
   showList();
 }
 
 async function status() {
   const asked = saver.count;
   try {
-    const told = await ask(`/api/status?since=${changes}`);
+    const told = await ask(`/api/status?since=${changes}&classes=${classes.version}`);
     changes = told.changes;
     for (const [index, facts] of Object.entries(told.changed)) {
       const image = state.images[Number(index)], newer = facts.version > image.version;
       if (saver.waiting(Number(index))) continue;
       Object.assign(image, facts);
       if (newer && Number(index) === state.index) {
-        histories.delete(state.index);
+        history.forget(state.index);
         reload();
         say("This image was changed elsewhere.");
       }
@@ -275,7 +339,10 @@ async function status() {
     by("notes").textContent = told.notes.join("; ");
     by("overwrite").hidden = !told.problem?.message.startsWith("another program");
     if (!saver.busy) problem(told.problem ? `The annotation file is not written: ${told.problem.message}. Your changes are kept beside it.` : "");
-    showClasses(told.classes);
+    const version = classes.version;
+    classes.told(told);
+    if (version !== classes.version) show();
+    else showClasses();
     helped(told.model);
     training.told(told.training);
     review.told(told);
@@ -312,7 +379,7 @@ function say(text) {
 // --- the page --------------------------------------------------------------------------------------------------------
 function show() {
   showTools();
-  showClasses(state.classes);
+  showClasses();
   showObjects();
   showList();
   by("suggest-part").hidden = !state.suggestions.length;
@@ -330,10 +397,8 @@ function showTools() {
   by("stage").style.cursor = state.tool === "select" ? "default" : "crosshair";
 }
 
-/** @param {string[]} names */
-function showClasses(names) {
-  state.classes = names.length >= state.classes.length ? names : state.classes;
-  if (!state.current && state.classes.length) state.current = state.classes[0];
+function showClasses() {
+  if (!state.classes.includes(state.current)) state.current = state.classes[0] ?? "";
   const rows = by("classes");
   while (rows.children.length > state.classes.length) rows.lastChild.remove();
   state.classes.forEach((name, index) => {
@@ -366,7 +431,7 @@ function entry(pressed) {
 /** @param {HTMLElement} row @param {string} name @param {string} text @param {boolean} pressed @param {string} key */
 function fill(row, name, text, pressed, key) {
   const button = /** @type {any} */ (row.firstChild), [swatch, label, shortcut] = button.children;
-  swatch.style.background = COLORS[Math.max(state.classes.indexOf(name), 0) % COLORS.length];
+  swatch.style.background = state.color(name);
   label.textContent = text;
   shortcut.textContent = key;
   shortcut.hidden = !key;
@@ -412,6 +477,7 @@ const ACTIONS = /** @type {import("./label_keys.js").Action[]} */ ([
   ["D", "Look at the next doubtful label", () => review.step(1)],
   ["F", "The doubtful label is fine as it is", () => review.settle()],
   ["N", "New class", () => by("new-class").focus()],
+  ["L", "Rename, merge, reorder and remove classes", () => classes.edit()],
   ["/", "Search images", () => by("search").focus()],
   ["?", "Show the keys", () => by("keys").showModal()],
 ]);
@@ -453,7 +519,9 @@ async function start() {
   build();
   pointing(by("view"), state, view, tools);
   const told = await ask("/api/images");
-  Object.assign(state, { images: told.images, classes: told.classes, clickable: told.clicks });
+  Object.assign(state, { images: told.images, clickable: told.clicks });
+  classes.version = told.class_version;
+  classes.told(told);
   by("tools").querySelector("[data-tool=clicks]").hidden = !told.clicks;
   changes = told.changes;
   by("saved").dataset.file = told.file;
@@ -497,7 +565,7 @@ by("new-class").addEventListener("blur", () => (tools.pending = null));
 by("new-class").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
   const name = by("new-class").value.trim();
   if (event.key !== "Enter" || !name) return;
-  if (!state.classes.includes(name)) showClasses([...state.classes, name]);
+  classes.add(name);
   by("new-class").value = "";
   say("");
   chooseClass(name);

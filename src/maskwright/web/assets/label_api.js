@@ -8,7 +8,7 @@ export async function ask(path, options) {
   const response = await fetch(path, options);
   if (response.status === 204) return null;
   const answer = await response.json();
-  if (!response.ok) throw Object.assign(new Error([answer.message, answer.got, answer.fix].filter(Boolean).join("; ")), { status: response.status });
+  if (!response.ok) throw Object.assign(new Error([answer.message, answer.got, answer.fix].filter(Boolean).join("; ")), { status: response.status, answer });
   return answer;
 }
 
@@ -22,8 +22,10 @@ export class Saver {
    * @param {(index: number, answer: any) => void} saved
    * @param {(index: number) => void} conflict  somebody else was faster: what is there now must be fetched
    * @param {(text: string) => void} failed  "" when it works again
+   * @param {() => number} classes  the version that the names of classes are of
    */
-  constructor(saved, conflict, failed) {
+  constructor(saved, conflict, failed, classes) {
+    this.classes = classes;
     this.saved = saved;
     this.conflict = conflict;
     this.failed = failed;
@@ -52,7 +54,7 @@ export class Saver {
     const image = this.images.get(index);
     if (!image) return;
     this.count++;
-    image.next = { objects: objects.map(({ key, class: name, rings }) => ({ key, class: name, rings })), state };
+    image.next = { objects: objects.map(({ key, class: name, rings }) => ({ key, class: name, rings })), state, classes: this.classes() };
     if (!image.busy) this.run(index, image);
   }
 

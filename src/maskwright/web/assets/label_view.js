@@ -1,5 +1,4 @@
 // The image with its objects: zoom, drawing, and what lies under the pointer.
-import { COLORS } from "./masks.js";
 
 /** @typedef {import("./label_api.js").Drawn} Drawn */
 /** @typedef {[number, number]} Point */
@@ -165,7 +164,7 @@ export class View {
 
   /** @param {Drawn} object @param {number} unit @param {boolean} selected @param {boolean} suggested */
   outline(object, unit, selected, suggested) {
-    const { pen, state } = this, path = this.path(object), color = COLORS[Math.max(state.classes.indexOf(object.class), 0) % COLORS.length];
+    const { pen, state } = this, path = this.path(object), color = state.color(object.class);
     pen.fillStyle = color + (selected ? "55" : suggested ? "14" : "2b");
     pen.fill(path, "evenodd");
     pen.setLineDash(suggested ? [6 * unit, 4 * unit] : []);
