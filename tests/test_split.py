@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reported import sentences
 
@@ -227,6 +228,36 @@ def test_every_image_is_evaluated_once_in_each_repeat(data, k, repeats):
     for train, val in pairs:
         assert len(train) and len(val) and not keys(train) & keys(val)
         assert sorted([item.image for item in train] + [item.image for item in val]) == everything
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.sampled_from([(), (0,), (1,), (2,), (0, 1), (0, 1, 2)]), min_size=3, max_size=7, unique=True)
+    | st.lists(st.sampled_from([(), (0,), (1,), (1, 2)]), min_size=3, max_size=7),
+    st.integers(2, 3),
+)
+def test_folds_differ_in_size_by_no_more_than_the_classes_force(shown, k):
+    """Of all divisions into k folds those that spread the classes best are looked at, and no one is more even."""
+    held = [min(k, sum(label in labels for labels in shown)) for label in range(3)]
+
+    def cost(folds: list[list[int]]) -> tuple[int, int]:
+        """(classes that folds lack and could have, difference of the sizes)"""
+        has = [sum(any(label in shown[image] for image in fold) for fold in folds) for label in range(3)]
+        sizes = [len(fold) for fold in folds]
+        return sum(held) - sum(has), max(sizes) - min(sizes)
+
+    every = ([[image for image, fold in enumerate(division) if fold == number] for number in range(k)]
+             for division in itertools.product(range(k), repeat=len(shown)))  # fmt: skip
+    least = min(cost(folds) for folds in every if all(folds))
+    data = dataset(*(record(f"{image}.jpg", sorted(labels)) for image, labels in enumerate(shown)))
+    pairs = k_fold(data, k, group_by=lambda item: item.image)
+    assert cost([[int(item.image.stem) for item in val] for _, val in pairs]) == least
+
+
+def test_classes_of_one_image_each_do_not_gather_in_one_fold():
+    data = dataset(*(record(f"{image}.jpg", labels) for image, labels in enumerate([[0], [1], [2], []])))
+    for seed in range(4):
+        assert [len(val) for _, val in k_fold(data, 2, seed=seed, group_by=lambda item: item.image)] == [2, 2]
 
 
 def test_another_repeat_is_another_division():

@@ -82,15 +82,15 @@ def split(
     usable, groups = _groups(dataset, group_by, progress)
     _enough(dataset, len(usable), len(groups), len(fractions), " and ".join(fractions), otherwise)
     groups = _shuffled(usable, groups, seed)
-    parts = _divide(_features(dataset, usable, groups), np.array(list(fractions.values())))
+    features = _features(dataset, usable, groups)
+    parts = _divide(features, np.array(list(fractions.values())), _missing_in_first(features, len(fractions)))
     split_of = {
         id(usable[member]): tuple(fractions)[part]
         for group, part in zip(groups, parts, strict=True)
         for member in group
     }
-    divided = replace(
-        dataset, records=tuple(replace(record, split=split_of.get(id(record))) for record in dataset.records)
-    )
+    records = tuple(replace(record, split=split_of.get(id(record))) for record in dataset.records)
+    divided = replace(dataset, records=records)
     return divided.with_issues(*_missing(divided, tuple(fractions)))
 
 
@@ -119,7 +119,8 @@ def k_fold(
     pairs = []
     for repeat in range(repeats):
         groups = _shuffled(usable, groups, f"{seed} {repeat}")
-        parts = _divide(_features(dataset, usable, groups), np.full(k, 1 / k))
+        features = _features(dataset, usable, groups)
+        parts = _divide(features, np.full(k, 1 / k), _missing_in_any(features, k))
         part = {id(usable[member]): parts[index] for index, group in enumerate(groups) for member in group}
         for fold in range(k):
             train = [replace(record, split="train") for record in usable if part[id(record)] != fold]
@@ -218,8 +219,24 @@ def _features(dataset: Dataset, usable: list[Record], groups: list[tuple[int, ..
     return np.array([rows[list(group)].sum(axis=0) for group in groups])
 
 
-def _divide(features: np.ndarray, fractions: np.ndarray) -> np.ndarray:
-    """The part of each group: 0..len(shares)-1.
+Missing = Callable[[np.ndarray], np.ndarray]
+"""What parts have, divisions × parts × kinds -> how many parts lack a kind that they should have, divisions × kinds."""
+
+
+def _missing_in_first(features: np.ndarray, parts: int) -> Missing:
+    """A kind that g groups have must stand in the first g parts: train before val before test."""
+    needed = (features > 0).sum(axis=0) > np.arange(parts)[:, None]
+    return lambda sums: (needed & (sums <= 0)).sum(axis=1)
+
+
+def _missing_in_any(features: np.ndarray, parts: int) -> Missing:
+    """A kind that g groups have must stand in g parts, whichever: all folds are alike."""
+    possible = np.minimum((features > 0).sum(axis=0), parts)
+    return lambda sums: possible - (sums > 0).sum(axis=1)
+
+
+def _divide(features: np.ndarray, fractions: np.ndarray, missing: Missing) -> np.ndarray:
+    """The part of each group: 0..len(fractions)-1.
 
     features  groups × kinds: how many images, images of a class, ... a group brings; kind 0 are the images,
               the last kind those without objects; groups in shuffled order
@@ -228,8 +245,6 @@ def _divide(features: np.ndarray, fractions: np.ndarray) -> np.ndarray:
     total = features.sum(axis=0)
     aims = fractions[:, None] * total
     weight = 1 / np.maximum(total, 1)
-    # A kind that g groups have must stand in the first g parts: train before val before test.
-    needed = (features > 0).sum(axis=0) > np.arange(len(fractions))[:, None]
     price = np.full(len(total), MISSING)
     price[0], price[-1] = EMPTY, 0  # images without objects are spread, but may be missing
 
@@ -241,7 +256,7 @@ def _divide(features: np.ndarray, fractions: np.ndarray) -> np.ndarray:
         costs = np.empty((len(features), len(fractions)))
         for part in range(len(fractions)):
             after[:, part] += features
-            costs[:, part] = ((after - aims) ** 2 * weight + (needed & (after <= 0)) * price).sum(axis=(1, 2))
+            costs[:, part] = ((after - aims) ** 2 * weight).sum(axis=(1, 2)) + missing(after) @ price
             after[:, part] -= features
         return costs
 
