@@ -355,6 +355,17 @@ def test_a_line_that_stands_twice_counts_once(tmp_path):
     assert (read.instance_count, sentences(read)) == (1, ("1 line that stands twice in its file counts once",))
 
 
+def test_an_object_drawn_twice_is_written_once_and_counted(tmp_path):
+    """Two equal lines would be read as one: it is said when they are written."""
+    twice = f"{BOX}\n{BOX.replace('0.5', '0.50', 1)}\n"
+    first = formats.read(data(tmp_path / "first", {"a": twice}, "names: [rust]\n"))
+    assert first.instance_count == 2
+    lost = formats.write(first, tmp_path / "second", "yolo")
+    (text,) = (tmp_path / "second" / "labels").rglob("*.txt")
+    assert text.read_text() == f"{BOX}\n"
+    assert "1 object drawn twice was written once, as equal lines count once" in sentences(lost)
+
+
 # --- bad input --------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("line", "field", "wrong"),

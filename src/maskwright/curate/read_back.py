@@ -75,7 +75,8 @@ EXPLAINED = {  # a difference -> the losses that account for it
     IMAGES_DIFFER: ("skipped_images_lost", "unlabeled_images_lost", "empty_images_lost", "part_not_written",
                     "splits_lost"),
     CLASS_ORDER_DIFFERS: ("class_order_lost",),
-    OBJECTS_DIFFER: ("unions_lost", "boxes_lost"),  # each part of a union is read as an object of its own
+    # each part of a union is read as an object of its own
+    OBJECTS_DIFFER: ("unions_lost", "boxes_lost", "repeated_objects_lost"),
     BOXES_DIFFER: ("unions_lost", "boxes_lost", "given_boxes_lost"),
     MASKS_DIFFER: ("outlines_lost", "holes_lost", "unions_lost"),
     VERTICES_DIFFER: ("outlines_lost", "holes_lost", "unions_lost", "vertices_lost"),

@@ -61,6 +61,10 @@ LINES_REPEATED = Kind(
     "lines_repeated", "warning", "{count} line that stands twice in its file counts once",
     "{count} lines that stand twice in their file count once",
 )  # fmt: skip
+REPEATED_OBJECTS_LOST = Kind(
+    "repeated_objects_lost", "warning", "{count} object drawn twice was written once, as equal lines count once",
+    "{count} objects drawn twice were written once, as equal lines count once",
+)  # fmt: skip
 PARTS_BRIDGED = Kind(
     "parts_bridged", "warning", "{count} object of several parts was written as one outline, its parts joined by lines",
     "{count} objects of several parts were written as one outline, their parts joined by lines",
@@ -323,6 +327,7 @@ def _lines(instances: Instances, size: tuple[int, int], losses: Losses) -> Itera
     masks, drawn = instances.masks, instances.outlines()
     traced = None if masks is None else polygons.trace(masks.counts, masks.offsets, masks.size)
     sides = np.array(size[::-1], np.float64)
+    written: set[str] = set()
     for row, id in enumerate(instances.classes.tolist()):
         parts = drawn[row]
         if traced is None:
@@ -334,7 +339,12 @@ def _lines(instances: Instances, size: tuple[int, int], losses: Losses) -> Itera
                 losses.add(HOLES_LOST, len(traced[row]) - len(parts))
             losses.add(PARTS_BRIDGED, int(len(parts) > 1))
             numbers = (bridged(parts) / sides).reshape(-1)
-        yield f"{id} {' '.join(_decimal(number) for number in numbers.tolist())}"
+        line = f"{id} {' '.join(_decimal(number) for number in numbers.tolist())}"
+        if line in written:
+            losses.add(REPEATED_OBJECTS_LOST)
+            continue
+        written.add(line)
+        yield line
 
 
 def _decimal(number: float) -> str:
