@@ -7,8 +7,8 @@ some thousand at a time; each other one by itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from itertools import chain
-from typing import Any, cast
+from itertools import chain, compress
+from typing import Annotated, Any, cast
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from maskwright.formats.json_records import Records
 from maskwright.formats.outlines import are_plain, numbers_of
 from maskwright.formats.reading import Faults, Regions, count_keys
-from maskwright.formats.region_rows import Outlines
+from maskwright.formats.region_columns import Block, Columns, RegionColumns
 from maskwright.formats.shapes import KEYPOINTS_UNUSED
 from maskwright.geometry.ragged import Ragged
 from maskwright.issues import Kind
@@ -36,7 +36,7 @@ _CROWD = (0, 1, msgspec.UNSET)
 class _Plain(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """An annotation as most files have it; one that does not fit into it is no plain one."""
 
-    id: int
+    id: Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
     image_id: int
     category_id: int
     segmentation: list[list[float]] | dict[str, Any]
@@ -61,8 +61,14 @@ class Drawing:
         self._regions_of = regions_of
         self._classes = classes
         self._faults = faults
-        self._by_number = {int(key): regions for key, regions in regions_of.items() if _is_whole(key)}
-        self._class_by_number = {int(key): name for key, name in classes.items() if key is not None and _is_whole(key)}
+        self._images = [*dict.fromkeys(regions for regions in regions_of.values() if regions is not None)]
+        self._labels = [*dict.fromkeys(classes.values())]
+        self._columns = RegionColumns(self._images, self._labels, faults)
+        numbers = {regions: number for number, regions in enumerate(self._images)}
+        self._numbers = {key: numbers[regions] for key, regions in regions_of.items() if regions is not None}
+        self._image_of = {int(key): number for key, number in self._numbers.items() if _is_whole(key)}
+        labels = {label: number for number, label in enumerate(self._labels)}
+        self._label_of = {int(key): labels[name] for key, name in classes.items() if key is not None and _is_whole(key)}
         self._plain = msgspec.json.Decoder(list[_Plain])
 
     def draw(self, annotations: Records | list[Any]) -> None:
@@ -76,41 +82,52 @@ class Drawing:
                 found = self._plain.decode(text)
             except (UnicodeDecodeError, msgspec.MsgspecError):
                 found = []
-            keys = sum(5 + (item.area is not msgspec.UNSET) + (item.iscrowd is not msgspec.UNSET)
-                       + (count_keys(item.segmentation) if type(item.segmentation) is dict else 0)
-                       for item in found)  # fmt: skip
-            if found and text.count(b'":') == keys:
+            if found and text.count(b'":') == sum(map(_keys, found)):
                 first += self._block(found, text, first)
                 continue
             every = annotations.decoded(text)
             annotations.refuse_duplicates(text, count_keys(every))
+            images = [self._numbers.get(key_of(item.get("image_id")) or "", -1) for item in every
+                      if isinstance(item, dict)]  # fmt: skip
+            self._columns.give_rows(np.array([image for image in images if image >= 0], np.int64))
             for annotation in every:
                 self._one(annotation, first)
                 first += 1
+        for number, columns in self._columns.close():
+            self._images[number].take_columns(columns)
 
     def _block(self, found: list[_Plain], text: bytes, first: int) -> int:
         """Hand on all annotations of a block, in their order, and tell how many they are."""
-        regions = [self._by_number.get(item.image_id) for item in found]
-        labels = [self._class_by_number.get(item.category_id) for item in found]
-        plain = [index for index, item in enumerate(found)
-                 if regions[index] is not None and labels[index] is not None and _is_plain(item)]  # fmt: skip
-        parts = cast("list[list[list[float]]]", [found[index].segmentation for index in plain])
+        images = np.array([self._image_of.get(item.image_id, -1) for item in found])
+        labels = np.array([self._label_of.get(item.category_id, -1) for item in found])
+        plain = np.array([*map(_is_plain, found)]) & (images >= 0) & (labels >= 0)
+        self._columns.give_rows(images[~plain & (images >= 0)])
+        block = self._examined([*compress(found, plain)], images[plain], labels[plain])
+        kept = self._columns.keep(block)
+        self.used.update(self._labels[label] for label in np.unique(labels[plain]))
+        if plain.all() and kept.all():
+            return len(found)
+        every = msgspec.json.decode(text)
+        numbers = (np.cumsum(plain) - 1).tolist()
+        for index, number in enumerate(numbers):
+            if not plain[index] or not block.sound[number]:
+                self._one(every[index], first + index)
+            elif not kept[number]:
+                block.as_row(number, self._labels[labels[index]])
+        return len(found)
+
+    def _examined(self, found: list[_Plain], images: np.ndarray, labels: np.ndarray) -> Block:
+        """Plain annotations as one block."""
+        parts = cast("list[list[list[float]]]", [item.segmentation for item in found])
         lengths = np.fromiter(map(len, chain.from_iterable(parts)), np.int64)
         numbers = np.fromiter(chain.from_iterable(chain.from_iterable(parts)), np.float64, int(lengths.sum()))
         shapes = Ragged(numbers.reshape(-1, 2), lengths // 2, np.fromiter(map(len, parts), np.int64, len(parts)))
-        boxes = np.array([found[index].bbox for index in plain], np.float64).reshape(-1, 4)
+        boxes = np.array([item.bbox for item in found], np.float64).reshape(-1, 4)
         boxes[:, 2:] += boxes[:, :2]
-        drawn = cast("list[Regions]", [regions[index] for index in plain])
-        outlines = Outlines(drawn, shapes, boxes) if plain else None
-        sound = {index: number for number, index in enumerate(plain) if outlines is not None and outlines.sound[number]}
-        every = None if len(sound) == len(found) else msgspec.json.decode(text)
-        for index, (item, label) in enumerate(zip(found, labels, strict=True)):
-            if index in sound and outlines is not None and label is not None:
-                self.used.add(label)
-                outlines.take_in(sound[index], label, item.id, item.iscrowd == 1)
-            elif every is not None:
-                self._one(every[index], first + index)
-        return len(found)
+        ids = np.array([item.id for item in found], np.int64)
+        crowd = np.array([item.iscrowd == 1 for item in found], bool)
+        columns = Columns(images, labels, ids, crowd, boxes)
+        return Block([self._images[image] for image in images.tolist()], columns, shapes)
 
     def _one(self, annotation: Any, index: int) -> None:
         """By its id, or its place `index` in the list, people find an annotation again."""
@@ -136,14 +153,22 @@ class Drawing:
         _draw(annotation, number, label, regions)
 
 
+def _keys(item: _Plain) -> int:
+    """How many keys it has, also in run lengths."""
+    count = 5 + (item.area is not msgspec.UNSET) + (item.iscrowd is not msgspec.UNSET)
+    return count if type(item.segmentation) is list else count + count_keys(item.segmentation)
+
+
 def _is_plain(item: _Plain) -> bool:
     """Outlines of three points or more, and a box of a possible size."""
     parts, box = item.segmentation, item.bbox
     if type(parts) is not list or not parts or len(box) != 4 or item.iscrowd not in _CROWD:
         return False
-    if any(len(part) < 6 or len(part) % 2 for part in parts):
-        return False
-    return min(box) >= -_FARTHEST and max(box) <= _FARTHEST
+    for part in parts:
+        if len(part) < 6 or len(part) & 1:
+            return False
+    x, y, width, height = box
+    return -_FARTHEST <= x <= _FARTHEST and -_FARTHEST <= y <= _FARTHEST and abs(width) <= _FARTHEST >= abs(height)
 
 
 def _is_whole(key: str) -> bool:

@@ -17,6 +17,7 @@ from maskwright.formats.links import stays
 from maskwright.formats.listing import (
     IMAGE_FOLDERS,
     all_below,
+    any_image_here,
     file_split,
     folder_split,
     folder_word,
@@ -133,8 +134,9 @@ class ImageFinder:
 
     def _resolve(self, texts: Collection[str]) -> None:
         """Answer all names at once: what is sure comes before what is likely, whatever their order."""
-        expected = {text: read_names(text) for text in texts if text not in self._answers}
-        every = [name for text in texts for name in read_names(text)]
+        read = {text: read_names(text) for text in texts}
+        expected = {text: names for text, names in read.items() if text not in self._answers}
+        every = [name for names in read.values() for name in names]
         self._needed, self._lasts = told_apart_by(every), {name.last for name in every}
         for index in (0, 1):
             exact = {text: path for text, names in expected.items() if text not in self._answers
@@ -235,7 +237,8 @@ class ImageFinder:
 
     @cached_property
     def _images_at_home(self) -> list[Path]:
-        return [path for folder in (self.near, self.folder, *self._usual) for path in images_here(folder)[:1]]
+        homes = self.near, self.folder, *self._usual
+        return [path for folder in homes if (path := any_image_here(folder)) is not None]
 
     def _agrees(self, name: Name, best: int) -> bool:
         """So many folders are enough for this name."""
@@ -273,6 +276,8 @@ class ImageFinder:
 
     def _nearest(self, name: Name, paths: list[Path]) -> list[Path]:
         """Those of the file's own split where there are any; of those at the very place that the name says."""
+        if len(paths) == 1:
+            return paths
         own = [path for path in paths if self.split and folder_split(path, self.folder) == self.split] or paths
         count = len(name.folders)
         there = [path for path in own if not name.bare and not name.external and agreement(name, path) == count

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,11 @@ class _Scan:
                     self.first = msgspec.json.decode(msgspec.json.decode(text, type=list[msgspec.Raw])[0])
             except _UNSOUND:
                 continue
-            values = [getattr(item, "value") for item in found]  # noqa: B009 (a type checker knows no such field)
-            self.counts.update(value for value in values if isinstance(value, Hashable))
+            values = map(attrgetter("value"), found)
+            try:
+                self.counts += Counter(values)
+            except TypeError:  # some are lists
+                self.counts.update(item.value for item in found if isinstance(item.value, Hashable))
             self.places.append((self.offset, size))
             return size
         return None

@@ -115,13 +115,24 @@ def is_label_folder(name: str) -> bool:
 
 def images_here(folder: Path) -> list[Path]:
     """Images directly in the folder, those that are only found when named (.gif, .heic) among them; unsorted."""
+    return list(_images(folder))
+
+
+def any_image_here(folder: Path) -> Path | None:
+    """Any one of them; None where there is none."""
+    return next(_images(folder), None)
+
+
+def _images(folder: Path) -> Iterator[Path]:
     try:
         if not stays(folder, folder):
-            return []
+            return
         with os.scandir(folder) as entries:
-            return [Path(entry.path) for entry in entries if _is_image(entry, folder)]
+            for entry in entries:
+                if _is_image(entry, folder):
+                    yield Path(entry.path)
     except OSError:
-        return []
+        return
 
 
 def _is_image(entry: os.DirEntry[str], folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """Rows: the objects of one image while they are read; those of many images are examined and filled together.
 
-`examine` and `fill` ask one numpy call a question about some thousand objects; `Outlines` does so for those of a large
-file, of which most need no second look.
+`examine` and `fill` ask one numpy call a question about some thousand objects. Large files have most objects in
+columns instead (region_columns.py).
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class RegionRows:
         self.image = image
         self.size = image.size
         self.seen = 0
+        self.misfit = False  # the image has not the frame that the file states
+        self.last = last
         self._waiting: list[outlines.Waiting] = []
         self._filled: tuple[RleMasks, np.ndarray, np.ndarray] | None = None  # the outlines' masks, areas and boxes
         self._labels: list[str] = []
@@ -59,10 +61,33 @@ class RegionRows:
         self._crowd: list[bool] = []
         self._notes: list[Annotation | None] = []
         self._in_pixels = in_pixels
-        self._last = last
         self._reach = np.zeros(2)
         self._turn: Callable[[np.ndarray], np.ndarray] | None = None
         self._tiny: dict[int, bool] = {}  # row within a pixel of the corner -> has broken numbers: shares 0..1?
+
+    @property
+    def turned_too(self) -> bool:
+        """The regions were turned with their image, as places in pixels."""
+        return self._turn is not None
+
+    @property
+    def apart(self) -> bool:
+        """What all its regions show together is needed to know in which frame they were drawn."""
+        return self.misfit or self.image.turned
+
+    def sound(self, parts: Sequence[np.ndarray], label: str, id: int, crowd: bool) -> int:
+        """An outline that was examined elsewhere becomes the last row; its number."""
+        self.seen += 1
+        note = Annotation(tuple(parts), id, _NO_ATTRIBUTES)
+        row = self._row(id, label, crowd, note)
+        self._outlines.append((row, note.outlines))
+        return row
+
+    def measured(self, high: np.ndarray, cut: bool) -> None:
+        """How far the outline reaches, and whether past the edge."""
+        self._reach = np.maximum(self._reach, high)
+        if cut:
+            self.faults.count(OUTLINES_CLIPPED, 1, self.image.path)
 
     def _row(self, region: object, label: str, crowd: bool, note: Annotation | None) -> int:
         self._labels.append(label if label.isascii() else unicodedata.normalize("NFC", label))
@@ -71,8 +96,9 @@ class RegionRows:
         self._notes.append(note)
         return len(self._labels) - 1
 
-    def _keep_box(self, row: int, box: np.ndarray, kept: int) -> None:
-        """A file's own box beside a mask is kept where it makes sense: COCO's are finer than whole pixels."""
+    def keep_box(self, row: int, box: np.ndarray, kept: int) -> None:
+        """A file's own box beside a mask is kept where it makes sense (`outlines.sensible`): COCO's are finer than
+        whole pixels."""
         if kept > 0:
             self._given[row] = box
         elif kept < 0:
@@ -128,7 +154,7 @@ class RegionRows:
                 continue
             self._outlines.append((item.row, shapes[row]))
             if keep and self._turn is None:
-                self._keep_box(item.row, boxes[row], keep)
+                self.keep_box(item.row, boxes[row], keep)
         if faulty:
             self._without(faulty)
 
@@ -144,7 +170,7 @@ class RegionRows:
             self._given.update(zip(rows, boxes, strict=True))
             return
         for row, box, keep in zip(rows, boxes, kept.tolist(), strict=True):
-            self._keep_box(row, box, keep)
+            self.keep_box(row, box, keep)
 
 
 def examine(several: Sequence[RegionRows]) -> None:
@@ -172,7 +198,7 @@ def _examine(several: list[RegionRows]) -> None:
                   for regions in several for item in regions._waiting]  # fmt: skip
         shapes = Ragged.of(turned)
     sizes = np.repeat(np.array([regions.size for regions in several], np.int64), counts, 0)
-    last = np.repeat(np.array([regions._last for regions in several]), counts)
+    last = np.repeat(np.array([regions.last for regions in several]), counts)
     alone = np.array([item.alone for item in waiting])
     found = outlines.examine(drawn, shapes, alone, sizes, last)
     boxes, kept = outlines.sensible(outlines.corners_of([item.box for item in waiting]), found.low, found.high, sizes)
@@ -194,44 +220,3 @@ def _fill(several: list[RegionRows]) -> None:
         masks = RleMasks(regions.size, counts[bounds[0] : bounds[-1]], bounds - bounds[0])
         regions._filled = masks, areas[first : first + count], corners[first : first + count]
         first += count
-
-
-class Outlines:
-    """Outlines of any images, examined together. Of those that are `sound`, and need no second look, `take_in` makes
-    rows; the others (faulty, tiny, or of an image that was turned) are to be handed in as any region.
-
-    several  n RegionRows, the image of each
-    shapes   as in the file
-    boxes    n×4 x1 y1 x2 y2, beside the outlines
-    """
-
-    def __init__(self, several: Sequence[RegionRows], shapes: Ragged, boxes: np.ndarray) -> None:
-        self._several = several
-        sizes = np.array([rows.size for rows in several], np.int64).reshape(-1, 2)
-        last = np.array([rows._last for rows in several])
-        found = outlines.examine(shapes, shapes, np.zeros(len(several), bool), sizes, last)
-        boxes = np.where((np.abs(boxes) <= outlines.FARTHEST).all(1, keepdims=True), boxes, np.nan)
-        self._boxes, kept = outlines.sensible(boxes, found.low, found.high, sizes)
-        self._kept = kept.tolist()
-        self._cut = found.cut.tolist()
-        self._parts = [tuple(parts) for parts in shapes.split()]
-        lying = np.fromiter((rows._turn is None for rows in several), bool, len(several))
-        sound = (found.problems == outlines.SOUND) & ~found.tiny & lying
-        self.sound: list[bool] = sound.tolist()
-        numbers: dict[RegionRows, int] = {}
-        owner = np.array([numbers.setdefault(rows, len(numbers)) for rows in several], np.int64)
-        reach = np.zeros((len(numbers), 2))
-        np.maximum.at(reach, owner[sound], found.high[sound])
-        for rows, far in zip(numbers, reach, strict=True):
-            rows._reach = np.maximum(rows._reach, far)
-
-    def take_in(self, index: int, label: str, id: int, crowd: bool) -> None:
-        """The sound outline number `index`, as the last row of its image."""
-        rows, parts = self._several[index], self._parts[index]
-        rows.seen += 1
-        rows.faults.saw()
-        row = rows._row(id, label, crowd, Annotation(parts, id, _NO_ATTRIBUTES))
-        rows._outlines.append((row, parts))
-        rows._keep_box(row, self._boxes[index], self._kept[index])
-        if self._cut[index]:
-            rows.faults.count(OUTLINES_CLIPPED, 1, rows.image.path)

@@ -10,6 +10,7 @@ import numpy as np
 from maskwright.formats import outlines, turns
 from maskwright.formats.faults import Faults
 from maskwright.formats.finding import FoundImage
+from maskwright.formats.region_columns import ImageColumns
 from maskwright.formats.region_rows import RegionRows, examine, fill
 from maskwright.images.decode import orientation_of
 from maskwright.issues import Kind
@@ -57,7 +58,7 @@ class Regions(RegionRows):
         super().__init__(faults, image, last=1.0 if whole_pixels else 0.0, in_pixels=in_pixels)
         self.stated = stated
         self.unused_shapes = 0
-        self.misfit = False  # the image has not the frame that the file states
+        self._columns: ImageColumns | None = None  # all that was drawn, where it is plain
         self.proven = False  # something drawn can only be meant in the image's own frame
         self._refused: set[int] = set()
         self._unproven = image.turned and stated is None
@@ -134,7 +135,12 @@ class Regions(RegionRows):
         if box is not None and self._turn is None:
             low, high = mask.boxes.astype(np.float64).reshape(2, 1, 2)
             given, kept = outlines.sensible(outlines.corners_of([box]), low, high, np.array([self.size]))
-            self._keep_box(row, given[0], int(kept[0]))
+            self.keep_box(row, given[0], int(kept[0]))
+
+    def take_columns(self, columns: ImageColumns) -> None:
+        """All objects of the image; nothing else may be handed in."""
+        self.seen = len(columns)
+        self._columns = columns
 
     def unused(self, kind: Kind) -> None:
         """A shape that no task can use: left out and counted. Alone it does not make the image an empty one."""
@@ -158,12 +164,16 @@ class Regions(RegionRows):
     @property
     def labels(self) -> list[str]:
         """The class of each object that is good so far."""
+        if self._columns is not None:
+            return self._columns.labels
         if self._waiting:
             examine([self])
         return self._labels
 
     def instances(self, names: tuple[str, ...]) -> Instances | None:
         """All that was good, classes as indices into `names`; None where something was drawn and all was faulty."""
+        if self._columns is not None:
+            return self._columns.instances(names)
         rows = len(self.labels)
         if not self._fits():
             return None
@@ -225,11 +235,6 @@ class Regions(RegionRows):
     def undrawn(self) -> bool:
         """Nothing but points or lines was drawn: nobody can know whether there are objects."""
         return bool(self.unused_shapes) and not self.seen
-
-    @property
-    def turned_too(self) -> bool:
-        """The regions were turned with their image, as places in pixels."""
-        return self._turn is not None
 
     @property
     def frame(self) -> tuple[int, int]:

@@ -14,6 +14,8 @@ from itertools import chain, pairwise
 
 import numpy as np
 
+from maskwright.geometry.spans import ragged_index
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ragged:
@@ -48,6 +50,14 @@ class Ragged:
         start = int(self.lengths[:begin].sum())
         stop = start + int(self.lengths[begin:end].sum())
         return Ragged(self.points[start:stop], self.lengths[begin:end], self.parts[first:last])
+
+    def take(self, numbers: np.ndarray) -> Ragged:
+        """The objects with these numbers, in this order."""
+        which, position = ragged_index(self.parts[numbers])
+        parts = (np.cumsum(self.parts) - self.parts)[numbers][which] + position
+        which, position = ragged_index(self.lengths[parts])
+        points = (np.cumsum(self.lengths) - self.lengths)[parts][which] + position
+        return Ragged(self.points[points], self.lengths[parts], self.parts[numbers])
 
     @property
     def part_owners(self) -> np.ndarray:

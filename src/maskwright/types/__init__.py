@@ -6,6 +6,7 @@ from maskwright.types.image import Image, ResizeTransform, Window
 from maskwright.types.image_labels import ImageLabels
 from maskwright.types.instances import Instances, RawDetections
 from maskwright.types.masks import RleMasks
+from maskwright.types.outlined import OutlinedAnnotations, OutlinedImages, OutlinedMasks
 
 __all__ = [
     "Annotation",
@@ -13,6 +14,9 @@ __all__ = [
     "Image",
     "ImageLabels",
     "Instances",
+    "OutlinedAnnotations",
+    "OutlinedImages",
+    "OutlinedMasks",
     "RawDetections",
     "Record",
     "ResizeTransform",

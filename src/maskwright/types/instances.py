@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 from maskwright.errors import ShapeError
 from maskwright.types.annotation import Annotation
 from maskwright.types.masks import RleMasks
+from maskwright.types.outlined import OutlinedAnnotations
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +35,7 @@ class Instances:
     masks: RleMasks | None
     names: tuple[str, ...]
     crowd: np.ndarray | None = None
-    annotations: tuple[Annotation | None, ...] | None = None
+    annotations: Sequence[Annotation | None] | None = None
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, np.float32)
@@ -98,6 +100,8 @@ class Instances:
         found: list[tuple[np.ndarray, ...] | None] = [None] * len(self)
         if self.masks is None or self.annotations is None:
             return found
+        if isinstance(self.annotations, OutlinedAnnotations) and self.annotations.enclose(self.masks):
+            return [note.outlines for note in self.annotations]
         drawn = [
             (row, note.outlines) for row, note in enumerate(self.annotations) if note is not None and note.outlines
         ]
