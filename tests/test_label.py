@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,17 @@ from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
 from maskwright.synth import render_set
 from maskwright.types import Instances, RleMasks
+from maskwright.web import label_clicks
 from maskwright.web import label_shapes as shapes
 from maskwright.web.access import Access
-from maskwright.web.label_file import open_labels
+from maskwright.web.label_clicks import ClickedImages
 from maskwright.web.label_journal import Journal
+from maskwright.web.label_opening import open_labels
 from maskwright.web.label_store import LabelStore
 from maskwright.web.labeling import labeling
 from maskwright.web.limits import Limits
 from maskwright.web.refusal import Refusal
+from maskwright.weights.packages import EFFICIENTNET_LITE0
 
 SIZE = (96, 128)
 SQUARE = [[10, 10], [40, 10], [40, 40], [10, 40]]
@@ -230,11 +234,11 @@ def test_images_are_never_written_to(folder):
     assert digests() == before
 
 
-def test_formats_of_several_files_need_another_file_to_save_to(tmp_path):
+def test_formats_that_the_page_does_not_save_need_another_file_to_save_to(tmp_path):
     dataset = read_images(render_set("balloons", 3, tmp_path / "party", size=SIZE), tmp_path / "party")
     for other in [*(tmp_path / "party").glob("**/*.json"), *(tmp_path / "party").glob("**/*.csv")]:
         other.unlink()
-    write(dataset, tmp_path / "party", "labelme")
+    write(dataset, tmp_path / "party" / "labels.json", "create_ml")
     with pytest.raises(DatasetError, match="not one file that can be saved"):
         open_labels(tmp_path / "party", None, None)
     target = open_labels(tmp_path / "party", tmp_path / "party.json", None)
@@ -254,14 +258,14 @@ def test_a_wrong_format_or_ending_is_an_error(folder):
 def test_a_change_is_on_the_disk_before_it_is_answered(folder):
     store = stored(folder)
     store.put(0, 0, [row()], "labeled")
-    (change,) = Journal(store.target.file).changes()
+    (change,) = Journal(store.target.journal).changes()
     assert change["objects"][0]["class"] == "balloon"
     store.close()
-    assert not Journal(store.target.file).path.exists()
+    assert not Journal(store.target.journal).path.exists()
 
 
 def test_after_a_kill_the_next_start_has_every_change(folder):
-    journal = Journal(Path.cwd() / "labels.json")
+    journal = Journal(Path.cwd() / ".labels.json.journal")
     for index in (0, 2):
         journal.add({"image": str(folder / f"image_{index}.png"), "state": "labeled", "objects": [row()]})
     with journal.path.open("ab") as stream:
@@ -281,7 +285,7 @@ def test_a_file_that_another_program_changed_is_not_overwritten_unless_asked(fol
     store.target.file.write_text("{}")
     store.put(1, 0, [row()], "labeled")
     wait_for(lambda: store.status(0)["problem"])
-    assert store.target.file.read_text() == "{}" and Journal(store.target.file).path.exists()
+    assert store.target.file.read_text() == "{}" and Journal(store.target.journal).path.exists()
     store.overwrite()
     store.close()
     assert labels_of(store.target.file).keys() == {"image_0.png", "image_1.png"}
@@ -306,7 +310,7 @@ def test_a_full_disk_refuses_the_change_and_keeps_what_was(folder, monkeypatch):
         store.put(0, 1, [row(label="cake")], "labeled")
     monkeypatch.undo()
     assert store.facts(0)["objects"][0]["class"] == "balloon" and store.image(0).version == 1
-    assert len(list(Journal(store.target.file).changes())) == 1
+    assert len(list(Journal(store.target.journal).changes())) == 1
     store.close()
 
 
@@ -435,6 +439,22 @@ def test_a_box_or_clicks_become_rings(folder):
 def test_without_a_model_for_clicks_there_is_no_tool(page):
     assert page.get("/api/images").json["clicks"] is False
     assert page.post("/api/images/0/clicks", b'{"positive": [[1, 1]]}').status == 404
+
+
+def test_what_the_tool_of_boxes_and_clicks_lacks_is_told_with_the_command(folder, monkeypatch):
+    assert ClickedImages.missing() == "" or "pip install" in ClickedImages.missing()
+    monkeypatch.setattr(label_clicks.importlib.util, "find_spec", lambda name: None if name == "torch" else object())
+    assert ClickedImages.missing().startswith("needs the package torch, which is not installed: ")
+    monkeypatch.setattr(label_clicks.importlib.util, "find_spec", lambda name: object())
+    absent = replace(EFFICIENTNET_LITE0, package="not-installed-anywhere", version="1.2")
+    monkeypatch.setattr(label_clicks, "EFFICIENTNET_LITE0", absent)
+    reason = ClickedImages.missing()
+    assert reason.startswith("needs the package not-installed-anywhere, which is not installed: ")
+    assert reason.endswith(" not-installed-anywhere==1.2")
+    app = labeling(stored(folder), Access(), Issues(), Limits(), None, without_clicks=reason)
+    with running(app) as page:
+        told = page.get("/api/images").json
+        assert (told["clicks"], told["without_clicks"]) == (False, reason)
 
 
 def test_a_model_suggests_objects_with_scores(page):

@@ -25,7 +25,7 @@ from maskwright.prediction.detector import Detector
 from maskwright.synth import render_set
 from maskwright.types import RleMasks
 from maskwright.web.access import Access
-from maskwright.web.label_file import open_labels
+from maskwright.web.label_opening import open_labels
 from maskwright.web.label_store import LabelStore
 from maskwright.web.labeling import labeling
 from maskwright.web.limits import Limits
@@ -279,6 +279,70 @@ def test_a_class_that_another_page_renames_is_renamed_here_with_what_undo_knows(
     page.drag((200, 40), (230, 70), (260, 100))
     page.objects(2)
     assert [label for label, _ in wait_for_file(page, folder)["image_0.png"]] == ["balloon", "balloon"]
+
+
+@pytest.fixture
+def yolo(folder) -> Path:
+    """The images as a dataset of YOLO, with a box on the first one, or an outline."""
+    (folder / "classes.txt").write_text("balloon\n")
+    (folder / "image_0.txt").write_text("0 0.1 0.1 0.1 0.1\n")
+    return folder
+
+
+def test_data_of_boxes_are_saved_where_they_were_read_and_what_is_drawn_becomes_its_box(browser, yolo):
+    store = LabelStore(open_labels(yolo, None, None), Issues())
+    with running(labeling(store, Access(token=TOKEN, open=()), Issues(), Limits(), None)) as found:
+        page = Page(browser, found.port, "image_1.png")
+        browser.key("o")
+        page.drag((100, 75), (150, 100), (200, 150))
+        page.objects(1)
+        page.saved()
+        corners = "fetch('/api/images/1').then((r) => r.json()).then((f) => f.objects[0]?.rings[0].length)"
+        assert browser.wait(corners) == 4
+        browser.open("about:blank")
+    assert browser.errors == []
+    numbers = (yolo / "image_1.txt").read_text().split()
+    assert [float(number) for number in numbers] == pytest.approx([0, 0.375, 0.375, 0.25, 0.25], abs=0.01)
+    assert (yolo / "image_0.txt").read_text() == "0 0.1 0.1 0.1 0.1\n"
+
+
+def test_a_hole_that_the_files_cannot_hold_is_refused_with_the_reason(browser, yolo):
+    (yolo / "image_0.txt").write_text("0 0.2 0.2 0.8 0.2 0.8 0.8 0.2 0.8\n")
+    store = LabelStore(open_labels(yolo, None, None), Issues())
+    with running(labeling(store, Access(token=TOKEN, open=()), Issues(), Limits(), None)) as found:
+        page = Page(browser, found.port, "image_1.png")
+        browser.key("PageUp")
+        page.shown("image_0.png")
+        browser.key("Tab")
+        browser.key("h")
+        for point in ((150, 120), (250, 120), (250, 180)):
+            browser.click(*page.at(*point))
+        browser.key("Enter")
+        browser.wait("/hole.*--out/.test(document.getElementById('problem-text').textContent)")
+        browser.wait("fetch('/api/status').then(() => new Promise((done) => setTimeout(done, 3500))).then(() => true)")
+        browser.wait("/hole/.test(document.getElementById('problem-text').textContent)")
+        page.objects(1)
+        browser.open("about:blank")
+    assert all("422" in error for error in browser.errors)
+    assert (yolo / "image_0.txt").read_text() == "0 0.2 0.2 0.8 0.2 0.8 0.8 0.2 0.8\n"
+
+
+def test_a_tool_that_lacks_a_package_is_gray_and_says_what_to_install(browser, folder):
+    reason = "needs the package weights-of-a-backbone, which is not installed: pip install weights-of-a-backbone==1"
+    store = LabelStore(open_labels(folder, None, None), Issues())
+    app = labeling(store, Access(token=TOKEN, open=()), Issues(), Limits(), None, without_clicks=reason)
+    with running(app) as found:
+        page = Page(browser, found.port)
+        button = "document.querySelector('[data-tool=clicks]')"
+        assert browser.evaluate(f"{button}.title") == f"Assist {reason}"
+        assert browser.evaluate(f"{button}.getAttribute('aria-disabled')") == "true"
+        browser.key("a")
+        browser.wait(f"document.getElementById('message').textContent === 'Assist {reason}'")
+        assert browser.evaluate(f"{button}.getAttribute('aria-pressed')") == "false"
+        assert reason in browser.evaluate("document.getElementById('key-table').textContent")
+        page.saved()
+        browser.open("about:blank")
+    assert browser.errors == []
 
 
 def wait_until(true: Callable[[], bool]) -> None:

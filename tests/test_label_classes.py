@@ -24,7 +24,7 @@ from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
 from maskwright.types import Dataset, Instances, Record, RleMasks
 from maskwright.web.access import Access
-from maskwright.web.label_file import open_labels
+from maskwright.web.label_opening import open_labels
 from maskwright.web.label_store import LabelStore
 from maskwright.web.labeling import labeling
 from maskwright.web.limits import Limits

@@ -30,8 +30,8 @@ from maskwright.web import label_training
 from maskwright.web.access import Access
 from maskwright.web.label_assistant import Assistant
 from maskwright.web.label_doubts import Doubts
-from maskwright.web.label_file import open_labels
 from maskwright.web.label_next import Proposals, most_informative, uncertainty
+from maskwright.web.label_opening import open_labels
 from maskwright.web.label_store import LabelStore
 from maskwright.web.label_training import Training, history
 from maskwright.web.labeling import labeling

@@ -24,7 +24,7 @@ from tiny_runs import Seer
 from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
 from maskwright.web.access import Access
-from maskwright.web.label_file import open_labels
+from maskwright.web.label_opening import open_labels
 from maskwright.web.label_store import LabelStore
 from maskwright.web.label_studio import ImagesFrom
 from maskwright.web.labeling import labeling

@@ -48,7 +48,7 @@ def command(
     from maskwright.prediction.detector import require_detector
     from maskwright.prediction.loading import load
     from maskwright.web.access import Access, new_token
-    from maskwright.web.label_file import open_labels
+    from maskwright.web.label_opening import open_labels
     from maskwright.web.label_store import LabelStore
     from maskwright.web.limits import Limits
     from maskwright.web.served import named
@@ -56,7 +56,8 @@ def command(
     runs = options.beside_data(Path("runs"), [images], console)
     target = open_labels(images.expanduser(), out, format)
     predictor = None if model is None else (next(iter(named([model]))), require_detector(load(model)))
-    clicks = ClickedImages() if ClickedImages.available() else None
+    missing = ClickedImages.missing()
+    clicks = None if missing else ClickedImages()
     with server.listen("127.0.0.1", port) as sock:
         store, access, limits = LabelStore(target, console.log), Access(token=new_token(), open=()), Limits()
         store.classes.add(classes or ())
@@ -67,4 +68,4 @@ def command(
             if show:
                 click.launch(url)
 
-        server.run(labeling(store, access, console.log, limits, predictor, clicks, runs), sock, limits, ready)
+        server.run(labeling(store, access, console.log, limits, predictor, clicks, runs, missing), sock, limits, ready)

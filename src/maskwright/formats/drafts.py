@@ -64,6 +64,7 @@ class Draft:
 
     id  by which the file itself knows the image
     attributes  further facts of the image, as JSON values
+    source  the file, where it speaks of this image alone
     """
 
     image: FoundImage
@@ -72,6 +73,7 @@ class Draft:
     group: str | None = None
     id: int | str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    source: Path | None = None
 
 
 def assemble(
@@ -102,7 +104,7 @@ def assemble(
             faults.count(IMAGES_UNDRAWN)
         skipped = draft.regions is not None and instances is None and not undrawn
         records.append(Record(draft.image.path, draft.image.size, instances, skipped, None, draft.group, draft.split,
-                              id=draft.id, attributes=draft.attributes))  # fmt: skip
+                              id=draft.id, attributes=draft.attributes, source=draft.source))  # fmt: skip
     return Dataset(name, names, tuple(records), format)
 
 

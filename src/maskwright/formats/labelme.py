@@ -22,7 +22,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -52,7 +52,7 @@ from maskwright.formats.reading import (
     written_name,
 )
 from maskwright.issues import Kind
-from maskwright.types import Dataset, Record
+from maskwright.types import Dataset, Instances, Record
 
 JSON_NAMES_ANOTHER_IMAGE = Kind(
     "json_names_another_image", "warning",
@@ -103,7 +103,8 @@ def read(path: Path, faults: Faults) -> Dataset:
         if found is None:
             continue
         flags = page.flags
-        drafts.append(Draft(found, None if IGNORE in flags else _regions(page, found, faults)))
+        regions = None if IGNORE in flags else _regions(page, found, faults)
+        drafts.append(Draft(found, regions, source=page.file))
         if flags and IGNORE not in flags:
             labels[found.path] = flags
     images.report()
@@ -265,6 +266,26 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
                                fix="name a folder" if single else "rename one of them")  # fmt: skip
     for page, record in pages.items():
         write_text(page, _document(record, dataset.names, written_name(record.image, page), losses))
+
+
+def edited(file: Path, record: Record, before: Instances | None, ids: Mapping[str, int | str], losses: Losses) -> bytes:
+    """The JSON of one image as it is to be: shapes of objects that stay the same, shapes that are no objects and all
+    else in the file stay as they stand; `ids` mean nothing here.
+
+    before  what the file holds
+    """
+    instances, (height, width) = record.instances, record.size
+    assert instances is not None
+    if not file.is_file():
+        return _document(record, instances.names, written_name(record.image, file), losses).encode()
+    data = read_json(file)
+    same_frame = _Page(file, data, False).size in (None, record.size)
+    shapes = labelme_shapes.edited(data.get("shapes") or [], before if same_frame else None, instances, losses)
+    flags = data.get("flags")
+    if isinstance(flags, dict):
+        flags.pop(IGNORE, None)
+    data |= {"shapes": shapes, "imageHeight": height, "imageWidth": width}
+    return json.dumps(data, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
 
 
 def _document(record: Record, names: tuple[str, ...], name: str, losses: Losses) -> str:

@@ -7,14 +7,16 @@ import binascii
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from maskwright.errors import ImageError
+from maskwright.formats.edits import unchanged
 from maskwright.formats.losses import ATTRIBUTES_LOST
-from maskwright.formats.reading import Losses, Regions, plain
+from maskwright.formats.reading import Faults, FoundImage, Losses, Regions, plain
 from maskwright.formats.shapes import LINES_UNUSED, POINTS_UNUSED, placed
 from maskwright.geometry import polygons
 from maskwright.images.decode import decode
@@ -221,6 +223,32 @@ def shapes(instances: Instances, losses: Losses) -> Iterator[dict[str, Any]]:
             x1, y1, x2, y2 = (float(str(side)) for side in instances.boxes[row])
             points = [[x1, y1], [x2, y2]]
             yield {"label": label, "points": points, "group_id": None, "shape_type": "rectangle", **more}
+
+
+def edited(
+    old: Sequence[Any], before: Instances | None, after: Instances, losses: Losses
+) -> list[dict[str, Any] | Any]:
+    """The shapes of a file whose objects have changed, the others as they stand; then those that are no objects.
+
+    before  the objects of the file; None: all are written anew
+    """
+    faults = Faults(Path())
+    size = (1, 1) if after.masks is None else after.masks.size
+    found = [*groups(old, Regions(faults, FoundImage("", Path(), size, False)))]
+    objects = [shape for group in found for shape in group.shapes]
+    rest = [shape for shape in old if not any(shape is one for one in objects)]
+    rows = unchanged(before if before is not None and len(found) == len(before) else None, after)
+    ids = [shape.get("group_id") for shape in old if isinstance(shape, dict)]
+    free = max((id for id in ids if isinstance(id, int)), default=-1) + 1
+    written: list[Any] = []
+    for row, (label, same) in enumerate(zip(after.labels, rows, strict=True)):
+        if same is not None:
+            written += [shape if shape["label"].strip() == label else {**shape, "label": label}
+                        for shape in found[same].shapes]  # fmt: skip
+            continue
+        for shape in shapes(after[row : row + 1], losses):
+            written.append(shape if shape["group_id"] is None else {**shape, "group_id": free + row})
+    return written + rest
 
 
 def _crop(mask: RleMasks) -> dict[str, Any]:

@@ -6,6 +6,8 @@ A new format: one module here, one line in FORMATS, one test file.
 from __future__ import annotations
 
 import importlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -19,8 +21,8 @@ from maskwright.formats.reading import (
     readable,
 )
 from maskwright.formats.shards import SHARD
-from maskwright.issues import Issue
-from maskwright.types import Dataset
+from maskwright.issues import Issue, Kind
+from maskwright.types import Dataset, Instances, Record
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Format:
     holds       of what it writes it has a place for these: image_ids, annotation_ids, class_ids; boxes (beside masks);
                 image_labels, no_image_label (none of the classes), labelled_classes, groups; image_attributes,
                 class_attributes, attributes (of the whole). What it has none for is counted as lost
+    edits       files of one image each whose other contents stay when the objects of one are changed
     options     what its `read` takes besides: class_attribute (a region has several, any of which may hold the class),
                 connected_components (masks may tell no objects apart)
     """
@@ -44,6 +47,7 @@ class Format:
     about: str
     module: str
     writes: bool = False
+    edits: bool = False
     export: bool = False
     endings: tuple[str, ...] = ()
     folder_of: tuple[str, ...] = ()
@@ -74,7 +78,7 @@ FORMATS = {
     "kitti_mots": Format("KITTI MOTS masks (instances, image_02)", "maskwright.formats.kitti_mots"),
     "label_studio": Format("Label Studio JSON and JSON-MIN", "maskwright.formats.label_studio", writes=True,
                            endings=(".json",), holds=("image_labels",)),
-    "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, image_of=(".json",),
+    "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, edits=True, image_of=(".json",),
                       holds=("image_labels",)),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
                          endings=(".csv", ".tsv"), holds=("boxes", "image_labels", "no_image_label", "groups")),
@@ -91,9 +95,9 @@ FORMATS = {
     "via3": Format("VIA 3 project of images", "maskwright.formats.via3", endings=(".json",),
                    options=("class_attribute",)),
     "vott": Format("VoTT JSON and CSV", "maskwright.formats.vott", writes=True, endings=(".json", ".csv")),
-    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, folder_of=(".xml",),
+    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, edits=True, folder_of=(".xml",),
                   holds=("boxes", "image_attributes")),
-    "yolo": Format("YOLO: a text of fractions an image, data.yaml", "maskwright.formats.yolo", writes=True),
+    "yolo": Format("YOLO: a text of fractions an image, data.yaml", "maskwright.formats.yolo", writes=True, edits=True),
 }  # fmt: skip
 
 
@@ -170,3 +174,16 @@ def write(dataset: Dataset, path: Path | str, format: str) -> tuple[Issue, ...]:
     module_of(format).write(dataset, Path(path), losses)
     losses.facts(dataset, FORMATS[format].holds)
     return losses.issues
+
+
+def edited(
+    format: str, file: Path, record: Record, before: Instances | None, ids: Mapping[str, int | str]
+) -> tuple[bytes, Counter[Kind]]:
+    """What the label file of one image holds when its objects are those of the record, of a format that `edits`; and
+    what it could not hold. All else that the file says stays.
+
+    before  the objects that the file holds now; None where there is no file, or they are not known
+    ids     by which the files know the classes (YOLO)
+    """
+    losses = Losses()
+    return module_of(format).edited(file, record, before, ids, losses), losses.counts

@@ -21,10 +21,10 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
-from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, tostring
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.files import writing, writing_folder
 from maskwright.formats import lists, voc_facts, voc_masks
+from maskwright.formats.edits import unchanged
 from maskwright.formats.listing import is_label_folder
 from maskwright.formats.losses import OUTLINES_LOST
 from maskwright.formats.reading import (
@@ -52,7 +53,7 @@ from maskwright.formats.reading import (
 )
 from maskwright.formats.regions import CORNERS_SWAPPED
 from maskwright.issues import Kind
-from maskwright.types import Annotation, Dataset, Record
+from maskwright.types import Annotation, Dataset, Instances, Record
 
 XML_NAMES_ANOTHER_IMAGE = Kind(
     "xml_names_another_image", "warning",
@@ -95,7 +96,8 @@ def read(path: Path, faults: Faults) -> Dataset:
     for page in pages:
         image = _image_of(page, finders[page.file.parent], stems, faults, slips)
         if image is not None:
-            drafts.append(Draft(image, _regions(page, image, faults, slips), attributes=voc_facts.of_image(page.root)))
+            facts = voc_facts.of_image(page.root)
+            drafts.append(Draft(image, _regions(page, image, faults, slips), attributes=facts, source=page.file))
     slips.report(faults)
     names = {label for page in pages for label in page.labels if label}
     dataset = assemble(data_name(path), sorted(names), drafts, "voc", faults)
@@ -346,6 +348,34 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
                 (temporary / "ImageSets" / "Main" / f"{split}.txt").write_text(text, encoding="utf-8")
 
 
+def edited(file: Path, record: Record, before: Instances | None, ids: Mapping[str, int | str], losses: Losses) -> bytes:
+    """The XML of one image as it is to be: objects that stay the same, and all else in the file, stay as they stand;
+    `ids` mean nothing here.
+
+    before  what the file holds
+    """
+    instances = record.instances
+    assert instances is not None
+    root = read_xml(file) if file.is_file() else None
+    if root is None or _Page(file, root).size not in (None, record.size):
+        root = _xml(record, losses).getroot()
+        assert root is not None
+        return tostring(root, encoding="utf-8")
+    old = root.findall("object")
+    rows = unchanged(before if before is not None and len(old) == len(before) else None, instances)
+    notes = instances.annotations or [None] * len(instances)
+    for element in old:
+        root.remove(element)
+    for row, (label, same) in enumerate(zip(instances.labels, rows, strict=True)):
+        element = _object(label, instances.boxes[row], notes[row]) if same is None else old[same]
+        name = element.find("name")
+        if name is not None and (name.text or "").strip() != label:
+            name.text = label
+        root.append(element)
+    indent(root)
+    return tostring(root, encoding="utf-8")
+
+
 def _xml(record: Record, losses: Losses) -> ElementTree:
     instances = record.instances
     assert instances is not None
@@ -357,13 +387,18 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
         SubElement(size, side).text = str(value)
     notes = instances.annotations or [None] * len(instances)
     for label, box, note in zip(instances.labels, instances.boxes, notes, strict=True):
-        element = SubElement(root, "object")
-        SubElement(element, "name").text = label
-        voc_facts.write_of_object(note, element)
-        corners = SubElement(element, "bndbox")
-        for corner, value in zip(CORNERS, box, strict=True):
-            SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
+        root.append(_object(label, box, note))
     losses.attributes(instances, voc_facts.MARKS)
     losses.scores_and_crowds(instances)
     indent(root)
     return ElementTree(root)
+
+
+def _object(label: str, box: np.ndarray, note: Annotation | None) -> Element:
+    element = Element("object")
+    SubElement(element, "name").text = label
+    voc_facts.write_of_object(note, element)
+    corners = SubElement(element, "bndbox")
+    for corner, value in zip(CORNERS, box, strict=True):
+        SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
+    return element

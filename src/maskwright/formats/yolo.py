@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.files import write_text
 from maskwright.formats import label_texts, yolo_config, yolo_parts
+from maskwright.formats.edits import unchanged
 from maskwright.formats.label_texts import Images, is_generic, is_labels
 from maskwright.formats.losses import HOLES_LOST
 from maskwright.formats.reading import (
@@ -45,6 +46,7 @@ from maskwright.formats.reading import (
     Regions,
     assemble,
     data_name,
+    read_text,
 )
 from maskwright.formats.shapes import KEYPOINTS_UNUSED
 from maskwright.formats.yolo_classes import Classes
@@ -154,7 +156,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         if lines is None:
             regions.saw()  # its fault is noted: the image is skipped, not empty
         _draw(lines or [], classes.of(text.parent), pose, regions)
-        drafts.append(Draft(found, regions))
+        drafts.append(Draft(found, regions, source=text))
     dataset = assemble(data_name(root), classes.used(drafts), drafts, "yolo", faults)
     dataset = replace(dataset, class_ids=classes.ids(dataset.names))
     if path.is_dir() or texts != [path]:
@@ -180,6 +182,25 @@ def _no_texts(path: Path, root: Path, config: yolo_config.Config | None) -> Anno
         "no label files of YOLO", file=path, expected="texts called like the images, beside them or in a folder labels",
         got="none", fix="put the folder labels beside the folder images",
     )  # fmt: skip
+
+
+def class_names(path: Path, texts: Sequence[Path]) -> tuple[Path, dict[int, str]] | None:
+    """Where the names of the classes stand, and id -> name; a classes.txt to be where there are none yet.
+
+    None where they stand in several files.
+    """
+    config = yolo_parts.config_of(path)
+    if config is not None and config.names:
+        return config.names_file, dict(config.names)
+    root = path if path.is_dir() else path.parent
+    classes = Classes(None, root, Faults(root))
+    files = {classes.file_of(text.parent) for text in texts} - {None}
+    if len(files) > 1:
+        return None
+    for file in files:
+        assert file is not None
+        return file, yolo_config.read_names(file)
+    return root / yolo_config.NAMES_FILES[0], {}
 
 
 # --- lines ------------------------------------------------------------------------------------------
@@ -345,6 +366,29 @@ def _lines(instances: Instances, size: tuple[int, int], losses: Losses) -> Itera
             continue
         written.add(line)
         yield line
+
+
+def edited(file: Path, record: Record, before: Instances | None, ids: Mapping[str, int | str], losses: Losses) -> bytes:
+    """The text of one image as it is to be: lines of objects that stay the same stay as they stand, but for the class.
+
+    before  what the file holds
+    """
+    instances = record.instances
+    assert instances is not None
+    lines: list[str] = []
+    if before is not None and file.is_file():
+        lines = list(dict.fromkeys(line.strip() for line in read_text(file).splitlines() if line.strip()))
+    rows = unchanged(before if before is not None and len(lines) == len(before) else None, instances)
+    numbers = np.array([int(ids[name]) for name in instances.names], np.int64)
+    numbered = replace(instances, classes=numbers[instances.classes])
+    written = []
+    for row, (id, old) in enumerate(zip(numbered.classes.tolist(), rows, strict=True)):
+        if old is None:
+            written += _lines(numbered[row : row + 1], record.size, losses)
+        else:
+            same, *rest = lines[old].split(maxsplit=1)
+            written.append(lines[old] if float(same) == id else " ".join([str(id), *rest]))
+    return "".join(f"{line}\n" for line in written).encode()
 
 
 def _decimal(number: float) -> str:

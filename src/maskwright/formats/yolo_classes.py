@@ -38,7 +38,7 @@ class Classes:
 
     def of(self, folder: Path) -> dict[int, str] | None:
         """id -> name for the texts of one folder; None where nothing names them."""
-        file = self._file(folder)
+        file = self.file_of(folder)
         if self.config is not None and self.config.names:
             if file is not None and file not in self._compared:
                 self._compare(file, self.config)
@@ -74,13 +74,13 @@ class Classes:
     def _tables(self) -> list[dict[int, str]]:
         return [self.config.names] if self.config is not None and self.config.names else [*self._names.values()]
 
-    def _file(self, folder: Path) -> Path | None:
+    def file_of(self, folder: Path) -> Path | None:
         """classes.txt of the folder, or of the nearest above, as far as its texts belong to the data."""
         if folder not in self._files:
             found = yolo_config.names_file(Head(folder))
             inside = folder != self.root and self.root in folder.parents
             onwards = inside or (is_generic(folder.name) and folder.parent != folder)
-            self._files[folder] = found or (self._file(folder.parent) if onwards else None)
+            self._files[folder] = found or (self.file_of(folder.parent) if onwards else None)
         return self._files[folder]
 
     def _read(self, file: Path) -> dict[int, str]:

@@ -8,9 +8,10 @@ classes.txt    one name a line, the first is class 0; labelImg leaves one in eve
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,6 +37,7 @@ class Config:
     path       its key "path", "" where it has none
     parts      (split, entries) in the order train, val, test: folders, lists or images, as written
     key_points (number, values of each) behind a box; None: there are none
+    list_of_names  the file of the names, where they do not stand in this one
     """
 
     file: Path
@@ -44,6 +46,12 @@ class Config:
     path: str = ""
     parts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     key_points: tuple[int, int] | None = None
+    list_of_names: Path | None = None
+
+    @property
+    def names_file(self) -> Path:
+        """Where the names stand: this file, or the one that it names."""
+        return self.list_of_names or self.file
 
 
 def is_config(head: Head) -> bool:
@@ -80,7 +88,7 @@ def read(path: Path) -> Config:
         path, _names(path, values.get("names")), _whole(path, "nc", count) if count != "" else None,
         str(values.get("path", "")),
         tuple((split, tuple(parts[split])) for split in ("train", "val", "test") if split in parts),
-        _key_points(path, values.get("kpt_shape")),
+        _key_points(path, values.get("kpt_shape")), _names_file(path, values.get("names")),
     )  # fmt: skip
 
 
@@ -93,15 +101,18 @@ def _entries(path: Path, key: str, value: Any) -> list[str]:
     return [entry.strip() for entry in entries if entry.strip() and entry.strip() not in ("~", "null")]
 
 
+def _names_file(path: Path, value: Any) -> Path | None:
+    return path.parent / re.split(r"[\\/]", value)[-1] if isinstance(value, str) and value else None
+
+
 def _names(path: Path, value: Any) -> dict[int, str]:
     if value in (None, "", "~", "null"):
         return {}
     if isinstance(value, str):  # Darknet's names = data/obj.names; some write so in YAML, too
-        name = re.split(r"[\\/]", value)[-1]
-        if not re.search(r"\.(txt|names)$", name):
+        file = _names_file(path, value)
+        if file is None or not re.search(r"\.(txt|names)$", file.name):
             raise AnnotationError("class names that are no list", file=path, field="names", got=value[:80],
                                   expected="a list of names, or an id and a name in each line")  # fmt: skip
-        file = path.parent / name
         return read_names(file) if file.is_file() else {}
     pairs = [(str(number), name) for number, name in enumerate(value)] if isinstance(value, list) else [*value.items()]
     names: dict[int, str] = {}
@@ -217,3 +228,33 @@ def _yaml(path: Path) -> dict[str, Any]:
         raise AnnotationError("not a YAML file of YOLO", file=path, expected="keys such as names and train",
                               got=type(found).__name__)  # fmt: skip
     return found
+
+
+# --- writing ----------------------------------------------------------------------------------------
+def renamed(file: Path, names: Mapping[int, str]) -> str:
+    """The text of a data.yaml, or of a list of names, with these; all else in it stays as it stands."""
+    import yaml
+
+    if file.suffix.lower() not in (".yaml", ".yml"):
+        return "".join(f"{names.get(id, '')}\n" for id in range(max(names, default=-1) + 1))
+    text = read_text(file)
+    tree = yaml.compose(text, yaml.BaseLoader)
+    values = {key.value: value for key, value in tree.value}
+    changes = [(values["names"], _listed(values["names"], names))]
+    if "nc" in values:
+        changes.append((values["nc"], str(len(names))))
+    for node, new in sorted(changes, key=lambda change: -change[0].start_mark.index):
+        text = text[: node.start_mark.index] + new + text[node.end_mark.index :]
+    return text
+
+
+def _listed(node: Any, names: Mapping[int, str]) -> str:
+    """As the names stand there: in one line or one a line, with their ids or without."""
+    quoted = {id: json.dumps(name, ensure_ascii=False) for id, name in sorted(names.items())}
+    pairs = isinstance(node.value[0], tuple) if node.value else False
+    pairs = pairs or [*quoted] != [*range(len(quoted))]
+    if node.flow_style:
+        inside = ", ".join(f"{id}: {name}" if pairs else name for id, name in quoted.items())
+        return f"{{{inside}}}" if pairs else f"[{inside}]"
+    lines = [f"{id}: {name}" if pairs else f"- {name}" for id, name in quoted.items()]
+    return ("\n" + " " * node.start_mark.column).join(lines) + "\n"

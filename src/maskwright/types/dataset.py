@@ -35,6 +35,7 @@ class Record:
     incomplete     objects of the sought classes may be undrawn too: only the surroundings of drawn ones are background
     id         the number (or text) by which the annotation file knows the image (COCO); None where it has none
     attributes  further facts of the image as JSON values: {"license": 3}. Kept so that writing can give them back
+    source     the label file that speaks of this image alone; None where a file speaks of several, or of none
     """
 
     image: Path
@@ -48,6 +49,7 @@ class Record:
     incomplete: bool = False
     id: int | str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    source: Path | None = None
 
     def of_labelled_classes(self, found: Instances) -> Instances:
         """Of what was found here, the objects of classes that were looked for: others may be right or wrong."""

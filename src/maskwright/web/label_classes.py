@@ -79,11 +79,23 @@ class _Undo:
 
 
 class LabelClasses:
-    def __init__(self, dataset: Dataset, images: Sequence[LabeledImage]) -> None:
+    """
+    further  classes without objects, and their numbers in the files
+    fixed    the files know classes by their place among the others: none is moved or removed
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        images: Sequence[LabeledImage],
+        further: Mapping[str, int] | None = None,
+        fixed: bool = False,
+    ) -> None:
         count = len(dataset.names)
         ids, attributes = dataset.class_ids or (None,) * count, dataset.class_attributes or ({},) * count
         self.listed = [LabelClass(*facts) for facts in zip(dataset.names, ids, attributes, strict=True)]
-        self._images = images
+        self.listed += [LabelClass(name, id) for name, id in (further or {}).items() if name not in dataset.names]
+        self._images, self._fixed = images, fixed
         self._gone: dict[str, LabelClass] = {}
         self._renames: list[Mapping[str, str]] = []  # of each version
         self._undo: list[_Undo] = []
@@ -99,7 +111,8 @@ class LabelClasses:
     def add(self, labels: Iterable[str]) -> None:
         """Those that are not there yet come last, so that the numbers of the others stay."""
         names = self.names
-        self.listed += [LabelClass(label) for label in dict.fromkeys(labels) if label not in names]
+        new = [label for label in dict.fromkeys(labels) if label not in names]
+        self.listed = [*self.listed, *(self._gone.get(label, LabelClass(label)) for label in new)]
 
     def renamed_since(self, version: int) -> list[Mapping[str, str]]:
         return self._renames[version:]
@@ -115,10 +128,11 @@ class LabelClasses:
         given = [item.id for item in self.listed]
         if None not in given:
             return tuple(id for id in given if id is not None)
-        whole = [id for id in given if isinstance(id, int)]
-        if len(whole) + given.count(None) < len(given) or not whole:
+        whole = [item.id for item in (*self.listed, *self._gone.values()) if isinstance(item.id, int)]
+        if sum(isinstance(id, int) for id in given) + given.count(None) < len(given) or not (whole or self._fixed):
             return ()
-        following = iter(range(max(whole) + 1, max(whole) + 1 + len(given)))
+        first = max(whole, default=-1) + 1
+        following = iter(range(first, first + len(given)))
         return tuple(next(following) if id is None else id for id in given)
 
     def attributes(self) -> tuple[Mapping[str, Any], ...]:
@@ -158,6 +172,9 @@ class LabelClasses:
                 return self._merged(name, to, asked.get("merge"))
             names[names.index(name)] = to
             return ClassChange(tuple(names), {name: to}), _Undo(number, before, {to: name})
+        if self._fixed:
+            raise Refusal(409, "the label files know each class by its place among the others",
+                          fix="label with --out labels.json --format coco to move or remove classes")  # fmt: skip
         names.remove(name)
         if change == "move":
             to = asked.get("to")

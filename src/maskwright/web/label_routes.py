@@ -54,10 +54,11 @@ async def _all(request: Request) -> Response:
     return JSONResponse(
         {
             "images": images,
-            "file": store.target.file.name,
+            "file": store.target.name,
             "format": store.target.format,
             "masks": store.masks,
             "clicks": request.app.state.clicks is not None,
+            "without_clicks": request.app.state.without_clicks,
             **_changed(request, store.changes, store.classes.version),
         }
     )

@@ -7,7 +7,6 @@ else was faster, nothing is changed and the page shows what is there now.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -17,12 +16,12 @@ from typing import Any
 
 from maskwright.errors import MaskwrightError, OutputError
 from maskwright.formats.losses import UNLABELED_IMAGES_LOST
-from maskwright.formats.registry import write
 from maskwright.issues import Issue, Kind, Log
-from maskwright.types import Dataset, Instances
+from maskwright.types import Dataset, Instances, Record
 from maskwright.web import label_objects
 from maskwright.web.label_classes import ClassChange, LabelClasses
 from maskwright.web.label_file import LabelFile
+from maskwright.web.label_folder import LabelFolder
 from maskwright.web.label_journal import Journal
 from maskwright.web.label_objects import Drawn
 from maskwright.web.labeled_image import LabeledImage
@@ -33,9 +32,6 @@ LABELS_RECOVERED = Kind(
     "{count} change of the last session was recovered", "{count} changes of the last session were recovered",
 )  # fmt: skip
 PAUSE = 0.4  # seconds without a change before the file is written; a large file: four times what the last writing took
-CHANGED_BY_OTHERS = "another program has changed the annotation file meanwhile"
-
-Stamp = tuple[int, int] | None  # time of the last change (ns) and size in bytes; None: there is no file
 
 
 @dataclass(eq=False)
@@ -44,22 +40,23 @@ class LabelStore:
     masks  False: the data have boxes only
     """
 
-    target: LabelFile
+    target: LabelFile | LabelFolder
     log: Log
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         dataset = self.target.dataset
         self.images = [LabeledImage(record) for record in dataset.records]
-        self.classes = LabelClasses(dataset, self.images)
+        self._numbers = {id(image): number for number, image in enumerate(self.images)}
+        self.classes = LabelClasses(dataset, self.images, self.target.classes(), self.target.fixed_classes)
         self.masks = dataset.has_masks or not dataset.instance_count
         self.changes = self._written = 0
         self.problem: dict[str, str] | None = None
         self.losses: tuple[Issue, ...] = ()
         self._seconds = 0.0  # that the last writing took
         self._hurried = False  # somebody waits for the file
-        self._stamp = _stamp(self.target.file)
-        self._journal = Journal(self.target.file)
+        self._unsaved: set[int] = set()  # images whose objects the file does not have yet
+        self._journal = Journal(self.target.journal)
         self._wake, self._closed = threading.Condition(self._lock), False
         with self._lock:
             self._recover()
@@ -123,18 +120,28 @@ class LabelStore:
                 raise Refusal(422, "not a state", field="state", expected="labeled, empty or unlabeled")
             if classes is not None:
                 objects = [replace(item, label=self.classes.current(item.label, classes)) for item in objects]
-            facts = {"image": str(image.record.image), "state": state, "objects": [item.facts() for item in objects]}
-            self._journal.add(facts)
-            self._apply(image, objects, str(state))
+            known = self.classes.listed
+            try:
+                record = self._drawn(image, objects, str(state))
+                self.target.check(index, record, dict(zip(self.classes.names, self.classes.ids(), strict=False)))
+                shapes = [item.facts() for item in objects]
+                self._journal.add({"image": str(image.record.image), "state": state, "objects": shapes})
+            except (Refusal, OutputError):
+                self.classes.listed = known
+                raise
+            self._apply(image, objects, record)
             return {**image.summary(), **self._class_facts(self.classes.version)}
 
-    def _apply(self, image: LabeledImage, objects: Sequence[Drawn], state: str) -> None:
+    def _drawn(self, image: LabeledImage, objects: Sequence[Drawn], state: str) -> Record:
+        """The record of an image with these objects; their classes are added to the others."""
         self.classes.add(item.label for item in objects)
         instances: Instances | None = None
         if objects or state != "unlabeled":
             instances = label_objects.to_instances(objects, self.classes.names, image.record.size, self.masks)
-        image.record = replace(image.record, instances=instances, skipped=False)
-        image.objects = [*objects]
+        return replace(image.record, instances=instances, skipped=False)
+
+    def _apply(self, image: LabeledImage, objects: Sequence[Drawn], record: Record) -> None:
+        image.record, image.objects = record, [*objects]
         self._changed(image)
 
     def _changed(self, *images: LabeledImage) -> None:
@@ -142,6 +149,7 @@ class LabelStore:
         for image in images:
             image.version += 1
             image.changed = self.changes
+            self._unsaved.add(self._numbers[id(image)])
         self._wake.notify_all()
 
     def add_class(self, name: object) -> dict[str, Any]:
@@ -155,6 +163,8 @@ class LabelStore:
 
         version  of the classes that was seen
         """
+        if isinstance(self.target, LabelFolder):
+            self.flush()  # one change of the classes at a time: repeated after a kill, it finds some files done
         with self._lock:
             if version != self.classes.version:
                 raise Refusal(409, "the classes were changed elsewhere meanwhile")
@@ -167,6 +177,7 @@ class LabelStore:
                     "label": change.label}  # fmt: skip
 
     def _apply_classes(self, change: ClassChange) -> dict[int, list[str]]:
+        self._unsaved |= {number for number, image in enumerate(self.images) if image.record.instances is not None}
         restored = self.classes.apply(change)
         self._changed(*(self.images[index] for index in restored))
         return restored
@@ -182,7 +193,7 @@ class LabelStore:
                 else:
                     image = by_path[str(change.get("image"))]
                     rows = label_objects.parsed(change.get("objects"), image.drawn(), image.record.size, self.masks)
-                    self._apply(image, rows, str(change.get("state")))
+                    self._apply(image, rows, self._drawn(image, rows, str(change.get("state"))))
                 count += 1
         if count:
             self.log(LABELS_RECOVERED(count=count))
@@ -191,7 +202,7 @@ class LabelStore:
     def overwrite(self) -> None:
         """Write the file although another program has changed it."""
         with self._lock:
-            self._stamp = _stamp(self.target.file)
+            self.target.overwrite()
             self.problem = None
             self._wake.notify_all()
 
@@ -199,7 +210,7 @@ class LabelStore:
         """The annotation file, once it has everything; OutputError where it cannot be written."""
         end = time.monotonic() + seconds
         with self._lock:
-            if not self.target.file.is_file():
+            if not self.target.file.exists():
                 self._written = -1
             self._hurried = True
             self._wake.notify_all()
@@ -210,7 +221,7 @@ class LabelStore:
                 problem = self.problem or {"message": "writing takes too long"}
                 raise OutputError("the labels are not in the annotation file yet", file=self.target.file.name,
                                   got=problem["message"])  # fmt: skip
-            if not self.target.file.is_file():
+            if not self.target.file.exists():
                 raise OutputError("nothing is labeled yet", fix="draw some objects first")
         return self.target.file
 
@@ -246,44 +257,20 @@ class LabelStore:
 
     def _save(self) -> None:
         with self._lock:
-            number, names = self.changes, self.classes.names
+            number, names, unsaved = self.changes, self.classes.names, frozenset(self._unsaved)
             records = tuple(image.named(names) for image in self.images)
             dataset: Dataset = replace(self.target.dataset, records=records, names=names, class_ids=self.classes.ids(),
                                        class_attributes=self.classes.attributes())  # fmt: skip
         start = time.monotonic()
         try:
-            if _stamp(self.target.file) != self._stamp:
-                raise OutputError(CHANGED_BY_OTHERS, file=self.target.file.name)
-            _keep_original(self.target.file)
-            losses = self._write(dataset)
+            losses = self.target.save(dataset, unsaved)
         except MaskwrightError as error:
             with self._lock:
-                self.problem = {**error.facts(), "file": self.target.file.name}
+                self.problem = {**error.facts(), "file": error.facts().get("file", self.target.name)}
             return
         with self._lock:
-            self._stamp, self.problem, self.losses = _stamp(self.target.file), None, losses
+            self.problem, self.losses = None, losses
             self._written, self._seconds = number, time.monotonic() - start
             if number == self.changes:
+                self._unsaved.clear()
                 self._journal.clear()
-
-    def _write(self, dataset: Dataset) -> tuple[Issue, ...]:
-        """Where nothing is labeled any more there is no file: one without images could not be read again."""
-        if any(record.state != "unlabeled" for record in dataset):
-            return write(dataset, self.target.file, self.target.format)
-        self.target.file.unlink(missing_ok=True)
-        return ()
-
-
-def _keep_original(file: Path) -> None:
-    """A copy of the file as it was before the first change, where there is none yet."""
-    original = file.with_name(f"{file.name}.original")
-    if file.is_file() and not original.exists():
-        shutil.copy2(file, original)
-
-
-def _stamp(file: Path) -> Stamp:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

@@ -30,12 +30,14 @@ def labeling(
     model: tuple[str, Predictor] | None,
     clicks: ClickModel | None = None,
     runs: Path = Path("runs"),
+    without_clicks: str = "",
 ) -> ASGIApp:
     """
     store   the labels; closed when the server ends
     model   its name and itself: what suggests objects
     clicks  what makes masks from boxes and clicks; without it the page has no such tool
     runs    where trainings from the page make their folders
+    without_clicks  why there are no `clicks`: the tool is shown with this reason, and does nothing
     """
     assistant = Assistant(store, limits)
     if model is not None:
@@ -51,5 +53,6 @@ def labeling(
     routes = [*label_routes.routes(), *label_clicks.routes(), *label_loop.routes(), *assets.routes({"/": "label.html"})]
     app = Starlette(routes=routes, exception_handlers=handlers(log), lifespan=lifespan)
     app.router.redirect_slashes = False
-    app.state.store, app.state.loop, app.state.clicks = store, loop, clicks
+    app.state.store, app.state.loop = store, loop
+    app.state.clicks, app.state.without_clicks = clicks, without_clicks
     return Guard(app, access, limits.send_seconds)

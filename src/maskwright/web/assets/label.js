@@ -9,7 +9,7 @@ import { pointing } from "./label_pointer.js";
 import { Review } from "./label_review.js";
 import { TrainingPanel } from "./label_training.js";
 import { TOOLS, Tools } from "./label_tools.js";
-import { View } from "./label_view.js";
+import { View, boxOf } from "./label_view.js";
 
 /** @typedef {import("./label_api.js").Drawn} Drawn */
 /** @typedef {import("./label_api.js").Listed} Listed */
@@ -35,6 +35,8 @@ const state = {
   /** @type {Drawn[]} */ suggestions: [],
   /** @type {string | null} */ suggestion: null,
   /** @type {any} */ model: null,
+  withoutClicks: "", // why it does not
+  masks: true, // the data hold outlines, not boxes only
   clickable: false, // the server makes masks from boxes and clicks
   negative: false, // clicks say what does not belong
   /** @type {any} */ clicks: null,
@@ -61,7 +63,7 @@ const view = new View(by("stage"), state), tools = new Tools(state, view);
 const list = new List(by("rows"), by("space"), (index) => open(index));
 const review = new Review(by, state, (index) => open(index), showList), training = new TrainingPanel(by, say);
 const classes = new Classes(by, state, changeClasses, restore, renamed);
-const saver = new Saver(saved, (index) => index === state.index && reload(), (text) => problem(text), () => classes.version);
+const saver = new Saver(saved, (index) => index === state.index && reload(), failed, () => classes.version);
 
 // --- images ----------------------------------------------------------------------------------------------------------
 /** @param {number | undefined} index */
@@ -177,6 +179,7 @@ function commit(objects, as) {
 
 /** @param {Drawn[]} objects @param {string} [as] */
 function put(objects, as) {
+  if (!state.masks) objects = objects.map(boxed);
   state.objects = objects;
   state.selected = new Set([...state.selected].filter((key) => objects.some((object) => object.key === key)));
   const image = state.images[state.index];
@@ -185,6 +188,14 @@ function put(objects, as) {
   saver.save(state.index, objects, image.state);
   by("saved").textContent = "saving";
   show();
+}
+
+/** These data hold boxes: what was drawn becomes its box at once, as it is saved. @param {Drawn} object @returns {Drawn} */
+function boxed(object) {
+  const ring = boxOf(object.rings), [first] = object.rings;
+  if (object.rings.length === 1 && first.length === 4 && ring.every(([x, y]) => first.some(([a, b]) => a === x && b === y))) return object;
+  say("These data hold boxes: this is the box of what was drawn.");
+  return { ...object, rings: [ring] };
 }
 
 /** @param {"undo" | "redo"} which */
@@ -338,7 +349,7 @@ async function status() {
     by("saved").textContent = saver.busy || saver.count !== asked ? "saving" : told.saved ? `saved to ${by("saved").dataset.file}` : "saved; the file follows";
     by("notes").textContent = told.notes.join("; ");
     by("overwrite").hidden = !told.problem?.message.startsWith("another program");
-    if (!saver.busy) problem(told.problem ? `The annotation file is not written: ${told.problem.message}. Your changes are kept beside it.` : "");
+    if (!saver.busy) problem(told.problem ? `The annotation file is not written: ${told.problem.message}. Your changes are kept beside it.` : refused);
     const version = classes.version;
     classes.told(told);
     if (version !== classes.version) show();
@@ -365,6 +376,13 @@ function helped(model) {
 function problem(text) {
   by("problem").hidden = !text;
   by("problem-text").textContent = text;
+}
+
+let refused = ""; // why the latest change was not made
+/** @param {string} text @param {boolean} gone  the change is taken back, and not tried again */
+function failed(text, gone) {
+  refused = gone ? text : "";
+  problem(text);
 }
 
 let silence = 0;
@@ -512,17 +530,24 @@ function build() {
   for (const [name, key, text, help] of TOOLS) button(text, key, help, () => tools.choose(name)).dataset.tool = name;
   by("tools").append(Object.assign(document.createElement("span"), { className: "gap" }));
   for (const [key, help, action, text] of ACTIONS) if (text) button(text, key, help, action);
-  new Keys(by("view"), state, view, tools, ACTIONS).explain(by("key-table"));
 }
 
 async function start() {
   build();
+  const keys = new Keys(by("view"), state, view, tools, ACTIONS);
   pointing(by("view"), state, view, tools);
   const told = await ask("/api/images");
-  Object.assign(state, { images: told.images, clickable: told.clicks });
+  Object.assign(state, { images: told.images, masks: told.masks, clickable: told.clicks });
   classes.version = told.class_version;
   classes.told(told);
-  by("tools").querySelector("[data-tool=clicks]").hidden = !told.clicks;
+  const assist = by("tools").querySelector("[data-tool=clicks]");
+  assist.hidden = !told.clicks && !told.without_clicks;
+  if (told.without_clicks) {
+    state.withoutClicks = told.without_clicks;
+    assist.title = `Assist ${told.without_clicks}`;
+    assist.setAttribute("aria-disabled", "true");
+  }
+  keys.explain(by("key-table"));
   changes = told.changes;
   by("saved").dataset.file = told.file;
   document.title = `maskwright: ${told.file}`;

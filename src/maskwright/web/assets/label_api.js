@@ -21,7 +21,7 @@ export class Saver {
   /**
    * @param {(index: number, answer: any) => void} saved
    * @param {(index: number) => void} conflict  somebody else was faster: what is there now must be fetched
-   * @param {(text: string) => void} failed  "" when it works again
+   * @param {(text: string, gone: boolean) => void} failed  "" when it works again; `gone`: it is not tried again
    * @param {() => number} classes  the version that the names of classes are of
    */
   constructor(saved, conflict, failed, classes) {
@@ -68,17 +68,17 @@ export class Saver {
         const answer = await send(`/api/images/${index}`, { version: image.version, ...change }, "PUT");
         image.version = answer.version;
         this.saved(index, answer);
-        this.failed("");
+        this.failed("", false);
       } catch (error) {
         const { status, message } = /** @type {any} */ (error);
         if (status === 409 || status === 422) {
           image.next = null;
           image.busy = false;
-          this.failed(status === 422 ? message : "");
+          this.failed(status === 422 ? message : "", true);
           this.conflict(index);
           return;
         }
-        this.failed(`Not saved yet: ${status ? message : "the server does not answer"}. Trying again.`);
+        this.failed(`Not saved yet: ${status ? message : "the server does not answer"}. Trying again.`, false);
         image.next ??= change;
         await new Promise((resolve) => setTimeout(resolve, 2000));
       }

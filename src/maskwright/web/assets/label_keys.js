@@ -35,7 +35,7 @@ export class Keys {
     const onStage = document.activeElement === this.stage || document.activeElement === document.body;
     const control = event.ctrlKey || event.metaKey, name = control ? `Ctrl+${event.key.toUpperCase()}` : event.shiftKey && event.key === "Tab" ? "Shift+Tab" : event.key.length === 1 ? event.key.toUpperCase() : event.key;
     const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const tool = control || event.altKey ? undefined : TOOLS.find(([tool, key]) => key === name && (tool !== "clicks" || state.clickable));
+    const tool = control || event.altKey ? undefined : TOOLS.find(([tool, key]) => key === name && (tool !== "clicks" || state.clickable || state.withoutClicks));
     const action = this.actions.find(([key]) => key === name || (name === "Ctrl+Shift+Z" && key === "Ctrl+Y"));
     if (["Tab", "Shift+Tab", "Enter"].includes(name) && !onStage) return; // the browser's own
     if (["Tab", "Shift+Tab"].includes(name) && !state.objects.length) return;
@@ -72,7 +72,7 @@ export class Keys {
 
   /** A line for each key. @param {HTMLElement} table */
   explain(table) {
-    for (const [key, help] of [...TOOLS.map(([, key, , help]) => [key, help]), ...this.actions, ...MORE]) {
+    for (const [key, help] of [...TOOLS.filter(([tool]) => tool !== "clicks" || this.state.clickable || this.state.withoutClicks).map(([tool, key, , help]) => [key, tool === "clicks" && this.state.withoutClicks ? `Assist ${this.state.withoutClicks}` : help]), ...this.actions, ...MORE]) {
       const line = document.createElement("div"), shortcut = document.createElement("kbd");
       shortcut.textContent = String(key);
       line.append(String(help), shortcut);

@@ -36,6 +36,7 @@ export class Tools {
 
   /** @param {string} tool */
   choose(tool) {
+    if (tool === "clicks" && this.state.withoutClicks) return this.state.say(`Assist ${this.state.withoutClicks}`);
     this.clicks.accept();
     this.cancel();
     this.state.tool = tool;

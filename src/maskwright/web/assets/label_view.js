@@ -243,6 +243,13 @@ export class View {
 
 /** The area of the box around an object. @param {Drawn} object */
 function extent({ rings }) {
+  const [[x1, y1], , [x2, y2]] = boxOf(rings);
+  return (x2 - x1) * (y2 - y1);
+}
+
+/** The box around all rings, as one. @param {Point[][]} rings @returns {Point[]} */
+export function boxOf(rings) {
   const xs = rings.flat().map(([x]) => x), ys = rings.flat().map(([, y]) => y);
-  return (xs.reduce((a, b) => Math.max(a, b)) - xs.reduce((a, b) => Math.min(a, b))) * (ys.reduce((a, b) => Math.max(a, b)) - ys.reduce((a, b) => Math.min(a, b)));
+  const [x1, y1] = [xs, ys].map((sides) => sides.reduce((a, b) => Math.min(a, b))), [x2, y2] = [xs, ys].map((sides) => sides.reduce((a, b) => Math.max(a, b)));
+  return [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
 }
