@@ -64,7 +64,7 @@ VOC = """<annotation><folder>party</folder><filename>image_0.png</filename><sour
 def images(folder: Path, *names: str) -> None:
     for number, name in enumerate(names):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", SIZE[::-1], (40 * number, 90, 120)).save(folder / name)
+        Image.new("RGB", (SIZE[1], SIZE[0]), (40 * number, 90, 120)).save(folder / name)
 
 
 def yolo(folder: Path) -> Path:

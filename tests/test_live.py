@@ -218,7 +218,8 @@ def test_a_killed_recording_plays(tmp_path: Path) -> None:
     while process.poll() is None and time.monotonic() < latest and not (part.exists() and part.stat().st_size > 8000):
         time.sleep(0.1)
     process.kill()
-    assert process.wait() and [path.name for path in tmp_path.iterdir()] == ["camera_0.part.mp4"]
+    assert process.wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".camera_0.mp4.lock", "camera_0.part.mp4"]
     shown = times(part)
     assert len(shown) > 1 and shown == sorted(set(shown))
 

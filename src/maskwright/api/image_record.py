@@ -15,6 +15,7 @@ from maskwright.api.jobs import Job, check_same
 from maskwright.api.json_lines import LineFile, whole_lines
 from maskwright.api.parquet import write_parquet
 from maskwright.errors import MaskwrightError, RecipeError
+from maskwright.file_lock import locked
 from maskwright.issues import Kind, Log
 
 IMAGES_RESUMED = Kind("images_resumed", "info", "going on after {count} image", "going on after {count} images")
@@ -125,7 +126,7 @@ def damaged(file: Path, error: Exception) -> RecipeError:
 @contextlib.contextmanager
 def image_record(out: Path, job: Job, resume: bool) -> Iterator[ImageRecord]:
     """The record for the images of the block; what is there stays when the block fails, to go on from."""
-    with files.folder_of(out / LINES):
+    with files.folder_of(out / LINES), locked(out / LINES):
         record = ImageRecord(out, job, resume)
         try:
             yield record

@@ -89,9 +89,7 @@ def predict_live(
 
     with LiveVideo(live, Timing(end=settings.seconds), broken) as video:
         drawing = settings.pictures or settings.show
-        stages = FrameStages(
-            predictor, class_indices, video, settings.track, settings.drawn, drawing, counted
-        )  # fmt: skip
+        stages = FrameStages(predictor, class_indices, video, settings.track, settings.drawn, drawing, counted)
         job = job_of(video, predictor, settings.drawn, classes=settings.classes)
         with video_output(video, file, wanted, job, False) as output:
             log(LIVE(source=live.name, file=str(output.made or "")))

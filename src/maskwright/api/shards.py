@@ -16,6 +16,7 @@ from maskwright.api.jobs import Job, check_same
 from maskwright.api.json_lines import LineFile, whole_lines, write_lines
 from maskwright.api.parquet import write_parquet
 from maskwright.errors import MaskwrightError
+from maskwright.file_lock import locked
 
 FOLDER, MANIFEST, FAILED = "predictions", "manifest.json", "failed.jsonl"
 LINES_A_SHARD = 10_000
@@ -137,8 +138,9 @@ def _read_manifest(file: Path) -> ShardManifest | None:
 @contextlib.contextmanager
 def shard_record(out: Path, job: Job, resume: bool) -> Iterator[ShardRecord]:
     """The record for the images of the block; what is there stays when the block fails, to go on from."""
-    record = ShardRecord(out, job, resume)
-    try:
-        yield record
-    finally:
-        record.close()
+    with files.folder_of(out / MANIFEST), locked(out / MANIFEST):
+        record = ShardRecord(out, job, resume)
+        try:
+            yield record
+        finally:
+            record.close()

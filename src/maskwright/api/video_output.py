@@ -20,6 +20,7 @@ from maskwright.api.video_state import KEPT, SegmentEnd, State, read_state
 from maskwright.api.video_tracks import write_tracks
 from maskwright.drawing.pictures import write_picture
 from maskwright.errors import OutputError
+from maskwright.file_lock import locked
 from maskwright.video.gif import write_gif
 from maskwright.video.read import Video
 from maskwright.video.tracks import UNTRACKED
@@ -73,7 +74,7 @@ def video_output(video: Video, file: Path, wanted: Wanted, job: Job, resume: boo
     Where the block fails before the end of the first segment, nothing is left, but for a full disk; later, what is
     there is kept, to be played and to go on from.
     """
-    with files.folder_of(file):
+    with files.folder_of(file), locked(file):
         output = VideoOutput(video, file, wanted, job, resume)
         try:
             yield output

@@ -95,8 +95,8 @@ class LabelFolder:
         _, losses = edited(self.format, self.label_files[index], record, self._before[index], ids)
         lost = [str(kind(count=number)) for kind, number in losses.items() if kind in (HOLES_LOST, OUTLINES_LOST)]
         if lost:
-            raise Refusal(422, f"not saved, for files of {self.format} cannot hold it", got="; ".join(lost),
-                          fix="it is undone; --out labels.json --format coco can hold it")  # fmt: skip
+            raise Refusal(422, f"taken back, for files of {self.format} cannot hold it", got="; ".join(lost),
+                          fix="label with --out labels.json --format coco")  # fmt: skip
 
     def save(self, dataset: Dataset, changed: Collection[int]) -> tuple[Issue, ...]:
         """Writes the files of these images, each as a whole; OutputError where one cannot be written."""
