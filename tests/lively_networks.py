@@ -13,8 +13,12 @@ from maskwright.models import registry
 from maskwright.models.detection.mask_rcnn import MaskRCNN
 from maskwright.models.detection.rpn import propose
 from maskwright.models.detection.ssd import SSD
+from maskwright.models.external.detectors import OneStage
+from maskwright.models.matterport.detector import Matterport
+from maskwright.models.matterport.model import MatterportMaskRCNN
+from maskwright.models.matterport.network import Taps
 from maskwright.synth import render
-from maskwright.types import Image
+from maskwright.types import Image, Instances
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, write_card
 
@@ -37,6 +41,21 @@ def picture(size: tuple[int, int], seed: int = 0) -> Image:
     """A rendered image of (height, width)."""
     rendered = render("balloons", seed, (max(size[0], 32), max(size[1], 32))).image
     return Image(np.ascontiguousarray(rendered[: size[0], : size[1]]))
+
+
+def same(ours: Instances, theirs: Instances, pixels: float = 0.5) -> float:
+    """The fraction of detections that both have: of one class, boxes (to so many pixels) and masks on each other, equal
+    scores."""
+    if not len(ours) or not len(theirs):
+        return float(len(ours) == len(theirs))
+    assert ours.scores is not None and theirs.scores is not None
+    near = np.abs(ours.scores[:, None] - theirs.scores) < 1e-3
+    near &= ours.classes[:, None] == theirs.classes
+    near &= np.abs(ours.boxes[:, None] - theirs.boxes).max(2) < pixels
+    if ours.masks is not None and theirs.masks is not None:
+        area = np.maximum(ours.masks.area[:, None], theirs.masks.area)
+        near &= (ours.masks.iou(theirs.masks) > 0.98) | (area < 20)  # of so few pixels one weighs much
+    return float(near.any(1).sum() + near.any(0).sum()) / (len(ours) + len(theirs))
 
 
 def _enliven(network: nn.Module, images: Tensor) -> None:
@@ -67,6 +86,20 @@ def _enliven(network: nn.Module, images: Tensor) -> None:
             network.mask_head.eval()
             outputs = network.mask_head(pooled, torch.zeros(len(pooled), dtype=torch.long))
             spread(network.mask_head.mask_fcn_logits, outputs, 5.0)
+    elif isinstance(network, Matterport):
+        enliven_matterport(network.keras, images[:1])
+    elif isinstance(network, OneStage):
+        network.backbone(images)
+        network.eval()
+        heads = network.head.head
+        layers = {"cls_logits": (heads.classification_head.cls_logits, 2.0, -3.0), "bbox_regression":
+                  (heads.regression_head.bbox_reg, 0.5, 0.5)}  # fmt: skip
+        if hasattr(heads.regression_head, "bbox_ctrness"):
+            layers["bbox_ctrness"] = (heads.regression_head.bbox_ctrness, 2.0, 0.0)
+        outputs, _ = network.outputs(network.backbone(images))
+        for name, (layer, wanted, mean) in layers.items():
+            spread(layer, outputs[name], wanted)
+            layer.bias.fill_(mean)
     elif isinstance(network, SSD):
         network(images)
         network.eval()
@@ -77,6 +110,30 @@ def _enliven(network: nn.Module, images: Tensor) -> None:
     else:
         network.backbone(images)
     network.eval()
+
+
+@torch.no_grad()
+def enliven_matterport(network: MatterportMaskRCNN, images: Tensor) -> None:
+    """images 1×3×H×W, the mean taken off"""
+
+    def scale(name: str, factor: float) -> None:
+        network.set_weight(name, network.get_weight(name) * factor)
+
+    for name in network.parts:
+        if name.startswith("bn") and name.endswith("branch2c"):
+            scale(f"{name}/gamma:0", 0.3)  # or the additions of all blocks drown what the last layers see
+    taps = Taps(["conv1"])
+    network.maps(images, taps)
+    scale("bn_conv1/moving_variance:0", float(taps.outputs["conv1"].var()))
+    size = (images.shape[2], images.shape[3])
+    anchors, windows = network.normalized_anchors(size)[None], torch.tensor([[0.0, 0, 1, 1]])
+    wanted = {"rpn_class_raw": ("rpn_class_logits", 2.0), "rpn_bbox_pred": ("rpn_bbox", 1.0),
+              "mrcnn_class_logits": ("mrcnn_class_logits", 3.0), "mrcnn_bbox_fc": ("mrcnn_bbox_fc", 1.0),
+              "mrcnn_mask": ("mrcnn_mask_deconv", 10.0)}  # fmt: skip
+    for layer, (output, deviation) in wanted.items():  # each sees what those before let through
+        taps = Taps([output])
+        network.predict(images, anchors, windows, float(size[0] * size[1]), taps)
+        scale(f"{layer}/kernel:0", deviation / float(taps.outputs[output].std()))
 
 
 def spread(layer: nn.Module, outputs: Tensor, wanted: float) -> None:

@@ -164,8 +164,8 @@ def test_the_command_writes_and_reports(images, tmp_path):
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "export.md").read_text("utf-8")
 
 
-def block(language: str) -> str:
-    return PAGE.split(f"```{language}\n")[1].split("```")[0]
+def block(language: str, number: int = 1) -> str:
+    return PAGE.split(f"```{language}\n")[number].split("```")[0]
 
 
 def test_the_script_of_the_page_scores_an_image_as_the_model_does(images, tmp_path):
@@ -177,6 +177,16 @@ def test_the_script_of_the_page_scores_an_image_as_the_model_does(images, tmp_pa
     assert [line.split()[0] for line in lines] == ["rust", "fine"]
     np.testing.assert_allclose([float(line.split()[1]) for line in lines], labels.scores, atol=2e-4)
     assert len(block("python").splitlines()) <= 20
+
+
+def test_the_detector_of_the_page_finds_the_boxes_that_the_model_finds(exported, images):
+    found = load(exported)(images / "0.png")
+    assert isinstance(found, Instances) and found.scores is not None and len(found) > 0
+    rows = [line.split() for line in run(block("python", 2), exported, images / "0.png").splitlines()]
+    assert [row[0] for row in rows] == ["balloon"] * len(found)
+    table = np.array([row[1:] for row in rows], float)
+    np.testing.assert_allclose(table[:, 0], found.scores, atol=1e-3)
+    np.testing.assert_allclose(table[:, 1:], found.boxes, atol=0.5)
 
 
 def test_the_c_plus_plus_of_the_page_compiles(tmp_path):

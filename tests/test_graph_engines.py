@@ -5,19 +5,23 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from lively_networks import lively_model, picture
+import torch
+from lively_networks import lively_model, picture, same
 from PIL import Image
 
 from maskwright import fetch
+from maskwright.engines.conversion import OneStageDense, convert
+from maskwright.engines.network_kinds import OneStagePyramid
 from maskwright.engines.protocol import open_engine
 from maskwright.errors import MaskwrightError, MissingExtra, RecipeError, WeightsError
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
+from maskwright.transforms.preprocess import covered
 from maskwright.types import ImageLabels, Instances
+from maskwright.weights.card import Card
 
 RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino"}
 SIZES = ((192, 256), (100, 160), (1, 1), (333, 77))  # of images: a usual one, one to enlarge, a pixel, a tower
@@ -31,20 +35,6 @@ def engine(request) -> str:
     return request.param
 
 
-def same(ours: Instances, theirs: Instances) -> float:
-    """The fraction of detections that both have: of one class, boxes and masks on each other, equal scores."""
-    if not len(ours) or not len(theirs):
-        return float(len(ours) == len(theirs))
-    assert ours.scores is not None and theirs.scores is not None
-    near = np.abs(ours.scores[:, None] - theirs.scores) < 1e-3
-    near &= ours.classes[:, None] == theirs.classes
-    near &= np.abs(ours.boxes[:, None] - theirs.boxes).max(2) < 0.5
-    if ours.masks is not None and theirs.masks is not None:
-        area = np.maximum(ours.masks.area[:, None], theirs.masks.area)
-        near &= (ours.masks.iou(theirs.masks) > 0.98) | (area < 20)  # of so few pixels one weighs much
-    return float(near.any(1).sum() + near.any(0).sum()) / (len(ours) + len(theirs))
-
-
 MODELS = [
     ("small", "segment", ("a", "b", "c"), 128),
     ("small", "detect", ("a",), 128),
@@ -54,11 +44,16 @@ MODELS = [
     pytest.param("faster_rcnn_r50", "detect", ("a", "b"), 128, marks=pytest.mark.slow),
     pytest.param("faster_rcnn_r50_v2", "detect", ("a", "b"), 128, marks=pytest.mark.slow),
     pytest.param("ssd300_vgg16", "detect", ("a", "b"), 320, marks=pytest.mark.slow),
+    pytest.param("torchvision:retinanet_resnet50_fpn", "detect", ("a", "b"), 192, marks=pytest.mark.slow),
+    pytest.param("torchvision:retinanet_resnet50_fpn_v2", "detect", ("a",), 192, marks=pytest.mark.slow),
+    pytest.param("torchvision:fcos_resnet50_fpn", "detect", ("a", "b"), 192, marks=pytest.mark.slow),
 ]
 
 
 @pytest.mark.parametrize(("model", "task", "names", "size"), MODELS)
-def test_a_detector_answers_as_in_torch(tmp_path, engine, model, task, names, size):
+def test_a_detector_answers_as_in_torch(tmp_path, engine, model, task, names, size, request):
+    if model.startswith("torchvision:"):
+        request.getfixturevalue("torchvision")
     folder = lively_model(tmp_path, model, task, names, size)
     in_torch, here = load(folder, FP32, engine="torch"), load(folder, FP32, engine=engine)
     found = 0
@@ -70,6 +65,33 @@ def test_a_detector_answers_as_in_torch(tmp_path, engine, model, task, names, si
         assert same(expected, got) > 0.96, (image_size, len(expected), len(got))
         found += len(expected)
     assert found > 5
+
+
+@pytest.mark.parametrize("model", ["retinanet_resnet50_fpn", "fcos_resnet50_fpn"])
+def test_the_detections_of_a_one_stage_network_are_those_that_torchvision_chooses(tmp_path, torchvision, model):
+    """What lies after the graph, with the network in torch in the place of the graph."""
+    predictor = load(lively_model(tmp_path, f"torchvision:{model}", "detect", ("a", "b"), 192), FP32, engine="torch")
+    written = []
+    kind = convert(
+        predictor.engine.network, predictor.card, tmp_path, write=lambda module, *_: written.append(module)  # type: ignore[attr-defined]
+    )  # fmt: skip
+    (dense,) = written
+    assert isinstance(kind, OneStagePyramid) and isinstance(dense, OneStageDense)
+
+    def graph(inputs):
+        with torch.no_grad():
+            return [output.numpy() for output in dense(*map(torch.from_numpy, inputs.values()))]
+
+    found = 0
+    for number, image_size in enumerate(SIZES):
+        ((_, expected, transform),) = predictor.raw_batches([picture(image_size, number)])
+        network_input, _ = predictor.engine.fit(picture(image_size, number), 192)
+        got = kind.run({"network": graph}, network_input, covered(transform))
+        assert np.array_equal(got.classes, expected.classes) and got.mask_probs is None
+        np.testing.assert_allclose(got.scores, expected.scores, atol=1e-5)
+        np.testing.assert_allclose(got.boxes, expected.boxes, atol=0.01)
+        found += len(got)
+    assert found > 20
 
 
 @pytest.mark.parametrize(("model", "size"), [("small", 96), pytest.param("vgg16", 64, marks=pytest.mark.slow)])
@@ -190,9 +212,9 @@ def test_an_engine_that_is_not_installed_says_how_to_install_it(tmp_path, monkey
     assert "onnx" in caught.value.parts["fix"]
 
 
-def test_a_weight_file_of_matterports_runs_in_torch_only(tmp_path):
-    with pytest.raises(WeightsError, match="matterport's weight files run in torch only"):
-        open_engine(Path("mask_rcnn_balloon.h5"), "onnx")
+def test_a_network_that_is_not_known_cannot_be_converted(tmp_path):
+    with pytest.raises(WeightsError, match="what it does between the convolutions is not known"):
+        convert(torch.nn.Linear(1, 1), Card("other", "", "detect", ("a",), 64), tmp_path)
 
 
 def test_a_conversion_without_the_package_onnx_says_what_to_install(tmp_path, engine, monkeypatch):

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maskwright.errors import RecipeError, UnknownName
+from maskwright.geometry.boxes_matterport import normalized
 from maskwright.models import ops
 from maskwright.models.conv import same_padding
 from maskwright.models.detection import box_coder
 from maskwright.models.matterport import layers as tf
-from maskwright.models.matterport.boxes import normalized
 from maskwright.models.matterport.layout import Mode, anchor_count, anchors, layers, selected
 from maskwright.models.matterport.model import LOSSES, MatterportMaskRCNN, Settings
 from maskwright.training.keras_sgd import KerasSGD

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.models.matterport import boxes as matterport_boxes
+from maskwright.geometry import boxes_matterport
 
 
 def generate_anchors(
@@ -17,7 +17,7 @@ def generate_anchors(
     anchor_stride: int,
 ) -> np.ndarray:
     """The anchors of one pyramid level: n×4 float64 y1 x1 y2 x2, by row, column, ratio, scale."""
-    return matterport_boxes.level_anchors(scales, ratios, shape, feature_stride, anchor_stride)
+    return boxes_matterport.level_anchors(scales, ratios, shape, feature_stride, anchor_stride)
 
 
 def generate_pyramid_anchors(
@@ -28,4 +28,4 @@ def generate_pyramid_anchors(
     anchor_stride: int,
 ) -> np.ndarray:
     """The anchors of all levels, one scale per level, finest level first."""
-    return matterport_boxes.pyramid_anchors(scales, ratios, feature_shapes, feature_strides, anchor_stride)
+    return boxes_matterport.pyramid_anchors(scales, ratios, feature_shapes, feature_strides, anchor_stride)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from maskwright.models.matterport import boxes as matterport_boxes
+from maskwright.geometry import boxes_matterport
 
 
 def extract_bboxes(mask: np.ndarray) -> np.ndarray:
@@ -95,12 +95,12 @@ def box_refinement(box: np.ndarray, gt_box: np.ndarray) -> np.ndarray:
 
 def norm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Pixels to normalized coordinates 0..1 for an image of (height, width): float32. There y2 and x2 are inclusive."""
-    return matterport_boxes.normalized(boxes, shape)
+    return boxes_matterport.normalized(boxes, shape)
 
 
 def denorm_boxes(boxes: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Normalized coordinates 0..1 to pixels for an image of (height, width): int32, rounded half to even."""
-    return matterport_boxes.in_pixels(boxes, shape)
+    return boxes_matterport.in_pixels(boxes, shape)
 
 
 def trim_zeros(x: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from maskwright.models.matterport.boxes import unmolded
+from maskwright.geometry.boxes_matterport import unmolded
 from mrcnn.masks import unmold_masks
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from maskwright.api.data import same_spelling
 from maskwright.api.reading import dataset_of
+from maskwright.engines.protocol import open_engine
 from maskwright.errors import DatasetError, RecipeError
 from maskwright.exporting.folder import Exported, write_export
 from maskwright.images.sources import Origin, expand
@@ -16,7 +17,6 @@ from maskwright.progress import Progress
 from maskwright.reporting import reporting
 from maskwright.tasks.registry import find_task
 from maskwright.types import Dataset
-from maskwright.weights.card import read_card
 from maskwright.weights.sources import model_file
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def export(
     calibrate: str | Path | Dataset | None = None,
     max_drop: float = 0.01,
     images: Origin | Sequence[Origin] | None = None,
+    names: Sequence[str] | None = None,
     verbose: bool | None = None,
     progress: Progress | None = None,
     log: Log | None = None,
@@ -49,6 +50,7 @@ def export(
     max_drop   of that metric, 0..1
     images     to compare on, the first 32 files; None: rendered ones, odd sizes and one without objects among them; of
                int8 those that were measured on
+    names      class names of a weight file (.h5) of matterport's Mask R-CNN, without the background
 
     WeightsError, and nothing is written, where the two differ by more than the bounds of `exporting/parity.py`, or
     int8 costs more than `max_drop`.
@@ -65,16 +67,16 @@ def export(
         if not chosen:
             raise DatasetError("there are no image files to compare on", field="images", got=images)
     folder = model_file(model, progress)
-    quantizer = _quantizer(folder, to, precision, calibrate, max_drop, progress, log)
-    exported = write_export(folder, to, Path(out), precision, chosen, quantizer, progress)
+    quantizer = _quantizer(folder, names, to, precision, calibrate, max_drop, progress, log)
+    exported = write_export(folder, to, Path(out), precision, chosen, quantizer, progress, names)
     for issue in exported.issues:
         log(issue)
     return exported
 
 
 def _quantizer(
-    model: Path, to: str, precision: str, data: str | Path | Dataset | None, max_drop: float, progress: Progress,
-    log: Log,
+    model: Path, names: Sequence[str] | None, to: str, precision: str, data: str | Path | Dataset | None,
+    max_drop: float, progress: Progress, log: Log,
 ) -> Int8 | None:  # fmt: skip
     if precision != "int8":
         if data is not None:
@@ -93,7 +95,7 @@ def _quantizer(
     from maskwright.quantization.calibration import divide
     from maskwright.quantization.int8 import Int8
 
-    card = read_card(model)
+    card = open_engine(model, "torch", "cpu", names=names).card
     labeled = find_task(card.task).prepare_evaluation(dataset_of(data))
     same_spelling(card.classes, labeled, data)
     calibrating, measured, issues = divide(labeled, card.classes, progress)

@@ -33,6 +33,7 @@ from maskwright.errors import RecipeError
     help="Of AP or accuracy that int8 may cost.",
 )
 @click.option("--images", metavar="PATH", help="Compare on the first 32 images there.  [default: rendered ones]")
+@options.names
 @options.console
 def command(model: str, to: str, out: Path, precision: str, int8: bool, console: Console, **chosen: Any) -> int:
     """Write a model as a folder that runs without torch, and compare it with the original.
@@ -41,6 +42,7 @@ def command(model: str, to: str, out: Path, precision: str, int8: bool, console:
       maskwright export balloons --to onnx --out exported/
       maskwright export runs/party --to openvino --images party/val/
       maskwright export runs/party --to openvino --int8 --calibrate party/
+      maskwright export mask_rcnn_balloon.h5 --to onnx --names balloon
       maskwright predict exported/ image.jpg
 
     Both answer for the same 32 images; where they differ too much, nothing is written. The comparison is kept

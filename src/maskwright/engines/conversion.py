@@ -5,52 +5,25 @@ Whole detectors are not exported: their suppression and pooling come out differe
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from maskwright.engines.network_kinds import (
-    BOX_HEAD,
-    MASK_HEAD,
-    NETWORK,
-    NetworkKind,
-    SingleShot,
-    TwoStage,
-    WholeImage,
-)
-from maskwright.errors import MissingExtra, WeightsError
-from maskwright.extras import how_to_install
+from maskwright.engines.graphs import BOX_HEAD, MASK_HEAD, NETWORK
+from maskwright.engines.matterport_conversion import convert_matterport
+from maskwright.engines.network_kinds import NetworkKind, OneStagePyramid, SingleShot, TwoStage, WholeImage
+from maskwright.engines.tracing import EXAMPLE, Normalized, Write, example, write_onnx
+from maskwright.errors import WeightsError
 from maskwright.models.base import ClassificationNetwork
 from maskwright.models.detection.heads import BoxHead, MaskHead
 from maskwright.models.detection.mask_rcnn import MaskRCNN
 from maskwright.models.detection.ssd import SSD
+from maskwright.models.external import detectors
+from maskwright.models.matterport.detector import Matterport
+from maskwright.models.matterport.model import MatterportMaskRCNN
 from maskwright.weights.card import Card
-
-OPSET = 17  # the first with LayerNormalization
-EXAMPLE = (128, 192)  # height and width of a network input; the graphs take any
-
-
-class Normalized(nn.Module):
-    """pixels (1, H, W, 3) uint8, size (2,) -> what the body makes of the normalized image; beyond size it is 0."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, card: Card) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(card.mean))
-        self.register_buffer("scale", torch.tensor(card.std).reciprocal())
-
-    def images(self, pixels: Tensor, size: Tensor) -> Tensor:
-        rows = torch.arange(pixels.shape[1]) < size[0]
-        columns = torch.arange(pixels.shape[2]) < size[1]
-        inside = (rows[:, None] & columns)[None, :, :, None].float()
-        return ((pixels.float() - self.mean) * self.scale * inside).permute(0, 3, 1, 2)
 
 
 class TwoStageDense(Normalized):
@@ -112,6 +85,17 @@ class SingleShotDense(Normalized):
         return logits.softmax(2), deltas, shapes
 
 
+class OneStageDense(Normalized):
+    def __init__(self, network: detectors.OneStage, card: Card) -> None:
+        super().__init__(card)
+        self.network = network
+
+    def forward(self, pixels: Tensor, size: Tensor) -> tuple[Tensor, ...]:
+        outputs, _ = self.network.outputs(self.network.backbone(self.images(pixels, size)))
+        centers = [outputs["bbox_ctrness"]] if "bbox_ctrness" in outputs else []
+        return (outputs["cls_logits"][..., 1:], outputs["bbox_regression"], *centers)  # without background
+
+
 class WholeImageDense(Normalized):
     def __init__(self, network: ClassificationNetwork, card: Card) -> None:
         super().__init__(card)
@@ -121,50 +105,43 @@ class WholeImageDense(Normalized):
         return self.network.scores_of(self.network.backbone(self.images(pixels, size)))
 
 
-class Write(Protocol):
-    """Writes a module as the graph `file` (without an ending).
-
-    inputs       an example of each;  open_inputs  those of which other heights and widths (pixels), or other numbers
-                 of rows, may come
-    """
-
-    def __call__(
-        self, module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_inputs: tuple[str, ...]
-    ) -> None: ...
-
-
 def convert(network: nn.Module, card: Card, folder: Path, write: Write | None = None) -> NetworkKind:
     """Write the graphs of a network into a folder, by default as NAME.onnx, and return its kind.
 
-    WeightsError for a network that cannot be expressed: matterport's, and those of torchvision that detect.
+    WeightsError for a network that cannot be expressed.
     """
     network, write = network.eval().float().cpu(), write or write_onnx
     if isinstance(network, MaskRCNN):
         return _convert_two_stage(network, card, folder, write)
     if isinstance(network, SSD):
         side = max(card.size, network.config.min_side)
-        write(SingleShotDense(network, card), _example((side, side)), folder / NETWORK, ("pixels",))
+        write(SingleShotDense(network, card), example((side, side)), folder / NETWORK, ("pixels",))
         numbers = {name: getattr(network.config, name) for name in SingleShot.__struct_fields__}
         return SingleShot(**numbers)
+    if isinstance(network, detectors.OneStage):
+        write(OneStageDense(network, card), example(EXAMPLE), folder / NETWORK, ("pixels",))
+        return _one_stage(network.head)
+    if isinstance(network, Matterport | MatterportMaskRCNN):
+        return convert_matterport(network, card, folder, write)
     if isinstance(network, ClassificationNetwork):
         # Of one size: the classic head averages other sizes, which depends on the size.
-        write(WholeImageDense(network, card), _example((card.size, card.size)), folder / NETWORK, ())
+        write(WholeImageDense(network, card), example((card.size, card.size)), folder / NETWORK, ())
         return WholeImage()
     raise WeightsError(
-        f"{card.model} cannot be converted: its steps between the convolutions are not those of our own networks",
-        field="model", expected="mask_rcnn, faster_rcnn, small, ssd or a classifier", got=card.model,
+        f"{card.model} cannot be converted: what it does between the convolutions is not known",
+        field="model", expected="a network of `maskwright models`", got=card.model,
         fix="--engine torch",
     )  # fmt: skip
 
 
 def _convert_two_stage(network: MaskRCNN, card: Card, folder: Path, write: Write) -> TwoStage:
     channels = network.rpn.cls_logits.in_channels
-    write(TwoStageDense(network, card), _example(EXAMPLE), folder / NETWORK, ("pixels",))
+    write(TwoStageDense(network, card), example(EXAMPLE), folder / NETWORK, ("pixels",))
     pooled = torch.zeros(3, 7, 7, channels)
     write(PooledBoxHead(network.box_head), {"pooled": pooled}, folder / BOX_HEAD, ("pooled",))
     if network.mask_head is not None:
-        example = {"pooled": torch.zeros(3, 14, 14, channels), "classes": torch.zeros(3, dtype=torch.long)}
-        write(PooledMaskHead(network.mask_head), example, folder / MASK_HEAD, ("pooled", "classes"))
+        inputs = {"pooled": torch.zeros(3, 14, 14, channels), "classes": torch.zeros(3, dtype=torch.long)}
+        write(PooledMaskHead(network.mask_head), inputs, folder / MASK_HEAD, ("pooled", "classes"))
     config, rpn = network.config, network.config.rpn_inference
     return TwoStage(
         strides=tuple(network.backbone.strides),
@@ -175,27 +152,16 @@ def _convert_two_stage(network: MaskRCNN, card: Card, folder: Path, write: Write
     )
 
 
-def _example(size: tuple[int, int]) -> dict[str, Tensor]:
-    return {"pixels": torch.zeros((1, *size, 3), dtype=torch.uint8), "size": torch.tensor(size)}
-
-
-def write_onnx(module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_inputs: tuple[str, ...]) -> None:
-    """Write `file`.onnx; arguments as those of `Write`."""
-    axes = {name: {1: "height", 2: "width"} if name == "pixels" else {0: "rows"} for name in open_inputs}
-    settings: dict[str, Any] = {"input_names": list(inputs), "dynamic_axes": axes, "opset_version": OPSET}
-    try:
-        import onnx  # noqa: F401 (torch's exporter writes with it)
-    except ImportError as error:
-        raise MissingExtra("converting a model needs the package onnx", fix=how_to_install("onnx")) from error
-    with warnings.catch_warnings(), torch.no_grad():
-        # The exporter by tracing: torch's newer one takes twenty times as long and needs two more packages.
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        try:
-            torch.onnx.export(
-                module.eval(), tuple(inputs.values()), str(file.with_suffix(".onnx")), dynamo=False, **settings
-            )
-        except (torch.onnx.errors.UnsupportedOperatorError, torch.onnx.errors.SymbolicValueError) as error:
-            raise WeightsError(
-                "an operator of this network is none of ONNX", got=error, fix="--engine torch"
-            ) from error
+def _one_stage(head: Any) -> OneStagePyramid:
+    """head  torchvision's network without its backbone"""
+    sizes, ratios = head.anchor_generator.sizes, head.anchor_generator.aspect_ratios[0]
+    return OneStagePyramid(
+        strides=tuple(8 << level for level in range(len(sizes))),
+        sizes=tuple(tuple(map(float, level)) for level in sizes),
+        ratios=tuple(map(float, ratios)),
+        centers=hasattr(head.head.regression_head, "bbox_ctrness"),
+        score_thresh=head.score_thresh,
+        nms_thresh=head.nms_thresh,
+        detections_per_image=head.detections_per_img,
+        pre_nms_top_n=head.topk_candidates,
+    )

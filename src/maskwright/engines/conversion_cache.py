@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from maskwright import __version__, fetch, files
 from maskwright.engines.manifest import (
@@ -16,16 +18,18 @@ from maskwright.engines.manifest import (
     weights_file,
     write_manifest,
 )
+from maskwright.engines.protocol import open_engine
 from maskwright.errors import WeightsError
 from maskwright.weights.card import CARD, EXPORT, read_card, write_card
 
 NETWORK_FIELDS = ("model", "backbone", "task", "classes", "size", "mean", "std", "multi_label")  # of a card
 
 
-def converted(model: Path) -> tuple[Path, Manifest]:
+def converted(model: Path, names: Sequence[str] | None = None) -> tuple[Path, Manifest]:
     """The folder of a model's graphs, and its manifest; only where it is not in the cache, torch is imported.
 
-    model  a model folder, or a published .pth file
+    model  a model folder, a published .pth file, or a weight file of matterport's (.h5)
+    names  the classes of a .h5 file, which does not hold them
     """
     own = (model / CARD).is_file()
     weights = sha256(weights_file(model))
@@ -33,6 +37,8 @@ def converted(model: Path) -> tuple[Path, Manifest]:
     if own:
         card = read_card(model)
         facts += [repr(getattr(card, name)) for name in NETWORK_FIELDS]
+    elif names is not None:
+        facts.append(repr(tuple(names)))
     key = hashlib.sha256("\n".join(facts).encode()).hexdigest()
     folder = fetch.cache_folder() / "graphs" / key[:32]
     if (folder / EXPORT).is_file():
@@ -42,14 +48,13 @@ def converted(model: Path) -> tuple[Path, Manifest]:
             return folder, manifest
         except WeightsError:
             pass  # damaged: converted again
-    return folder, _convert(model, folder, weights)
+    return folder, _convert(model, names, folder, weights)
 
 
-def _convert(model: Path, folder: Path, weights: str) -> Manifest:
+def _convert(model: Path, names: Sequence[str] | None, folder: Path, weights: str) -> Manifest:
     from maskwright.engines.conversion import convert
-    from maskwright.engines.torch_engine import TorchEngine
 
-    engine = TorchEngine.prepare(model, device="cpu", precision="fp32")
+    engine: Any = open_engine(model, "torch", "cpu", "fp32", names)
     with files.writing_folder(folder) as temporary:
         network = convert(engine.network, engine.card, temporary)
         write_card(engine.card, temporary)

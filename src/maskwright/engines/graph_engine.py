@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from maskwright.engines.graphs import Graph
 from maskwright.engines.manifest import read_manifest, verify
-from maskwright.engines.network_kinds import Graph, NetworkKind
+from maskwright.engines.network_kinds import NetworkKind
 from maskwright.engines.protocol import check_names
 from maskwright.errors import RecipeError, UnknownName, WeightsError
-from maskwright.transforms.preprocess import preprocess, preprocess_square
 from maskwright.types import Image, ResizeTransform
 from maskwright.weights.card import CARD, EXPORT, Card, read_card
 
@@ -72,14 +72,14 @@ class GraphEngine(ABC):
             if chosen == "int8":
                 raise RecipeError("int8 needs a calibration", field="precision", expected="auto, fp32 or bf16",
                                   got=precision, fix=CALIBRATE)  # fmt: skip
-            graphs, manifest = converted(folder)
+            graphs, manifest = converted(folder, names)
         card = read_card(folder if (folder / CARD).is_file() else graphs)
         check_names(card, names, folder)
         loaded = {name: cls.load_graph(graphs, name, chosen) for name in manifest.network.graphs}
         return cls(card, manifest.network, loaded, chosen)
 
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
-        return preprocess(image, size) if self.card.kind.objects else preprocess_square(image, size)
+        return self.network.fit(image, size)
 
     def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Any]:
         return [self.network.run(self.graphs, pixels, size) for pixels, size in zip(network_inputs, sizes, strict=True)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from maskwright.engines import hardware
 from maskwright.errors import WeightsError
-from maskwright.models.matterport.boxes import unmolded
+from maskwright.geometry.boxes_matterport import unmolded
 from maskwright.models.matterport.model import MatterportMaskRCNN, Settings
 from maskwright.transforms.mold import mold
 from maskwright.types import Image, RawDetections, ResizeTransform
@@ -75,6 +75,7 @@ class MatterportEngine:
     ) -> None:
         settings = network.settings
         self.network = network.to(hardware.choose_device(device)).eval()
+        red, green, blue = settings.mean_pixel
         self.card = Card(
             model="matterport",
             backbone=settings.backbone,
@@ -82,6 +83,8 @@ class MatterportEngine:
             classes=names,
             size=settings.image_max_dim,
             threshold=settings.detection_min_confidence,
+            mean=(red, green, blue),
+            std=(1.0, 1.0, 1.0),
             license="as the weight file's",
             started_from=source,
         )

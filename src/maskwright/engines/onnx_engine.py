@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from maskwright.engines.graph_engine import GraphEngine, threads
-from maskwright.engines.network_kinds import Graph
+from maskwright.engines.graphs import Graph
 from maskwright.errors import RecipeError, WeightsError
 
 PROVIDER = "CPUExecutionProvider"

@@ -12,7 +12,7 @@ import numpy as np
 import openvino
 
 from maskwright.engines.graph_engine import GraphEngine, threads
-from maskwright.engines.network_kinds import NETWORK, Graph
+from maskwright.engines.graphs import NETWORK, Graph
 from maskwright.errors import RecipeError, WeightsError
 
 KEPT_SHAPES = 4  # compiled networks, one for each shape of the network input; each holds its own weights

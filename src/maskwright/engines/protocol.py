@@ -105,12 +105,7 @@ def open_engine(
         name = runtime or ("matterport" if h5 else "torch")
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
-    if h5 and name not in ("matterport", "torch"):
-        raise WeightsError(
-            "matterport's weight files run in torch only", file=model, field="engine", expected="auto", got=name,
-            fix="leave --engine out",
-        )  # fmt: skip
-    if h5:
+    if h5 and name == "torch":
         name = "matterport"  # which computes in torch
     if runtime == "torch":
         name = "torch_export"

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from maskwright.engines.graph_engine import GraphEngine
-from maskwright.engines.network_kinds import Graph
+from maskwright.engines.graphs import Graph
+from maskwright.engines.matterport_kinds import MatterportMolded
 from maskwright.errors import ImageError, RecipeError, WeightsError
 from maskwright.types import Image, ResizeTransform
 
@@ -25,7 +26,8 @@ class TorchExportEngine(GraphEngine):
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
         network_input, transform = super().fit(image, size)
         height, width = network_input.shape[:2]
-        if self.card.kind.objects and min(height, width) == MULTIPLE:
+        resized = self.card.kind.objects and not isinstance(self.network, MatterportMolded)
+        if resized and min(height, width) == MULTIPLE:
             raise ImageError(
                 "this image is too narrow for a program of torch.export, which cannot take maps of one cell",
                 file=image.name,
@@ -63,7 +65,7 @@ class TorchExportEngine(GraphEngine):
 
 
 def write_program(module: nn.Module, inputs: Mapping[str, Tensor], file: Path, open_inputs: tuple[str, ...]) -> None:
-    """Write `file`.pt2; arguments as those of `conversion.Write`."""
+    """Write `file`.pt2; arguments as those of `tracing.Write`."""
     dynamic: dict[str, Any] = dict.fromkeys(inputs)
     rows = torch.export.Dim("rows", min=1)
     for name in open_inputs:

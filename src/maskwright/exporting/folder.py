@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from maskwright.engines.conversion_cache import converted
 from maskwright.engines.graph_engine import GraphEngine
 from maskwright.engines.manifest import Manifest, hashes, sha256, weights_file, write_manifest
 from maskwright.engines.network_kinds import NetworkKind
-from maskwright.engines.protocol import engine_class
-from maskwright.errors import RecipeError, UnknownName, WeightsError
+from maskwright.engines.protocol import engine_class, open_engine
+from maskwright.errors import RecipeError, UnknownName
 from maskwright.exporting.accuracy_cost import AccuracyCost, Quantizer
 from maskwright.exporting.parity import Parity, compare, rendered
 from maskwright.exporting.parity_card import write_parity_card
@@ -63,11 +64,13 @@ def write_export(
     images: list[bytes] | None,
     quantizer: Quantizer | None = None,
     progress: Progress = silent,
+    names: Sequence[str] | None = None,
 ) -> Exported:
-    """Convert a model folder (or a published file), compare it, and leave it at `out`.
+    """Convert a model folder (or a published file, or a .h5 of matterport's), compare it, and leave it at `out`.
 
     images     encoded images to compare on; None: 32 rendered ones
     quantizer  of precision int8
+    names      the classes of a .h5 file
     """
     _check_exportable(model, to)
     files.refuse_filled(out)
@@ -75,7 +78,9 @@ def write_export(
     assert issubclass(kind, GraphEngine)
     chosen = kind.choose_precision(precision)
     with files.writing_folder(out) as folder:
-        network, source = _write_programs(model, folder) if to == "torch" else _write_graphs(model, to, folder)
+        network, source = (
+            _write_programs(model, names, folder) if to == "torch" else _write_graphs(model, names, to, folder)
+        )
         card = read_card(folder)
 
         def write(precision: str) -> Manifest:
@@ -87,7 +92,7 @@ def write_export(
             write("fp32")
             quantizer.quantize(folder, network, progress)
         write(chosen)
-        reference = InferenceOptions(device="cpu", precision="fp32")
+        reference = InferenceOptions(device="cpu", precision="fp32", names=names)
         original, exported = load(model, reference, engine="torch"), load(folder)
         cost = None if quantizer is None else quantizer.measure(original, exported, progress)
         if cost is not None:
@@ -109,8 +114,6 @@ def _check_exportable(model: Path, to: str) -> None:
     if (model / EXPORT).is_file():
         raise RecipeError("this model is exported already", file=model, field="MODEL", expected="a model in torch",
                           got="an exported folder")  # fmt: skip
-    if model.suffix.lower() in (".h5", ".hdf5"):
-        raise WeightsError("matterport's weight files cannot be exported", file=model, fix="they run in torch only")
 
 
 def _compared(images: list[bytes] | None, quantizer: Quantizer | None) -> tuple[list[bytes], str]:
@@ -135,22 +138,21 @@ def _compare(
     return compare(original, exported, images, precision, limits, card.size, progress)
 
 
-def _write_graphs(model: Path, to: str, folder: Path) -> tuple[NetworkKind, str]:
+def _write_graphs(model: Path, names: Sequence[str] | None, to: str, folder: Path) -> tuple[NetworkKind, str]:
     """Graphs and card; the kind of network and the hash of the weights that they came from."""
-    graphs, manifest = converted(model)
+    graphs, manifest = converted(model, names)
     for name in manifest.network.graphs:
         _write_graph(graphs / f"{name}.onnx", to, folder)
     write_card(read_card(model if (model / CARD).is_file() else graphs), folder)
     return manifest.network, manifest.source
 
 
-def _write_programs(model: Path, folder: Path) -> tuple[NetworkKind, str]:
+def _write_programs(model: Path, names: Sequence[str] | None, folder: Path) -> tuple[NetworkKind, str]:
     """The same as programs of torch.export."""
     from maskwright.engines.conversion import convert
-    from maskwright.engines.torch_engine import TorchEngine
     from maskwright.engines.torch_export_engine import write_program
 
-    engine = TorchEngine.prepare(model, device="cpu", precision="fp32")
+    engine: Any = open_engine(model, "torch", "cpu", "fp32", names)
     write_card(engine.card, folder)
     return convert(engine.network, engine.card, folder, write_program), sha256(weights_file(model))
 

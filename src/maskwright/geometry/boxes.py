@@ -43,13 +43,15 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def nms(
-    boxes: np.ndarray, scores: np.ndarray, threshold: float, groups: np.ndarray | None = None, at_once: int = 256
-) -> np.ndarray:
+    boxes: np.ndarray, scores: np.ndarray, threshold: float, groups: np.ndarray | None = None, *,
+    limit: int | None = None, at_once: int = 256,
+) -> np.ndarray:  # fmt: skip
     """Non-maximum suppression: indices (int64) of the boxes kept, by descending score.
 
     A box is removed if its IoU with a kept box of higher score is above `threshold`. Ties keep their order.
 
     groups   n: boxes of different groups (classes, pyramid levels) never suppress each other
+    limit    at most so many are kept; None: all
     at_once  boxes that are compared with each other at a time; changes nothing but the speed
 
     >>> nms(np.array([[0, 0, 4, 4], [0, 0, 4, 5], [9, 9, 12, 12]]), np.array([0.6, 0.9, 0.3]), threshold=0.5)
@@ -58,16 +60,17 @@ def nms(
     boxes = _table(boxes)
     groups = np.zeros(len(boxes), np.int64) if groups is None else np.asarray(groups)
     rest = np.argsort(-np.asarray(scores), kind="stable")
-    kept = [rest[:0]]
+    kept, count = [rest[:0]], 0
     # Block by block, as models/ops.py does it: what the best suppress early is never compared again.
-    while len(rest):
+    while len(rest) and (limit is None or count < limit):
         best, rest = rest[:at_once], rest[at_once:]
         overlaps = (iou(boxes[best], boxes[best]) > threshold) & (groups[best][:, None] == groups[best])
         best = best[_survivors(np.triu(overlaps, 1))]
         kept.append(best)
+        count += len(best)
         overlaps = (iou(boxes[best], boxes[rest]) > threshold) & (groups[best][:, None] == groups[rest])
         rest = rest[~overlaps.any(0)]
-    return np.concatenate(kept)
+    return np.concatenate(kept)[:limit]
 
 
 def _survivors(overlaps: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ import numpy as np
 import openvino
 
 from maskwright.engines.graph_engine import GraphEngine
-from maskwright.engines.network_kinds import Graph, NetworkKind
+from maskwright.engines.graphs import Graph
+from maskwright.engines.network_kinds import NetworkKind
 from maskwright.engines.openvino_engine import core
 from maskwright.evaluation import detection, intervals
 from maskwright.evaluation.intervals import Difference

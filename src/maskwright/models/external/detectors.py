@@ -39,11 +39,15 @@ class OneStage(DetectionNetwork):
         net.backbone, net.transform = None, None  # preprocessing is ours
         self.head = net
 
-    def _outputs(self, maps: list[Tensor], count: int) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
-        """Outputs of the heads for every anchor, (B, k, ...); the anchors (k, 4) of each of `count` images, network
-        input pixels; and how many of the k belong to each level."""
+    def outputs(self, maps: list[Tensor]) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Outputs of the heads for every anchor, (B, k, ...), level after level; and the maps of the pyramid."""
         levels = list(self.fpn(OrderedDict((str(index), level) for index, level in enumerate(maps[1:]))).values())
-        outputs = {name: value.float() for name, value in self.head.head(levels).items()}
+        return {name: value.float() for name, value in self.head.head(levels).items()}, levels
+
+    def _outputs(self, maps: list[Tensor], count: int) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
+        """The outputs; the anchors (k, 4) of each of `count` images, network input pixels; and how many of the k belong
+        to each level."""
+        outputs, levels = self.outputs(maps)
         finest = self.backbone.strides[0]
         images = torch.empty((0, maps[0].shape[2] * finest, maps[0].shape[3] * finest))  # only the shape is used
         anchors = self.head.anchor_generator(

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from maskwright.errors import RecipeError
-from maskwright.models.matterport.boxes import normalized, pyramid_anchors
+from maskwright.geometry.boxes_matterport import normalized, pyramid_anchors
 
 Mode = Literal["training", "inference"]
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}

@@ -336,27 +336,35 @@ class MatterportNetwork(nn.Module):
         row_taps = taps.over(rows)
         x = tf.pool(*table, rois[:, : rows.used], area, self.settings.pool_size)
         row_taps("roi_align_classifier", x)
-        x = x.permute(0, 2, 3, 1).flatten(1)
-        for step in (1, 2):
-            x = F.relu_(self._conv(x, f"mrcnn_class_conv{step}", f"mrcnn_class_bn{step}", row_taps))
-        row_taps("pool_squeeze", x)
-        logits = rows.spread(self._conv(x, "mrcnn_class_logits", None, row_taps).float())
-        deltas = rows.spread(self._conv(x, "mrcnn_bbox_fc", None, row_taps).float()).unflatten(2, (-1, 4))
+        logits, deltas = (rows.spread(value) for value in self.box_head(x.permute(0, 2, 3, 1).flatten(1), row_taps))
+        deltas = deltas.unflatten(2, (-1, 4))
         probs = logits.softmax(2)
         taps("mrcnn_class", probs)
         taps("mrcnn_bbox", deltas)
         return logits, probs, deltas
 
+    def box_head(self, x: Tensor, taps: Taps = NO_TAPS) -> tuple[Tensor, Tensor]:
+        """Pooled boxes n×(h·w·C), by row, column, channel -> class logits n×C, deltas n×(C·4)."""
+        for step in (1, 2):
+            x = F.relu_(self._conv(x, f"mrcnn_class_conv{step}", f"mrcnn_class_bn{step}", taps))
+        taps("pool_squeeze", x)
+        logits = self._conv(x, "mrcnn_class_logits", None, taps).float()
+        return logits, self._conv(x, "mrcnn_bbox_fc", None, taps).float()
+
     def predict_masks(self, table: tuple[Tensor, Tensor], boxes: Tensor, area: float, taps: Taps = NO_TAPS) -> Tensor:
         """B×N boxes -> (B·N)×C×h×w probabilities that a cell belongs to an object of that class."""
         x = tf.pool(*table, boxes, area, self.settings.mask_pool_size)
         taps("roi_align_mask", x)
+        x = self._conv(self.mask_features(x, taps), "mrcnn_mask", None, NO_TAPS).float().sigmoid()
+        taps("mrcnn_mask", x)
+        return x
+
+    def mask_features(self, x: Tensor, taps: Taps = NO_TAPS) -> Tensor:
+        """Pooled boxes n×C×h×w -> n×256×2h×2w, what the masks of all classes are made of."""
         for step in (1, 2, 3, 4):
             x = F.relu_(self._conv(x, f"mrcnn_mask_conv{step}", f"mrcnn_mask_bn{step}", taps, 1, 1))
         x = F.relu_(F.conv_transpose2d(x, *self._kernel("mrcnn_mask_deconv", None), stride=2))
         taps("mrcnn_mask_deconv", x)
-        x = self._conv(x, "mrcnn_mask", None, NO_TAPS).float().sigmoid()
-        taps("mrcnn_mask", x)
         return x
 
 

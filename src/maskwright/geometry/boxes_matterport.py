@@ -1,4 +1,4 @@
-"""matterport's boxes in numpy: anchors, normalized coordinates, and the way back to the image.
+"""matterport's boxes in numpy: anchors, deltas, normalized coordinates, and the way back to the image.
 
 Boxes are y1 x1 y2 x2. In pixels y2 and x2 lie outside the box, normalized (0..1) they lie inside.
 """
@@ -36,6 +36,35 @@ def unmolded(boxes: np.ndarray, window: Sequence[int], molded: Sequence[int], im
 def _scale(size: Sequence[int]) -> np.ndarray:
     height, width = size
     return np.array([height - 1, width - 1, height - 1, width - 1])
+
+
+def decode(boxes: np.ndarray, deltas: np.ndarray) -> np.ndarray:
+    """n×4 float32 boxes moved by (dy, dx, log dh, log dw), in the order of the original's operations. Their growth has
+    no limit: a box may become infinite."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    with np.errstate(over="ignore", invalid="ignore"):
+        centers, sides = deltas[:, :2] * sides + (boxes[:, :2] + sides / 2), np.exp(deltas[:, 2:]) * sides
+        first = centers - np.float32(0.5) * sides
+        return np.concatenate([first, first + sides], axis=1)
+
+
+def clip(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """n×4 boxes held inside a window (y1 x1 y2 x2)."""
+    return np.maximum(np.minimum(boxes, window[[2, 3, 2, 3]]), window[[0, 1, 0, 1]])
+
+
+def pyramid_levels(boxes: np.ndarray, area: float) -> np.ndarray:
+    """Which of P2..P5 pools each normalized box: n int64, 0 is P2 (FPN paper, equation 1, rounded half to even).
+
+    area  of the network input in pixels. Boxes without area: 0
+
+    >>> pyramid_levels(np.array([[0, 0, 0, 0], [0, 0, 0.25, 0.25], [0, 0, 1, 1]], np.float32), 1024.0**2)
+    array([0, 2, 3])
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        sides = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+        levels = np.round(np.log(sides / (np.float32(224) / np.sqrt(np.float32(area)))) / np.log(np.float32(2)))
+    return np.clip(4 + np.nan_to_num(levels, nan=-9, neginf=-9, posinf=9), 2, 5).astype(np.int64) - 2
 
 
 def level_anchors(
