@@ -25,6 +25,7 @@ export class View {
     this.queued = false;
     /** @type {WeakMap<Point[][], Path2D>} */
     this.paths = new WeakMap();
+    this.backdrop = { canvas: new OffscreenCanvas(1, 1), bitmap: /** @type {ImageBitmap | null} */ (null), seen: /** @type {number[]} */ ([]) };
     new ResizeObserver(() => this.resized()).observe(stage);
   }
 
@@ -111,7 +112,7 @@ export class View {
     pen.clearRect(0, 0, this.stage.width, this.stage.height);
     pen.setTransform(this.zoom * ratio, 0, 0, this.zoom * ratio, this.x * ratio, this.y * ratio);
     pen.imageSmoothingEnabled = this.zoom < 2;
-    if (state.bitmap) pen.drawImage(state.bitmap, 0, 0, state.size.width, state.size.height);
+    if (state.bitmap) this.image(state.bitmap, ratio);
     pen.lineJoin = "round";
     for (const object of state.objects) this.outline(object, unit, state.selected.has(object.key), false);
     for (const object of state.suggested()) this.outline(object, unit, object.key === state.suggestion, true);
@@ -121,6 +122,27 @@ export class View {
     if (doubt?.box) this.box(doubt.box, unit, "#ffb020");
     if (state.clicks.busy) this.clicks(state.clicks, unit);
     this.draft(unit);
+  }
+
+  /**
+   * The image as it is seen now, kept until it is seen otherwise: to scale 12 megapixels for every step of a brush
+   * takes longer than all else. @param {ImageBitmap} bitmap @param {number} ratio
+   */
+  image(bitmap, ratio) {
+    const { pen, stage, backdrop } = this, { width, height } = this.state.size;
+    const seen = [stage.width, stage.height, this.zoom, this.x, this.y, ratio];
+    if (backdrop.bitmap !== bitmap || seen.some((value, at) => value !== backdrop.seen[at])) {
+      [backdrop.canvas.width, backdrop.canvas.height] = [Math.max(stage.width, 1), Math.max(stage.height, 1)]; // clears it, too
+      const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (backdrop.canvas.getContext("2d"));
+      brush.setTransform(pen.getTransform());
+      brush.imageSmoothingEnabled = pen.imageSmoothingEnabled;
+      brush.drawImage(bitmap, 0, 0, width, height);
+      Object.assign(backdrop, { bitmap, seen });
+    }
+    pen.save();
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.drawImage(backdrop.canvas, 0, 0);
+    pen.restore();
   }
 
   /** The mask that clicks have made so far, and the clicks. @param {import("./label_clicks.js").Clicks} clicks @param {number} unit */
