@@ -85,11 +85,12 @@ bundled: $(READY)
 	$(BIN)/python recipes/bundle.py build/runs/balloons $(BUNDLED)/balloons --evaluate $(SHARED)/data/balloon/val \
 	  --page recipes/balloons.md --trained-on "5000 rendered scenes, balloon/train"
 	$(BIN)/python recipes/thresholds.py $(SHARED)/data/balloon/train $(BUNDLED)/balloons --recipe recipes/balloons.toml
-	$(BIN)/python recipes/render.py build/welds --kind welds --count 600 --val 4
-	$(BIN)/python recipes/render.py build/rust --kind rust --count 600 --val 4
-	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain build/scenes build/welds build/rust --count 600 --out build/runs
+	$(BIN)/python recipes/render.py build/welds --kind welds --count 250 --val 4
+	$(BIN)/python recipes/render.py build/rust --kind rust --count 250 --val 4
+	$(BIN)/python recipes/pretrain.py $(SHARED)/data/pretrain $(SHARED)/data/pretrain2 --scenes build/scenes build/welds \
+	  build/rust --count 250 --heads $(BUNDLED)/small_mobilenet --out build/runs
 	$(BIN)/python recipes/bundle.py build/runs/small $(BUNDLED)/small --evaluate $(SHARED)/data/balloon/val \
-	  --page recipes/small.md --trained-on "2537 images of 21 open sets, 6800 rendered scenes"
+	  --page recipes/small.md --trained-on "5886 images of 52 open sets, 750 rendered scenes"
 	$(BIN)/python recipes/clicks.py $(SHARED)/data/pretrain $(SHARED)/data/pretrain2 build/scenes --out $(BUNDLED)/clicks
 	cp recipes/clicks.md $(BUNDLED)/clicks/MODEL_CARD.md
 

@@ -54,6 +54,7 @@ SETS = {
 STARTS: dict[str, dict[str, Any]] = {
     "bundled": {"weights": "small"},  # by name: `bundled` would take `balloons` for balloons
     "lite0": {"weights": "imagenet", "backbone": "efficientnet_lite0"},
+    "mobilenet": {"weights": "small_mobilenet", "backbone": "mobilenet_v3_large"},
     "imagenet": {
         "weights": str(SHARED / "data/weights/mobilenet_v2_imagenet.pth"),
         "backbone": "mobilenet_v2",

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+import torch
 
 from maskwright.api.evaluate import evaluate
 from maskwright.evaluation.detection_metrics import DetectionMetrics
@@ -20,6 +21,8 @@ from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
 from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, read_card, write_card
+from maskwright.weights.model_tensors import backbone_tensors
+from maskwright.weights.packages import PACKAGED
 
 MOST_BYTES = 20_000_000
 CLOSE = 0.002
@@ -30,7 +33,14 @@ def metrics(model: Path, data: Path) -> DetectionMetrics:
 
 
 def store(run: Path, target: Path, card: Card) -> None:
-    checkpoint.save(checkpoint.load(run / "best" / WEIGHTS), target / WEIGHTS, half=True)
+    """A backbone that is still the package's is left out."""
+    tensors = checkpoint.load(run / "best" / WEIGHTS)
+    entry = PACKAGED.get(("imagenet", card.backbone))
+    packaged = backbone_tensors(entry) if entry else {}
+    if entry and all(torch.equal(tensors[name], value) for name, value in packaged.items()):
+        tensors = {name: value for name, value in tensors.items() if name not in packaged}
+        card = msgspec.structs.replace(card, backbone_package=entry.requirement)
+    checkpoint.save(tensors, target / WEIGHTS, stored="float16")
     write_card(card, target)
 
 

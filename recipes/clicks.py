@@ -334,7 +334,7 @@ def train(network: InteractiveNetwork, drawing: Drawing, seconds: float, limit: 
 
 
 def save(decoder: dict[str, Tensor], out: Path) -> None:
-    checkpoint.save({f"decoder.{name}": value for name, value in decoder.items()}, out / WEIGHTS, half=True)
+    checkpoint.save({f"decoder.{name}": value for name, value in decoder.items()}, out / WEIGHTS, stored="float16")
 
 
 def main() -> None:

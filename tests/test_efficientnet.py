@@ -146,7 +146,8 @@ def test_without_the_package_training_starts_from_what_comes_with_maskwright(mon
     assert starts.default_backbone("small", "classify") == "mobilenet_v3_large"
     assert starts.at_hand("small", "classify") == "bundled"
     assert starts.missing_package("small", "classify", "mobilenet_v3_large") == EFFICIENTNET_LITE0.requirement
-    assert starts.missing_package("small", "segment", "mobilenet_v3_large") == ""
+    assert starts.default_backbone("small", "segment") == "mobilenet_v3_large"
+    assert starts.missing_package("small", "segment", "mobilenet_v3_large") == EFFICIENTNET_LITE0.requirement
 
 
 def test_with_the_package_a_classifier_starts_from_it(package):
@@ -156,6 +157,6 @@ def test_with_the_package_a_classifier_starts_from_it(package):
 
 
 def test_named_weights_bring_their_own_backbone(package):
-    assert starts.default_backbone("small", "classify", "bundled") == "mobilenet_v3_large"
-    assert starts.default_backbone("small", "segment", "imagenet") == "mobilenet_v3_large"
-    assert starts.default_backbone("small", "classify", "none") == "efficientnet_lite0"
+    assert starts.default_backbone("small", "segment", "small_mobilenet") == "mobilenet_v3_large"
+    assert starts.default_backbone("small", "segment", "imagenet") == "efficientnet_lite0"
+    assert starts.default_backbone("small", "segment", "none") == "efficientnet_lite0"

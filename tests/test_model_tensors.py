@@ -66,7 +66,8 @@ def test_a_package_that_nobody_knows_is_refused(folder):
         TorchEngine.prepare(folder, "cpu", "fp32")
 
 
-def test_heads_on_the_packages_features_are_a_better_start_than_the_features_alone(folder, monkeypatch):
+def test_heads_on_the_packages_features_are_a_better_start_than_the_features_alone(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(sources, "BUNDLED", tmp_path / "nothing bundled")
     assert starts.starts("small", "segment", BACKBONE)[0] == "imagenet"
     monkeypatch.setattr(sources, "BUNDLED", folder.parent)
     assert starts.starts("small", "segment", BACKBONE)[:2] == ("bundled", "imagenet")

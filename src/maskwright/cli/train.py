@@ -34,7 +34,9 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )
 @click.option("--model", metavar="NAME", help="`maskwright models` lists them.  [default: small]")
 @click.option(
-    "--backbone", metavar="NAME", help="Of `small`: mobilenet_v3_large or mobilenet_v2.  [default: mobilenet_v3_large]"
+    "--backbone",
+    metavar="NAME",
+    help="Of `small`: efficientnet_lite0, mobilenet_v3_large or mobilenet_v2.  [default: efficientnet_lite0]",
 )
 @click.option(
     "--weights",

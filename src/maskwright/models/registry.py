@@ -74,10 +74,10 @@ def _load(location: str) -> Any:
 
 
 _BACKBONES = "maskwright.models.backbones"
-_MOBILE = {  # light ones
+_MOBILE = {  # light ones, the best start first
+    "efficientnet_lite0": f"{_BACKBONES}.efficientnet:efficientnet",
     "mobilenet_v3_large": f"{_BACKBONES}.mobilenet:mobilenet",
     "mobilenet_v2": f"{_BACKBONES}.mobilenet:mobilenet",
-    "efficientnet_lite0": f"{_BACKBONES}.efficientnet:efficientnet",
 }
 _R50: dict[str, Any] = {"size": 1024, "batch": 2, "lr": 1e-4, "pretrained": ("coco", "imagenet")}
 _FROZEN_R50: dict[str, Any] = _R50 | {"backbone_builders": {"resnet50": f"{_BACKBONES}.resnet:frozen_resnet"}}
@@ -91,7 +91,7 @@ MODELS = {
         size=512,
         batch=4,
         lr=1e-3,
-        description="our own for a laptop's CPU: MobileNet, 96-channel pyramid, light heads",
+        description="our own for a laptop's CPU: EfficientNet-Lite0, 96-channel pyramid, light heads",
         pretrained=("bundled", "imagenet"),
     ),
     "mask_rcnn_r50": ModelSpec(
@@ -212,7 +212,7 @@ CLASSIFIERS = {
     "small": ModelSpec(
         task="classify",
         network="maskwright.models.classification.classifier:spread_pooled",
-        backbone_builders={"efficientnet_lite0": _MOBILE["efficientnet_lite0"], **_MOBILE},
+        backbone_builders=_MOBILE,
         size=320,
         batch=16,
         lr=1e-3,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from maskwright.errors import RecipeError, UnknownName, WeightsError
 from maskwright.models import registry
 from maskwright.types.task_kind import kind_of
 from maskwright.weights import sources
@@ -68,7 +69,7 @@ def default_backbone(model: str, task: str, weights: str = "") -> str:
     """The backbone where nobody names one: the first for which the weights exist; without a name for them, the first
     that has any at hand.
 
-    weights  a kind (bundled, imagenet, ...), or the folder of a model: its own backbone
+    weights  a kind (bundled, imagenet, ...), or the name or folder of a model: its own backbone
     """
     backbones = registry.find(model, task).backbones
     if weights == "none":
@@ -77,10 +78,19 @@ def default_backbone(model: str, task: str, weights: str = "") -> str:
         having = [item for item in backbones if weights in starts(model, task, item)] or [backbones[0]]
         complete = [item for item in having if weights != "bundled" or _is_here(weights, model, task, item)]
         return (complete or having)[0]
-    for folder in (Path(weights), Path(weights) / "best") if weights else ():
-        if (folder / CARD).is_file() and (own := read_card(folder).backbone) in backbones:
-            return own
+    named = _model_named(weights) if weights else None
+    if named is not None and (own := read_card(named).backbone) in backbones:
+        return own
     return next((item for item in backbones if at_hand(model, task, item) != "none"), backbones[0])
+
+
+def _model_named(weights: str) -> Path | None:
+    """The folder of a model with a card; None for other files and unknown names, of which others complain."""
+    try:
+        folder = sources.model_folder(weights)
+    except (RecipeError, UnknownName, WeightsError):
+        return None
+    return folder if (folder / CARD).is_file() else None
 
 
 def missing_package(model: str, task: str, backbone: str) -> str:

@@ -13,6 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -23,18 +24,60 @@ from maskwright import files
 from maskwright.errors import WeightsError
 from maskwright.weights.card import MAX_WEIGHT
 
-MAX_EXPANSION = 8  # of a file when unpacked: float16 becomes float32, and tensors can share memory
+MAX_EXPANSION = 8  # of a file when unpacked: int8 and float16 become float32, and tensors can share memory
+SCALE = ".int8_scale"  # behind the name of an int8 tensor: the name of its scale
 
 
-def save(tensors: dict[str, Tensor], path: Path, half: bool = False) -> None:
-    """Write tensors atomically as safetensors; with `half` as float16, except norms and biases (one-dimensional)."""
+def save(
+    tensors: dict[str, Tensor], path: Path, stored: Literal["as they are", "float16", "int8"] = "as they are"
+) -> None:
+    """Write tensors atomically as safetensors.
 
-    def pack(tensor: Tensor) -> Tensor:
+    stored  float16: half of the bytes; int8: a quarter, symmetric around zero with a scale of its own for each row of
+            the first dimension. Norms and biases (one-dimensional) and integers stay as they are.
+    """
+    packed: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
         tensor = tensor.detach().cpu().contiguous()
-        return tensor.half() if half and tensor.is_floating_point() and tensor.ndim > 1 else tensor
-
+        if stored == "as they are" or not tensor.is_floating_point() or tensor.ndim < 2:
+            packed[name] = tensor
+        elif stored == "float16":
+            packed[name] = tensor.half()
+        else:
+            packed[name], packed[name + SCALE] = _to_int8(tensor.float())
     with files.writing(path) as temporary:
-        write(temporary, {name: pack(tensor) for name, tensor in tensors.items()})
+        write(temporary, packed)
+
+
+def _to_int8(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Whole numbers from -127 to 127, and the float32 scale of each row (1 where a row is zero)."""
+    largest = tensor.abs().amax(dim=tuple(range(1, tensor.ndim)), keepdim=True)
+    scale = torch.where(largest > 0, largest / 127, torch.ones_like(largest))
+    return (tensor / scale).round().to(torch.int8), scale
+
+
+def _from_int8(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """float32 in place of each pair of int8 and its scale."""
+    scales = {name for name in tensors if name.endswith(SCALE) and _is_int8(tensors, name.removesuffix(SCALE))}
+    restored: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if name in scales:
+            continue
+        if name + SCALE in scales:
+            scale = tensors[name + SCALE]
+            if scale.shape != (len(tensor), *[1] * (tensor.ndim - 1)) or not scale.is_floating_point():
+                raise WeightsError(
+                    "the scale of this int8 tensor does not fit it",
+                    file=path, record=name + SCALE, expected=f"one number for each of {len(tensor)} rows",
+                    got=f"{scale.dtype} of shape {tuple(scale.shape)}",
+                )  # fmt: skip
+            tensor = tensor * scale
+        restored[name] = tensor
+    return restored
+
+
+def _is_int8(tensors: dict[str, Tensor], name: str) -> bool:
+    return name in tensors and tensors[name].dtype == torch.int8 and tensors[name].ndim > 1
 
 
 def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -47,7 +90,8 @@ def write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | Non
 
 
 def load(path: Path) -> dict[str, Tensor]:
-    """All tensors of a .safetensors, .pth or .pt file; 16-bit and 8-bit floating-point tensors become float32.
+    """All tensors of a .safetensors, .pth or .pt file. Shorter floating-point tensors become float32, and so do int8
+    tensors that `save` has written with their scales.
 
     WeightsError if the file is missing, unreadable, or has anything but plain finite tensors.
     """
@@ -64,7 +108,8 @@ def load(path: Path) -> dict[str, Tensor]:
                 fix="save it again as torch.save(model.state_dict(), path)",
             )  # fmt: skip
     _check_size(sum(_bytes_of(tensor) for tensor in tensors.values()), path)
-    as_float32 = {name: tensor.float() if _is_short(tensor) else tensor for name, tensor in tensors.items()}
+    whole = _from_int8(tensors, path)
+    as_float32 = {name: tensor.float() if _is_short(tensor) else tensor for name, tensor in whole.items()}
     check_finite(as_float32, path)
     return as_float32
 

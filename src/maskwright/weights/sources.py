@@ -15,7 +15,7 @@ from maskwright.weights.card import CARD, EXPORT, WEIGHTS, read_card
 from maskwright.weights.packages import PACKAGED
 
 BUNDLED = Path(__file__).parent / "bundled"
-STARTS = ("small",)  # bundled models that are only for training from; useless for prediction on most images
+STARTS = ("small", "small_mobilenet")  # bundled models only for training from; useless for prediction on most images
 HUB = "https://download.pytorch.org/models/"
 MATTERPORT = "https://github.com/matterport/Mask_RCNN/releases/download/"
 NEEDS_NO_NETWORK = "the bundled model, `balloons`, needs no network"
