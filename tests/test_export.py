@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,9 +26,11 @@ from maskwright.engines.manifest import read_manifest, write_manifest
 from maskwright.errors import DatasetError, ImageError, MaskwrightError, OutputError, WeightsError
 from maskwright.exporting import folder as export_folder
 from maskwright.exporting.parity import BOUNDS, COUNT, SIZES, Parity, compare, rendered
+from maskwright.models.external.detectors import OneStage
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
 from maskwright.types import Image, ImageLabels, Instances, RleMasks
+from maskwright.weights.card import Card
 
 pytest.importorskip("onnxruntime")
 BLOCKED = """
@@ -233,6 +236,15 @@ def test_an_engine_that_writes_all_masks_into_the_same_memory_is_refused(images,
     with pytest.raises(WeightsError, match="answers differently for several images in one batch"):
         export("balloons", "onnx", out=tmp_path / "out", images=images)
     assert not (tmp_path / "out").exists()
+
+
+def test_networks_of_one_stage_are_no_programs_of_torch(tmp_path, monkeypatch):
+    card = Card("torchvision:fcos_resnet50_fpn", "resnet50", "detect", ("a",), 128)
+    engine = SimpleNamespace(network=OneStage.__new__(OneStage), card=card)
+    monkeypatch.setattr(export_folder, "open_engine", lambda *_: engine)
+    with pytest.raises(WeightsError, match="fcos_resnet50_fpn cannot be a program") as caught:
+        export_folder._write_programs(tmp_path, None, tmp_path)
+    assert caught.value.parts["fix"] == "--to onnx" and list(tmp_path.iterdir()) == []
 
 
 def test_a_changed_or_missing_file_of_an_export_is_named(exported, tmp_path):

@@ -14,7 +14,7 @@ from maskwright.engines.graph_engine import GraphEngine
 from maskwright.engines.manifest import Manifest, hashes, sha256, weights_file, write_manifest
 from maskwright.engines.network_kinds import NetworkKind
 from maskwright.engines.protocol import engine_class, open_engine
-from maskwright.errors import RecipeError, UnknownName
+from maskwright.errors import RecipeError, UnknownName, WeightsError
 from maskwright.exporting.accuracy_cost import AccuracyCost, Quantizer
 from maskwright.exporting.parity import Parity, compare, rendered
 from maskwright.exporting.parity_card import write_parity_card
@@ -151,8 +151,14 @@ def _write_programs(model: Path, names: Sequence[str] | None, folder: Path) -> t
     """The same as programs of torch.export."""
     from maskwright.engines.conversion import convert
     from maskwright.engines.torch_export_engine import write_program
+    from maskwright.models.external.detectors import OneStage
 
     engine: Any = open_engine(model, "torch", "cpu", "fp32", names)
+    if isinstance(engine.network, OneStage):
+        raise WeightsError(
+            f"{engine.card.model} cannot be a program of torch.export, which takes no maps of one cell",
+            file=model, field="to", expected="onnx or openvino", got="torch", fix="--to onnx",
+        )  # fmt: skip
     write_card(engine.card, folder)
     return convert(engine.network, engine.card, folder, write_program), sha256(weights_file(model))
 
