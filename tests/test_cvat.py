@@ -55,7 +55,13 @@ def test_a_box_has_the_corners_and_attributes_that_the_file_says(tmp_path):
     found = objects(formats.read(one(tmp_path, box)))
     assert found.boxes.tolist() == [[2, 3, 12, 9]] and found.labels == ["rust"] and found.masks is None
     assert found.annotations is not None and found.annotations[0] is not None
-    assert found.annotations[0].attributes == {"age": "old", "occluded": 1}
+    assert found.annotations[0].attributes == {"age": "old", "occluded": 1, "z_order": 3}
+
+
+def test_the_order_of_shapes_that_overlap_is_written_again(tmp_path):
+    data = formats.read(one(tmp_path, BOX.replace("/>", ' z_order="-2"/>')))
+    assert formats.write(data, tmp_path / "out.xml", "cvat") == ()
+    assert 'z_order="-2"' in (tmp_path / "out.xml").read_text("utf-8")
 
 
 def test_a_box_rotated_by_a_right_angle_stands_upright_around_its_center(tmp_path):

@@ -97,13 +97,23 @@ def test_the_class_says_which_shape_an_object_is_where_the_object_does_not(tmp_p
     assert found.boxes.tolist() == [[2, 3, 12, 9]]
 
 
-def test_tags_of_objects_are_attributes_and_those_of_images_splits_or_counted(tmp_path):
+def test_tags_of_objects_and_images_are_attributes_but_for_splits(tmp_path):
     tags = [{"name": "age", "value": "old"}, {"name": "wet", "value": None}]
-    data = formats.read(dataset(tmp_path, item(tags=tags), tags=[{"name": "val"}, {"name": "sunny"}]))
+    of_image = [{"name": "val"}, {"name": "sunny"}, {"name": "hour", "value": 7}]
+    data = formats.read(dataset(tmp_path, item(tags=tags), tags=of_image))
     found = objects(data)
     assert found.annotations is not None and found.annotations[0] is not None
     assert found.annotations[0].attributes == {"age": "old", "wet": True}
-    assert data.records[0].split == "val" and sentences(data) == ("1 tag of an image was not read",)
+    assert data.records[0].split == "val" and sentences(data) == ()
+    assert data.records[0].attributes == {"sunny": True, "hour": 7}
+
+
+def test_a_tag_of_an_image_that_has_no_name_or_stands_twice_is_counted(tmp_path):
+    tags = [{"name": "sunny"}, {"name": "sunny", "value": "very"}, {"value": 3}, {"name": "train"}, {"name": "val"}]
+    data = formats.read(dataset(tmp_path, item(), tags=tags))
+    assert data.records[0].split is None
+    assert data.records[0].attributes == {"sunny": "very", "train": True, "val": True}
+    assert sentences(data) == ("2 tags without a name, or of a name that stands twice, were not read",)
 
 
 def test_datasets_of_equal_file_names_stay_apart(tmp_path):

@@ -12,6 +12,7 @@ from PIL import Image
 from reported import absent, put_aside, sentences
 from strategies import masks
 
+from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.formats import voc
 from maskwright.formats.reading import Faults, Head, Losses
@@ -73,7 +74,20 @@ def test_roboflow_writes_the_corners_in_another_order(tmp_path):
 def test_parts_of_a_person_are_no_objects(tmp_path):
     head = "<part><name>head</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></part>"
     page(tmp_path, "a", box("person", 1, 1, 9, 9).replace("</object>", head + "</object>"))
-    assert read(tmp_path).instance_count == 1
+    data = read(tmp_path)
+    assert data.instance_count == 1
+    assert sentences(data) == ("1 part of an object (<part>, such as a head) was not read",)
+
+
+def test_actions_are_attributes_and_written_again(tmp_path):
+    actions = "<actions><jumping>1</jumping><phoning>0</phoning></actions>"
+    page(tmp_path, "a", box("person", 1, 1, 9, 9).replace("</object>", actions + "</object>"))
+    data = read(tmp_path)
+    (note,) = data.records[0].instances.annotations
+    assert note.attributes == {"actions": {"jumping": 1}}
+    assert formats.write(data, tmp_path / "out", "voc") == ()
+    (text,) = (tmp_path / "out").rglob("*.xml")
+    assert "<jumping>1</jumping>" in text.read_text("utf-8") and "phoning" not in text.read_text("utf-8")
 
 
 def test_folders_of_another_machine_do_not_matter(tmp_path):

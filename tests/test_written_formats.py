@@ -141,13 +141,23 @@ def test_tags_of_supervisely_keep_attributes(tmp_path):
     facts = {"wet": True, "age": 3, "by": "me"}
     boxes = np.array([[3, 3, 9, 9]])
     found = Instances(boxes, np.array([0]), None, None, ("rust",), None, (Annotation((), None, facts),))
-    record = Record(image(tmp_path / "data" / "img" / "a.png"), SIZE, found)
+    record = Record(image(tmp_path / "data" / "img" / "a.png"), SIZE, found, attributes={"sunny": True, "by": 7})
     data, lost = again(Dataset("set", ("rust",), (record,)), tmp_path, "supervisely")
     instances = data.records[0].instances
+    assert data.records[0].attributes == record.attributes
     assert lost == () and instances is not None and instances.annotations is not None
     assert instances.annotations[0] is not None and instances.annotations[0].attributes == facts
     kinds = {tag["name"]: tag["value_type"] for tag in json.loads((tmp_path / "meta.json").read_text())["tags"]}
-    assert kinds == {"wet": "none", "age": "any_number", "by": "any_string"}
+    assert kinds == {"sunny": "none", "wet": "none", "age": "any_number", "by": "any_string"}
+
+
+def test_attributes_of_an_image_that_no_tag_can_hold_are_counted(tmp_path):
+    """A list, and what would be read as a split."""
+    found = Instances(np.array([[3, 3, 9, 9]]), np.array([0]), None, None, ("rust",))
+    facts = {"by": ["me"], "Val": "maybe", "sunny": True}
+    record = Record(image(tmp_path / "data" / "img" / "a.png"), SIZE, found, attributes=facts)
+    data, lost = again(Dataset("set", ("rust",), (record,)), tmp_path, "supervisely")
+    assert lost == ("2 attributes of images cannot be kept",) and data.records[0].attributes == {"sunny": True}
 
 
 @pytest.mark.parametrize("name", ["fire truck", "DontCare", ""])

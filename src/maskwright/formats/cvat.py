@@ -5,8 +5,8 @@ Looks like   <annotations><version>1.1</version><image id="0" name="a.jpg" width
              video: <track id="0" label="car"><box frame="0" outside="0" keyframe="1" .../></track>
 Known by     an .xml file with the root <annotations> and <version>, <meta>, <image> or <track>
 Holds        boxes, polygons, ellipses, masks as run lengths; rotated boxes, read as outlines of four corners;
-             attributes, occluded, groups (each shape is an object of its own); tags, which are classes of whole images
-             where nothing is drawn; subsets, as splits; images with no shapes
+             attributes, occluded, z_order, groups (each shape is an object of its own); tags, which are classes of
+             whole images where nothing is drawn; subsets, as splits; images with no shapes
 Cannot hold  scores, crowds, holes in polygons, empty versus unlabeled. On writing: an outline in one part goes out with
              the points that were drawn, every other mask as run lengths; scores and crowd marks are dropped, unlabeled
              images left out, and counted; attributes become texts
@@ -241,6 +241,8 @@ def _write_note(note: Annotation | None, shape: Element) -> None:
     for name, value in ({} if note is None else note.attributes).items():
         if name == "occluded" and value in (1, True):
             shape.set("occluded", "1")
+        elif name == "z_order" and type(value) is int:
+            shape.set("z_order", str(value))
         elif name == "group_id" and isinstance(value, str):
             shape.set("group_id", value)
         elif value is not None:

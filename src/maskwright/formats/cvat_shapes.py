@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -82,6 +83,8 @@ def note(shape: Element, more: dict[str, Any]) -> Annotation | None:
             found[str(attribute.get("name"))] = (attribute.text or "").strip()
     if shape.get("occluded") == "1":
         found["occluded"] = 1
+    if re.fullmatch(r"-?[0-9]{1,9}", depth := shape.get("z_order", "0")) and int(depth):
+        found["z_order"] = int(depth)
     if shape.get("group_id") not in (None, "", "0"):
         found["group_id"] = str(shape.get("group_id"))
     return Annotation(attributes=found) if found else None

@@ -5,11 +5,11 @@ Looks like   meta.json: {"classes": [{"title": "rust", "shape": "polygon"}], "ta
              "geometryType": "polygon", "points": {"exterior": [[x, y], ...], "interior": [[[x, y], ...]]}}]}
 Known by     folders ann and img side by side, here or one level down
 Holds        polygons with holes, bitmaps (base64 of a zlib-packed PNG, and where its corner lies), rectangles; tags of
-             an object, as its attributes; images with no objects
+             objects and images, as their attributes (train, val and test are splits); images with no objects
 Cannot hold  scores, crowds, class ids, attributes that are lists or objects. On writing they, and skipped images, are
              dropped and counted; one outline goes out with its points, other masks as bitmaps, which lose nothing;
              splits become datasets and tags. An image without a file in ann is unlabeled
-Not used     points, lines and cuboids: counted; tags of images, but for train, val and test, which are splits
+Not used     points, lines and cuboids: counted
 In the wild  a.json for a.jpg (older exports) or a.jpg.json; no geometryType, so that the class in meta.json says which
              shape an object is; datasets with equal file names, which stay apart; datasets in datasets
 Coordinates  pixels of the image after EXIF's turn; a rectangle's corners are pixels, both inside: its edges reach
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.files import write_text
 from maskwright.formats import supervisely_bitmap
-from maskwright.formats.losses import ATTRIBUTES_LOST, VERTICES_LOST
+from maskwright.formats.losses import ATTRIBUTES_LOST, IMAGE_ATTRIBUTES_LOST, VERTICES_LOST
 from maskwright.formats.object_pages import page_of_objects
 from maskwright.formats.reading import (
     SPLIT_FOLDERS,
@@ -65,8 +65,9 @@ from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Instances, Record
 
 TAGS_UNUSED = Kind(
-    "tags_unused", "info", "{count} tag of an image was not read", "{count} tags of images were not read"
-)
+    "tags_unused", "info", "{count} tag without a name, or of a name that stands twice, was not read",
+    "{count} tags without a name, or of a name that stands twice, were not read",
+)  # fmt: skip
 
 _ANN, _IMG, _NESTED = "ann", "img", "datasets"
 _UNUSED = {"point": POINTS_UNUSED, "line": LINES_UNUSED, "polyline": LINES_UNUSED, "cuboid": CUBOIDS_UNUSED,
@@ -103,7 +104,9 @@ def read(path: Path, faults: Faults) -> Dataset:
                 regions.saw()  # its fault is noted: the image is skipped, not empty
                 drafts.append(Draft(image, regions))
             else:
-                drafts.append(Draft(image, _regions(page, image, shapes, faults, used), _split(page, faults)))
+                split, attributes = _tags(page, faults)
+                regions = _regions(page, image, shapes, faults, used)
+                drafts.append(Draft(image, regions, split, attributes=attributes))
     declared = [name for name in shapes if name in used]
     names = dict.fromkeys([*declared, *sorted(used, key=natural)])
     found = assemble(data_name(path), names, drafts, "supervisely", faults)
@@ -140,11 +143,15 @@ def _shapes(path: Path) -> dict[str, str]:
     return {}
 
 
-def _split(page: dict[str, Any], faults: Faults) -> str | None:
-    names = [str(tag.get("name")) for tag in _listed(page.get("tags")) if isinstance(tag, dict)]
-    splits = {SPLIT_FOLDERS[name.casefold()] for name in names if name.casefold() in SPLIT_FOLDERS}
-    faults.count(TAGS_UNUSED, sum(name.casefold() not in SPLIT_FOLDERS for name in names))
-    return splits.pop() if len(splits) == 1 else None
+def _tags(page: dict[str, Any], faults: Faults) -> tuple[str | None, dict[str, Any]]:
+    """The split and the attributes that the tags of an image say; of several splits none is meant."""
+    listed = _listed(page.get("tags"))
+    found = _said(listed)
+    faults.count(TAGS_UNUSED, len(listed) - len(found))
+    splits = {SPLIT_FOLDERS[name.casefold()] for name in found if name.casefold() in SPLIT_FOLDERS}
+    if len(splits) != 1:
+        return None, found
+    return splits.pop(), {name: value for name, value in found.items() if name.casefold() not in SPLIT_FOLDERS}
 
 
 def _regions(
@@ -234,9 +241,14 @@ def _bitmap(bitmap: Any, number: int, label: str, regions: Regions, note: Annota
 
 
 def _note(item: dict[str, Any]) -> Annotation | None:
-    tags = [tag for tag in _listed(item.get("tags")) if isinstance(tag, dict) and isinstance(tag.get("name"), str)]
-    found = {tag["name"]: True if tag.get("value") is None else tag["value"] for tag in tags}
+    found = _said(_listed(item.get("tags")))
     return Annotation(attributes=found) if found else None
+
+
+def _said(tags: list[Any]) -> dict[str, Any]:
+    """Tags as attributes; one without a value is true."""
+    named = [tag for tag in tags if isinstance(tag, dict) and isinstance(tag.get("name"), str)]
+    return {tag["name"]: True if tag.get("value") is None else tag["value"] for tag in named}
 
 
 def _with_unlabeled(dataset: Dataset, heads: list[Head], faults: Faults) -> Dataset:
@@ -279,10 +291,25 @@ def _written(record: Record, tags: dict[str, str], losses: Losses) -> dict[str, 
     """What stands in the file of one image. `tags` takes the name and the type of each tag."""
     assert record.instances is not None
     height, width = record.size
-    splits = [] if record.split is None else [{"name": record.split, "value": None}]
-    tags.update(dict.fromkeys((tag["name"] for tag in splits), "none"))
+    splits = {} if record.split is None else {record.split: True}
+    facts = {name: value for name, value in record.attributes.items() if name.casefold() not in SPLIT_FOLDERS}
+    losses.add(IMAGE_ATTRIBUTES_LOST, len(record.attributes) - len(facts))
+    told = _tags_of(splits | facts, tags, losses, IMAGE_ATTRIBUTES_LOST)
     objects = list(_objects(record.instances, tags, losses))
-    return {"description": "", "tags": splits, "size": {"height": height, "width": width}, "objects": objects}
+    return {"description": "", "tags": told, "size": {"height": height, "width": width}, "objects": objects}
+
+
+def _tags_of(facts: Mapping[str, Any], tags: dict[str, str], losses: Losses, kind: Kind) -> list[dict[str, Any]]:
+    """Attributes as tags; `kind` counts those whose values no tag can have."""
+    told = []
+    for name, value in facts.items():
+        if not isinstance(value, str | int | float):
+            losses.add(kind)
+            continue
+        type = "none" if value is True else "any_string" if isinstance(value, str) else "any_number"
+        tags[name] = type if tags.setdefault(name, type) == type else "any_string"
+        told.append({"name": name, "value": None if value is True else value})
+    return told
 
 
 def _objects(instances: Instances, tags: dict[str, str], losses: Losses) -> Iterator[dict[str, Any]]:
@@ -290,14 +317,7 @@ def _objects(instances: Instances, tags: dict[str, str], losses: Losses) -> Iter
     outlines, notes = instances.outlines(), instances.annotations or [None] * len(instances)
     for row, label in enumerate(instances.labels):
         note = notes[row]
-        told = []
-        for name, value in ({} if note is None else note.attributes).items():
-            if not isinstance(value, str | int | float):
-                losses.add(ATTRIBUTES_LOST)
-                continue
-            kind = "none" if value is True else "any_string" if isinstance(value, str) else "any_number"
-            tags[name] = kind if tags.setdefault(name, kind) == kind else "any_string"
-            told.append({"name": name, "value": None if value is True else value})
+        told = _tags_of({} if note is None else note.attributes, tags, losses, ATTRIBUTES_LOST)
         parts = outlines[row]
         losses.add(VERTICES_LOST, int(parts is not None and len(parts) > 1))
         yield {"classTitle": label, "tags": told, **_shape(instances, row, parts)}

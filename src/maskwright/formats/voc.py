@@ -2,11 +2,12 @@
 
 Looks like   <annotation><filename>a.jpg</filename><size>...</size><object><name>rust</name><bndbox>...</object>
 Known by     .xml files with the root <annotation>; a folder SegmentationObject
-Holds        boxes, pose, truncated, occluded, difficult; source and owner of the image (voc_facts.py); masks in
-             SegmentationObject (ids) and SegmentationClass, 255 is void; outlines in <polygon> (RectLabel, Roboflow,
-             X-AnyLabeling); turned boxes in <robndbox> (roLabelImg), which are read as outlines of four corners
+Holds        boxes, pose, truncated, occluded, difficult, actions; source and owner of the image (voc_facts.py);
+             masks in SegmentationObject (ids) and SegmentationClass, 255 is void; outlines in <polygon> (RectLabel,
+             Roboflow, X-AnyLabeling); turned boxes in <robndbox> (roLabelImg), read as outlines of four corners
 Cannot hold  scores, crowd, unlabeled images, points of outlines beside masks, masks that overlap. On writing they are
              dropped and counted; of an image whose masks do not overlap the pictures are written, too
+Not used     <part>: counted; <segmented>, which says what the pictures show; <folder> and <path>
 In the wild  <path> and <folder> of another machine; corners in any order or swapped; images renamed after their XML;
              <size> of zeros; depth 1; lists in ImageSets/Main that name absent images, and <class>_train.txt, which
              say whether a class occurs and are no splits
@@ -58,6 +59,10 @@ from maskwright.types import Annotation, Dataset, Instances, Record
 XML_NAMES_ANOTHER_IMAGE = Kind(
     "xml_names_another_image", "warning",
     "XML files that name another image, where the one of the XML's own name was taken: {count} ({records:1})",
+)  # fmt: skip
+BODY_PARTS_UNUSED = Kind(
+    "body_parts_unused", "info", "{count} part of an object (<part>, such as a head) was not read",
+    "{count} parts of objects (<part>, such as a head) were not read",
 )  # fmt: skip
 TURNED_BOXES = Kind(
     "turned_boxes", "info", "turned boxes (robndbox), read as outlines of four corners: {count} ({records:1})"
@@ -204,6 +209,7 @@ def _regions(page: _Page, image: FoundImage, faults: Faults, slips: _Slips) -> R
         if not label:
             regions.lacks(number, "name", "a class name", "none", "name the class in the XML")
             continue
+        faults.count(BODY_PARTS_UNUSED, len(element.findall("part")))
         note = voc_facts.of_object(element)
         turned = element.find("robndbox")
         if turned is not None and element.find("bndbox") is None:
@@ -367,7 +373,7 @@ def edited(file: Path, record: Record, before: Instances | None, ids: Mapping[st
     for element in old:
         root.remove(element)
     for row, (label, same) in enumerate(zip(instances.labels, rows, strict=True)):
-        element = _object(label, instances.boxes[row], notes[row]) if same is None else old[same]
+        element = _object(label, instances.boxes[row], notes[row], losses) if same is None else old[same]
         name = element.find("name")
         if name is not None and (name.text or "").strip() != label:
             name.text = label
@@ -387,17 +393,16 @@ def _xml(record: Record, losses: Losses) -> ElementTree:
         SubElement(size, side).text = str(value)
     notes = instances.annotations or [None] * len(instances)
     for label, box, note in zip(instances.labels, instances.boxes, notes, strict=True):
-        root.append(_object(label, box, note))
-    losses.attributes(instances, voc_facts.MARKS)
+        root.append(_object(label, box, note, losses))
     losses.scores_and_crowds(instances)
     indent(root)
     return ElementTree(root)
 
 
-def _object(label: str, box: np.ndarray, note: Annotation | None) -> Element:
+def _object(label: str, box: np.ndarray, note: Annotation | None, losses: Losses) -> Element:
     element = Element("object")
     SubElement(element, "name").text = label
-    voc_facts.write_of_object(note, element)
+    voc_facts.write_of_object(note, element, losses)
     corners = SubElement(element, "bndbox")
     for corner, value in zip(CORNERS, box, strict=True):
         SubElement(corners, corner).text = np.format_float_positional(value, trim="-")

@@ -1,7 +1,8 @@
 """What Pascal VOC says of an object besides its class and place, and of an image: where it comes from.
 
 Looks like   <source><database>The VOC2007 Database</database></source> <owner><name>...</name></owner>
-             <object><pose>Left</pose><truncated>1</truncated><difficult>0</difficult>...</object>
+             <object><pose>Left</pose><truncated>1</truncated><difficult>0</difficult>
+             <actions><jumping>1</jumping><phoning>0</phoning></actions>...</object>
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
-from maskwright.formats.losses import IMAGE_ATTRIBUTES_LOST, Losses
+from maskwright.formats.losses import ATTRIBUTES_LOST, IMAGE_ATTRIBUTES_LOST, Losses
 from maskwright.types import Annotation
 
 MARKS = ("pose", "truncated", "occluded", "difficult")
@@ -22,11 +23,15 @@ _TEXT = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]*")
 
 def of_object(element: Element) -> Annotation | None:
     """The marks that say something."""
-    found: dict[str, int | str] = {}
+    found: dict[str, Any] = {}
     for name in MARKS:
         text = (element.findtext(name) or "").strip()
         if text.casefold() not in _UNSAID:
             found[name] = int(text) if text.isdecimal() and len(text) < 9 else text
+    actions = {child.tag: (child.text or "").strip() for child in element.iterfind("actions/*")}
+    said = {action: 1 for action, text in actions.items() if text.casefold() not in _UNSAID}
+    if said:
+        found["actions"] = said
     return Annotation(attributes=found) if found else None
 
 
@@ -40,11 +45,20 @@ def of_image(root: Element | None) -> dict[str, dict[str, str]]:
     return {name: texts for name, texts in found.items() if texts}
 
 
-def write_of_object(note: Annotation | None, element: Element) -> None:
+def write_of_object(note: Annotation | None, element: Element, losses: Losses) -> None:
+    attributes = {} if note is None else note.attributes
+    losses.add(ATTRIBUTES_LOST, sum(name not in (*MARKS, "actions") for name in attributes))
     for name in MARKS:
-        value = None if note is None else note.attributes.get(name)
+        value = attributes.get(name)
         if value is not None:
             SubElement(element, name).text = str(int(value) if isinstance(value, bool) else value)
+    actions = attributes.get("actions", {})
+    if not isinstance(actions, dict) or not all(done == 1 and _writable(name, "1") for name, done in actions.items()):
+        losses.add(ATTRIBUTES_LOST)
+    elif actions:
+        parent = SubElement(element, "actions")
+        for action in actions:
+            SubElement(parent, action).text = "1"
 
 
 def write_of_image(attributes: Mapping[str, Any], root: Element, losses: Losses) -> None:
