@@ -22,6 +22,11 @@ ANSWERS_UNUSED = Kind(
     "{count} answers are neither objects nor classes: left out",
 )  # fmt: skip
 
+ANSWERS_REPEATED = Kind(
+    "answers_repeated", "info", "{count} annotation that says the same as another of its task counts once",
+    "{count} annotations that say the same as others of their tasks count once",
+)  # fmt: skip
+
 _OWN = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "inner_id")
 _CHOICES = ("choice", "choices", "class", "label", "labels")
 _ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]{1,20}://|/data/|data:image/)", re.IGNORECASE)
@@ -63,11 +68,14 @@ class LabelingTask:
     image: str | None
     answers: list[Answer] = field(default_factory=list)
 
-    def counted(self) -> list[Answer]:
-        """Those marked as ground truth, else all that were not cancelled; equal ones once."""
+    def valid(self) -> list[Answer]:
+        """Those marked as ground truth, else all that were not cancelled."""
         valid = [answer for answer in self.answers if not answer.cancelled]
-        valid = [answer for answer in valid if answer.ground_truth] or valid
-        return list({repr(answer.says()): answer for answer in valid}.values())
+        return [answer for answer in valid if answer.ground_truth] or valid
+
+    def counted(self) -> list[Answer]:
+        """The valid ones, equal ones once."""
+        return list({repr(answer.says()): answer for answer in self.valid()}.values())
 
     @property
     def cancelled(self) -> bool:
@@ -103,7 +111,9 @@ def tasks(path: Path, data: Any, faults: Faults) -> list[LabelingTask]:
         if found[key] is not task:
             found[key].answers += task.answers
     for task in found.values():
-        faults.count(ANSWERS_UNUSED, sum(answer.unused for answer in task.counted()))
+        counted = task.counted()
+        faults.count(ANSWERS_UNUSED, sum(answer.unused for answer in counted))
+        faults.count(ANSWERS_REPEATED, len(task.valid()) - len(counted))
     return list(found.values())
 
 
