@@ -23,12 +23,15 @@ from maskwright.weights import checkpoint
 from maskwright.weights.card import WEIGHTS, Card, write_card
 
 
-def lively_model(folder: Path, model: str, task: str, names: tuple[str, ...], size: int, seed: int = 0) -> Path:
+def lively_model(
+    folder: Path, model: str, task: str, names: tuple[str, ...], size: int, seed: int = 0, backbone: str = ""
+) -> Path:
     """A folder with the card and the weights of a network of our own, of which no two outputs are nearly alike."""
     torch.manual_seed(seed)
     spec = registry.find(model, task)
-    network = registry.build(task, model, None, len(names), size)
-    card = Card(model, spec.backbones[0], task, names, size, threshold=0.0, mean=spec.mean, std=spec.std)
+    backbone = backbone or spec.backbones[0]
+    network = registry.build(task, model, backbone, len(names), size)
+    card = Card(model, backbone, task, names, size, threshold=0.0, mean=spec.mean, std=spec.std)
     pixels = np.stack([picture((size, size), number).pixels for number in range(2)])
     with torch.no_grad():
         _enliven(network, normalize(pixels, card, [(size, size)] * 2, torch.device("cpu")))

@@ -107,7 +107,8 @@ def test_the_first_convolution_gates_depthwise_and_last_layers_stay_in_floating_
     from maskwright.engines.openvino_engine import core
     from maskwright.quantization.graphs import kept_in_float
 
-    folder, manifest = converted(lively_model(tmp_path, "small", "segment", ("a", "b"), 64))
+    model = lively_model(tmp_path, "small", "segment", ("a", "b"), 64, backbone="mobilenet_v3_large")
+    folder, manifest = converted(model)
     kept = {name: kept_in_float(core().read_model(folder / f"{name}.onnx")) for name in manifest.network.graphs}
     network = kept["network"]
     assert [name for name in network if "features.0/" in name and "Conv" in name]

@@ -179,7 +179,7 @@ def test_results_come_while_images_are_still_read():
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return registry.find("small").build(2).state_dict()
+    return registry.build("segment", "small", CARD.backbone, 2, CARD.size).state_dict()
 
 
 def ready(folder) -> Predictor:
