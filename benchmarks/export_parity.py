@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 from lively_networks import lively_model  # noqa: E402
+from peers.torchvision_peer import load_torchvision  # noqa: E402
 
 import maskwright  # noqa: E402
 from maskwright.exporting.parity import Parity, compare, rendered  # noqa: E402
@@ -31,21 +32,6 @@ ENGINES = (("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 CLASSIFIERS = ("mobilenet_v2", "vgg16")
 NAMES = ("a", "b", "c")
 VALUES = {"unmatched": "{:.2%}", "box": "{:.3f}", "score": "{:.5f}", "mask_iou": "{:.4f}", "ap": "{:.4f}"}
-
-
-def torchvision_loads() -> bool:
-    tools = Path(os.environ.get("MASKWRIGHT_SHARED") or ROOT.parent / "shared") / "tools"
-    sys.path.insert(0, str(tools))
-    try:
-        if tools.is_dir():
-            import torchvision_cpu  # type: ignore[import-not-found]
-
-            torchvision_cpu.ensure()
-        import torchvision  # noqa: F401
-    except Exception as error:
-        print(f"torchvision does not load: {error}", file=sys.stderr)
-        return False
-    return True
 
 
 def model_of(name: str, folder: Path, size: int) -> str | Path:
@@ -77,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MASKWRIGHT_CACHE"] = str(Path(folder) / "cache")
         for name in args.models.split(","):
-            if name.startswith("torchvision:") and not torchvision_loads():
+            if name.startswith("torchvision:") and load_torchvision() is None:
                 continue
             model = model_of(name, Path(folder), args.size)
             for engine, precision in ENGINES:

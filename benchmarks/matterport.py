@@ -17,17 +17,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.torchvision_peer import load_torchvision
 
 WAYS = ("fp32", "bf16", "torchvision")
 
@@ -47,15 +46,12 @@ def ours(weights: str, image: np.ndarray, precision: str) -> Callable[[], Any]:
 
 
 def torchvision(image: np.ndarray) -> Callable[[], Any]:
-    if "MASKWRIGHT_SHARED" in os.environ:
-        sys.path.insert(0, str(Path(os.environ["MASKWRIGHT_SHARED"]) / "tools"))
-        import torchvision_cpu  # type: ignore[import-not-found]
-
-        torchvision_cpu.ensure()
     import torch
-    from torchvision.models.detection import maskrcnn_resnet50_fpn
 
-    network = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval()
+    library = load_torchvision()
+    if library is None:
+        raise SystemExit(1)
+    network = library.models.detection.maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval()
     pil_image = torch.from_numpy(image.copy()).permute(2, 0, 1).float() / 255
 
     def run() -> None:

@@ -43,6 +43,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 from lively_networks import lively_model, spread  # noqa: E402
+from peers.torchvision_peer import load_torchvision  # noqa: E402
 
 import maskwright  # noqa: E402
 from maskwright.engines.matterport_kinds import MatterportTwoStage  # noqa: E402
@@ -98,19 +99,13 @@ def ours(model: str | Path, engine: str, precision: str, objects: int | None, da
 
 def torchvision_network() -> Any:
     """maskrcnn_resnet50_fpn that detects; None where torchvision does not load."""
-    tools = Path(os.environ.get("MASKWRIGHT_SHARED") or ROOT.parent / "shared") / "tools"
-    sys.path.insert(0, str(tools))
-    try:
-        if tools.is_dir():
-            import torchvision_cpu  # type: ignore[import-not-found]
-
-            torchvision_cpu.ensure()
-        from torchvision.models.detection import maskrcnn_resnet50_fpn
-    except Exception as error:
-        print(f"torchvision does not load: {error}", file=sys.stderr)
+    torchvision = load_torchvision()
+    if torchvision is None:
         return None
     torch.manual_seed(0)
-    network = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=len(NAMES) + 1).eval()
+    network = torchvision.models.detection.maskrcnn_resnet50_fpn(
+        weights=None, weights_backbone=None, num_classes=len(NAMES) + 1
+    ).eval()
     seen: dict[str, torch.Tensor] = {}
     layers = {"rpn": (network.rpn.head.cls_logits, 2.0), "boxes": (network.roi_heads.box_predictor.cls_score, 3.0)}
     with torch.no_grad():

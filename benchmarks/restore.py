@@ -23,10 +23,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from peers.torchvision_peer import load_torchvision
 
 WAYS = ("runs", "frames", "in turn")
 
@@ -45,17 +45,11 @@ def inputs(objects: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]
 
 def painter() -> tuple[str, Callable[[Any, Any, tuple[int, int]], Any]]:
     """(its name, function that gives n×H×W dense masks)."""
-    try:
-        if "MASKWRIGHT_SHARED" in os.environ:
-            sys.path.insert(0, str(Path(os.environ["MASKWRIGHT_SHARED"]) / "tools"))
-            import torchvision_cpu  # type: ignore[import-not-found]
-
-            torchvision_cpu.ensure()
-        import torchvision
-        from torchvision.models.detection.roi_heads import paste_masks_in_image
-    except Exception:
+    torchvision = load_torchvision()
+    if torchvision is None:
         return "our own restatement of torchvision's rule", painted_here
-    return f"torchvision {torchvision.__version__}", lambda mask_probs, boxes, size: paste_masks_in_image(
+    paste = torchvision.models.detection.roi_heads.paste_masks_in_image
+    return f"torchvision {torchvision.__version__}", lambda mask_probs, boxes, size: paste(
         mask_probs[:, None], boxes, size
     )[:, 0]
 

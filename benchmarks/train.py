@@ -29,7 +29,6 @@ import gc
 import itertools
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +38,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from peers.torchvision_peer import load_torchvision
 from PIL import Image
 
 from maskwright.engines.torch_engine import TorchEngine
@@ -62,22 +62,6 @@ PAIRS = {
     "small": ("small", "all", 6),
 }
 MIRRORED = Augment(0.5, 0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0)
-
-
-def load_torchvision() -> Any:
-    """The module, or None with a word on why."""
-    try:
-        if "MASKWRIGHT_SHARED" in os.environ:
-            sys.path.insert(0, str(Path(os.environ["MASKWRIGHT_SHARED"]) / "tools"))
-            import torchvision_cpu  # type: ignore[import-not-found]
-
-            torchvision_cpu.ensure()
-        import torchvision
-        import torchvision.models.detection  # where a wheel for another torch fails
-    except Exception as error:
-        print(f"torchvision does not load here, so there is nothing to compare with: {error}")
-        return None
-    return torchvision
 
 
 # --- their side -----------------------------------------------------------------------------------

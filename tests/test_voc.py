@@ -14,7 +14,7 @@ from strategies import masks
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, OutputError
-from maskwright.formats import voc
+from maskwright.formats import voc, voc_shapes
 from maskwright.formats.reading import Faults, Head, Losses
 from maskwright.types import Dataset, Instances, Record, RleMasks
 
@@ -25,7 +25,7 @@ def read(path: Path, allow_faulty: bool = False) -> Dataset:
 
 
 def box(label: str, *corners: object) -> str:
-    tags = "".join(f"<{tag}>{value}</{tag}>" for tag, value in zip(voc.CORNERS, corners, strict=True))
+    tags = "".join(f"<{tag}>{value}</{tag}>" for tag, value in zip(voc_shapes.CORNERS, corners, strict=True))
     return f"<object><name>{label}</name><bndbox>{tags}</bndbox></object>"
 
 

@@ -15,7 +15,7 @@ from reported import absent, put_aside, sentences
 
 from maskwright import formats
 from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, OutputError
-from maskwright.formats import yolo, yolo_config
+from maskwright.formats import yolo, yolo_config, yolo_lines
 from maskwright.formats.reading import Head
 from maskwright.types import Annotation, Dataset, Instances, Record, RleMasks
 
@@ -446,7 +446,7 @@ def test_a_data_yaml_without_texts_is_refused_and_other_annotations_beside_it_ar
 
 def test_a_row_of_digits_without_end_is_not_searched_twice():
     for before in ("0 ", "1 " * 8):
-        assert yolo._LINE.fullmatch(before + "4" * 300_000 + "x") is None
+        assert yolo_lines.LINE.fullmatch(before + "4" * 300_000 + "x") is None
 
 
 def test_ordinary_texts_beside_images_are_no_labels(tmp_path):

@@ -126,12 +126,9 @@ def damaged(file: Path, error: Exception) -> RecipeError:
 @contextlib.contextmanager
 def image_record(out: Path, job: Job, resume: bool) -> Iterator[ImageRecord]:
     """The record for the images of the block; what is there stays when the block fails, to go on from."""
-    with files.folder_of(out / LINES), locked(out / LINES):
-        record = ImageRecord(out, job, resume)
-        try:
-            yield record
-        finally:
-            record.close()
+    file = out / LINES
+    with files.folder_of(file), locked(file), contextlib.closing(ImageRecord(out, job, resume)) as record:
+        yield record
 
 
 class Done(Protocol):

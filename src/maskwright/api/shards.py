@@ -138,9 +138,6 @@ def _read_manifest(file: Path) -> ShardManifest | None:
 @contextlib.contextmanager
 def shard_record(out: Path, job: Job, resume: bool) -> Iterator[ShardRecord]:
     """The record for the images of the block; what is there stays when the block fails, to go on from."""
-    with files.folder_of(out / MANIFEST), locked(out / MANIFEST):
-        record = ShardRecord(out, job, resume)
-        try:
-            yield record
-        finally:
-            record.close()
+    file = out / MANIFEST
+    with files.folder_of(file), locked(file), contextlib.closing(ShardRecord(out, job, resume)) as record:
+        yield record

@@ -168,7 +168,7 @@ def _is_plain(item: _Plain) -> bool:
         if len(part) < 6 or len(part) & 1:
             return False
     x, y, width, height = box
-    return -_FARTHEST <= x <= _FARTHEST and -_FARTHEST <= y <= _FARTHEST and abs(width) <= _FARTHEST >= abs(height)
+    return abs(x) <= _FARTHEST and abs(y) <= _FARTHEST and abs(width) <= _FARTHEST and abs(height) <= _FARTHEST
 
 
 def _is_whole(key: str) -> bool:

@@ -83,9 +83,8 @@ def read_records(path: Path, name: str, column: str) -> dict[str, Any] | None:
         head = scan.passed
         if not scan.records():
             return None
-        rest = (
-            head + b"null" + scan.buffer + stream.read()
-        )  # which shows whose list it was: an inner object may have one
+        # The null shows whose list it was: an inner object may have one of that name.
+        rest = head + b"null" + scan.buffer + stream.read()
     try:
         found = msgspec.json.decode(rest, type=dict[str, Any])
     except _UNSOUND:

@@ -39,7 +39,8 @@ class Format:
     holds       of what it writes it has a place for these: image_ids, annotation_ids, class_ids; boxes (beside masks);
                 image_labels, no_image_label (none of the classes), labelled_classes, groups; image_attributes,
                 class_attributes, attributes (of the whole). What it has none for is counted as lost
-    edits       files of one image each whose other contents stay when the objects of one are changed
+    edits       ending of its label files, one for each image, where the objects of one image can be changed and all
+                else in its file stays; "" where they cannot
     options     what its `read` takes besides: class_attribute (a region has several, any of which may hold the class),
                 connected_components (masks may tell no objects apart)
     """
@@ -47,7 +48,7 @@ class Format:
     about: str
     module: str
     writes: bool = False
-    edits: bool = False
+    edits: str = ""
     export: bool = False
     endings: tuple[str, ...] = ()
     folder_of: tuple[str, ...] = ()
@@ -78,7 +79,7 @@ FORMATS = {
     "kitti_mots": Format("KITTI MOTS masks (instances, image_02)", "maskwright.formats.kitti_mots"),
     "label_studio": Format("Label Studio JSON and JSON-MIN", "maskwright.formats.label_studio", writes=True,
                            endings=(".json",), holds=("image_labels",)),
-    "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, edits=True, image_of=(".json",),
+    "labelme": Format("LabelMe JSON", "maskwright.formats.labelme", writes=True, edits=".json", image_of=(".json",),
                       holds=("image_labels",)),
     "labels_csv": Format("classes of whole images as a CSV table", "maskwright.formats.labels_csv", writes=True,
                          endings=(".csv", ".tsv"), holds=("boxes", "image_labels", "no_image_label", "groups")),
@@ -96,9 +97,10 @@ FORMATS = {
     "via3": Format("VIA 3 project of images", "maskwright.formats.via3", endings=(".json",),
                    options=("class_attribute",)),
     "vott": Format("VoTT JSON and CSV", "maskwright.formats.vott", writes=True, endings=(".json", ".csv")),
-    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, edits=True, folder_of=(".xml",),
+    "voc": Format("Pascal VOC XML", "maskwright.formats.voc", writes=True, edits=".xml", folder_of=(".xml",),
                   holds=("boxes", "image_attributes")),
-    "yolo": Format("YOLO: a text of fractions an image, data.yaml", "maskwright.formats.yolo", writes=True, edits=True),
+    "yolo": Format("YOLO: a text of fractions an image, data.yaml", "maskwright.formats.yolo", writes=True,
+                   edits=".txt"),
 }  # fmt: skip
 
 

@@ -20,10 +20,9 @@ Source       the VOC2012 development kit (layout, colors, 255 = void); labelImg 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, tostring
 
@@ -32,7 +31,7 @@ import numpy as np
 from maskwright.errors import AnnotationError, DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.files import writing, writing_folder
-from maskwright.formats import lists, voc_facts, voc_masks
+from maskwright.formats import lists, voc_facts, voc_masks, voc_shapes
 from maskwright.formats.edits import unchanged
 from maskwright.formats.listing import is_label_folder
 from maskwright.formats.losses import OUTLINES_LOST
@@ -52,7 +51,7 @@ from maskwright.formats.reading import (
     measured,
     read_xml,
 )
-from maskwright.formats.regions import CORNERS_SWAPPED
+from maskwright.formats.voc_shapes import Slips, text_of
 from maskwright.issues import Kind
 from maskwright.types import Annotation, Dataset, Instances, Record
 
@@ -64,12 +63,6 @@ BODY_PARTS_UNUSED = Kind(
     "body_parts_unused", "info", "{count} part of an object (<part>, such as a head) was not read",
     "{count} parts of objects (<part>, such as a head) were not read",
 )  # fmt: skip
-TURNED_BOXES = Kind(
-    "turned_boxes", "info", "turned boxes (robndbox), read as outlines of four corners: {count} ({records:1})"
-)
-
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
-TURNED = ("cx", "cy", "w", "h", "angle")
 
 
 def sniff(head: Head) -> Evidence | None:
@@ -91,7 +84,7 @@ def read(path: Path, faults: Faults) -> Dataset:
         read_xml(path)  # of many, a broken one is put aside; the only one must be sound
     else:
         files = [xml_folder.path / name for xml_folder in _xml_folders(head) for name in xml_folder.files(".xml")]
-    slips = _Slips()
+    slips = Slips()
     pages = [_Page.of(file, faults) for file in files]
     drafts, stems = [], {file.stem for file in files}
     named: dict[Path, list[str]] = {}
@@ -113,20 +106,6 @@ def read(path: Path, faults: Faults) -> Dataset:
 
 
 # --- XML --------------------------------------------------------------------------------------------
-@dataclass
-class _Slips:
-    """What was mended, to be reported once with its number and the first example."""
-
-    found: dict[Kind, list[str]] = field(default_factory=dict)
-
-    def add(self, kind: Kind, record: str) -> None:
-        self.found.setdefault(kind, []).append(record)
-
-    def report(self, faults: Faults) -> None:
-        for kind, records in self.found.items():
-            faults.report(kind(count=len(records), records=records))
-
-
 @dataclass
 class _Page:
     """One XML file; `root` is None where it could not be read."""
@@ -153,12 +132,12 @@ class _Page:
 
     @property
     def labels(self) -> list[str]:
-        return [_text(item, "name") for item in self.objects]
+        return [text_of(item, "name") for item in self.objects]
 
     @property
     def image_name(self) -> str:
         """<filename> as it stands; the XML's own stem where it says nothing."""
-        named = "" if self.root is None else _text(self.root, "filename")
+        named = "" if self.root is None else text_of(self.root, "filename")
         return named if PureWindowsPath(named).name else self.file.stem  # knows both kinds of slashes
 
     @property
@@ -169,7 +148,7 @@ class _Page:
     @property
     def size(self) -> tuple[int, int] | None:
         """(height, width) as stated, None where it is absent or nonsense."""
-        sides = [] if self.root is None else [_text(self.root, f"size/{side}") for side in ("height", "width")]
+        sides = [] if self.root is None else [text_of(self.root, f"size/{side}") for side in ("height", "width")]
         return (
             (int(sides[0]), int(sides[1]))
             if sides and all(s.isdecimal() and len(s) < 7 and int(s) for s in sides)
@@ -178,7 +157,7 @@ class _Page:
 
 
 def _image_of(
-    page: _Page, finder: ImageFinder, stems: Collection[str], faults: Faults, slips: _Slips
+    page: _Page, finder: ImageFinder, stems: Collection[str], faults: Faults, slips: Slips
 ) -> FoundImage | None:
     """The image that lies under the XML's own name; else the one it names.
 
@@ -200,79 +179,18 @@ def _image_of(
     return finder.image(named, regions=len(page.objects))
 
 
-def _regions(page: _Page, image: FoundImage, faults: Faults, slips: _Slips) -> Regions:
+def _regions(page: _Page, image: FoundImage, faults: Faults, slips: Slips) -> Regions:
     regions = Regions(faults, image, stated=page.size)
     if page.root is None:
         regions.saw()  # its fault is noted: the image is skipped, not empty
     for number, element in enumerate(page.objects):
-        label = _text(element, "name")
+        label = text_of(element, "name")
         if not label:
             regions.lacks(number, "name", "a class name", "none", "name the class in the XML")
             continue
         faults.count(BODY_PARTS_UNUSED, len(element.findall("part")))
-        note = voc_facts.of_object(element)
-        turned = element.find("robndbox")
-        if turned is not None and element.find("bndbox") is None:
-            _draw_turned(turned, number, label, regions, slips, note)
-            continue
-        corners = [_number(_text(element, f"bndbox/{corner}")) for corner in CORNERS]
-        x1, y1, x2, y2 = corners
-        outlines = [outline for outline in map(_outline, element.findall("polygon")) if outline]
-        if outlines:
-            box = None if None in corners else [min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)]  # type: ignore[type-var]
-            regions.outline(number, label, outlines, box=box, note=note)
-            continue
-        if x1 is None or y1 is None or x2 is None or y2 is None:
-            got = ", ".join(_text(element, f"bndbox/{corner}") or "nothing" for corner in CORNERS)
-            regions.lacks(number, "bndbox", "four numbers xmin, ymin, xmax, ymax", got, "draw that box again")
-            continue
-        if x1 > x2 or y1 > y2:
-            slips.add(CORNERS_SWAPPED, f'image "{image.name}", region {number}')
-        regions.box(number, label, min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2), note=note)
+        voc_shapes.draw(element, number, label, regions, slips, voc_facts.of_object(element))
     return regions
-
-
-def _draw_turned(
-    box: Element, number: int, label: str, regions: Regions, slips: _Slips, note: Annotation | None
-) -> None:
-    """roLabelImg's box: center, sides, and an angle in radians, clockwise as seen on the image."""
-    sides = [_number(_text(box, name)) for name in TURNED]
-    cx, cy, width, height, angle = sides
-    if cx is None or cy is None or width is None or height is None or angle is None:
-        got = ", ".join(_text(box, name) or "nothing" for name in TURNED)
-        regions.lacks(number, "robndbox", f"five numbers {', '.join(TURNED)}", got, "draw that box again")
-    elif abs(angle) > 2 * np.pi:
-        regions.lacks(number, "robndbox/angle", "radians", angle, "divide degrees by 57.3")
-    else:
-        slips.add(TURNED_BOXES, f'image "{regions.image.name}", region {number}')
-        along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-        ways = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * [width, height]
-        regions.outline(number, label, [[cx, cy] + ways @ np.stack([along, across])], note=note)
-
-
-def _outline(polygon: Element) -> list[list[float | str]] | None:
-    """The points of <x1>, <y1>, <x2>, ... or of elements that hold <x> and <y>; None where there are none at all."""
-    numbered = {child.tag: (child.text or "").strip() for child in polygon if re.fullmatch(r"[xy]\d{1,6}", child.tag)}
-    if numbered:
-        order = sorted({int(tag[1:]) for tag in numbered})
-        texts = [(numbered.get(f"x{index}", ""), numbered.get(f"y{index}", "")) for index in order]
-    else:
-        texts = [(_text(child, "x"), _text(child, "y")) for child in polygon if child.find("x") is not None]
-    read = [[_number(text) for text in pair] for pair in texts]
-    return [[text if value is None else value for text, value in zip(pair, values, strict=True)]
-            for pair, values in zip(texts, read, strict=True)] or None  # fmt: skip
-
-
-def _text(element: Element, path: str) -> str:
-    return (element.findtext(path) or "").strip()
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 # --- what lies beside -------------------------------------------------------------------------------
@@ -403,7 +321,5 @@ def _object(label: str, box: np.ndarray, note: Annotation | None, losses: Losses
     element = Element("object")
     SubElement(element, "name").text = label
     voc_facts.write_of_object(note, element, losses)
-    corners = SubElement(element, "bndbox")
-    for corner, value in zip(CORNERS, box, strict=True):
-        SubElement(corners, corner).text = np.format_float_positional(value, trim="-")
+    voc_shapes.write(box, element)
     return element

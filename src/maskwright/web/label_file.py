@@ -48,7 +48,7 @@ class LabelFile:
         self._stamp = stamp(self.file)
 
     def check(self, index: int, record: Record, ids: Mapping[str, int | str]) -> None:
-        """What the file cannot hold is told when it is written."""
+        """Nothing is refused: what the file cannot hold is reported when it is written."""
 
     def save(self, dataset: Dataset, changed: Collection[int]) -> tuple[Issue, ...]:
         """Writes the file as a whole; OutputError where it cannot be written.

@@ -16,21 +16,20 @@ from maskwright.errors import DatasetError, OutputError
 from maskwright.escaping import percent_encoded
 from maskwright.formats import yolo, yolo_config
 from maskwright.formats.losses import HOLES_LOST, OUTLINES_LOST
-from maskwright.formats.registry import edited
-from maskwright.formats.yolo import PARTS_BRIDGED
+from maskwright.formats.registry import FORMATS, edited
+from maskwright.formats.yolo_lines import PARTS_BRIDGED
 from maskwright.issues import Issue
 from maskwright.types import Dataset, Instances, Record
 from maskwright.web.label_file import CHANGED_BY_OTHERS, Stamp, keep_original, stamp
 from maskwright.web.refusal import Refusal
 
-ENDINGS = {"yolo": ".txt", "labelme": ".json", "voc": ".xml"}
 MENDED = ("fractions_scaled", "sizes_exchanged", "sizes_wrong", "second_records_joined")
 """What a reader mends over all files at once: a file that is written right would no longer fit the others."""
 
 
 def saved_in_place(dataset: Dataset, data: Path) -> bool:
     """Whether its label files, read from there, can be saved one by one: those of an archive cannot."""
-    if dataset.format not in ENDINGS or any(issue.code in MENDED for issue in dataset.issues):
+    if not FORMATS[dataset.format].edits or any(issue.code in MENDED for issue in dataset.issues):
         return False
     if dataset.format == "voc" and dataset.has_masks:
         return False  # pictures of masks lie beside the XML
@@ -58,7 +57,7 @@ class LabelFolder:
     def __post_init__(self) -> None:
         records = self.dataset.records
         self.fixed_classes = self.format == "yolo"
-        self.label_files = _label_files(records, ENDINGS[self.format])
+        self.label_files = _label_files(records, FORMATS[self.format].edits)
         if self.format == "yolo":
             texts = [record.source for record in records if record.source is not None]
             self.class_names = yolo.class_names(self.file, texts)
