@@ -74,7 +74,8 @@ def same_padding(x: Tensor, kernel: int, stride: int) -> Tensor:
     odd rest at the top and left."""
     pads: list[int] = []
     for side in (x.shape[3], x.shape[2]):
-        rest = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+        # not by ceil: torch.export works on the side as an unknown, and only of the remainder does it know that it is 0
+        rest = max(kernel - (side % stride or stride), 0)
         pads += [rest // 2, rest - rest // 2]
     return F.pad(x, pads)
 
