@@ -87,14 +87,30 @@ def test_that_torch_is_blocked_would_be_noticed():
         run("import maskwright\nmaskwright.load('balloons', engine='torch')", "block")
 
 
-def test_the_command_predicts_without_torch(exported, images, tmp_path):
-    code = """
+COMMAND = """
 from maskwright.cli.main import main
 sys.argv.remove("block")
-main(["predict", *sys.argv[1:], "--json", "--no-pictures"])
+main(["predict", *sys.argv[1:]])
 """
-    facts = json.loads(run(code, "block", exported, images / "0.png", "--out", tmp_path / "out"))
-    assert len(facts["images"]) == 1
+
+
+def test_the_command_predicts_without_torch(exported, images, tmp_path):
+    printed = run(COMMAND, "block", exported, images / "0.png", "--json", "--no-pictures", "--out", tmp_path / "out")
+    assert len(json.loads(printed)["images"]) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--save-jsonl"], ["--save-json", "--save-masks"]])
+def test_the_command_draws_and_saves_without_torch(exported, images, tmp_path, options):
+    run(COMMAND, "block", exported, images / "0.png", "--out", tmp_path / "out", *options)
+    assert any((tmp_path / "out").iterdir())
+
+
+def test_the_command_predicts_a_video_without_torch(exported, tmp_path):
+    from video_files import write_video
+
+    write_video(tmp_path / "clip.mp4")
+    run(COMMAND, "block", exported, tmp_path / "clip.mp4", "--track", "--out", tmp_path / "out")
+    assert any((tmp_path / "out").iterdir())
 
 
 # --- the folder -----------------------------------------------------------------------------------------------------

@@ -13,9 +13,11 @@ from lively_networks import lively_model, picture, same
 from PIL import Image
 
 from maskwright import fetch
+from maskwright.engines import protocol
 from maskwright.engines.conversion import OneStageDense, convert
 from maskwright.engines.network_kinds import OneStagePyramid
 from maskwright.engines.protocol import open_engine
+from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import MaskwrightError, MissingExtra, RecipeError, WeightsError
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
@@ -161,7 +163,9 @@ def test_a_model_is_converted_once_and_again_where_its_weights_or_classes_differ
 
 
 def test_images_of_many_shapes_leave_a_few_compiled_networks(monkeypatch):
-    monkeypatch.setattr(pytest.importorskip("maskwright.engines.openvino_engine"), "KEPT_SHAPES", 2)
+    module = pytest.importorskip("maskwright.engines.openvino_engine")
+    monkeypatch.setattr(module, "KEPT_SHAPES", 2)
+    monkeypatch.setattr(module, "KEPT_BYTES", 0)
     predictor = load("balloons", InferenceOptions(precision="fp32", size=128), engine="openvino")
     graph = predictor.engine.graphs["network"]  # type: ignore[attr-defined]
     for size in ((128, 128), (64, 128), (128, 64), (64, 128), (30, 128)):
@@ -246,3 +250,52 @@ def test_ctrl_c_is_answered_when_a_model_in_openvino_is_gone(tmp_path):
     run = [sys.executable, "-c", USED_AND_FREED, str(folder), str(file)]
     done = subprocess.run(run, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "interrupted"), done.stderr
+
+
+# --- by itself --------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def nothing_asked(monkeypatch):
+    monkeypatch.delenv("MASKWRIGHT_ENGINE")
+    monkeypatch.setattr(protocol.shutil, "which", lambda tool: None)  # no GPU
+
+
+def test_a_detector_runs_in_openvino_where_it_is_installed(tmp_path, nothing_asked, monkeypatch):
+    pytest.importorskip("openvino")
+    folder = lively_model(tmp_path, "small", "detect", ("a",), 128)
+    assert open_engine(folder).describe().startswith("openvino")
+    assert isinstance(open_engine(folder, "torch"), TorchEngine)
+    monkeypatch.setenv("MASKWRIGHT_ENGINE", "torch")
+    assert isinstance(open_engine(folder), TorchEngine)
+
+
+def test_a_detector_runs_in_torch_where_openvino_is_absent_or_a_gpu_is_there(tmp_path, nothing_asked, monkeypatch):
+    folder = lively_model(tmp_path, "small", "detect", ("a",), 128)
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol, "find_spec", lambda name: None)
+        assert isinstance(open_engine(folder), TorchEngine)
+    monkeypatch.setattr(protocol.shutil, "which", lambda tool: "/usr/bin/nvidia-smi")
+    assert isinstance(open_engine(folder), TorchEngine)
+
+
+def test_a_classifier_stays_in_torch_which_shows_what_a_score_comes_from(tmp_path, nothing_asked):
+    assert isinstance(open_engine(lively_model(tmp_path, "small", "classify", ("a", "b"), 64)), TorchEngine)
+
+
+def test_what_openvino_cannot_run_runs_in_torch(tmp_path, nothing_asked, monkeypatch):
+    pytest.importorskip("openvino")
+    folder = lively_model(tmp_path, "small", "detect", ("a",), 128)
+
+    def fails(*arguments):
+        raise WeightsError("cannot be converted")
+
+    monkeypatch.setattr(fetch, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("maskwright.engines.conversion.convert", fails)
+    assert isinstance(open_engine(folder), TorchEngine)
+    with pytest.raises(WeightsError, match="cannot be converted"):
+        open_engine(folder, "openvino")
+
+
+def test_an_engine_that_the_environment_names_wrongly_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASKWRIGHT_ENGINE", "tensorflow")
+    with pytest.raises(MaskwrightError, match="tensorflow"):
+        open_engine(lively_model(tmp_path, "small", "detect", ("a",), 128))

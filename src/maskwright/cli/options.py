@@ -64,7 +64,8 @@ engine = click.option(
     type=click.Choice(["auto", "torch", "openvino", "onnx"]),
     default="auto",
     show_default=True,
-    help="What runs the network; openvino is the fastest on a CPU. auto: torch, or what the model was exported for.",
+    help="What runs the network; auto: for detectors on a CPU openvino, the fastest there, where it is installed; else "
+    "torch; or what the model was exported for.",
 )
 seed = click.option(
     "--seed",

@@ -195,15 +195,16 @@ def _predict_many(
     model: str, images: list[str], chosen: dict[str, Any], settings: dict[str, Any], console: Console
 ) -> int:
     """A line an image, as they come."""
-    from maskwright.api.many_images import predict_many
-    from maskwright.api.predict_on_cluster import predict_on_cluster
-
     for name in ("sort_into", "move"):
         del settings[name]
     settings |= {"recursive": chosen["recursive"], "resume": chosen["resume"]}
     if chosen["cluster"] is not None:
+        from maskwright.api.predict_on_cluster import predict_on_cluster
+
         result = predict_on_cluster(model, images, cluster=chosen["cluster"], **settings)
     else:
+        from maskwright.api.many_images import predict_many
+
         settings["on_prediction"] = lambda prediction: console.show(f"{prediction.image}: {_summary(prediction)}")
         result = predict_many(model, images, **settings)
     total = "" if result.images < 2 else f"{counted(result.images, 'image')}: {listed(result.counts, 'nothing found')}"

@@ -15,7 +15,8 @@ from maskwright.engines.graph_engine import GraphEngine, threads
 from maskwright.engines.graphs import NETWORK, Graph
 from maskwright.errors import RecipeError, WeightsError
 
-KEPT_SHAPES = 4  # compiled networks, one for each shape of the network input; each holds its own weights
+KEPT_SHAPES = 4  # at least: compiled networks, one for each shape of the network input; each holds its own weights
+KEPT_BYTES = 200 << 20  # more shapes of networks that are small: images of many sizes are of a dozen shapes
 CAPABILITIES = {"fp32": "FP32", "bf16": "BF16", "int8": "INT8"}
 
 
@@ -68,6 +69,8 @@ class OpenVinoGraph:
         # Left alone, OpenVINO runs float32 networks in bf16 where the processor has it.
         hint = openvino.Type.bf16 if precision == "bf16" else openvino.Type(np.float32)
         self.config = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
+        size = (weights if (weights := file.with_suffix(".bin")).is_file() else file).stat().st_size
+        self.kept = max(KEPT_SHAPES, KEPT_BYTES // max(size, 1))
         try:
             self.model = self.core.read_model(file)
         except RuntimeError as error:
@@ -78,7 +81,7 @@ class OpenVinoGraph:
         shapes = tuple((name, *array.shape) for name, array in inputs.items()) if self.fixed else ()
         request = self.requests.pop(shapes, None) or self._compile(inputs)
         self.requests[shapes] = request  # the one used last is at the end
-        if len(self.requests) > KEPT_SHAPES:
+        if len(self.requests) > self.kept:
             self.requests.popitem(last=False)
         results = request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return [results[output] for output in request.model_outputs]

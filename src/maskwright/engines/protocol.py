@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from maskwright.errors import MissingExtra, UnknownName, WeightsError
+from maskwright.errors import MaskwrightError, MissingExtra, UnknownName, WeightsError
 from maskwright.extras import how_to_install
 from maskwright.types import Image, ResizeTransform
-from maskwright.weights.card import EXPORT, Card
+from maskwright.weights.card import CARD, EXPORT, Card, read_card
 
 ENGINES = {  # name -> where it lives, what to install when it is absent
     "matterport": ("maskwright.engines.matterport_engine:MatterportEngine", "maskwright[matterport]"),
@@ -90,7 +93,9 @@ def open_engine(
 ) -> Engine:
     """The engine `name`, ready to run the model: a folder of ours, an exported one, or matterport's .h5 file.
 
-    auto goes by the model: an exported folder knows its engine, a .h5 file has one, all others run in torch.
+    auto goes by the model: an exported folder knows its engine. For others it is what MASKWRIGHT_ENGINE names in the
+    environment; without it a .h5 file has its own, a detector of ours runs in OpenVINO where that is installed and no
+    GPU is, and all others run in torch.
 
     names  the classes of a file that does not hold them (.h5), without the background
     """
@@ -102,7 +107,14 @@ def open_engine(
             got=name, fix=f"export it again: --to {name}",
         )  # fmt: skip
     if name == "auto":
-        name = runtime or ("matterport" if h5 else "torch")
+        name = runtime or os.environ.get("MASKWRIGHT_ENGINE") or "auto"
+    if name == "auto" and not h5 and _faster_in_openvino(model, device):
+        try:
+            return engine_class("openvino").prepare(model, precision=precision, names=names)
+        except MaskwrightError:
+            pass  # what is wrong with a model torch says, too
+    if name == "auto":
+        name = "matterport" if h5 else "torch"
     if name not in ENGINES:
         raise UnknownName("engine", name, ENGINES)
     if h5 and name == "torch":
@@ -110,6 +122,16 @@ def open_engine(
     if runtime == "torch":
         name = "torch_export"
     return engine_class(name).prepare(model, device=device, precision=precision, names=names)
+
+
+def _faster_in_openvino(model: Path, device: str) -> bool:
+    """Whether it is worth converting: once for each model, a few seconds, of which nothing is left to do later."""
+    if device not in ("auto", "cpu") or find_spec("openvino") is None or not (model / CARD).is_file():
+        return False
+    # Asking torch for a GPU would import it, which takes longer than predicting an image.
+    if device == "auto" and any(shutil.which(tool) for tool in ("nvidia-smi", "rocm-smi")):
+        return False
+    return read_card(model).kind.objects  # of classifiers torch alone tells what a score comes from
 
 
 def engine_class(name: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from maskwright.engines.torch_engine import TorchEngine
-from maskwright.training.loader import Loader
-from maskwright.training.step import Objective
 from maskwright.types import Dataset
+
+if TYPE_CHECKING:  # what only predicts needs no torch
+    from maskwright.engines.torch_engine import TorchEngine
+    from maskwright.training.loader import Loader
+    from maskwright.training.step import Objective
 
 
 class TrainingTask(Protocol):
