@@ -27,6 +27,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _cache = tempfile.TemporaryDirectory(prefix="maskwright-")
 os.environ["MASKWRIGHT_CACHE"] = _cache.name  # what was downloaded here must change no test
 os.environ["MASKWRIGHT_ENGINE"] = "torch"  # the same with OpenVINO installed and without
+os.environ["MASKWRIGHT_SETTINGS"] = f"{_cache.name}/settings.json"
 
 # The same examples in every run; `make fuzz-properties` uses new ones.
 _slow = [HealthCheck.too_slow]

@@ -13,6 +13,8 @@ from lively_networks import lively_model
 from maskwright.api import bench as module
 from maskwright.api.bench import STAGES, Benched, BenchRow, bench
 from maskwright.cli.main import commands
+from maskwright.engines.protocol import open_engine
+from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import DatasetError, MissingExtra, RecipeError
 from maskwright.issues import Issues
 from maskwright.prediction.loading import load
@@ -81,3 +83,40 @@ def test_the_memory_of_an_engine_is_that_of_its_own_process(tmp_path):
     peak = module.peak_of_one(str(folder), "{}")
     apart = module._peak_megabytes(folder, InferenceOptions(engine="torch"))
     assert block.nbytes / 1e6 < peak and apart is not None and 50 < apart < peak
+
+
+# --- saved ------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def settings(tmp_path, monkeypatch) -> Path:
+    """Where settings are saved; nothing else names an engine."""
+    monkeypatch.setenv("MASKWRIGHT_SETTINGS", str(tmp_path / "config" / "settings.json"))
+    monkeypatch.delenv("MASKWRIGHT_ENGINE")
+    return tmp_path / "config" / "settings.json"
+
+
+def test_only_if_asked_the_recommended_engine_becomes_the_default(tmp_path, quick, settings, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(module, "CANDIDATES", (("onnx", "fp32"),))
+    folder = lively_model(tmp_path, "small", "detect", ("a",), 64)
+    assert bench(folder, rounds=1).saved is None and not settings.exists()
+    result = CliRunner().invoke(commands, ["bench", str(folder), "--rounds", "1", "--save"])
+    assert result.exit_code == 0 and f"saved: {settings}" in " ".join(result.output.split())
+    assert json.loads(settings.read_text()) == {"engine": "onnx", "precision": "fp32"}
+    assert open_engine(folder).describe() == "onnx, fp32"
+    assert isinstance(open_engine(folder, "torch"), TorchEngine)  # what is asked for comes first
+
+
+def test_settings_that_cannot_be_read_are_named(tmp_path, settings):
+    settings.parent.mkdir()
+    settings.write_text('{"motor": "onnx"}')
+    with pytest.raises(RecipeError, match="these settings cannot be read") as caught:
+        open_engine(lively_model(tmp_path, "small", "detect", ("a",), 64))
+    assert caught.value.parts["file"] == str(settings) and "motor" in str(caught.value)
+
+
+def test_an_exported_model_has_its_engine_and_nothing_to_save(tmp_path, quick, settings):
+    (tmp_path / "card.json").write_text("{}")
+    (tmp_path / "export.json").write_text("{}")
+    with pytest.raises(RecipeError, match="an exported model always runs in the engine that it was exported for"):
+        bench(tmp_path, save=True)
+    assert not settings.exists()

@@ -5,6 +5,8 @@
     │   ├── ImageError      an image cannot be read (truncated, not an image, too large)
     │   ├── AnnotationError an annotation file or a record of it is invalid
     │   ├── DatasetError    the dataset as a whole (no images, no objects, unknown class, several annotation files)
+    │   │   ├── NoAnnotations   a folder that holds none
+    │   │   └── TooFewGroups    too few images to divide
     │   ├── WeightsError    a checkpoint, state dict or card
     │   ├── RecipeError     a training recipe or option
     │   ├── ShapeError      arrays of the wrong shape, type or length given to a constructor; also a ValueError
@@ -22,6 +24,7 @@ An error consists of named parts (file, record, field, expected, got, fix); the 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from maskwright.escaping import harmless
 from maskwright.suggestions import nearest
@@ -39,7 +42,15 @@ class MaskwrightError(Exception):
     expected  what would be valid
     got       what was given instead
     fix       how to fix it
+
+    `shown_as` is the name in messages and in `--json`: that of the class, or of the one above for what only code
+    distinguishes.
     """
+
+    shown_as: ClassVar[str] = "MaskwrightError"
+
+    def __init_subclass__(cls, shown_as: str | None = None) -> None:
+        cls.shown_as = shown_as or cls.__name__
 
     def __init__(
         self,
@@ -69,7 +80,7 @@ class MaskwrightError(Exception):
 
     def __str__(self) -> str:
         head = [harmless(text) for text in (self.parts.get("file"), self.headline) if text]
-        lines = [f"{type(self).__name__}: {': '.join(head)}"]
+        lines = [f"{self.shown_as}: {': '.join(head)}"]
         lines += [f"  {name:<10}{_indented(self.parts[name])}" for name in PARTS if name in self.parts]
         return "\n".join(lines)
 
@@ -78,7 +89,7 @@ class MaskwrightError(Exception):
 
     def facts(self) -> dict[str, str]:
         """The parts as a dict, for `--json`."""
-        return {"error": type(self).__name__, "message": self.headline, **self.parts}
+        return {"error": self.shown_as, "message": self.headline, **self.parts}
 
 
 def _indented(part: str) -> str:
@@ -107,6 +118,14 @@ class AnnotationError(InputError):
 
 class DatasetError(InputError):
     """The dataset as a whole cannot be used for this."""
+
+
+class NoAnnotations(DatasetError, shown_as="DatasetError"):
+    """A folder holds no annotations, and nothing that looks like some."""
+
+
+class TooFewGroups(DatasetError, shown_as="DatasetError"):
+    """There are too few groups of images for so many parts."""
 
 
 class WeightsError(InputError):

@@ -15,6 +15,7 @@ from typing import Any
 
 from PIL import Image as PilImage
 
+from maskwright.engines.settings import EngineSettings, save_settings
 from maskwright.errors import DatasetError, MaskwrightError, RecipeError
 from maskwright.images.sources import Origin, expand
 from maskwright.issues import Kind, Log
@@ -61,10 +62,11 @@ class BenchRow:
 
 @dataclass(frozen=True)
 class Benched:
-    """The rows, the fastest first, and how many images were predicted in each round."""
+    """The rows, the fastest first, how many images were predicted in each round, and where the first row is saved."""
 
     rows: tuple[BenchRow, ...]
     images: int
+    saved: Path | None = None
 
     @property
     def recommended(self) -> BenchRow:
@@ -76,6 +78,7 @@ class Benched:
             "images": self.images,
             "recommended": {"engine": best.engine, "precision": best.precision},
             "rows": [row.facts() for row in self.rows],
+            **({} if self.saved is None else {"saved": str(self.saved)}),
         }
 
 
@@ -85,6 +88,7 @@ def bench(
     *,
     rounds: int = 5,
     size: int | None = None,
+    save: bool = False,
     verbose: bool | None = None,
     progress: Progress | None = None,
     log: Log | None = None,
@@ -93,6 +97,7 @@ def bench(
 
     images  at most 16 are taken; None: a rendered one of 640x480 pixels
     size    long side of the network input in pixels; None: the model's
+    save    the fastest is what `engine="auto"` means from now on, for all models of ours on this machine's CPU
 
     >>> maskwright.bench("balloons").recommended.engine
     'openvino'
@@ -101,10 +106,7 @@ def bench(
     if rounds < 1:
         raise RecipeError("at least one round is needed", field="rounds", expected="1 and more", got=rounds)
     folder = model_file(model, progress)
-    if (folder / EXPORT).is_file():
-        candidates: Sequence[tuple[str | None, str | None]] = [(None, None)]
-    else:
-        candidates = CANDIDATES
+    candidates = _candidates(folder, save)
     sources = _images(images)
     runs = []
     for engine, precision in candidates:
@@ -121,7 +123,21 @@ def bench(
             for source in sources:
                 run.measure(source, counted=number > 0)
     rows = [replace(run.row(), peak_mb=_peak_megabytes(folder, run.options)) for run in runs]
-    return Benched(tuple(sorted(rows, key=lambda row: row.cpu)), len(sources))
+    done = Benched(tuple(sorted(rows, key=lambda row: row.cpu)), len(sources))
+    best = done.recommended
+    return replace(done, saved=save_settings(EngineSettings(best.engine, best.precision))) if save else done
+
+
+def _candidates(folder: Path, save: bool) -> Sequence[tuple[str | None, str | None]]:
+    """The engines and precisions to measure; an exported model has its own, which are no default for others."""
+    if not (folder / EXPORT).is_file():
+        return CANDIDATES
+    if save:
+        raise RecipeError(
+            "an exported model always runs in the engine that it was exported for",
+            file=folder, field="save", expected="a model of ours", fix="measure the model that was exported",
+        )  # fmt: skip
+    return [(None, None)]
 
 
 def _images(images: Origin | Sequence[Origin] | None) -> list[Any]:

@@ -12,9 +12,9 @@ import numpy as np
 from maskwright.api.reading import dataset_of
 from maskwright.curate.check import empty, leaks, paired, spellings, unused
 from maskwright.curate.duplicates import Duplicates, find_duplicates
-from maskwright.curate.split import TOO_FEW, split
+from maskwright.curate.split import split
 from maskwright.curate.unreadable import readable
-from maskwright.errors import DatasetError
+from maskwright.errors import DatasetError, TooFewGroups
 from maskwright.formats.faults import summarized
 from maskwright.formats.reading import spelt_alike
 from maskwright.images.decode import decode, is_deep
@@ -119,9 +119,7 @@ def open_data(
             )
         try:
             divided = split(rest, val=0.2, seed=seed, group_by=_groups(duplicates), progress=progress).splits()
-        except DatasetError as error:
-            if error.headline != TOO_FEW:
-                raise
+        except TooFewGroups:
             log(NOTHING_HELD_BACK(whole.name, count=len(rest)))
             return _all_of(usable, data)
         parts = {name: divided[name] for name in ("train", "val")} | ({"test": test} if test else {})

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from maskwright.curate.duplicates import find_duplicates, joined
-from maskwright.errors import DatasetError, RecipeError, UnknownName
+from maskwright.errors import RecipeError, TooFewGroups, UnknownName
 from maskwright.issues import Issue, Kind
 from maskwright.progress import Progress, silent
 from maskwright.types import Dataset, Record
@@ -28,7 +28,6 @@ CLASSES_ABSENT = Kind("classes_absent", "warning", "{part} has no {classes}: too
 RULES = ("near-duplicate", "folder", "series", "video")
 Rule = str | re.Pattern[str] | Callable[[Record], object]
 
-TOO_FEW = "too few groups of images to divide"
 OTHERWISE = "choose another --group-by, or label images of other series"  # of the command `split`
 
 EMPTY = 1e6  # a part without images costs more than everything else,
@@ -183,8 +182,8 @@ def video_of(stem: str) -> str:
 def _enough(dataset: Dataset, images: int, groups: int, parts: int, expected: str, otherwise: str) -> None:
     if groups < parts:
         counts = ", ".join(f"{count} {state}" for state, count in dataset.state_counts().items() if count)
-        raise DatasetError(
-            TOO_FEW,
+        raise TooFewGroups(
+            "too few groups of images to divide",
             file=dataset.name,
             expected=f"at least {parts} groups that need not stay together, for {expected}",
             got=f"{groups} (images: {counts or 'none'})",

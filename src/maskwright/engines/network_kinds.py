@@ -6,6 +6,7 @@ image, `run` calls the graphs.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -70,7 +71,7 @@ class TwoStage(msgspec.Struct, frozen=True, tag="two_stage", forbid_unknown_fiel
         shapes = [(height // stride, width // stride) for stride in self.strides]
         shapes.append((-(-shapes[-1][0] // 2), -(-shapes[-1][1] // 2)))  # P6 is every second cell of P5
         boxes, scores, first = [], [], 0
-        for anchors in make_anchors((height, width), shapes, self.sizes, self.ratios):
+        for anchors in _anchors((height, width), tuple(shapes), self.sizes, self.ratios):
             level = slice(first, first + len(anchors))
             first += len(anchors)
             best = highest(logits[level], self.pre_nms_top_n)
@@ -176,9 +177,9 @@ class OneStagePyramid(msgspec.Struct, frozen=True, tag="one_stage", forbid_unkno
     def run(self, graphs: Graphs, pixels: np.ndarray, size: tuple[int, int]) -> RawDetections:
         logits, deltas, *centers = (output[0] for output in graphs[NETWORK](network_inputs(pixels, size)))
         height, width = pixels.shape[:2]
-        shapes = [(-(-height // stride), -(-width // stride)) for stride in self.strides]
+        shapes = tuple((-(-height // stride), -(-width // stride)) for stride in self.strides)
         boxes, scores, classes, first = [], [], [], 0
-        for anchors in make_anchors((height, width), shapes, self.sizes, self.ratios):
+        for anchors in _anchors((height, width), shapes, self.sizes, self.ratios):
             level = slice(first, first + len(anchors))
             first += len(anchors)
             probs = _sigmoid(logits[level])
@@ -195,6 +196,15 @@ class OneStagePyramid(msgspec.Struct, frozen=True, tag="one_stage", forbid_unkno
         best = box_ops.nms(box, score, self.nms_thresh, named, limit=self.detections_per_image)
         best = best[(box[best, 2:] > box[best, :2]).all(1)]  # not clipped away in the padding
         return RawDetections(box[best], score[best], named[best], None)
+
+
+@lru_cache(maxsize=8)
+def _anchors(
+    network_input: tuple[int, int], shapes: tuple[tuple[int, int], ...], sizes: tuple[tuple[float, ...], ...],
+    ratios: tuple[float, ...],
+) -> list[np.ndarray]:  # fmt: skip
+    """Those of the last few shapes of network inputs; images of one folder or video have few."""
+    return make_anchors(network_input, shapes, sizes, ratios)
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from maskwright.engines.settings import read_settings
 from maskwright.errors import MaskwrightError, MissingExtra, UnknownName, WeightsError
 from maskwright.extras import how_to_install
 from maskwright.types import Image, ResizeTransform
@@ -94,8 +95,8 @@ def open_engine(
     """The engine `name`, ready to run the model: a folder of ours, an exported one, or matterport's .h5 file.
 
     auto goes by the model: an exported folder knows its engine. For others it is what MASKWRIGHT_ENGINE names in the
-    environment; without it a .h5 file has its own, a detector of ours runs in OpenVINO where that is installed and no
-    GPU is, and all others run in torch.
+    environment, or for models of ours what `maskwright bench --save` has kept (see settings.py); without both a .h5
+    file has its own, a detector of ours runs in OpenVINO where that is installed and no GPU is, all others in torch.
 
     names  the classes of a file that does not hold them (.h5), without the background
     """
@@ -108,6 +109,9 @@ def open_engine(
         )  # fmt: skip
     if name == "auto":
         name = runtime or os.environ.get("MASKWRIGHT_ENGINE") or "auto"
+    if name == "auto" and not h5 and device in ("auto", "cpu"):
+        saved = read_settings()
+        name, precision = saved.engine, saved.precision if precision == "auto" else precision
     if name == "auto" and not h5 and _faster_in_openvino(model, device):
         try:
             return engine_class("openvino").prepare(model, precision=precision, names=names)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, UnknownName
+from maskwright.errors import AnnotationError, DatasetError, MaskwrightError, NoAnnotations, UnknownName
 from maskwright.escaping import percent_encoded
 from maskwright.formats import folders, garbage, links, remote, unsupported, wrapped
 from maskwright.formats.joining import Reading, completed, joined, undecided
@@ -304,9 +304,9 @@ def _read_below(folder: Path, claims: list[Claim], asked: _Asked) -> Dataset:
     expected = f"the format {asked.format}" if asked.format else f"one of the formats {', '.join(FORMATS)}"
     if asked.annotations is not None:
         expected = f"annotation files called {asked.annotations}"
-    raise DatasetError("no annotations found", file=folder, got=holds, expected=expected,
-                       fix="name the folder (or the file) with the annotations; where there are none yet: draw "
-                       "outlines in VIA, or put the images into one folder a class")  # fmt: skip
+    raise NoAnnotations("no annotations found", file=folder, got=holds, expected=expected,
+                        fix="name the folder (or the file) with the annotations; where there are none yet: draw "
+                        "outlines in VIA, or put the images into one folder a class")  # fmt: skip
 
 
 def _no_dataset(folder: Path, claims: list[Claim], asked: _Asked) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 Weights = tuple[float, float, float, float]
 
+SMALLEST = np.finfo(np.float32).tiny
 MAX_LOG_SCALE = math.log(1000 / 16)
 """dw and dh are clipped to this before exp(): a box grows at most 62.5 times (torchvision's bbox_xform_clip)."""
 
@@ -39,7 +40,7 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     shared = np.maximum(np.minimum(x2, u2) - np.maximum(x1, u1), 0)
     shared *= np.maximum(np.minimum(y2, v2) - np.maximum(y1, v1), 0)
     union = area(a)[:, None] + area(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return np.divide(shared, np.maximum(union, SMALLEST, out=union), out=shared)  # 0 / SMALLEST is 0
 
 
 def nms(
@@ -60,17 +61,20 @@ def nms(
     boxes = _table(boxes)
     groups = np.zeros(len(boxes), np.int64) if groups is None else np.asarray(groups)
     rest = np.argsort(-np.asarray(scores), kind="stable")
-    kept, count = [rest[:0]], 0
-    # Block by block, as models/ops.py does it: what the best suppress early is never compared again.
-    while len(rest) and (limit is None or count < limit):
+    kept = rest[:0]
+
+    def overlap(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return (iou(boxes[some], boxes[others]) > threshold) & (groups[some][:, None] == groups[others])
+
+    # Block by block, and with what is kept only when a block's turn comes: `limit` is often reached by the first two.
+    while len(rest) and (limit is None or len(kept) < limit):
         best, rest = rest[:at_once], rest[at_once:]
-        overlaps = (iou(boxes[best], boxes[best]) > threshold) & (groups[best][:, None] == groups[best])
-        best = best[_survivors(np.triu(overlaps, 1))]
-        kept.append(best)
-        count += len(best)
-        overlaps = (iou(boxes[best], boxes[rest]) > threshold) & (groups[best][:, None] == groups[rest])
-        rest = rest[~overlaps.any(0)]
-    return np.concatenate(kept)[:limit]
+        if len(kept):
+            best = best[~overlap(kept, best).any(0)]
+        number = np.arange(len(best))
+        best = best[_survivors(overlap(best, best) & (number[:, None] < number))]
+        kept = np.concatenate([kept, best])
+    return kept[:limit]
 
 
 def _survivors(overlaps: np.ndarray) -> np.ndarray:

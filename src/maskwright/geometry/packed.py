@@ -65,8 +65,11 @@ class PackedOutlines:
         stops = at.points[at.parts[numbers + 1]] - at.first_points[block]
         spans = zip(block.tolist(), starts.tolist(), stops.tolist(), strict=True)
         points = [self._points[index][start:stop] for index, start, stop in spans]
-        scales = np.repeat(np.array(self._scales, np.int64)[block], stops - starts)
-        return Ragged(np.concatenate([np.zeros((0, 2)), *points]) / scales[:, None], lengths, parts)
+        scales = np.array(self._scales, np.int64)[block]
+        if (scales == scales[:1]).all():  # as nearly always; one number is faster than a column
+            return Ragged(np.concatenate([np.zeros((0, 2), np.int32), *points]) / scales.max(initial=1), lengths, parts)
+        column = np.repeat(scales, stops - starts)[:, None]
+        return Ragged(np.concatenate([np.zeros((0, 2)), *points]) / column, lengths, parts)
 
     def _places(self) -> _Places:
         if self._known is None:

@@ -35,7 +35,7 @@ class OutlinedImages:
     def __init__(self, outlines: PackedOutlines, order: np.ndarray, bounds: np.ndarray, sizes: np.ndarray) -> None:
         self.sizes = sizes
         self._outlines, self._order, self._bounds = outlines, order, bounds
-        self._recent: dict[int, RleMasks] = {}  # the last one asked for comes last
+        self._recent: dict[int, tuple[RleMasks, np.ndarray]] = {}  # with areas; the last one asked for comes last
         self._last = -1
         self._lock = threading.Lock()
 
@@ -53,18 +53,18 @@ class OutlinedImages:
         """How many objects an image has."""
         return int(self._bounds[image + 1] - self._bounds[image])
 
-    def filled(self, image: int) -> RleMasks:
-        """What the outlines of one image enclose."""
+    def filled(self, image: int) -> tuple[RleMasks, np.ndarray]:
+        """What the outlines of one image enclose: the masks of the objects, and their areas in pixels (int64)."""
         with self._lock:
-            masks = self._recent.pop(image, None)
-            if masks is None:
+            found = self._recent.pop(image, None)
+            if found is None:
                 self._fill(image, min(image + (AHEAD if image == self._last + 1 else 1), len(self.sizes)))
-                masks = self._recent.pop(image)
-            self._recent[image] = masks
+                found = self._recent.pop(image)
+            self._recent[image] = found
             self._last = image
             while len(self._recent) > RECENT:
                 del self._recent[next(iter(self._recent))]
-        return masks
+        return found
 
     def _fill(self, first: int, stop: int) -> None:
         bounds = self._bounds[first : stop + 1] - self._bounds[first]
@@ -74,7 +74,8 @@ class OutlinedImages:
             offsets = filled.offsets[begin : end + 1]
             height, width = self.sizes[image].tolist()
             counts = filled.counts[offsets[0] : offsets[-1]]
-            self._recent[image] = RleMasks((height, width), counts, offsets - offsets[0])
+            masks = RleMasks((height, width), counts, offsets - offsets[0])
+            self._recent[image] = masks, filled.areas[begin:end]
 
 
 class OutlinedMasks(RleMasks):
@@ -95,11 +96,15 @@ class OutlinedMasks(RleMasks):
 
     @property
     def counts(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.images.filled(self.image).counts
+        return self.images.filled(self.image)[0].counts
 
     @property
     def offsets(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.images.filled(self.image).offsets
+        return self.images.filled(self.image)[0].offsets
+
+    @property
+    def area(self) -> np.ndarray:
+        return self.images.filled(self.image)[1].copy()  # it is also kept
 
     def __len__(self) -> int:
         return self.images.count(self.image)

@@ -16,7 +16,7 @@ from maskwright.video.read import Frame, Video, library
 SEGMENT = 240  # frames; a multiple of the batch, so that a run that goes on makes the same batches
 DELAY = 2  # frames by which a packet may come before its turn: B-frames that refer to B-frames (x264's b-pyramid)
 FINEST = 65535  # ticks a second that MPEG-4 can count
-ENCODERS = {"libx264": {"crf": "20", "preset": "fast"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}}
+ENCODERS = {"libx264": {"crf": "19", "preset": "veryfast"}, "libopenh264": {}, "mpeg4": {"qscale": "3"}}
 """The first one that this FFmpeg has is taken; quality near what the eye tells apart."""
 FULL_RANGE = 2  # FFmpeg's number for levels 0..255 in place of 16..235
 SPACES = (1, 4, 5, 6, 7)  # FFmpeg's numbers of the color spaces that swscale can make of RGB

@@ -153,7 +153,7 @@ class Jobs:
             done = predict_video(job.predictor, job.source, out=job.video, lines=True, track=job.track,
                                  progress=job.progress, log=Issues(), verbose=False)  # fmt: skip
         except MaskwrightError as error:
-            job.error = {"error": type(error).__name__, "message": error.headline}  # its parts name our own paths
+            job.error = {"error": error.shown_as, "message": error.headline}  # its parts name our own paths
             job.state = "failed"
         except _Cancelled:
             raise

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from maskwright.errors import DatasetError, UnknownName
+from maskwright.errors import DatasetError, NoAnnotations, UnknownName
 from maskwright.formats import folders
 from maskwright.formats.dataset_reader import read
 from maskwright.formats.registry import Claim, identify
@@ -52,9 +52,7 @@ def _read(data: Path, claims: list[Claim]) -> Dataset:
         return read(data)
     try:
         return read(data)
-    except DatasetError as error:
-        if error.headline != "no annotations found":
-            raise
+    except NoAnnotations:
         dataset = folders.unlabeled(data)
     if not len(dataset):
         raise DatasetError("there are no images in this folder", file=data, expected="images to label", got="none")
