@@ -13,6 +13,7 @@ from lively_networks import lively_model
 from maskwright.api import bench as module
 from maskwright.api.bench import STAGES, Benched, BenchRow, bench
 from maskwright.cli.main import commands
+from maskwright.engines import protocol
 from maskwright.engines.protocol import open_engine
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import DatasetError, MissingExtra, RecipeError
@@ -91,6 +92,7 @@ def settings(tmp_path, monkeypatch) -> Path:
     """Where settings are saved; nothing else names an engine."""
     monkeypatch.setenv("MASKWRIGHT_SETTINGS", str(tmp_path / "config" / "settings.json"))
     monkeypatch.delenv("MASKWRIGHT_ENGINE")
+    monkeypatch.setattr(protocol.shutil, "which", lambda tool: None)  # no GPU
     return tmp_path / "config" / "settings.json"
 
 
@@ -104,6 +106,8 @@ def test_only_if_asked_the_recommended_engine_becomes_the_default(tmp_path, quic
     assert json.loads(settings.read_text()) == {"engine": "onnx", "precision": "fp32"}
     assert open_engine(folder).describe() == "onnx, fp32"
     assert isinstance(open_engine(folder, "torch"), TorchEngine)  # what is asked for comes first
+    monkeypatch.setattr(protocol.shutil, "which", lambda tool: f"/usr/bin/{tool}")
+    assert isinstance(open_engine(folder), TorchEngine)  # a GPU, which was not measured
 
 
 def test_settings_that_cannot_be_read_are_named(tmp_path, settings):

@@ -109,10 +109,11 @@ def open_engine(
         )  # fmt: skip
     if name == "auto":
         name = runtime or os.environ.get("MASKWRIGHT_ENGINE") or "auto"
-    if name == "auto" and not h5 and device in ("auto", "cpu"):
+    own_on_cpu = name == "auto" and not h5 and _on_cpu(device)
+    if own_on_cpu:
         saved = read_settings()
         name, precision = saved.engine, saved.precision if precision == "auto" else precision
-    if name == "auto" and not h5 and _faster_in_openvino(model, device):
+    if own_on_cpu and name == "auto" and _faster_in_openvino(model):
         try:
             return engine_class("openvino").prepare(model, precision=precision, names=names)
         except MaskwrightError:
@@ -120,7 +121,7 @@ def open_engine(
     if name == "auto":
         name = "matterport" if h5 else "torch"
     if name not in ENGINES:
-        raise UnknownName("engine", name, ENGINES)
+        raise UnknownName("engine", name, ENGINES, "named by the call, by MASKWRIGHT_ENGINE or in settings.json")
     if h5 and name == "torch":
         name = "matterport"  # which computes in torch
     if runtime == "torch":
@@ -128,14 +129,14 @@ def open_engine(
     return engine_class(name).prepare(model, device=device, precision=precision, names=names)
 
 
-def _faster_in_openvino(model: Path, device: str) -> bool:
-    """Whether it is worth converting: once for each model, a few seconds, of which nothing is left to do later."""
-    if device not in ("auto", "cpu") or find_spec("openvino") is None or not (model / CARD).is_file():
-        return False
-    # Asking torch for a GPU would import it, which takes longer than predicting an image.
-    if device == "auto" and any(shutil.which(tool) for tool in ("nvidia-smi", "rocm-smi")):
-        return False
-    return read_card(model).kind.objects  # of classifiers torch alone tells what a score comes from
+def _on_cpu(device: str) -> bool:
+    """Whether a device is the CPU; auto without asking torch, whose import takes longer than predicting an image."""
+    return device == "cpu" or (device == "auto" and not any(map(shutil.which, ("nvidia-smi", "rocm-smi"))))
+
+
+def _faster_in_openvino(model: Path) -> bool:
+    """Whether converting pays, a few seconds once for each model; of classifiers torch alone explains a score."""
+    return find_spec("openvino") is not None and (model / CARD).is_file() and read_card(model).kind.objects
 
 
 def engine_class(name: str) -> Any:
