@@ -93,7 +93,7 @@ def one_after_the_other(detector: Detector, source: Path, file: Path) -> dict[st
 
     with Video(source) as video:
         stages = FrameStages(detector, class_indices_of(detector, None), video, True, None)
-        frames = timed("decode", video)
+        frames = timed("decode", stages.prepare(video))  # resizing included, in one thread with it
         detected = timed("network", stages.detect(frames))
         writer = None
         for done in timed("draw", stages.draw(detected)):

@@ -86,7 +86,7 @@ def test_the_detections_of_a_one_stage_network_are_those_that_torchvision_choose
 
     found = 0
     for number, image_size in enumerate(SIZES):
-        ((_, expected, transform),) = predictor.raw_batches([picture(image_size, number)])
+        ((_, expected, transform),) = predictor.run([predictor.fitted(picture(image_size, number))])
         network_input, _ = predictor.engine.fit(picture(image_size, number), 192)
         got = kind.run({"network": graph}, network_input, covered(transform))
         assert np.array_equal(got.classes, expected.classes) and got.mask_probs is None

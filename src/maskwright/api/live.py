@@ -103,7 +103,7 @@ def predict_live(
 def _until_stopped(video: LiveVideo, stages: FrameStages, output: VideoOutput, show: View) -> None:
     try:
         for frame in video:
-            for done in stages.draw(stages.detect([frame])):
+            for done in stages.draw(stages.detect(stages.prepare([frame]))):
                 if done.picture is not None:
                     show(done.picture)
                 output.add(done if output.made is not None else replace(done, picture=None))

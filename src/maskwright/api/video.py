@@ -220,7 +220,7 @@ def _process(video: Video, stages: FrameStages, output: VideoOutput, *, progress
     _begin(output, stages, log)
     left = None if video.expected is None else max(0, video.expected - output.summary.frames)
     try:
-        with overlapped(video, stages.detect, stages.draw) as processed:
+        with overlapped(stages.prepare(video), stages.detect, stages.draw) as processed:
             for done in progress(processed, total=left, label="predicting", unit="frames"):
                 output.add(done)
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from maskwright.drawing import outlines
 from maskwright.drawing.colors import color_of
 from maskwright.drawing.counts import draw_counts
 from maskwright.prediction.detector import Detector
+from maskwright.prediction.predictor import FittedImage
 from maskwright.types import Image, Instances
 from maskwright.video.counting import Counting
 from maskwright.video.encode import SEGMENT
@@ -23,6 +24,9 @@ from maskwright.video.tracks import UNTRACKED, Tracker
 
 Drawing = Callable[[np.ndarray, Instances], np.ndarray]
 """Makes the new frame from the pixels (H×W×3 uint8) and the objects of a frame."""
+
+Prepared = tuple[Frame, Image | FittedImage | None]
+"""A frame with what `FrameStages.detect` takes of it: fitted; the whole image where it is seen in tiles."""
 
 Ids = list[int] | None  # of each object of a frame; None where nothing is followed
 
@@ -72,20 +76,26 @@ class FrameStages:
             low = min(self.tracker.config.low, float(self._limits.min()))
             self._predictor = Detector(predictor.engine, low, predictor.size, predictor.tile)
 
-    def detect(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
+    def prepare(self, frames: Iterable[Frame]) -> Iterator[Prepared]:
+        """Each frame with what the network takes: resized beside it, in the thread that decodes."""
+        for frame in frames:
+            image = self._predictor.open(frame.pixels)
+            yield frame, image if self._predictor.tile else self._predictor.fitted(image)
+
+    def detect(self, prepared: Iterable[Prepared]) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
         """Each frame with a function that gives its objects: what the network leaves to do is for the next stage."""
         waiting: deque[Frame] = deque()
 
-        def images() -> Iterator[Image]:
-            for frame in frames:
+        def images() -> Iterator[Any]:
+            for frame, image in prepared:
                 waiting.append(frame)
-                yield self._predictor.open(frame.pixels)
+                yield image
 
         if self._predictor.tile:
             for _, detections in self._predictor.batches(images()):
                 yield waiting.popleft(), lambda detections=detections: detections
         else:
-            for _, raw, transform in self._predictor.raw_batches(images()):
+            for _, raw, transform in self._predictor.run(images()):
                 yield waiting.popleft(), partial(self._predictor.postprocess, raw, transform)
 
     def draw(self, detected: Iterable[tuple[Frame, Callable[[], Instances]]]) -> Iterator[Processed]:

@@ -16,7 +16,7 @@ import numpy as np
 from maskwright import files, interop
 from maskwright.api.jobs import Job
 from maskwright.api.json_lines import whole_lines
-from maskwright.api.video_frames import FrameStages, Ids
+from maskwright.api.video_frames import FrameStages, Ids, Prepared
 from maskwright.api.video_output import VideoOutput, Wanted, video_output
 from maskwright.prediction.detector import Detector
 from maskwright.types import Instances
@@ -73,10 +73,15 @@ class RecordedStages(FrameStages):
             self._joining.add(_recorded_ids(line), detections.labels, detections.boxes, line["source_seconds"])
         self._identities = self._joining.joined()
 
-    def detect(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
+    def prepare(self, frames: Iterable[Frame]) -> Iterator[Prepared]:
+        """Each frame as it is: no network looks at it again."""
+        for frame in frames:
+            yield frame, None
+
+    def detect(self, prepared: Iterable[Prepared]) -> Iterator[tuple[Frame, Callable[[], Instances]]]:
         """Each frame with its objects."""
         lines = enumerate(_frames(self._lines))
-        for frame in frames:
+        for frame, _ in prepared:
             number, line = next(item for item in lines if item[1]["seconds"] == round(frame.seconds, 4))
             begun = self._joining.begun
             ids = [begun.get((number, row), identity) if identity == UNTRACKED else identity

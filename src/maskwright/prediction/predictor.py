@@ -22,6 +22,8 @@ from maskwright.types.task_kind import TaskKind
 from maskwright.weights.card import Card
 
 Result = TypeVar("Result")
+FittedImage = tuple[Image, np.ndarray, ResizeTransform]
+"""An image, its network input (H×W×3 uint8) and how the one became the other."""
 
 
 class Predictor(ABC, Generic[Result]):
@@ -90,23 +92,24 @@ class Predictor(ABC, Generic[Result]):
         self, images: Iterable[Image], batch: int = 4, progress: Progress = silent
     ) -> Iterator[tuple[Image, Result]]:
         """The results of many images, in order; neighbors of one network input shape are predicted together."""
-        for image, raw, transform in self.raw_batches(images, batch):
+        for image, raw, transform in self.run(map(self.fitted, images), batch):
             yield image, self.postprocess(raw, transform)
 
-    def raw_batches(self, images: Iterable[Image], batch: int = 4) -> Iterator[tuple[Image, Any, ResizeTransform]]:
-        """What the engine gives for many images, in order, each still to be postprocessed."""
-        waiting: list[tuple[Image, np.ndarray, ResizeTransform]] = []
-        for image in images:
-            network_input, transform = self.engine.fit(image, self.size)
-            if waiting and (len(waiting) == batch or waiting[0][1].shape != network_input.shape):
+    def fitted(self, image: Image) -> FittedImage:
+        """The image made ready for `run`: resized, which may be done in another thread."""
+        return image, *self.engine.fit(image, self.size)
+
+    def run(self, fitted: Iterable[FittedImage], batch: int = 4) -> Iterator[tuple[Image, Any, ResizeTransform]]:
+        """What the engine gives for many fitted images, in order, each still to be postprocessed."""
+        waiting: list[FittedImage] = []
+        for item in fitted:
+            if waiting and (len(waiting) == batch or waiting[0][1].shape != item[1].shape):
                 yield from self._run(waiting)
                 waiting = []
-            waiting.append((image, network_input, transform))
+            waiting.append(item)
         yield from self._run(waiting)
 
-    def _run(
-        self, batch: Sequence[tuple[Image, np.ndarray, ResizeTransform]]
-    ) -> Iterator[tuple[Image, Any, ResizeTransform]]:
+    def _run(self, batch: Sequence[FittedImage]) -> Iterator[tuple[Image, Any, ResizeTransform]]:
         if not batch:
             return
         raw_results = self.engine.run(
