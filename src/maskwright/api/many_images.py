@@ -1,7 +1,7 @@
 """Predict over any number of images: results go to files as they come, and a run that was broken off is gone on with.
 
-Images are opened ahead by threads while the network runs; in memory are a few of them, and the names of those that are
-done.
+Images are opened ahead and their pictures written by threads while the network runs; in memory are a few of them, and
+the names of those that are done.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from maskwright.api.predict import (
 )
 from maskwright.api.results import EACH, Prediction, write_each
 from maskwright.errors import MaskwrightError, OutputError
-from maskwright.images.ahead import opened_ahead
+from maskwright.images.ahead import in_threads, opened_ahead
 from maskwright.images.sources import Origin, Source, free_stem
 from maskwright.issues import Log
 from maskwright.prediction.loading import load_unless_loaded
@@ -153,12 +153,15 @@ class _Work:
     save: Sequence[str]
     pictures: bool
 
-    def predicted(self, source: Source, image: Image, progress: Progress) -> Prediction:
-        """The prediction of an opened image, and its files; `progress` watches the tiles of a large one."""
+    def predicted(self, source: Source, image: Image, progress: Progress) -> tuple[Image, Prediction]:
+        """An opened image and its prediction; `progress` watches the tiles of a large one."""
         _, result = self.predictor.look(image, progress)
-        prediction = to_prediction(self.predictor, image, source, result, self.class_indices)
-        written = write_each(image, prediction, self.out, self.save, self.pictures)
-        return replace(prediction, files=tuple(written))
+        return image, to_prediction(self.predictor, image, source, result, self.class_indices)
+
+    def written(self, predicted: tuple[Image, Prediction]) -> Prediction:
+        """The prediction with its files."""
+        written = write_each(*predicted, self.out, self.save, self.pictures)
+        return replace(predicted[1], files=tuple(written))
 
 
 def _all(
@@ -172,15 +175,21 @@ def _all(
     """Predict the images that are not done; the errors of those that cannot be read."""
     todo = [source for source in images if source.name not in record.done]
     failed: list[MaskwrightError] = []
-    with (
-        reported(record, failed, work.out, log),
-        opened_ahead(work.predictor.open, _unwritten(todo, record, work)) as opened,
-    ):
+
+    def predicted() -> Iterator[tuple[Image, Prediction]]:
         for source, image in progress(opened, total=len(todo), label="predicting", unit="images"):
             if isinstance(image, MaskwrightError):
                 failed.append(_without_frames(image))
-                continue
-            prediction = work.predicted(source, image, progress)
+            else:
+                yield work.predicted(source, image, progress)
+
+    with (
+        reported(record, failed, work.out, log),
+        opened_ahead(work.predictor.open, _unwritten(todo, record, work)) as opened,
+        in_threads(work.written, predicted()) as written,
+    ):
+        for _, future in written:
+            prediction = future.result()
             record.add(prediction.facts())
             if on_prediction is not None:
                 on_prediction(prediction)

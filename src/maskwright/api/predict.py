@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from maskwright.api import parquet, screening_page
 from maskwright.api.results import SAVED, WHOLE, Predicted, Prediction, write_all, write_each
 from maskwright.api.sorting import Sorter
 from maskwright.errors import DatasetError, MaskwrightError, OutputError, RecipeError, UnknownName
+from maskwright.images.ahead import in_threads, opened_ahead
 from maskwright.images.sources import Origin, Source, expand, reopenable
 from maskwright.issues import Kind, Log
 from maskwright.prediction.loading import load, load_unless_loaded
@@ -78,10 +79,13 @@ def predict(
     page = screening_page.Page() if screening is not None and out is not None else None
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
-    for image, source, result in results_of(predictor, images, failed, progress, sorter):
+
+    def made(image: Image, source: Source, result: Any) -> Prediction:
         prediction = to_prediction(predictor, image, source, result, class_indices)
-        if out is not None:
-            prediction = replace(prediction, files=tuple(write_each(image, prediction, Path(out), save, pictures)))
+        written = () if out is None else write_each(image, prediction, Path(out), save, pictures)
+        return replace(prediction, files=tuple(written))
+
+    for image, prediction in made_behind(made, results_of(predictor, images, failed, progress, sorter)):
         if sorter is not None:
             prediction = replace(prediction, sorted=sorter.sort(Path(image.name), prediction.called))
         done.append(prediction)
@@ -230,15 +234,32 @@ def results_of(
     progress: Progress,
     sorter: Sorter | None = None,
 ) -> Iterator[tuple[Image, Source, Any]]:
-    """Image, its source, the model's result, one after the other; the error of the first where no image can be read."""
-    for source in progress(sources, total=len(sources), label="predicting", unit="images"):
-        try:
-            image, result = predictor.look(source, progress)
-        except MaskwrightError as error:
-            failed.append(error)
-            if sorter is not None:
-                sorter.set_aside(Path(source.name))
-            continue
-        yield image, source, result
+    """Image, its source, the model's result, in order; the error of the first where no image can be read."""
+
+    def opening(source: Source) -> Image | Source:
+        """Opened ahead; two models may see an image through two gray windows, so they open it themselves."""
+        return source if isinstance(predictor, Screening) else predictor.open(source)
+
+    with opened_ahead(opening, sources) as opened:
+        for source, image in progress(opened, total=len(sources), label="predicting", unit="images"):
+            try:
+                if isinstance(image, MaskwrightError):
+                    raise image
+                image, result = predictor.look(image, progress)
+            except MaskwrightError as error:
+                failed.append(error)
+                if sorter is not None:
+                    sorter.set_aside(Path(source.name))
+                continue
+            yield image, source, result
     if len(failed) == len(sources):
         raise failed[0]
+
+
+def made_behind(
+    make: Callable[[Image, Source, Any], Prediction], results: Iterator[tuple[Image, Source, Any]]
+) -> Iterator[tuple[Image, Prediction]]:
+    """Each image with its prediction; its pictures are drawn and written while the network looks at the next ones."""
+    with in_threads(lambda result: make(*result), results) as predictions:
+        for (image, _, _), prediction in predictions:
+            yield image, prediction.result()

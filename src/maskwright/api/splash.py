@@ -12,6 +12,7 @@ from maskwright.api.predict import (
     Predicted,
     Prediction,
     class_indices_of,
+    made_behind,
     of_classes,
     outside,
     refuse_own_folder,
@@ -22,7 +23,7 @@ from maskwright.drawing.pictures import write_picture
 from maskwright.drawing.splash import side_by_side as beside
 from maskwright.drawing.splash import splash as in_color
 from maskwright.errors import MaskwrightError
-from maskwright.images.sources import Origin, expand
+from maskwright.images.sources import Origin, Source, expand
 from maskwright.issues import Log
 from maskwright.prediction.detector import require_detector
 from maskwright.prediction.loading import load_unless_loaded
@@ -30,7 +31,7 @@ from maskwright.prediction.options import AS_TRAINED, InferenceOptions
 from maskwright.prediction.predictor import Predictor
 from maskwright.progress import Progress
 from maskwright.reporting import reporting
-from maskwright.types import Instances
+from maskwright.types import Image, Instances
 
 
 def splash(
@@ -70,10 +71,13 @@ def splash(
     done: list[Prediction] = []
     failed: list[MaskwrightError] = []
     draw = Splash(side_by_side=side_by_side, invert=invert)
-    for image, source, instances in results_of(predictor, images, failed, progress):
+
+    def made(image: Image, source: Source, instances: Instances) -> Prediction:
         detections = of_classes(instances, class_indices)
         file = write_picture(draw(image.pixels, detections), Path(out) / f"{source.stem}.jpg")
-        done.append(Prediction(image.name, source.stem, image.size, detections, (file,)))
+        return Prediction(image.name, source.stem, image.size, detections, (file,))
+
+    done.extend(prediction for _, prediction in made_behind(made, results_of(predictor, images, failed, progress)))
     predicted = Predicted(done, failed)
     report(predicted, out, log)
     return predicted
