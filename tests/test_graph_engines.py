@@ -12,6 +12,7 @@ import torch
 from lively_networks import lively_model, picture, same
 from PIL import Image
 
+import maskwright
 from maskwright import fetch
 from maskwright.engines import protocol
 from maskwright.engines.conversion import OneStageDense, convert
@@ -19,6 +20,7 @@ from maskwright.engines.network_kinds import OneStagePyramid
 from maskwright.engines.protocol import open_engine
 from maskwright.engines.torch_engine import TorchEngine
 from maskwright.errors import MaskwrightError, MissingExtra, RecipeError, WeightsError
+from maskwright.issues import Issues
 from maskwright.prediction.loading import load
 from maskwright.prediction.options import InferenceOptions
 from maskwright.transforms.preprocess import covered
@@ -281,7 +283,7 @@ def test_a_classifier_stays_in_torch_which_shows_what_a_score_comes_from(tmp_pat
     assert isinstance(open_engine(lively_model(tmp_path, "small", "classify", ("a", "b"), 64)), TorchEngine)
 
 
-def test_what_openvino_cannot_run_runs_in_torch(tmp_path, nothing_asked, monkeypatch):
+def test_what_openvino_cannot_run_runs_in_torch_and_says_so(tmp_path, nothing_asked, monkeypatch):
     pytest.importorskip("openvino")
     folder = lively_model(tmp_path, "small", "detect", ("a",), 128)
 
@@ -290,7 +292,9 @@ def test_what_openvino_cannot_run_runs_in_torch(tmp_path, nothing_asked, monkeyp
 
     monkeypatch.setattr(fetch, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr("maskwright.engines.conversion.convert", fails)
-    assert isinstance(open_engine(folder), TorchEngine)
+    (reported,) = maskwright.load(folder).warnings
+    assert reported.code == "openvino_passed_over" and "cannot be converted" in str(reported)
+    assert isinstance(open_engine(folder, log=Issues()), TorchEngine)
     with pytest.raises(WeightsError, match="cannot be converted"):
         open_engine(folder, "openvino")
 

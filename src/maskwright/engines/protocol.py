@@ -15,6 +15,7 @@ import numpy as np
 from maskwright.engines.settings import read_settings
 from maskwright.errors import MaskwrightError, MissingExtra, UnknownName, WeightsError
 from maskwright.extras import how_to_install
+from maskwright.issues import Kind, Log, warn
 from maskwright.types import Image, ResizeTransform
 from maskwright.weights.card import CARD, EXPORT, Card, read_card
 
@@ -25,6 +26,12 @@ ENGINES = {  # name -> where it lives, what to install when it is absent
     "torch": ("maskwright.engines.torch_engine:TorchEngine", "torch"),
     "torch_export": ("maskwright.engines.torch_export_engine:TorchExportEngine", "torch"),
 }
+
+OPENVINO_PASSED_OVER = Kind(
+    "openvino_passed_over",
+    "warning",
+    "in torch, which is slower: OpenVINO cannot run this model ({reason})",
+)
 
 
 class Engine(Protocol):
@@ -91,6 +98,7 @@ def open_engine(
     device: str = "auto",
     precision: str = "auto",
     names: Sequence[str] | None = None,
+    log: Log = warn,
 ) -> Engine:
     """The engine `name`, ready to run the model: a folder of ours, an exported one, or matterport's .h5 file.
 
@@ -99,6 +107,7 @@ def open_engine(
     file has its own, a detector of ours runs in OpenVINO where that is installed and no GPU is, all others in torch.
 
     names  the classes of a file that does not hold them (.h5), without the background
+    log    told where OpenVINO was to be used and could not be
     """
     h5 = model.suffix.lower() in (".h5", ".hdf5")
     runtime = _runtime_of(model)
@@ -116,8 +125,10 @@ def open_engine(
     if own_on_cpu and name == "auto" and _faster_in_openvino(model):
         try:
             return engine_class("openvino").prepare(model, precision=precision, names=names)
-        except MaskwrightError:
-            pass  # what is wrong with a model torch says, too
+        except MaskwrightError as error:
+            engine = engine_class("torch").prepare(model, device=device, precision=precision, names=names)
+            log(OPENVINO_PASSED_OVER(reason=error))  # not where torch found the model itself wrong
+            return engine
     if name == "auto":
         name = "matterport" if h5 else "torch"
     if name not in ENGINES:

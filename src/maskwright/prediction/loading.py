@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from maskwright.engines.protocol import Described, open_engine
 from maskwright.errors import RecipeError
-from maskwright.issues import Kind
+from maskwright.issues import Issues, Kind
 from maskwright.prediction.detector import Detector
 from maskwright.prediction.image_classifier import ImageClassifier
 from maskwright.prediction.options import AS_TRAINED, InferenceOptions
@@ -45,21 +45,23 @@ def load(
     >>> detector("party.jpg").counts()
     {'balloon': 7}
     """
-    path = model_file(model, progress)
+    path, issues = model_file(model, progress), Issues()
     opened = open_engine(
         path,
         engine or options.engine or "auto",
         options.device or "auto",
         options.precision or "auto",
         options.names,
+        log=issues.append,
     )
     kind = Detector if opened.card.kind.objects else ImageClassifier
     predictor = kind(opened, options.threshold, options.size, options.tile)
     predictor.path = path
     if str(model) in STARTS and str(model) in bundled_names():
-        predictor.warnings = (START_IS_NO_DETECTOR(model=str(model)),)
+        issues.append(START_IS_NO_DETECTOR(model=str(model)))
     if isinstance(opened, Described):
-        predictor.warnings = (*predictor.warnings, ENGINE_CHOSEN(engine=opened.describe()))
+        issues.append(ENGINE_CHOSEN(engine=opened.describe()))
+    predictor.warnings = tuple(issues)
     return predictor
 
 
