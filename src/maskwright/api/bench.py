@@ -173,7 +173,7 @@ class _Run:
         predictor = self.predictor
         image = timed("decode", lambda: predictor.open(source))
         network_input, transform = timed("preprocess", lambda: predictor.engine.fit(image, predictor.size))
-        (raw,) = timed("network", lambda: predictor.engine.run([network_input], [covered(transform)]))
+        (raw,) = timed("network", lambda: list(predictor.engine.run([network_input], [covered(transform)])))
         timed("postprocess", lambda: predictor.postprocess(raw, transform))
         if counted:
             self.cpu.append(time.process_time() - began)

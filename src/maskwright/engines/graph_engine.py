@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -81,8 +81,8 @@ class GraphEngine(ABC):
     def fit(self, image: Image, size: int) -> tuple[np.ndarray, ResizeTransform]:
         return self.network.fit(image, size)
 
-    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> list[Any]:
-        return [self.network.run(self.graphs, pixels, size) for pixels, size in zip(network_inputs, sizes, strict=True)]
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Iterator[Any]:
+        return (self.network.run(self.graphs, pixels, size) for pixels, size in zip(network_inputs, sizes, strict=True))
 
     def describe(self) -> str:
         """The engine and its precision, for people."""

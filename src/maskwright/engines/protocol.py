@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -41,8 +41,10 @@ class Engine(Protocol):
         """The image as this engine takes it: as transforms.preprocess does it, unless its network resizes by itself."""
         ...
 
-    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Sequence[Any]:
+    def run(self, network_inputs: Sequence[np.ndarray], sizes: Sequence[tuple[int, int]]) -> Iterable[Any]:
         """Predict a batch: RawDetections an image; of a classifier (C,) float32 scores an image.
+
+        An engine that sees one image at a time computes each when it is taken, so that what follows need not wait.
 
         network_inputs  H×W×3 uint8, all of one shape
         sizes     (height, width) of the image's part of each network input
