@@ -5,7 +5,8 @@
 
 Both orders begin with the same images, drawn at random. After each training of `--seconds` the model is evaluated on
 the test images (without `--test` a fifth of the images), and in the proposed order it chooses the images to label
-next, one after the other, as the page does. Seeds differ in the first images and in the training.
+next, one after the other, as the page does. Seeds differ in the first images and in the training. Seconds are those
+of the processor.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +57,10 @@ def curve(
     for count, following in zip(counts, [*counts[1:], 0], strict=True):
         part = replace(data, records=tuple(replace(data.records[index], split="train") for index in labeled))
         with tempfile.TemporaryDirectory() as runs:
-            trained = maskwright.train(part, out=runs, time_budget=seconds, seed=seed, validate=False, verbose=False)
+            trained = maskwright.train(
+                part, out=runs, time_budget=seconds, seed=seed, validate=False, verbose=False, workers=0,
+                clock=time.process_time,
+            )  # fmt: skip
             metrics = maskwright.evaluate(trained.model, test, bootstrap=0, split="all", verbose=False).metrics
             found.append(round(float((metrics.mask or metrics.box).AP or 0), 4))
             print(
