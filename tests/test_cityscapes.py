@@ -88,6 +88,12 @@ def test_images_are_found_by_their_names_and_absent_ones_counted(tmp_path):
     assert cityscapes.sniff(Head(tmp_path / "leftImg8bit")) is None
 
 
+def test_a_page_whose_only_object_has_a_list_for_a_label_is_a_fault_and_no_unlabeled_image(tmp_path):
+    page(tmp_path, {"label": ["ego vehicle"], "polygon": CAR["polygon"]})
+    data = formats.read(tmp_path, allow_faulty=True)
+    assert put_aside(data)[0].values["field"] == "label" and data.state_counts()["unlabeled"] == 0
+
+
 @pytest.mark.parametrize(
     ("bad", "field"),
     [
@@ -131,7 +137,7 @@ JSON = st.recursive(
 @given(JSON, JSON, JSON)
 def test_any_value_in_any_field_gives_a_data_set_or_our_error(tmp_path_factory, one, two, three):
     folder = tmp_path_factory.mktemp("city")
-    page(folder, CAR, {"label": one, "polygon": CAR["polygon"]}, {"label": "car", "polygon": two}, imgHeight=three)
+    page(folder, {"label": one, "polygon": CAR["polygon"]}, {"label": "car", "polygon": two}, CAR, imgHeight=three)
     with contextlib.suppress(MaskwrightError):
         formats.read(folder, allow_faulty=True)
     page(folder, objects=json.loads(json.dumps(one)))

@@ -241,7 +241,7 @@ def test_an_engine_that_writes_all_masks_into_the_same_memory_is_refused(images,
     memory = np.zeros((100, 28, 28), np.float32)
 
     def run_into_memory(engine, network_inputs, sizes):
-        for result in (raw_results := run_separately(engine, network_inputs, sizes)):
+        for result in (raw_results := list(run_separately(engine, network_inputs, sizes))):
             count = len(result)
             memory[:count] = result.mask_probs
             object.__setattr__(result, "mask_probs", memory[:count])
@@ -391,7 +391,15 @@ def test_a_detection_just_below_the_threshold_is_no_loss():
 
 def test_every_precision_has_bounds_and_the_exact_one_the_closest():
     assert set(BOUNDS) == {"fp32", "bf16", "int8"}
-    assert BOUNDS["fp32"].score < BOUNDS["bf16"].score < BOUNDS["int8"].score
+    assert BOUNDS["fp32"].unmatched < BOUNDS["bf16"].unmatched < BOUNDS["int8"].unmatched
+    assert BOUNDS["fp32"].score < BOUNDS["bf16"].score
+
+
+def test_boxes_that_int8_moves_are_reported_and_its_cost_decides():
+    here = detections((10, 10, 200, 400))
+    moved = replace(here, boxes=here.boxes + np.array([0.0, 12.0, 0.0, 12.0]))
+    assert "box" in compared(here, moved, "bf16").exceeded()
+    assert compared(here, moved, "int8").exceeded() == [] and compared(here, moved, "int8").box == 12
 
 
 def test_the_function_is_not_hidden_by_a_package_of_its_name():

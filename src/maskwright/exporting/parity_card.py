@@ -43,7 +43,7 @@ def markdown(parity: Parity, card: Card, runtime: str, images: str, cost: Accura
     ]
     for name, (label, form) in LABELS.items():
         value, bound = getattr(parity, name), getattr(BOUNDS[parity.precision], name)
-        limit = f"{'at least' if name == 'mask_iou' else 'at most'} {form.format(bound)}"
+        limit = "-" if bound is None else f"{'at least' if name == 'mask_iou' else 'at most'} {form.format(bound)}"
         lines.append(f"| {label} | {'-' if value is None else form.format(value)} | {limit} |")
     if parity.batch is not None:
         differences = [(label, form, getattr(parity.batch, name)) for name, (label, form) in LABELS.items()]

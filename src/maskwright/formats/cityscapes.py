@@ -102,7 +102,7 @@ def read(path: Path, faults: Faults) -> Dataset:
             regions = Regions(faults, image)
             regions.saw()  # its fault is noted: the image is skipped, not empty
             drafts.append(Draft(image, regions, split))
-        elif objects and all(isinstance(item, dict) and item.get("label") in _FRAME for item in objects):
+        elif objects and all(_is_frame(item) for item in objects):
             drafts.append(Draft(image, None, split))
         else:
             drafts.append(Draft(image, _regions(objects, page, image, faults), split))
@@ -119,6 +119,11 @@ def _image_name(file: Path) -> str:
 
 def _deleted(item: Any) -> bool:
     return isinstance(item, dict) and item.get("deleted") in (1, True)
+
+
+def _is_frame(item: Any) -> bool:
+    label = item.get("label") if isinstance(item, dict) else None
+    return isinstance(label, str) and label in _FRAME
 
 
 # --- objects ----------------------------------------------------------------------------------------
