@@ -294,21 +294,22 @@ def _ids(given: Sequence[int | str | None], losses: Losses, kind: Kind) -> list[
 
 def _rows(instances: Instances, classes: Sequence[int | str], losses: Losses) -> list[dict[str, Any]]:
     losses.add(SCORES_LOST, 0 if instances.scores is None else len(instances))
-    runs = [] if instances.masks is None else instances.masks.to_coco()
     areas = None if instances.masks is None else instances.masks.area
-    outlines, notes = instances.outlines(), instances.annotations or [None] * len(instances)
+    outlines, notes = instances.outlines(), list(instances.annotations or [None] * len(instances))
+    crowd = [False] * len(instances) if instances.crowd is None else instances.crowd.tolist()
+    drawn = [bool(parts) and not together for parts, together in zip(outlines, crowd, strict=True)]
+    runs = [] if instances.masks is None or all(drawn) else instances.masks.to_coco()
     rows = []
     for index, box in enumerate(instances.boxes.tolist()):
         x1, y1, x2, y2 = box
         x, y, width, height = (round(side, 3) for side in (x1, y1, x2 - x1, y2 - y1))
-        crowd = instances.crowd is not None and bool(instances.crowd[index])
         parts, note = outlines[index], notes[index]
         row = {
             "category_id": classes[instances.classes[index]],
             "bbox": [x, y, width, height],
             "area": round(width * height, 3) if areas is None else int(areas[index]),
-            "iscrowd": int(crowd),
-            "segmentation": [plain(part.reshape(-1)) for part in parts] if parts and not crowd
+            "iscrowd": int(crowd[index]),
+            "segmentation": [plain(part.reshape(-1)) for part in parts] if parts and drawn[index]
             else runs[index] if runs else [],
         }  # fmt: skip
         rows.append(row if note is None or not note.attributes else row | _written_note(note.attributes))

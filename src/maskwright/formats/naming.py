@@ -144,9 +144,9 @@ def written_name(image: Path, path: Path) -> str:
 def written_names(images: Sequence[Path], path: Path) -> list[str]:
     """The same for all images of a table; DatasetError where two of them would share one name."""
     named: dict[str, Path] = {}
-    for image in images:
-        name = written_name(image, path)
+    names = [written_name(image, path) for image in images]
+    for image, name in zip(images, names, strict=True):
         if named.setdefault(name, image) != image:
             raise DatasetError("two images of one name", file=image, expected="names that differ", got=name,
                                fix="write it into the folder above both, or copy the images beside it")  # fmt: skip
-    return [written_name(image, path) for image in images]
+    return names

@@ -63,7 +63,8 @@ const view = new View(by("stage"), state), tools = new Tools(state, view);
 const list = new List(by("rows"), by("space"), (index) => open(index));
 const review = new Review(by, state, (index) => open(index), showList), training = new TrainingPanel(by, say);
 const classes = new Classes(by, state, changeClasses, restore, renamed);
-const saver = new Saver(saved, (index) => index === state.index && reload(), failed, () => classes.version);
+const saver = new Saver(saved, (index) => index === state.index && reload(), failed, () => classes.version,
+  () => (by("saved").textContent = "saved; the file follows"));
 
 // --- images ----------------------------------------------------------------------------------------------------------
 /** @param {number | undefined} index */

@@ -23,9 +23,11 @@ export class Saver {
    * @param {(index: number) => void} conflict  somebody else was faster: what is there now must be fetched
    * @param {(text: string, gone: boolean) => void} failed  "" when it works again; `gone`: it is not tried again
    * @param {() => number} classes  the version that the names of classes are of
+   * @param {() => void} settled  nothing is on its way any more: all is in the journal
    */
-  constructor(saved, conflict, failed, classes) {
+  constructor(saved, conflict, failed, classes, settled) {
     this.classes = classes;
+    this.settled = settled;
     this.saved = saved;
     this.conflict = conflict;
     this.failed = failed;
@@ -84,5 +86,6 @@ export class Saver {
       }
     }
     image.busy = false;
+    if (!this.busy) this.settled();
   }
 }
