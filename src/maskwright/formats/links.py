@@ -35,6 +35,7 @@ class Scope:
     whole: bool = True
     follow: bool = False
     left_out: dict[str, None] = field(default_factory=dict)
+    folders: dict[Path, Path] = field(default_factory=dict, repr=False)  # resolved so far: see `real_path`
 
     @property
     def issue(self) -> Issue | None:
@@ -71,16 +72,34 @@ def stays(path: Path, folder: Path) -> bool:
         current = None
     base = folder if current is None else current.folder
     try:
-        real = path.resolve()
-        if path.parent.resolve().is_relative_to(real):  # it leads to a folder that holds it
+        folders = {} if current is None else current.folders
+        real = real_path(path, folders)
+        if resolved(path.parent, folders).is_relative_to(real):  # it leads to a folder that holds it
             return False
-        if (current is not None and current.follow) or real.is_relative_to(base.resolve()):
+        if (current is not None and current.follow) or real.is_relative_to(resolved(base, folders)):
             return True
     except (OSError, RuntimeError):
         return False
     if current is not None:
         current.left_out.setdefault(_linked(path, base))
     return False
+
+
+def real_path(path: Path, folders: dict[Path, Path]) -> Path:
+    """path.resolve(), with each folder resolved once: thousands of files share one.
+
+    folders  those that were resolved, kept as long as one reading or writing takes: later a link may lead elsewhere
+    """
+    if os.name == "nt" or path.name in ("", "..") or os.path.islink(path):  # noqa: PTH114 (never raises)
+        return path.resolve()  # also Windows, where a name is found in other case
+    return resolved(path.parent, folders) / path.name
+
+
+def resolved(folder: Path, folders: dict[Path, Path]) -> Path:
+    """folder.resolve(), once for each; OSError or RuntimeError as there."""
+    if (real := folders.get(folder)) is None:
+        real = folders[folder] = folder.resolve()
+    return real
 
 
 def _linked(path: Path, base: Path) -> str:
