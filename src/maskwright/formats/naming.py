@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from maskwright.errors import DatasetError
 from maskwright.escaping import percent_encoded
+from maskwright.formats.links import real_path, resolved
 
 LONGEST = 32_767  # characters of a path, on the system that takes the longest: what is longer names nothing
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,40}://[^/\\]*", re.IGNORECASE)  # two letters or more: C:/ is a drive
@@ -132,11 +133,12 @@ def told_apart_by(names: Iterable[Name]) -> dict[Name, int]:
     return {name: needed.get((folded(name.last), name.folded[::-1]), 0) for name in names}
 
 
-def written_name(image: Path, path: Path) -> str:
+def written_name(image: Path, path: Path, folders: dict[Path, Path] | None = None) -> str:
     """How a written annotation file names an image: the way down from its own folder, or the bare name; bytes that are
-    no UTF-8 as %E9, which `read_names` decodes."""
+    no UTF-8 as %E9, which `read_names` decodes. `folders`: see `links.real_path`."""
+    folders = {} if folders is None else folders
     try:
-        return percent_encoded(image.resolve().relative_to(path.parent.resolve()).as_posix())
+        return percent_encoded(real_path(image, folders).relative_to(resolved(path.parent, folders)).as_posix())
     except ValueError:
         return percent_encoded(image.name)
 
@@ -144,8 +146,9 @@ def written_name(image: Path, path: Path) -> str:
 def written_names(images: Sequence[Path], path: Path) -> list[str]:
     """The same for all images of a table; DatasetError where two of them would share one name."""
     named: dict[str, Path] = {}
-    names = [written_name(image, path) for image in images]
-    for image, name in zip(images, names, strict=True):
+    folders: dict[Path, Path] = {}
+    names = [written_name(image, path, folders) for image in images]
+    for name, image in zip(names, images, strict=True):
         if named.setdefault(name, image) != image:
             raise DatasetError("two images of one name", file=image, expected="names that differ", got=name,
                                fix="write it into the folder above both, or copy the images beside it")  # fmt: skip
