@@ -21,7 +21,7 @@ from strategies import masks
 from maskwright import formats
 from maskwright.errors import AnnotationError, MaskwrightError
 from maskwright.formats.faults import IMAGES_ABSENT
-from maskwright.types import Dataset, Instances, Record, RleMasks
+from maskwright.types import Annotation, Dataset, Instances, Record, RleMasks
 
 THEIR_NUMPY = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -337,6 +337,23 @@ def test_masks_come_back_bit_for_bit(tmp_path_factory, dense):
     if len(dense):
         assert back.masks is not None and (back.masks.dense() == dense).all() and (back.boxes == there.boxes).all()
         assert (back.crowd is None) == (there.crowd is None)
+
+
+def test_each_object_is_written_as_it_was_drawn(tmp_path):
+    """An outline, a mask without one and a crowd on one image: none gets what is another's."""
+    bars = np.zeros((3, 20, 30), bool)
+    bars[0, 2:6, 2:6] = bars[1, 8:12, 8:20] = bars[2, 14:19, 1:29] = True
+    runs = RleMasks.from_dense(bars)
+    square = np.array([[2, 2], [6, 2], [6, 6], [2, 6]], np.float64)
+    notes = (Annotation((square,), 7), Annotation(), Annotation((square,), 9))
+    there = Instances(runs.boxes, np.zeros(3, int), None, runs, ("rust",), np.array([False, False, True]), notes)
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    dataset = Dataset("x", ("rust",), (Record(tmp_path / "a.png", (20, 30), there),))
+    formats.write(dataset, tmp_path / "a.json", "coco")
+    rows = json.loads((tmp_path / "a.json").read_text())["annotations"]
+    coded = runs.to_coco()
+    assert [row["segmentation"] for row in rows] == [[square.reshape(-1).tolist()], coded[1], coded[2]]
+    assert [row["id"] for row in rows] == [7, 1, 9]
 
 
 def test_what_coco_cannot_hold_is_counted(tmp_path):

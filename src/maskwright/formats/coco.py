@@ -268,9 +268,8 @@ def write(dataset: Dataset, path: Path, losses: Losses) -> None:
         image = {"id": number, "file_name": name, "width": width, "height": height}
         images.append({**record.attributes} | image | lvis.written(record, classes, losses))
         losses.add(IMAGE_ATTRIBUTES_LOST, len(record.attributes.keys() & _IMAGE))
-        annotations += [{"id": None, "image_id": number, **row} for row in _rows(instances, classes, losses)]
-    notes = [note for _, instances in records for note in instances.annotations or [None] * len(instances)]
-    own = _ids([None if note is None else note.id for note in notes], losses, ANNOTATION_IDS_LOST)
+        annotations += [{"id": None, "image_id": number} | row for row in _rows(instances, classes, losses)]
+    own = _ids([annotation["id"] for annotation in annotations], losses, ANNOTATION_IDS_LOST)
     for annotation, number in zip(annotations, own, strict=True):
         annotation["id"] = number
     facts = dataset.class_attributes or [{}] * len(dataset.names)
@@ -305,6 +304,7 @@ def _rows(instances: Instances, classes: Sequence[int | str], losses: Losses) ->
         x, y, width, height = (round(side, 3) for side in (x1, y1, x2 - x1, y2 - y1))
         parts, note = outlines[index], notes[index]
         row = {
+            "id": None if note is None else note.id,
             "category_id": classes[instances.classes[index]],
             "bbox": [x, y, width, height],
             "area": round(width * height, 3) if areas is None else int(areas[index]),
