@@ -36,13 +36,14 @@ CTRL, SHIFT = 2, 8
 
 
 class BoxFiller:
-    """Fills the box, or a square around the last positive click; `asked` has every question."""
+    """Fills the box, or a square around the last positive click; `asked` has every question, `prepared` the images."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.prepared: list[str] = []
 
     def prepare(self, path: Path) -> None:
-        pass
+        self.prepared.append(path.name)
 
     def mask(self, path: Path, box: np.ndarray | None, positive: np.ndarray, negative: np.ndarray) -> RleMasks:
         self.asked.append({"box": box, "positive": positive, "negative": negative})
@@ -75,6 +76,17 @@ def page(browser, folder, filler) -> Iterator[Page]:
         yield Page(browser, found.port)
         browser.open("about:blank")
     assert browser.errors == [] and list(log) == []
+
+
+def test_images_that_are_passed_by_are_not_prepared_for_clicks(page, filler):
+    """The one that stays is, and the next."""
+    wait_until(lambda: {"image_0.png", "image_1.png"} <= {*filler.prepared})
+    filler.prepared.clear()
+    page.browser.evaluate("for (const _ of [1, 2]) document.getElementById('next').click()")
+    page.shown("image_2.png")
+    wait_until(lambda: filler.prepared)
+    time.sleep(0.6)
+    assert filler.prepared == ["image_2.png"]
 
 
 def test_a_box_becomes_a_mask_that_is_accepted_when_it_has_a_class(page, folder, filler):

@@ -3,12 +3,17 @@ import { ask, send } from "./label_api.js";
 
 /** @typedef {[number, number]} Point */
 
+const STAYS = 300; // milliseconds after which an image is not just passed by
+
 export class Clicks {
   asked = 0; // number of the last question: older answers are not shown any more
   /** @type {number[] | null} */ box = null;
   /** @type {{point: Point, negative: boolean}[]} */ clicks = [];
   /** @type {Point[][]} */ rings = []; // the mask as it was answered
   /** @type {Point | null} */ start = null; // of the drag that is under way
+  /** @type {number[]} */ ahead = []; // images that are to be prepared: the one that is shown, and the next
+  timer = 0;
+  preparing = false;
 
   /** @param {any} state @param {import("./label_view.js").View} view @param {import("./label_tools.js").Tools} tools */
   constructor(state, view, tools) {
@@ -27,9 +32,28 @@ export class Clicks {
     return this.box !== null || this.clicks.length > 0;
   }
 
-  /** What later clicks need is computed before they come. @param {number} index of an image */
+  /**
+   * What later clicks need is computed before they come, once the image stays, and one after the other: many at once
+   * hold back what is to be shown next. @param {number} index of an image
+   */
   prepare(index) {
-    if (this.state.clickable) ask(`/api/images/${index}/features`, { method: "POST" }).catch(() => {}); // the first click computes it then
+    if (!this.state.clickable) return;
+    const wanted = index === this.state.index ? [index] : [this.state.index, index];
+    this.ahead = [];
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.ahead = wanted;
+      this.prepareAhead();
+    }, STAYS);
+  }
+
+  async prepareAhead() {
+    if (this.preparing) return; // that goes on with what is wanted by then
+    this.preparing = true;
+    for (let index = this.ahead.shift(); index !== undefined; index = this.ahead.shift()) {
+      await ask(`/api/images/${index}/features`, { method: "POST" }).catch(() => {}); // the first click computes it then
+    }
+    this.preparing = false;
   }
 
   /** @param {Point} point */
