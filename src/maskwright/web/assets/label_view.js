@@ -25,7 +25,7 @@ export class View {
     this.queued = false;
     /** @type {WeakMap<Point[][], Path2D>} */
     this.paths = new WeakMap();
-    this.backdrop = { canvas: new OffscreenCanvas(1, 1), bitmap: /** @type {ImageBitmap | null} */ (null), seen: /** @type {number[]} */ ([]) };
+    this.backdrop = { canvas: new OffscreenCanvas(1, 1), seen: /** @type {unknown[]} */ ([]) };
     new ResizeObserver(() => this.resized()).observe(stage);
   }
 
@@ -111,10 +111,9 @@ export class View {
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, this.stage.width, this.stage.height);
     pen.setTransform(this.zoom * ratio, 0, 0, this.zoom * ratio, this.x * ratio, this.y * ratio);
-    pen.imageSmoothingEnabled = this.zoom < 2;
-    if (state.bitmap) this.image(state.bitmap, ratio);
     pen.lineJoin = "round";
-    for (const object of state.objects) this.outline(object, unit, state.selected.has(object.key), false);
+    this.still(unit, ratio);
+    for (const object of state.chosen()) this.outline(object, unit, true, false);
     for (const object of state.suggested()) this.outline(object, unit, object.key === state.suggestion, true);
     const only = state.only();
     if (only && state.tool === "select") this.corners(only, unit);
@@ -125,19 +124,24 @@ export class View {
   }
 
   /**
-   * The image as it is seen now, kept until it is seen otherwise: to scale 12 megapixels for every step of a brush
-   * takes longer than all else. @param {ImageBitmap} bitmap @param {number} ratio
+   * The image and the objects that are not selected as they are seen now, kept until they are seen otherwise: to scale
+   * 12 megapixels, and to draw hundreds of outlines, for every step of a brush or a corner takes longer than all else.
+   * @param {number} unit @param {number} ratio
    */
-  image(bitmap, ratio) {
-    const { pen, stage, backdrop } = this, { width, height } = this.state.size;
-    const seen = [stage.width, stage.height, this.zoom, this.x, this.y, ratio];
-    if (backdrop.bitmap !== bitmap || seen.some((value, at) => value !== backdrop.seen[at])) {
+  still(unit, ratio) {
+    const { pen, stage, backdrop, state } = this, { width, height } = state.size;
+    const objects = state.objects.filter((/** @type {Drawn} */ { key }) => !state.selected.has(key));
+    const seen = [state.bitmap, stage.width, stage.height, this.zoom, this.x, this.y, ratio];
+    for (const object of objects) seen.push(object.rings, state.color(object.class));
+    if (seen.length !== backdrop.seen.length || seen.some((value, at) => value !== backdrop.seen[at])) {
       [backdrop.canvas.width, backdrop.canvas.height] = [Math.max(stage.width, 1), Math.max(stage.height, 1)]; // clears it, too
       const brush = /** @type {OffscreenCanvasRenderingContext2D} */ (backdrop.canvas.getContext("2d"));
       brush.setTransform(pen.getTransform());
-      brush.imageSmoothingEnabled = pen.imageSmoothingEnabled;
-      brush.drawImage(bitmap, 0, 0, width, height);
-      Object.assign(backdrop, { bitmap, seen });
+      brush.imageSmoothingEnabled = this.zoom < 2;
+      brush.lineJoin = pen.lineJoin;
+      if (state.bitmap) brush.drawImage(state.bitmap, 0, 0, width, height);
+      for (const object of objects) this.outline(object, unit, false, false, brush);
+      backdrop.seen = seen;
     }
     pen.save();
     pen.setTransform(1, 0, 0, 1, 0, 0);
@@ -184,9 +188,12 @@ export class View {
     }
   }
 
-  /** @param {Drawn} object @param {number} unit @param {boolean} selected @param {boolean} suggested */
-  outline(object, unit, selected, suggested) {
-    const { pen, state } = this, path = this.path(object), color = state.color(object.class);
+  /**
+   * @param {Drawn} object @param {number} unit @param {boolean} selected @param {boolean} suggested
+   * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} [pen]
+   */
+  outline(object, unit, selected, suggested, pen = this.pen) {
+    const { state } = this, path = this.path(object), color = state.color(object.class);
     pen.fillStyle = color + (selected ? "55" : suggested ? "14" : "2b");
     pen.fill(path, "evenodd");
     pen.setLineDash(suggested ? [6 * unit, 4 * unit] : []);
