@@ -4,10 +4,11 @@
     python benchmarks/label_page.py --images 500 --large 4 --json page.json --pictures DIR
 
 Drawn JPEGs with outlines in COCO JSON: `--images` of 640x480 with five objects, and in another folder `--large` of
-4000x3000 with a hundred. The server is `maskwright label` in a process of its own; a real browser (Debian's Chromium)
-does what a person does. Frames are those of requestAnimationFrame; an image counts as changed when it and its objects
-are drawn, a change as saved when the page says that it is in the journal; the annotation file follows. `--pictures`
-keeps screenshots. Linux only (/proc).
+4000x3000 with two hundred. The server is `maskwright label` in a process of its own; a real browser (Debian's Chromium,
+without a GPU) does what a person does. Frames are those of requestAnimationFrame; an image counts as changed when its
+objects are there and its pixels are on the canvas, a change as saved when the page says that it is in the journal; the
+annotation file follows. The vertex that is dragged is checked: one point of one object has moved. `--pictures` keeps
+screenshots. Linux only (/proc).
 """
 
 from __future__ import annotations
@@ -32,8 +33,15 @@ from PIL import Image, ImageDraw
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from browser import Browser, browsing
 
-CHANGES, MOVES = 50, 60
+CHANGES, MOVES, SAVES = 50, 60, 5
+SMALL, LARGE = (640, 480), (4000, 3000)  # width, height
 IDLE = "document.getElementById('view')?.ariaBusy === 'false'"
+# Near the corner of the image no object lies: what is opaque there is the image itself.
+DRAWN = """(() => { const stage = document.getElementById('stage'), ratio = devicePixelRatio;
+  const zoom = Math.min((stage.clientWidth - 16) / WIDTH, (stage.clientHeight - 16) / HEIGHT);
+  const x = (stage.clientWidth - WIDTH * zoom) / 2 + 3, y = (stage.clientHeight - HEIGHT * zoom) / 2 + 3;
+  const [, , , opaque] = stage.getContext('2d').getImageData(Math.round(x * ratio), Math.round(y * ratio), 1, 1).data;
+  return opaque === 255; })()"""
 SAVED = "document.getElementById('saved')?.textContent.startsWith('saved to')"
 WATCH_FRAMES = """
 window.frameTimes = [];
@@ -118,34 +126,32 @@ def megabytes(process: int) -> float:
 
 
 # --- what a person does -----------------------------------------------------------------------------------------------
-def settled(browser: Browser, script: str) -> None:
-    """Until the expression is true, looked at by the page itself at every frame."""
-    frame = "new Promise(requestAnimationFrame)"
-    browser.evaluate(f"(async () => {{ while (!({script})) await {frame}; await {frame}; }})()")
+def drawn(size: tuple[int, int]) -> str:
+    """Whether the objects of an image of that size (width, height) are there, and the image on the canvas."""
+    return f"{IDLE} && {DRAWN.replace('WIDTH', str(size[0])).replace('HEIGHT', str(size[1]))}"
 
 
-def changed(browser: Browser, count: int) -> list[float]:
-    """Milliseconds until the next image is drawn, of each of so many; the page counts."""
+def changed(browser: Browser, count: int, size: tuple[int, int]) -> list[float]:
+    """Milliseconds from PageDown until the next image is drawn, of each of so many; the page counts."""
     browser.evaluate("document.getElementById('view').focus()")
-    spent = []
-    for _ in range(count):
-        spent.append(
-            browser.evaluate(
-                "(async () => { const name = document.getElementById('name').textContent, begin = performance.now();"
-                "document.getElementById('next').click();"
-                f"while (document.getElementById('name').textContent === name || !({IDLE}))"
-                " await new Promise(requestAnimationFrame);"
-                "await new Promise(requestAnimationFrame); return performance.now() - begin; })()"
-            )
+    return [
+        browser.evaluate(
+            "(async () => { const name = document.getElementById('name').textContent, begin = performance.now();"
+            "const pressed = new KeyboardEvent('keydown', { key: 'PageDown', bubbles: true });"
+            "document.getElementById('view').dispatchEvent(pressed);"
+            "do await new Promise(requestAnimationFrame);"
+            f"while (document.getElementById('name').textContent === name || !({drawn(size)}));"
+            "return performance.now() - begin; })()"
         )
-    return spent
+        for _ in range(count)
+    ]
 
 
-def frames(browser: Browser, points: list[tuple[float, float]]) -> list[float]:
+def frames(browser: Browser, points: list[tuple[float, float]], button: str = "left") -> list[float]:
     """Milliseconds of each frame while something is dragged."""
     browser.mouse("mouseMoved", *points[0])
     browser.evaluate(WATCH_FRAMES)
-    browser.drag(*points)
+    browser.drag(*points, button=button)
     return browser.evaluate("(window.frameWatch = false, window.frameTimes)")
 
 
@@ -154,13 +160,13 @@ def path(begin: tuple[float, float], reach: float = 80) -> list[tuple[float, flo
     return [(begin[0] + reach * np.sin(angle), begin[1] + reach * (1 - np.cos(angle)) / 2) for angle in angles]
 
 
-def measure(file: Path, images: int, pictures: Path | None, name: str) -> dict[str, Any]:
+def measure(file: Path, images: int, size: tuple[int, int], pictures: Path | None, name: str) -> dict[str, Any]:
     began = time.monotonic()
     with labeling(file) as (process, url), browsing() as browser:
         served = time.monotonic() - began
         browser.size(1400, 900)
         browser.open(url)
-        browser.wait(f"{IDLE} && {SAVED}")
+        browser.wait(f"{drawn(size)} && {SAVED}", 300)
         facts: dict[str, Any] = {
             "images": images,
             "seconds_until_served": round(served, 2),
@@ -168,14 +174,16 @@ def measure(file: Path, images: int, pictures: Path | None, name: str) -> dict[s
             "processor_seconds": round(processor_seconds(process), 2),
             "megabytes": megabytes(process),
         }
-        facts["change_image"] = summary(changed(browser, min(CHANGES, images - 1)))
+        facts["change_image"] = summary(changed(browser, min(CHANGES, images - 1), size))
         keep(browser, pictures, f"{name}.png")
-        facts["drag"] = summary(frames(browser, path(middle(browser))))
+        facts["vertex"] = summary(vertex(browser, size))
+        facts["pan"] = summary(frames(browser, path(middle(browser)), "right"))
         browser.wait(SAVED)
-        saved = [saving(browser) for _ in range(10)]
+        saved = [saving(browser) for _ in range(SAVES)]
         facts["saved"], facts["file_written"] = (summary([times[index] for times in saved]) for index in (0, 1))
         facts["zoom"] = summary(zooming(browser))
-        facts["search"] = round(searching(browser), 1)
+        facts["search_ms"] = round(searching(browser), 1)
+        facts["scroll"] = summary(scrolling(browser))
         for width, height, dark in ((820, 1180, False), (1400, 900, True)):
             browser.size(width, height, dark)
             time.sleep(0.3)
@@ -186,11 +194,41 @@ def measure(file: Path, images: int, pictures: Path | None, name: str) -> dict[s
 
 
 def middle(browser: Browser) -> tuple[float, float]:
-    """Of the view: what is dragged from there is the object or, where there is none, a frame that selects."""
+    """Of the view, on the screen."""
     left, top, width, height = browser.evaluate(
         "(b => [b.x, b.y, b.width, b.height])(document.getElementById('stage').getBoundingClientRect())"
     )
     return left + width / 2, top + height / 2
+
+
+def vertex(browser: Browser, size: tuple[int, int]) -> list[float]:
+    """Milliseconds of each frame while the first corner of the first object is dragged; the image fills the view."""
+    asked = "fetch('/api/images/' + location.hash.slice(1)).then(answer => answer.json()).then(facts => facts.objects)"
+    before = browser.evaluate(asked)
+    browser.evaluate("document.querySelector('#objects button').click(); document.getElementById('view').focus()")
+    left, top, across, down = browser.evaluate(
+        "(b => [b.x, b.y, b.width, b.height])(document.getElementById('stage').getBoundingClientRect())"
+    )
+    zoom = min((across - 16) / size[0], (down - 16) / size[1])
+    x, y = before[0]["rings"][0][0]
+    corner = left + (across - size[0] * zoom) / 2 + x * zoom, top + (down - size[1] * zoom) / 2 + y * zoom
+    spent = frames(browser, path(corner, 20)[: MOVES - 4])  # not back to where it was
+    browser.wait(SAVED)
+    points = [np.array(ring) for objects in (before, browser.evaluate(asked)) for ring in objects[0]["rings"]]
+    if len(points) != 2 or (points[0] != points[1]).any(1).sum() != 1:
+        raise SystemExit("no vertex was dragged")
+    return spent
+
+
+def scrolling(browser: Browser) -> list[float]:
+    """Milliseconds of each frame while the list of images is scrolled by half a window a frame."""
+    browser.evaluate(WATCH_FRAMES)
+    browser.evaluate(
+        f"(async () => {{ const rows = document.getElementById('rows'); rows.scrollTop = 0;"
+        f"for (let turn = 0; turn < {MOVES}; turn++) {{ rows.scrollTop += rows.clientHeight / 2;"
+        "await new Promise(requestAnimationFrame); } })()"
+    )
+    return browser.evaluate("(window.frameWatch = false, window.frameTimes)")
 
 
 def saving(browser: Browser) -> list[float]:
@@ -245,16 +283,16 @@ def summary(milliseconds: list[float]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
-    parser.add_argument("--large", type=int, default=6)
+    parser.add_argument("--large", type=int, default=12)
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        many = write_data(Path(temporary) / "many", chosen.images, (640, 480), 5)
-        large = write_data(Path(temporary) / "large", chosen.large, (4000, 3000), 100)
+        many = write_data(Path(temporary) / "many", chosen.images, SMALL, 5)
+        large = write_data(Path(temporary) / "large", chosen.large, LARGE, 200)
         facts = {
-            "many": measure(many, chosen.images, chosen.pictures, "many"),
-            "large": measure(large, chosen.large, chosen.pictures, "large"),
+            "many": measure(many, chosen.images, SMALL, chosen.pictures, "many"),
+            "large": measure(large, chosen.large, LARGE, chosen.pictures, "large"),
         }
     print(json.dumps(facts, indent=1))
     if chosen.json is not None:

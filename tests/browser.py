@@ -95,20 +95,20 @@ class Browser:
             time.sleep(0.05)
         return value
 
-    def mouse(self, kind: str, x: float, y: float, modifiers: int = 0) -> None:
-        pressed = {"mouseMoved": {}}.get(kind, {"button": "left", "clickCount": 1})
-        buttons = 0 if kind == "mouseReleased" else 1
+    def mouse(self, kind: str, x: float, y: float, modifiers: int = 0, button: str = "left") -> None:
+        pressed = {"mouseMoved": {}}.get(kind, {"button": button, "clickCount": 1})
+        buttons = 0 if kind == "mouseReleased" else {"left": 1, "right": 2}[button]
         self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, buttons=buttons, modifiers=modifiers, **pressed)
 
     def click(self, x: float, y: float, modifiers: int = 0) -> None:
         self.mouse("mousePressed", x, y, modifiers)
         self.mouse("mouseReleased", x, y, modifiers)
 
-    def drag(self, *points: tuple[float, float]) -> None:
-        self.mouse("mousePressed", *points[0])
+    def drag(self, *points: tuple[float, float], button: str = "left") -> None:
+        self.mouse("mousePressed", *points[0], button=button)
         for point in points[1:]:
-            self.mouse("mouseMoved", *point)
-        self.mouse("mouseReleased", *points[-1])
+            self.mouse("mouseMoved", *point, button=button)
+        self.mouse("mouseReleased", *points[-1], button=button)
 
     def touch(self, *moments: list[tuple[float, float]]) -> None:
         """Fingers: where they are at each moment; fewer than before are lifted."""
