@@ -23,7 +23,7 @@ from maskwright.api.many_images import PredictedMany, predict_many
 from maskwright.api.predict import predict
 from maskwright.cli.main import main
 from maskwright.errors import ImageError, MissingExtra, OutputError, RecipeError
-from maskwright.images.ahead import opened_ahead
+from maskwright.images.ahead import in_threads, opened_ahead
 from maskwright.images.sources import Source, expand
 from maskwright.issues import Issues
 from maskwright.prediction.detector import Detector
@@ -272,6 +272,30 @@ def test_images_are_opened_a_few_ahead_and_in_order(images: Path) -> None:
             assert isinstance(result, ImageError) if "image_7" in source.name else result == source.name
             assert source is sources[number] and len(begun) <= number + 4
     assert len(begun) == COUNT
+
+
+def test_what_threads_make_comes_in_order_and_only_a_little_ahead() -> None:
+    taken = []
+
+    def items():
+        for number in range(30):
+            taken.append(number)
+            yield number
+
+    with in_threads(lambda number: number * number, items(), workers=2) as made:
+        for number, (item, future) in enumerate(made):
+            assert (item, future.result()) == (number, number * number) and len(taken) <= number + 3
+    assert len(taken) == 30
+
+
+def test_a_picture_that_cannot_be_written_ends_the_run_and_what_is_done_is_kept(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "image_20.jpg").mkdir(parents=True)
+    with pytest.raises(OutputError):
+        predict_many(Detector(Seer()), images, out=tmp_path / "out", pictures=True, log=Issues())
+    lines = list(whole_lines(tmp_path / "out" / "predictions.part.jsonl"))
+    names = [json.loads(line)["file"] for line in lines]
+    assert names and names == [str(source.name) for source in expand(images) if source.name in names]
+    assert all((tmp_path / "out" / f"{Path(name).stem}.jpg").is_file() for name in names)
 
 
 def test_an_unexpected_error_of_a_worker_is_raised(images: Path) -> None:
