@@ -1,12 +1,12 @@
 """Train the decoder that turns a box or clicks into a mask; the backbone stays as ImageNet left it.
 
     python recipes/render.py build/scenes --count 500 --backgrounds ../shared/data/pretrain
-    python recipes/clicks.py ../shared/data/pretrain ../shared/data/pretrain2 build/scenes/train --minutes 30 \
+    python recipes/clicks.py ../shared/data/pretrain ../shared/data/pretrain2 build/scenes/train --minutes 60 \
         --out src/maskwright/weights/bundled/clicks
 
 A folder holds one COCO annotation file, or one folder a set. Every object with an outline is taken by itself, whatever
-its class. An iteration draws objects, cuts each out with its surroundings, simulates a box or a click, and once or
-twice a further click where the mask is most wrong.
+its class. An iteration draws objects, cuts each out with its surroundings, simulates a box or a click, and one to three
+further clicks where the mask is most wrong.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def sample(
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """The cut H×W×3 uint8, the share of each cell of 2 pixels that the object covers, and whether a box is given."""
     x1, y1, x2, y2 = thing.box
-    boxed = plain or random.random() < 0.65
+    boxed = plain or random.random() < 0.5
     margin = 1.4 if plain else float(np.exp(random.uniform(np.log(1.12), np.log(1.9 if boxed else 4.0))))
     scale = min(shape[0] / max(y2 - y1, 1), shape[1] / max(x2 - x1, 1)) / margin
     free = np.array([shape[1] - (x2 - x1) * scale, shape[0] - (y2 - y1) * scale]) / 2
@@ -317,7 +317,7 @@ def train(network: InteractiveNetwork, drawing: Drawing, seconds: float, limit: 
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1.0, (steps + 1) / 20) * max(0.5 * (1 + np.cos(np.pi * done)), 0.01)
         optimizer.zero_grad()
-        rounds = 2 + int(drawing.random.random() < 0.2)
+        rounds = 2 + int(drawing.random.choice(3, p=(0.5, 0.3, 0.2)))
         recent.append(step(network, drawing.batch(small=done < SMALL_PART), rounds)[:2])
         optimizer.step()
         steps += 1
@@ -340,7 +340,7 @@ def save(decoder: dict[str, Tensor], out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--minutes", type=float, default=30, help="of processor time")
+    parser.add_argument("--minutes", type=float, default=60, help="of processor time")
     parser.add_argument("--limit", type=float, default=600, help="minutes by the clock, at most")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--lr", type=float, default=3e-3)
