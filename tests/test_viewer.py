@@ -103,12 +103,13 @@ addEventListener("load", () => setTimeout(() => {
   const tell = () => told.push([dialog.querySelector(".title").textContent, dialog.querySelectorAll(".piece").length]);
   document.querySelector(".enlarge").click();
   tell(), press("ArrowRight"), tell(), press("z"), told.push(dialog.classList.contains("actual"));
-  press("g"), told.push(dialog.querySelector("[aria-pressed=true]").dataset.view), dialog.close();
+  press("g"), told.push(dialog.querySelector("[aria-pressed=true]").dataset.view);
   told.push(performance.getEntriesByType("resource").filter((entry) => !entry.name.startsWith("data:")).length);
-  setTimeout(() => {
+  dialog.addEventListener("close", () => setTimeout(() => { // the page's own listener, which moves the focus, was first
     told.push(document.activeElement.getAttribute("aria-label"));
     document.body.dataset.told = JSON.stringify(told);
-  }, 200);
+  }));
+  dialog.close();
 }, 200));
 """
 

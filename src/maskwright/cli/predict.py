@@ -220,14 +220,13 @@ def _watch(predictor: Any, folder: str, every: float, settings: dict[str, Any], 
     counts: dict[str, int] = {}
     try:
         for prediction in watch(predictor, folder, every=every, **settings):
+            called = "unreadable" if isinstance(prediction, Unread) else prediction.called
+            counts[called] = counts.get(called, 0) + 1  # before its line is seen: Ctrl-C may come right after it
             if isinstance(prediction, Unread):
-                called = "unreadable"
                 console.log(IMAGE_NOT_READ(images=[prediction.image], error=prediction.error))
             else:
-                called = prediction.called
                 moved = f" -> {prediction.sorted}" if prediction.sorted else ""
                 console.show(f"{prediction.image}: {_summary(prediction)}{moved}")
-            counts[called] = counts.get(called, 0) + 1
             sys.stdout.flush()
     except KeyboardInterrupt:
         pass
