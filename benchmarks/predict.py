@@ -5,6 +5,7 @@
     python benchmarks/predict.py --models small --objects 10
     python benchmarks/predict.py --models matterport           matterport's network, ResNet-101 at 1024 px
     python benchmarks/predict.py --models small --classes 1 --peer ../yolo/bin/python
+    python benchmarks/predict.py --models mask_rcnn_r50 --int8
     OMP_NUM_THREADS=2 python benchmarks/predict.py             wall milliseconds of two threads
 
 --peer: YOLO networks, by the Python of an environment with ultralytics (benchmarks/peers/predict_yolo.py). Processor
@@ -14,6 +15,7 @@ so a busy machine changes little. Weights are random, and spread so that the net
 finds. torchvision is maskrcnn_resnet50_fpn in eager mode at its defaults (800 px), with torch.autocast for bf16; where
 it does not load, ratios are to `mask_rcnn_r50` in torch. Beside a CPU torch it needs the tool beside the shared data
 (MASKWRIGHT_SHARED, else ../shared).
+--int8: also OpenVINO in int8, calibrated on rendered images; of random weights only the time means something.
 """
 
 from __future__ import annotations
@@ -47,12 +49,14 @@ from peers.torchvision_peer import load_torchvision  # noqa: E402
 
 import maskwright  # noqa: E402
 from maskwright.engines.matterport_kinds import MatterportTwoStage  # noqa: E402
+from maskwright.exporting import parity  # noqa: E402
 from maskwright.models.matterport.detector import Matterport  # noqa: E402
 from maskwright.weights.card import read_card, write_card  # noqa: E402
 
 NAMES = tuple(f"class{number}" for number in range(80))
 SIZES = {"small": 640, "mask_rcnn_r50": 1067, "matterport": 1024}  # long sides; torchvision makes 800x1067 of 480x640
 ENGINES = (("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
+CALIBRATED = 16  # images, half of which are only measured on
 REFERENCE = ("torchvision", "torchvision", "fp32")
 
 Key = tuple[str, str, str]  # network, engine, precision
@@ -135,6 +139,27 @@ def torchvision_way(network: Any, precision: str, objects: int, data: bytes) -> 
     return predict
 
 
+def quantized(model: Path) -> Path:
+    """The model for OpenVINO in int8, in a folder beside it. How far it is from the original is not asked."""
+    parity.BOUNDS["int8"] = parity.Bounds(unmatched=1.0, box=None, score=None, mask_iou=0.0, ap=None)
+    folder = model.with_name(f"{model.name}-images")
+    folder.mkdir()
+    images, annotations = [], []
+    for number in range(CALIBRATED):
+        name = f"{number}.jpg"
+        Image.fromarray(maskwright.render("balloons", number, (480, 640)).image).save(folder / name, quality=90)
+        images.append({"id": number, "file_name": name, "width": 640, "height": 480})
+        annotations.append({"id": number, "image_id": number, "category_id": 1, "bbox": [200, 100, 200, 200],
+                            "segmentation": [[200, 100, 400, 100, 400, 300]], "area": 20000, "iscrowd": 0})  # fmt: skip
+    categories = [{"id": number, "name": name} for number, name in enumerate(read_card(model).classes, 1)]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(document))
+    out = model.with_name(f"{model.name}-int8")
+    maskwright.export(model, "openvino", out=out, precision="int8", calibrate=folder, max_drop=1.0, verbose=False,
+                      log=lambda issue: None)  # fmt: skip
+    return out
+
+
 def ways(models: list[str], objects: int, folder: Path, network: Any, data: bytes) -> dict[Key, Way]:
     made: dict[Key, Way] = {}
     if network is not None:
@@ -146,6 +171,8 @@ def ways(models: list[str], objects: int, folder: Path, network: Any, data: byte
                 made[model, engine, precision] = ours(folder / model, engine, precision, objects, data)
             except maskwright.MaskwrightError as error:
                 print(f"{model}, {engine}, {precision}: {error}", file=sys.stderr)
+        if (folder / f"{model}-int8").is_dir():
+            made[model, "openvino", "int8"] = ours(folder / f"{model}-int8", "auto", "auto", objects, data)
     return made
 
 
@@ -196,6 +223,7 @@ def main() -> None:
     parser.add_argument("--objects", default="10,100", help="separated by commas")
     parser.add_argument("--classes", type=int, default=80)
     parser.add_argument("--peer", metavar="PYTHON", help="the Python of an environment with ultralytics")
+    parser.add_argument("--int8", action="store_true", help="needs the extra int8")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -206,6 +234,8 @@ def main() -> None:
         for model in models:
             lively_model(folder / model, model, "segment", NAMES[: args.classes], 512)
             write_card(msgspec.structs.replace(read_card(folder / model), size=SIZES.get(model, 640)), folder / model)
+            if args.int8:
+                quantized(folder / model)
         network = torchvision_network()
         for objects in map(int, args.objects.split(",")):
             made = ways(models, objects, folder, network, data)
