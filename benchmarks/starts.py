@@ -3,13 +3,14 @@
     python benchmarks/starts.py RESULTS                               every cell that RESULTS does not hold yet
     python benchmarks/starts.py RESULTS --sets balloon,weapons --starts bundled,none --minutes 10
     python benchmarks/starts.py RESULTS --pairs lite0:bundled         differences on the same images, of what is there
-    python benchmarks/starts.py RESULTS --curve 8,16,32,61            balloon: AP against the number of images
-    python benchmarks/starts.py RESULTS --curve 8,16,32,61 --picture curve.png                     the same, drawn
+    python benchmarks/starts.py RESULTS --curve 8,16,32,61 --sets balloon,weapons    AP against the number of images
+    python benchmarks/starts.py RESULTS --curve 8,16,32,61 --sets balloon --picture curve.png      the same, drawn
 
 Each cell is a k-fold cross-validation (`maskwright.cross_validate`): every image is evaluated once, by the last
 weights of a run
 that saw neither it nor its near-duplicates; all images pooled, 95 % bootstrap over groups of images. The curve trains
-on the first N images of balloon/train (of a fixed shuffle) and evaluates by the 13 of balloon/val.
+on the first N images (of a fixed shuffle) of balloon/train and evaluates by the 13 of balloon/val; of another set two
+thirds are trained on (all of them, where N is more) and one third is evaluated by.
 
 Minutes are those of the processor, at one thread. A cell is one JSON file, with its matches beside it; cells that
 exist are not computed again. `--pairs FIRST:SECOND` resamples the images of both cells together: how much AP50 the
@@ -40,6 +41,7 @@ import torch
 
 import maskwright
 from maskwright import formats
+from maskwright.curate.split import k_fold
 from maskwright.evaluation.detection import difference
 from maskwright.evaluation.detection_metrics import DetectionMetrics
 
@@ -84,14 +86,18 @@ def cell(name: str, start: str, chosen: argparse.Namespace) -> DetectionMetrics:
     return folded.pooled
 
 
-def curve(count: int, start: str, chosen: argparse.Namespace) -> DetectionMetrics:
-    whole = formats.read(SHARED / "data" / "balloon" / "train")
+def curve(name: str, count: int, start: str, chosen: argparse.Namespace) -> DetectionMetrics:
+    folder, task = SETS[name]
+    data = SHARED / "data" / folder
+    if name == "balloon":
+        whole, held_back = formats.read(data / "train"), formats.read(data / "val")
+    else:
+        whole, held_back = k_fold(formats.read(data), 3)[0]
     picked = np.random.default_rng(0).permutation(len(whole))[:count]
     few = whole.where(lambda record: record in [whole.records[index] for index in picked])
-    out = chosen.results / "runs" / f"{count} images of balloon, {start}"
-    trained = maskwright.train(few, out=out, validate=False, **plan(start, chosen))
-    evaluated = maskwright.evaluate(trained.folder / "last", SHARED / "data" / "balloon" / "val", split="all")
-    return evaluated.metrics
+    out = chosen.results / "runs" / f"{count} images of {name}, {start}"
+    trained = maskwright.train(few, task=task, out=out, validate=False, **plan(start, chosen))
+    return maskwright.evaluate(trained.folder / "last", held_back, split="all").metrics
 
 
 def plan(start: str, chosen: argparse.Namespace) -> dict[str, Any]:
@@ -139,23 +145,29 @@ def pair(results: Path, name: str, first: str, second: str) -> str | None:
     return gain and f"{kind} AP50 {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
 
 
-def draw(results: Path, counts: list[int], starts: list[str], picture: Path) -> None:
-    """Mask AP50 against the number of images, one line per initial weights, with 95 % intervals."""
+def draw(results: Path, name: str, counts: list[int], starts: list[str], picture: Path) -> None:
+    """Mask AP50 against the number of images of a set, one line per initial weights, with 95 % intervals."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    words = {"bundled": "the bundled start", "imagenet": "ImageNet's MobileNetV2", "none": "random weights"}
+    words = {"bundled": "small", "lite0": "its backbone alone", "mobilenet": "small_mobilenet",
+             "imagenet": "ImageNet's MobileNetV2", "none": "random weights"}  # fmt: skip
     metric, axes = plt.subplots(figsize=(6.4, 3.6), dpi=150, layout="constrained")
     for start in starts:
-        files = [results / f"{count} images of balloon, {start}.json" for count in counts]
+        files = [results / f"{count} images of {name}, {start}.json" for count in counts]
         result = np.array([json.loads(file.read_text(encoding="utf-8"))["mask AP50"] for file in files], float)
         (line,) = axes.plot(counts, result[:, 0], marker="o", markersize=4)
         axes.fill_between(counts, result[:, 1], result[:, 2], color=line.get_color(), alpha=0.12, linewidth=0)
         axes.annotate(words.get(start, start), (counts[-1], result[-1, 0]), (6, 0), textcoords="offset points",
                       color=line.get_color(), va="center", fontsize=9)  # fmt: skip
-    axes.set(xlabel="images to train on", ylabel="mask AP50, 13 other images", ylim=(0, 1), xlim=(0, counts[-1] * 1.5))
+    axes.set(
+        xlabel="images to train on",
+        ylabel=f"mask AP50 on other images of {name}",
+        ylim=(0, 1),
+        xlim=(0, counts[-1] * 1.5),
+    )
     axes.set_xticks([0, *counts])
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.25)
@@ -177,11 +189,13 @@ def main() -> None:
     chosen.results.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     starts, counts = chosen.starts.split(","), [int(count) for count in chosen.curve.split(",") if count]
-    cells = [(f"{count} images of balloon", start, partial(curve, count)) for count in counts for start in starts]
+    sets = chosen.sets.split(",")
+    cells = [(f"{count} images of {name}", start, partial(curve, name, count)) for name, count, start in
+             itertools.product(sets, counts, starts)]  # fmt: skip
     if not counts:
-        cells = [(name, start, partial(cell, name)) for name in chosen.sets.split(",") for start in starts]
+        cells = [(name, start, partial(cell, name)) for name, start in itertools.product(sets, starts)]
     pairs = [tuple(item.split(":")) for item in chosen.pairs.split(",") if item]
-    for (first, second), name in itertools.product(pairs, chosen.sets.split(",")):
+    for (first, second), name in itertools.product(pairs, sets):
         print(f"{name:<20} {first} to {second}: {pair(chosen.results, name, first, second) or 'not measured'}")
     for name, start, compute in () if pairs else cells:
         file = chosen.results / f"{name}, {start}.json"
@@ -189,7 +203,7 @@ def main() -> None:
         result = once(file, partial(compute, start, chosen), settings)
         print(f"{name:<20} {start:<9} n = {result['images']}, {result['objects']}: {shown(result)}", flush=True)
     if chosen.picture and counts:
-        draw(chosen.results, counts, starts, chosen.picture)
+        draw(chosen.results, sets[0], counts, starts, chosen.picture)
 
 
 if __name__ == "__main__":
