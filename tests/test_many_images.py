@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -322,9 +321,8 @@ def test_a_record_of_another_run_is_only_told_of(tmp_path: Path) -> None:
     assert other.unfinished and not other.done
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
 def test_parquet_has_the_same_rows_in_shards(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pyarrow.parquet  # type: ignore[import-not-found]
+    parquet = pytest.importorskip("pyarrow.parquet")
 
     from maskwright.api import image_record
     from maskwright.api.parquet import write_parquet
@@ -335,7 +333,7 @@ def test_parquet_has_the_same_rows_in_shards(images: Path, tmp_path: Path, monke
         "predictions.jsonl",
         *(f"0000{number}.parquet" for number in range(4)),
     ]
-    rows = pyarrow.parquet.read_table(tmp_path / "predictions.parquet").to_pylist()
+    rows = parquet.read_table(tmp_path / "predictions.parquet").to_pylist()
     lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text("utf-8").splitlines()]
     assert [row["file"] for row in rows] == [line["file"] for line in lines]
     assert [row["detections"][0]["segmentation"] for row in rows] == [
@@ -344,8 +342,11 @@ def test_parquet_has_the_same_rows_in_shards(images: Path, tmp_path: Path, monke
     assert np.allclose(rows[0]["detections"][1]["box"], lines[0]["detections"][1]["box"])
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is not None, reason="pyarrow is installed")
-def test_without_pyarrow_parquet_is_refused_before_the_first_image(images: Path, tmp_path: Path) -> None:
+def test_without_pyarrow_parquet_is_refused_before_the_first_image(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, module, None)
     for function in (predict, predict_many):
         with pytest.raises(MissingExtra, match="needs pyarrow"):
             function(Detector(Seer()), images, out=tmp_path / "out", save=("parquet",))
