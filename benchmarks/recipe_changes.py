@@ -1,7 +1,7 @@
 """What a small dataset gains from a change of the training recipe: one change at a time, from the default start.
 
     python benchmarks/recipe_changes.py RESULTS                              every cell that RESULTS does not hold yet
-    python benchmarks/recipe_changes.py RESULTS --sets weapons --changes "lr 5e-4,ema 0.99" --minutes 2
+    python benchmarks/recipe_changes.py RESULTS --sets weapons --changes "lr 5e-4;ema 0.99" --minutes 2
     python benchmarks/recipe_changes.py RESULTS --minutes 2 --json changes.json
 
 Each set is divided into three once, by a seed that no reported cross-validation uses: two thirds are trained on, the
@@ -18,8 +18,10 @@ import json
 import pickle
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from starts import SETS, SHARED, once
@@ -29,8 +31,12 @@ from maskwright import formats
 from maskwright.curate.split import k_fold
 from maskwright.evaluation.detection import difference
 from maskwright.evaluation.detection_metrics import DetectionMetrics
+from maskwright.geometry.anchors import FINE_SIDES
+from maskwright.models.detection import mask_rcnn
+from maskwright.models.detection.mask_rcnn import MaskRCNNConfig
 from maskwright.training.recipe import Stage
 from maskwright.transforms.augment import Augment
+from maskwright.types import Dataset
 
 SEED = 11
 BASE = "as it is"
@@ -57,23 +63,43 @@ CHANGES: dict[str, dict[str, Any]] = {
     "color jitter 0.2": {"augment": Augment(color_jitter=0.2)},
     "size 576": {"size": 576},
 }
+NETWORKS: dict[str, dict[str, Any]] = {  # changes of what `small` samples and proposes, as fields of its configuration
+    "64 proposals trained": {"roi_batch_size_per_image": 64},
+    "256 proposals trained": {"roi_batch_size_per_image": 256},
+    "half of them positive": {"roi_positive_fraction": 0.5},
+    "30 masks trained": {"masks_per_image": 30},
+    "anchors 1:3 to 3:1": {"ratios": (1 / 3, 1.0, 3.0)},
+    "anchors from 16 px": {"sizes": tuple((side * 2 / 3,) for side in FINE_SIDES)},
+}
 
 
-def measured(name: str, change: dict[str, Any], chosen: argparse.Namespace) -> DetectionMetrics:
-    folder, task = SETS[name]
-    data = formats.read(SHARED / "data" / folder).usable()
+def divided(name: str) -> tuple[Dataset, Dataset]:
+    """Two thirds to train on and one to evaluate by; splits that the data name do not count here."""
+    data = formats.read(SHARED / "data" / SETS[name][0]).usable()
     data = replace(data, records=tuple(replace(record, split=None) for record in data))
-    kept, held_back = k_fold(data, 3, seed=SEED)[0]
-    plan = {"task": task, "weights": "small", "size": 448, "seed": SEED, "workers": 0, "clock": time.process_time}
-    trained = maskwright.train(
-        kept,
-        out=chosen.results / "runs",
-        name=f"{name}, {chosen.label}",
-        validate=False,
-        time_budget=60 * chosen.minutes,
-        **plan | change,
-    )
-    return maskwright.evaluate(trained.folder / "last", held_back, split="all", seed=SEED).metrics
+    return k_fold(data, 3, seed=SEED)[0]
+
+
+def configured(fields: dict[str, Any]) -> Any:
+    """MaskRCNNConfig with other fields than `small` gives it; those of its proposals for training and inference."""
+
+    def make(**given: Any) -> MaskRCNNConfig:
+        config = MaskRCNNConfig(**given)
+        own = {key: value for key, value in fields.items() if hasattr(config, key)}
+        rest = {key: value for key, value in fields.items() if key not in own}
+        phases = {key: replace(getattr(config, key), **rest) for key in ("rpn_training", "rpn_inference")}
+        return replace(config, **phases, **own)
+
+    return make
+
+
+def measured(name: str, label: str, results: Path, minutes: float) -> DetectionMetrics:
+    kept, held_back = divided(name)
+    plan: dict[str, Any] = {"task": SETS[name][1], "weights": "small", "size": 448, "seed": SEED, "workers": 0}
+    plan |= {"out": results / "runs", "name": f"{name}, {label}", "validate": False, "clock": time.process_time}
+    with mock.patch.object(mask_rcnn, "MaskRCNNConfig", configured(NETWORKS.get(label, {}))):
+        trained = maskwright.train(kept, time_budget=60 * minutes, **plan | CHANGES.get(label, {}))
+        return maskwright.evaluate(trained.folder / "last", held_back, split="all", seed=SEED).metrics
 
 
 def gained(file: Path, before: Path) -> dict[str, list[float]]:
@@ -88,19 +114,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path)
     parser.add_argument("--sets", default="weapons,rust boxes,balloon")
-    parser.add_argument("--changes", default=";".join(CHANGES), help="names of the table in this file, by semicolons")
+    parser.add_argument(
+        "--changes", default=";".join([*CHANGES, *NETWORKS]), help="names of the table in this file, by semicolons"
+    )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     chosen.results.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
+    if unknown := {*chosen.changes.split(";")} - {*CHANGES, *NETWORKS}:
+        parser.error(f"no such change: {', '.join(sorted(unknown))}")
     rows = []
     for label in dict.fromkeys([BASE, *chosen.changes.split(";")]):
         for name in chosen.sets.split(","):
-            chosen.label = label
             file, before = (chosen.results / f"{name}, {item}.json" for item in (label, BASE))
             settings = {"cpu minutes a run": chosen.minutes}
-            result = once(file, lambda: measured(name, CHANGES[label], chosen), settings)  # noqa: B023
+            result = once(file, partial(measured, name, label, chosen.results, chosen.minutes), settings)
             rows.append({"set": name, "change": label, **result, "gained": gained(file, before)})
             told = "  ".join(f"{kind} {low:+.3f} to {high:+.3f} ({value:+.3f})"
                              for kind, (value, low, high) in rows[-1]["gained"].items())  # fmt: skip
