@@ -25,6 +25,7 @@ from unittest import mock
 
 import torch
 from starts import SETS, SHARED, once
+from torch import nn
 
 import maskwright
 from maskwright import formats
@@ -34,7 +35,8 @@ from maskwright.evaluation.detection_metrics import DetectionMetrics
 from maskwright.geometry.anchors import FINE_SIDES
 from maskwright.models.detection import mask_rcnn
 from maskwright.models.detection.mask_rcnn import MaskRCNNConfig
-from maskwright.training.recipe import Stage
+from maskwright.training import optimizer
+from maskwright.training.recipe import Recipe, Stage
 from maskwright.transforms.augment import Augment
 from maskwright.types import Dataset
 
@@ -61,6 +63,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no copy-paste": {"augment": Augment(copy_paste=0.0)},
     "copy-paste 0.7": {"augment": Augment(copy_paste=0.7)},
     "color jitter 0.2": {"augment": Augment(color_jitter=0.2)},
+    "backbone frozen, 8 cached views": {"stages": (Stage("heads", 30, 1e-3),), "cached_views": 8},
     "size 576": {"size": 576},
 }
 NETWORKS: dict[str, dict[str, Any]] = {  # changes of what `small` samples and proposes, as fields of its configuration
@@ -71,6 +74,8 @@ NETWORKS: dict[str, dict[str, Any]] = {  # changes of what `small` samples and p
     "anchors 1:3 to 3:1": {"ratios": (1 / 3, 1.0, 3.0)},
     "anchors from 16 px": {"sizes": tuple((side * 2 / 3,) for side in FINE_SIDES)},
 }
+
+RATES = {"class scores at 3 times the rate": 3.0, "class scores at 10 times the rate": 10.0}
 
 
 def divided(name: str) -> tuple[Dataset, Dataset]:
@@ -93,11 +98,31 @@ def configured(fields: dict[str, Any]) -> Any:
     return make
 
 
+def grouped(factor: float) -> Any:
+    """The optimizer's groups, with a group of their own for the layer of the class scores."""
+    original = optimizer._groups
+
+    def make(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+        scores = {parameter for name, parameter in network.named_parameters() if "box_head.cls_score" in name}
+        groups = []
+        for group in original(network, recipe):
+            own = [parameter for parameter in group["params"] if parameter in scores]
+            rest = [parameter for parameter in group["params"] if parameter not in scores]
+            groups += [{**group, "params": rest}] if rest else []
+            groups += [{**group, "params": own, "factor": factor * group["factor"]}] if own else []
+        return groups
+
+    return make
+
+
 def measured(name: str, label: str, results: Path, minutes: float) -> DetectionMetrics:
     kept, held_back = divided(name)
     plan: dict[str, Any] = {"task": SETS[name][1], "weights": "small", "size": 448, "seed": SEED, "workers": 0}
     plan |= {"out": results / "runs", "name": f"{name}, {label}", "validate": False, "clock": time.process_time}
-    with mock.patch.object(mask_rcnn, "MaskRCNNConfig", configured(NETWORKS.get(label, {}))):
+    with (
+        mock.patch.object(mask_rcnn, "MaskRCNNConfig", configured(NETWORKS.get(label, {}))),
+        mock.patch.object(optimizer, "_groups", grouped(RATES.get(label, 1.0))),
+    ):
         trained = maskwright.train(kept, time_budget=60 * minutes, **plan | CHANGES.get(label, {}))
         return maskwright.evaluate(trained.folder / "last", held_back, split="all", seed=SEED).metrics
 
@@ -115,14 +140,16 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--sets", default="weapons,rust boxes,balloon")
     parser.add_argument(
-        "--changes", default=";".join([*CHANGES, *NETWORKS]), help="names of the table in this file, by semicolons"
+        "--changes",
+        default=";".join([*CHANGES, *NETWORKS, *RATES]),
+        help="names of the table in this file, by semicolons",
     )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     chosen.results.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    if unknown := {*chosen.changes.split(";")} - {*CHANGES, *NETWORKS}:
+    if unknown := {*chosen.changes.split(";")} - {*CHANGES, *NETWORKS, *RATES}:
         parser.error(f"no such change: {', '.join(sorted(unknown))}")
     rows = []
     for label in dict.fromkeys([BASE, *chosen.changes.split(";")]):
