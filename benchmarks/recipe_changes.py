@@ -75,7 +75,7 @@ NETWORKS: dict[str, dict[str, Any]] = {  # changes of what `small` samples and p
     "anchors from 16 px": {"sizes": tuple((side * 2 / 3,) for side in FINE_SIDES)},
 }
 
-RATES = {"class scores at 3 times the rate": 3.0, "class scores at 10 times the rate": 10.0}
+RATES = {f"class scores at {factor} times the rate": float(factor) for factor in (3, 10, 30)}
 
 
 def divided(name: str) -> tuple[Dataset, Dataset]:

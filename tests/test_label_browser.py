@@ -89,6 +89,21 @@ def test_images_that_are_passed_by_are_not_prepared_for_clicks(page, filler):
     assert filler.prepared == ["image_2.png"]
 
 
+def test_of_a_long_name_the_end_is_seen_too(browser, folder, filler):
+    """Names of one series differ there."""
+    long = "inspection_of_the_north_hall_in_the_spring_of_the_year_0001.png"
+    (folder / "image_2.png").rename(folder / long)
+    store = LabelStore(open_labels(folder, None, "coco"), Issues())
+    with running(labeling(store, Access(token=TOKEN, open=()), Issues(), Limits(), None, filler)) as found:
+        Page(browser, found.port)
+        name = f"document.querySelector('.row[title^=\"{long}\"] b')"
+        start, end, row = (f"{name}{part}.getBoundingClientRect()" for part in (".firstChild", ".lastChild", ""))
+        assert browser.wait(f"{name}?.textContent") == long
+        assert browser.evaluate(f"{end}.right <= {row}.right + 1 && {end}.left >= {start}.right - 1")
+        assert browser.evaluate(f"{name}.firstChild.scrollWidth > {name}.firstChild.clientWidth")  # that is cut
+        browser.open("about:blank")
+
+
 def test_a_box_becomes_a_mask_that_is_accepted_when_it_has_a_class(page, folder, filler):
     browser = page.browser
     browser.key("a")

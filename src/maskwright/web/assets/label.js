@@ -4,6 +4,7 @@ import { Classes } from "./label_classes.js";
 import { History } from "./label_history.js";
 import { Keys } from "./label_keys.js";
 import { List } from "./label_list.js";
+import { showName } from "./label_names.js";
 import { COLORS } from "./masks.js";
 import { pointing } from "./label_pointer.js";
 import { Review } from "./label_review.js";
@@ -80,7 +81,7 @@ async function open(index) {
   state.size = { width, height };
   list.select(index);
   location.replace(`#${index}`);
-  by("name").textContent = name;
+  showName(by("name"), name);
   by("name").title = name;
   waiting(true);
   view.fit();

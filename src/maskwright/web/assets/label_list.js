@@ -1,5 +1,7 @@
 // The list of images: only the rows that are seen exist, so 5,000 images are as fast as fifty.
 
+import { showName } from "./label_names.js";
+
 const HEIGHT = 108; // pixels of a row
 
 /** @typedef {import("./label_api.js").Listed} Listed */
@@ -83,7 +85,7 @@ export class List {
   fill(row, index) {
     const { name, state, objects, doubtful } = this.images[index], [dot, text, count] = /** @type {any} */ (row.lastChild).children;
     dot.className = `dot ${doubtful ? "doubtful" : state}`;
-    text.textContent = name;
+    showName(text, name);
     count.textContent = objects || "";
     row.title = `${name}: ${state}${doubtful ? ", doubtful" : ""}${objects ? `, ${objects} objects` : ""}`;
     row.setAttribute("aria-label", row.title);

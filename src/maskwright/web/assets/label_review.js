@@ -1,5 +1,6 @@
 // Labels to look at again, one after the other; and the image that is worth labeling next.
 import { ask, send } from "./label_api.js";
+import { showName } from "./label_names.js";
 
 /** @typedef {{key: string, image: number, text: string, doubt: number, object: number | null, box: number[] | null}} Doubt */
 
@@ -50,7 +51,7 @@ export class Review {
     const row = document.createElement("li"), button = document.createElement("button"), name = document.createElement("span");
     button.type = "button";
     name.className = "soft";
-    name.textContent = this.state.images[doubt.image].name;
+    showName(name, this.state.images[doubt.image].name);
     button.append(doubt.text, name);
     button.setAttribute("aria-pressed", String(this.same(doubt)));
     button.addEventListener("click", () => this.look(doubt));
