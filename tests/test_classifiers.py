@@ -134,7 +134,7 @@ def test_the_features_are_torchvisions(model: str, torchvision) -> None:
 def test_imagenets_mobilenet_fills_the_whole_backbone(shared, tmp_path) -> None:
     network = build("mobilenet_v2", classes=2)
     file = shared / "data" / "weights" / "mobilenet_v2_imagenet.pth"
-    told = start_weights(network, str(file), "mobilenet_v2", "mobilenet_v2", ("norust", "rust"), tmp_path)
+    told = start_weights(network, str(file), "mobilenet_v2", "mobilenet_v2", ("norust", "rust"), tmp_path).told
     assert told.endswith("classes new: norust, rust; freshly initialized: head.norm, head.out")
 
 

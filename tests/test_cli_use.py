@@ -231,7 +231,7 @@ def told(network_names: tuple[str, ...], weights: str, runs: Path) -> str:
     from maskwright.models import registry
 
     row = registry.find("small")
-    return start_weights(row.build(len(network_names)), weights, "small", row.backbones[0], network_names, runs)
+    return start_weights(row.build(len(network_names)), weights, "small", row.backbones[0], network_names, runs).told
 
 
 @pytest.mark.slow

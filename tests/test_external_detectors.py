@@ -207,7 +207,7 @@ def test_a_torchvision_file_is_matched_by_class_name(fcos, tmp_path) -> None:
     theirs[f"{rows}.bias"], theirs[f"{rows}.weight"] = torch.arange(91.0), torch.randn(91, 256, 3, 3)
     torch.save(theirs, tmp_path / "fcos.pth")
     network = registry.build("detect", FCOS, None, 2, 64)
-    said = start_weights(network, str(tmp_path / "fcos.pth"), FCOS, "resnet50", ("rust", "cat"), tmp_path)
+    said = start_weights(network, str(tmp_path / "fcos.pth"), FCOS, "resnet50", ("rust", "cat"), tmp_path).told
     assert said.endswith("classes kept: cat; classes new: rust")
     bias = network.head.head.classification_head.cls_logits.bias.tolist()
     assert bias[0] == 0 and bias[2] == 17 and bias[1] == pytest.approx(-4.595, abs=1e-3)  # rust starts unlikely: 1 %

@@ -51,7 +51,7 @@ def test_an_unknown_model_is_named_with_those_of_all_tasks() -> None:
 
 # --- the file ---------------------------------------------------------------------------------------
 def test_an_empty_file_is_the_default_recipe(tmp_path: Path) -> None:
-    assert read_recipe(written(tmp_path, "")) == Recipe()
+    assert read_recipe(written(tmp_path, "")) == from_options()
 
 
 stages = st.builds(

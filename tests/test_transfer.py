@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from maskwright.models import registry
-from maskwright.weights.transfer import COCO_NAMES, rename, transfer
+from maskwright.weights.transfer import COCO_NAMES, rename, scores_classes, transfer
 
 ROWS = {"box_head.cls_score": 1, "box_head.bbox_pred": 4, "mask_head.mask_fcn_logits": 1}
 
@@ -107,6 +107,27 @@ def test_where_no_head_fits_no_class_is_said_to_be_kept(network, source):
         f"{told.kept} tensors kept; classes new: rust, dent; freshly initialized: box_head.dense, fpn.inner_blocks, "
         "fpn.layer_blocks, mask_head.conv5_mask, mask_head.convs, rpn.bbox_pred ... (8 in all)"
     )
+
+
+@pytest.mark.parametrize(
+    ("known", "names", "new"),
+    [
+        (("bolt", "nut", "rust"), ("rust", "dent"), ("dent",)),
+        (("bolt", "nut", "rust"), ("gap", "dent"), ("gap", "dent")),
+        (("bolt", "nut", "rust"), ("rust", "nut"), ()),
+        ((), ("rust", "dent"), ()),  # the heads start at random
+    ],
+)
+def test_new_classes_are_those_that_trained_heads_do_not_know(network, source, known, names, new):
+    given = source if known else {name: value for name, value in source.items() if name.startswith("backbone.")}
+    assert transfer(network, given, known, names).new_classes == new
+
+
+def test_the_layer_of_class_scores_is_known_in_every_detector():
+    for model in ("small", "mask_rcnn_r50", "ssd300_vgg16", "matterport"):
+        network = registry.find(model, registry.task_of(model)).build(2)
+        names = [name for name, _ in network.named_parameters() if scores_classes(name)]
+        assert names and not any("bbox" in name or "rpn" in name for name in names), model
 
 
 def test_names_nobody_knows_are_listed(network):

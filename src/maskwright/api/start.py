@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from maskwright.weights import checkpoint, sources
 from maskwright.weights.card import CARD, WEIGHTS, read_card
 from maskwright.weights.model_tensors import backbone_tensors, model_tensors
 from maskwright.weights.packages import PACKAGED
-from maskwright.weights.transfer import coco_classes, transfer
+from maskwright.weights.transfer import Transferred, coco_classes, transfer
 
 KINDS = ("bundled", "coco", "imagenet", "none", "last", "best")
 
@@ -64,6 +65,16 @@ def hashes_of_start(plan: Recipe, names: tuple[str, ...], runs: Path) -> str:
         return ""
 
 
+@dataclass(frozen=True)
+class Start:
+    """told         what was kept of the initial weights, for people
+    new_classes  classes that their trained heads have no row for
+    """
+
+    told: str
+    new_classes: tuple[str, ...] = ()
+
+
 def start_weights(
     network: nn.Module,
     weights: str,
@@ -72,8 +83,8 @@ def start_weights(
     names: tuple[str, ...],
     runs: Path,
     progress: Progress = silent,
-) -> str:
-    """Fill `network` from `weights` and say what was kept.
+) -> Start:
+    """Fill `network` from `weights`.
 
     weights  none; bundled (the model of just these classes, else the generally trained one); coco, imagenet (from the
              cache, or downloaded); last, best (of the newest run in `runs`); a model or run folder; a .pth, .pt or
@@ -84,22 +95,23 @@ def start_weights(
         _check_kind(weights, model, task, backbone)
     if weights == "none":
         better = starts.advice(model, task, backbone) if starts.at_hand(model, task, backbone) == "none" else ""
-        return "weights: none, all layers start at random" + (f"; {better}" if better else "")
+        return Start("weights: none, all layers start at random" + (f"; {better}" if better else ""))
     if weights == "imagenet" and isinstance(network.backbone, External):
-        return network.backbone.load_published()
+        return Start(network.backbone.load_published())
     file = Path(weights)
     if (weights, backbone) in PACKAGED:
         entry = PACKAGED[weights, backbone]
-        return f"weights: {weights} ({entry.package}): {transfer(network, backbone_tensors(entry), (), names)}"
+        return Start(f"weights: {weights} ({entry.package}): {transfer(network, backbone_tensors(entry), (), names)}")
     if weights in starts.DOWNLOADED:
         offline = starts.without_network(model, task, backbone)
         file = sources.download(sources.published(weights, model, backbone), offline, progress)
     if matterport.is_h5(file):
-        return matterport.start_from_h5(network, file, names)
+        return Start(matterport.start_from_h5(network, file, names))
     folder = _folder(weights, model, backbone, names, runs, task)
     if folder is not None:
         shown = f"bundled {folder.name}" if weights == "bundled" else weights
-        return f"weights: {shown} {_from_folder(network, folder, backbone, names)}"
+        classes, transferred = _from_folder(network, folder, backbone, names)
+        return Start(f"weights: {shown} ({classes}): {transferred}", transferred.new_classes)
     tensors = checkpoint.load(file)
     told = transfer(network, tensors, coco_classes(tensors), names)
     if not told.kept:
@@ -111,10 +123,11 @@ def start_weights(
     if weights == "coco" and model in NORMS_WITHOUT_EPS:
         without_eps(network)
     better = weights == "imagenet" and any(read_card(item).model == model for item in sources.bundled_with(backbone))
-    return f"weights: {weights}: {told}" + ("; --weights bundled takes those of the package" if better else "")
+    hint = "; --weights bundled takes those of the package" if better else ""
+    return Start(f"weights: {weights}: {told}{hint}", told.new_classes)
 
 
-def _from_folder(network: nn.Module, folder: Path, backbone: str, names: tuple[str, ...]) -> str:
+def _from_folder(network: nn.Module, folder: Path, backbone: str, names: tuple[str, ...]) -> tuple[str, Transferred]:
     """Fill `network` from a model folder; its first classes, and what was kept."""
     card = read_card(folder)
     if card.backbone != backbone:
@@ -131,7 +144,7 @@ def _from_folder(network: nn.Module, folder: Path, backbone: str, names: tuple[s
     transferred = transfer(network, tensors, card.classes, names)
     if not card.kind.objects and set(names) <= set(card.classes):
         transferred.classes_kept, transferred.classes_fresh = list(names), []
-    return f"({', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}): {transferred}"
+    return f"{', '.join(card.classes[:5])}{' ...' if len(card.classes) > 5 else ''}", transferred
 
 
 def network_task(network: nn.Module) -> str:

@@ -154,8 +154,12 @@ def _start(
     backbone = engine.card.backbone
     if not plan.backbone and (package := starts.missing_package(plan.model, plan.task, backbone)):
         log(PRETRAINED_PACKAGE_MISSING(package=package, backbone=backbone))
-    start = (plan.weights, plan.model, backbone, parts["train"].names, runs, hooks.progress)
-    log(INITIAL_WEIGHTS(weights=start_weights(engine.network, *start)))
+    start = start_weights(
+        engine.network, plan.weights, plan.model, backbone, parts["train"].names, runs, hooks.progress
+    )
+    log(INITIAL_WEIGHTS(weights=start.told))
+    if not start.new_classes:  # the run keeps what it trains by
+        plan = msgspec.structs.replace(plan, new_class_lr_scale=1.0)
     _check_same(processes, plan, parts["train"].names, hashes, engine, data)
     trainer = Trainer(plan, engine, find_task(plan.task), parts, folder, hooks, processes)
     for stage in plan.stages:  # a misspelt one is found before anything is written

@@ -93,6 +93,7 @@ MODELS = {
         lr=1e-3,
         description="our own for a laptop's CPU: EfficientNet-Lite0, 96-channel pyramid, light heads",
         pretrained=("bundled", "imagenet"),
+        recipe={"new_class_lr_scale": 10.0},
     ),
     "mask_rcnn_r50": ModelSpec(
         task="segment",

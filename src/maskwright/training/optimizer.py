@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from maskwright.training.recipe import Recipe
+from maskwright.weights.transfer import scores_classes
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe, on_cpu: bool) -> torch.optim.Optimizer:
@@ -20,15 +21,17 @@ def make_optimizer(network: nn.Module, recipe: Recipe, on_cpu: bool) -> torch.op
 
 
 def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-    """Backbone and heads have different learning rates; norms and biases do not decay."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    """Backbone, heads and the layer of class scores have different learning rates; norms and biases do not decay."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        groups.setdefault((name.startswith("backbone."), parameter.ndim > 1), []).append(parameter)
+        groups.setdefault((_factor(name, recipe), parameter.ndim > 1), []).append(parameter)
     return [
-        {
-            "params": parameters,
-            "factor": recipe.backbone_lr_scale if in_backbone else 1.0,
-            "weight_decay": recipe.weight_decay if decays else 0.0,
-        }
-        for (in_backbone, decays), parameters in groups.items()
+        {"params": parameters, "factor": factor, "weight_decay": recipe.weight_decay if decays else 0.0}
+        for (factor, decays), parameters in groups.items()
     ]
+
+
+def _factor(name: str, recipe: Recipe) -> float:
+    if name.startswith("backbone."):
+        return recipe.backbone_lr_scale
+    return recipe.new_class_lr_scale if scores_classes(name) else 1.0

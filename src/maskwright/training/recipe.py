@@ -26,6 +26,7 @@ RANGES = {
     "warmup_steps": (0, 10**6),
     "weight_decay": (0, 1),
     "backbone_lr_scale": (0, 100),
+    "new_class_lr_scale": (0, 100),
     "grad_clip": (1e-6, 10**6),
     "ema": (0, 0.999999),
 }
@@ -69,6 +70,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule              cosine: the learning rate falls to a hundredth over the run; constant. Both after the warm-up
     optimizer             adamw, or rmsprop as in Keras (decay 0.9)
     backbone_lr_scale     factor on the learning rate of the backbone
+    new_class_lr_scale    factor on the learning rate of the layer that scores classes, where the initial weights know
+                          classes, but not all of these: what a class looks like is learned from nothing
     grad_clip             maximum norm of the gradient
     ema                   decay of the averaged weights that are validated and saved; 0 averages nothing
     cached_views          augmented views per image in stages with a frozen backbone: the features of each view are
@@ -100,6 +103,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizer: str = "adamw"
     weight_decay: float = 0.01
     backbone_lr_scale: float = 0.5
+    new_class_lr_scale: float = 1.0
     grad_clip: float = 5.0
     ema: float = 0.998
     cached_views: int = 0

@@ -53,12 +53,12 @@ TORCHVISION_SSD: Rules = (
 # The rows of these belong to classes: background first, then one (or four) for each class. SSD has a head for each map
 # (cls_score.2, SSDLite cls_score.2.1), in which such a sequence of rows follows for each default box of a cell, as in
 # RetinaNet and FCOS for each anchor.
+SCORES = r"(box_head\.cls_score(\.\d){0,2}|box_head\.mrcnn_class_logits|head\.head\.classification_head\.cls_logits)"
 CLASS_ROWS = (
-    (r"(box_head\.cls_score(\.\d){0,2}|head\.head\.classification_head\.cls_logits)", 1),
+    (SCORES, 1),
     (r"box_head\.bbox_pred", 4),
     (r"mask_head\.mask_fcn_logits", 1),
-    (r"box_head\.mrcnn_class_logits", 1),  # matterport's, by Keras' names
-    (r"box_head\.mrcnn_bbox_fc", 4),
+    (r"box_head\.mrcnn_bbox_fc", 4),  # matterport's, by Keras' names
     (r"mask_head\.mrcnn_mask", 1),
 )
 
@@ -104,6 +104,11 @@ def _ours(name: str, rules: Rules) -> str:
     return name
 
 
+def scores_classes(name: str) -> bool:
+    """Whether a parameter of a detector is of the layer that scores the classes of a box."""
+    return re.fullmatch(SCORES, name.rpartition(".")[0]) is not None
+
+
 def _rows_per_class(name: str) -> int:
     """How many rows of a parameter belong to each class; 0 where its rows are no classes."""
     head = name.rpartition(".")[0]
@@ -112,20 +117,24 @@ def _rows_per_class(name: str) -> int:
 
 def coco_classes(tensors: dict[str, Tensor]) -> tuple[str, ...]:
     """COCO's names where the class head of a file from elsewhere has its 90 places (and background), else none."""
-    labels = re.compile(CLASS_ROWS[0][0] + r"\.bias")
+    labels = re.compile(SCORES + r"\.bias")
     rows = next((len(tensor) for name, tensor in rename(tensors).items() if labels.fullmatch(name)), 0)
     return COCO_NAMES if rows and rows % (len(COCO_NAMES) + 1) == 0 else ()  # once for each default box or anchor
 
 
 @dataclass
 class Transferred:
-    """What became of a network's parameters and buffers."""
+    """What became of a network's parameters and buffers.
+
+    new_classes  those that the trained class heads have no row for; none where the heads start at random
+    """
 
     kept: int = 0
     fresh: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     classes_kept: list[str] = field(default_factory=list)
     classes_fresh: list[str] = field(default_factory=list)
+    new_classes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = [f"{self.kept} tensors kept"]
@@ -189,5 +198,6 @@ def transfer(
             result.fresh.append(name)
     if not by_name:  # no head fitted, so no class kept its row whatever its name
         result.classes_kept, result.classes_fresh = [], list(names)
+    result.new_classes = tuple(result.classes_fresh) if by_name else ()
     network.load_state_dict(own)
     return result
