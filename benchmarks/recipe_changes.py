@@ -57,6 +57,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "ema 0.99": {"ema": 0.99},
     "no ema": {"ema": 0.0},
     "constant rate": {"schedule": "constant"},
+    "new classes at the common rate": {"new_class_lr_scale": 1.0},
+    "new classes at 30 times the rate": {"new_class_lr_scale": 30.0},
     "lr 5e-4": {"lr": 5e-4},
     "lr 2e-3": {"lr": 2e-3},
     "batch 2": {"batch": 2},
@@ -78,7 +80,12 @@ NETWORKS: dict[str, dict[str, Any]] = {  # changes of what `small` samples and p
     "anchors from 16 px": {"sizes": tuple((side * 2 / 3,) for side in FINE_SIDES)},
 }
 
-RATES = {f"class scores at {factor} times the rate": float(factor) for factor in (3, 10, 30)}
+RATES = {  # layers whose name contains ..., and the factor on their rate
+    "class scores at 10 times the rate": ("box_head.cls_score", 10.0),  # known classes, too
+    "box head at 3 times the rate": ("box_head.", 3.0),
+    "mask head at 3 times the rate": ("mask_head.", 3.0),
+    "all heads at 3 times the rate": ("_head.", 3.0),
+}
 
 
 def divided(name: str) -> tuple[Dataset, Dataset]:
@@ -103,16 +110,16 @@ def configured(fields: dict[str, Any]) -> Any:
     return make
 
 
-def grouped(factor: float) -> Any:
-    """The optimizer's groups, with a group of their own for the layer of the class scores."""
+def grouped(layers: str, factor: float) -> Any:
+    """The optimizer's groups, with a group of their own for those of `layers`."""
     original = optimizer._groups
 
     def make(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
-        scores = {parameter for name, parameter in network.named_parameters() if "box_head.cls_score" in name}
+        faster = {parameter for name, parameter in network.named_parameters() if layers in name}
         groups = []
         for group in original(network, recipe):
-            own = [parameter for parameter in group["params"] if parameter in scores]
-            rest = [parameter for parameter in group["params"] if parameter not in scores]
+            own = [parameter for parameter in group["params"] if parameter in faster]
+            rest = [parameter for parameter in group["params"] if parameter not in faster]
             groups += [{**group, "params": rest}] if rest else []
             groups += [{**group, "params": own, "factor": factor * group["factor"]}] if own else []
         return groups
@@ -132,7 +139,7 @@ def measured(name: str, label: str, results: Path, minutes: float) -> DetectionM
     plan |= {"out": results / "runs", "name": f"{name}, {label}", "validate": False, "clock": time.process_time}
     with (
         mock.patch.object(mask_rcnn, "MaskRCNNConfig", configured(NETWORKS.get(label, {}))),
-        mock.patch.object(optimizer, "_groups", grouped(RATES.get(label, 1.0))),
+        mock.patch.object(optimizer, "_groups", grouped(*RATES.get(label, ("", 1.0)))),
     ):
         trained = maskwright.train(kept, time_budget=60 * minutes, **plan | CHANGES.get(label, {}))
         return maskwright.evaluate(trained.folder / "last", held_back, split="all", seed=SEED).metrics
